@@ -1,0 +1,61 @@
+//! The queues there are, and what they are called on the broker.
+//!
+//! Names carry a version where arguments could ever change, since a declared queue's arguments are fixed.
+
+use uuid::Uuid;
+
+/// A queue, by what it is for. The prefix is the broker's business.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Queue {
+    /// Where clients submit. Durable, first in first out.
+    Submit,
+    /// What happens to a partition. Durable, first in first out.
+    Inbox(u16),
+    /// The tasks of a pool. Durable, four priorities: level 3 (P0) is delivered first.
+    Tasks(String),
+    /// What could not be accepted, whole. Durable.
+    Rejected,
+    /// One worker's copy of the control fanout. Exclusive to its connection, gone with it.
+    Control(Uuid),
+    /// Answers to one producer or client. Exclusive to its connection, gone with it.
+    Replies(Uuid),
+}
+
+impl Queue {
+    /// The name on the broker.
+    pub fn name(&self, prefix: &str) -> String {
+        match self {
+            Self::Submit => format!("{prefix}.submit"),
+            Self::Inbox(partition) => format!("{prefix}.inbox.{partition}"),
+            Self::Tasks(pool) => format!("{prefix}.tasks.{pool}"),
+            Self::Rejected => format!("{prefix}.rejected"),
+            Self::Control(id) => format!("{prefix}.control.{}", id.simple()),
+            Self::Replies(id) => format!("{prefix}.replies.{}", id.simple()),
+        }
+    }
+
+    /// The key with which the direct exchange `<prefix>` routes to it.
+    pub fn routing_key(&self) -> String {
+        match self {
+            Self::Submit => "submit".to_owned(),
+            Self::Inbox(partition) => format!("inbox.{partition}"),
+            Self::Tasks(pool) => format!("tasks.{pool}"),
+            Self::Rejected => "rejected".to_owned(),
+            Self::Control(id) => format!("control.{}", id.simple()),
+            Self::Replies(id) => format!("replies.{}", id.simple()),
+        }
+    }
+
+    /// Does it survive a restart of the broker?
+    pub fn is_durable(&self) -> bool {
+        !matches!(self, Self::Control(_) | Self::Replies(_))
+    }
+}
+
+/// How many priority levels a task queue has (P3..P0 are 0..=3); each level costs a sub-queue.
+pub const TASK_LEVELS: u8 = 4;
+
+/// The fanout exchange of [`Queue::Control`].
+pub fn control_exchange(prefix: &str) -> String {
+    format!("{prefix}.control")
+}

@@ -1,0 +1,5 @@
+//! Who waits for whom.
+
+/// The DAG.
+#[derive(Debug, Clone)]
+pub struct Graph {}

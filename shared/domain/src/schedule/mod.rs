@@ -1,0 +1,5 @@
+//! When runs start by themselves.
+
+/// A schedule.
+#[derive(Debug, Clone)]
+pub struct Schedule {}

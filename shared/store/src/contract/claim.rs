@@ -1,0 +1,113 @@
+//! Who holds which attempt.
+
+use millrace_domain::{ClaimToken, SessionId, TaskId, Timestamp};
+
+/// "This attempt is mine."
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// Which attempt.
+    pub task: TaskId,
+    /// Of this delivery.
+    pub token: ClaimToken,
+    /// Under this session.
+    pub session: SessionId,
+}
+
+/// The answer to a claim.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ClaimVerdict {
+    /// It is yours: execute it.
+    Granted,
+    /// Somebody holds it: drop the delivery.
+    Held {
+        /// Under this session.
+        session: SessionId,
+    },
+    /// It has an outcome already: report it, do not execute.
+    Finished {
+        /// The result as it was stored.
+        result: String,
+    },
+    /// It is not the current attempt of its step (any more), or its run is gone: drop the delivery.
+    Stale,
+}
+
+/// "This is how it ended."
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finish {
+    /// Which attempt.
+    pub task: TaskId,
+    /// The claim's token.
+    pub token: ClaimToken,
+    /// The result (JSON), to be reported word for word.
+    pub result: String,
+}
+
+/// The answer to a finish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FinishVerdict {
+    /// Stored (now, or before).
+    Stored,
+    /// The attempt is not the claimer's any more: say nothing, drop the delivery.
+    Stale,
+}
+
+/// How a dispatched attempt stands.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TaskRecord {
+    /// Nobody has it yet.
+    Queued {
+        /// When it was dispatched.
+        dispatched_at: Timestamp,
+    },
+    /// Somebody executes it.
+    Claimed {
+        /// Under this session.
+        session: SessionId,
+        /// Since when.
+        claimed_at: Timestamp,
+    },
+    /// It has ended, and its owner has not applied it yet.
+    Finished {
+        /// The result as it was stored.
+        result: String,
+    },
+    /// It was taken back.
+    Revoked,
+}
+
+/// When an owner may take an attempt back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Revoke {
+    /// Only when nobody has claimed it.
+    Unclaimed,
+    /// Also when it is claimed under this session.
+    HeldBy(SessionId),
+    /// Also when anybody has claimed it.
+    Anyway,
+}
+
+/// The answer to a revocation.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Revoked {
+    /// Taken back: no claim and no finish of it succeeds any more.
+    Done,
+    /// It is claimed and stays so.
+    Claimed {
+        /// Under this session.
+        session: SessionId,
+    },
+    /// It has ended: apply this.
+    Finished {
+        /// The result as it was stored.
+        result: String,
+    },
+    /// It is not the current attempt of its step, or the epoch is stale.
+    Gone,
+}
+
+/// After a claim, look again so much later: a worker may have died.
+pub const LOOK_AFTER_CLAIM_MS: u64 = 5_000;
+
+/// After a finish, look so much later: the report may have been lost.
+pub const LOOK_AFTER_FINISH_MS: u64 = 2_000;

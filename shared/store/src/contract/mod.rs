@@ -1,0 +1,177 @@
+//! The contract, a file for each thing that is agreed on.
+
+mod catalog;
+mod claim;
+mod log;
+mod partition;
+mod run;
+mod session;
+
+use async_trait::async_trait;
+pub use catalog::*;
+pub use claim::*;
+pub use log::*;
+use millrace_domain::{Epoch, PartitionId, ProducerId, RunId, SessionId, TaskId, Timestamp, WorkflowName};
+pub use partition::*;
+pub use run::*;
+pub use session::*;
+
+/// What can go wrong. All but [`StoreError::Unsafe`] and [`StoreError::Configuration`] may pass: try again.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// Not reachable, or it did not answer within the bound. A write may or may not have happened.
+    #[error("the store at {0} does not answer: {1}")]
+    Unavailable(String, String),
+    /// Its memory is full (`noeviction`): what adds data is refused until some is freed.
+    #[error("the store is full: {0}")]
+    Full(String),
+    /// It would lose data.
+    #[error("{0}")]
+    Unsafe(String),
+    /// The address or the settings are wrong.
+    #[error("{0}")]
+    Configuration(String),
+    /// What is stored is not what was written, or a script failed.
+    #[error("the store answered what was not expected: {0}")]
+    Corrupt(String),
+}
+
+/// The store. Every write is idempotent by a number or a token of the caller's, so that after a lost reply the
+/// same call is simply made again.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    // -- the cluster ------------------------------------------------------------------------------------
+
+    /// Fixes the number of partitions when the cluster is created; answers the number that holds.
+    async fn found(&self, partitions: u16) -> Result<u16, StoreError>;
+
+    /// The store's clock, which decides what is due.
+    async fn now(&self) -> Result<Timestamp, StoreError>;
+
+    /// "I am here, for `ttl_ms`": answers all producers that are here now, this one among them, in order.
+    async fn meet(&self, producer: ProducerId, ttl_ms: u64) -> Result<Vec<ProducerId>, StoreError>;
+
+    /// "I am going."
+    async fn leave(&self, producer: ProducerId) -> Result<(), StoreError>;
+
+    // -- partitions: only their owner writes -------------------------------------------------------------
+
+    /// Takes partitions that are free, lapsed, or `owner`'s own. Each taking begins a new epoch,
+    /// `max(last + 1, microseconds of the store's clock)`, with seq 0.
+    async fn acquire(
+        &self,
+        partitions: &[PartitionId],
+        owner: ProducerId,
+        ttl_ms: u64,
+    ) -> Result<Vec<Acquired>, StoreError>;
+
+    /// Keeps partitions for another `ttl_ms`; `false` for those whose epoch is another now.
+    async fn renew(&self, held: &[(PartitionId, Epoch)], ttl_ms: u64) -> Result<Vec<bool>, StoreError>;
+
+    /// Gives partitions back at once. A stale epoch changes nothing.
+    async fn release(&self, held: &[(PartitionId, Epoch)]) -> Result<(), StoreError>;
+
+    /// Applies each commit atomically, all in one round trip, with a verdict each, in order. A commit needs the
+    /// stored epoch to be equal and its seq to be the last + 1; the last one sent again answers as it did
+    /// the first time. An `Err` says nothing of what was applied: send the same commits again.
+    async fn commit(&self, commits: &[Commit]) -> Result<Vec<Verdict>, StoreError>;
+
+    /// Timers of a partition in order of (due, timer), after `after`, at most `limit`.
+    async fn timers(
+        &self,
+        partition: PartitionId,
+        after: Option<(Timestamp, Timer)>,
+        limit: usize,
+    ) -> Result<Vec<(Timestamp, Timer)>, StoreError>;
+
+    /// Dispatched attempts of a partition in order of when to look next, due by `until`, at most `limit`,
+    /// leaving out the first `skip`.
+    async fn watched(
+        &self,
+        partition: PartitionId,
+        until: Timestamp,
+        skip: usize,
+        limit: usize,
+    ) -> Result<Vec<(Timestamp, TaskId)>, StoreError>;
+
+    /// Looks at dispatched attempts again only at the given times. Those no longer watched stay so.
+    /// A stale epoch changes nothing.
+    async fn look_later(
+        &self,
+        partition: PartitionId,
+        epoch: Epoch,
+        looks: &[(Timestamp, TaskId)],
+    ) -> Result<(), StoreError>;
+
+    /// Takes dispatched attempts back, atomically each, under the fence of `epoch`. See [`Revoke`].
+    async fn revoke(
+        &self,
+        partition: PartitionId,
+        epoch: Epoch,
+        tasks: &[(TaskId, Revoke)],
+    ) -> Result<Vec<Revoked>, StoreError>;
+
+    /// Forgets what ended long ago: finished runs beyond `keep` in number or older than `until`, with all
+    /// that belongs to them, at most a bounded number a call. A keyed run stays for 24 h at least.
+    /// Answers how many were forgotten.
+    async fn expire(
+        &self,
+        partition: PartitionId,
+        until: Timestamp,
+        keep: usize,
+    ) -> Result<usize, StoreError>;
+
+    // -- claims: workers ---------------------------------------------------------------------------------
+
+    /// Asks for attempts, atomically each. The same token asked again gets the same answer.
+    async fn claim(&self, claims: &[Claim]) -> Result<Vec<ClaimVerdict>, StoreError>;
+
+    /// Stores outcomes, atomically each. Allowed when memory is full. The same again answers the same.
+    async fn finish(&self, finishes: &[Finish]) -> Result<Vec<FinishVerdict>, StoreError>;
+
+    /// Hands claimed attempts back unfinished, as if never claimed, so that somebody else can claim the same
+    /// attempt. Those no longer held by the token stay as they are.
+    async fn hand_back(&self, tasks: &[(TaskId, millrace_domain::ClaimToken)]) -> Result<(), StoreError>;
+
+    /// How attempts stand: `None` for one that is not the current attempt of its step.
+    async fn tasks(&self, tasks: &[TaskId]) -> Result<Vec<Option<TaskRecord>>, StoreError>;
+
+    // -- sessions ----------------------------------------------------------------------------------------
+
+    /// One write, however many tasks the worker runs. Allowed when memory is full.
+    async fn renew_session(&self, session: &Session) -> Result<(), StoreError>;
+
+    /// All sessions that were renewed within the last hour or so; who is alive is for the reader to watch.
+    async fn sessions(&self) -> Result<Vec<Session>, StoreError>;
+
+    /// Removes a session.
+    async fn end_session(&self, session: SessionId) -> Result<(), StoreError>;
+
+    // -- reading, for anybody ----------------------------------------------------------------------------
+
+    /// Runs as they are stored now: `None` for those that are not.
+    async fn load_runs(&self, runs: &[RunId]) -> Result<Vec<Option<StoredRun>>, StoreError>;
+
+    /// Heads of runs, the newest first.
+    async fn list_runs(&self, query: &RunQuery) -> Result<Vec<RunSummary>, StoreError>;
+
+    /// A workflow whose home is `home`: its head, and the source of `version` (the current one when `None`).
+    async fn load_workflow(
+        &self,
+        home: PartitionId,
+        workflow: &WorkflowName,
+        version: Option<u32>,
+    ) -> Result<Option<StoredWorkflow>, StoreError>;
+
+    /// The heads of all workflows whose home is `home`.
+    async fn list_workflows(&self, home: PartitionId) -> Result<Vec<(WorkflowName, String)>, StoreError>;
+
+    // -- logs --------------------------------------------------------------------------------------------
+
+    /// Adds to the log of an attempt. Past `budget_bytes` in all, nothing more is kept.
+    async fn append_log(&self, task: TaskId, lines: &[LogChunk], budget_bytes: u64)
+    -> Result<(), StoreError>;
+
+    /// Reads the log of an attempt from the chunk numbered `from`, at most `limit` chunks.
+    async fn read_log(&self, task: TaskId, from: u64, limit: usize) -> Result<Vec<LogChunk>, StoreError>;
+}

@@ -1,0 +1,38 @@
+//! Presence of workers. A session is alive as long as its count moves; how long "as long" is, each reader
+//! decides by watching on its own monotonic clock.
+
+use millrace_domain::SessionId;
+use serde::{Deserialize, Serialize};
+
+/// A worker's presence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// Which one.
+    pub id: SessionId,
+    /// Rises with every renewal.
+    pub count: u64,
+    /// Where it runs.
+    pub host: String,
+    /// Its process id there.
+    pub pid: u32,
+    /// Which pools it serves.
+    pub pools: Vec<String>,
+    /// How many tasks it can run at once.
+    pub slots: u32,
+    /// How many it runs.
+    pub running: u32,
+    /// It takes no more tasks and is about to go.
+    pub draining: bool,
+    /// When it started, milliseconds since the epoch.
+    pub started_at: i64,
+    /// `key=value` labels.
+    #[serde(default)]
+    pub labels: Vec<String>,
+}
+
+/// How often a session is renewed.
+pub const SESSION_RENEW_MS: u64 = 2_000;
+
+/// A worker that could not renew for so long kills its tasks; whoever watched a session unrenewed for so long
+/// may declare it over.
+pub const SESSION_LEASE_MS: u64 = 9_000;
