@@ -111,9 +111,9 @@ function write_recency(today,    i, id, gap, row, label, count, placed, spent) {
     close("recency.csv")
 }
 
-# `need` is a week at the mean pace of the last seven days: what to have in stock.
+# `need` is a week at the mean pace of the last seven days: what to have in stock. Fewer days of data are scaled up.
 function write_bands(today,    band, label, back, sum, span) {
-    split("under $10,$10.00 to 12.99,$13.00 to 15.99,$16.00 to 19.99,$20 and over", label, ",")
+    split("under $10,$10 to 12.99,$13 to 15.99,$16 to 19.99,$20 and over", label, ",")
     print "band", "units", "cents", "week_units", "need" > "bands.csv"
     for (band = 1; band <= bands; band++) {
         sum = span = 0
