@@ -21,9 +21,9 @@ const MAX_TEXT_BYTES: usize = 256;
 /// The last year in which anything fires: the search for a next time ends there.
 const LAST_YEAR: u16 = 2200;
 
-/// Where the search for a first fire starts when a text is checked. The rarest texts that fire at all, such
-/// as a 29 February on a given weekday, do so within 40 years.
-const FIRST_DAY: DateTime = date(2000, 1, 1).at(0, 0, 0, 0);
+/// Where a text is tried when it is checked. From here to the last year no leap year is left out, and 28 such
+/// years hold every pairing of date and weekday: what does not fire in them never does.
+const TRIED_FROM: DateTime = date(2172, 1, 1).at(0, 0, 0, 0);
 
 const NICKNAMES: [(&str, &str); 7] = [
     ("@hourly", "0 * * * *"),
@@ -83,7 +83,7 @@ impl Cron {
             fields,
             matcher,
         };
-        match cron.first_match(FIRST_DAY) {
+        match cron.first_match(TRIED_FROM) {
             Some(_) => Ok(cron),
             None => Err(cron.fields.never()),
         }

@@ -180,7 +180,10 @@ impl Unit {
             Self::Weekday => named(&WEEKDAYS, 0),
             _ => None,
         };
-        found.ok_or_else(|| format!("`{text}` is not a {}; expected {}", self.name(), self.expected()))
+        found.ok_or_else(|| match text {
+            "" => format!("a value is missing; expected {}", self.expected()),
+            _ => format!("`{text}` cannot be read; expected {}", self.expected()),
+        })
     }
 }
 
@@ -295,8 +298,8 @@ mod tests {
             ),
             (Unit::Hour, "1,,2", "hour `1,,2`: a place of the list is empty; remove the extra comma"),
             (Unit::Hour, "*,2", "hour `*,2`: `*` is all of them; remove the rest of the list"),
-            (Unit::Hour, "-5", "hour `-5`: `` is not a hour; expected 0 to 23, where midnight is 0"),
-            (Unit::Hour, "?", "hour `?`: `?` is not a hour; expected 0 to 23, where midnight is 0"),
+            (Unit::Hour, "-5", "hour `-5`: a value is missing; expected 0 to 23, where midnight is 0"),
+            (Unit::Hour, "?", "hour `?`: `?` cannot be read; expected 0 to 23, where midnight is 0"),
             (Unit::Day, "0", "day of month `0`: 0 is out of range; expected 1 to 31, `L`, `LW` or `15W`"),
             (
                 Unit::Day,
@@ -307,7 +310,7 @@ mod tests {
             (
                 Unit::Month,
                 "JANUARY",
-                "month `JANUARY`: `JANUARY` is not a month; expected 1 to 12 or JAN to DEC",
+                "month `JANUARY`: `JANUARY` cannot be read; expected 1 to 12 or JAN to DEC",
             ),
             (
                 Unit::Weekday,
