@@ -10,11 +10,8 @@ use super::keys::Keys;
 use super::reply::{array, maybe_text, parsed, scored};
 use crate::{RunQuery, RunSummary, StoreError};
 
-/// However many are asked for.
-const MOST: usize = 10_000;
-
-/// A page is at least so long.
-const LEAST_PAGE: usize = 16;
+/// How many of a partition's runs are read at once, at least and at most.
+const PAGE: (usize, usize) = (16, 4_096);
 
 /// Heads of so many runs at most in one round trip.
 const HEADS: usize = 512;
@@ -32,8 +29,8 @@ pub(super) async fn list_runs(
     keys: &Keys,
     query: &RunQuery,
 ) -> Result<Vec<RunSummary>, StoreError> {
-    let limit = query.limit.min(MOST);
-    let page = (2 * limit / usize::from(query.partitions.max(1))).max(LEAST_PAGE);
+    let limit = query.limit;
+    let page = (limit.saturating_mul(2) / usize::from(query.partitions.max(1))).clamp(PAGE.0, PAGE.1);
     let adhoc = query.workflow.as_ref().is_some_and(|workflow| *workflow == WorkflowName::adhoc());
     let listed = query.workflow.as_ref().filter(|_| !adhoc);
     let source = |partition| Source {

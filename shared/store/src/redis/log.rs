@@ -38,20 +38,21 @@ pub(super) async fn read(
     from: u64,
     limit: usize,
 ) -> Result<Vec<LogChunk>, StoreError> {
-    let limit = limit.min(BATCH);
-    if limit == 0 {
-        return Ok(Vec::new());
-    }
-    let mut command = cmd("HMGET");
-    command.arg(keys.log(task.run));
-    for place in 0..limit as u64 {
-        command.arg(format!("{}:{}", attempt(task), from.saturating_add(place)));
-    }
+    let key = keys.log(task.run);
     let mut chunks = Vec::new();
-    for chunk in array(connection.ask(command).await?)? {
-        match maybe_text(chunk)? {
-            Some(chunk) => chunks.push(parse(&chunk)?),
-            None => break,
+    while chunks.len() < limit {
+        let wanted = (limit - chunks.len()).min(BATCH);
+        let first = from.saturating_add(chunks.len() as u64);
+        let mut command = cmd("HMGET");
+        command.arg(&key);
+        for place in 0..wanted as u64 {
+            command.arg(format!("{}:{}", attempt(task), first.saturating_add(place)));
+        }
+        for chunk in array(connection.ask(command).await?)? {
+            match maybe_text(chunk)? {
+                Some(chunk) => chunks.push(parse(&chunk)?),
+                None => return Ok(chunks),
+            }
         }
     }
     Ok(chunks)

@@ -119,11 +119,12 @@ async fn place_after(
     score.arg(key).arg(timer);
     rank.arg(key).arg(timer);
     earlier.arg(key).arg("-inf").arg(format!("({}", due.as_millis()));
-    let mut answers = connection.ask_all(vec![score, rank, earlier]).await?;
-    let place = |value: &Value| int(value).map(|place| usize::try_from(place).unwrap_or(0));
-    let still_due = maybe_text(answers.swap_remove(0))?.map(|score| timestamp(&score)).transpose()?;
-    // `swap_remove` moved the last one to the front.
-    if still_due == Some(due) { Ok(place(&answers[1])? + 1) } else { place(&answers[0]) }
+    let mut answers = connection.ask_all(vec![score, rank, earlier]).await?.into_iter();
+    let mut next = || answers.next().unwrap_or(Value::Nil);
+    let still_due = maybe_text(next())?.map(|score| timestamp(&score)).transpose()?;
+    let (rank, earlier) = (next(), next());
+    let place = |value| int(value).map(|place| usize::try_from(place).unwrap_or(0));
+    if still_due == Some(due) { Ok(place(&rank)? + 1) } else { place(&earlier) }
 }
 
 pub(super) async fn watched(

@@ -16,6 +16,9 @@ const BATCH: usize = 256;
 /// So many ended runs at most in one script call: it holds up everybody else.
 const EXPIRED_AT_ONCE: usize = 200;
 
+/// And no further run once so many fields of runs were seen.
+const FIELDS_AT_ONCE: usize = 5_000;
+
 /// A call of `expire` makes so many script calls at most.
 const EXPIRE_ROUNDS: usize = 10;
 
@@ -81,11 +84,12 @@ pub(super) async fn expire(
 ) -> Result<usize, StoreError> {
     let [run, log, by_workflow] = keys.prefixes(partition);
     let (ended, pinned, runs) = (keys.ended(partition), keys.pinned(partition), keys.runs(partition));
+    let (timers, watch) = (keys.timers(partition), keys.watch(partition));
     // A round that only sets keyed runs aside forgets none, and there may be more behind them.
     for _ in 0..EXPIRE_ROUNDS {
-        let mut call = Script::Expire.on(&[&ended, &pinned, &runs]);
+        let mut call = Script::Expire.on(&[&ended, &pinned, &runs, &timers, &watch]);
         call.arg(until.as_millis()).arg(keep).arg(EXPIRED_AT_ONCE).arg(&run).arg(&log).arg(&by_workflow);
-        call.arg(KEYED_STAY_MS);
+        call.arg(KEYED_STAY_MS).arg(FIELDS_AT_ONCE);
         let counts = array(connection.ask(call).await?)?;
         let count = |place: usize| counts.get(place).map_or(Ok(0), int);
         let (forgotten, looked_at) = (count(0)?, count(1)?);
