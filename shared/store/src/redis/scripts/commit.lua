@@ -11,7 +11,7 @@
 --         was written then.
 local own = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'last')
 local epoch, seq = own[1] or '0', own[2] or '0'
-if epoch ~= ARGV[1] then
+if not own[1] or epoch ~= ARGV[1] then
   return {0, epoch, seq}
 end
 if seq == ARGV[2] and seq ~= '0' then
