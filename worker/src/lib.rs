@@ -3,6 +3,7 @@
 //! A reader's path through execution: [`executors`] (what a task can be) → [`stop`] (why it may end early) →
 //! [`log`] and [`shipper`] (where its output goes) → [`guardian`] (what ends it when the worker dies).
 
+mod backlog;
 mod census;
 mod environment;
 mod output;

@@ -9,7 +9,7 @@ use millrace_domain::{TaskId, Timestamp};
 use millrace_store::{LogChunk, LogStream};
 use tokio::sync::mpsc;
 
-use crate::shipper::Backlog;
+use crate::backlog::Backlog;
 
 /// The most one chunk holds, in bytes of text.
 pub const CHUNK_LIMIT_BYTES: usize = 16 * 1024;

@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use super::{Bench, alive, pid_in, script_task, until};
+use super::{alive, pid_in, script_task, until};
 
 const FIXTURE: &str = env!("CARGO_BIN_EXE_worker-fixture");
 const UP: Duration = Duration::from_secs(20);
@@ -61,34 +61,48 @@ async fn what_a_task_left_behind_ends_with_the_worker() {
     until("the daemon is gone", Duration::from_secs(1), || !alive(pid)).await;
 }
 
+/// The guardian that a worker has now.
+fn guardian_of(worker: &Child) -> Option<i32> {
+    let worker = worker.id().to_string();
+    std::fs::read_dir("/proc").unwrap().flatten().find_map(|entry| {
+        let pid: i32 = entry.file_name().to_str()?.parse().ok()?;
+        let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
+        let parent = stat.rsplit_once(") ")?.1.split(' ').nth(1)?.to_owned();
+        let command = std::fs::read_to_string(entry.path().join("cmdline")).ok()?;
+        (parent == worker && command.ends_with("\0guardian\0")).then_some(pid)
+    })
+}
+
 #[tokio::test]
 async fn a_guardian_that_dies_is_replaced_and_told_everything_again() {
-    let session = SessionId(Uuid::new_v4());
-    let guardian = Guardian::start(FIXTURE, ["guardian"], session).unwrap();
-    let bench = Bench::with(|settings| {
-        settings.session = session;
-        settings.guardian = Some(guardian.clone());
-    });
-    let file = bench.path().join("main");
-    let task = script_task("echo $$ > main; exec env -i sleep 300");
-    let first = guardian.pid().unwrap();
-    let replaced = async {
-        until("the task is up", UP, || pid_in(&file).is_some()).await;
-        kill(Pid::from_raw(first), Signal::SIGKILL).unwrap();
-        until("another guardian is up", UP, || guardian.pid().is_some_and(|pid| pid != first)).await;
-        let second = guardian.pid().unwrap();
-        // Signals that end a worker do not end its guardian. Only its group tells it of this process, which has
-        // no environment: ended by the guardian, it shows that the group was told again.
-        kill(Pid::from_raw(second), Signal::SIGTERM).unwrap();
-        assert!(alive(pid_in(&file).unwrap()));
-        second
-    };
-    let second = tokio::select! {
-        ran = bench.run(&task) => panic!("it ended: {}", ran.reason()),
-        second = replaced => second,
-    };
-    // The execution was dropped here, and with the last handle the helper goes too.
-    drop(bench);
+    let directory = tempfile::tempdir().unwrap();
+    // A process without an environment: only its group tells that it belongs to the worker.
+    let script = "env -i sh -c 'echo $$ > bare; sleep 300' & wait";
+    let mut worker = worker(&directory, script);
+    let file = directory.path().join("bare");
+    until("the task is up", UP, || pid_in(&file).is_some()).await;
+    let first = guardian_of(&worker).unwrap();
+    kill(Pid::from_raw(first), Signal::SIGKILL).unwrap();
+    until("another guardian is up", UP, || guardian_of(&worker).is_some_and(|pid| pid != first)).await;
+
+    worker.kill().unwrap();
+    worker.wait().unwrap();
+    let pid = pid_in(&file).unwrap();
+    until("the task is gone", Duration::from_secs(1), || !alive(pid)).await;
+}
+
+#[tokio::test]
+async fn a_guardian_ignores_what_ends_a_worker_and_goes_with_its_last_handle() {
+    let guardian = Guardian::start(FIXTURE, ["guardian"], SessionId(Uuid::new_v4())).unwrap();
+    let pid = guardian.pid().unwrap();
+    let status = || std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let blocked =
+        |status: String| status.lines().any(|line| line.starts_with("SigBlk:") && line.ends_with("ff"));
+    until("it blocks signals", UP, || blocked(status())).await;
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+        kill(Pid::from_raw(pid), signal).unwrap();
+    }
+    assert!(alive(pid));
     drop(guardian);
-    until("the second guardian is gone", UP, || !alive(second)).await;
+    until("it is gone", UP, || !alive(pid)).await;
 }

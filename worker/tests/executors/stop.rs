@@ -50,7 +50,7 @@ async fn a_timeout_kills_the_whole_tree_with_daemons_that_left_it() {
 #[tokio::test]
 async fn a_cancel_asks_first_and_what_cleans_up_is_given_the_time() {
     let bench = Bench::new();
-    let script = "trap 'echo cleaned; exit 0' TERM; echo $$ > main; while :; do sleep 0.05; done";
+    let script = "trap 'echo cleaned; exit 0' TERM; echo $$ > main; while :; do sleep 0.05 || :; done";
     let ran = stopped(&bench, script, &["main"], StopReason::Cancelled).await;
     assert_eq!(ran.ended.outcome, Outcome::Cancelled);
     assert_eq!(ran.stdout(), "cleaned\n");
@@ -59,7 +59,7 @@ async fn a_cancel_asks_first_and_what_cleans_up_is_given_the_time() {
 #[tokio::test]
 async fn what_ignores_the_request_is_killed_after_its_grace() {
     let bench = Bench::with(|settings| settings.kill_grace = Duration::from_millis(300));
-    let script = "trap '' TERM; echo $$ > main; while :; do sleep 0.05; done";
+    let script = "trap '' TERM; echo $$ > main; while :; do sleep 0.05 || :; done";
     let ran = stopped(&bench, script, &["main"], StopReason::Draining).await;
     assert_eq!(ran.ended.outcome, Outcome::Lost);
     assert!(ran.took >= Duration::from_millis(300), "{:?}", ran.took);
@@ -68,7 +68,7 @@ async fn what_ignores_the_request_is_killed_after_its_grace() {
 #[tokio::test]
 async fn after_a_lost_lease_there_is_no_grace() {
     let bench = Bench::with(|settings| settings.kill_grace = Duration::from_secs(30));
-    let script = "trap 'echo cleaned; exit 0' TERM; echo $$ > main; while :; do sleep 0.05; done";
+    let script = "trap 'echo cleaned; exit 0' TERM; echo $$ > main; while :; do sleep 0.05 || :; done";
     let ran = stopped(&bench, script, &["main"], StopReason::LeaseLost).await;
     assert_eq!((ran.ended.outcome, ran.stdout().as_str()), (Outcome::Lost, ""));
     assert!(ran.reason().contains("lease"), "{}", ran.reason());
