@@ -24,7 +24,9 @@ use crate::tree::{Tree, signal, signal_group};
 const OUTPUT_GRACE: Duration = Duration::from_secs(1);
 /// How long a tree may take to vanish after SIGKILL: only a process inside a stuck system call takes long.
 const KILL_LIMIT: Duration = Duration::from_secs(5);
+/// Between looks while a tree is dying of SIGKILL, and while it may still end by itself.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
+const ASK_AGAIN: Duration = Duration::from_millis(25);
 
 /// What to start, and how.
 #[derive(Debug)]
@@ -151,8 +153,9 @@ async fn end(child: &mut Child, group: i32, reason: StopReason, around: &Surroun
         }
         let deadline = Instant::now() + around.kill_grace;
         let _ = timeout(around.kill_grace, child.wait()).await;
-        while Instant::now() < deadline && signal_group(group, None) {
-            sleep(LOOK_AGAIN).await;
+        // The census, not a signal to the group: zombies that nobody reaps would still count as a group.
+        while Instant::now() < deadline && !tree.find(&CENSUS.take().await).is_empty() {
+            sleep(ASK_AGAIN).await;
         }
     }
     let deadline = Instant::now() + KILL_LIMIT;

@@ -65,9 +65,14 @@ pub(crate) fn signal(pid: i32, signal: Signal) {
     }
 }
 
-/// Signals a process group. `false` when nothing is left of it.
-pub(crate) fn signal_group(group: i32, signal: impl Into<Option<Signal>>) -> bool {
-    group > 1 && killpg(Pid::from_raw(group), signal.into()) != Err(Errno::ESRCH)
+/// Signals a process group. One of which nothing is left is no error.
+pub(crate) fn signal_group(group: i32, signal: Signal) {
+    if group > 1
+        && let Err(error) = killpg(Pid::from_raw(group), signal)
+        && error != Errno::ESRCH
+    {
+        tracing::warn!(group, %error, "a process group could not be signalled");
+    }
 }
 
 #[cfg(test)]

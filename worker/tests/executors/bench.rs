@@ -1,4 +1,4 @@
-//! What the shell executor costs beside the bare start of a process. Run by hand: `cargo test -p millrace-worker
+//! What the shell executor, under a guardian, costs beside the bare start of a process. Run by hand: `cargo test -p millrace-worker
 //! -- --ignored --nocapture rate`.
 
 use std::process::{Command, Stdio};
@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use millrace_domain::Outcome;
+use millrace_worker::guardian::Guardian;
 
 use super::{Bench, script_task};
 
@@ -39,7 +40,10 @@ fn bare() -> Duration {
 }
 
 async fn ours() -> Duration {
-    let bench = Arc::new(Bench::new());
+    let bench = Arc::new(Bench::with(|settings| {
+        let fixture = env!("CARGO_BIN_EXE_worker-fixture");
+        settings.guardian = Some(Guardian::start(fixture, ["guardian"], settings.session).unwrap());
+    }));
     let began = Instant::now();
     let mut lanes = tokio::task::JoinSet::new();
     for _ in 0..AT_ONCE {
