@@ -1,5 +1,7 @@
 //! What only a Redis can do to us: evict, forget, be away, lose its scripts, be full, be a node of a cluster.
-//! What holds on every store is in `conformance.rs`.
+//! What holds on every store is in `conformance`.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::time::{Duration, Instant};
 
@@ -47,6 +49,22 @@ async fn a_server_that_turns_unsafe_while_away_is_refused_after_the_reconnection
     until("the refusal", || async { matches!(store.now().await, Err(StoreError::Unsafe(_))) }).await;
     ask(&server, &["CONFIG", "SET", "appendonly", "yes"]).await;
     until("the store is back", || async { store.now().await.is_ok() }).await;
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_told_at_once_and_not_shown() {
+    let server = Redis::start(&[]);
+    ask(&server, &["CONFIG", "SET", "requirepass", "right"]).await;
+    let with = |user: &str| Options::new(server.url().replace("redis://", &format!("redis://{user}")));
+    for user in ["", ":s3cret@"] {
+        match RedisStore::connect(with(user)).await {
+            Err(StoreError::Configuration(text)) => {
+                assert!(text.contains("password") && !text.contains("s3cret"), "{text}");
+            }
+            other => panic!("expected a refusal, got {other:?}"),
+        }
+    }
+    RedisStore::connect(with(":right@")).await.unwrap().now().await.unwrap();
 }
 
 // -- away -----------------------------------------------------------------------------------------------
@@ -265,9 +283,9 @@ async fn a_commit_with_a_duplicate_applies_the_rest_and_what_follows_and_answers
     commits[1].runs = vec![creation(second, "adhoc", false)];
     let (duplicate, plain) =
         (Verdict::Applied { duplicates: vec![old] }, Verdict::Applied { duplicates: vec![] });
-    assert_eq!(store.commit(&commits[..1]).await.unwrap(), [duplicate.clone()]);
+    assert_eq!(store.commit(&commits[..1]).await.unwrap(), vec![duplicate.clone()]);
     assert_eq!(store.commit(&commits[..1]).await.unwrap(), [duplicate]);
-    assert_eq!(store.commit(&commits[1..]).await.unwrap(), [plain.clone()]);
+    assert_eq!(store.commit(&commits[1..]).await.unwrap(), vec![plain.clone()]);
     assert!(store.load_runs(&[first, second]).await.unwrap().iter().all(Option::is_some));
 
     // Both at once: the one that follows is not fenced off by the wait of the first.

@@ -209,11 +209,18 @@ async fn supervise(
             state.send_replace(State::Down(why));
         }
         let mut wait = RETRY_AFTER.0;
+        let mut said = None;
         let connection = loop {
             match dial.attempt().await {
                 Ok(connection) => break connection,
-                Err(error) => state.send_replace(State::Down(error)),
-            };
+                Err(error) => {
+                    if said.as_ref() != Some(&error.to_string()) {
+                        warn!(%error, "keeping on trying");
+                        said = Some(error.to_string());
+                    }
+                    state.send_replace(State::Down(error));
+                }
+            }
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(RETRY_AFTER.1);
         };

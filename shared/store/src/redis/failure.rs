@@ -38,8 +38,8 @@ fn by_code(shown: &str, code: &str, detail: &str) -> StoreError {
         "BUSY" | "LOADING" | "READONLY" | "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN" | "MISCONF"
         | "NOREPLICAS" | "NOSCRIPT" => StoreError::Unavailable(shown.to_owned(), format!("{code} {detail}")),
         "NOAUTH" | "WRONGPASS" | "NOPERM" => StoreError::Configuration(format!(
-            "the store at {shown} refuses ({code} {detail}): give a user in the address that may use all keys \
-             of the prefix, and INFO, SCRIPT and EVALSHA"
+            "the store at {shown} refuses ({code} {detail}): give a user and a password in the address that \
+             may use all keys of the prefix, and INFO, SCRIPT and EVALSHA"
         )),
         _ => StoreError::Corrupt(format!("{code} {detail}")),
     }

@@ -83,7 +83,7 @@ impl<'a> Writes<'a> {
         }
 
         writes.runs(commit, keys, runs);
-        writes.timers(keys.timers(commit.partition), timers);
+        writes.timers(&keys.timers(commit.partition), timers);
         for delta in &commit.workflows {
             writes.workflow(commit, keys, delta);
         }
@@ -144,7 +144,7 @@ impl<'a> Writes<'a> {
         self.push("ZADD", &keys.ended(partition), ended);
     }
 
-    fn timers(&mut self, key: String, timers: HashMap<String, Option<i64>>) {
+    fn timers(&mut self, key: &str, timers: HashMap<String, Option<i64>>) {
         let (mut set, mut cleared) = (Vec::new(), Vec::new());
         for (timer, due) in timers {
             match due {
@@ -152,8 +152,8 @@ impl<'a> Writes<'a> {
                 None => cleared.push(Word::Owned(timer)),
             }
         }
-        self.push("ZREM", &key, cleared);
-        self.push("ZADD", &key, set);
+        self.push("ZREM", key, cleared);
+        self.push("ZADD", key, set);
     }
 
     fn workflow(&mut self, commit: &Commit, keys: &Keys, delta: &'a WorkflowDelta) {

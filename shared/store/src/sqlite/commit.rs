@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Result, params};
 
 use super::column::{Json, Millis, json};
 use super::{catalog, run, timer};
-use crate::{Commit, Verdict};
+use crate::{Commit, RunDelta, Verdict};
 
 pub(super) fn commit(connection: &Connection, commit: &Commit) -> Result<Verdict> {
     let last = last(connection, commit)?;
@@ -33,6 +33,14 @@ pub(super) fn commit(connection: &Connection, commit: &Commit) -> Result<Verdict
             json(&duplicates)?
         ])?;
     Ok(Verdict::Applied { duplicates })
+}
+
+/// Whether the outside world is told of it: somebody submitted a run, waits for its end, or changed a workflow.
+/// Such a commit is flushed. Progress in between is not: after a power loss it is made once more.
+pub(super) fn tells(commit: &Commit) -> bool {
+    let run = |delta: &RunDelta| delta.create.is_some() || delta.expires_at.is_some();
+    commit.runs.iter().any(run)
+        || !(commit.workflows.is_empty() && commit.timers.is_empty() && commit.cleared.is_empty())
 }
 
 /// Answers the runs that existed and were to be created.

@@ -20,47 +20,46 @@ pub(super) fn expire(
     keep: usize,
     now: Timestamp,
 ) -> Result<usize> {
-    let ended: i64 = connection
-        .prepare_cached("SELECT count(*) FROM runs WHERE partition = ?1 AND expires_at IS NOT NULL")?
-        .query_row([partition.0], |row| row.get(0))?;
-    // What is beyond `keep` are the first so many in order of their end; what is too old comes first as well.
-    let surplus = ended.saturating_sub(rows(keep)).max(0);
-    let over: Vec<(RunKey, RunId)> = connection
+    let (ended, old): (i64, i64) = connection
         .prepare_cached(
-            "SELECT id, run FROM (
-                 SELECT id, run, keyed, created_at, expires_at,
-                        row_number() OVER (ORDER BY expires_at, id) AS place
-                 FROM runs WHERE partition = ?1 AND expires_at IS NOT NULL)
-             WHERE (expires_at <= ?2 OR place <= ?3) AND (NOT keyed OR created_at <= ?4)
-             ORDER BY place LIMIT ?5",
+            "SELECT count(*), count(*) FILTER (WHERE expires_at <= ?2) FROM runs
+             WHERE partition = ?1 AND expires_at IS NOT NULL",
+        )?
+        .query_row(params![partition.0, Millis(until)], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    // What is too old and what is too much are both the first so many, in order of when they expire.
+    let over = old.max(ended.saturating_sub(rows(keep)));
+    if over <= 0 {
+        return Ok(0);
+    }
+    let keys: Vec<RunKey> = connection
+        .prepare_cached(
+            "SELECT id FROM (
+                 SELECT id, keyed, created_at FROM runs
+                 WHERE partition = ?1 AND expires_at IS NOT NULL ORDER BY expires_at LIMIT ?2)
+             WHERE NOT keyed OR created_at <= ?3 LIMIT ?4",
         )?
         .query_map(
-            params![
-                partition.0,
-                Millis(until),
-                surplus,
-                now.as_millis().saturating_sub_unsigned(KEYED_MS),
-                rows(BATCH)
-            ],
-            |row| Ok((row.get(0)?, row.get::<_, Text<_>>(1)?.0)),
+            params![partition.0, over, now.as_millis().saturating_sub_unsigned(KEYED_MS), rows(BATCH)],
+            |row| row.get(0),
         )?
         .collect::<Result<_>>()?;
-    for (key, run) in &over {
-        forget(connection, partition, *key, *run)?;
+    for key in &keys {
+        forget(connection, partition, *key)?;
     }
-    Ok(over.len())
+    Ok(keys.len())
 }
 
-fn forget(connection: &Connection, partition: PartitionId, key: RunKey, run: RunId) -> Result<()> {
-    timer::forget(connection, partition, run)?;
+fn forget(connection: &Connection, partition: PartitionId, key: RunKey) -> Result<()> {
     for sql in [
         "DELETE FROM log_chunks WHERE run = ?1",
         "DELETE FROM logs WHERE run = ?1",
         "DELETE FROM steps WHERE run = ?1",
         "DELETE FROM tasks WHERE run = ?1",
-        "DELETE FROM runs WHERE id = ?1",
     ] {
         connection.prepare_cached(sql)?.execute([key])?;
     }
-    Ok(())
+    let run = connection
+        .prepare_cached("DELETE FROM runs WHERE id = ?1 RETURNING run")?
+        .query_row([key], |row| Ok(row.get::<_, Text<RunId>>(0)?.0))?;
+    timer::forget(connection, partition, run)
 }

@@ -1,9 +1,8 @@
 //! Opening the database: its settings, its schema, and what is refused.
 //!
-//! `synchronous` is FULL: a call is answered when its transaction is on the disk, so that a power loss takes no
-//! more than a crash does, which is nothing. Group commit pays for it: one flush serves all calls that wait.
 //! The lock is exclusive for as long as the file is open: two processes on one file would each believe to be
-//! the whole cluster, and it spares the shared-memory file of the write-ahead log.
+//! the whole cluster, and it spares the shared-memory file of the write-ahead log. How far a write is safe when
+//! it is answered is `writer`'s business: here, it is written to the log, which no crash of this process undoes.
 
 use std::path::Path;
 use std::time::Duration;
@@ -75,7 +74,7 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     // The order matters: with an exclusive lock, the write-ahead log needs no shared memory.
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
     // Kibibytes, when negative.
     connection.pragma_update(None, "cache_size", -64 * 1024)?;
     // Pages: the log is carried over to the database every 16 MiB, and shrinks back to that afterwards.

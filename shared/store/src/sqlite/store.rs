@@ -29,7 +29,9 @@ pub struct SqliteStore {
 
 impl SqliteStore {
     /// Opens the database file at `path`, creating it when it is not there, and keeps it locked. Its directory
-    /// must exist. Every call is answered when its change is on the disk.
+    /// must exist. What is answered survives the end of the process; what the outside world is told of (a run
+    /// is accepted, a run has ended, a workflow or a schedule is changed) survives a power loss too. What workers
+    /// wrote in the last moments before one may be lost, and their tasks run again.
     ///
     /// # Errors
     /// [`StoreError::Configuration`] for a file that is in use, that another program or a newer version wrote, or
@@ -134,8 +136,11 @@ impl Store for SqliteStore {
 
     async fn commit(&self, commits: &[Commit]) -> Result<Vec<Verdict>, StoreError> {
         let commits = commits.to_vec();
+        let flush = commits.iter().any(commit::tells);
         self.writer
-            .call(move |connection| commits.iter().map(|commit| commit::commit(connection, commit)).collect())
+            .call_flushed(flush, move |connection| {
+                commits.iter().map(|commit| commit::commit(connection, commit)).collect()
+            })
             .await
     }
 

@@ -59,7 +59,7 @@ async fn a_producer_that_left_is_not_met(store: Given) {
 
 async fn a_producer_that_stays_silent_is_not_met(store: Given) {
     let (stays, silent) = (producer(), producer());
-    store.meet(silent, 300).await.unwrap();
+    store.meet(silent, 1_000).await.unwrap();
     assert!(store.meet(stays, LONG_MS).await.unwrap().contains(&silent));
     eventually(|| async { store.meet(stays, LONG_MS).await.unwrap() }, |met: &Vec<_>| *met == [stays]).await;
 }

@@ -1,6 +1,8 @@
 //! The contract of the store, sentence by sentence, on every implementation. What only one of them promises has
 //! its own file beside this folder.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod catalog;
 mod claim;
 mod cluster;

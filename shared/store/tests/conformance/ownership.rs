@@ -102,7 +102,7 @@ async fn epochs_rise_however_fast_they_follow(store: Given) {
 }
 
 async fn a_lapsed_partition_is_taken_and_its_last_owner_is_refused(store: Given) {
-    let mut old = Owner::take(&store, P.0, producer(), 300).await;
+    let mut old = Owner::take(&store, P.0, producer(), 1_000).await;
     let next = producer();
     assert!(matches!(take(&store, next, LONG_MS).await, Acquired::Held { .. }));
     let answer = eventually(
