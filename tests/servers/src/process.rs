@@ -124,7 +124,7 @@ pub(crate) fn log_file(folder: &Path) -> PathBuf {
 pub(crate) fn last_lines(folder: &Path) -> String {
     let text = fs::read_to_string(log_file(folder)).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(20)..].join("\n")
+    lines[lines.len().saturating_sub(40)..].join("\n")
 }
 
 /// The leader was not waited for yet, so that its group still has its number.

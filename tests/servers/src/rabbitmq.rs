@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::Command;
 
 use tempfile::TempDir;
@@ -10,8 +10,13 @@ use tempfile::TempDir;
 use crate::port;
 use crate::process::{self, Process};
 
-/// Where Debian keeps the script itself; the one in the PATH there is a wrapper that changes user.
-const DEBIAN: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
+/// Where Debian keeps the programs themselves; those in the PATH there are wrappers that change user.
+const DEBIAN: &str = "/usr/lib/rabbitmq/bin";
+
+/// Erlang's own ports on loopback only; and channels look at the ack timeout every second, not every minute, so
+/// that a test can set `consumer_timeout` (before 4.x no line of `rabbitmq.conf` says this).
+const ERLANG_ARGUMENTS: &str =
+    "-kernel inet_dist_use_interface {127,0,0,1} -rabbit channel_tick_interval 1000";
 
 /// epmd runs in the foreground, or RabbitMQ would start one that stays for ever. Its end comes with RabbitMQ's.
 const LEADER: &str = r#"
@@ -89,11 +94,36 @@ impl RabbitMq {
         }
     }
 
+    /// Runs `rabbitmqctl` on it, waits, and answers what it printed. Takes seconds: it is a whole Erlang.
+    pub fn ctl(&self, arguments: &[&str]) -> String {
+        let Some(program) = program("rabbitmqctl") else {
+            panic!("rabbitmqctl was not found: apt-get install rabbitmq-server redis-server")
+        };
+        let mut command = Command::new(program);
+        self.surround(&mut command);
+        match command.args(arguments).output() {
+            Ok(done) if done.status.success() => String::from_utf8_lossy(&done.stdout).into_owned(),
+            Ok(done) => {
+                panic!("rabbitmqctl {arguments:?} failed: {}", String::from_utf8_lossy(&done.stderr))
+            }
+            Err(error) => panic!("rabbitmqctl cannot be run: {error}"),
+        }
+    }
+
     fn spawn(&self) -> io::Result<Process> {
         let folder = self.folder.path();
-        let script = script().ok_or(io::ErrorKind::NotFound)?;
+        let script = program("rabbitmq-server").ok_or(io::ErrorKind::NotFound)?;
         let mut command = Command::new("sh");
-        command.args(["-c", LEADER, "rabbitmq", script]);
+        self.surround(&mut command);
+        command.args(["-c", LEADER, "rabbitmq"]).arg(script);
+        let mut process = Process::start(&mut command, folder)?;
+        process.wait_until(|| speaks_amqp(self.port).unwrap_or(false))?;
+        Ok(process)
+    }
+
+    /// The environment of server and tools: ours alone, and nothing of the machine's own RabbitMQ.
+    fn surround(&self, command: &mut Command) {
+        let folder = self.folder.path();
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
             if text.starts_with("RABBITMQ_") || text.starts_with("ERL_") {
@@ -121,22 +151,15 @@ impl RabbitMq {
             .env("RABBITMQ_NODE_PORT", self.port.to_string())
             .env("RABBITMQ_NODENAME", format!("millrace-{}@localhost", self.port))
             .env("RABBITMQ_PID_FILE", process::pid_file(folder))
-            .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-kernel inet_dist_use_interface {127,0,0,1}");
-        let mut process = Process::start(&mut command, folder)?;
-        process.wait_until(|| speaks_amqp(self.port).unwrap_or(false))?;
-        Ok(process)
+            .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", ERLANG_ARGUMENTS);
     }
 }
 
-/// The server's script: Debian's, or the first in the PATH.
-fn script() -> Option<&'static str> {
-    if Path::new(DEBIAN).exists() {
-        return Some(DEBIAN);
-    }
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path)
-        .any(|folder| folder.join("rabbitmq-server").exists())
-        .then_some("rabbitmq-server")
+/// Where a program of RabbitMQ is: in Debian's folder, or else in the PATH.
+fn program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::iter::once(PathBuf::from(DEBIAN)).chain(std::env::split_paths(&path));
+    folders.map(|folder| folder.join(name)).find(|program| program.exists())
 }
 
 /// Is its answer to the protocol header a method frame (connection.start)? The port opens before that.

@@ -36,7 +36,9 @@ impl Administration {
         match declared {
             Ok(()) => Ok(()),
             Err(DeclareError::Refused(error)) => {
-                self.topology.forget(queue);
+                if matches!(error, BrokerError::Configuration(_)) {
+                    self.topology.forget(queue);
+                }
                 Err(error)
             }
             Err(DeclareError::Failed(error)) => Err(self.link.unavailable(error.to_string())),

@@ -24,6 +24,7 @@ const BATCH: usize = 512;
 const LOOK: Duration = Duration::from_millis(500);
 /// A consumer that got nothing for so long, holds nothing, and whose queue has messages, is deaf.
 const SILENCE: Duration = Duration::from_secs(5);
+const ANSWER_BOUND: Duration = Duration::from_secs(2);
 const CLOSE_BOUND: Duration = Duration::from_secs(5);
 
 /// What a consumer needs of its broker.
@@ -223,10 +224,10 @@ impl Consuming {
         if !self.ledger.is_idle() || now < self.next_question || now < self.last_delivery + SILENCE {
             return Ok(());
         }
-        let waits = match self.around.administration.depth(&self.queue).await {
-            Ok(depth) => depth.ready > 0,
-            Err(BrokerError::Unroutable(_)) => return Err(End::Broken("its queue is gone".to_owned())),
-            Err(_) => false,
+        let waits = match timeout(ANSWER_BOUND, self.around.administration.depth(&self.queue)).await {
+            Ok(Ok(depth)) => depth.ready > 0,
+            Ok(Err(BrokerError::Unroutable(_))) => return Err(End::Broken("its queue is gone".to_owned())),
+            Ok(Err(_)) | Err(_) => false,
         };
         // Asked twice: a message may just have come.
         if waits && self.suspected {

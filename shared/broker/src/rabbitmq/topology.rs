@@ -22,7 +22,7 @@ pub(crate) struct Topology {
 /// What went wrong while declaring.
 #[derive(Debug)]
 pub(crate) enum DeclareError {
-    /// It is there with other arguments, or we may not; trying again does not help.
+    /// It is known what to say: it is there with other arguments, we may not, or there is no connection.
     Refused(BrokerError),
     /// Anything else.
     Failed(lapin::Error),
@@ -51,7 +51,7 @@ impl Topology {
 
     /// Declares the exchanges, and with `queues` everything that was remembered.
     pub(crate) async fn declare_all(&self, connection: &Connection, queues: bool) -> lapin::Result<()> {
-        let channel = connection.create_channel().await?;
+        let mut channel = connection.create_channel().await?;
         let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
         let none = FieldTable::default();
         let Exchanges { direct, control } = &self.exchanges;
@@ -68,7 +68,7 @@ impl Topology {
                 Err(DeclareError::Refused(error)) => {
                     tracing::error!(%error, "a queue cannot be declared again");
                     self.forget(&queue);
-                    return Err(ErrorKind::InvalidChannelState(lapin::ChannelState::Closed, "declare").into());
+                    channel = connection.create_channel().await?;
                 }
                 Err(DeclareError::Failed(error)) => return Err(error),
             }
