@@ -99,7 +99,9 @@ mod tests {
     fn a_nul_byte_and_a_huge_value_are_refused_and_the_limit_itself_is_not() {
         assert!(check_value("A", "a\0b").unwrap_err().to_string().contains("NUL"));
         assert_eq!(check_value("A", &"x".repeat(MAX_VALUE_BYTES)), Ok(()));
-        assert!(check_value("A", &"x".repeat(MAX_VALUE_BYTES + 1)).unwrap_err().to_string().contains("131073"));
+        assert!(
+            check_value("A", &"x".repeat(MAX_VALUE_BYTES + 1)).unwrap_err().to_string().contains("131073")
+        );
     }
 
     #[test]

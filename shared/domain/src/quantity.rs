@@ -90,7 +90,9 @@ fn parts(text: &str) -> Result<u64, DurationError> {
             });
         }
         let Some((_, millis)) = UNITS.iter().find(|(name, _)| *name == unit) else {
-            return Err(DurationError(format!("unknown unit {unit:?} in {text:?}: expected ms, s, m, h or d")));
+            return Err(DurationError(format!(
+                "unknown unit {unit:?} in {text:?}: expected ms, s, m, h or d"
+            )));
         };
         if *millis >= above {
             return Err(not_a_duration(text));
@@ -105,7 +107,9 @@ fn parts(text: &str) -> Result<u64, DurationError> {
 
 fn not_a_duration(text: &str) -> DurationError {
     let shown: String = text.chars().take(40).collect();
-    DurationError(format!("{shown:?} is not a duration: expected a number with a unit, such as 500ms, 30s, 10m, 2h or 7d"))
+    DurationError(format!(
+        "{shown:?} is not a duration: expected a number with a unit, such as 500ms, 30s, 10m, 2h or 7d"
+    ))
 }
 
 #[cfg(test)]
