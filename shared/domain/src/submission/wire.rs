@@ -1,13 +1,12 @@
-//! What a client submits: an ad-hoc task, or a run of a stored workflow. The JSON objects of the AMQP entry
-//! and of the REST API.
+//! A submission as the client wrote it: the JSON object of the AMQP entry and of the REST API.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::definition::{Params, Problem, Workflow};
-use crate::{PoolName, Priority, RunId, Timestamp, WorkflowName};
+use crate::definition::Params;
+use crate::{PoolName, Priority, WorkflowName};
 
 /// One submission, as the client wrote it.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -28,6 +27,12 @@ pub struct Submission {
     /// A stored workflow to run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workflow: Option<WorkflowName>,
+    /// A definition to run that is stored nowhere: one document, YAML or JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub definition: Option<String>,
+    /// Where the shell steps of that definition start that do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_dir: Option<String>,
     /// The params of the run. For an ad-hoc task they need no declaration.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub params: Params,
