@@ -72,6 +72,12 @@ impl Graph {
         Ok(graph)
     }
 
+    /// One step that waits for nobody.
+    pub fn single() -> Self {
+        let none = || Adjacency { starts: vec![0, 0], neighbours: Vec::new() };
+        Self { dependencies: none(), dependents: none(), roots: vec![StepIndex(0)] }
+    }
+
     /// How many steps it has.
     pub fn len(&self) -> usize {
         self.dependencies.starts.len() - 1
@@ -191,6 +197,7 @@ mod tests {
     #[test]
     fn no_steps_and_unknown_steps_are_no_trouble() {
         assert!(Graph::build(&[]).unwrap().is_empty());
+        assert_eq!(Graph::build(&lists(&[&[]])).unwrap(), Graph::single());
         assert_eq!(Graph::build(&lists(&[&[7]])).unwrap().roots(), [StepIndex(0)]);
     }
 

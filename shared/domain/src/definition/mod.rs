@@ -1,11 +1,22 @@
-//! What users write: parsed and checked, all errors at once.
+//! What users write, and what it means once it has been checked. Nothing here reads a file, and nothing runs.
+//!
+//! [`parse()`] takes text to [`Workflow`]s in three passes: events to a tree that knows its lines (`document`), the
+//! tree to typed values (`parse/`, one file for each thing that is written), and the values held against each
+//! other. All that is wrong is collected on the way and answered at once, as [`Problems`]. [`check_params`] then
+//! holds the values of one run against what its workflow declares.
 
+mod arguments;
+mod checker;
+mod document;
 mod nearest;
+mod parse;
+mod problem;
+mod syntax;
 mod workflow;
 
+pub use arguments::{check_kind, check_params, env_of_params, from_text};
 pub use nearest::nearest;
+pub use parse::{MAX_FILE_BYTES, Parsed, parse, parse_bytes};
+pub(crate) use parse::{SHELL, action_of_json, check_script, retry_of_json};
+pub use problem::{Problem, Problems};
 pub use workflow::*;
-
-/// What is wrong with a definition, and where.
-#[derive(Debug, Clone)]
-pub struct Problem {}

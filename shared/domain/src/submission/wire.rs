@@ -1,13 +1,12 @@
-//! What a client submits: an ad-hoc task, or a run of a stored workflow. The JSON objects of the AMQP entry
-//! and of the REST API.
+//! A submission as the client wrote it: the JSON object of the AMQP entry and of the REST API.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::definition::{Params, Problem, Workflow};
-use crate::{PoolName, Priority, RunId, Timestamp, WorkflowName};
+use crate::definition::Params;
+use crate::{PoolName, Priority, WorkflowName};
 
 /// One submission, as the client wrote it.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

@@ -1,0 +1,302 @@
+//! What a step does: `run`, or `uses` and `with`. What an executor then does with its input is the worker's.
+
+use serde_json::{Map, Value, json};
+
+use super::super::checker::Checker;
+use super::super::document::{Content, Node, Position};
+use super::expression::{Names, OutputUse, read_templated, templated_of};
+use super::fields::{Fields, NOT_SUPPORTED, Schema, not_supported};
+use super::json;
+use crate::expression::{Template, Templated, Use};
+
+/// The executor of `run`.
+pub(crate) const SHELL: &str = "shell";
+
+/// The longest script, in bytes: it travels to the shell as one argument.
+const MAX_SCRIPT_BYTES: usize = 128 * 1024 - 1;
+
+const MAX_SHELL_WORDS: usize = 32;
+
+const EXECUTORS: [&str; 3] = [SHELL, "http", "noop"];
+const LATER_EXECUTORS: [&str; 7] = ["docker", "kubernetes", "sql", "handler", "wait", "approval", "workflow"];
+const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+
+const SHELL_INPUT: Schema =
+    Schema { what: "`with` of shell", known: &["run", "shell"], later: &[], elsewhere: &[] };
+
+const HTTP_INPUT: Schema = Schema {
+    what: "`with` of http",
+    known: &["url", "method", "headers", "body", "expect"],
+    later: &[],
+    elsewhere: &[
+        ("timeout", "`timeout` is a field of the step"),
+        ("json", "write `body`: a map is sent as JSON"),
+    ],
+};
+
+const NOOP_INPUT: Schema = Schema { what: "`with` of noop", known: &[], later: &[], elsewhere: &[] };
+
+/// What a step does.
+pub(super) struct Action {
+    pub(super) uses: &'static str,
+    pub(super) with: Templated,
+}
+
+/// The action of a step. A missing one, and two, are reported at `at`.
+pub(super) fn read_action(
+    fields: Fields<'_>,
+    at: Position,
+    names: Names<'_>,
+    outputs: &mut Vec<OutputUse>,
+    checker: &mut Checker,
+) -> Option<Action> {
+    let (run, uses) = (fields.get("run"), fields.entry("uses"));
+    if run.is_none() {
+        if let Some((key, _)) = fields.entry("shell") {
+            checker.problem(key.at, "bad-field", "`shell` goes with `run` only", None);
+        }
+    } else if let Some((key, _)) = fields.entry("with") {
+        checker.problem(key.at, "bad-field", "`with` goes with `uses` only", None);
+    }
+    match (run, uses) {
+        (Some(run), None) => read_shell(Some(run), fields.get("shell"), at, checker),
+        (None, Some((_, uses))) => read_executor(uses, fields.get("with"), Some(names), outputs, checker),
+        (Some(_), Some((key, _))) => {
+            checker.problem(
+                key.at,
+                "one-of-run-uses",
+                "a step needs either `run` or `uses`, found both",
+                None,
+            );
+            None
+        }
+        (None, None) => {
+            let hint = Some("write run: <a shell command>".to_owned());
+            checker.problem(
+                at,
+                "one-of-run-uses",
+                "a step needs either `run` or `uses`, found neither",
+                hint,
+            );
+            None
+        }
+    }
+}
+
+/// What a client wrote as JSON, in which nothing is an expression.
+///
+/// # Errors
+/// The code of the first thing that is wrong, and all of them in one text.
+pub(crate) fn action_of_json(
+    uses: &str,
+    with: Option<&Value>,
+) -> Result<(&'static str, Templated), (&'static str, String)> {
+    let mut checker = Checker::default();
+    let uses = json::to_node(&Value::from(uses));
+    let with = with.map(json::to_node);
+    match read_executor(&uses, with.as_ref(), None, &mut Vec::new(), &mut checker) {
+        Some(action) if checker.is_clean() => Ok((action.uses, action.with)),
+        _ => Err(checker.into_text()),
+    }
+}
+
+/// Without `names`, nothing is an expression.
+fn read_executor(
+    uses: &Node,
+    with: Option<&Node>,
+    names: Option<Names<'_>>,
+    outputs: &mut Vec<OutputUse>,
+    checker: &mut Checker,
+) -> Option<Action> {
+    let name = checker.text(uses, "uses")?;
+    match name {
+        SHELL => {
+            let Some(with) = with else {
+                return missing(uses.at, "shell", "run", checker);
+            };
+            let fields = SHELL_INPUT.read(with, checker)?;
+            read_shell(fields.get("run"), fields.get("shell"), with.at, checker)
+        }
+        "http" => read_http(uses.at, with, names, outputs, checker),
+        "noop" => {
+            if let Some(with) = with {
+                NOOP_INPUT.read(with, checker)?;
+            }
+            Some(Action { uses: "noop", with: Templated::literal(json!({})) })
+        }
+        _ if LATER_EXECUTORS.contains(&name) => {
+            checker.problem(uses.at, NOT_SUPPORTED, not_supported(&format!("uses: {name}")), None);
+            None
+        }
+        _ => {
+            let hint = checker.did_you_mean(name, EXECUTORS);
+            let message = format!("unknown executor {}: expected one of shell, http, noop", uses.describe());
+            checker.problem(uses.at, "unknown-executor", message, hint);
+            None
+        }
+    }
+}
+
+fn missing(at: Position, executor: &str, field: &str, checker: &mut Checker) -> Option<Action> {
+    let message = format!("`{executor}` needs `{field}`");
+    checker.problem(at, "missing-field", message, Some(format!("write with: {{{field}: ...}}")));
+    None
+}
+
+fn read_shell(
+    run: Option<&Node>,
+    shell: Option<&Node>,
+    at: Position,
+    checker: &mut Checker,
+) -> Option<Action> {
+    let argv = shell.map(|node| read_argv(node, checker));
+    let Some(run) = run else { return missing(at, SHELL, "run", checker) };
+    let script = checker.text(run, "run")?;
+    if let Err(problem) = check_script(script) {
+        checker.problem(run.at, problem.code, problem.message, problem.hint);
+        return None;
+    }
+    let mut with = Map::new();
+    with.insert("run".to_owned(), Value::String(script.to_owned()));
+    if let Some(argv) = argv {
+        with.insert("shell".to_owned(), Value::Array(argv?));
+    }
+    Some(Action { uses: SHELL, with: Templated::literal(Value::Object(with)) })
+}
+
+fn read_argv(node: &Node, checker: &mut Checker) -> Option<Vec<Value>> {
+    let hint = node.plain().map(|word| format!("write [{word}, -e, -c]"));
+    let words = checker.list(node, "shell", "words, to which the script is added", hint)?;
+    if words.is_empty() || words.len() > MAX_SHELL_WORDS {
+        let message = format!("`shell` has {} words: expected 1 to {MAX_SHELL_WORDS}", words.len());
+        checker.problem(node.at, "out-of-range", message, None);
+        return None;
+    }
+    let mut argv = Vec::with_capacity(words.len());
+    for word in words {
+        let text = checker.text(word, "shell")?;
+        if text.is_empty() || text.contains('\0') || text.contains("${{") {
+            let message = "`shell` must be of plain words: none is empty, has a NUL byte or an expression";
+            checker.problem(word.at, "bad-value", message, None);
+            return None;
+        }
+        argv.push(Value::String(text.to_owned()));
+    }
+    Some(argv)
+}
+
+/// Why a script cannot be run.
+pub(crate) struct ScriptProblem {
+    /// Stable.
+    pub(crate) code: &'static str,
+    /// What was expected.
+    pub(crate) message: String,
+    /// What to write instead.
+    pub(crate) hint: Option<String>,
+}
+
+/// A script is never templated, so that no value can become code: an expression in it is a mistake.
+pub(crate) fn check_script(script: &str) -> Result<(), ScriptProblem> {
+    let problem = |code, message: String, hint| Err(ScriptProblem { code, message, hint });
+    if script.trim().is_empty() {
+        return problem("bad-value", "`run` is empty: expected a shell command".to_owned(), None);
+    }
+    if script.len() > MAX_SCRIPT_BYTES {
+        let message = format!("`run` is {} bytes long: expected at most {MAX_SCRIPT_BYTES}", script.len());
+        return problem("out-of-range", message, Some("put the script into a file".to_owned()));
+    }
+    if script.contains('\0') {
+        return problem("bad-value", "`run` has a NUL byte, which no command can hold".to_owned(), None);
+    }
+    let Some(at) = script.find("${{") else { return Ok(()) };
+    let inside = &script[at + 3..];
+    let inside = inside.split_once("}}").map_or(inside, |(inside, _)| inside).trim();
+    let shown: String = inside.chars().take(60).collect();
+    let message = format!("`run` is never templated: `${{{{ {shown} }}}}` would stay as it is");
+    let single = Template::parse(&format!("${{{{ {inside} }}}}")).ok();
+    let param = single.as_ref().and_then(|template| match template.uses().next() {
+        Some(Use::Param(name)) if *inside == format!("params.{name}") => Some(name.as_str()),
+        _ => None,
+    });
+    let hint = match param {
+        Some(name) => format!("params are environment variables: write \"${name}\""),
+        None => format!("write env: {{NAME: \"${{{{ {shown} }}}}\"}} and use \"$NAME\""),
+    };
+    problem("expression-in-run", message, Some(hint))
+}
+
+fn read_http(
+    at: Position,
+    with: Option<&Node>,
+    names: Option<Names<'_>>,
+    outputs: &mut Vec<OutputUse>,
+    checker: &mut Checker,
+) -> Option<Action> {
+    let Some(with) = with else { return missing(at, "http", "url", checker) };
+    let fields = HTTP_INPUT.read(with, checker)?;
+    // Every text is checked where it stands; the input is then put together from its parts.
+    let sound = names.is_none_or(|names| read_templated(with, names, outputs, checker).is_some());
+    let mut input = Map::new();
+    match fields.get("url") {
+        Some(node) => {
+            let url = checker.text(node, "url")?;
+            let templated = names.is_some() && url.starts_with("${{");
+            if !templated && !["http://", "https://"].iter().any(|start| url.starts_with(start)) {
+                let hint = Some("write https://host/path".to_owned());
+                let message = format!("`url` must begin with http:// or https://, found {}", node.describe());
+                checker.problem(node.at, "bad-value", message, hint);
+            }
+            input.insert("url".to_owned(), Value::String(url.to_owned()));
+        }
+        None => {
+            missing(with.at, "http", "url", checker);
+        }
+    }
+    if let Some(node) = fields.get("method") {
+        let method = checker.text(node, "method")?;
+        if METHODS.contains(&method) {
+            input.insert("method".to_owned(), Value::String(method.to_owned()));
+        } else {
+            let upper = method.to_ascii_uppercase();
+            let hint = METHODS.contains(&upper.as_str()).then(|| format!("write {upper}"));
+            let message =
+                format!("`method` must be one of {}, found {}", METHODS.join(", "), node.describe());
+            checker.problem(node.at, "bad-value", message, hint);
+        }
+    }
+    if let Some(node) = fields.get("headers") {
+        let mut headers = Map::new();
+        for (key, value) in checker.map(node, "headers", "names and values")? {
+            let text = checker.text(value, &key.text)?;
+            headers.insert(key.text.clone(), Value::String(text.to_owned()));
+        }
+        input.insert("headers".to_owned(), Value::Object(headers));
+    }
+    if let Some(node) = fields.get("body") {
+        input.insert("body".to_owned(), json::of_node(node));
+    }
+    if let Some(node) = fields.get("expect") {
+        input.insert("expect".to_owned(), read_expect(node, checker)?);
+    }
+    let input = Value::Object(input);
+    let input = match names {
+        Some(_) if !sound => return None,
+        Some(_) => templated_of(input, with.at, checker)?,
+        None => Templated::literal(input),
+    };
+    Some(Action { uses: "http", with: input })
+}
+
+/// A status, or a list of them: always a list in the end.
+fn read_expect(node: &Node, checker: &mut Checker) -> Option<Value> {
+    let items = match &node.content {
+        Content::List(items) => items.as_slice(),
+        _ => std::slice::from_ref(node),
+    };
+    let statuses: Option<Vec<Value>> =
+        items.iter().map(|item| checker.integer(item, "expect", 100..=599).map(Value::from)).collect();
+    if items.is_empty() {
+        checker.problem(node.at, "bad-value", "`expect` is empty: expected a status, such as 200", None);
+    }
+    statuses.map(Value::Array)
+}

@@ -1,0 +1,73 @@
+//! The fields of a map: which there are, which are for later releases, and which are slips.
+
+use super::super::checker::Checker;
+use super::super::document::{Content, Key, Node};
+
+/// What a kind of map may hold.
+pub(super) struct Schema {
+    /// What it is called in messages: `a workflow`.
+    pub(super) what: &'static str,
+    pub(super) known: &'static [&'static str],
+    /// Part of the language, and not of this release.
+    pub(super) later: &'static [&'static str],
+    /// Fields of another kind of map that people write here, and where they belong.
+    pub(super) elsewhere: &'static [(&'static str, &'static str)],
+}
+
+/// The fields of one map.
+#[derive(Clone, Copy)]
+pub(super) struct Fields<'t>(&'t [(Key, Node)]);
+
+impl<'t> Fields<'t> {
+    pub(super) fn get(self, name: &str) -> Option<&'t Node> {
+        self.entry(name).map(|(_, node)| node)
+    }
+
+    pub(super) fn entry(self, name: &str) -> Option<&'t (Key, Node)> {
+        self.0.iter().find(|(key, _)| key.text == name)
+    }
+}
+
+impl Schema {
+    /// The fields of `node`, after reporting those that should not be there.
+    pub(super) fn read<'t>(&self, node: &'t Node, checker: &mut Checker) -> Option<Fields<'t>> {
+        let Content::Map(entries) = &node.content else {
+            if !matches!(node.content, Content::Refused) {
+                let found = if node.is_nothing() { "nothing".to_owned() } else { node.describe() };
+                let hint = format!("the fields of {} are {}", self.what, self.known.join(", "));
+                let message = format!("expected {}, found {found}", self.what);
+                checker.problem(node.at, "wrong-type", message, Some(hint));
+            }
+            return None;
+        };
+        for (key, _) in entries {
+            let name = key.text.as_str();
+            if name.is_empty() || self.known.contains(&name) {
+                continue;
+            }
+            if self.later.contains(&name) {
+                checker.problem(key.at, NOT_SUPPORTED, not_supported(name), None);
+                continue;
+            }
+            let hint = match self.elsewhere.iter().find(|(field, _)| *field == name) {
+                Some((_, place)) => Some((*place).to_owned()),
+                None => {
+                    let all = self.known.iter().chain(self.later).copied();
+                    let near = checker.did_you_mean(name, all);
+                    near.or_else(|| {
+                        Some(format!("the fields of {} are {}", self.what, self.known.join(", ")))
+                    })
+                }
+            };
+            let shown: String = name.chars().take(64).collect();
+            checker.problem(key.at, "unknown-field", format!("unknown field `{shown}`"), hint);
+        }
+        Some(Fields(entries))
+    }
+}
+
+pub(super) const NOT_SUPPORTED: &str = "not-supported-yet";
+
+pub(super) fn not_supported(what: &str) -> String {
+    format!("`{what}` is not supported yet")
+}

@@ -1,0 +1,80 @@
+//! Between trees and JSON: an unquoted `true`, `null` or number of JSON is one, and any other word is text.
+
+use serde_json::{Map, Number, Value};
+
+use super::super::document::{Content, Key, Node, Position};
+
+/// The JSON of a tree.
+pub(super) fn of_node(node: &Node) -> Value {
+    match &node.content {
+        Content::Scalar { text, plain: true } => of_word(text),
+        Content::Scalar { text, .. } => Value::String(text.clone()),
+        Content::List(items) => Value::Array(items.iter().map(of_node).collect()),
+        Content::Map(entries) => Value::Object(
+            entries.iter().map(|(key, value)| (key.text.clone(), of_node(value))).collect::<Map<_, _>>(),
+        ),
+        Content::Refused => Value::Null,
+    }
+}
+
+/// JSON's own grammar decides: `007`, `1_000` and `.5` are text.
+fn of_word(word: &str) -> Value {
+    match word {
+        "" | "~" | "null" => Value::Null,
+        "true" => Value::Bool(true),
+        "false" => Value::Bool(false),
+        _ if word.starts_with(|c: char| c.is_ascii_digit() || c == '-') => {
+            serde_json::from_str::<Number>(word)
+                .map_or_else(|_| Value::String(word.to_owned()), Value::Number)
+        }
+        _ => Value::String(word.to_owned()),
+    }
+}
+
+/// The tree of a JSON value, without positions.
+pub(super) fn to_node(value: &Value) -> Node {
+    let content = match value {
+        Value::String(text) => Content::Scalar { text: text.clone(), plain: false },
+        Value::Array(items) => Content::List(items.iter().map(to_node).collect()),
+        Value::Object(fields) => Content::Map(
+            fields
+                .iter()
+                .map(|(key, value)| (Key { at: Position::START, text: key.clone() }, to_node(value)))
+                .collect(),
+        ),
+        word => Content::Scalar { text: word.to_string(), plain: true },
+    };
+    Node { at: Position::START, content }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_what_json_calls_a_number_is_one() {
+        for (word, value) in [
+            ("5", json!(5)),
+            ("-1.5e3", json!(-1500.0)),
+            ("007", json!("007")),
+            (".5", json!(".5")),
+            ("1_000", json!("1_000")),
+            ("0x1f", json!("0x1f")),
+            ("NO", json!("NO")),
+            ("1.2.3", json!("1.2.3")),
+            ("-", json!("-")),
+            ("", json!(null)),
+            ("true", json!(true)),
+        ] {
+            assert_eq!(of_word(word), value, "{word}");
+        }
+    }
+
+    #[test]
+    fn json_survives_the_way_there_and_back() {
+        let value = json!({"a": [1, "1", null, true, {"b": "x"}], "c": -0.5});
+        assert_eq!(of_node(&to_node(&value)), value);
+    }
+}

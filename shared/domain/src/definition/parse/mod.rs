@@ -1,0 +1,20 @@
+//! From a tree to a [`Workflow`](super::Workflow): one file for each thing that a user writes. Everything that is
+//! wrong is collected; nothing stops at the first problem.
+
+mod environment;
+mod executor;
+mod expression;
+mod fields;
+mod json;
+mod param;
+mod reach;
+mod retry;
+mod schedule;
+mod source;
+mod step;
+mod steps;
+mod workflow;
+
+pub(crate) use executor::{SHELL, action_of_json, check_script};
+pub(crate) use retry::retry_of_json;
+pub use source::{MAX_FILE_BYTES, Parsed, parse, parse_bytes};

@@ -1,0 +1,170 @@
+//! `params:`: what a run may be given.
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+use super::super::arguments::{check_kind, from_text};
+use super::super::checker::Checker;
+use super::super::document::{Content, Node};
+use super::super::{Param, ParamKind};
+use super::expression::{Names, Place, read_templated};
+use super::fields::Schema;
+use super::json;
+use crate::ParamName;
+use crate::environment;
+use crate::expression::Templated;
+
+const MAX_PARAMS: usize = 256;
+
+const MAX_CHOICES: usize = 1000;
+
+const KINDS: [&str; 8] = ["string", "int", "float", "bool", "date", "path", "enum", "json"];
+
+const PARAM: Schema = Schema {
+    what: "a param",
+    known: &["name", "type", "default", "values", "description"],
+    later: &[],
+    elsewhere: &[
+        ("required", "a param without a default is required"),
+        ("options", "write `values`"),
+        ("choices", "write `values`"),
+        ("enum", "write type: enum and `values`"),
+        ("value", "write `default`"),
+    ],
+};
+
+/// The params of `node`, in the order of the file.
+pub(super) fn read_params(node: &Node, checker: &mut Checker) -> Vec<Param> {
+    let hint = matches!(node.content, Content::Map(_)).then(|| "write - {name: ..., type: ...}".to_owned());
+    let items = checker.list(node, "params", "params", hint).unwrap_or_default();
+    if items.len() > MAX_PARAMS {
+        let message = format!("{} params: expected at most {MAX_PARAMS}", items.len());
+        checker.problem(node.at, "out-of-range", message, None);
+        return Vec::new();
+    }
+    let mut params: Vec<Param> = Vec::with_capacity(items.len());
+    let mut seen = HashSet::new();
+    for item in items {
+        let Some(param) = read_param(item, &params, checker) else { continue };
+        if !seen.insert(param.name.clone()) {
+            let message = format!("param `{}` is declared twice", param.name);
+            checker.problem(item.at, "duplicate-param", message, None);
+            continue;
+        }
+        params.push(param);
+    }
+    params
+}
+
+fn read_param(node: &Node, before: &[Param], checker: &mut Checker) -> Option<Param> {
+    let fields = PARAM.read(node, checker)?;
+    let name = match fields.get("name") {
+        Some(name) => {
+            let text = checker.text(name, "name")?;
+            let parsed = text.parse::<ParamName>().map_err(|error| error.to_string());
+            let settable = parsed.and_then(|name| match environment::check_name(text) {
+                Ok(()) => Ok(name),
+                Err(error) => Err(error.to_string()),
+            });
+            settable.map_err(|message| checker.problem(name.at, "bad-name", message, None)).ok()
+        }
+        None => {
+            checker.problem(node.at, "missing-field", "a param needs a `name`", None);
+            None
+        }
+    };
+    let description =
+        fields.get("description").and_then(|node| checker.text(node, "description")).map(str::to_owned);
+    let kind = read_kind(node, fields.get("type"), fields.get("values"), checker);
+    let default = match (fields.get("default"), &kind) {
+        (Some(node), Some(kind)) => Some(read_default(node, kind, before, checker)?),
+        _ => None,
+    };
+    Some(Param { name: name?, kind: kind?, default, description })
+}
+
+fn read_kind(
+    param: &Node,
+    kind: Option<&Node>,
+    values: Option<&Node>,
+    checker: &mut Checker,
+) -> Option<ParamKind> {
+    let word = kind.map_or(Some("string"), |node| checker.text(node, "type"))?;
+    if let (Some(values), false) = (values, word == "enum") {
+        checker.problem(values.at, "bad-field", "`values` goes with `type: enum` only", None);
+    }
+    Some(match word {
+        "string" => ParamKind::String,
+        "int" => ParamKind::Int,
+        "float" => ParamKind::Float,
+        "bool" => ParamKind::Bool,
+        "date" => ParamKind::Date,
+        "path" => ParamKind::Path,
+        "json" => ParamKind::Json,
+        "enum" => {
+            let Some(values) = values else {
+                let hint = Some("write values: [a, b]".to_owned());
+                checker.problem(param.at, "missing-field", "a param of type enum needs `values`", hint);
+                return None;
+            };
+            let items = checker.list(values, "values", "texts", None)?;
+            if items.is_empty() || items.len() > MAX_CHOICES {
+                let message = format!("`values` has {} entries: expected 1 to {MAX_CHOICES}", items.len());
+                checker.problem(values.at, "out-of-range", message, None);
+            }
+            ParamKind::Enum(
+                items.iter().filter_map(|item| checker.text(item, "values")).map(str::to_owned).collect(),
+            )
+        }
+        _ => {
+            let at = kind.map_or(param.at, |node| node.at);
+            let aliases = [
+                ("integer", "int"),
+                ("number", "float"),
+                ("boolean", "bool"),
+                ("str", "string"),
+                ("text", "string"),
+            ];
+            let alias =
+                aliases.iter().find(|(other, _)| *other == word).map(|(_, kind)| format!("write {kind}"));
+            let hint = alias.or_else(|| checker.did_you_mean(word, KINDS));
+            let message = format!("unknown type `{word}`: expected one of {}", KINDS.join(", "));
+            checker.problem(at, "bad-value", message, hint);
+            return None;
+        }
+    })
+}
+
+/// A default is checked now, unless an expression will make it.
+fn read_default(node: &Node, kind: &ParamKind, before: &[Param], checker: &mut Checker) -> Option<Templated> {
+    let names = Names { params: before, place: Place::Default };
+    let templated = read_templated(node, names, &mut Vec::new(), checker)?;
+    if !templated.is_literal() {
+        return Some(templated);
+    }
+    let value = match (&node.content, kind) {
+        (Content::Scalar { .. }, _) if node.is_nothing() => {
+            checker.wrong_type(node, "default", "a value", None);
+            return None;
+        }
+        (
+            Content::Scalar { text, .. },
+            ParamKind::String | ParamKind::Date | ParamKind::Path | ParamKind::Enum(_),
+        ) => from_text(kind, text),
+        (Content::Scalar { text, plain: true }, ParamKind::Int | ParamKind::Float | ParamKind::Bool) => {
+            from_text(kind, text)
+        }
+        _ => {
+            let value: Value = json::of_node(node);
+            check_kind(kind, &value).map(|()| value)
+        }
+    };
+    match value {
+        Ok(value) => Some(Templated::literal(value)),
+        Err(error) => {
+            checker.problem(node.at, "bad-default", format!("`default`: {error}"), None);
+            None
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Whether the outputs that a step uses can be there: each must come from a step that it waits for, directly or
+//! not. Only steps that use outputs cost anything.
+
+use std::collections::HashMap;
+
+use super::super::checker::Checker;
+use super::step::Draft;
+use crate::StepIndex;
+use crate::graph::Graph;
+
+/// How many edges may be walked in all. Past that, a use must name its step in `depends_on`.
+const MAX_EDGES: usize = 20_000_000;
+
+/// Reports every use of an output whose step comes too late, or never.
+pub(super) fn check_outputs(
+    drafts: &[Draft<'_>],
+    places: &HashMap<&str, StepIndex>,
+    graph: &Graph,
+    checker: &mut Checker,
+) {
+    let mut walk: Option<Walk<'_>> = None;
+    for (index, draft) in drafts.iter().enumerate() {
+        let own = draft.name.unwrap_or_default();
+        let mut wanted: HashMap<StepIndex, usize> = HashMap::new();
+        for (at, output) in draft.outputs.iter().enumerate() {
+            match places.get(output.step.as_str()) {
+                None => {
+                    let hint =
+                        checker.did_you_mean(&output.step, drafts.iter().filter_map(|draft| draft.name));
+                    let message = format!("`outputs.{}`: there is no such step", output.step);
+                    checker.problem(output.at, "unknown-step", message, hint);
+                }
+                Some(place) => {
+                    wanted.entry(*place).or_insert(at);
+                }
+            }
+        }
+        if wanted.is_empty() {
+            continue;
+        }
+        let walk = walk.get_or_insert_with(|| Walk::new(graph));
+        walk.remove_reached(index.into(), &mut wanted);
+        let mut late: Vec<usize> = wanted.into_values().collect();
+        late.sort_unstable();
+        for output in late.iter().map(|at| &draft.outputs[*at]) {
+            let step = &output.step;
+            let (message, hint) = if step == own {
+                (format!("step `{own}` cannot use its own outputs"), None)
+            } else {
+                let hint = format!("add `{step}` to depends_on of `{own}`");
+                (format!("step `{own}` does not depend on `{step}`, whose outputs it uses"), Some(hint))
+            };
+            checker.problem(output.at, "not-a-dependency", message, hint);
+        }
+    }
+}
+
+/// Walks backwards from steps, with what all walks share.
+struct Walk<'g> {
+    graph: &'g Graph,
+    depths: Vec<u32>,
+    /// The step from which each was last reached.
+    reached: Vec<Option<StepIndex>>,
+    edges: usize,
+}
+
+impl<'g> Walk<'g> {
+    fn new(graph: &'g Graph) -> Self {
+        Self { graph, depths: graph.depths(), reached: vec![None; graph.len()], edges: 0 }
+    }
+
+    /// Takes out of `wanted` what `from` waits for. A step less deep than all that is wanted cannot lead to it.
+    fn remove_reached(&mut self, from: StepIndex, wanted: &mut HashMap<StepIndex, usize>) {
+        let shallowest = wanted.keys().map(|step| self.depths[step.at()]).min().unwrap_or(0);
+        let mut open = vec![from];
+        while let Some(step) = open.pop() {
+            for &before in self.graph.dependencies(step) {
+                self.edges += 1;
+                if self.edges > MAX_EDGES && step != from {
+                    return;
+                }
+                if self.reached[before.at()] == Some(from) {
+                    continue;
+                }
+                self.reached[before.at()] = Some(from);
+                wanted.remove(&before);
+                if wanted.is_empty() {
+                    return;
+                }
+                if self.depths[before.at()] > shallowest {
+                    open.push(before);
+                }
+            }
+        }
+    }
+}

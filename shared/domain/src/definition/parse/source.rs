@@ -1,0 +1,87 @@
+//! The entry: a file's text in, its workflows out, or all that is wrong with it.
+
+use std::collections::HashMap;
+
+use super::super::checker::Checker;
+use super::super::document::{self, Position};
+use super::super::{Problems, Workflow};
+use super::workflow::read_workflow;
+
+/// The longest file, in bytes.
+pub const MAX_FILE_BYTES: usize = 4 * 1024 * 1024;
+
+/// A workflow and the document it was read from.
+#[derive(Debug, Clone)]
+pub struct Parsed {
+    /// What it means.
+    pub workflow: Workflow,
+    /// What it says: this document alone, which parses to the same workflow.
+    pub source: String,
+}
+
+/// Reads the workflows of a file, in order. YAML or JSON, one workflow per document. `file` is how problems name
+/// it.
+///
+/// # Errors
+/// Everything that is wrong, in the order of the file. When text is not YAML, what comes after is not looked at.
+pub fn parse(source: &str, file: &str) -> Result<Vec<Parsed>, Problems> {
+    let mut checker = Checker::default();
+    if source.len() > MAX_FILE_BYTES {
+        checker.problem(Position::START, "file-too-large", too_large(source.len()), None);
+        return Err(checker.into_problems(file));
+    }
+    let source = source.strip_prefix('\u{feff}').unwrap_or(source);
+    let documents = document::read(source, &mut checker);
+    if documents.is_empty() && checker.is_clean() {
+        let hint = Some("write `name:` and `steps:`; each step has a `name` and a `run`".to_owned());
+        checker.problem(
+            Position::START,
+            "empty-file",
+            "no workflow here: expected a document with a name and steps",
+            hint,
+        );
+    }
+    let mut parsed = Vec::with_capacity(documents.len());
+    let mut lines: HashMap<_, u32> = HashMap::new();
+    for document in documents {
+        let at = document.root.at;
+        let Some(workflow) = read_workflow(&document.root, &mut checker) else { continue };
+        if let Some(line) = lines.insert(workflow.name.clone(), at.line) {
+            let message = format!("workflow `{}` is defined twice: it is in line {line} too", workflow.name);
+            checker.problem(at, "duplicate-workflow", message, None);
+        }
+        parsed.push(Parsed { workflow, source: document.source.to_owned() });
+    }
+    if checker.is_clean() { Ok(parsed) } else { Err(checker.into_problems(file)) }
+}
+
+/// As [`parse`], for bytes that may not be text.
+///
+/// # Errors
+/// As [`parse`]; bytes that are no UTF-8 are a problem in the line where they stand.
+pub fn parse_bytes(bytes: &[u8], file: &str) -> Result<Vec<Parsed>, Problems> {
+    let mut checker = Checker::default();
+    // Before anything else, so that a huge file costs nothing.
+    if bytes.len() > MAX_FILE_BYTES {
+        checker.problem(Position::START, "file-too-large", too_large(bytes.len()), None);
+        return Err(checker.into_problems(file));
+    }
+    match std::str::from_utf8(bytes) {
+        Ok(source) => parse(source, file),
+        Err(error) => {
+            let before = &bytes[..error.valid_up_to()];
+            let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+            let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+            let column = String::from_utf8_lossy(&before[start..]).chars().count() + 1;
+            let from = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+            let at = Position { line: from(line), column: from(column) };
+            let message = format!("byte {} is not UTF-8", error.valid_up_to());
+            checker.problem(at, "invalid-utf8", message, Some("save the file as UTF-8".to_owned()));
+            Err(checker.into_problems(file))
+        }
+    }
+}
+
+fn too_large(bytes: usize) -> String {
+    format!("the file is {bytes} bytes long: expected at most {MAX_FILE_BYTES}")
+}

@@ -1,0 +1,109 @@
+//! `steps:` as a whole: names that are unique, dependencies that exist, and no cycle among them.
+
+use std::collections::{HashMap, HashSet};
+
+use super::super::Step;
+use super::super::checker::Checker;
+use super::super::document::Node;
+use super::expression::Names;
+use super::reach::check_outputs;
+use super::step::{Defaults, Draft, read_step};
+use crate::StepIndex;
+use crate::graph::{Cycle, Graph};
+
+const MAX_STEPS: usize = 100_000;
+
+/// How many steps of a cycle a message names.
+const MAX_NAMED: usize = 20;
+
+/// The steps of `node` and who of them waits for whom.
+pub(super) fn read_steps(
+    node: &Node,
+    defaults: &Defaults,
+    names: Names<'_>,
+    checker: &mut Checker,
+) -> Option<(Vec<Step>, Graph)> {
+    let items = checker.list(node, "steps", "steps", None)?;
+    if items.is_empty() || items.len() > MAX_STEPS {
+        let message = format!("{} steps: expected 1 to {MAX_STEPS}", items.len());
+        checker.problem(node.at, "out-of-range", message, None);
+        return None;
+    }
+    let drafts: Vec<Draft<'_>> =
+        items.iter().filter_map(|item| read_step(item, defaults, names, checker)).collect();
+    let places = places(&drafts, checker);
+    let dependencies = dependencies(&drafts, &places, checker);
+    let graph = match Graph::build(&dependencies) {
+        Ok(graph) => graph,
+        Err(cycle) => {
+            report_cycle(&cycle, &drafts, checker);
+            return None;
+        }
+    };
+    check_outputs(&drafts, &places, &graph, checker);
+    let steps: Option<Vec<Step>> = drafts.into_iter().map(|draft| draft.step).collect();
+    Some((steps?, graph))
+}
+
+/// Where each name is first given to a step.
+fn places<'t>(drafts: &[Draft<'t>], checker: &mut Checker) -> HashMap<&'t str, StepIndex> {
+    let mut places = HashMap::with_capacity(drafts.len());
+    for (index, draft) in drafts.iter().enumerate() {
+        let Some(name) = draft.name else { continue };
+        if let Some(first) = places.get(name) {
+            let line = drafts.get(StepIndex::at(*first)).map_or(0, |first| first.at.line);
+            let message = format!("step `{name}` is defined twice: it is in line {line} too");
+            checker.problem(draft.at, "duplicate-step", message, None);
+        } else {
+            places.insert(name, StepIndex::from(index));
+        }
+    }
+    places
+}
+
+fn dependencies(
+    drafts: &[Draft<'_>],
+    places: &HashMap<&str, StepIndex>,
+    checker: &mut Checker,
+) -> Vec<Vec<StepIndex>> {
+    let mut seen = HashSet::new();
+    let mut all = Vec::with_capacity(drafts.len());
+    for draft in drafts {
+        let own = draft.name.unwrap_or_default();
+        seen.clear();
+        let mut indexes = Vec::with_capacity(draft.depends_on.len());
+        for &(name, at) in &draft.depends_on {
+            if !seen.insert(name) {
+                let message = format!("step `{own}` depends on `{name}` twice");
+                checker.problem(at, "duplicate-dependency", message, Some("remove one of them".to_owned()));
+            } else if name == own {
+                let message = format!("step `{own}` depends on itself");
+                checker.problem(at, "self-dependency", message, None);
+            } else if let Some(index) = places.get(name) {
+                indexes.push(*index);
+            } else {
+                let others = drafts.iter().filter_map(|draft| draft.name).filter(|other| *other != own);
+                let hint = checker.did_you_mean(name, others);
+                let shown: String = name.chars().take(64).collect();
+                let message = format!("step `{own}` depends on `{shown}`, which does not exist");
+                checker.problem(at, "unknown-dependency", message, hint);
+            }
+        }
+        all.push(indexes);
+    }
+    all
+}
+
+fn report_cycle(cycle: &Cycle, drafts: &[Draft<'_>], checker: &mut Checker) {
+    let name = |index: &StepIndex| drafts.get(index.at()).and_then(|draft| draft.name).unwrap_or("?");
+    let mut names: Vec<&str> = cycle.steps.iter().take(MAX_NAMED).map(name).collect();
+    if cycle.steps.len() > MAX_NAMED {
+        names.push("…");
+    }
+    names.extend(cycle.steps.first().map(name));
+    let Some(first) = cycle.steps.first().and_then(|index| drafts.get(index.at())) else { return };
+    let at = first.depends_on.first().map_or(first.at, |(_, at)| *at);
+    let message = format!("steps wait for each other: {}", names.join(" -> "));
+    let hint = "each depends on the next; remove one of these dependencies".to_owned();
+    checker.problem(at, "dependency-cycle", message, Some(hint));
+}

@@ -1,0 +1,216 @@
+//! One document: the fields of a workflow.
+
+use std::collections::BTreeMap;
+
+use super::super::Workflow;
+use super::super::checker::Checker;
+use super::super::document::Node;
+use super::environment::read_env;
+use super::expression::{Names, Place};
+use super::fields::{NOT_SUPPORTED, Schema};
+use super::param::read_params;
+use super::retry::read_retry;
+use super::schedule::{read_schedules, read_zone};
+use super::step::{Defaults, read_pool, read_working_dir};
+use super::steps::read_steps;
+use crate::expression::Template;
+use crate::schedule::Zone;
+use crate::{IdError, Priority, WorkflowName};
+
+const MAX_LABELS: usize = 64;
+const MAX_LABEL_BYTES: usize = 256;
+
+const WORKFLOW: Schema = Schema {
+    what: "a workflow",
+    known: &[
+        "name",
+        "description",
+        "labels",
+        "schedule",
+        "timezone",
+        "catchup",
+        "timeout",
+        "priority",
+        "params",
+        "env",
+        "defaults",
+        "steps",
+    ],
+    later: &[
+        "triggers",
+        "concurrency",
+        "deadline",
+        "calendar",
+        "catchup_window",
+        "dst_gap",
+        "dst_fold",
+        "on_failure",
+        "on_success",
+    ],
+    elsewhere: &[
+        ("cron", "write schedule: \"0 2 * * *\""),
+        ("every", "write schedule: {every: ...}"),
+        ("at", "write schedule: {at: ...}"),
+        ("tasks", "write `steps`"),
+        ("jobs", "write `steps`"),
+        ("run", "`run` is a field of a step: write steps: [{name: ..., run: ...}]"),
+        ("retry", "`retry` is a field of a step, or of `defaults`"),
+        ("pool", "`pool` is a field of a step, or of `defaults`"),
+        ("working_dir", "`working_dir` is a field of a step, or of `defaults`"),
+    ],
+};
+
+const DEFAULTS: Schema = Schema {
+    what: "defaults",
+    known: &["pool", "timeout", "retry", "env", "working_dir"],
+    later: &[],
+    elsewhere: &[
+        ("priority", "`priority` is a field of the workflow"),
+        ("at_most_once", "`at_most_once` is a field of a step"),
+        ("shell", "`shell` is a field of a step"),
+    ],
+};
+
+/// The workflow of a document, unless something is wrong with it.
+pub(super) fn read_workflow(root: &Node, checker: &mut Checker) -> Option<Workflow> {
+    let fields = WORKFLOW.read(root, checker)?;
+    let name = match fields.get("name") {
+        Some(node) => read_name(node, checker),
+        None => {
+            let hint = Some("write name: daily_sales".to_owned());
+            checker.problem(root.at, "missing-field", "a workflow needs a `name`", hint);
+            None
+        }
+    };
+    let description =
+        fields.get("description").and_then(|node| checker.text(node, "description")).map(str::to_owned);
+    let labels = fields.get("labels").map(|node| read_labels(node, checker)).unwrap_or_default();
+    let zone = fields.get("timezone").and_then(|node| read_zone(node, checker)).unwrap_or_else(Zone::utc);
+    let schedules =
+        fields.get("schedule").map(|node| read_schedules(node, &zone, checker)).unwrap_or_default();
+    if let Some(node) = fields.get("catchup") {
+        read_catchup(node, checker);
+    }
+    let timeout = fields.get("timeout").and_then(|node| checker.positive_duration(node, "timeout"));
+    let priority = fields.get("priority").and_then(|node| read_priority(node, checker)).unwrap_or_default();
+    let params = fields.get("params").map(|node| read_params(node, checker)).unwrap_or_default();
+    if let (Some((key, _)), Some(param)) =
+        (fields.entry("schedule"), params.iter().find(|p| p.default.is_none()))
+    {
+        let message = format!("scheduled runs cannot start: param `{}` has no default", param.name);
+        checker.problem(key.at, "param-without-default", message, Some("give it a default".to_owned()));
+    }
+    let names = Names { params: &params, place: Place::Workflow };
+    let mut env =
+        fields.get("env").map(|node| read_env(node, names, &mut Vec::new(), checker)).unwrap_or_default();
+    let mut defaults = Defaults::default();
+    if let Some(node) = fields.get("defaults") {
+        let own = read_defaults(node, &mut defaults, names, checker);
+        env.retain(|(name, _)| !own.iter().any(|(own, _)| own == name));
+        env.extend(own);
+    }
+    let Some(steps) = fields.get("steps") else {
+        let hint = Some("write steps: and under it - {name: extract, run: ...}".to_owned());
+        checker.problem(root.at, "missing-field", "a workflow needs `steps`", hint);
+        return None;
+    };
+    let names = Names { params: &params, place: Place::Step };
+    let (steps, graph) = read_steps(steps, &defaults, names, checker)?;
+    Some(Workflow {
+        name: name?,
+        description,
+        labels,
+        schedules,
+        timezone: zone.time_zone().clone(),
+        timeout,
+        priority,
+        params,
+        env,
+        steps,
+        graph,
+    })
+}
+
+fn read_name(node: &Node, checker: &mut Checker) -> Option<WorkflowName> {
+    let text = checker.text(node, "name")?;
+    match text.parse::<WorkflowName>() {
+        Ok(name) if name == WorkflowName::adhoc() => {
+            let message = "the name `adhoc` is taken: it is what tasks without a definition are called";
+            checker.problem(node.at, "bad-name", message, Some("choose another name".to_owned()));
+            None
+        }
+        Ok(name) => Some(name),
+        Err(IdError(message)) => {
+            let fixed = text.to_lowercase().replace([' ', '.'], "_");
+            let hint = fixed.parse::<WorkflowName>().is_ok().then(|| format!("write {fixed}"));
+            checker.problem(node.at, "bad-name", message, hint);
+            None
+        }
+    }
+}
+
+fn read_labels(node: &Node, checker: &mut Checker) -> BTreeMap<String, String> {
+    let mut labels = BTreeMap::new();
+    let entries = checker.map(node, "labels", "names and texts").unwrap_or_default();
+    if entries.len() > MAX_LABELS {
+        let message = format!("{} labels: expected at most {MAX_LABELS}", entries.len());
+        checker.problem(node.at, "out-of-range", message, None);
+        return labels;
+    }
+    for (key, value) in entries {
+        let Some(text) = checker.text(value, &key.text) else { continue };
+        if key.text.len() > MAX_LABEL_BYTES || text.len() > MAX_LABEL_BYTES {
+            let message =
+                format!("a label is too long: expected at most {MAX_LABEL_BYTES} bytes for name and value");
+            checker.problem(key.at, "out-of-range", message, None);
+            continue;
+        }
+        labels.insert(key.text.clone(), text.to_owned());
+    }
+    labels
+}
+
+fn read_catchup(node: &Node, checker: &mut Checker) {
+    match checker.text(node, "catchup") {
+        Some("none") | None => {}
+        Some(policy @ ("latest" | "all")) => {
+            let message = format!("`catchup: {policy}` is not supported yet");
+            checker.problem(node.at, NOT_SUPPORTED, message, Some("write none, or remove it".to_owned()));
+        }
+        Some(_) => {
+            let message = format!("`catchup` must be none, found {}", node.describe());
+            checker.problem(node.at, "bad-value", message, None);
+        }
+    }
+}
+
+fn read_priority(node: &Node, checker: &mut Checker) -> Option<Priority> {
+    let text = checker.text(node, "priority")?;
+    match text.parse() {
+        Ok(priority) => Some(priority),
+        Err(error) => {
+            let error: crate::priority::PriorityError = error;
+            checker.problem(node.at, "bad-priority", error.to_string(), None);
+            None
+        }
+    }
+}
+
+/// The environment that `defaults` sets; the rest goes into `defaults`.
+fn read_defaults(
+    node: &Node,
+    defaults: &mut Defaults,
+    names: Names<'_>,
+    checker: &mut Checker,
+) -> Vec<(String, Template)> {
+    let Some(fields) = DEFAULTS.read(node, checker) else { return Vec::new() };
+    if let Some(pool) = fields.get("pool").and_then(|node| read_pool(node, checker)) {
+        defaults.pool = pool;
+    }
+    defaults.timeout = fields.get("timeout").and_then(|node| checker.positive_duration(node, "timeout"));
+    if let Some(node) = fields.get("retry") {
+        defaults.retry = read_retry(node, &defaults.retry, checker);
+    }
+    defaults.working_dir = fields.get("working_dir").and_then(|node| read_working_dir(node, checker));
+    fields.get("env").map(|node| read_env(node, names, &mut Vec::new(), checker)).unwrap_or_default()
+}

@@ -1,0 +1,153 @@
+//! The workflow of a task that has no definition: one step, in which nothing is an expression.
+
+use std::sync::LazyLock;
+
+use serde_json::{Map, Value};
+
+use super::{Submission, SubmissionError};
+use crate::definition::{self, Step, Workflow};
+use crate::expression::{Template, Templated};
+use crate::graph::Graph;
+use crate::quantity::{MAX_DURATION, parse_duration, parse_positive_duration};
+use crate::{ParamName, RetryPolicy, StepName, Timestamp, WorkflowName, environment};
+
+const MAX_DIR_BYTES: usize = 4096;
+
+static ADHOC: LazyLock<WorkflowName> = LazyLock::new(WorkflowName::adhoc);
+
+#[expect(clippy::expect_used, reason = "the name is written here, and a test reads it")]
+static TASK: LazyLock<StepName> = LazyLock::new(|| "task".parse().expect("a step name"));
+
+impl Submission {
+    /// The workflow of an ad-hoc task: called `adhoc`, with the one step `task`. Its params need no declaration.
+    ///
+    /// # Errors
+    /// For a submission that names a stored workflow, and for the first field that is wrong.
+    pub fn to_workflow(&self) -> Result<Workflow, SubmissionError> {
+        self.check_shape()?;
+        let (uses, with) = self.action()?;
+        let timeout = self.timeout.as_deref().map(parse_positive_duration).transpose();
+        let timeout = timeout.map_err(|error| SubmissionError::field("timeout", error))?;
+        let retry = match &self.retry {
+            Some(retry) => {
+                definition::retry_of_json(retry).map_err(|error| SubmissionError::field("retry", error))?
+            }
+            None => RetryPolicy::default(),
+        };
+        self.check_params()?;
+        let step = Step {
+            name: TASK.clone(),
+            uses: uses.to_owned(),
+            with,
+            env: self.step_env()?,
+            pool: self.pool.clone().unwrap_or_default(),
+            timeout,
+            retry,
+            at_most_once: self.at_most_once,
+            working_dir: self.step_dir(uses)?,
+        };
+        Ok(Workflow {
+            name: ADHOC.clone(),
+            description: None,
+            labels: self.labels.clone(),
+            schedules: Vec::new(),
+            timezone: jiff::tz::TimeZone::UTC,
+            timeout: None,
+            priority: self.priority.unwrap_or_default(),
+            params: Vec::new(),
+            env: Vec::new(),
+            steps: vec![step],
+            graph: Graph::single(),
+        })
+    }
+
+    /// When it is to start: `now` and its `delay`, or its `at`, which may be past. `None`: at once.
+    ///
+    /// # Errors
+    /// When either cannot be read, when both are given, or when the instant is more than ten years away.
+    pub fn start_at(&self, now: Timestamp) -> Result<Option<Timestamp>, SubmissionError> {
+        match (&self.delay, &self.at) {
+            (None, None) => Ok(None),
+            (Some(delay), None) => {
+                let delay = parse_duration(delay).map_err(|error| SubmissionError::field("delay", error))?;
+                Ok(Some(now + delay))
+            }
+            (None, Some(at)) => {
+                let instant: jiff::Timestamp = at.parse().map_err(|_| {
+                    let shown: String = at.chars().take(60).collect();
+                    let expected = "expected RFC 3339 with an offset, such as 2026-03-01T08:00:00+08:00";
+                    SubmissionError::field("at", format!("{shown:?} is not an instant: {expected}"))
+                })?;
+                let instant = Timestamp::from_millis(instant.as_millisecond());
+                if instant > now + MAX_DURATION {
+                    return Err(SubmissionError::field("at", "expected an instant within ten years"));
+                }
+                Ok(Some(instant))
+            }
+            (Some(_), Some(_)) => Err(SubmissionError::new("ambiguous", "expected only one of delay and at")),
+        }
+    }
+
+    fn action(&self) -> Result<(&'static str, Templated), SubmissionError> {
+        if let Some(script) = &self.run {
+            definition::check_script(script).map_err(|problem| {
+                let hint = problem.hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+                let code = if problem.code == "expression-in-run" { problem.code } else { "bad-field" };
+                SubmissionError::new(code, format!("{}{hint}", problem.message))
+            })?;
+            let with = Map::from_iter([("run".to_owned(), Value::String(script.clone()))]);
+            return Ok((definition::SHELL, Templated::literal(Value::Object(with))));
+        }
+        let Some(uses) = &self.uses else {
+            return Err(SubmissionError::field(
+                "workflow",
+                "names a stored definition: it is no ad-hoc task",
+            ));
+        };
+        definition::action_of_json(uses, self.with.as_ref()).map_err(|(code, message)| match code {
+            "unknown-executor" | "not-supported-yet" | "expression-in-run" => {
+                SubmissionError::new(code, message)
+            }
+            _ => SubmissionError::field("with", message),
+        })
+    }
+
+    fn check_params(&self) -> Result<(), SubmissionError> {
+        for (name, value) in &self.params {
+            name.parse::<ParamName>().map_err(|error| SubmissionError::field("params", error))?;
+            match value {
+                Value::String(text) => check_variable("params", name, text)?,
+                other => check_variable("params", name, &environment::text_of(other))?,
+            }
+        }
+        Ok(())
+    }
+
+    fn step_env(&self) -> Result<Vec<(String, Template)>, SubmissionError> {
+        self.env
+            .iter()
+            .map(|(name, value)| {
+                check_variable("env", name, value)?;
+                Ok((name.clone(), Template::literal(value.clone())))
+            })
+            .collect()
+    }
+
+    fn step_dir(&self, uses: &str) -> Result<Option<String>, SubmissionError> {
+        let Some(dir) = &self.working_dir else { return Ok(None) };
+        if uses != definition::SHELL {
+            return Err(SubmissionError::field("working_dir", "goes with `run` only"));
+        }
+        if dir.is_empty() || dir.len() > MAX_DIR_BYTES || dir.contains('\0') {
+            let message = format!("expected a path of at most {MAX_DIR_BYTES} bytes, without NUL bytes");
+            return Err(SubmissionError::field("working_dir", message));
+        }
+        Ok(Some(dir.clone()))
+    }
+}
+
+fn check_variable(field: &str, name: &str, value: &str) -> Result<(), SubmissionError> {
+    environment::check_name(name)
+        .and_then(|()| environment::check_value(name, value))
+        .map_err(|error| SubmissionError::field(field, error))
+}

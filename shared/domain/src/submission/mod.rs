@@ -1,0 +1,32 @@
+//! What a client submits: an ad-hoc task, or a run of a stored workflow.
+//!
+//! [`wire`](Submission) is the object itself, `parse` takes bytes to objects, and `adhoc` makes the workflow of a
+//! task that has no definition. This is the path of every task that is submitted: JSON only, and nothing is read
+//! twice unless something is wrong.
+
+mod adhoc;
+mod parse;
+mod wire;
+
+pub use wire::Submission;
+
+/// Why a submission is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct SubmissionError {
+    /// Stable, for programs: `invalid-json`, `unknown-field`, `bad-field`, `too-large`, `too-many`, `ambiguous`,
+    /// `empty`, `unsupported-version`, `expression-in-run`, `unknown-executor` or `not-supported-yet`.
+    pub code: &'static str,
+    /// What was expected, and the fix.
+    pub message: String,
+}
+
+impl SubmissionError {
+    fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+
+    fn field(name: &str, message: impl std::fmt::Display) -> Self {
+        Self::new("bad-field", format!("`{name}`: {message}"))
+    }
+}

@@ -1,0 +1,203 @@
+//! From the bytes of a message or a request to submissions: one object, or an array of them.
+
+use std::fmt;
+
+use serde::de::{Deserializer, Error, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use super::{Submission, SubmissionError};
+use crate::definition::nearest;
+
+/// The longest submission, in bytes.
+const MAX_BYTES: usize = 1024 * 1024;
+
+/// The longest array of submissions, in bytes: what a broker takes as one message by default.
+const MAX_BATCH_BYTES: usize = 16 * 1024 * 1024;
+
+/// How many submissions an array may hold.
+const MAX_BATCH: usize = 10_000;
+
+const FIELDS: [&str; 18] = [
+    "v",
+    "run",
+    "uses",
+    "with",
+    "workflow",
+    "params",
+    "env",
+    "pool",
+    "priority",
+    "timeout",
+    "retry",
+    "delay",
+    "at",
+    "at_most_once",
+    "working_dir",
+    "labels",
+    "idempotency_key",
+    "traceparent",
+];
+
+impl Submission {
+    /// The submissions in `payload`: an object is one, an array is as many as it holds, each judged by itself.
+    /// What only matters for an ad-hoc task is checked by [`Submission::to_workflow`].
+    ///
+    /// # Errors
+    /// When the payload as a whole is no JSON, too long, or an array that is empty or holds more than 10,000.
+    pub fn parse(payload: &[u8]) -> Result<Vec<Result<Self, SubmissionError>>, SubmissionError> {
+        if payload.len() > MAX_BATCH_BYTES {
+            let message =
+                format!("{} bytes: expected at most {MAX_BATCH_BYTES}; submit in chunks", payload.len());
+            return Err(SubmissionError::new("too-large", message));
+        }
+        if payload.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'[') {
+            return Ok(vec![Self::parse_one(payload)]);
+        }
+        let mut reader = serde_json::Deserializer::from_slice(payload);
+        let batch = reader.deserialize_seq(Batch).and_then(|batch| reader.end().map(|()| batch));
+        let batch = batch.map_err(|error| match error.to_string() {
+            message if message.contains(TOO_MANY) => SubmissionError::new("too-many", TOO_MANY),
+            message => SubmissionError::new("invalid-json", format!("not JSON: {message}")),
+        })?;
+        if batch.is_empty() {
+            return Err(SubmissionError::new("empty", "an empty array: expected at least one submission"));
+        }
+        Ok(batch.into_iter().map(|one| Self::parse_one(one.get().as_bytes())).collect())
+    }
+
+    fn parse_one(object: &[u8]) -> Result<Self, SubmissionError> {
+        if object.len() > MAX_BYTES {
+            let message = format!("a submission of {} bytes: expected at most {MAX_BYTES}", object.len());
+            return Err(SubmissionError::new("too-large", message));
+        }
+        let submission = serde_json::from_slice::<Self>(object).map_err(|error| explain(object, &error))?;
+        submission.check_shape()?;
+        Ok(submission)
+    }
+
+    /// Exactly one thing is asked for, in a version that is known.
+    pub(super) fn check_shape(&self) -> Result<(), SubmissionError> {
+        if let Some(version) = self.v.filter(|version| *version != 1) {
+            let message = format!("version {version} is not known: expected \"v\": 1");
+            return Err(SubmissionError::new("unsupported-version", message));
+        }
+        match (&self.run, &self.uses, &self.workflow) {
+            (None, None, None) => {
+                return Err(SubmissionError::new(
+                    "empty",
+                    "nothing to do: expected one of run, uses and workflow",
+                ));
+            }
+            (Some(_), None, None) | (None, Some(_), None) => {}
+            (None, None, Some(_)) => self.check_workflow_fields()?,
+            _ => {
+                return Err(SubmissionError::new("ambiguous", "expected only one of run, uses and workflow"));
+            }
+        }
+        if self.with.is_some() && self.uses.is_none() {
+            return Err(SubmissionError::field("with", "goes with `uses` only"));
+        }
+        if self.delay.is_some() && self.at.is_some() {
+            return Err(SubmissionError::new("ambiguous", "expected only one of delay and at"));
+        }
+        let too_long =
+            |limit: usize, text: &Option<String>| text.as_ref().is_some_and(|text| text.len() > limit);
+        if too_long(256, &self.idempotency_key) || self.idempotency_key.as_ref().is_some_and(String::is_empty)
+        {
+            return Err(SubmissionError::field("idempotency_key", "expected 1 to 256 bytes"));
+        }
+        if too_long(512, &self.traceparent) {
+            return Err(SubmissionError::field("traceparent", "expected at most 512 bytes"));
+        }
+        let long_label = |(name, text): (&String, &String)| name.len() > 256 || text.len() > 256;
+        if self.labels.len() > 64 || self.labels.iter().any(long_label) {
+            return Err(SubmissionError::field(
+                "labels",
+                "expected at most 64, names and values of up to 256 bytes",
+            ));
+        }
+        Ok(())
+    }
+
+    /// What a definition says cannot be said again.
+    fn check_workflow_fields(&self) -> Result<(), SubmissionError> {
+        let said = [
+            ("env", !self.env.is_empty()),
+            ("pool", self.pool.is_some()),
+            ("timeout", self.timeout.is_some()),
+            ("retry", self.retry.is_some()),
+            ("at_most_once", self.at_most_once),
+            ("working_dir", self.working_dir.is_some()),
+        ];
+        match said.iter().find(|(_, said)| *said) {
+            Some((name, _)) => {
+                Err(SubmissionError::field(name, "belongs to ad-hoc tasks; a workflow's definition says it"))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+const TOO_MANY: &str = "more than 10000 submissions in one array: submit in chunks";
+
+/// Reads an array without judging what is in it, and stops when it is too long.
+struct Batch;
+
+impl<'de> Visitor<'de> for Batch {
+    type Value = Vec<&'de RawValue>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of submissions")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        let mut batch = Vec::new();
+        while let Some(item) = items.next_element()? {
+            if batch.len() == MAX_BATCH {
+                return Err(A::Error::custom(TOO_MANY));
+            }
+            batch.push(item);
+        }
+        Ok(batch)
+    }
+}
+
+/// What to say about an object that is no submission. It is read again, to find the field that is wrong.
+fn explain(object: &[u8], error: &serde_json::Error) -> SubmissionError {
+    if !error.is_data() {
+        return SubmissionError::new("invalid-json", format!("not JSON: {error}"));
+    }
+    let Ok(fields) = serde_json::from_slice::<Map<String, Value>>(object) else {
+        return SubmissionError::new("bad-field", "expected an object, such as {\"run\":\"echo hi\"}");
+    };
+    for (name, value) in fields {
+        if !FIELDS.contains(&name.as_str()) {
+            return unknown(&name);
+        }
+        if matches!(name.as_str(), "timeout" | "delay") && value.is_number() {
+            return SubmissionError::field(&name, format!("a bare number has no unit; write \"{value}s\""));
+        }
+        let alone = Value::Object(Map::from_iter([(name.clone(), value)]));
+        if let Err(error) = serde_json::from_value::<Submission>(alone) {
+            let message = error.to_string();
+            let message = match name.as_str() {
+                "priority" if message.contains("untagged") => {
+                    "expected P0 to P3, or a number from 0 to 9".to_owned()
+                }
+                _ => message,
+            };
+            return SubmissionError::field(&name, message);
+        }
+    }
+    SubmissionError::new("bad-field", error.to_string())
+}
+
+fn unknown(name: &str) -> SubmissionError {
+    let shown: String = name.chars().take(64).collect();
+    let meant = match nearest(name, FIELDS) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("expected one of {}", FIELDS.join(", ")),
+    };
+    SubmissionError::new("unknown-field", format!("unknown field `{shown}`: {meant}"))
+}
