@@ -49,7 +49,7 @@ pub struct Properties {
     pub correlation_id: Option<String>,
     /// Where an answer goes.
     pub reply_to: Option<String>,
-    /// Text headers; others are left out when received.
+    /// Text headers; others are left out when received. Their order is the broker's.
     pub headers: Vec<(String, String)>,
 }
 
@@ -166,10 +166,12 @@ pub trait Broker: Send + Sync + 'static {
     /// queue took it. Waits have a bound.
     async fn publish(&self, messages: Vec<Outgoing>) -> Vec<Result<(), BrokerError>>;
 
-    /// Consumes `queue` with at most `prefetch` unsettled deliveries. Waits (bounded) for the connection.
+    /// Consumes `queue` with at most `prefetch` unsettled deliveries, and at least one. Waits (bounded) for the
+    /// connection. A durable queue that was not declared is [`BrokerError::Unroutable`]; an exclusive one is made,
+    /// since it goes with its last consumer.
     async fn consume(&self, queue: &Queue, prefetch: u16) -> Result<Consumer, BrokerError>;
 
-    /// How a queue stands.
+    /// How a queue stands. One that is not there is [`BrokerError::Unroutable`].
     async fn depth(&self, queue: &Queue) -> Result<Depth, BrokerError>;
 
     /// Is it connected, now and later? For `/readyz`.

@@ -2,7 +2,7 @@
 //! that come back when they were not acknowledged.
 //!
 //! [`contract`] says what a broker is; [`rabbitmq`] and [`memory`] are the two there are; the one suite in
-//! `tests/conformance.rs` runs on both. What this crate does not know: runs, steps, JSON.
+//! `tests/conformance` runs on both. What this crate does not know: runs, steps, JSON.
 
 pub mod contract;
 pub mod memory;

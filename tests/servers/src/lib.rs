@@ -1,1 +1,16 @@
-//! Private RabbitMQ and Redis servers for tests.
+//! Private RabbitMQ and Redis servers for tests: on loopback, on free ports, in a temporary folder, gone with
+//! the process that started them, however that process ends.
+//!
+//! Starting, stopping and waiting block the calling thread. A server that cannot be started is a panic with
+//! the reason, since no test can go on without it. This crate is not for production use, and it never touches
+//! servers that it did not start.
+
+mod port;
+mod process;
+mod rabbitmq;
+mod redis;
+mod shared;
+
+pub use rabbitmq::RabbitMq;
+pub use redis::Redis;
+pub use shared::{Servers, shared};

@@ -1,41 +1,32 @@
-//! When runs start by themselves.
+//! When runs start by themselves: a cron text in a time zone, an interval, or one instant. It answers which
+//! instants those are; it does not know the time, and whether a fire that was missed still counts is not its
+//! business either.
+//!
+//! # When the clocks change
+//!
+//! A cron text speaks of local time, and a time zone skips some local times and repeats others. A schedule
+//! whose minute and hour (and second) are fixed, such as `30 2 * * *`, keeps its count of fires: a time that
+//! is skipped fires once, at the first instant after the gap, and a time that is repeated fires once, at its
+//! first occurrence. A schedule with a `*` at the head of its second, minute or hour, such as `*/5 * * * *`,
+//! keeps its rhythm: it fires whenever the clock on the wall shows a time that matches, so nothing for the
+//! skipped times and both times for the repeated ones. This is the rule of Vixie cron. [`Gap`] and [`Fold`],
+//! where a user says them, hold for either kind. Gaps of any length are treated alike, whether 30 minutes
+//! (Lord Howe), across midnight (Beirut) or a whole day (Apia, 2011-12-30).
+//!
+//! A reader's path: [`Schedule`] → `cron` (the text as a whole) → `field` (one field of it) →
+//! `clock_change` (from local times to instants).
 
-use std::time::Duration;
+mod clock_change;
+mod cron;
+mod describe;
+mod field;
+mod fires;
+mod instant;
+mod interval;
+mod rule;
+mod zone;
 
-/// A schedule.
-#[derive(Debug, Clone)]
-pub struct Schedule {}
-
-/// A time zone.
-#[derive(Debug, Clone)]
-pub struct Zone(jiff::tz::TimeZone);
-
-#[expect(missing_docs, reason = "a stand-in with the signatures of the real module")]
-impl Schedule {
-    pub fn parse_cron(text: &str, _zone: &Zone) -> Result<Self, String> {
-        match text.split_whitespace().count() {
-            5 | 6 => Ok(Self {}),
-            1 if text.starts_with('@') => Ok(Self {}),
-            n => Err(format!("cron {text:?} has {n} fields: expected 5")),
-        }
-    }
-    pub fn every(_period: Duration) -> Result<Self, String> {
-        Ok(Self {})
-    }
-    pub fn at(_text: &str) -> Result<Self, String> {
-        Ok(Self {})
-    }
-}
-
-#[expect(missing_docs, reason = "a stand-in with the signatures of the real module")]
-impl Zone {
-    pub fn parse(text: &str) -> Result<Self, String> {
-        jiff::tz::TimeZone::get(text).map(Self).map_err(|_| format!("unknown time zone {text:?}"))
-    }
-    pub fn utc() -> Self {
-        Self(jiff::tz::TimeZone::UTC)
-    }
-    pub fn time_zone(&self) -> &jiff::tz::TimeZone {
-        &self.0
-    }
-}
+pub use clock_change::{ClockChanges, Fold, Gap};
+pub use fires::due_between;
+pub use rule::Schedule;
+pub use zone::Zone;

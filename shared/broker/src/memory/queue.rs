@@ -1,0 +1,243 @@
+//! One queue in memory: what waits, by level, and who holds what. It is locked for the time of one step and
+//! never across an await.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+use crate::topology::TASK_LEVELS;
+use crate::{BrokerError, Delivery, Depth, Properties, Settle};
+
+/// How many messages may wait in one queue; more are refused, to be published again later.
+const MAX_READY: usize = 1_000_000;
+
+/// A queue.
+#[derive(Debug)]
+pub(crate) struct MemoryQueue {
+    name: String,
+    exclusive: bool,
+    state: Mutex<State>,
+}
+
+/// What identifies a consumer of a queue.
+pub(crate) type ConsumerId = u64;
+
+#[derive(Debug, Default)]
+struct State {
+    /// Of the next message that is published: its place among those of its level, for ever.
+    sequence: u64,
+    /// By level, each in order of sequence.
+    ready: [VecDeque<Message>; TASK_LEVELS as usize],
+    ready_count: usize,
+    holders: Vec<Holder>,
+    next_id: ConsumerId,
+    /// Whose turn it is.
+    turn: usize,
+    gone: bool,
+}
+
+#[derive(Debug)]
+struct Message {
+    sequence: u64,
+    level: usize,
+    payload: Bytes,
+    properties: Properties,
+    redelivered: bool,
+}
+
+/// A consumer and what it holds. Its tags are consecutive: that of `unsettled[0]` is `first_tag`.
+#[derive(Debug)]
+struct Holder {
+    id: ConsumerId,
+    prefetch: usize,
+    outstanding: usize,
+    first_tag: u64,
+    unsettled: VecDeque<Option<Message>>,
+    deliveries: mpsc::Sender<Delivery>,
+    settle: mpsc::UnboundedSender<Settle>,
+}
+
+impl MemoryQueue {
+    pub(crate) fn new(name: String, exclusive: bool) -> Self {
+        Self { name, exclusive, state: Mutex::default() }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Did it go with its consumer?
+    pub(crate) fn is_gone(&self) -> bool {
+        self.state().gone
+    }
+
+    /// Takes a message and delivers what can be delivered.
+    pub(crate) fn publish(
+        &self,
+        level: u8,
+        payload: Bytes,
+        properties: Properties,
+    ) -> Result<(), BrokerError> {
+        let mut state = self.state();
+        if state.gone {
+            return Err(BrokerError::Unroutable(self.name.clone()));
+        }
+        if state.ready_count >= MAX_READY {
+            return Err(BrokerError::Refused);
+        }
+        let level = usize::from(level.min(TASK_LEVELS - 1));
+        let sequence = state.sequence;
+        state.sequence += 1;
+        state.ready[level].push_back(Message { sequence, level, payload, properties, redelivered: false });
+        state.ready_count += 1;
+        state.deliver();
+        Ok(())
+    }
+
+    /// Adds a consumer, which gets deliveries at once. `deliveries` must have room for `prefetch`.
+    pub(crate) fn add_consumer(
+        &self,
+        prefetch: usize,
+        deliveries: mpsc::Sender<Delivery>,
+        settle: mpsc::UnboundedSender<Settle>,
+    ) -> Result<ConsumerId, BrokerError> {
+        let mut state = self.state();
+        if state.gone {
+            return Err(BrokerError::Unroutable(self.name.clone()));
+        }
+        let id = state.next_id;
+        state.next_id += 1;
+        state.holders.push(Holder {
+            id,
+            prefetch,
+            outstanding: 0,
+            first_tag: 1,
+            unsettled: VecDeque::new(),
+            deliveries,
+            settle,
+        });
+        state.deliver();
+        Ok(id)
+    }
+
+    /// Settles deliveries of a consumer. Those that are not its own, or settled already, are passed over.
+    pub(crate) fn settle(&self, id: ConsumerId, told: &[Settle]) {
+        let mut state = self.state();
+        let Some(at) = state.holders.iter().position(|holder| holder.id == id) else { return };
+        for &settle in told {
+            let (tag, requeue) = match settle {
+                Settle::Ack(tag) => (tag, false),
+                Settle::Requeue(tag) => (tag, true),
+            };
+            if let Some(message) = state.holders[at].take(tag)
+                && requeue
+            {
+                state.put_back(message);
+            }
+        }
+        state.deliver();
+    }
+
+    /// Removes a consumer. What it held goes back to its place; an exclusive queue goes with it. Says whether
+    /// the queue is gone.
+    pub(crate) fn remove_consumer(&self, id: ConsumerId) -> bool {
+        let mut state = self.state();
+        if let Some(at) = state.holders.iter().position(|holder| holder.id == id) {
+            let holder = state.holders.remove(at);
+            for message in holder.unsettled.into_iter().rev().flatten() {
+                state.put_back(message);
+            }
+            state.gone |= self.exclusive;
+            state.deliver();
+        }
+        state.gone
+    }
+
+    /// Ends every consumer's stream.
+    pub(crate) fn close(&self) {
+        let mut state = self.state();
+        state.gone = true;
+        state.holders.clear();
+    }
+
+    pub(crate) fn depth(&self) -> Depth {
+        let state = self.state();
+        Depth {
+            ready: state.ready_count as u64,
+            consumers: u32::try_from(state.holders.len()).unwrap_or(u32::MAX),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Delivers while something waits and somebody has room, in turns.
+    fn deliver(&mut self) {
+        while self.ready_count > 0 && !self.gone {
+            let count = self.holders.len();
+            let turn = self.turn;
+            let Some(at) =
+                (0..count).map(|step| (turn + step) % count).find(|&at| self.holders[at].has_room())
+            else {
+                return;
+            };
+            let Some(message) = self.ready.iter_mut().rev().find_map(VecDeque::pop_front) else { return };
+            self.ready_count -= 1;
+            self.turn = at + 1;
+            if let Some(message) = self.holders[at].give(message) {
+                self.put_back(message);
+            }
+        }
+    }
+
+    /// Back to its original place.
+    fn put_back(&mut self, mut message: Message) {
+        message.redelivered = true;
+        let level = &mut self.ready[message.level];
+        let at = level.partition_point(|other| other.sequence < message.sequence);
+        level.insert(at, message);
+        self.ready_count += 1;
+    }
+}
+
+impl Holder {
+    fn has_room(&self) -> bool {
+        self.outstanding < self.prefetch
+    }
+
+    /// Gives it the message, or the message back: a consumer that was dropped gets nothing more, and its task
+    /// removes it.
+    fn give(&mut self, message: Message) -> Option<Message> {
+        let tag = self.first_tag + self.unsettled.len() as u64;
+        let delivery = Delivery::new(
+            message.payload.clone(),
+            message.properties.clone(),
+            message.redelivered,
+            tag,
+            self.settle.clone(),
+        );
+        if self.deliveries.try_send(delivery).is_err() {
+            self.prefetch = 0;
+            return Some(message);
+        }
+        self.unsettled.push_back(Some(message));
+        self.outstanding += 1;
+        None
+    }
+
+    fn take(&mut self, tag: u64) -> Option<Message> {
+        let at = usize::try_from(tag.checked_sub(self.first_tag)?).ok()?;
+        let message = self.unsettled.get_mut(at)?.take()?;
+        self.outstanding -= 1;
+        while let Some(None) = self.unsettled.front() {
+            self.unsettled.pop_front();
+            self.first_tag += 1;
+        }
+        Some(message)
+    }
+}

@@ -1,0 +1,91 @@
+//! Declaring and asking about queues, on a channel of its own: the server closes a channel on which somebody asks
+//! for a queue that is not there.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lapin::Channel;
+use lapin::options::QueueDeclareOptions;
+use lapin::types::FieldTable;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout_at};
+
+use super::link::{Link, Live};
+use super::message::short;
+use super::topology::{DeclareError, Topology, is_not_found};
+use crate::{BrokerError, Depth, Queue};
+
+/// The one channel for it, shared in turns.
+#[derive(Debug)]
+pub(crate) struct Administration {
+    link: Link,
+    topology: Arc<Topology>,
+    bound: Duration,
+    channel: Mutex<Option<(Arc<Live>, Channel)>>,
+}
+
+impl Administration {
+    pub(crate) fn new(link: Link, topology: Arc<Topology>, bound: Duration) -> Self {
+        Self { link, topology, bound, channel: Mutex::new(None) }
+    }
+
+    /// Declares a queue, now and on every later connection.
+    pub(crate) async fn declare(&self, queue: &Queue) -> Result<(), BrokerError> {
+        self.topology.remember(queue);
+        let declared = self.within_bound(async |channel| self.topology.declare(channel, queue).await).await;
+        match declared {
+            Ok(()) => Ok(()),
+            Err(DeclareError::Refused(error)) => {
+                if matches!(error, BrokerError::Configuration(_)) {
+                    self.topology.forget(queue);
+                }
+                Err(error)
+            }
+            Err(DeclareError::Failed(error)) => Err(self.link.unavailable(error.to_string())),
+        }
+    }
+
+    /// How a queue stands: a declaration that creates nothing.
+    pub(crate) async fn depth(&self, queue: &Queue) -> Result<Depth, BrokerError> {
+        let name = self.topology.name(queue);
+        let short_name = short("queue name", &name)?;
+        let ask = async |channel: &Channel| {
+            let passive = QueueDeclareOptions::default().passive();
+            let asked = channel.queue_declare(short_name.clone(), passive, FieldTable::default()).await;
+            asked.map_err(DeclareError::Failed)
+        };
+        match self.within_bound(ask).await {
+            Ok(found) => {
+                Ok(Depth { ready: u64::from(found.message_count()), consumers: found.consumer_count() })
+            }
+            Err(DeclareError::Refused(error)) => Err(error),
+            Err(DeclareError::Failed(error)) if is_not_found(&error) => Err(BrokerError::Unroutable(name)),
+            Err(DeclareError::Failed(error)) => Err(self.link.unavailable(error.to_string())),
+        }
+    }
+
+    async fn within_bound<T>(
+        &self,
+        ask: impl AsyncFnOnce(&Channel) -> Result<T, DeclareError>,
+    ) -> Result<T, DeclareError> {
+        let deadline = Instant::now() + self.bound;
+        let live = self.link.live(deadline).await.map_err(DeclareError::Refused)?;
+        let asked = timeout_at(deadline, async {
+            let mut held = self.channel.lock().await;
+            let channel = match held.take() {
+                Some((on, channel)) if Arc::ptr_eq(&on, &live) && channel.status().connected() => channel,
+                _ => live.connection.create_channel().await.map_err(DeclareError::Failed)?,
+            };
+            let answer = ask(&channel).await;
+            *held = Some((Arc::clone(&live), channel));
+            answer
+        });
+        match asked.await {
+            Ok(answer) => answer,
+            Err(_) => {
+                let error = format!("no answer within {} s", self.bound.as_secs());
+                Err(DeclareError::Failed(std::io::Error::other(error).into()))
+            }
+        }
+    }
+}

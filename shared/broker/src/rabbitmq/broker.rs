@@ -1,0 +1,115 @@
+//! The broker on RabbitMQ: its two connections and what runs on them.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::administration::Administration;
+use super::consumer::{self, Surroundings};
+use super::link::{Link, Purpose, Settings};
+use super::options::{self, Options};
+use super::publisher::Publisher;
+use super::topology::Topology;
+use crate::{Broker, BrokerError, Consumer, Depth, Outgoing, Queue};
+
+const CLOSE_BOUND: Duration = Duration::from_secs(5);
+
+/// A RabbitMQ. Dropped, it stops; [`Broker::close`] ends it with nothing left unsent.
+pub struct RabbitMqBroker {
+    publisher: Publisher,
+    consuming: Link,
+    topology: Arc<Topology>,
+    administration: Arc<Administration>,
+    bound: Duration,
+    ready: watch::Receiver<bool>,
+    /// Says to publisher and consumers: finish.
+    draining: watch::Sender<bool>,
+    /// Says to the connections: close.
+    shut: watch::Sender<bool>,
+}
+
+impl RabbitMqBroker {
+    /// Starts connecting and returns at once; [`Broker::ready`] says when it is there. Connections that fail are
+    /// tried again for ever, from 100 ms to 5 s apart. The only error is [`BrokerError::Configuration`]. Needs
+    /// the Tokio runtime, and for `amqps://` a default rustls crypto provider.
+    pub fn connect(options: Options) -> Result<Self, BrokerError> {
+        let uri = options::parse(&options.url)?;
+        let shown_url: Arc<str> = options::mask(&options.url).into();
+        let topology = Arc::new(Topology::new(options.prefix)?);
+        let (draining, drain) = watch::channel(false);
+        let (shut, is_shut) = watch::channel(false);
+        let settings = |purpose| Settings {
+            uri: uri.clone(),
+            shown_url: Arc::clone(&shown_url),
+            name: options.name.clone(),
+            purpose,
+            topology: Arc::clone(&topology),
+        };
+        let publishing = Link::start(settings(Purpose::Publish), is_shut.clone());
+        let consuming = Link::start(settings(Purpose::Consume), is_shut);
+        let ready = readiness([publishing.clone(), consuming.clone()]);
+        let publisher = Publisher::start(publishing, topology.exchanges.clone(), options.bound, drain);
+        let administration =
+            Arc::new(Administration::new(consuming.clone(), Arc::clone(&topology), options.bound));
+        let bound = options.bound;
+        Ok(Self { publisher, consuming, topology, administration, bound, ready, draining, shut })
+    }
+}
+
+/// True while all links are up.
+fn readiness(links: [Link; 2]) -> watch::Receiver<bool> {
+    let (sender, ready) = watch::channel(false);
+    let up = Arc::new(Mutex::new([false; 2]));
+    let sender = Arc::new(sender);
+    for (at, link) in links.into_iter().enumerate() {
+        let (up, sender) = (Arc::clone(&up), Arc::clone(&sender));
+        tokio::spawn(link.watch(move |is_up| {
+            let mut up = up.lock().unwrap_or_else(PoisonError::into_inner);
+            up[at] = is_up;
+            let all = up.iter().all(|is_up| *is_up);
+            sender.send_if_modified(|ready| std::mem::replace(ready, all) != all);
+        }));
+    }
+    ready
+}
+
+#[async_trait]
+impl Broker for RabbitMqBroker {
+    async fn declare(&self, queue: &Queue) -> Result<(), BrokerError> {
+        self.administration.declare(queue).await
+    }
+
+    async fn publish(&self, messages: Vec<Outgoing>) -> Vec<Result<(), BrokerError>> {
+        self.publisher.publish(messages).await
+    }
+
+    async fn consume(&self, queue: &Queue, prefetch: u16) -> Result<Consumer, BrokerError> {
+        let around = Surroundings {
+            link: self.consuming.clone(),
+            topology: Arc::clone(&self.topology),
+            administration: Arc::clone(&self.administration),
+            draining: self.draining.subscribe(),
+            bound: self.bound,
+        };
+        consumer::consume(around, queue, prefetch).await
+    }
+
+    async fn depth(&self, queue: &Queue) -> Result<Depth, BrokerError> {
+        self.administration.depth(queue).await
+    }
+
+    fn ready(&self) -> watch::Receiver<bool> {
+        self.ready.clone()
+    }
+
+    async fn close(&self) {
+        // Each task holds a receiver for as long as it runs.
+        self.draining.send_replace(true);
+        let _ = timeout(self.bound, self.draining.closed()).await;
+        self.shut.send_replace(true);
+        let _ = timeout(CLOSE_BOUND, self.shut.closed()).await;
+    }
+}

@@ -1,0 +1,240 @@
+//! A consumer: one channel and one task, which passes deliveries on and tells the server what was settled.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{FutureExt, StreamExt};
+use lapin::Channel;
+use lapin::message::Delivery as Received;
+use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions};
+use lapin::types::FieldTable;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, MissedTickBehavior, timeout, timeout_at};
+
+use super::administration::Administration;
+use super::ledger::Ledger;
+use super::link::{Link, Live, told};
+use super::message::{self, short};
+use super::topology::{DeclareError, Topology, is_not_found};
+use crate::{BrokerError, Consumer, Delivery, Queue, Settle};
+
+/// How many deliveries, and how many settlements, are taken in one step.
+const BATCH: usize = 512;
+/// How often the channel's state is looked at: lapin does not always end a stream with its channel.
+const LOOK: Duration = Duration::from_millis(500);
+/// A consumer that got nothing for so long, holds nothing, and whose queue has messages, is deaf.
+const SILENCE: Duration = Duration::from_secs(5);
+const ANSWER_BOUND: Duration = Duration::from_secs(2);
+const CLOSE_BOUND: Duration = Duration::from_secs(5);
+
+/// What a consumer needs of its broker.
+#[derive(Clone)]
+pub(crate) struct Surroundings {
+    pub(crate) link: Link,
+    pub(crate) topology: Arc<Topology>,
+    pub(crate) administration: Arc<Administration>,
+    /// True when the broker closes.
+    pub(crate) draining: watch::Receiver<bool>,
+    pub(crate) bound: Duration,
+}
+
+/// Starts consuming.
+pub(crate) async fn consume(
+    around: Surroundings,
+    queue: &Queue,
+    prefetch: u16,
+) -> Result<Consumer, BrokerError> {
+    let deadline = Instant::now() + around.bound;
+    let live = around.link.live(deadline).await?;
+    let prefetch = prefetch.max(1);
+    let opened = timeout_at(deadline, open(&around, &live, queue, prefetch)).await;
+    let (channel, stream) = match opened {
+        Ok(Ok(opened)) => opened,
+        Ok(Err(DeclareError::Refused(error))) => return Err(error),
+        Ok(Err(DeclareError::Failed(error))) if is_not_found(&error) => {
+            return Err(BrokerError::Unroutable(around.topology.name(queue)));
+        }
+        Ok(Err(DeclareError::Failed(error))) => return Err(around.link.unavailable(error.to_string())),
+        Err(_) => return Err(around.link.unavailable("no answer to consume")),
+    };
+    let (deliveries, received) = mpsc::channel(usize::from(prefetch));
+    let (settle, settled) = mpsc::unbounded_channel();
+    let (guard, dropped) = oneshot::channel();
+    let task = Consuming {
+        around,
+        live,
+        queue: queue.clone(),
+        channel,
+        deliveries,
+        settle,
+        ledger: Ledger::new(),
+        last_delivery: Instant::now(),
+        next_question: Instant::now() + SILENCE,
+        suspected: false,
+    };
+    tokio::spawn(task.run(stream, settled, dropped));
+    Ok(Consumer::new(received, guard))
+}
+
+async fn open(
+    around: &Surroundings,
+    live: &Live,
+    queue: &Queue,
+    prefetch: u16,
+) -> Result<(Channel, lapin::Consumer), DeclareError> {
+    let channel = live.connection.create_channel().await.map_err(DeclareError::Failed)?;
+    if !queue.is_durable() {
+        // It goes with its last consumer, so that it may have to be made again.
+        around.topology.remember(queue);
+        around.topology.declare(&channel, queue).await?;
+    }
+    let name = short("queue name", &around.topology.name(queue)).map_err(DeclareError::Refused)?;
+    let qos = channel.basic_qos(prefetch, BasicQosOptions::default()).await;
+    qos.map_err(DeclareError::Failed)?;
+    let consume =
+        channel.basic_consume(name, "".into(), BasicConsumeOptions::default(), FieldTable::default());
+    let stream = consume.await.map_err(DeclareError::Failed)?;
+    Ok((channel, stream))
+}
+
+/// Why a consumer ends.
+enum End {
+    /// It was dropped, or the broker closes: everything works still.
+    Wanted,
+    /// It has to be built again.
+    Broken(String),
+}
+
+struct Consuming {
+    around: Surroundings,
+    live: Arc<Live>,
+    queue: Queue,
+    channel: Channel,
+    deliveries: mpsc::Sender<Delivery>,
+    settle: mpsc::UnboundedSender<Settle>,
+    ledger: Ledger,
+    last_delivery: Instant,
+    /// When to ask next whether messages wait.
+    next_question: Instant,
+    suspected: bool,
+}
+
+impl Consuming {
+    async fn run(
+        mut self,
+        stream: lapin::Consumer,
+        mut settled: mpsc::UnboundedReceiver<Settle>,
+        mut dropped: oneshot::Receiver<()>,
+    ) {
+        let mut stream = stream.ready_chunks(BATCH);
+        let mut settlements = Vec::with_capacity(BATCH);
+        let mut look = tokio::time::interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut draining = self.around.draining.clone();
+        let mut link = self.around.link.clone();
+        let end = loop {
+            let step = tokio::select! {
+                arrived = stream.next() => self.pass_on(arrived),
+                _ = settled.recv_many(&mut settlements, BATCH) => self.tell(&mut settlements),
+                _ = &mut dropped => Err(End::Wanted),
+                () = told(&mut draining) => Err(End::Wanted),
+                () = link.changed() => match link.is_current(&self.live) {
+                    true => Ok(()),
+                    false => Err(End::Broken("the connection ended".to_owned())),
+                },
+                _ = look.tick() => self.look().await,
+            };
+            if let Err(end) = step {
+                break end;
+            }
+        };
+        match end {
+            End::Wanted => {
+                settled.close();
+                while let Ok(settle) = settled.try_recv() {
+                    settlements.push(settle);
+                }
+                let _ = self.tell(&mut settlements);
+                if !self.queue.is_durable() {
+                    self.around.topology.forget(&self.queue);
+                }
+            }
+            End::Broken(reason) => {
+                let queue = self.around.topology.name(&self.queue);
+                tracing::warn!(%queue, %reason, "a consumer ended");
+            }
+        }
+        // What is unsettled goes back to the queue with the channel.
+        if self.channel.status().connected() {
+            let _ = timeout(CLOSE_BOUND, self.channel.close(200, "ended".into())).await;
+        }
+    }
+
+    fn pass_on(&mut self, arrived: Option<Vec<lapin::Result<Received>>>) -> Result<(), End> {
+        let Some(arrived) = arrived else { return Err(End::Broken("the broker ended it".to_owned())) };
+        self.last_delivery = Instant::now();
+        self.suspected = false;
+        for received in arrived {
+            let received = received.map_err(|error| End::Broken(error.to_string()))?;
+            let tag = received.delivery_tag;
+            self.ledger.delivered(tag);
+            let properties = message::properties(&received.properties);
+            let settle = self.settle.clone();
+            let delivery = Delivery::new(received.data.into(), properties, received.redelivered, tag, settle);
+            // There is room for `prefetch` of them, and the server does not send more.
+            match self.deliveries.try_send(delivery) {
+                Ok(()) => {}
+                Err(mpsc::error::TrySendError::Closed(_)) => return Err(End::Wanted),
+                Err(mpsc::error::TrySendError::Full(_)) => {
+                    return Err(End::Broken("the broker sent more than was asked for".to_owned()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the server what was settled. Polled once, an ack is on its way; there is no answer to wait for.
+    fn tell(&mut self, settlements: &mut Vec<Settle>) -> Result<(), End> {
+        settlements.drain(..).for_each(|settle| self.ledger.settle(settle));
+        let acks = self.ledger.flush();
+        let mut failed = None;
+        let ack = |tag, multiple| self.channel.basic_ack(tag, BasicAckOptions { multiple }).now_or_never();
+        if let Some(tag) = acks.up_to {
+            failed = failed.or(ack(tag, true));
+        }
+        for tag in acks.single {
+            failed = failed.or(ack(tag, false));
+        }
+        for tag in acks.requeue {
+            let options = BasicNackOptions { multiple: false, requeue: true };
+            failed = failed.or(self.channel.basic_nack(tag, options).now_or_never());
+        }
+        match failed {
+            Some(Err(error)) => Err(End::Broken(error.to_string())),
+            Some(Ok(())) | None => Ok(()),
+        }
+    }
+
+    /// Is the channel as it should be, and does the server deliver?
+    async fn look(&mut self) -> Result<(), End> {
+        if !self.channel.status().connected() {
+            return Err(End::Broken("its channel was closed".to_owned()));
+        }
+        let now = Instant::now();
+        if !self.ledger.is_idle() || now < self.next_question || now < self.last_delivery + SILENCE {
+            return Ok(());
+        }
+        let waits = match timeout(ANSWER_BOUND, self.around.administration.depth(&self.queue)).await {
+            Ok(Ok(depth)) => depth.ready > 0,
+            Ok(Err(BrokerError::Unroutable(_))) => return Err(End::Broken("its queue is gone".to_owned())),
+            Ok(Err(_)) | Err(_) => false,
+        };
+        // Asked twice: a message may just have come.
+        if waits && self.suspected {
+            return Err(End::Broken("messages wait and none is delivered".to_owned()));
+        }
+        self.suspected = waits;
+        self.next_question = Instant::now() + if waits { LOOK } else { SILENCE };
+        Ok(())
+    }
+}

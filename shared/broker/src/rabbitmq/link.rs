@@ -1,0 +1,251 @@
+//! A connection that is kept up: connect, declare, watch, and again from nothing when anything is wrong with it.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{Stream, StreamExt};
+use lapin::tcp::AMQPUriTcpExt;
+use lapin::uri::AMQPUri;
+use lapin::{Connection, ConnectionProperties, Event};
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, MissedTickBehavior, sleep, timeout, timeout_at};
+use uuid::Uuid;
+
+use super::topology::Topology;
+use crate::BrokerError;
+
+/// How long the TCP connection (with TLS), and all of connecting and declaring, may take.
+const TCP_BOUND: Duration = Duration::from_secs(5);
+const CONNECT_BOUND: Duration = Duration::from_secs(20);
+const CLOSE_BOUND: Duration = Duration::from_secs(2);
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Events say when a connection ended; its state is looked at as well, in case one was missed.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Publishing, and nothing else.
+    Publish,
+    /// Consuming and declaring. Exclusive queues belong to this one.
+    Consume,
+}
+
+/// How a connection is made.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) uri: AMQPUri,
+    /// With the password masked.
+    pub(crate) shown_url: Arc<str>,
+    pub(crate) name: String,
+    pub(crate) purpose: Purpose,
+    pub(crate) topology: Arc<Topology>,
+}
+
+/// A connection that is up.
+#[derive(Debug)]
+pub(crate) struct Live {
+    pub(crate) connection: Connection,
+    rebuild: Notify,
+}
+
+impl Live {
+    /// Asks for another connection in its place.
+    pub(crate) fn rebuild(&self) {
+        self.rebuild.notify_one();
+    }
+}
+
+/// How a link stands.
+#[derive(Debug, Clone)]
+pub(crate) enum State {
+    /// Not connected, and why. It is being tried.
+    Down(Arc<str>),
+    Up(Arc<Live>),
+    /// For good.
+    Shut,
+}
+
+/// A handle on a kept-up connection.
+#[derive(Debug, Clone)]
+pub(crate) struct Link {
+    state: watch::Receiver<State>,
+    shown_url: Arc<str>,
+}
+
+impl Link {
+    /// Starts connecting in the background, until `shut` says true or is dropped.
+    pub(crate) fn start(settings: Settings, shut: watch::Receiver<bool>) -> Self {
+        let (sender, state) = watch::channel(State::Down("still connecting".into()));
+        let link = Self { state, shown_url: Arc::clone(&settings.shown_url) };
+        tokio::spawn(supervise(settings, sender, shut));
+        link
+    }
+
+    /// How it stands now. [`Link::changed`] then waits for another state than this.
+    pub(crate) fn state(&mut self) -> State {
+        self.state.borrow_and_update().clone()
+    }
+
+    pub(crate) async fn changed(&mut self) {
+        if self.state.changed().await.is_err() {
+            // The supervisor is gone, which it says with `Shut` before.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Is this still the connection?
+    pub(crate) fn is_current(&self, live: &Arc<Live>) -> bool {
+        matches!(&*self.state.borrow(), State::Up(current) if Arc::ptr_eq(current, live))
+    }
+
+    /// The connection, for which it waits until `deadline`.
+    pub(crate) async fn live(&self, deadline: Instant) -> Result<Arc<Live>, BrokerError> {
+        let mut state = self.state.clone();
+        let settled = state.wait_for(|state| !matches!(state, State::Down(_)));
+        let found = match timeout_at(deadline, settled).await {
+            Ok(Ok(found)) => found.clone(),
+            Ok(Err(_)) => State::Shut,
+            Err(_) => self.state.borrow().clone(),
+        };
+        match found {
+            State::Up(live) => Ok(live),
+            State::Down(reason) => Err(self.unavailable(&*reason)),
+            State::Shut => Err(BrokerError::Closed),
+        }
+    }
+
+    pub(crate) fn unavailable(&self, reason: impl Into<String>) -> BrokerError {
+        BrokerError::Unavailable(self.shown_url.to_string(), reason.into())
+    }
+
+    /// The error while it is down, with its reason, or else with `otherwise`.
+    pub(crate) fn down(&self, otherwise: &str) -> BrokerError {
+        match &*self.state.borrow() {
+            State::Down(reason) => self.unavailable(&**reason),
+            State::Up(_) | State::Shut => self.unavailable(otherwise),
+        }
+    }
+
+    /// Calls `tell` with whether it is up, now and at every change, until the link is shut.
+    pub(crate) async fn watch(mut self, tell: impl Fn(bool)) {
+        loop {
+            let state = self.state();
+            tell(matches!(state, State::Up(_)));
+            if matches!(state, State::Shut) {
+                return;
+            }
+            self.changed().await;
+        }
+    }
+}
+
+/// Waits until a signal says true, or nobody is left to say so.
+pub(crate) async fn told(signal: &mut watch::Receiver<bool>) {
+    let _ = signal.wait_for(|said| *said).await;
+}
+
+type Events = Pin<Box<dyn Stream<Item = Event> + Send>>;
+
+async fn supervise(settings: Settings, state: watch::Sender<State>, mut shut: watch::Receiver<bool>) {
+    let shown_url = &settings.shown_url;
+    let purpose = settings.purpose;
+    let mut pause = FIRST_PAUSE;
+    let mut last_reason = String::new();
+    loop {
+        let attempt = tokio::select! {
+            attempt = timeout(CONNECT_BOUND, connect(&settings)) => attempt,
+            () = told(&mut shut) => break,
+        };
+        match attempt.unwrap_or_else(|_| Err(format!("no connection within {} s", CONNECT_BOUND.as_secs()))) {
+            Ok((live, events)) => {
+                tracing::info!(url = %shown_url, ?purpose, "connected to the broker");
+                pause = FIRST_PAUSE;
+                last_reason.clear();
+                state.send_replace(State::Up(Arc::clone(&live)));
+                let reason = tokio::select! {
+                    reason = end(&live, events) => Some(reason),
+                    () = told(&mut shut) => None,
+                };
+                if let Some(reason) = &reason {
+                    tracing::warn!(url = %shown_url, ?purpose, %reason, "the connection to the broker ended");
+                    state.send_replace(State::Down(reason.as_str().into()));
+                }
+                if live.connection.status().connected() {
+                    let _ = timeout(CLOSE_BOUND, live.connection.close(200, "closed".into())).await;
+                }
+                if reason.is_none() {
+                    break;
+                }
+            }
+            Err(reason) => {
+                if reason != last_reason {
+                    tracing::warn!(url = %shown_url, ?purpose, %reason, "the broker is not reachable");
+                }
+                state.send_replace(State::Down(reason.as_str().into()));
+                last_reason = reason;
+            }
+        }
+        tokio::select! {
+            () = sleep(with_jitter(pause)) => {}
+            () = told(&mut shut) => break,
+        }
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+    state.send_replace(State::Shut);
+}
+
+async fn connect(settings: &Settings) -> Result<(Arc<Live>, Events), String> {
+    let runtime = lapin::runtime::default_runtime().map_err(|error| error.to_string())?;
+    let name = match settings.purpose {
+        Purpose::Publish => format!("{} publish", settings.name),
+        Purpose::Consume => format!("{} consume", settings.name),
+    };
+    let properties = ConnectionProperties::default().with_connection_name(name.into());
+    let tcp = async |uri: AMQPUri, runtime| match timeout(TCP_BOUND, uri.connect_async(&runtime)).await {
+        Ok(connected) => connected.map_err(lapin::Error::from),
+        Err(_) => Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
+    };
+    let connected = Connection::connector(settings.uri.clone(), runtime, tcp, properties).await;
+    let connection = connected.map_err(|error| error.to_string())?;
+    let events: Events = Box::pin(connection.events_listener());
+    let queues = settings.purpose == Purpose::Consume;
+    let declared = settings.topology.declare_all(&connection, queues).await;
+    declared.map_err(|error| error.to_string())?;
+    Ok((Arc::new(Live { connection, rebuild: Notify::new() }), events))
+}
+
+/// Waits for the end of a connection and says why it ended.
+async fn end(live: &Live, mut events: Events) -> String {
+    let status = live.connection.status();
+    let mut look = tokio::time::interval(LOOK);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            event = events.next() => match event {
+                // A channel's errors come by here too; those are for whoever uses the channel.
+                Some(Event::Error(error)) if !status.connected() => return error.to_string(),
+                Some(Event::ConnectionBlocked(reason)) => {
+                    tracing::warn!(%reason, "the broker blocks publishers");
+                }
+                Some(Event::ConnectionUnblocked) => tracing::info!("the broker takes messages again"),
+                Some(_) => {}
+                None => return "the connection ended".to_owned(),
+            },
+            () = live.rebuild.notified() => return "it did not work as it should".to_owned(),
+            _ = look.tick() => {
+                if !status.connected() {
+                    return "the connection ended".to_owned();
+                }
+            }
+        }
+    }
+}
+
+/// Between half of it and all of it, so that a fleet does not come back in one moment.
+fn with_jitter(pause: Duration) -> Duration {
+    let random = u32::from(Uuid::new_v4().as_bytes()[0]);
+    pause / 2 + pause / 2 * random / 255
+}

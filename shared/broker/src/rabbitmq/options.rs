@@ -1,0 +1,133 @@
+//! Where the broker is and what is ours on it. A password is never shown.
+
+use std::fmt;
+use std::time::Duration;
+
+use lapin::uri::AMQPUri;
+use url::Url;
+
+use crate::BrokerError;
+
+/// The AMQP heartbeat, in seconds: a dead peer is noticed within two.
+const HEARTBEAT: u16 = 5;
+
+/// How to connect.
+#[derive(Clone)]
+pub struct Options {
+    /// `amqp://user:password@host:5672/vhost` or `amqps://...`; no vhost, or `/`, is the default one.
+    pub url: String,
+    /// What the names of our exchanges and queues begin with.
+    pub prefix: String,
+    /// What the connections are called in RabbitMQ's management.
+    pub name: String,
+    /// How long anything may wait: for the connection, for an answer, and for a confirm.
+    pub bound: Duration,
+}
+
+impl Options {
+    /// With a bound of 30 s.
+    pub fn new(url: impl Into<String>, prefix: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            prefix: prefix.into(),
+            name: "millrace".to_owned(),
+            bound: Duration::from_secs(30),
+        }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Options")
+            .field("url", &mask(&self.url))
+            .field("prefix", &self.prefix)
+            .field("name", &self.name)
+            .field("bound", &self.bound)
+            .finish()
+    }
+}
+
+/// Is this an address of a RabbitMQ? [`BrokerError::Configuration`] says what is wrong with it.
+pub fn validate_url(url: &str) -> Result<(), BrokerError> {
+    parse(url).map(drop)
+}
+
+/// The address with its password and its query replaced by `***`. One that is not quite a URL is not shown at all:
+/// a password with an unescaped `/` or `#` would be in a place where it is not looked for.
+pub fn mask(url: &str) -> String {
+    masked(url).unwrap_or_else(|| "(not a url)".to_owned())
+}
+
+fn masked(url: &str) -> Option<String> {
+    let mut parsed = Url::parse(url).ok()?;
+    if parsed.cannot_be_a_base() || parsed.fragment().is_some() || parsed.path().contains('@') {
+        return None;
+    }
+    if parsed.password().is_some() {
+        parsed.set_password(Some("***")).ok()?;
+    }
+    if parsed.query().is_some() {
+        parsed.set_query(Some("***"));
+    }
+    Some(parsed.to_string())
+}
+
+pub(crate) fn parse(url: &str) -> Result<AMQPUri, BrokerError> {
+    let expected = "expected a broker address like amqp://user:password@host:5672/%2f";
+    let wrong = |what: String| BrokerError::Configuration(format!("{expected}, {what}"));
+    let scheme = match Url::parse(url) {
+        Ok(parsed) if parsed.cannot_be_a_base() => {
+            return Err(wrong("found no :// in it".to_owned()));
+        }
+        Ok(parsed) => parsed.scheme().to_owned(),
+        Err(reason) => return Err(wrong(format!("found one that cannot be read: {reason}"))),
+    };
+    if scheme != "amqp" && scheme != "amqps" {
+        return Err(wrong(format!("found the scheme {scheme:?}")));
+    }
+    let mut uri: AMQPUri = url.parse().map_err(|reason| wrong(format!("found {}: {reason}", mask(url))))?;
+    if uri.vhost.is_empty() {
+        "/".clone_into(&mut uri.vhost);
+    }
+    uri.query.heartbeat = Some(HEARTBEAT);
+    Ok(uri)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_scheme_says_what_an_address_looks_like() {
+        let error = validate_url("http://user:hidden@host:15672").unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "expected a broker address like amqp://user:password@host:5672/%2f, found the scheme \"http\""
+        );
+        assert!(matches!(validate_url("host:5672"), Err(BrokerError::Configuration(_))));
+        assert!(matches!(validate_url("host"), Err(BrokerError::Configuration(_))));
+        validate_url("amqps://host").unwrap();
+    }
+
+    #[test]
+    fn a_password_is_never_shown() {
+        assert_eq!(mask("amqp://user:hidden@host:5672/%2f"), "amqp://user:***@host:5672/%2f");
+        assert!(!mask("amqps://user@host?password=hidden").contains("hidden"));
+        for odd in ["user:hidden@host", "amqp://user:1/hidden@host", "amqp://user:1#hidden@host"] {
+            assert_eq!(mask(odd), "(not a url)");
+        }
+        let options = Options::new("amqp://user:hidden@host", "millrace");
+        assert!(!format!("{options:?}").contains("hidden"));
+        let odd = validate_url("amqp://user:hidden@host:5672/%2f?heartbeat=often").unwrap_err();
+        assert!(!odd.to_string().contains("hidden"));
+    }
+
+    #[test]
+    fn no_vhost_and_a_slash_are_the_default_vhost() {
+        for url in ["amqp://host", "amqp://host/", "amqp://host/%2f"] {
+            assert_eq!(parse(url).unwrap().vhost, "/");
+        }
+        assert_eq!(parse("amqp://host/team").unwrap().vhost, "team");
+    }
+}

@@ -1,0 +1,67 @@
+//! One suite on every broker there is: what [`suite`] says, the broker in memory and a real RabbitMQ both do.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails where it stands")]
+
+mod suite;
+
+use std::sync::Arc;
+
+use millrace_broker::Broker;
+use millrace_broker::memory::MemoryBroker;
+use millrace_broker::rabbitmq::{Options, RabbitMqBroker};
+use uuid::Uuid;
+
+/// Tests share servers and keep apart by prefix.
+fn prefix() -> String {
+    format!("test-{}", Uuid::new_v4().simple())
+}
+
+fn memory() -> Arc<dyn Broker> {
+    Arc::new(MemoryBroker::new(prefix()))
+}
+
+fn rabbitmq() -> Arc<dyn Broker> {
+    let url = millrace_servers::shared().amqp_url.clone();
+    Arc::new(RabbitMqBroker::connect(Options::new(url, prefix())).unwrap())
+}
+
+macro_rules! on_every_broker {
+    ($($behaviour:ident)*) => {
+        mod memory_broker {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $behaviour() {
+                crate::suite::run(crate::memory(), crate::suite::$behaviour).await;
+            })*
+        }
+        mod rabbitmq_broker {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $behaviour() {
+                crate::suite::run(crate::rabbitmq(), crate::suite::$behaviour).await;
+            })*
+        }
+    };
+}
+
+on_every_broker! {
+    a_confirmed_message_arrives
+    headers_and_ids_survive
+    one_level_is_first_in_first_out
+    a_higher_level_goes_first_when_both_wait
+    prefetch_bounds_what_is_unsettled
+    acked_messages_are_gone
+    a_requeued_message_comes_back_flagged
+    a_dropped_consumer_gives_back_what_it_held
+    requeued_messages_keep_their_place
+    acks_out_of_order_settle_only_what_was_acked
+    acks_told_before_the_drop_count
+    a_message_for_no_queue_is_unroutable
+    only_the_unroutable_of_a_batch_fail
+    a_queue_that_was_not_declared_cannot_be_consumed
+    control_reaches_every_worker_and_nobody_is_fine
+    a_reply_finds_its_way_with_its_correlation_id
+    an_exclusive_queue_goes_with_its_consumer
+    depth_counts_what_waits_and_who_consumes
+    two_consumers_share_a_queue
+    ten_thousand_messages_arrive_exactly_once
+    everything_fails_after_close
+}

@@ -1,0 +1,125 @@
+//! A private Redis.
+
+use std::io::{self, Read, Write};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::port;
+use crate::process::{self, Process};
+
+/// A store that loses nothing but the last second.
+const DEFAULTS: [&str; 8] =
+    ["--appendonly", "yes", "--appendfsync", "everysec", "--maxmemory-policy", "noeviction", "--save", ""];
+
+/// A Redis server with its own data, ended and removed when dropped.
+#[derive(Debug)]
+pub struct Redis {
+    process: Option<Process>,
+    port: u16,
+    arguments: Vec<String>,
+    folder: TempDir,
+}
+
+impl Redis {
+    /// Starts one, and waits until it answers. With no `arguments` it keeps an append-only file, synced every
+    /// second, and evicts nothing; arguments given (`&["--appendonly", "no"]`) come after those and win.
+    pub fn start(arguments: &[&str]) -> Self {
+        let folder = match TempDir::with_prefix("millrace-redis-") {
+            Ok(folder) => folder,
+            Err(error) => panic!("a temporary folder for redis cannot be made: {error}"),
+        };
+        let arguments = DEFAULTS.iter().chain(arguments).map(|&argument| argument.to_owned()).collect();
+        let mut server = Self { process: None, port: port::free(), arguments, folder };
+        server.start_again();
+        server
+    }
+
+    /// `redis://` without a password.
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Ends it gracefully and waits for that. Its data stay.
+    pub fn stop(&mut self) {
+        if let Some(process) = self.process.take() {
+            process.stop();
+        }
+    }
+
+    /// Kills it at once. Its data stay.
+    pub fn kill(&mut self) {
+        self.process = None;
+    }
+
+    /// Starts it again on the same data and port, and waits until it answers. Nothing when it runs.
+    pub fn start_again(&mut self) {
+        if self.process.is_some() {
+            return;
+        }
+        match self.spawn() {
+            Ok(process) => self.process = Some(process),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                panic!("redis-server was not found: apt-get install rabbitmq-server redis-server")
+            }
+            Err(error) => {
+                panic!("redis did not start: {error}\n{}", process::last_lines(self.folder.path()))
+            }
+        }
+    }
+
+    fn spawn(&self) -> io::Result<Process> {
+        let folder = self.folder.path();
+        let mut command = Command::new("redis-server");
+        command.args(["--bind", "127.0.0.1", "--daemonize", "no", "--port", &self.port.to_string()]);
+        command.arg("--dir").arg(folder).arg("--pidfile").arg(process::pid_file(folder));
+        command.args(&self.arguments);
+        let mut process = Process::start(&mut command, folder)?;
+        process.wait_until(|| answers(self.port).unwrap_or(false))?;
+        Ok(process)
+    }
+}
+
+/// Does it answer a ping? While it loads its data it answers an error.
+fn answers(port: u16) -> io::Result<bool> {
+    let mut stream = port::connect(port)?;
+    stream.write_all(b"PING\r\n")?;
+    let mut first = [0];
+    stream.read_exact(&mut first)?;
+    Ok(first == *b"+")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(port: u16, command: &str) -> String {
+        let mut stream = port::connect(port).unwrap();
+        stream.write_all(format!("{command}\r\n").as_bytes()).unwrap();
+        let mut answer = [0; 200];
+        let length = stream.read(&mut answer).unwrap();
+        String::from_utf8_lossy(&answer[..length]).into_owned()
+    }
+
+    #[test]
+    fn a_redis_keeps_its_data_over_a_stop_and_leaves_nothing_when_dropped() {
+        let mut server = Redis::start(&[]);
+        assert_eq!(ask(server.port, "SET kept 7"), "+OK\r\n");
+        server.stop();
+        assert!(answers(server.port).is_err());
+        server.start_again();
+        assert_eq!(ask(server.port, "GET kept"), "$1\r\n7\r\n");
+        server.kill();
+        assert!(answers(server.port).is_err());
+
+        let folder = server.folder.path().to_owned();
+        drop(server);
+        assert!(!folder.exists());
+    }
+
+    #[test]
+    fn arguments_win_over_the_defaults() {
+        let server = Redis::start(&["--appendonly", "no"]);
+        assert!(ask(server.port, "CONFIG GET appendonly").ends_with("no\r\n"));
+    }
+}
