@@ -171,9 +171,9 @@ fn each_document_is_one_workflow_and_its_source_parses_to_the_same() {
 #[test]
 fn the_examples_are_sound() {
     for (name, source, workflows) in [
-        ("daily_sales", include_str!("definitions/daily_sales.yaml"), 1),
-        ("crontab_like", include_str!("definitions/crontab_like.yaml"), 6),
-        ("retry", include_str!("definitions/retry.yaml"), 1),
+        ("daily_sales", include_str!("../../../examples/daily_sales.yaml"), 1),
+        ("crontab_like", include_str!("../../../examples/crontab_like.yaml"), 6),
+        ("retry", include_str!("../../../examples/retry.yaml"), 1),
     ] {
         let parsed = definition::parse(source, name).unwrap_or_else(|problems| panic!("{problems}"));
         assert_eq!(parsed.len(), workflows, "{name}");
