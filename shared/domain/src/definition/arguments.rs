@@ -43,7 +43,9 @@ pub fn from_text(kind: &ParamKind, text: &str) -> Result<Value, String> {
 /// What was expected instead.
 pub fn check_kind(kind: &ParamKind, value: &Value) -> Result<(), String> {
     let fits = match (kind, value) {
-        (ParamKind::String, Value::String(_)) | (ParamKind::Bool, Value::Bool(_)) | (ParamKind::Json, _) => true,
+        (ParamKind::String, Value::String(_)) | (ParamKind::Bool, Value::Bool(_)) | (ParamKind::Json, _) => {
+            true
+        }
         (ParamKind::Int, Value::Number(number)) => number.is_i64(),
         (ParamKind::Float, Value::Number(_)) => true,
         (ParamKind::Date, Value::String(text)) => is_date(text),
@@ -96,7 +98,8 @@ fn value_of(param: &Param, given: &Params, before: &Params, fire: Fire<'_>) -> R
         (None, None) => return Err(format!("no value and no default: expected {}", expected(&param.kind))),
     };
     check_kind(&param.kind, &value)?;
-    environment::check_value(param.name.as_str(), &environment::text_of(&value)).map_err(|error| error.to_string())?;
+    environment::check_value(param.name.as_str(), &environment::text_of(&value))
+        .map_err(|error| error.to_string())?;
     Ok(value)
 }
 
@@ -121,10 +124,11 @@ fn undeclared(declared: &[Param], name: &str) -> Option<String> {
 
 /// `YYYY-MM-DD`, and a day that exists.
 fn is_date(text: &str) -> bool {
-    let shape = text.len() == 10 && text.bytes().enumerate().all(|(at, byte)| match at {
-        4 | 7 => byte == b'-',
-        _ => byte.is_ascii_digit(),
-    });
+    let shape = text.len() == 10
+        && text.bytes().enumerate().all(|(at, byte)| match at {
+            4 | 7 => byte == b'-',
+            _ => byte.is_ascii_digit(),
+        });
     shape && text.parse::<jiff::civil::Date>().is_ok()
 }
 
@@ -138,7 +142,10 @@ fn expected(kind: &ParamKind) -> String {
         ParamKind::Path => "a path without NUL bytes".to_owned(),
         ParamKind::Enum(choices) => {
             let more = if choices.len() > MAX_LISTED { ", …" } else { "" };
-            format!("one of {}{more}", choices.iter().take(MAX_LISTED).cloned().collect::<Vec<_>>().join(", "))
+            format!(
+                "one of {}{more}",
+                choices.iter().take(MAX_LISTED).cloned().collect::<Vec<_>>().join(", ")
+            )
         }
         ParamKind::Json => "JSON".to_owned(),
     }
@@ -146,5 +153,9 @@ fn expected(kind: &ParamKind) -> String {
 
 fn shown(text: &str) -> String {
     let short: String = text.chars().take(60).collect();
-    if short.len() < text.len() { format!("`{}…`", short.escape_debug()) } else { format!("`{}`", short.escape_debug()) }
+    if short.len() < text.len() {
+        format!("`{}…`", short.escape_debug())
+    } else {
+        format!("`{}`", short.escape_debug())
+    }
 }

@@ -105,7 +105,12 @@ impl Checker {
             Content::Refused => {}
             _ if node.is_nothing() => {
                 let message = format!("`{field}` has no value: expected {expected}");
-                self.problem(node.at, "wrong-type", message, hint.or(Some("give it one, or remove it".to_owned())));
+                self.problem(
+                    node.at,
+                    "wrong-type",
+                    message,
+                    hint.or(Some("give it one, or remove it".to_owned())),
+                );
             }
             _ => {
                 let message = format!("`{field}` must be {expected}, found {}", node.describe());
@@ -137,7 +142,9 @@ impl Checker {
                     _ => None,
                 },
             },
-            Content::Scalar { text, .. } if text == "true" || text == "false" => Some("remove the quotes".to_owned()),
+            Content::Scalar { text, .. } if text == "true" || text == "false" => {
+                Some("remove the quotes".to_owned())
+            }
             _ => None,
         };
         self.wrong_type(node, field, "true or false", hint);
@@ -179,7 +186,12 @@ impl Checker {
     }
 
     /// A whole number in a range.
-    pub(super) fn integer(&mut self, node: &Node, field: &str, range: std::ops::RangeInclusive<u32>) -> Option<u32> {
+    pub(super) fn integer(
+        &mut self,
+        node: &Node,
+        field: &str,
+        range: std::ops::RangeInclusive<u32>,
+    ) -> Option<u32> {
         let expected = format!("a whole number from {} to {}", range.start(), range.end());
         let Some(text) = node.plain() else {
             self.wrong_type(node, field, &expected, None);
@@ -192,14 +204,25 @@ impl Checker {
                 None
             }
             _ => {
-                self.problem(node.at, "out-of-range", format!("`{field}` must be {expected}, found {text}"), None);
+                self.problem(
+                    node.at,
+                    "out-of-range",
+                    format!("`{field}` must be {expected}, found {text}"),
+                    None,
+                );
                 None
             }
         }
     }
 
     /// A list.
-    pub(super) fn list<'t>(&mut self, node: &'t Node, field: &str, of: &str, hint: Option<String>) -> Option<&'t [Node]> {
+    pub(super) fn list<'t>(
+        &mut self,
+        node: &'t Node,
+        field: &str,
+        of: &str,
+        hint: Option<String>,
+    ) -> Option<&'t [Node]> {
         match &node.content {
             Content::List(items) => Some(items),
             _ => {
@@ -238,7 +261,9 @@ impl Node {
     /// What it is, for a message.
     pub(super) fn describe(&self) -> String {
         match &self.content {
-            Content::Scalar { text, .. } if text.chars().count() <= 40 => format!("`{}`", text.escape_debug()),
+            Content::Scalar { text, .. } if text.chars().count() <= 40 => {
+                format!("`{}`", text.escape_debug())
+            }
             Content::Scalar { .. } => "a long text".to_owned(),
             Content::List(_) => "a list".to_owned(),
             Content::Map(_) => "a map".to_owned(),

@@ -9,7 +9,7 @@ use super::checker::Checker;
 use super::syntax;
 
 /// How deep values may be nested.
-const MAX_DEPTH: usize = 64;
+pub(super) const MAX_DEPTH: usize = 64;
 
 /// Up to this many keys, looking through them all is faster than hashing.
 const FEW_KEYS: usize = 12;
@@ -98,7 +98,12 @@ fn refuse_directives(before: &str, line: u32, checker: &mut Checker) {
     for (above, _) in gap.enumerate().filter(|(_, text)| text.starts_with('%')) {
         let line = line.saturating_sub(u32::try_from(above + 1).unwrap_or(u32::MAX));
         let hint = Some("remove the line".to_owned());
-        checker.problem(Position { line, column: 1 }, "unsupported-yaml", "YAML directives are not supported", hint);
+        checker.problem(
+            Position { line, column: 1 },
+            "unsupported-yaml",
+            "YAML directives are not supported",
+            hint,
+        );
     }
 }
 
@@ -122,7 +127,7 @@ fn byte_offsets(source: &str, chars: &[(usize, u32)]) -> Vec<usize> {
 /// A list or map that has not ended yet.
 enum Open {
     List { at: Position, items: Vec<Node> },
-    Map { at: Position, entries: Vec<(Key, Node)>, seen: HashSet<String>, key: Option<Key> },
+    Map { at: Position, entries: Vec<(Key, Node)>, seen: HashSet<String>, key: Option<Key>, refused: bool },
 }
 
 struct Builder<'c> {
@@ -145,9 +150,10 @@ impl Builder<'_> {
                 }
             };
             let at = Position::from(span.start);
-            if self.open.len() >= MAX_DEPTH && matches!(event, Event::SequenceStart(..) | Event::MappingStart(..)) {
-                let message = format!("values are nested too deep: expected at most {MAX_DEPTH} levels");
-                self.checker.problem(at, "nested-too-deep", message, None);
+            if self.open.len() >= MAX_DEPTH
+                && matches!(event, Event::SequenceStart(..) | Event::MappingStart(..))
+            {
+                syntax::report_depth(at, self.checker);
                 return false;
             }
             match event {
@@ -168,7 +174,13 @@ impl Builder<'_> {
                 }
                 Event::MappingStart(anchor, tag) => {
                     self.refused(at, anchor, tag.is_some());
-                    self.open.push(Open::Map { at, entries: Vec::new(), seen: HashSet::new(), key: None });
+                    self.open.push(Open::Map {
+                        at,
+                        entries: Vec::new(),
+                        seen: HashSet::new(),
+                        key: None,
+                        refused: false,
+                    });
                 }
                 Event::SequenceEnd | Event::MappingEnd => self.end(),
                 Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {}
@@ -180,7 +192,8 @@ impl Builder<'_> {
     /// What stands in place of a value with an anchor or a tag.
     fn refused(&mut self, at: Position, anchor: usize, tag: bool) -> Option<Content> {
         if anchor > 0 {
-            let hint = "a text that begins with & must be quoted; nothing can be shared by an anchor".to_owned();
+            let hint =
+                "a text that begins with & must be quoted; nothing can be shared by an anchor".to_owned();
             self.checker.problem(at, "unsupported-yaml", "anchors (`&name`) are not supported", Some(hint));
         } else if tag {
             let hint = "a text that begins with ! must be quoted; types need no tag".to_owned();
@@ -194,6 +207,7 @@ impl Builder<'_> {
     fn end(&mut self) {
         match self.open.pop() {
             Some(Open::List { at, items }) => self.add(Node { at, content: Content::List(items) }),
+            Some(Open::Map { at, refused: true, .. }) => self.add(Node { at, content: Content::Refused }),
             Some(Open::Map { at, entries, .. }) => self.add(Node { at, content: Content::Map(entries) }),
             None => {}
         }
@@ -203,8 +217,8 @@ impl Builder<'_> {
         match self.open.last_mut() {
             None => self.roots.push(node),
             Some(Open::List { items, .. }) => items.push(node),
-            Some(Open::Map { entries, seen, key, .. }) => match key.take() {
-                None => *key = Some(as_key(node, self.checker)),
+            Some(Open::Map { entries, seen, key, refused, .. }) => match key.take() {
+                None => *key = Some(as_key(node, refused, self.checker)),
                 Some(key) => {
                     let repeated = if entries.len() < FEW_KEYS {
                         entries.iter().any(|(earlier, _)| earlier.text == key.text)
@@ -227,14 +241,21 @@ impl Builder<'_> {
 }
 
 /// A key that is no text is reported, and left empty.
-fn as_key(node: Node, checker: &mut Checker) -> Key {
+fn as_key(node: Node, refused: &mut bool, checker: &mut Checker) -> Key {
     let at = node.at;
     match node.content {
         Content::Scalar { text, .. } => Key { at, text },
         Content::Refused => Key { at, text: String::new() },
         Content::List(_) | Content::Map(_) => {
-            let hint = "a text that begins with { or [ must be quoted, as in \"${{ params.date }}\"".to_owned();
-            checker.problem(at, "wrong-type", "expected a name before the colon, found a list or a map", Some(hint));
+            *refused = true;
+            let hint =
+                "a text that begins with { or [ must be quoted, as in \"${{ params.date }}\"".to_owned();
+            checker.problem(
+                at,
+                "wrong-type",
+                "expected a name before the colon, found a list or a map",
+                Some(hint),
+            );
             Key { at, text: String::new() }
         }
     }
@@ -277,7 +298,8 @@ mod tests {
             Content::Scalar { text, plain } => format!("{text:?}{plain}"),
             Content::List(items) => format!("[{}]", items.iter().map(strip).collect::<Vec<_>>().join(",")),
             Content::Map(entries) => {
-                let entries: Vec<_> = entries.iter().map(|(k, v)| format!("{}:{}", k.text, strip(v))).collect();
+                let entries: Vec<_> =
+                    entries.iter().map(|(k, v)| format!("{}:{}", k.text, strip(v))).collect();
                 format!("{{{}}}", entries.join(","))
             }
             Content::Refused => "refused".to_owned(),

@@ -3,7 +3,7 @@
 use saphyr_parser::ScanError;
 
 use super::checker::Checker;
-use super::document::Position;
+use super::document::{MAX_DEPTH, Position};
 
 /// Characters with which YAML lets no unquoted text begin, or which it takes for something else.
 const RESERVED: [char; 6] = ['@', '*', '`', '%', '&', '!'];
@@ -11,6 +11,11 @@ const RESERVED: [char; 6] = ['@', '*', '`', '%', '&', '!'];
 /// Reports the one error that ends the reading of `source`.
 pub(super) fn report(error: &ScanError, source: &str, checker: &mut Checker) {
     let at = Position::from(*error.marker());
+    // The scanner looks ahead, and has a limit of its own.
+    if error.info().contains("recursion limit") {
+        report_depth(at, checker);
+        return;
+    }
     let line = line_at(source, at);
     // Some errors are noticed only where the next line begins.
     let before = at.line.checked_sub(1).filter(|_| line.trim().is_empty() || at.column == 1);
@@ -32,6 +37,12 @@ pub(super) fn report(error: &ScanError, source: &str, checker: &mut Checker) {
         None
     };
     checker.problem(at, "yaml-syntax", format!("this is not YAML: {info}"), hint);
+}
+
+/// Reports values that are nested too deep.
+pub(super) fn report_depth(at: Position, checker: &mut Checker) {
+    let message = format!("values are nested too deep: expected at most {MAX_DEPTH} levels");
+    checker.problem(at, "nested-too-deep", message, None);
 }
 
 /// Reports an alias, which may well have been meant as text.
@@ -57,7 +68,11 @@ fn reserved_value(line: &str) -> Option<&str> {
     let flow = rest.rsplit_once(": ").map(|(_, value)| value.trim_start());
     let value = candidates.into_iter().chain([flow]).flatten().find(|value| value.starts_with(RESERVED))?;
     let value = value.split(" #").next().unwrap_or(value).trim_end();
-    let value = if line.contains('{') || line.contains('[') { value.trim_end_matches(['}', ']', ' ']) } else { value };
+    let value = if line.contains('{') || line.contains('[') {
+        value.trim_end_matches(['}', ']', ' '])
+    } else {
+        value
+    };
     (!value.is_empty() && value.len() <= 120 && !value.contains('"')).then_some(value)
 }
 

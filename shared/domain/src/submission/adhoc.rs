@@ -1,6 +1,5 @@
 //! The workflow of a task that has no definition: one step, in which nothing is an expression.
 
-use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use serde_json::{Map, Value};
@@ -30,7 +29,9 @@ impl Submission {
         let timeout = self.timeout.as_deref().map(parse_positive_duration).transpose();
         let timeout = timeout.map_err(|error| SubmissionError::field("timeout", error))?;
         let retry = match &self.retry {
-            Some(retry) => definition::retry_of_json(retry).map_err(|error| SubmissionError::field("retry", error))?,
+            Some(retry) => {
+                definition::retry_of_json(retry).map_err(|error| SubmissionError::field("retry", error))?
+            }
             None => RetryPolicy::default(),
         };
         self.check_params()?;
@@ -98,10 +99,15 @@ impl Submission {
             return Ok((definition::SHELL, Templated::literal(Value::Object(with))));
         }
         let Some(uses) = &self.uses else {
-            return Err(SubmissionError::field("workflow", "names a stored definition: it is no ad-hoc task"));
+            return Err(SubmissionError::field(
+                "workflow",
+                "names a stored definition: it is no ad-hoc task",
+            ));
         };
         definition::action_of_json(uses, self.with.as_ref()).map_err(|(code, message)| match code {
-            "unknown-executor" | "not-supported-yet" | "expression-in-run" => SubmissionError::new(code, message),
+            "unknown-executor" | "not-supported-yet" | "expression-in-run" => {
+                SubmissionError::new(code, message)
+            }
             _ => SubmissionError::field("with", message),
         })
     }
@@ -109,15 +115,17 @@ impl Submission {
     fn check_params(&self) -> Result<(), SubmissionError> {
         for (name, value) in &self.params {
             name.parse::<ParamName>().map_err(|error| SubmissionError::field("params", error))?;
-            let text = environment::text_of(value);
-            check_variable("params", name, &text)?;
+            match value {
+                Value::String(text) => check_variable("params", name, text)?,
+                other => check_variable("params", name, &environment::text_of(other))?,
+            }
         }
         Ok(())
     }
 
     fn step_env(&self) -> Result<Vec<(String, Template)>, SubmissionError> {
-        let env: &BTreeMap<String, String> = &self.env;
-        env.iter()
+        self.env
+            .iter()
             .map(|(name, value)| {
                 check_variable("env", name, value)?;
                 Ok((name.clone(), Template::literal(value.clone())))

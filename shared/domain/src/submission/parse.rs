@@ -21,9 +21,25 @@ const MAX_BATCH_BYTES: usize = 16 * 1024 * 1024;
 /// How many submissions an array may hold.
 const MAX_BATCH: usize = 10_000;
 
-const FIELDS: [&str; 21] = [
-    "v", "run", "uses", "with", "workflow", "params", "env", "pool", "priority", "timeout", "retry", "delay", "at",
-    "at_most_once", "working_dir", "labels", "idempotency_key", "traceparent", "name", "definition", "base_dir",
+const FIELDS: [&str; 20] = [
+    "v",
+    "run",
+    "uses",
+    "with",
+    "workflow",
+    "params",
+    "env",
+    "pool",
+    "priority",
+    "timeout",
+    "retry",
+    "delay",
+    "at",
+    "at_most_once",
+    "working_dir",
+    "labels",
+    "idempotency_key",
+    "traceparent", "definition", "base_dir",
 ];
 
 impl Submission {
@@ -34,7 +50,8 @@ impl Submission {
     /// When the payload as a whole is no JSON, too long, or an array that is empty or holds more than 10,000.
     pub fn parse(payload: &[u8]) -> Result<Vec<Result<Self, SubmissionError>>, SubmissionError> {
         if payload.len() > MAX_BATCH_BYTES {
-            let message = format!("{} bytes: expected at most {MAX_BATCH_BYTES}; submit in chunks", payload.len());
+            let message =
+                format!("{} bytes: expected at most {MAX_BATCH_BYTES}; submit in chunks", payload.len());
             return Err(SubmissionError::new("too-large", message));
         }
         if payload.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'[') {
@@ -70,16 +87,17 @@ impl Submission {
             let message = format!("version {version} is not known: expected \"v\": 1");
             return Err(SubmissionError::new("unsupported-version", message));
         }
-        match (&self.run, &self.uses, &self.workflow, &self.definition) {
-            (None, None, None, None) => {
-                let message = "nothing to do: expected one of run, uses, workflow and definition";
-                return Err(SubmissionError::new("empty", message));
+        match (&self.run, &self.uses, &self.workflow) {
+            (None, None, None) => {
+                return Err(SubmissionError::new(
+                    "empty",
+                    "nothing to do: expected one of run, uses and workflow",
+                ));
             }
-            (Some(_), None, None, None) | (None, Some(_), None, None) => {}
-            (None, None, Some(_), None) | (None, None, None, Some(_)) => self.check_workflow_fields()?,
+            (Some(_), None, None) | (None, Some(_), None) => {}
+            (None, None, Some(_)) => self.check_workflow_fields()?,
             _ => {
-                let message = "expected only one of run, uses, workflow and definition";
-                return Err(SubmissionError::new("ambiguous", message));
+                return Err(SubmissionError::new("ambiguous", "expected only one of run, uses and workflow"));
             }
         }
         if self.with.is_some() && self.uses.is_none() {
@@ -88,8 +106,10 @@ impl Submission {
         if self.delay.is_some() && self.at.is_some() {
             return Err(SubmissionError::new("ambiguous", "expected only one of delay and at"));
         }
-        let too_long = |limit: usize, text: &Option<String>| text.as_ref().is_some_and(|text| text.len() > limit);
-        if too_long(256, &self.idempotency_key) || self.idempotency_key.as_ref().is_some_and(String::is_empty) {
+        let too_long =
+            |limit: usize, text: &Option<String>| text.as_ref().is_some_and(|text| text.len() > limit);
+        if too_long(256, &self.idempotency_key) || self.idempotency_key.as_ref().is_some_and(String::is_empty)
+        {
             return Err(SubmissionError::field("idempotency_key", "expected 1 to 256 bytes"));
         }
         if too_long(512, &self.traceparent) {
@@ -97,7 +117,10 @@ impl Submission {
         }
         let long_label = |(name, text): (&String, &String)| name.len() > 256 || text.len() > 256;
         if self.labels.len() > 64 || self.labels.iter().any(long_label) {
-            return Err(SubmissionError::field("labels", "expected at most 64, names and values of up to 256 bytes"));
+            return Err(SubmissionError::field(
+                "labels",
+                "expected at most 64, names and values of up to 256 bytes",
+            ));
         }
         Ok(())
     }
@@ -158,7 +181,7 @@ fn explain(object: &[u8], error: &serde_json::Error) -> SubmissionError {
         return SubmissionError::new("bad-field", "expected an object, such as {\"run\":\"echo hi\"}");
     };
     for (name, value) in fields {
-        if !FIELDS.contains(&name.as_str()) || name == "name" {
+        if !FIELDS.contains(&name.as_str()) {
             return unknown(&name);
         }
         if matches!(name.as_str(), "timeout" | "delay") && value.is_number() {
@@ -168,7 +191,9 @@ fn explain(object: &[u8], error: &serde_json::Error) -> SubmissionError {
         if let Err(error) = serde_json::from_value::<Submission>(alone) {
             let message = error.to_string();
             let message = match name.as_str() {
-                "priority" if message.contains("untagged") => "expected P0 to P3, or a number from 0 to 9".to_owned(),
+                "priority" if message.contains("untagged") => {
+                    "expected P0 to P3, or a number from 0 to 9".to_owned()
+                }
                 _ => message,
             };
             return SubmissionError::field(&name, message);
@@ -179,10 +204,9 @@ fn explain(object: &[u8], error: &serde_json::Error) -> SubmissionError {
 
 fn unknown(name: &str) -> SubmissionError {
     let shown: String = name.chars().take(64).collect();
-    let known = &FIELDS[..FIELDS.len() - 1];
-    let meant = match nearest(name, known.iter().copied()) {
+    let meant = match nearest(name, FIELDS) {
         Some(near) => format!("did you mean `{near}`?"),
-        None => format!("expected one of {}", known.join(", ")),
+        None => format!("expected one of {}", FIELDS.join(", ")),
     };
     SubmissionError::new("unknown-field", format!("unknown field `{shown}`: {meant}"))
 }

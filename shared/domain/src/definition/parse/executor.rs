@@ -28,7 +28,10 @@ const HTTP_INPUT: Schema = Schema {
     what: "`with` of http",
     known: &["url", "method", "headers", "body", "expect"],
     later: &[],
-    elsewhere: &[("timeout", "`timeout` is a field of the step"), ("json", "write `body`: a map is sent as JSON")],
+    elsewhere: &[
+        ("timeout", "`timeout` is a field of the step"),
+        ("json", "write `body`: a map is sent as JSON"),
+    ],
 };
 
 const NOOP_INPUT: Schema = Schema { what: "`with` of noop", known: &[], later: &[], elsewhere: &[] };
@@ -59,12 +62,22 @@ pub(super) fn read_action(
         (Some(run), None) => read_shell(Some(run), fields.get("shell"), at, checker),
         (None, Some((_, uses))) => read_executor(uses, fields.get("with"), Some(names), outputs, checker),
         (Some(_), Some((key, _))) => {
-            checker.problem(key.at, "one-of-run-uses", "a step needs either `run` or `uses`, found both", None);
+            checker.problem(
+                key.at,
+                "one-of-run-uses",
+                "a step needs either `run` or `uses`, found both",
+                None,
+            );
             None
         }
         (None, None) => {
             let hint = Some("write run: <a shell command>".to_owned());
-            checker.problem(at, "one-of-run-uses", "a step needs either `run` or `uses`, found neither", hint);
+            checker.problem(
+                at,
+                "one-of-run-uses",
+                "a step needs either `run` or `uses`, found neither",
+                hint,
+            );
             None
         }
     }
@@ -74,7 +87,10 @@ pub(super) fn read_action(
 ///
 /// # Errors
 /// The code of the first thing that is wrong, and all of them in one text.
-pub(crate) fn action_of_json(uses: &str, with: Option<&Value>) -> Result<(&'static str, Templated), (&'static str, String)> {
+pub(crate) fn action_of_json(
+    uses: &str,
+    with: Option<&Value>,
+) -> Result<(&'static str, Templated), (&'static str, String)> {
     let mut checker = Checker::default();
     let uses = json::to_node(&Value::from(uses));
     let with = with.map(json::to_node);
@@ -127,7 +143,12 @@ fn missing(at: Position, executor: &str, field: &str, checker: &mut Checker) -> 
     None
 }
 
-fn read_shell(run: Option<&Node>, shell: Option<&Node>, at: Position, checker: &mut Checker) -> Option<Action> {
+fn read_shell(
+    run: Option<&Node>,
+    shell: Option<&Node>,
+    at: Position,
+    checker: &mut Checker,
+) -> Option<Action> {
     let argv = shell.map(|node| read_argv(node, checker));
     let Some(run) = run else { return missing(at, SHELL, "run", checker) };
     let script = checker.text(run, "run")?;
@@ -238,7 +259,8 @@ fn read_http(
         } else {
             let upper = method.to_ascii_uppercase();
             let hint = METHODS.contains(&upper.as_str()).then(|| format!("write {upper}"));
-            let message = format!("`method` must be one of {}, found {}", METHODS.join(", "), node.describe());
+            let message =
+                format!("`method` must be one of {}, found {}", METHODS.join(", "), node.describe());
             checker.problem(node.at, "bad-value", message, hint);
         }
     }

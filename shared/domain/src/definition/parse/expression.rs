@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
+use super::super::Param;
 use super::super::checker::Checker;
 use super::super::document::{Content, Node, Position};
-use super::super::Param;
 use super::json;
 use crate::expression::{ExpressionError, Template, Templated, Use};
 
@@ -82,7 +82,9 @@ fn check_texts(
                 None => *sound = false,
             }
         }
-        Content::List(items) => items.iter().for_each(|item| check_texts(item, names, outputs, checker, sound)),
+        Content::List(items) => {
+            items.iter().for_each(|item| check_texts(item, names, outputs, checker, sound))
+        }
         Content::Map(entries) => {
             entries.iter().for_each(|(_, value)| check_texts(value, names, outputs, checker, sound));
         }
@@ -115,10 +117,16 @@ impl Names<'_> {
                 }
                 Use::Output { step, .. } => {
                     let message = format!("`outputs.{step}` cannot be used here: there are no outputs yet");
-                    checker.problem(at, "unknown-name", message, Some("use it in the `env` of a step".to_owned()));
+                    checker.problem(
+                        at,
+                        "unknown-name",
+                        message,
+                        Some("use it in the `env` of a step".to_owned()),
+                    );
                 }
                 Use::Run if self.place == Place::Default => {
-                    let message = "`run` cannot be used in a default: expected params declared before, or fire";
+                    let message =
+                        "`run` cannot be used in a default: expected params declared before, or fire";
                     checker.problem(at, "unknown-name", message, None);
                 }
                 Use::Run | Use::Params | Use::Fire => {}

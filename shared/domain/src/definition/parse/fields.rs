@@ -54,7 +54,9 @@ impl Schema {
                 None => {
                     let all = self.known.iter().chain(self.later).copied();
                     let near = checker.did_you_mean(name, all);
-                    near.or_else(|| Some(format!("the fields of {} are {}", self.what, self.known.join(", "))))
+                    near.or_else(|| {
+                        Some(format!("the fields of {} are {}", self.what, self.known.join(", ")))
+                    })
                 }
             };
             let shown: String = name.chars().take(64).collect();

@@ -10,9 +10,9 @@ pub(super) fn of_node(node: &Node) -> Value {
         Content::Scalar { text, plain: true } => of_word(text),
         Content::Scalar { text, .. } => Value::String(text.clone()),
         Content::List(items) => Value::Array(items.iter().map(of_node).collect()),
-        Content::Map(entries) => {
-            Value::Object(entries.iter().map(|(key, value)| (key.text.clone(), of_node(value))).collect::<Map<_, _>>())
-        }
+        Content::Map(entries) => Value::Object(
+            entries.iter().map(|(key, value)| (key.text.clone(), of_node(value))).collect::<Map<_, _>>(),
+        ),
         Content::Refused => Value::Null,
     }
 }
@@ -24,7 +24,8 @@ fn of_word(word: &str) -> Value {
         "true" => Value::Bool(true),
         "false" => Value::Bool(false),
         _ if word.starts_with(|c: char| c.is_ascii_digit() || c == '-') => {
-            serde_json::from_str::<Number>(word).map_or_else(|_| Value::String(word.to_owned()), Value::Number)
+            serde_json::from_str::<Number>(word)
+                .map_or_else(|_| Value::String(word.to_owned()), Value::Number)
         }
         _ => Value::String(word.to_owned()),
     }
@@ -36,7 +37,10 @@ pub(super) fn to_node(value: &Value) -> Node {
         Value::String(text) => Content::Scalar { text: text.clone(), plain: false },
         Value::Array(items) => Content::List(items.iter().map(to_node).collect()),
         Value::Object(fields) => Content::Map(
-            fields.iter().map(|(key, value)| (Key { at: Position::START, text: key.clone() }, to_node(value))).collect(),
+            fields
+                .iter()
+                .map(|(key, value)| (Key { at: Position::START, text: key.clone() }, to_node(value)))
+                .collect(),
         ),
         word => Content::Scalar { text: word.to_string(), plain: true },
     };

@@ -11,8 +11,8 @@ use super::super::{Param, ParamKind};
 use super::expression::{Names, Place, read_templated};
 use super::fields::Schema;
 use super::json;
-use crate::environment;
 use crate::ParamName;
+use crate::environment;
 use crate::expression::Templated;
 
 const MAX_PARAMS: usize = 256;
@@ -84,7 +84,12 @@ fn read_param(node: &Node, before: &[Param], checker: &mut Checker) -> Option<Pa
     Some(Param { name: name?, kind: kind?, default, description })
 }
 
-fn read_kind(param: &Node, kind: Option<&Node>, values: Option<&Node>, checker: &mut Checker) -> Option<ParamKind> {
+fn read_kind(
+    param: &Node,
+    kind: Option<&Node>,
+    values: Option<&Node>,
+    checker: &mut Checker,
+) -> Option<ParamKind> {
     let word = kind.map_or(Some("string"), |node| checker.text(node, "type"))?;
     if let (Some(values), false) = (values, word == "enum") {
         checker.problem(values.at, "bad-field", "`values` goes with `type: enum` only", None);
@@ -108,12 +113,21 @@ fn read_kind(param: &Node, kind: Option<&Node>, values: Option<&Node>, checker: 
                 let message = format!("`values` has {} entries: expected 1 to {MAX_CHOICES}", items.len());
                 checker.problem(values.at, "out-of-range", message, None);
             }
-            ParamKind::Enum(items.iter().filter_map(|item| checker.text(item, "values")).map(str::to_owned).collect())
+            ParamKind::Enum(
+                items.iter().filter_map(|item| checker.text(item, "values")).map(str::to_owned).collect(),
+            )
         }
         _ => {
             let at = kind.map_or(param.at, |node| node.at);
-            let aliases = [("integer", "int"), ("number", "float"), ("boolean", "bool"), ("str", "string"), ("text", "string")];
-            let alias = aliases.iter().find(|(other, _)| *other == word).map(|(_, kind)| format!("write {kind}"));
+            let aliases = [
+                ("integer", "int"),
+                ("number", "float"),
+                ("boolean", "bool"),
+                ("str", "string"),
+                ("text", "string"),
+            ];
+            let alias =
+                aliases.iter().find(|(other, _)| *other == word).map(|(_, kind)| format!("write {kind}"));
             let hint = alias.or_else(|| checker.did_you_mean(word, KINDS));
             let message = format!("unknown type `{word}`: expected one of {}", KINDS.join(", "));
             checker.problem(at, "bad-value", message, hint);
@@ -134,10 +148,13 @@ fn read_default(node: &Node, kind: &ParamKind, before: &[Param], checker: &mut C
             checker.wrong_type(node, "default", "a value", None);
             return None;
         }
-        (Content::Scalar { text, .. }, ParamKind::String | ParamKind::Date | ParamKind::Path | ParamKind::Enum(_)) => {
+        (
+            Content::Scalar { text, .. },
+            ParamKind::String | ParamKind::Date | ParamKind::Path | ParamKind::Enum(_),
+        ) => from_text(kind, text),
+        (Content::Scalar { text, plain: true }, ParamKind::Int | ParamKind::Float | ParamKind::Bool) => {
             from_text(kind, text)
         }
-        (Content::Scalar { text, plain: true }, ParamKind::Int | ParamKind::Float | ParamKind::Bool) => from_text(kind, text),
         _ => {
             let value: Value = json::of_node(node);
             check_kind(kind, &value).map(|()| value)

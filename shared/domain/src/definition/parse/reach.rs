@@ -25,7 +25,8 @@ pub(super) fn check_outputs(
         for (at, output) in draft.outputs.iter().enumerate() {
             match places.get(output.step.as_str()) {
                 None => {
-                    let hint = checker.did_you_mean(&output.step, drafts.iter().filter_map(|draft| draft.name));
+                    let hint =
+                        checker.did_you_mean(&output.step, drafts.iter().filter_map(|draft| draft.name));
                     let message = format!("`outputs.{}`: there is no such step", output.step);
                     checker.problem(output.at, "unknown-step", message, hint);
                 }

@@ -101,7 +101,12 @@ fn read_outcomes(node: &Node, checker: &mut Checker) -> Vec<Outcome> {
             Some(other) => {
                 let near = checker.did_you_mean(other, ["failed", "timed_out"]);
                 let shown = item.describe();
-                checker.problem(item.at, "bad-value", format!("`outcomes` must be of failed and timed_out, found {shown}"), near);
+                checker.problem(
+                    item.at,
+                    "bad-value",
+                    format!("`outcomes` must be of failed and timed_out, found {shown}"),
+                    near,
+                );
             }
             None => {}
         }

@@ -26,7 +26,12 @@ pub(super) fn read_schedules(node: &Node, zone: &Zone, checker: &mut Checker) ->
         return Vec::new();
     }
     if items.is_empty() {
-        checker.problem(node.at, "bad-value", "`schedule` is empty: expected at least one entry, or no `schedule`", None);
+        checker.problem(
+            node.at,
+            "bad-value",
+            "`schedule` is empty: expected at least one entry, or no `schedule`",
+            None,
+        );
     }
     items.iter().filter_map(|item| read_entry(item, zone, checker)).collect()
 }

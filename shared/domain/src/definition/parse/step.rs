@@ -17,11 +17,29 @@ const MAX_DIR_BYTES: usize = 4096;
 const STEP: Schema = Schema {
     what: "a step",
     known: &[
-        "name", "depends_on", "run", "shell", "uses", "with", "env", "pool", "timeout", "retry", "working_dir",
+        "name",
+        "depends_on",
+        "run",
+        "shell",
+        "uses",
+        "with",
+        "env",
+        "pool",
+        "timeout",
+        "retry",
+        "working_dir",
         "at_most_once",
     ],
     later: &[
-        "foreach", "if", "trigger_rule", "shards", "broadcast", "locks", "resources", "on_failure", "on_success",
+        "foreach",
+        "if",
+        "trigger_rule",
+        "shards",
+        "broadcast",
+        "locks",
+        "resources",
+        "on_failure",
+        "on_success",
     ],
     elsewhere: &[
         ("needs", "write `depends_on`"),
@@ -77,7 +95,8 @@ pub(super) fn read_step<'t>(
     let depends_on = fields.get("depends_on").map(|node| read_depends_on(node, checker)).unwrap_or_default();
     let action = read_action(fields, at, names, &mut outputs, checker);
     let env = fields.get("env").map(|node| read_env(node, names, &mut outputs, checker)).unwrap_or_default();
-    let pool = fields.get("pool").map_or_else(|| Some(defaults.pool.clone()), |node| read_pool(node, checker));
+    let pool =
+        fields.get("pool").map_or_else(|| Some(defaults.pool.clone()), |node| read_pool(node, checker));
     let timeout = match fields.get("timeout") {
         Some(node) => checker.positive_duration(node, "timeout"),
         None => defaults.timeout,
@@ -140,7 +159,12 @@ fn read_depends_on<'t>(node: &'t Node, checker: &mut Checker) -> Vec<(&'t str, P
     for item in checker.list(node, "depends_on", "step names", hint).unwrap_or_default() {
         if matches!(item.content, Content::Map(_)) {
             let message = "`depends_on` with a status is not supported yet";
-            checker.problem(item.at, NOT_SUPPORTED, message, Some("write the name of the step alone".to_owned()));
+            checker.problem(
+                item.at,
+                NOT_SUPPORTED,
+                message,
+                Some("write the name of the step alone".to_owned()),
+            );
         } else if let Some(name) = checker.text(item, "depends_on") {
             names.push((name, item.at));
         }

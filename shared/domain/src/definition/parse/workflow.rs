@@ -23,11 +23,28 @@ const MAX_LABEL_BYTES: usize = 256;
 const WORKFLOW: Schema = Schema {
     what: "a workflow",
     known: &[
-        "name", "description", "labels", "schedule", "timezone", "catchup", "timeout", "priority", "params", "env",
-        "defaults", "steps",
+        "name",
+        "description",
+        "labels",
+        "schedule",
+        "timezone",
+        "catchup",
+        "timeout",
+        "priority",
+        "params",
+        "env",
+        "defaults",
+        "steps",
     ],
     later: &[
-        "triggers", "concurrency", "deadline", "calendar", "catchup_window", "dst_gap", "dst_fold", "on_failure",
+        "triggers",
+        "concurrency",
+        "deadline",
+        "calendar",
+        "catchup_window",
+        "dst_gap",
+        "dst_fold",
+        "on_failure",
         "on_success",
     ],
     elsewhere: &[
@@ -69,14 +86,17 @@ pub(super) fn read_workflow(root: &Node, checker: &mut Checker) -> Option<Workfl
         fields.get("description").and_then(|node| checker.text(node, "description")).map(str::to_owned);
     let labels = fields.get("labels").map(|node| read_labels(node, checker)).unwrap_or_default();
     let zone = fields.get("timezone").and_then(|node| read_zone(node, checker)).unwrap_or_else(Zone::utc);
-    let schedules = fields.get("schedule").map(|node| read_schedules(node, &zone, checker)).unwrap_or_default();
+    let schedules =
+        fields.get("schedule").map(|node| read_schedules(node, &zone, checker)).unwrap_or_default();
     if let Some(node) = fields.get("catchup") {
         read_catchup(node, checker);
     }
     let timeout = fields.get("timeout").and_then(|node| checker.positive_duration(node, "timeout"));
     let priority = fields.get("priority").and_then(|node| read_priority(node, checker)).unwrap_or_default();
     let params = fields.get("params").map(|node| read_params(node, checker)).unwrap_or_default();
-    if let (Some((key, _)), Some(param)) = (fields.entry("schedule"), params.iter().find(|p| p.default.is_none())) {
+    if let (Some((key, _)), Some(param)) =
+        (fields.entry("schedule"), params.iter().find(|p| p.default.is_none()))
+    {
         let message = format!("scheduled runs cannot start: param `{}` has no default", param.name);
         checker.problem(key.at, "param-without-default", message, Some("give it a default".to_owned()));
     }
@@ -140,7 +160,8 @@ fn read_labels(node: &Node, checker: &mut Checker) -> BTreeMap<String, String> {
     for (key, value) in entries {
         let Some(text) = checker.text(value, &key.text) else { continue };
         if key.text.len() > MAX_LABEL_BYTES || text.len() > MAX_LABEL_BYTES {
-            let message = format!("a label is too long: expected at most {MAX_LABEL_BYTES} bytes for name and value");
+            let message =
+                format!("a label is too long: expected at most {MAX_LABEL_BYTES} bytes for name and value");
             checker.problem(key.at, "out-of-range", message, None);
             continue;
         }

@@ -1,0 +1,70 @@
+//! Big definitions: the cost of parsing grows with the size of the file and no faster.
+
+use std::time::{Duration, Instant};
+
+use millrace_domain::definition;
+
+/// `count` steps, each waiting for the one before it and for one far back.
+fn chain(count: usize, outputs: bool) -> String {
+    let mut source = String::from("name: big\nparams: [{name: date, default: x}]\nsteps:\n");
+    for n in 0..count {
+        source.push_str(&format!("  - name: s{n}\n    run: echo {n}\n    timeout: 30s\n    env:\n      A: \"${{{{ params.date }}}}\"\n"));
+        if outputs && n >= 3 {
+            source.push_str(&format!("      B: \"${{{{ outputs.s{}.x }}}}\"\n", n - 3));
+        }
+        if n > 0 {
+            source.push_str(&format!("    depends_on: [s{}{}]\n", n - 1, if n > 10 { format!(", s{}", n / 2) } else { String::new() }));
+        }
+    }
+    source
+}
+
+/// The shortest of three times, since other work shares the processor.
+fn time(source: &str) -> Duration {
+    let once = || {
+        let started = Instant::now();
+        let parsed = definition::parse(source, "big.yaml");
+        let elapsed = started.elapsed();
+        assert!(parsed.is_ok(), "{}", parsed.unwrap_err());
+        elapsed
+    };
+    (0..3).map(|_| once()).min().unwrap()
+}
+
+#[test]
+fn ten_thousand_steps_take_well_under_a_second_and_twice_as_many_twice_as_long() {
+    let (ten, twenty) = (time(&chain(10_000, false)), time(&chain(20_000, false)));
+    assert!(ten < Duration::from_secs(1), "{ten:?}");
+    assert!(twenty < ten.mul_f64(2.6) + Duration::from_millis(50), "{ten:?} then {twenty:?}");
+}
+
+#[test]
+fn steps_that_use_outputs_cost_no_more_than_the_way_to_them() {
+    let (ten, twenty) = (time(&chain(10_000, true)), time(&chain(20_000, true)));
+    assert!(ten < Duration::from_millis(1500), "{ten:?}");
+    assert!(twenty < ten.mul_f64(2.6) + Duration::from_millis(50), "{ten:?} then {twenty:?}");
+}
+
+#[test]
+fn ten_thousand_wrong_steps_are_no_slower() {
+    let source = chain(10_000, true).replace("depends_on: [", "depends_on: [zzz, ").replace("outputs.s", "outputs.t");
+    let started = Instant::now();
+    let problems = definition::parse(&source, "big.yaml").unwrap_err();
+    assert_eq!(problems.0.len(), 100);
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+}
+
+/// Every step uses the output of a root that it can reach only through all of the others.
+#[test]
+fn the_longest_way_to_an_output_is_bounded() {
+    let mut source = String::from("name: far\nsteps:\n  - {name: s0, run: x}\n");
+    for n in 1..20_000 {
+        source.push_str(&format!(
+            "  - {{name: s{n}, run: x, depends_on: [s{}], env: {{A: \"${{{{ outputs.s0.x }}}}\"}}}}\n",
+            n - 1
+        ));
+    }
+    let started = Instant::now();
+    let _ = definition::parse(&source, "far.yaml");
+    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+}
