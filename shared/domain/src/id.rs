@@ -39,7 +39,7 @@ macro_rules! name_type {
                     Ok(Self(text.into()))
                 } else {
                     let shown: String = text.chars().take(70).collect();
-                    let hint = if concat!($expected).contains('-') || !shown.contains('-') {
+                    let hint = if $expected.contains("_-") || !shown.contains('-') {
                         String::new()
                     } else {
                         format!("; use _ instead of -: {:?}", shown.replace('-', "_"))

@@ -1,1 +1,10 @@
-//! Placeholder.
+//! What every process of Millrace needs around its work: configuration, a clock, an orderly end, telemetry.
+
+pub mod clock;
+pub mod config;
+pub mod secret;
+pub mod shutdown;
+pub mod telemetry;
+
+pub use clock::StoreClock;
+pub use shutdown::Shutdown;

@@ -111,3 +111,6 @@ pub const LOOK_AFTER_CLAIM_MS: u64 = 5_000;
 
 /// After a finish, look so much later: the report may have been lost.
 pub const LOOK_AFTER_FINISH_MS: u64 = 2_000;
+
+/// After a hand-back, look so much later whether somebody else claimed it.
+pub const LOOK_AFTER_HAND_BACK_MS: u64 = 30_000;

@@ -65,7 +65,8 @@ pub trait Store: Send + Sync + 'static {
         ttl_ms: u64,
     ) -> Result<Vec<Acquired>, StoreError>;
 
-    /// Keeps partitions for another `ttl_ms`; `false` for those whose epoch is another now.
+    /// Keeps partitions for another `ttl_ms`; `false` for those whose epoch is another now, and for those that
+    /// were given back.
     async fn renew(&self, held: &[(PartitionId, Epoch)], ttl_ms: u64) -> Result<Vec<bool>, StoreError>;
 
     /// Gives partitions back at once. A stale epoch changes nothing.
@@ -76,7 +77,7 @@ pub trait Store: Send + Sync + 'static {
     /// the first time. An `Err` says nothing of what was applied: send the same commits again.
     async fn commit(&self, commits: &[Commit]) -> Result<Vec<Verdict>, StoreError>;
 
-    /// Timers of a partition in order of (due, timer), after `after`, at most `limit`.
+    /// Timers of a partition in order of (due, the timer's text), after `after`, at most `limit`.
     async fn timers(
         &self,
         partition: PartitionId,
@@ -112,7 +113,8 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Vec<Revoked>, StoreError>;
 
     /// Forgets what ended long ago: finished runs beyond `keep` in number or older than `until`, with all
-    /// that belongs to them, at most a bounded number a call. A keyed run stays for 24 h at least.
+    /// that belongs to them, at most a bounded number a call, the first to expire first. A keyed run stays for
+    /// 24 h at least after its creation.
     /// Answers how many were forgotten.
     async fn expire(
         &self,
@@ -168,7 +170,8 @@ pub trait Store: Send + Sync + 'static {
 
     // -- logs --------------------------------------------------------------------------------------------
 
-    /// Adds to the log of an attempt. Past `budget_bytes` in all, nothing more is kept.
+    /// Adds to the log of an attempt of a stored run. A chunk is kept while the bytes of it and of all before
+    /// it, kept or not, are within `budget_bytes`: once that is passed, nothing more is kept.
     async fn append_log(&self, task: TaskId, lines: &[LogChunk], budget_bytes: u64)
     -> Result<(), StoreError>;
 

@@ -5,7 +5,8 @@ use millrace_domain::{RunId, StepIndex, Timestamp, WorkflowName};
 
 use crate::{TaskRecord, Timer};
 
-/// A change to one run; only what changed is named.
+/// A change to one run; only what changed is named. Without `create`, for a run that is not stored (any more),
+/// it is left out.
 #[derive(Debug, Clone)]
 pub struct RunDelta {
     /// Which run.
@@ -20,7 +21,7 @@ pub struct RunDelta {
     pub dispatched: Vec<Dispatched>,
     /// Attempts that are over: forgotten, with what a worker stored of them.
     pub retired: Vec<(StepIndex, u32)>,
-    /// Timers to set, by replacing.
+    /// Timers to set, by replacing, after those in `cleared` were cleared.
     pub timers: Vec<(Timestamp, Timer)>,
     /// Timers to clear.
     pub cleared: Vec<Timer>,
@@ -52,7 +53,7 @@ pub struct NewRun {
     pub created_at: Timestamp,
     /// For lists.
     pub workflow: WorkflowName,
-    /// The run is the record of deduplication for its key: it stays for 24 h at least.
+    /// The run is the record of deduplication for its key: it stays for 24 h at least after `created_at`.
     pub keyed: bool,
     /// What it runs, and with which params (JSON).
     pub definition: String,

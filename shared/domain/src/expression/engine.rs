@@ -1,0 +1,194 @@
+//! Evaluates one expression: which filters and tests there are, how much it may do, and what is said when it
+//! fails.
+
+use std::sync::LazyLock;
+
+use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
+
+use super::{ExpressionError, comparison};
+
+/// How many operations one expression may take.
+const FUEL: u64 = 20_000;
+
+/// The longest text that a filter may make, in bytes.
+const MAX_TEXT_BYTES: usize = 1024 * 1024;
+
+/// The filters there are. None reaches outside, and none is there only for HTML or layout.
+pub(super) const FILTERS: [&str; 35] = [
+    "abs",
+    "bool",
+    "capitalize",
+    "count",
+    "d",
+    "default",
+    "first",
+    "float",
+    "int",
+    "items",
+    "join",
+    "last",
+    "length",
+    "lines",
+    "list",
+    "lower",
+    "map",
+    "max",
+    "min",
+    "reject",
+    "rejectattr",
+    "replace",
+    "reverse",
+    "round",
+    "select",
+    "selectattr",
+    "sort",
+    "split",
+    "string",
+    "sum",
+    "title",
+    "tojson",
+    "trim",
+    "unique",
+    "upper",
+];
+
+/// Filters of minijinja that are taken out, since `map("...")` could still name them.
+const NO_FILTERS: [&str; 13] = [
+    "attr", "batch", "chain", "dictsort", "e", "escape", "format", "groupby", "indent", "pprint", "safe",
+    "slice", "zip",
+];
+
+/// The tests there are: what may follow `is`.
+pub(super) const TESTS: [&str; 29] = [
+    "boolean",
+    "defined",
+    "divisibleby",
+    "endingwith",
+    "eq",
+    "equalto",
+    "even",
+    "false",
+    "float",
+    "ge",
+    "greaterthan",
+    "gt",
+    "in",
+    "int",
+    "integer",
+    "iterable",
+    "le",
+    "lessthan",
+    "lt",
+    "mapping",
+    "ne",
+    "none",
+    "number",
+    "odd",
+    "sequence",
+    "startingwith",
+    "string",
+    "true",
+    "undefined",
+];
+
+static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_fuel(Some(FUEL));
+    environment.set_debug(false);
+    for name in NO_FILTERS {
+        environment.remove_filter(name);
+    }
+    environment.add_filter("replace", replace);
+    environment.add_filter("join", join);
+    for (name, test) in comparison::TESTS {
+        environment.add_test(name, test);
+    }
+    environment
+});
+
+/// Whether minijinja can read `source` as an expression.
+pub(super) fn check(source: &str) -> Result<(), ExpressionError> {
+    ENVIRONMENT.compile_expression(source).map(drop).map_err(|error| {
+        let detail = error.detail().unwrap_or("it is not an expression");
+        ExpressionError::syntax(format!("`{}` cannot be read: {detail}", shown(source)))
+    })
+}
+
+/// The value of `checked`, which was made from `source`, in `context`. `None` when a name has no value.
+pub(super) fn evaluate(
+    source: &str,
+    checked: &str,
+    context: Value,
+) -> Result<Option<serde_json::Value>, ExpressionError> {
+    let value = ENVIRONMENT.compile_expression(checked).and_then(|expression| expression.eval(context));
+    let value = match value {
+        Ok(value) if value.is_undefined() => return Ok(None),
+        Ok(value) => value,
+        Err(error) if is_undefined(&error) => return Ok(None),
+        Err(error) => return Err(ExpressionError::failed(explain(source, &error))),
+    };
+    if value.is_number() && f64::try_from(value.clone()).is_ok_and(|number| !number.is_finite()) {
+        return Err(ExpressionError::failed(format!("`{}` is not a finite number", shown(source))));
+    }
+    serde_json::to_value(&value).map(Some).map_err(|error| {
+        ExpressionError::failed(format!("`{}` has a value that JSON cannot hold: {error}", shown(source)))
+    })
+}
+
+/// Operators say so in words alone.
+fn is_undefined(error: &Error) -> bool {
+    error.kind() == ErrorKind::UndefinedError
+        || error
+            .detail()
+            .is_some_and(|detail| detail.contains("types undefined and") || detail.ends_with("and undefined"))
+}
+
+fn explain(source: &str, error: &Error) -> String {
+    let shown = shown(source);
+    match error.kind() {
+        ErrorKind::OutOfFuel => format!("`{shown}` takes too long: expected at most {FUEL} operations"),
+        kind => match error.detail() {
+            Some(detail) => format!("`{shown}` failed: {}", self::shown(detail)),
+            None => format!("`{shown}` failed: {kind}"),
+        },
+    }
+}
+
+/// As much of an expression as fits into a message.
+pub(super) fn shown(source: &str) -> String {
+    let mut shown: String = source.chars().take(200).collect();
+    if shown.len() < source.len() {
+        shown.push('…');
+    }
+    shown
+}
+
+fn replace(text: &str, from: &str, to: &str) -> Result<String, Error> {
+    let growth = text.matches(from).count().saturating_mul(to.len());
+    bounded(text.len().saturating_add(growth))?;
+    Ok(text.replace(from, to))
+}
+
+fn join(list: &Value, between: Option<&str>) -> Result<String, Error> {
+    let mut text = String::new();
+    for (at, item) in list.try_iter()?.enumerate() {
+        if at > 0 {
+            text.push_str(between.unwrap_or_default());
+        }
+        match item.as_str() {
+            Some(item) => text.push_str(item),
+            None => text.push_str(&serde_json::to_string(&item).unwrap_or_default()),
+        }
+        bounded(text.len())?;
+    }
+    Ok(text)
+}
+
+fn bounded(length: usize) -> Result<(), Error> {
+    if length <= MAX_TEXT_BYTES {
+        return Ok(());
+    }
+    let message = format!("the text is too long: expected at most {MAX_TEXT_BYTES} bytes");
+    Err(Error::new(ErrorKind::InvalidOperation, message))
+}

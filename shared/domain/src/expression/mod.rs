@@ -1,0 +1,47 @@
+//! `${{ }}` expressions: minijinja inside those marks and nowhere else, strict, bounded, without loops, blocks,
+//! comments or access to anything but [`Scope`].
+//!
+//! [`template`] splits a text into words and expressions, [`token`] reads an expression far enough to find its
+//! end, [`names`] says what it refers to, [`comparison`] makes comparing text with a number an error, and
+//! [`engine`] evaluates it in a [`Scope`]. What a definition may refer to where is not decided here.
+
+mod comparison;
+mod engine;
+mod names;
+mod scope;
+mod template;
+mod templated;
+mod token;
+
+pub use names::Use;
+pub use scope::{Fire, Outputs, Scope};
+pub use template::Template;
+pub use templated::Templated;
+
+/// Why an expression cannot be read, or has no value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ExpressionError {
+    /// Stable, for programs: `expression-syntax`, `unknown-name`, `undefined` or `expression-failed`.
+    pub code: &'static str,
+    /// What was expected.
+    pub message: String,
+}
+
+impl ExpressionError {
+    fn syntax(message: impl Into<String>) -> Self {
+        Self { code: "expression-syntax", message: message.into() }
+    }
+
+    fn unknown(message: impl Into<String>) -> Self {
+        Self { code: "unknown-name", message: message.into() }
+    }
+
+    fn undefined(message: impl Into<String>) -> Self {
+        Self { code: "undefined", message: message.into() }
+    }
+
+    fn failed(message: impl Into<String>) -> Self {
+        Self { code: "expression-failed", message: message.into() }
+    }
+}

@@ -1,0 +1,142 @@
+//! A text with expressions in it.
+
+use serde_json::Value;
+
+use super::{ExpressionError, Scope, Use, comparison, engine, names, token};
+
+/// The longest expression, in bytes.
+const MAX_EXPRESSION_BYTES: usize = 4096;
+
+/// The longest text that comes out, in bytes.
+const MAX_RESULT_BYTES: usize = 1024 * 1024;
+
+/// A text in which `${{ }}` marks expressions. Reading it proves that each is well formed and uses only names,
+/// filters and tests that there are.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Template {
+    parts: Vec<Part>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Part {
+    Text(String),
+    Expression(Box<Expression>),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Expression {
+    /// As written, for messages.
+    source: String,
+    /// What is evaluated: the same, with comparisons that can fail.
+    checked: String,
+    uses: Vec<Use>,
+}
+
+impl Template {
+    /// Reads `text`. Everything outside `${{ }}` is kept as it is, line ends included.
+    ///
+    /// # Errors
+    /// For the first expression that is never closed, is longer than 4 KiB, cannot be read, or uses a name,
+    /// filter or test that does not exist.
+    pub fn parse(text: &str) -> Result<Self, ExpressionError> {
+        let mut parts = Vec::new();
+        let mut rest = text;
+        while let Some(at) = rest.find("${{") {
+            if at > 0 {
+                parts.push(Part::Text(rest[..at].to_owned()));
+            }
+            let inside = &rest[at + 3..];
+            let (expression, end) = Expression::parse(inside)?;
+            parts.push(Part::Expression(Box::new(expression)));
+            rest = &inside[end + 2..];
+        }
+        if !rest.is_empty() {
+            parts.push(Part::Text(rest.to_owned()));
+        }
+        Ok(Self { parts })
+    }
+
+    /// A text in which nothing is an expression.
+    pub fn literal(text: String) -> Self {
+        Self { parts: vec![Part::Text(text)] }
+    }
+
+    /// Whether it is the same in every scope.
+    pub fn is_literal(&self) -> bool {
+        self.parts.iter().all(|part| matches!(part, Part::Text(_)))
+    }
+
+    /// What its expressions refer to.
+    pub fn uses(&self) -> impl Iterator<Item = &Use> {
+        self.parts.iter().flat_map(|part| match part {
+            Part::Text(_) => &[][..],
+            Part::Expression(expression) => &expression.uses,
+        })
+    }
+
+    /// Its value. One expression alone keeps its type; inside a text, all but texts are written as JSON.
+    ///
+    /// # Errors
+    /// When a name has no value, an expression fails or takes too long, or the text grows past 1 MiB.
+    pub fn render(&self, scope: &Scope<'_>) -> Result<Value, ExpressionError> {
+        match self.parts.as_slice() {
+            [Part::Expression(expression)] => expression.evaluate(scope),
+            _ => self.render_text(scope).map(Value::String),
+        }
+    }
+
+    /// Its value as text: what is no text is written as JSON.
+    ///
+    /// # Errors
+    /// As [`Template::render`].
+    pub fn render_text(&self, scope: &Scope<'_>) -> Result<String, ExpressionError> {
+        let mut text = String::new();
+        for part in &self.parts {
+            match part {
+                Part::Text(part) => text.push_str(part),
+                Part::Expression(expression) => match expression.evaluate(scope)? {
+                    Value::String(value) => text.push_str(&value),
+                    value => text.push_str(&value.to_string()),
+                },
+            }
+            if text.len() > MAX_RESULT_BYTES && !self.is_literal() {
+                return Err(ExpressionError::failed(format!(
+                    "the text is too long: expected at most {MAX_RESULT_BYTES} bytes"
+                )));
+            }
+        }
+        Ok(text)
+    }
+}
+
+impl Expression {
+    /// The expression at the beginning of `inside`, and where its `}}` is.
+    fn parse(inside: &str) -> Result<(Self, usize), ExpressionError> {
+        let (tokens, end) = token::until_end(inside)?;
+        let source = inside[..end].trim();
+        if source.is_empty() {
+            return Err(ExpressionError::syntax(
+                "`${{ }}` is empty: expected an expression, such as params.date",
+            ));
+        }
+        if source.len() > MAX_EXPRESSION_BYTES {
+            return Err(ExpressionError::syntax(format!(
+                "the expression is {} bytes long: expected at most {MAX_EXPRESSION_BYTES}",
+                source.len()
+            )));
+        }
+        engine::check(source)?;
+        let uses = names::uses(&tokens)?;
+        let checked = comparison::checked(source, &tokens)?;
+        Ok((Self { source: source.to_owned(), checked, uses }, end))
+    }
+
+    fn evaluate(&self, scope: &Scope<'_>) -> Result<Value, ExpressionError> {
+        match engine::evaluate(&self.source, &self.checked, scope.context(&self.uses))? {
+            Some(value) => Ok(value),
+            None => Err(ExpressionError::undefined(scope.missing(&self.uses).unwrap_or_else(|| {
+                format!("something in `{}` is not defined", engine::shown(&self.source))
+            }))),
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! How a run is stored: a head, and a record for each step that is not simply waiting. All JSON, versioned by
+//! being read leniently: a field that is missing has its default, one that is unknown is passed over.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Attempts, Ended, Head, Run, Spec, StepState};
+use crate::definition::Workflow;
+use crate::{Outcome, RunId, StepIndex, Timestamp};
+
+/// The record of a step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "s", rename_all = "snake_case")]
+pub enum StepRecord {
+    /// An attempt is with the fleet.
+    Dispatched(Attempts),
+    /// It waits for its next attempt.
+    Backoff {
+        /// So far.
+        attempts: Attempts,
+        /// When the next is due.
+        until: Timestamp,
+        /// Why the last one did not do.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// It ended.
+    Ended(Box<Ended>),
+}
+
+/// What is stored does not read as what was written.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("the stored {what} of run {run} cannot be read: {why}")]
+pub struct RecordError {
+    run: RunId,
+    what: &'static str,
+    why: String,
+}
+
+impl StepRecord {
+    /// The record of `state`. A waiting step has none.
+    pub fn of(state: &StepState) -> Option<Self> {
+        Some(match state {
+            StepState::Waiting => return None,
+            StepState::Dispatched(attempts) => Self::Dispatched(*attempts),
+            StepState::Backoff { attempts, until, reason } => {
+                Self::Backoff { attempts: *attempts, until: *until, reason: reason.clone() }
+            }
+            StepState::Ended(end) => Self::Ended(end.clone()),
+        })
+    }
+
+    fn into_state(self) -> StepState {
+        match self {
+            Self::Dispatched(attempts) => StepState::Dispatched(attempts),
+            Self::Backoff { attempts, until, reason } => StepState::Backoff { attempts, until, reason },
+            Self::Ended(end) => StepState::Ended(end),
+        }
+    }
+}
+
+impl Run {
+    /// The head as it is stored.
+    pub fn head_record(&self) -> String {
+        serde_json::to_string(&self.head).unwrap_or_default()
+    }
+
+    /// The record of a step as it is stored. A first attempt that was just dispatched has none: the claim
+    /// record of the attempt says all of it.
+    pub fn step_record(&self, step: StepIndex) -> Option<String> {
+        let state = self.steps.get(step.at())?;
+        if matches!(state, StepState::Dispatched(attempts) if attempts.attempt == 1) {
+            return None;
+        }
+        StepRecord::of(state).and_then(|record| serde_json::to_string(&record).ok())
+    }
+
+    /// A run as it was stored. `attempts` are the current attempts known to the store: (step, attempt,
+    /// dispatched at).
+    ///
+    /// # Errors
+    /// When a record cannot be read, or names a step that the definition does not have.
+    pub fn restore(
+        id: RunId,
+        workflow: Arc<Workflow>,
+        spec: Arc<Spec>,
+        head: &str,
+        records: &[(StepIndex, String)],
+        attempts: &[(StepIndex, u32, Timestamp)],
+    ) -> Result<Self, RecordError> {
+        let error = |what, why: String| RecordError { run: id, what, why };
+        let head: Head = serde_json::from_str(head).map_err(|e| error("head", e.to_string()))?;
+        let mut steps = vec![StepState::Waiting; workflow.steps.len()];
+        let slot = |steps: &mut Vec<StepState>, step: StepIndex, state| match steps.get_mut(step.at()) {
+            Some(slot) => {
+                *slot = state;
+                Ok(())
+            }
+            None => Err(error("step", format!("the definition has no step {}", step.0))),
+        };
+        for (step, record) in records {
+            let record: StepRecord = serde_json::from_str(record).map_err(|e| error("step", e.to_string()))?;
+            slot(&mut steps, *step, record.into_state())?;
+        }
+        for &(step, attempt, dispatched_at) in attempts {
+            if steps.get(step.at()) == Some(&StepState::Waiting) {
+                let attempts = Attempts { attempt, dispatched_at, ..Attempts::default() };
+                slot(&mut steps, step, StepState::Dispatched(attempts))?;
+            }
+        }
+        Ok(Self::assemble(id, workflow, spec, head, steps))
+    }
+
+    /// Puts a run together, counting what is open and unmet: O(steps + edges), at load only.
+    fn assemble(id: RunId, workflow: Arc<Workflow>, spec: Arc<Spec>, head: Head, steps: Vec<StepState>) -> Self {
+        let succeeded =
+            |step: &StepIndex| matches!(&steps[step.at()], StepState::Ended(end) if end.outcome == Outcome::Succeeded);
+        let unmet = (0..steps.len())
+            .map(|step| workflow.graph.dependencies(step.into()).iter().filter(|d| !succeeded(d)).count() as u32)
+            .collect();
+        let open = steps.iter().filter(|step| !matches!(step, StepState::Ended(_))).count() as u32;
+        Self { id, workflow, spec, head, steps, unmet, open }
+    }
+}

@@ -1,0 +1,94 @@
+//! A schedule of any kind behind one type.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::clock_change::ClockChanges;
+use super::cron::Cron;
+use super::instant::Instant;
+use super::interval::Interval;
+use super::zone::Zone;
+use crate::Timestamp;
+
+/// When something fires, for ever and without state. Cheap to clone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Schedule(Kind);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Kind {
+    Cron(Arc<Cron>),
+    Every(Interval),
+    At(Arc<Instant>),
+}
+
+impl Schedule {
+    /// A cron text read in a time zone: five fields, six with seconds first, or a nickname such as `@daily`.
+    /// Changes of the clock follow the kind of the schedule, as the module's documentation says.
+    ///
+    /// # Errors
+    ///
+    /// A fragment that names the field at fault, what was expected, and the fix; also for a text that would
+    /// never fire.
+    pub fn parse_cron(text: &str, zone: &Zone) -> Result<Self, String> {
+        Self::parse_cron_with(text, zone, ClockChanges::default())
+    }
+
+    /// The same, with the user's word on changes of the clock.
+    ///
+    /// # Errors
+    ///
+    /// As [`Schedule::parse_cron`].
+    pub fn parse_cron_with(text: &str, zone: &Zone, changes: ClockChanges) -> Result<Self, String> {
+        Cron::parse(text, zone, changes).map(|cron| Self(Kind::Cron(Arc::new(cron))))
+    }
+
+    /// A fixed interval from 100 ms to 366 days, in whole milliseconds. It fires at the multiples of the
+    /// interval since 1970-01-01T00:00:00Z, whenever it was created: the same on every producer.
+    ///
+    /// # Errors
+    ///
+    /// A fragment that says what is out of bounds.
+    pub fn every(interval: Duration) -> Result<Self, String> {
+        Interval::new(interval).map(|interval| Self(Kind::Every(interval)))
+    }
+
+    /// One instant: RFC 3339 with an offset or `Z`, to the millisecond.
+    ///
+    /// # Errors
+    ///
+    /// A fragment that says what was expected; a local time with no offset is an error of its own.
+    pub fn at(text: &str) -> Result<Self, String> {
+        Instant::parse(text).map(|instant| Self(Kind::At(Arc::new(instant))))
+    }
+
+    /// The first fire strictly after `after`, or `None` where there is no more: past the one instant of `at`,
+    /// or past the year 2200. The time it takes is bounded whatever the schedule.
+    pub fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
+        match &self.0 {
+            Kind::Cron(cron) => cron.next_after(after),
+            Kind::Every(interval) => interval.next_after(after),
+            Kind::At(instant) => Some(instant.at()).filter(|at| *at > after),
+        }
+    }
+
+    /// What it says, in words for people.
+    pub fn describe(&self) -> String {
+        match &self.0 {
+            Kind::Cron(cron) => cron.describe(),
+            Kind::Every(interval) => interval.describe(),
+            Kind::At(instant) => format!("once at {}", instant.text()),
+        }
+    }
+}
+
+/// As it was written: the cron text, `every 10m`, or the instant.
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Kind::Cron(cron) => f.write_str(&cron.text),
+            Kind::Every(interval) => write!(f, "every {interval}"),
+            Kind::At(instant) => f.write_str(instant.text()),
+        }
+    }
+}

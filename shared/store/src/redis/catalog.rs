@@ -1,0 +1,70 @@
+//! Reading definitions; they are written by commits.
+
+use millrace_domain::{PartitionId, WorkflowName};
+use redis::cmd;
+
+use super::connection::Connection;
+use super::keys::Keys;
+use super::reply::{array, maybe_text, parsed, texts};
+use crate::{StoreError, StoredWorkflow};
+
+/// Heads of so many workflows at most in one round trip.
+const BATCH: usize = 512;
+
+pub(super) async fn load(
+    connection: &Connection,
+    keys: &Keys,
+    home: PartitionId,
+    workflow: &WorkflowName,
+    version: Option<u32>,
+) -> Result<Option<StoredWorkflow>, StoreError> {
+    let key = keys.workflow(home, workflow);
+    let version = match version {
+        Some(version) => version,
+        None => {
+            let mut command = cmd("HGET");
+            command.arg(&key).arg("current");
+            match maybe_text(connection.ask(command).await?)? {
+                Some(current) => parsed(&current, "the number of a version")?,
+                None => return Ok(None),
+            }
+        }
+    };
+    let mut command = cmd("HMGET");
+    command.arg(&key).arg("head").arg(format!("v{version}"));
+    let mut fields = array(connection.ask(command).await?)?.into_iter().map(maybe_text);
+    let mut next = || fields.next().transpose().map(Option::flatten);
+    Ok(match (next()?, next()?) {
+        (Some(head), Some(source)) => Some(StoredWorkflow { head, version, source }),
+        _ => None,
+    })
+}
+
+pub(super) async fn list(
+    connection: &Connection,
+    keys: &Keys,
+    home: PartitionId,
+) -> Result<Vec<(WorkflowName, String)>, StoreError> {
+    let mut command = cmd("SMEMBERS");
+    command.arg(keys.workflows(home));
+    let names = texts(connection.ask(command).await?)?;
+    let names = names.iter().map(|name| parsed(name, "the name of a workflow"));
+    let mut names: Vec<WorkflowName> = names.collect::<Result<_, _>>()?;
+    names.sort();
+
+    let read = |name: &WorkflowName| {
+        let mut command = cmd("HGET");
+        command.arg(keys.workflow(home, name)).arg("head");
+        command
+    };
+    let mut listed = Vec::with_capacity(names.len());
+    for names in names.chunks(BATCH) {
+        let answers = connection.ask_all(names.iter().map(read).collect()).await?;
+        for (name, answer) in names.iter().zip(answers) {
+            if let Some(head) = maybe_text(answer)? {
+                listed.push((name.clone(), head));
+            }
+        }
+    }
+    Ok(listed)
+}

@@ -1,0 +1,141 @@
+//! The owner's one way to write: a script call per commit, all in one round trip.
+
+use std::collections::HashSet;
+
+use millrace_domain::{Epoch, PartitionId, RunId, Seq};
+use redis::{Cmd, Value};
+
+use super::connection::Connection;
+use super::keys::Keys;
+use super::reply::{array, int, parsed, text, unexpected};
+use super::script::Script;
+use super::writes::Writes;
+use crate::{Commit, StoreError, Verdict};
+
+/// A commit that meets runs that are there already (or gone) is sent again without them. Under its fence nobody
+/// else creates any, so once more is enough, and once more again if some were forgotten in between.
+const ROUNDS: usize = 4;
+
+/// A commit, and which runs it goes without.
+struct Pending<'a> {
+    commit: &'a Commit,
+    left_out: HashSet<RunId>,
+    duplicates: Vec<RunId>,
+    verdict: Option<Verdict>,
+}
+
+/// What a call answered.
+enum Answer {
+    Settled(Verdict),
+    Conflict(Vec<usize>),
+}
+
+pub(super) async fn commit(
+    connection: &Connection,
+    keys: &Keys,
+    commits: &[Commit],
+) -> Result<Vec<Verdict>, StoreError> {
+    let mut pending: Vec<Pending<'_>> = commits.iter().map(Pending::new).collect();
+    for _ in 0..ROUNDS {
+        let mut calls = Vec::new();
+        let mut expected = Vec::new();
+        for (place, one) in pending.iter().enumerate().filter(|(_, one)| one.verdict.is_none()) {
+            let mut twice = Vec::new();
+            let writes = Writes::of(one.commit, keys, &one.left_out, &mut twice);
+            calls.push(one.call(keys, &writes, &twice));
+            expected.push((place, writes.checked()));
+        }
+        // A commit that follows an unsettled one of its partition was refused for that reason only.
+        let mut unsettled: HashSet<PartitionId> = HashSet::new();
+        for (answer, (place, checked)) in connection.ask_all(calls).await?.into_iter().zip(expected) {
+            let one = &mut pending[place];
+            if unsettled.contains(&one.commit.partition) {
+                continue;
+            }
+            match read(answer)? {
+                Answer::Settled(verdict) => one.verdict = Some(verdict),
+                Answer::Conflict(places) => {
+                    unsettled.insert(one.commit.partition);
+                    one.leave_out(&places, &checked)?;
+                }
+            }
+        }
+        if unsettled.is_empty() {
+            break;
+        }
+    }
+    pending
+        .into_iter()
+        .map(|one| {
+            one.verdict.ok_or_else(|| {
+                StoreError::Corrupt(format!(
+                    "runs of {} come and go under its owner's fence",
+                    one.commit.partition
+                ))
+            })
+        })
+        .collect()
+}
+
+impl<'a> Pending<'a> {
+    fn new(commit: &'a Commit) -> Self {
+        Self { commit, left_out: HashSet::new(), duplicates: Vec::new(), verdict: None }
+    }
+
+    fn call(&self, keys: &Keys, writes: &Writes<'_>, twice: &[RunId]) -> Cmd {
+        let commit = self.commit;
+        let script = if writes.creates(commit) { Script::CommitCreating } else { Script::Commit };
+        let duplicates: Vec<String> = self.duplicates.iter().chain(twice).map(RunId::to_string).collect();
+        let mut call = script.on(&[&keys.own(commit.partition)]);
+        call.arg(commit.epoch.0).arg(commit.seq.0).arg(commit.published_until.as_millis());
+        call.arg(duplicates.join(","));
+        writes.arguments(&mut call);
+        call
+    }
+
+    /// All changes to these runs: those after a creation that did not happen were made for another run.
+    fn leave_out(&mut self, places: &[usize], checked: &[(RunId, bool)]) -> Result<(), StoreError> {
+        for place in places {
+            let (run, created) = checked
+                .get(place.wrapping_sub(1))
+                .ok_or_else(|| StoreError::Corrupt(format!("expected the place of a key, got {place}")))?;
+            self.left_out.insert(*run);
+            if *created {
+                self.duplicates.push(*run);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Writes<'_> {
+    /// The runs whose keys are checked, in order, and whether they are created.
+    fn checked(&self) -> Vec<(RunId, bool)> {
+        let created = self.absent.iter().map(|(run, _)| (*run, true));
+        created.chain(self.present.iter().map(|(run, _)| (*run, false))).collect()
+    }
+}
+
+fn read(answer: Value) -> Result<Answer, StoreError> {
+    let shown = answer.clone();
+    let mut parts = array(answer)?.into_iter();
+    let mut next = || parts.next().ok_or_else(|| unexpected("a verdict", &shown));
+    match int(&next()?)? {
+        1 => {
+            let duplicates = text(next()?)?;
+            let runs = duplicates.split(',').filter(|run| !run.is_empty());
+            let duplicates = runs.map(|run| parsed(run, "a run id")).collect::<Result<_, _>>()?;
+            Ok(Answer::Settled(Verdict::Applied { duplicates }))
+        }
+        0 => {
+            let epoch = Epoch(parsed(&text(next()?)?, "an epoch")?);
+            let seq = Seq(parsed(&text(next()?)?, "a seq")?);
+            Ok(Answer::Settled(Verdict::Fenced { epoch, seq }))
+        }
+        2 => {
+            let places = parts.map(|place| int(&place).map(|place| usize::try_from(place).unwrap_or(0)));
+            Ok(Answer::Conflict(places.collect::<Result<_, _>>()?))
+        }
+        _ => Err(unexpected("a verdict", &shown)),
+    }
+}

@@ -1,0 +1,257 @@
+//! The one connection, multiplexed: all calls share it, pipelined, and a supervisor rebuilds it when it breaks.
+//!
+//! A call made while there is none fails at once, as does one whose answer does not come within the bound:
+//! whether to try again, and when, is the caller's decision.
+
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, ServerErrorKind, Value};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tracing::{info, warn};
+
+use super::script::Script;
+use super::{Options, failure, reply, safety};
+use crate::StoreError;
+
+/// An idle connection is asked for a sign of life so often: `ready` must not be true for long without being so.
+const PING_EVERY: Duration = Duration::from_secs(2);
+
+/// Waits between connection attempts rise from the first to the second.
+const RETRY_AFTER: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+
+/// So many commands at most wait for a place in the connection.
+const WAITING_COMMANDS: usize = 1024;
+
+/// A handle; dropped, it closes.
+#[derive(Debug)]
+pub(super) struct Connection {
+    shown: String,
+    state: watch::Receiver<State>,
+    ready: watch::Receiver<bool>,
+    broken: mpsc::Sender<u64>,
+    _supervisor: JoinSet<()>,
+}
+
+#[derive(Debug, Clone)]
+enum State {
+    Up { connection: MultiplexedConnection, generation: u64 },
+    Down(StoreError),
+}
+
+impl Connection {
+    /// Connects, or keeps trying in the background when nobody is there. An error will not pass by itself.
+    pub(super) async fn open(options: &Options) -> Result<Self, StoreError> {
+        let (client, shown) = options.client()?;
+        let dial = Dial {
+            client,
+            shown: shown.clone(),
+            allow_unsafe: options.allow_unsafe,
+            timeout: options.response_timeout,
+        };
+        let first = match dial.attempt().await {
+            Ok(connection) => State::Up { connection, generation: 0 },
+            Err(error @ StoreError::Unavailable(..)) => {
+                warn!(%error, "keeping on trying");
+                State::Down(error)
+            }
+            Err(error) => return Err(error),
+        };
+        let (ready_sender, ready) = watch::channel(matches!(first, State::Up { .. }));
+        let (state_sender, state) = watch::channel(first);
+        let (broken, reports) = mpsc::channel(1);
+        let mut supervisor = JoinSet::new();
+        supervisor.spawn(supervise(dial, state_sender, ready_sender, reports));
+        Ok(Self { shown, state, ready, broken, _supervisor: supervisor })
+    }
+
+    /// Is it connected, now and later?
+    pub(super) fn ready(&self) -> watch::Receiver<bool> {
+        self.ready.clone()
+    }
+
+    /// Sends one command.
+    pub(super) async fn ask(&self, command: Cmd) -> Result<Value, StoreError> {
+        reply::single(self.ask_all(vec![command]).await?)
+    }
+
+    /// Sends commands in one round trip; their answers in order. The first error among the answers is the error
+    /// of all: some of them may have been carried out. Scripts that the server has lost are loaded and called
+    /// again.
+    pub(super) async fn ask_all(&self, commands: Vec<Cmd>) -> Result<Vec<Value>, StoreError> {
+        if commands.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (connection, generation) = match &*self.state.borrow() {
+            State::Up { connection, generation } => (connection.clone(), *generation),
+            State::Down(error) => return Err(error.clone()),
+        };
+        let mut line = Line { connection, generation, owner: self };
+        let mut pipeline = Pipeline::with_capacity(commands.len());
+        for command in commands {
+            pipeline.add_command(command);
+        }
+        let mut answers = line.send(&pipeline).await?;
+
+        let lost: Vec<usize> = (0..answers.len()).filter(|index| is_no_script(&answers[*index])).collect();
+        if !lost.is_empty() {
+            warn!(store = %self.shown, "the scripts were gone from the store: loading them again");
+            let mut again = Pipeline::new();
+            for script in Script::ALL {
+                again.add_command(script.load());
+            }
+            let commands: Vec<&Cmd> = pipeline.cmd_iter().collect();
+            for index in &lost {
+                again.add_command(commands[*index].clone());
+            }
+            let late = line.send(&again).await?.into_iter().skip(Script::ALL.len());
+            for (index, answer) in lost.into_iter().zip(late) {
+                answers[index] = answer;
+            }
+        }
+        if let Some(error) = answers.iter().find_map(server_error) {
+            if failure::wants_reconnection(error) {
+                line.report();
+            }
+            return Err(failure::refused(&self.shown, error));
+        }
+        Ok(answers)
+    }
+}
+
+/// The connection as one call uses it.
+struct Line<'a> {
+    connection: MultiplexedConnection,
+    generation: u64,
+    owner: &'a Connection,
+}
+
+impl Line<'_> {
+    async fn send(&mut self, pipeline: &Pipeline) -> Result<Vec<Value>, StoreError> {
+        self.connection.send_packed_commands(pipeline, 0, pipeline.len()).await.map_err(|error| {
+            self.report();
+            failure::broken(&self.owner.shown, &error)
+        })
+    }
+
+    /// Tells the supervisor. A report that finds another one waiting is not needed.
+    fn report(&self) {
+        let _ = self.owner.broken.try_send(self.generation);
+    }
+}
+
+fn server_error(answer: &Value) -> Option<&redis::ServerError> {
+    match answer {
+        Value::ServerError(error) => Some(error),
+        _ => None,
+    }
+}
+
+fn is_no_script(answer: &Value) -> bool {
+    server_error(answer).is_some_and(|error| error.kind() == Some(ServerErrorKind::NoScript))
+}
+
+/// How to connect.
+struct Dial {
+    client: Client,
+    shown: String,
+    allow_unsafe: bool,
+    timeout: Duration,
+}
+
+impl Dial {
+    /// Connects, looks whether the server is one we can use, and loads the scripts.
+    async fn attempt(&self) -> Result<MultiplexedConnection, StoreError> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(self.timeout))
+            .set_response_timeout(Some(self.timeout))
+            .set_pipeline_buffer_size(WAITING_COMMANDS);
+        let broken = |error| failure::broken(&self.shown, &error);
+        let mut connection =
+            self.client.get_multiplexed_async_connection_with_config(&config).await.map_err(broken)?;
+
+        let info = self.one(&mut connection, &redis::cmd("INFO")).await?;
+        safety::check(&self.shown, &safety::text(&info), self.allow_unsafe)?;
+        for script in Script::ALL {
+            self.one(&mut connection, &script.load()).await?;
+        }
+        Ok(connection)
+    }
+
+    async fn one(&self, connection: &mut MultiplexedConnection, command: &Cmd) -> Result<Value, StoreError> {
+        let answer = connection
+            .send_packed_command(command)
+            .await
+            .map_err(|error| failure::broken(&self.shown, &error))?;
+        match answer {
+            Value::ServerError(error) => Err(failure::refused(&self.shown, &error)),
+            answer => Ok(answer),
+        }
+    }
+}
+
+/// Keeps a connection for as long as the handle lives.
+async fn supervise(
+    dial: Dial,
+    state: watch::Sender<State>,
+    ready: watch::Sender<bool>,
+    mut reports: mpsc::Receiver<u64>,
+) {
+    let mut generation = 0;
+    loop {
+        let current = state.borrow().clone();
+        if let State::Up { mut connection, generation: of } = current {
+            let why = watch_over(&dial, &mut connection, of, &mut reports).await;
+            warn!(store = %dial.shown, %why, "lost the store: connecting again");
+            // The connection goes with its last clone, that of a call in flight.
+            ready.send_replace(false);
+            state.send_replace(State::Down(why));
+        }
+        let mut wait = RETRY_AFTER.0;
+        let mut said = None;
+        let connection = loop {
+            match dial.attempt().await {
+                Ok(connection) => break connection,
+                Err(error) => {
+                    if said.as_ref() != Some(&error.to_string()) {
+                        warn!(%error, "keeping on trying");
+                        said = Some(error.to_string());
+                    }
+                    state.send_replace(State::Down(error));
+                }
+            }
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(RETRY_AFTER.1);
+        };
+        generation += 1;
+        info!(store = %dial.shown, "connected to the store");
+        state.send_replace(State::Up { connection, generation });
+        ready.send_replace(true);
+    }
+}
+
+/// Returns why the connection is of no use any more.
+async fn watch_over(
+    dial: &Dial,
+    connection: &mut MultiplexedConnection,
+    generation: u64,
+    reports: &mut mpsc::Receiver<u64>,
+) -> StoreError {
+    loop {
+        tokio::select! {
+            report = reports.recv() => {
+                if report.is_none_or(|of| of == generation) {
+                    let why = "a call got no answer, or one that a primary does not give".to_owned();
+                    return StoreError::Unavailable(dial.shown.clone(), why);
+                }
+            }
+            () = tokio::time::sleep(PING_EVERY) => {
+                // A server that answers with an error (busy, say) is there.
+                if let Err(error) = connection.send_packed_command(&redis::cmd("PING")).await {
+                    return failure::broken(&dial.shown, &error);
+                }
+            }
+        }
+    }
+}

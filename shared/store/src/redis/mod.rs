@@ -1,0 +1,41 @@
+//! The store of a fleet: Redis 7.0 or newer (or a server that speaks as it does), one connection.
+//!
+//! | file | what |
+//! |---|---|
+//! | `options` | where, under which prefix; what is wrong with an address |
+//! | `connection` | the one connection, kept by a supervisor; every call goes through it |
+//! | `safety` | whether a server would lose data |
+//! | `failure` | Redis's words into [`StoreError`](crate::StoreError) |
+//! | `keys` | every key there is |
+//! | `script`, `scripts/*.lua` | what is atomic; each file states its KEYS, ARGV and answer |
+//! | `reply` | reading answers |
+//! | `record` | how a dispatched attempt is written down |
+//! | `commit`, `writes` | the owner's one way to write |
+//! | `partition`, `claim`, `run`, `list`, `session`, `catalog`, `log`, `cluster` | the rest, as in the contract |
+//! | `store` | [`RedisStore`], which puts them together |
+//!
+//! What is not here: commands that touch two hash slots. All keys of a partition share the tag `{p<N>}`, and a
+//! script or a command has keys of one partition only, so that the same calls work on a cluster of slots.
+
+mod catalog;
+mod claim;
+mod cluster;
+mod commit;
+mod connection;
+mod failure;
+mod keys;
+mod list;
+mod log;
+mod options;
+mod partition;
+mod record;
+mod reply;
+mod run;
+mod safety;
+mod script;
+mod session;
+mod store;
+mod writes;
+
+pub use options::Options;
+pub use store::RedisStore;

@@ -1,0 +1,161 @@
+//! Ownership of partitions, their timers and their watch. Writing to runs is in `commit`.
+
+use millrace_domain::{Epoch, PartitionId, ProducerId, Seq, TaskId, Timestamp};
+use redis::{Value, cmd};
+
+use super::connection::Connection;
+use super::keys::Keys;
+use super::reply::{array, int, maybe_text, parsed, scored, text, timestamp, unexpected};
+use super::script::Script;
+use crate::{Acquired, StoreError, Timer};
+
+/// So many pairs at most in one call.
+const PAIRS: usize = 2_000;
+
+pub(super) async fn acquire(
+    connection: &Connection,
+    keys: &Keys,
+    partitions: &[PartitionId],
+    owner: ProducerId,
+    ttl_ms: u64,
+) -> Result<Vec<Acquired>, StoreError> {
+    let call = |partition: &PartitionId| {
+        let mut call = Script::Acquire.on(&[&keys.own(*partition)]);
+        call.arg(owner.to_string()).arg(ttl_ms);
+        call
+    };
+    let answers = connection.ask_all(partitions.iter().map(call).collect()).await?;
+    answers.into_iter().map(acquired).collect()
+}
+
+fn acquired(answer: Value) -> Result<Acquired, StoreError> {
+    let shown = answer.clone();
+    let mut parts = array(answer)?.into_iter();
+    let mut next = || parts.next().ok_or_else(|| unexpected("an acquisition", &shown));
+    if int(&next()?)? == 0 {
+        let owner = parsed(&text(next()?)?, "a producer")?;
+        return Ok(Acquired::Held { owner, until: timestamp(&text(next()?)?)? });
+    }
+    let epoch = Epoch(parsed(&text(next()?)?, "an epoch")?);
+    let (before, seq, published) = (text(next()?)?, text(next()?)?, text(next()?)?);
+    let previous = match before.as_str() {
+        "" => None,
+        before => Some((Epoch(parsed(before, "an epoch")?), Seq(parsed(&seq, "a seq")?))),
+    };
+    let published_until = if published.is_empty() { Timestamp::default() } else { timestamp(&published)? };
+    Ok(Acquired::Owned { epoch, previous, published_until })
+}
+
+pub(super) async fn renew(
+    connection: &Connection,
+    keys: &Keys,
+    held: &[(PartitionId, Epoch)],
+    ttl_ms: u64,
+) -> Result<Vec<bool>, StoreError> {
+    let call = |(partition, epoch): &(PartitionId, Epoch)| {
+        let mut call = Script::Renew.on(&[&keys.own(*partition)]);
+        call.arg(epoch.0).arg(ttl_ms);
+        call
+    };
+    let answers = connection.ask_all(held.iter().map(call).collect()).await?;
+    answers.iter().map(|answer| Ok(int(answer)? == 1)).collect()
+}
+
+pub(super) async fn release(
+    connection: &Connection,
+    keys: &Keys,
+    held: &[(PartitionId, Epoch)],
+) -> Result<(), StoreError> {
+    let call = |(partition, epoch): &(PartitionId, Epoch)| {
+        let mut call = Script::Release.on(&[&keys.own(*partition)]);
+        call.arg(epoch.0);
+        call
+    };
+    connection.ask_all(held.iter().map(call).collect()).await.map(drop)
+}
+
+/// In order of (due, text of the timer), which is the order of a sorted set.
+pub(super) async fn timers(
+    connection: &Connection,
+    keys: &Keys,
+    partition: PartitionId,
+    after: Option<(Timestamp, Timer)>,
+    limit: usize,
+) -> Result<Vec<(Timestamp, Timer)>, StoreError> {
+    let key = keys.timers(partition);
+    let after = after.map(|(due, timer)| (due, timer.to_string()));
+    let mut start = match &after {
+        Some((due, timer)) => place_after(connection, &key, *due, timer).await?,
+        None => 0,
+    };
+    let mut found = Vec::new();
+    while found.len() < limit {
+        let wanted = limit - found.len();
+        let mut command = cmd("ZRANGE");
+        command.arg(&key).arg(start).arg(start.saturating_add(wanted - 1)).arg("WITHSCORES");
+        let page: Vec<(Timestamp, String)> = scored(connection.ask(command).await?, "a timer")?;
+        let last = page.len() < wanted;
+        start = start.saturating_add(page.len());
+        for (due, timer) in page {
+            if after.as_ref().is_none_or(|(from, text)| (due, &timer) > (*from, text)) {
+                found.push((due, parsed(&timer, "a timer")?));
+            }
+        }
+        if last {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+/// Where those after this one begin; at most those due in the same millisecond come in between.
+async fn place_after(
+    connection: &Connection,
+    key: &str,
+    due: Timestamp,
+    timer: &str,
+) -> Result<usize, StoreError> {
+    let (mut score, mut rank, mut earlier) = (cmd("ZSCORE"), cmd("ZRANK"), cmd("ZCOUNT"));
+    score.arg(key).arg(timer);
+    rank.arg(key).arg(timer);
+    earlier.arg(key).arg("-inf").arg(format!("({}", due.as_millis()));
+    let mut answers = connection.ask_all(vec![score, rank, earlier]).await?.into_iter();
+    let mut next = || answers.next().unwrap_or(Value::Nil);
+    let still_due = maybe_text(next())?.map(|score| timestamp(&score)).transpose()?;
+    let (rank, earlier) = (next(), next());
+    let place = |value| int(value).map(|place| usize::try_from(place).unwrap_or(0));
+    if still_due == Some(due) { Ok(place(&rank)? + 1) } else { place(&earlier) }
+}
+
+pub(super) async fn watched(
+    connection: &Connection,
+    keys: &Keys,
+    partition: PartitionId,
+    until: Timestamp,
+    skip: usize,
+    limit: usize,
+) -> Result<Vec<(Timestamp, TaskId)>, StoreError> {
+    let mut command = cmd("ZRANGEBYSCORE");
+    command.arg(keys.watch(partition)).arg("-inf").arg(until.as_millis());
+    command.arg("WITHSCORES").arg("LIMIT").arg(skip).arg(limit);
+    scored(connection.ask(command).await?, "a task")
+}
+
+pub(super) async fn look_later(
+    connection: &Connection,
+    keys: &Keys,
+    partition: PartitionId,
+    epoch: Epoch,
+    looks: &[(Timestamp, TaskId)],
+) -> Result<(), StoreError> {
+    let (own, watch) = (keys.own(partition), keys.watch(partition));
+    let call = |looks: &[(Timestamp, TaskId)]| {
+        let mut call = Script::LookLater.on(&[&own, &watch]);
+        call.arg(epoch.0);
+        for (at, task) in looks {
+            call.arg(at.as_millis()).arg(task.to_string());
+        }
+        call
+    };
+    connection.ask_all(looks.chunks(PAIRS).map(call).collect()).await.map(drop)
+}

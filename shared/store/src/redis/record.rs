@@ -1,0 +1,66 @@
+//! How a dispatched attempt is written down, in one field of its run, so that a claim is one read and one write:
+//!
+//!     q|<dispatched ms>                                           queued
+//!     c|<token>|<session>|<claimed ms>|<dispatched ms>            claimed
+//!     f|<token>|<result>                                          finished
+//!     x                                                           revoked
+//!
+//! Tokens and sessions are 32 hexadecimal digits. `q` is written by a commit, the others by scripts.
+
+use millrace_domain::Timestamp;
+
+use super::reply::{parsed, timestamp};
+use crate::{StoreError, TaskRecord};
+
+/// A fresh one.
+pub(super) fn queued(at: Timestamp) -> String {
+    format!("q|{}", at.as_millis())
+}
+
+/// Reads one.
+pub(super) fn read(text: &str) -> Result<TaskRecord, StoreError> {
+    let unreadable = || {
+        let shown: String = text.chars().take(100).collect();
+        StoreError::Corrupt(format!("expected the record of an attempt, got {shown:?}"))
+    };
+    let (phase, rest) = text.split_once('|').unwrap_or((text, ""));
+    match phase {
+        "q" => Ok(TaskRecord::Queued { dispatched_at: timestamp(rest)? }),
+        "c" => {
+            let mut parts = rest.split('|').skip(1);
+            let mut next = || parts.next().ok_or_else(unreadable);
+            Ok(TaskRecord::Claimed {
+                session: parsed(next()?, "a session")?,
+                claimed_at: timestamp(next()?)?,
+            })
+        }
+        "f" => {
+            let (_, result) = rest.split_once('|').ok_or_else(unreadable)?;
+            Ok(TaskRecord::Finished { result: result.to_owned() })
+        }
+        "x" => Ok(TaskRecord::Revoked),
+        _ => Err(unreadable()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_phase_is_read_and_what_is_none_is_an_error() {
+        let at = Timestamp::from_millis(17);
+        assert_eq!(read(&queued(at)).unwrap(), TaskRecord::Queued { dispatched_at: at });
+        let session = "0".repeat(31) + "5";
+        assert_eq!(
+            read(&format!("c|{}|{session}|17|9", "a".repeat(32))).unwrap(),
+            TaskRecord::Claimed { session: session.parse().unwrap(), claimed_at: at }
+        );
+        let finished = TaskRecord::Finished { result: "{\"a\":\"b|c\"}".to_owned() };
+        assert_eq!(read("f|aa|{\"a\":\"b|c\"}").unwrap(), finished);
+        assert_eq!(read("x").unwrap(), TaskRecord::Revoked);
+        for wrong in ["", "c|a", "f|a", "z|1"] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! The scripts: called by their hash, loaded on every connection and again when the server has lost them.
+
+use std::sync::LazyLock;
+
+use redis::Cmd;
+
+macro_rules! scripts {
+    ($($(#[$doc:meta])* $name:ident = $file:literal),* $(,)?) => {
+        /// A script. Its file says what it takes and answers.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(super) enum Script { $($(#[$doc])* $name),* }
+
+        impl Script {
+            /// All of them.
+            pub(super) const ALL: &[Self] = &[$(Self::$name),*];
+
+            fn file(self) -> &'static str {
+                match self { $(Self::$name => include_str!(concat!("scripts/", $file, ".lua"))),* }
+            }
+        }
+    };
+}
+
+scripts! {
+    Acquire = "acquire",
+    Renew = "renew",
+    Release = "release",
+    Commit = "commit",
+    /// The same, refused when memory is full.
+    CommitCreating = "commit",
+    LookLater = "look_later",
+    Revoke = "revoke",
+    Expire = "expire",
+    Claim = "claim",
+    Finish = "finish",
+    HandBack = "hand_back",
+    Meet = "meet",
+    RenewSession = "renew_session",
+    Sessions = "sessions",
+    AppendLog = "append_log",
+}
+
+static HASHES: LazyLock<Vec<String>> = LazyLock::new(|| {
+    Script::ALL.iter().map(|script| redis::Script::new(&script.source()).get_hash().to_owned()).collect()
+});
+
+impl Script {
+    /// What is loaded.
+    pub(super) fn source(self) -> String {
+        match self {
+            Self::CommitCreating => self.file().replacen("#!lua flags=allow-oom", "#!lua", 1),
+            _ => self.file().to_owned(),
+        }
+    }
+
+    /// A call with these keys; the arguments follow.
+    pub(super) fn on(self, keys: &[&str]) -> Cmd {
+        let mut command = redis::cmd("EVALSHA");
+        command.arg(HASHES[self as usize].as_str()).arg(keys.len()).arg(keys);
+        command
+    }
+
+    /// Loads it.
+    pub(super) fn load(self) -> Cmd {
+        let mut command = redis::cmd("SCRIPT");
+        command.arg("LOAD").arg(self.source());
+        command
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_script_states_its_keys_arguments_and_answer() {
+        for script in Script::ALL {
+            let source = script.source();
+            assert!(source.starts_with("#!lua"), "{script:?}");
+            for word in ["-- KEYS", "-- ARGV", "-- Answers"] {
+                assert!(source.contains(word), "{script:?} does not state {word}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_commit_that_creates_is_refused_when_memory_is_full_and_others_are_not() {
+        assert!(Script::Commit.source().starts_with("#!lua flags=allow-oom\n"));
+        assert!(Script::CommitCreating.source().starts_with("#!lua\n"));
+    }
+}

@@ -1,0 +1,21 @@
+#!lua flags=allow-oom
+-- Takes a partition that is free, lapsed, or the asker's own, and begins a new epoch.
+-- KEYS  1 own
+-- ARGV  1 owner, 2 for how long (ms)
+-- Answers {1, epoch, epoch before, its last seq, published until} when taken (empty texts for what never was),
+--         {0, owner, until} when somebody else holds it.
+local time = redis.call('TIME')
+local micros = time[1] * 1000000 + time[2]
+local now = math.floor(micros / 1000)
+local own = redis.call('HMGET', KEYS[1], 'owner', 'until', 'epoch', 'seq', 'published_until')
+if own[1] and own[1] ~= ARGV[1] and tonumber(own[2]) > now then
+  return {0, own[1], own[2]}
+end
+local epoch = micros
+if own[3] and tonumber(own[3]) + 1 > epoch then
+  epoch = tonumber(own[3]) + 1
+end
+local number = string.format('%.0f', epoch)
+redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'until', string.format('%.0f', now + ARGV[2]),
+  'epoch', number, 'seq', '0', 'last', '')
+return {1, number, own[3] or '', own[4] or '', own[5] or ''}

@@ -1,0 +1,33 @@
+#!lua
+-- Asks for attempts of one partition. Not allowed when memory is full: what is running may end, nothing starts.
+-- KEYS  1 watch; the runs are of the same partition
+-- ARGV  1 look again after (ms), then for each: run key, field, token, session, task
+-- Answers for each: 0 stale, 1 granted, 'c<session>' held, 'f<result>' ended.
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local stamp = string.format('%.0f', now)
+local look = string.format('%.0f', now + ARGV[1])
+local answers, looks = {}, {}
+for at = 2, #ARGV, 5 do
+  local key, field, token = ARGV[at], ARGV[at + 1], ARGV[at + 2]
+  local record = redis.call('HGET', key, field)
+  local phase = record and string.sub(record, 1, 1)
+  local answer = 0
+  if phase == 'q' then
+    redis.call('HSET', key, field,
+      'c|' .. token .. '|' .. ARGV[at + 3] .. '|' .. stamp .. string.sub(record, 2))
+    looks[#looks + 1] = look
+    looks[#looks + 1] = ARGV[at + 4]
+    answer = 1
+  elseif phase == 'c' then
+    local holder, session = string.match(record, '^c|(%x+)|(%x+)|')
+    answer = holder == token and 1 or 'c' .. session
+  elseif phase == 'f' then
+    answer = 'f' .. string.match(record, '^f|%x+|(.*)$')
+  end
+  answers[#answers + 1] = answer
+end
+if #looks > 0 then
+  redis.call('ZADD', KEYS[1], unpack(looks))
+end
+return answers

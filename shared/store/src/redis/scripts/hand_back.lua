@@ -1,0 +1,26 @@
+#!lua flags=allow-oom
+-- Hands claimed attempts of one partition back, as if never claimed.
+-- KEYS  1 watch; the runs are of the same partition
+-- ARGV  1 look after (ms), then for each: run key, field, token, task
+-- Answers how many were handed back.
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local look = string.format('%.0f', now + ARGV[1])
+local looks = {}
+for at = 2, #ARGV, 4 do
+  local key, field = ARGV[at], ARGV[at + 1]
+  local record = redis.call('HGET', key, field)
+  local holder, dispatched
+  if record then
+    holder, dispatched = string.match(record, '^c|(%x+)|%x+|%-?%d+|(%-?%d+)$')
+  end
+  if holder == ARGV[at + 2] then
+    redis.call('HSET', key, field, 'q|' .. dispatched)
+    looks[#looks + 1] = look
+    looks[#looks + 1] = ARGV[at + 3]
+  end
+end
+if #looks > 0 then
+  redis.call('ZADD', KEYS[1], unpack(looks))
+end
+return #looks / 2

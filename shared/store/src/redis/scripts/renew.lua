@@ -1,0 +1,13 @@
+#!lua flags=allow-oom
+-- Keeps a partition.
+-- KEYS  1 own
+-- ARGV  1 epoch, 2 for how long from now (ms)
+-- Answers 1, or 0 when it has another epoch now or was given back.
+local own = redis.call('HMGET', KEYS[1], 'epoch', 'owner')
+if own[1] ~= ARGV[1] or not own[2] then
+  return 0
+end
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+redis.call('HSET', KEYS[1], 'until', string.format('%.0f', now + ARGV[2]))
+return 1

@@ -1,0 +1,29 @@
+#!lua flags=allow-oom
+-- Takes attempts back, under the fence of the owner's epoch. They stay watched until their owner retires them.
+-- KEYS  1 own; the runs are of the same partition
+-- ARGV  1 epoch, then for each: run key, field, what if it is claimed ('unclaimed': leave it, 'anyway': take it,
+--       a session: take it when it is claimed under that one)
+-- Answers for each: 0 gone, 1 taken back, 'c<session>' claimed and left, 'f<result>' ended.
+local current = redis.call('HGET', KEYS[1], 'epoch') == ARGV[1]
+local answers = {}
+for at = 2, #ARGV, 3 do
+  local key, field, mode = ARGV[at], ARGV[at + 1], ARGV[at + 2]
+  local record = current and redis.call('HGET', key, field)
+  local phase = record and string.sub(record, 1, 1)
+  local answer = 0
+  if phase == 'f' then
+    answer = 'f' .. string.match(record, '^f|%x+|(.*)$')
+  elseif phase == 'x' then
+    answer = 1
+  elseif phase then
+    local session = string.match(record, '^c|%x+|(%x+)|')
+    if session and mode ~= 'anyway' and mode ~= session then
+      answer = 'c' .. session
+    else
+      redis.call('HSET', key, field, 'x')
+      answer = 1
+    end
+  end
+  answers[#answers + 1] = answer
+end
+return answers

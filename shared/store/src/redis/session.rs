@@ -1,0 +1,41 @@
+//! Presence of workers.
+
+use millrace_domain::SessionId;
+use redis::cmd;
+
+use super::connection::Connection;
+use super::keys::Keys;
+use super::reply::texts;
+use super::script::Script;
+use crate::{Session, StoreError};
+
+/// A session not renewed for so long is forgotten.
+const FORGET_AFTER_MS: u64 = 3_600_000;
+
+/// So many sessions at most are read.
+const MOST: usize = 100_000;
+
+pub(super) async fn renew(connection: &Connection, keys: &Keys, session: &Session) -> Result<(), StoreError> {
+    let known = serde_json::to_string(session)
+        .map_err(|error| StoreError::Corrupt(format!("expected a session that can be JSON: {error}")))?;
+    let mut call = Script::RenewSession.on(&[&keys.sessions(), &keys.sessions_renewed()]);
+    call.arg(session.id.to_string()).arg(known).arg(FORGET_AFTER_MS);
+    connection.ask(call).await.map(drop)
+}
+
+pub(super) async fn sessions(connection: &Connection, keys: &Keys) -> Result<Vec<Session>, StoreError> {
+    let mut call = Script::Sessions.on(&[&keys.sessions(), &keys.sessions_renewed()]);
+    call.arg(FORGET_AFTER_MS).arg(MOST);
+    let read = |known: String| {
+        serde_json::from_str(&known)
+            .map_err(|error| StoreError::Corrupt(format!("expected a session: {error}")))
+    };
+    texts(connection.ask(call).await?)?.into_iter().map(read).collect()
+}
+
+pub(super) async fn end(connection: &Connection, keys: &Keys, session: SessionId) -> Result<(), StoreError> {
+    let (mut known, mut renewed) = (cmd("HDEL"), cmd("ZREM"));
+    known.arg(keys.sessions()).arg(session.to_string());
+    renewed.arg(keys.sessions_renewed()).arg(session.to_string());
+    connection.ask_all(vec![known, renewed]).await.map(drop)
+}

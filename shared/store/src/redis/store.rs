@@ -1,0 +1,190 @@
+//! The contract, call by call, on Redis.
+
+use async_trait::async_trait;
+use millrace_domain::{
+    ClaimToken, Epoch, PartitionId, ProducerId, RunId, SessionId, TaskId, Timestamp, WorkflowName,
+};
+use tokio::sync::watch;
+
+use super::connection::Connection;
+use super::keys::Keys;
+use super::{Options, catalog, claim, cluster, commit, list, log, partition, run, session};
+use crate::{
+    Acquired, Claim, ClaimVerdict, Commit, Finish, FinishVerdict, LogChunk, Revoke, Revoked, RunQuery,
+    RunSummary, Session, Store, StoreError, StoredRun, StoredWorkflow, TaskRecord, Timer, Verdict,
+};
+
+/// The store of a fleet.
+#[derive(Debug)]
+pub struct RedisStore {
+    connection: Connection,
+    keys: Keys,
+}
+
+impl RedisStore {
+    /// Connects. A server that cannot be reached is no error: calls answer [`StoreError::Unavailable`] until it
+    /// is there, see [`RedisStore::ready`].
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Configuration`] for an address that is none, a refused password, a server older than 7.0;
+    /// [`StoreError::Unsafe`] for a server that would lose data, unless that is allowed. Both also come from
+    /// every call when the server turns out to be such a one after a reconnection.
+    pub async fn connect(options: Options) -> Result<Self, StoreError> {
+        let connection = Connection::open(&options).await?;
+        Ok(Self { connection, keys: Keys::new(&options.prefix) })
+    }
+
+    /// Is it connected, now and later? For `/readyz`.
+    pub fn ready(&self) -> watch::Receiver<bool> {
+        self.connection.ready()
+    }
+}
+
+#[async_trait]
+impl Store for RedisStore {
+    async fn found(&self, partitions: u16) -> Result<u16, StoreError> {
+        cluster::found(&self.connection, &self.keys, partitions).await
+    }
+
+    async fn now(&self) -> Result<Timestamp, StoreError> {
+        cluster::now(&self.connection).await
+    }
+
+    async fn meet(&self, producer: ProducerId, ttl_ms: u64) -> Result<Vec<ProducerId>, StoreError> {
+        cluster::meet(&self.connection, &self.keys, producer, ttl_ms).await
+    }
+
+    async fn leave(&self, producer: ProducerId) -> Result<(), StoreError> {
+        cluster::leave(&self.connection, &self.keys, producer).await
+    }
+
+    async fn acquire(
+        &self,
+        partitions: &[PartitionId],
+        owner: ProducerId,
+        ttl_ms: u64,
+    ) -> Result<Vec<Acquired>, StoreError> {
+        partition::acquire(&self.connection, &self.keys, partitions, owner, ttl_ms).await
+    }
+
+    async fn renew(&self, held: &[(PartitionId, Epoch)], ttl_ms: u64) -> Result<Vec<bool>, StoreError> {
+        partition::renew(&self.connection, &self.keys, held, ttl_ms).await
+    }
+
+    async fn release(&self, held: &[(PartitionId, Epoch)]) -> Result<(), StoreError> {
+        partition::release(&self.connection, &self.keys, held).await
+    }
+
+    async fn commit(&self, commits: &[Commit]) -> Result<Vec<Verdict>, StoreError> {
+        commit::commit(&self.connection, &self.keys, commits).await
+    }
+
+    async fn timers(
+        &self,
+        partition: PartitionId,
+        after: Option<(Timestamp, Timer)>,
+        limit: usize,
+    ) -> Result<Vec<(Timestamp, Timer)>, StoreError> {
+        partition::timers(&self.connection, &self.keys, partition, after, limit).await
+    }
+
+    async fn watched(
+        &self,
+        partition: PartitionId,
+        until: Timestamp,
+        skip: usize,
+        limit: usize,
+    ) -> Result<Vec<(Timestamp, TaskId)>, StoreError> {
+        partition::watched(&self.connection, &self.keys, partition, until, skip, limit).await
+    }
+
+    async fn look_later(
+        &self,
+        partition: PartitionId,
+        epoch: Epoch,
+        looks: &[(Timestamp, TaskId)],
+    ) -> Result<(), StoreError> {
+        partition::look_later(&self.connection, &self.keys, partition, epoch, looks).await
+    }
+
+    async fn revoke(
+        &self,
+        partition: PartitionId,
+        epoch: Epoch,
+        tasks: &[(TaskId, Revoke)],
+    ) -> Result<Vec<Revoked>, StoreError> {
+        claim::revoke(&self.connection, &self.keys, partition, epoch, tasks).await
+    }
+
+    async fn expire(
+        &self,
+        partition: PartitionId,
+        until: Timestamp,
+        keep: usize,
+    ) -> Result<usize, StoreError> {
+        run::expire(&self.connection, &self.keys, partition, until, keep).await
+    }
+
+    async fn claim(&self, claims: &[Claim]) -> Result<Vec<ClaimVerdict>, StoreError> {
+        claim::claim(&self.connection, &self.keys, claims).await
+    }
+
+    async fn finish(&self, finishes: &[Finish]) -> Result<Vec<FinishVerdict>, StoreError> {
+        claim::finish(&self.connection, &self.keys, finishes).await
+    }
+
+    async fn hand_back(&self, tasks: &[(TaskId, ClaimToken)]) -> Result<(), StoreError> {
+        claim::hand_back(&self.connection, &self.keys, tasks).await
+    }
+
+    async fn tasks(&self, tasks: &[TaskId]) -> Result<Vec<Option<TaskRecord>>, StoreError> {
+        claim::tasks(&self.connection, &self.keys, tasks).await
+    }
+
+    async fn renew_session(&self, session: &Session) -> Result<(), StoreError> {
+        session::renew(&self.connection, &self.keys, session).await
+    }
+
+    async fn sessions(&self) -> Result<Vec<Session>, StoreError> {
+        session::sessions(&self.connection, &self.keys).await
+    }
+
+    async fn end_session(&self, session: SessionId) -> Result<(), StoreError> {
+        session::end(&self.connection, &self.keys, session).await
+    }
+
+    async fn load_runs(&self, runs: &[RunId]) -> Result<Vec<Option<StoredRun>>, StoreError> {
+        run::load_runs(&self.connection, &self.keys, runs).await
+    }
+
+    async fn list_runs(&self, query: &RunQuery) -> Result<Vec<RunSummary>, StoreError> {
+        list::list_runs(&self.connection, &self.keys, query).await
+    }
+
+    async fn load_workflow(
+        &self,
+        home: PartitionId,
+        workflow: &WorkflowName,
+        version: Option<u32>,
+    ) -> Result<Option<StoredWorkflow>, StoreError> {
+        catalog::load(&self.connection, &self.keys, home, workflow, version).await
+    }
+
+    async fn list_workflows(&self, home: PartitionId) -> Result<Vec<(WorkflowName, String)>, StoreError> {
+        catalog::list(&self.connection, &self.keys, home).await
+    }
+
+    async fn append_log(
+        &self,
+        task: TaskId,
+        lines: &[LogChunk],
+        budget_bytes: u64,
+    ) -> Result<(), StoreError> {
+        log::append(&self.connection, &self.keys, task, lines, budget_bytes).await
+    }
+
+    async fn read_log(&self, task: TaskId, from: u64, limit: usize) -> Result<Vec<LogChunk>, StoreError> {
+        log::read(&self.connection, &self.keys, task, from, limit).await
+    }
+}

@@ -1,0 +1,260 @@
+//! What a commit writes, composed into as few commands as there can be: a run costs one HSET, the indexes of a
+//! partition one ZADD each. `commit.lua` carries it out, after its checks.
+
+use std::collections::{HashMap, HashSet};
+
+use millrace_domain::{RunId, StepIndex, WorkflowName};
+use redis::Cmd;
+
+use super::keys::Keys;
+use super::record;
+use crate::{Commit, Dispatched, NewRun, RunDelta, WorkflowDelta};
+
+/// Of what Lua's `unpack` takes at once (its limit is near 8,000). Even, so that pairs stay together.
+const PIECE: usize = 4_000;
+
+/// A dispatch clears so many attempts before it, in case that one of them was never retired: there is one
+/// current attempt. Attempts rise by one, and each dispatch clears, so one before would do.
+const CLEARED_BEFORE: u32 = 8;
+
+/// One word of a command.
+enum Word<'a> {
+    Text(&'a str),
+    Owned(String),
+    Number(i64),
+}
+
+/// The keys that must be absent or there, and the commands.
+#[derive(Default)]
+pub(super) struct Writes<'a> {
+    /// Runs that are created.
+    pub(super) absent: Vec<(RunId, String)>,
+    /// Runs that are changed.
+    pub(super) present: Vec<(RunId, String)>,
+    commands: Vec<(&'static str, String, Vec<Word<'a>>)>,
+}
+
+/// All that a commit does to one run.
+#[derive(Default)]
+struct RunWrites<'a> {
+    create: Option<&'a NewRun>,
+    fields: Vec<Word<'a>>,
+    retired: Vec<(StepIndex, u32)>,
+    dispatched: Vec<Dispatched>,
+    expires_at: Option<i64>,
+}
+
+impl<'a> Writes<'a> {
+    /// Composes a commit without the runs in `left_out`. Runs that it creates twice are added to `twice`: the
+    /// first creation holds.
+    pub(super) fn of(
+        commit: &'a Commit,
+        keys: &Keys,
+        left_out: &HashSet<RunId>,
+        twice: &mut Vec<RunId>,
+    ) -> Self {
+        let mut writes = Self::default();
+        let mut runs: Vec<(RunId, RunWrites<'a>)> = Vec::with_capacity(commit.runs.len());
+        let mut places: HashMap<RunId, usize> = HashMap::with_capacity(commit.runs.len());
+        let mut timers: HashMap<String, Option<i64>> = HashMap::new();
+
+        for delta in commit.runs.iter().filter(|delta| !left_out.contains(&delta.run)) {
+            let known = places.len();
+            let place = *places.entry(delta.run).or_insert(known);
+            if place == known {
+                runs.push((delta.run, RunWrites::default()));
+            } else if delta.create.is_some() {
+                twice.push(delta.run);
+                continue;
+            }
+            runs[place].1.add(delta);
+            for timer in &delta.cleared {
+                timers.insert(timer.to_string(), None);
+            }
+            for (due, timer) in &delta.timers {
+                timers.insert(timer.to_string(), Some(due.as_millis()));
+            }
+        }
+        for timer in &commit.cleared {
+            timers.insert(timer.to_string(), None);
+        }
+        for (due, timer) in &commit.timers {
+            timers.insert(timer.to_string(), Some(due.as_millis()));
+        }
+
+        writes.runs(commit, keys, runs);
+        writes.timers(&keys.timers(commit.partition), timers);
+        for delta in &commit.workflows {
+            writes.workflow(commit, keys, delta);
+        }
+        writes
+    }
+
+    fn runs(&mut self, commit: &Commit, keys: &Keys, runs: Vec<(RunId, RunWrites<'a>)>) {
+        let (mut looks, mut unwatched) = (Vec::new(), Vec::new());
+        let (mut created, mut ended) = (Vec::new(), Vec::new());
+        let mut by_workflow: HashMap<&'a WorkflowName, Vec<Word<'a>>> = HashMap::new();
+        for (run, mut writes) in runs {
+            let key = keys.run(run);
+            if let Some(new) = writes.create {
+                created.push(Word::Number(new.created_at.as_millis()));
+                created.push(Word::Owned(Keys::listed(run, &new.workflow)));
+                if new.workflow != WorkflowName::adhoc() {
+                    let list = by_workflow.entry(&new.workflow).or_default();
+                    list.push(Word::Number(new.created_at.as_millis()));
+                    list.push(Word::Owned(run.to_string()));
+                }
+                self.absent.push((run, key.clone()));
+            } else {
+                self.present.push((run, key.clone()));
+            }
+
+            let mut over = Vec::new();
+            for (step, attempt) in &writes.retired {
+                over.push((*step, *attempt));
+                unwatched.push(Word::Owned(format!("{run}:{}:{attempt}", step.0)));
+            }
+            for new in &writes.dispatched {
+                over.extend(
+                    (new.attempt.saturating_sub(CLEARED_BEFORE).max(1)..new.attempt)
+                        .map(|attempt| (new.step, attempt)),
+                );
+                looks.push(Word::Number(new.look_at.as_millis()));
+                looks.push(Word::Owned(format!("{run}:{}:{}", new.step.0, new.attempt)));
+                writes.fields.push(Word::Owned(Keys::attempt(new.step, new.attempt)));
+                writes.fields.push(Word::Owned(record::queued(new.at)));
+            }
+            if let Some(expires_at) = writes.expires_at {
+                ended.push(Word::Number(expires_at));
+                ended.push(Word::Owned(run.to_string()));
+            }
+            over.sort_unstable();
+            over.dedup();
+            let over = over.into_iter().map(|(step, attempt)| Word::Owned(Keys::attempt(step, attempt)));
+            self.push("HDEL", &key, over.collect());
+            self.push("HSET", &key, writes.fields);
+        }
+        let partition = commit.partition;
+        self.push("ZADD", &keys.runs(partition), created);
+        for (workflow, list) in by_workflow {
+            self.push("ZADD", &keys.runs_of(partition, workflow.as_str()), list);
+        }
+        self.push("ZREM", &keys.watch(partition), unwatched);
+        self.push("ZADD", &keys.watch(partition), looks);
+        self.push("ZADD", &keys.ended(partition), ended);
+    }
+
+    fn timers(&mut self, key: &str, timers: HashMap<String, Option<i64>>) {
+        let (mut set, mut cleared) = (Vec::new(), Vec::new());
+        for (timer, due) in timers {
+            match due {
+                Some(due) => set.extend([Word::Number(due), Word::Owned(timer)]),
+                None => cleared.push(Word::Owned(timer)),
+            }
+        }
+        self.push("ZREM", key, cleared);
+        self.push("ZADD", key, set);
+    }
+
+    fn workflow(&mut self, commit: &Commit, keys: &Keys, delta: &'a WorkflowDelta) {
+        let list = keys.workflows(commit.partition);
+        match delta {
+            WorkflowDelta::Put { workflow, version, source, head } => {
+                let key = keys.workflow(commit.partition, workflow);
+                // A version, once written, stays as it is.
+                self.push("HSETNX", &key, vec![Word::Owned(format!("v{version}")), Word::Text(source)]);
+                let current = [Word::Text("current"), Word::Number(i64::from(*version))];
+                self.push(
+                    "HSET",
+                    &key,
+                    [Word::Text("head"), Word::Text(head)].into_iter().chain(current).collect(),
+                );
+                self.push("SADD", &list, vec![Word::Text(workflow.as_str())]);
+            }
+            WorkflowDelta::Head { workflow, head } => {
+                let key = keys.workflow(commit.partition, workflow);
+                self.push("HSET", &key, vec![Word::Text("head"), Word::Text(head)]);
+            }
+            WorkflowDelta::Unlist { workflow, head } => {
+                let key = keys.workflow(commit.partition, workflow);
+                self.push("HSET", &key, vec![Word::Text("head"), Word::Text(head)]);
+                self.push("SREM", &list, vec![Word::Text(workflow.as_str())]);
+            }
+        }
+    }
+
+    fn push(&mut self, name: &'static str, key: &str, words: Vec<Word<'a>>) {
+        if words.len() <= PIECE {
+            if !words.is_empty() {
+                self.commands.push((name, key.to_owned(), words));
+            }
+            return;
+        }
+        let mut words = words.into_iter();
+        loop {
+            let piece: Vec<_> = words.by_ref().take(PIECE).collect();
+            if piece.is_empty() {
+                return;
+            }
+            self.commands.push((name, key.to_owned(), piece));
+        }
+    }
+
+    /// Does it add what should be refused when memory is full?
+    pub(super) fn creates(&self, commit: &Commit) -> bool {
+        !self.absent.is_empty()
+            || commit.workflows.iter().any(|delta| matches!(delta, WorkflowDelta::Put { .. }))
+    }
+
+    /// Writes it as the arguments of `commit.lua` from the fifth on.
+    pub(super) fn arguments(&self, command: &mut Cmd) {
+        command.arg(self.absent.len()).arg(self.present.len());
+        for (_, key) in self.absent.iter().chain(&self.present) {
+            command.arg(key);
+        }
+        for (name, key, words) in &self.commands {
+            command.arg(words.len() + 2).arg(*name).arg(key);
+            for word in words {
+                match word {
+                    Word::Text(text) => command.arg(*text),
+                    Word::Owned(text) => command.arg(text),
+                    Word::Number(number) => command.arg(*number),
+                };
+            }
+        }
+    }
+}
+
+impl<'a> RunWrites<'a> {
+    /// Adds a change; later ones win.
+    fn add(&mut self, delta: &'a RunDelta) {
+        if let Some(new) = &delta.create {
+            self.create = Some(new);
+            self.fields.extend([Word::Text("def"), Word::Text(&new.definition)]);
+            if new.workflow != WorkflowName::adhoc() {
+                self.fields.extend([Word::Text("w"), Word::Text(new.workflow.as_str())]);
+            }
+            if new.keyed {
+                self.fields.extend([Word::Text("k"), Word::Number(new.created_at.as_millis())]);
+            }
+        }
+        if let Some(head) = &delta.head {
+            self.fields.extend([Word::Text("head"), Word::Text(head)]);
+        }
+        for (step, record) in &delta.steps {
+            self.fields.extend([Word::Owned(format!("s{}", step.0)), Word::Text(record)]);
+        }
+        for gone in &delta.retired {
+            self.dispatched.retain(|new| (new.step, new.attempt) != *gone);
+            self.retired.push(*gone);
+        }
+        for new in &delta.dispatched {
+            self.dispatched.retain(|old| old.step != new.step);
+            self.retired.retain(|gone| *gone != (new.step, new.attempt));
+            self.dispatched.push(*new);
+        }
+        if let Some(expires_at) = delta.expires_at {
+            self.expires_at = Some(expires_at.as_millis());
+        }
+    }
+}

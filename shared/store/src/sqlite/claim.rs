@@ -1,0 +1,177 @@
+//! Who holds which attempt. An attempt is one row from its dispatch until its owner retires it.
+
+use millrace_domain::{ClaimToken, PartitionId, StepIndex, TaskId, Timestamp};
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
+use rusqlite::{Connection, OptionalExtension, Result, Row, params};
+
+use super::column::{Millis, Text};
+use super::run::RunKey;
+use crate::{
+    Claim, ClaimVerdict, Dispatched, Finish, FinishVerdict, LOOK_AFTER_CLAIM_MS, LOOK_AFTER_FINISH_MS,
+    LOOK_AFTER_HAND_BACK_MS, TaskRecord,
+};
+
+/// The state of an attempt, as it is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Queued,
+    Claimed,
+    Finished,
+    Revoked,
+}
+
+impl FromSql for State {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        match value.as_i64()? {
+            0 => Ok(Self::Queued),
+            1 => Ok(Self::Claimed),
+            2 => Ok(Self::Finished),
+            3 => Ok(Self::Revoked),
+            other => Err(FromSqlError::OutOfRange(other)),
+        }
+    }
+}
+
+/// What an attempt is to those who ask for it.
+pub(super) struct Attempt {
+    pub(super) record: TaskRecord,
+    pub(super) token: Option<ClaimToken>,
+}
+
+pub(super) fn dispatch(
+    connection: &Connection,
+    partition: PartitionId,
+    run: RunKey,
+    dispatched: &Dispatched,
+) -> Result<()> {
+    connection
+        .prepare_cached(
+            "REPLACE INTO tasks (run, step, attempt, partition, state, dispatched_at, look_at)
+             VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6)",
+        )?
+        .execute(params![
+            run,
+            dispatched.step.0,
+            dispatched.attempt,
+            partition.0,
+            Millis(dispatched.at),
+            Millis(dispatched.look_at),
+        ])?;
+    Ok(())
+}
+
+pub(super) fn claim(connection: &Connection, claim: &Claim, now: Timestamp) -> Result<ClaimVerdict> {
+    let task = claim.task;
+    let granted = connection
+        .prepare_cached(
+            "UPDATE tasks SET state = 1, token = ?4, session = ?5, claimed_at = ?6, look_at = ?6 + ?7
+             WHERE run = (SELECT id FROM runs WHERE run = ?1) AND step = ?2 AND attempt = ?3 AND state = 0",
+        )?
+        .execute(params![
+            Text(task.run),
+            task.step.0,
+            task.attempt,
+            Text(claim.token),
+            Text(claim.session),
+            Millis(now),
+            LOOK_AFTER_CLAIM_MS,
+        ])?;
+    if granted == 1 {
+        return Ok(ClaimVerdict::Granted);
+    }
+    Ok(match find(connection, task)? {
+        Some(Attempt { record: TaskRecord::Claimed { .. }, token }) if token == Some(claim.token) => {
+            ClaimVerdict::Granted
+        }
+        Some(Attempt { record: TaskRecord::Claimed { session, .. }, .. }) => ClaimVerdict::Held { session },
+        Some(Attempt { record: TaskRecord::Finished { result }, .. }) => ClaimVerdict::Finished { result },
+        Some(_) | None => ClaimVerdict::Stale,
+    })
+}
+
+pub(super) fn finish(connection: &Connection, finish: &Finish, now: Timestamp) -> Result<FinishVerdict> {
+    let task = finish.task;
+    let stored = connection
+        .prepare_cached(
+            "UPDATE tasks SET state = 2, result = ?5, look_at = ?6
+             WHERE run = (SELECT id FROM runs WHERE run = ?1) AND step = ?2 AND attempt = ?3
+               AND state = 1 AND token = ?4",
+        )?
+        .execute(params![
+            Text(task.run),
+            task.step.0,
+            task.attempt,
+            Text(finish.token),
+            finish.result,
+            now.as_millis().saturating_add_unsigned(LOOK_AFTER_FINISH_MS),
+        ])?;
+    if stored == 1 {
+        return Ok(FinishVerdict::Stored);
+    }
+    Ok(match find(connection, task)? {
+        Some(Attempt { record: TaskRecord::Finished { .. }, token }) if token == Some(finish.token) => {
+            FinishVerdict::Stored
+        }
+        Some(_) | None => FinishVerdict::Stale,
+    })
+}
+
+pub(super) fn hand_back(
+    connection: &Connection,
+    task: TaskId,
+    token: ClaimToken,
+    now: Timestamp,
+) -> Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE tasks SET state = 0, token = NULL, session = NULL, claimed_at = NULL, look_at = ?5
+             WHERE run = (SELECT id FROM runs WHERE run = ?1) AND step = ?2 AND attempt = ?3
+               AND state = 1 AND token = ?4",
+        )?
+        .execute(params![
+            Text(task.run),
+            task.step.0,
+            task.attempt,
+            Text(token),
+            now.as_millis().saturating_add_unsigned(LOOK_AFTER_HAND_BACK_MS),
+        ])?;
+    Ok(())
+}
+
+/// `None` for one that is not the current attempt of its step.
+pub(super) fn find(connection: &Connection, task: TaskId) -> Result<Option<Attempt>> {
+    connection
+        .prepare_cached(
+            "SELECT state, dispatched_at, session, claimed_at, result, token FROM tasks
+             WHERE run = (SELECT id FROM runs WHERE run = ?1) AND step = ?2 AND attempt = ?3",
+        )?
+        .query_row(params![Text(task.run), task.step.0, task.attempt], |row| {
+            let token = row.get::<_, Option<Text<_>>>(5)?.map(|token| token.0);
+            Ok(Attempt { record: record(row)?, token })
+        })
+        .optional()
+}
+
+/// All current attempts of a run, in order of their steps.
+pub(super) fn current(connection: &Connection, run: RunKey) -> Result<Vec<(StepIndex, u32, TaskRecord)>> {
+    connection
+        .prepare_cached(
+            "SELECT state, dispatched_at, session, claimed_at, result, step, attempt FROM tasks
+             WHERE run = ?1 ORDER BY step",
+        )?
+        .query_map([run], |row| Ok((StepIndex(row.get(5)?), row.get(6)?, record(row)?)))?
+        .collect()
+}
+
+/// Of a row that begins with state, dispatched_at, session, claimed_at, result.
+fn record(row: &Row<'_>) -> Result<TaskRecord> {
+    Ok(match row.get(0)? {
+        State::Queued => TaskRecord::Queued { dispatched_at: row.get::<_, Millis>(1)?.0 },
+        State::Claimed => TaskRecord::Claimed {
+            session: row.get::<_, Text<_>>(2)?.0,
+            claimed_at: row.get::<_, Millis>(3)?.0,
+        },
+        State::Finished => TaskRecord::Finished { result: row.get(4)? },
+        State::Revoked => TaskRecord::Revoked,
+    })
+}

@@ -1,0 +1,89 @@
+//! Who owns a partition, since which epoch, and until when.
+
+use millrace_domain::{Epoch, PartitionId, ProducerId, Seq, Timestamp};
+use rusqlite::{Connection, OptionalExtension, Result, params};
+
+use super::column::{Millis, Text};
+use crate::Acquired;
+
+struct Ownership {
+    owner: Option<ProducerId>,
+    until: Timestamp,
+    epoch: u64,
+    seq: u64,
+    published_until: Timestamp,
+}
+
+pub(super) fn acquire(
+    connection: &Connection,
+    partition: PartitionId,
+    owner: ProducerId,
+    now: Timestamp,
+    until: Timestamp,
+) -> Result<Acquired> {
+    let last = ownership(connection, partition)?;
+    if let Some(Ownership { owner: Some(other), until, .. }) = &last
+        && *other != owner
+        && now < *until
+    {
+        return Ok(Acquired::Held { owner: *other, until: *until });
+    }
+    let micros = u64::try_from(now.as_millis()).unwrap_or(0).saturating_mul(1_000);
+    let epoch = last.as_ref().map_or(micros, |last| micros.max(last.epoch + 1));
+    let published_until = last.as_ref().map_or(Timestamp::default(), |last| last.published_until);
+    connection
+        .prepare_cached(
+            "REPLACE INTO partitions (id, owner, until, epoch, seq, published_until, duplicates)
+             VALUES (?1, ?2, ?3, ?4, 0, ?5, '[]')",
+        )?
+        .execute(params![partition.0, Text(owner), Millis(until), epoch, Millis(published_until)])?;
+    let previous = last.map(|last| (Epoch(last.epoch), Seq(last.seq)));
+    Ok(Acquired::Owned { epoch: Epoch(epoch), previous, published_until })
+}
+
+/// One that was given back is not kept, though its epoch still stands.
+pub(super) fn renew(
+    connection: &Connection,
+    partition: PartitionId,
+    epoch: Epoch,
+    until: Timestamp,
+) -> Result<bool> {
+    Ok(holds(connection, partition, epoch)?
+        && connection
+            .prepare_cached("UPDATE partitions SET until = ?2 WHERE id = ?1 AND owner IS NOT NULL")?
+            .execute(params![partition.0, Millis(until)])?
+            == 1)
+}
+
+pub(super) fn release(connection: &Connection, partition: PartitionId, epoch: Epoch) -> Result<()> {
+    if holds(connection, partition, epoch)? {
+        connection
+            .prepare_cached("UPDATE partitions SET owner = NULL WHERE id = ?1")?
+            .execute([partition.0])?;
+    }
+    Ok(())
+}
+
+/// Whether `epoch` is the one that holds: the fence of every write of an owner.
+pub(super) fn holds(connection: &Connection, partition: PartitionId, epoch: Epoch) -> Result<bool> {
+    let stored: Option<u64> = connection
+        .prepare_cached("SELECT epoch FROM partitions WHERE id = ?1")?
+        .query_row([partition.0], |row| row.get(0))
+        .optional()?;
+    Ok(stored == Some(epoch.0))
+}
+
+fn ownership(connection: &Connection, partition: PartitionId) -> Result<Option<Ownership>> {
+    connection
+        .prepare_cached("SELECT owner, until, epoch, seq, published_until FROM partitions WHERE id = ?1")?
+        .query_row([partition.0], |row| {
+            Ok(Ownership {
+                owner: row.get::<_, Option<Text<_>>>(0)?.map(|owner| owner.0),
+                until: row.get::<_, Millis>(1)?.0,
+                epoch: row.get(2)?,
+                seq: row.get(3)?,
+                published_until: row.get::<_, Millis>(4)?.0,
+            })
+        })
+        .optional()
+}

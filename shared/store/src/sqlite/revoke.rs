@@ -1,0 +1,52 @@
+//! Taking dispatched attempts back. One that was taken back stays watched until its owner retires it, so that
+//! whoever takes over in between finds it.
+
+use millrace_domain::{Epoch, PartitionId, TaskId};
+use rusqlite::{Connection, Result, params};
+
+use super::claim::{self, Attempt};
+use super::column::Text;
+use super::partition;
+use crate::{Revoke, Revoked, TaskRecord};
+
+pub(super) fn revoke(
+    connection: &Connection,
+    partition: PartitionId,
+    epoch: Epoch,
+    tasks: &[(TaskId, Revoke)],
+) -> Result<Vec<Revoked>> {
+    if !partition::holds(connection, partition, epoch)? {
+        return Ok(vec![Revoked::Gone; tasks.len()]);
+    }
+    tasks
+        .iter()
+        .map(|(task, when)| {
+            if task.run.partition() == partition {
+                revoke_one(connection, *task, *when)
+            } else {
+                Ok(Revoked::Gone)
+            }
+        })
+        .collect()
+}
+
+fn revoke_one(connection: &Connection, task: TaskId, when: Revoke) -> Result<Revoked> {
+    let Some(Attempt { record, .. }) = claim::find(connection, task)? else { return Ok(Revoked::Gone) };
+    match record {
+        TaskRecord::Finished { result } => return Ok(Revoked::Finished { result }),
+        TaskRecord::Revoked => return Ok(Revoked::Done),
+        TaskRecord::Claimed { session, .. } => match when {
+            Revoke::Anyway => {}
+            Revoke::HeldBy(named) if named == session => {}
+            Revoke::HeldBy(_) | Revoke::Unclaimed => return Ok(Revoked::Claimed { session }),
+        },
+        TaskRecord::Queued { .. } => {}
+    }
+    connection
+        .prepare_cached(
+            "UPDATE tasks SET state = 3
+             WHERE run = (SELECT id FROM runs WHERE run = ?1) AND step = ?2 AND attempt = ?3",
+        )?
+        .execute(params![Text(task.run), task.step.0, task.attempt])?;
+    Ok(Revoked::Done)
+}

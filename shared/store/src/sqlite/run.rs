@@ -1,0 +1,125 @@
+//! What is stored of runs: deltas in, whole runs and lists of their heads out.
+
+use millrace_domain::{PartitionId, RunId, StepIndex, Timestamp};
+use rusqlite::{Connection, OptionalExtension, Result, params};
+
+use super::column::{Millis, Text, rows};
+use super::{claim, timer};
+use crate::{NewRun, RunDelta, RunQuery, RunSummary, StoredRun};
+
+/// The integer by which this file knows a run.
+pub(super) type RunKey = i64;
+
+/// `false`: it exists and was to be created, so that nothing was applied. A change to a run that is not stored
+/// is left out too: what is forgotten stays so.
+pub(super) fn apply(connection: &Connection, partition: PartitionId, delta: &RunDelta) -> Result<bool> {
+    let key = match &delta.create {
+        Some(new) => match create(connection, partition, delta, new)? {
+            Some(key) => key,
+            None => return Ok(false),
+        },
+        None => match change(connection, delta)? {
+            Some(key) => key,
+            None => return Ok(true),
+        },
+    };
+    for (step, record) in &delta.steps {
+        connection
+            .prepare_cached("REPLACE INTO steps (run, step, record) VALUES (?1, ?2, ?3)")?
+            .execute(params![key, step.0, record])?;
+    }
+    for (step, attempt) in &delta.retired {
+        connection
+            .prepare_cached("DELETE FROM tasks WHERE run = ?1 AND step = ?2 AND attempt = ?3")?
+            .execute(params![key, step.0, attempt])?;
+    }
+    for dispatched in &delta.dispatched {
+        claim::dispatch(connection, partition, key, dispatched)?;
+    }
+    timer::change(connection, partition, &delta.timers, &delta.cleared)?;
+    Ok(true)
+}
+
+fn create(
+    connection: &Connection,
+    partition: PartitionId,
+    delta: &RunDelta,
+    new: &NewRun,
+) -> Result<Option<RunKey>> {
+    let created = connection
+        .prepare_cached(
+            "INSERT INTO runs (run, partition, created_at, workflow, keyed, expires_at, head, definition)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![
+            Text(delta.run),
+            partition.0,
+            Millis(new.created_at),
+            new.workflow.as_str(),
+            new.keyed,
+            delta.expires_at.map(Millis),
+            delta.head.as_deref().unwrap_or_default(),
+            new.definition,
+        ])?;
+    Ok((created == 1).then(|| connection.last_insert_rowid()))
+}
+
+fn change(connection: &Connection, delta: &RunDelta) -> Result<Option<RunKey>> {
+    if delta.head.is_none() && delta.expires_at.is_none() {
+        return key(connection, delta.run);
+    }
+    connection
+        .prepare_cached(
+            "UPDATE runs SET head = coalesce(?2, head), expires_at = coalesce(?3, expires_at)
+             WHERE run = ?1 RETURNING id",
+        )?
+        .query_row(params![Text(delta.run), delta.head, delta.expires_at.map(Millis)], |row| row.get(0))
+        .optional()
+}
+
+pub(super) fn key(connection: &Connection, run: RunId) -> Result<Option<RunKey>> {
+    connection
+        .prepare_cached("SELECT id FROM runs WHERE run = ?1")?
+        .query_row([Text(run)], |row| row.get(0))
+        .optional()
+}
+
+pub(super) fn load(connection: &Connection, run: RunId) -> Result<Option<StoredRun>> {
+    let stored: Option<(RunKey, String, String)> = connection
+        .prepare_cached("SELECT id, head, definition FROM runs WHERE run = ?1")?
+        .query_row([Text(run)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    let Some((key, head, definition)) = stored else { return Ok(None) };
+    let steps = connection
+        .prepare_cached("SELECT step, record FROM steps WHERE run = ?1 ORDER BY step")?
+        .query_map([key], |row| Ok((StepIndex(row.get(0)?), row.get(1)?)))?
+        .collect::<Result<_>>()?;
+    let tasks = claim::current(connection, key)?;
+    Ok(Some(StoredRun { head, definition, steps, tasks }))
+}
+
+pub(super) fn list(connection: &Connection, query: &RunQuery) -> Result<Vec<RunSummary>> {
+    let (at, run) = match query.after {
+        Some((at, run)) => (at, run.to_string()),
+        None => (Timestamp::from_millis(i64::MAX), String::new()),
+    };
+    let workflow = query.workflow.as_ref().map_or("", |name| name.as_str());
+    let sql = if query.workflow.is_some() {
+        "SELECT run, created_at, workflow, head FROM runs
+         WHERE (created_at, run) < (?1, ?2) AND workflow = ?4 ORDER BY created_at DESC, run DESC LIMIT ?3"
+    } else {
+        "SELECT run, created_at, workflow, head FROM runs
+         WHERE (created_at, run) < (?1, ?2) AND ?4 = '' ORDER BY created_at DESC, run DESC LIMIT ?3"
+    };
+    connection
+        .prepare_cached(sql)?
+        .query_map(params![Millis(at), run, rows(query.limit), workflow], |row| {
+            Ok(RunSummary {
+                run: row.get::<_, Text<_>>(0)?.0,
+                created_at: row.get::<_, Millis>(1)?.0,
+                workflow: row.get::<_, Text<_>>(2)?.0,
+                head: row.get(3)?,
+            })
+        })?
+        .collect()
+}

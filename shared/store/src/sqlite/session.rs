@@ -1,0 +1,34 @@
+//! Presence of workers.
+
+use millrace_domain::{SessionId, Timestamp};
+use rusqlite::{Connection, Result, params};
+
+use super::column::{Json, Millis, Text, json};
+use crate::Session;
+
+/// A session that was not renewed for so long is forgotten.
+const FORGET_AFTER_MS: u64 = 3_600_000;
+
+pub(super) fn renew(connection: &Connection, session: &Session, now: Timestamp) -> Result<()> {
+    connection.prepare_cached("DELETE FROM sessions WHERE renewed_at < ?1")?.execute([oldest(now)])?;
+    connection
+        .prepare_cached("REPLACE INTO sessions (session, renewed_at, body) VALUES (?1, ?2, ?3)")?
+        .execute(params![Text(session.id), Millis(now), json(session)?])?;
+    Ok(())
+}
+
+pub(super) fn list(connection: &Connection, now: Timestamp) -> Result<Vec<Session>> {
+    connection
+        .prepare_cached("SELECT body FROM sessions WHERE renewed_at >= ?1 ORDER BY session")?
+        .query_map([oldest(now)], |row| Ok(row.get::<_, Json<_>>(0)?.0))?
+        .collect()
+}
+
+pub(super) fn end(connection: &Connection, session: SessionId) -> Result<()> {
+    connection.prepare_cached("DELETE FROM sessions WHERE session = ?1")?.execute([Text(session)])?;
+    Ok(())
+}
+
+fn oldest(now: Timestamp) -> i64 {
+    now.as_millis().saturating_sub_unsigned(FORGET_AFTER_MS)
+}

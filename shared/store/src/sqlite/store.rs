@@ -1,0 +1,287 @@
+//! [`SqliteStore`]: every call of the contract, handed to the thread that owns the connection.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use async_trait::async_trait;
+use millrace_domain::{
+    ClaimToken, Epoch, PartitionId, ProducerId, RunId, SessionId, TaskId, Timestamp, WorkflowName,
+};
+
+use super::writer::Writer;
+use super::{
+    catalog, claim, cluster, commit, expire, file, log, partition, revoke, run, session, timer, watch,
+};
+use crate::{
+    Acquired, Claim, ClaimVerdict, Commit, Finish, FinishVerdict, LogChunk, Revoke, Revoked, RunQuery,
+    RunSummary, Session, Store, StoreError, StoredRun, StoredWorkflow, TaskRecord, Timer, Verdict,
+};
+
+/// What tells the time. It is asked from the store's own thread.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// The embedded store. Dropping it closes the database, after the calls that wait.
+pub struct SqliteStore {
+    writer: Writer,
+    clock: Clock,
+}
+
+impl SqliteStore {
+    /// Opens the database file at `path`, creating it when it is not there, and keeps it locked. Its directory
+    /// must exist. What is answered survives the end of the process; what the outside world is told of (a run
+    /// is accepted, a run has ended, a workflow or a schedule is changed) survives a power loss too. What workers
+    /// wrote in the last moments before one may be lost, and their tasks run again.
+    ///
+    /// # Errors
+    /// [`StoreError::Configuration`] for a file that is in use, that another program or a newer version wrote, or
+    /// that cannot be opened; [`StoreError::Corrupt`] for one that is no database.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        Self::open_with_clock(path, wall_clock())
+    }
+
+    /// [`SqliteStore::open`] by another clock.
+    ///
+    /// # Errors
+    /// As for [`SqliteStore::open`].
+    pub fn open_with_clock(path: impl AsRef<Path>, clock: Clock) -> Result<Self, StoreError> {
+        let path = path.as_ref();
+        let writer = Writer::start(file::open(path)?, &path.display().to_string())?;
+        Ok(Self { writer, clock })
+    }
+
+    /// An empty store that lives as long as this value.
+    ///
+    /// # Errors
+    /// When there is no memory or no thread left for it.
+    pub fn memory() -> Result<Self, StoreError> {
+        Self::memory_with_clock(wall_clock())
+    }
+
+    /// [`SqliteStore::memory`] by another clock.
+    ///
+    /// # Errors
+    /// As for [`SqliteStore::memory`].
+    pub fn memory_with_clock(clock: Clock) -> Result<Self, StoreError> {
+        Ok(Self { writer: Writer::start(file::memory()?, "memory")?, clock })
+    }
+}
+
+fn wall_clock() -> Clock {
+    Arc::new(|| {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    })
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn found(&self, partitions: u16) -> Result<u16, StoreError> {
+        self.writer.call(move |connection| cluster::found(connection, partitions)).await
+    }
+
+    async fn now(&self) -> Result<Timestamp, StoreError> {
+        Ok((self.clock)())
+    }
+
+    async fn meet(&self, producer: ProducerId, ttl_ms: u64) -> Result<Vec<ProducerId>, StoreError> {
+        let clock = self.clock.clone();
+        self.writer
+            .call(move |connection| {
+                let now = clock();
+                cluster::meet(connection, producer, now, now + Duration::from_millis(ttl_ms))
+            })
+            .await
+    }
+
+    async fn leave(&self, producer: ProducerId) -> Result<(), StoreError> {
+        self.writer.call(move |connection| cluster::leave(connection, producer)).await
+    }
+
+    async fn acquire(
+        &self,
+        partitions: &[PartitionId],
+        owner: ProducerId,
+        ttl_ms: u64,
+    ) -> Result<Vec<Acquired>, StoreError> {
+        let (clock, partitions) = (self.clock.clone(), partitions.to_vec());
+        self.writer
+            .call(move |connection| {
+                let now = clock();
+                let until = now + Duration::from_millis(ttl_ms);
+                let take = |id: &PartitionId| partition::acquire(connection, *id, owner, now, until);
+                partitions.iter().map(take).collect()
+            })
+            .await
+    }
+
+    async fn renew(&self, held: &[(PartitionId, Epoch)], ttl_ms: u64) -> Result<Vec<bool>, StoreError> {
+        let (clock, held) = (self.clock.clone(), held.to_vec());
+        self.writer
+            .call(move |connection| {
+                let until = clock() + Duration::from_millis(ttl_ms);
+                held.iter().map(|(id, epoch)| partition::renew(connection, *id, *epoch, until)).collect()
+            })
+            .await
+    }
+
+    async fn release(&self, held: &[(PartitionId, Epoch)]) -> Result<(), StoreError> {
+        let held = held.to_vec();
+        self.writer
+            .call(move |connection| {
+                held.iter().try_for_each(|(id, epoch)| partition::release(connection, *id, *epoch))
+            })
+            .await
+    }
+
+    async fn commit(&self, commits: &[Commit]) -> Result<Vec<Verdict>, StoreError> {
+        let commits = commits.to_vec();
+        let flush = commits.iter().any(commit::tells);
+        self.writer
+            .call_flushed(flush, move |connection| {
+                commits.iter().map(|commit| commit::commit(connection, commit)).collect()
+            })
+            .await
+    }
+
+    async fn timers(
+        &self,
+        partition: PartitionId,
+        after: Option<(Timestamp, Timer)>,
+        limit: usize,
+    ) -> Result<Vec<(Timestamp, Timer)>, StoreError> {
+        self.writer.call(move |connection| timer::list(connection, partition, after.as_ref(), limit)).await
+    }
+
+    async fn watched(
+        &self,
+        partition: PartitionId,
+        until: Timestamp,
+        skip: usize,
+        limit: usize,
+    ) -> Result<Vec<(Timestamp, TaskId)>, StoreError> {
+        self.writer.call(move |connection| watch::list(connection, partition, until, skip, limit)).await
+    }
+
+    async fn look_later(
+        &self,
+        partition: PartitionId,
+        epoch: Epoch,
+        looks: &[(Timestamp, TaskId)],
+    ) -> Result<(), StoreError> {
+        let looks = looks.to_vec();
+        self.writer.call(move |connection| watch::look_later(connection, partition, epoch, &looks)).await
+    }
+
+    async fn revoke(
+        &self,
+        partition: PartitionId,
+        epoch: Epoch,
+        tasks: &[(TaskId, Revoke)],
+    ) -> Result<Vec<Revoked>, StoreError> {
+        let tasks = tasks.to_vec();
+        self.writer.call(move |connection| revoke::revoke(connection, partition, epoch, &tasks)).await
+    }
+
+    async fn expire(
+        &self,
+        partition: PartitionId,
+        until: Timestamp,
+        keep: usize,
+    ) -> Result<usize, StoreError> {
+        let clock = self.clock.clone();
+        self.writer.call(move |connection| expire::expire(connection, partition, until, keep, clock())).await
+    }
+
+    async fn claim(&self, claims: &[Claim]) -> Result<Vec<ClaimVerdict>, StoreError> {
+        let (clock, claims) = (self.clock.clone(), claims.to_vec());
+        self.writer
+            .call(move |connection| {
+                let now = clock();
+                claims.iter().map(|claim| claim::claim(connection, claim, now)).collect()
+            })
+            .await
+    }
+
+    async fn finish(&self, finishes: &[Finish]) -> Result<Vec<FinishVerdict>, StoreError> {
+        let (clock, finishes) = (self.clock.clone(), finishes.to_vec());
+        self.writer
+            .call(move |connection| {
+                let now = clock();
+                finishes.iter().map(|finish| claim::finish(connection, finish, now)).collect()
+            })
+            .await
+    }
+
+    async fn hand_back(&self, tasks: &[(TaskId, ClaimToken)]) -> Result<(), StoreError> {
+        let (clock, tasks) = (self.clock.clone(), tasks.to_vec());
+        self.writer
+            .call(move |connection| {
+                let now = clock();
+                tasks.iter().try_for_each(|(task, token)| claim::hand_back(connection, *task, *token, now))
+            })
+            .await
+    }
+
+    async fn tasks(&self, tasks: &[TaskId]) -> Result<Vec<Option<TaskRecord>>, StoreError> {
+        let tasks = tasks.to_vec();
+        self.writer
+            .call(move |connection| {
+                let record = |task: &TaskId| Ok(claim::find(connection, *task)?.map(|found| found.record));
+                tasks.iter().map(record).collect()
+            })
+            .await
+    }
+
+    async fn renew_session(&self, session: &Session) -> Result<(), StoreError> {
+        let (clock, session) = (self.clock.clone(), session.clone());
+        self.writer.call(move |connection| session::renew(connection, &session, clock())).await
+    }
+
+    async fn sessions(&self) -> Result<Vec<Session>, StoreError> {
+        let clock = self.clock.clone();
+        self.writer.call(move |connection| session::list(connection, clock())).await
+    }
+
+    async fn end_session(&self, session: SessionId) -> Result<(), StoreError> {
+        self.writer.call(move |connection| session::end(connection, session)).await
+    }
+
+    async fn load_runs(&self, runs: &[RunId]) -> Result<Vec<Option<StoredRun>>, StoreError> {
+        let runs = runs.to_vec();
+        self.writer.call(move |connection| runs.iter().map(|run| run::load(connection, *run)).collect()).await
+    }
+
+    async fn list_runs(&self, query: &RunQuery) -> Result<Vec<RunSummary>, StoreError> {
+        let query = query.clone();
+        self.writer.call(move |connection| run::list(connection, &query)).await
+    }
+
+    async fn load_workflow(
+        &self,
+        home: PartitionId,
+        workflow: &WorkflowName,
+        version: Option<u32>,
+    ) -> Result<Option<StoredWorkflow>, StoreError> {
+        let workflow = workflow.clone();
+        self.writer.call(move |connection| catalog::load(connection, home, &workflow, version)).await
+    }
+
+    async fn list_workflows(&self, home: PartitionId) -> Result<Vec<(WorkflowName, String)>, StoreError> {
+        self.writer.call(move |connection| catalog::list(connection, home)).await
+    }
+
+    async fn append_log(
+        &self,
+        task: TaskId,
+        lines: &[LogChunk],
+        budget_bytes: u64,
+    ) -> Result<(), StoreError> {
+        let lines = lines.to_vec();
+        self.writer.call(move |connection| log::append(connection, task, &lines, budget_bytes)).await
+    }
+
+    async fn read_log(&self, task: TaskId, from: u64, limit: usize) -> Result<Vec<LogChunk>, StoreError> {
+        self.writer.call(move |connection| log::read(connection, task, from, limit)).await
+    }
+}

@@ -1,0 +1,50 @@
+//! When to look next at each dispatched attempt.
+
+use millrace_domain::{Epoch, PartitionId, StepIndex, TaskId, Timestamp};
+use rusqlite::{Connection, Result, params};
+
+use super::column::{Millis, Text, rows};
+use super::partition;
+
+pub(super) fn list(
+    connection: &Connection,
+    partition: PartitionId,
+    until: Timestamp,
+    skip: usize,
+    limit: usize,
+) -> Result<Vec<(Timestamp, TaskId)>> {
+    connection
+        .prepare_cached(
+            "SELECT tasks.look_at, runs.run, tasks.step, tasks.attempt
+             FROM tasks JOIN runs ON runs.id = tasks.run
+             WHERE tasks.partition = ?1 AND tasks.look_at <= ?2
+             ORDER BY tasks.look_at, tasks.run, tasks.step LIMIT ?3 OFFSET ?4",
+        )?
+        .query_map(params![partition.0, Millis(until), rows(limit), rows(skip)], |row| {
+            let run = row.get::<_, Text<_>>(1)?.0;
+            Ok((
+                row.get::<_, Millis>(0)?.0,
+                TaskId { run, step: StepIndex(row.get(2)?), attempt: row.get(3)? },
+            ))
+        })?
+        .collect()
+}
+
+pub(super) fn look_later(
+    connection: &Connection,
+    partition: PartitionId,
+    epoch: Epoch,
+    looks: &[(Timestamp, TaskId)],
+) -> Result<()> {
+    if !partition::holds(connection, partition, epoch)? {
+        return Ok(());
+    }
+    let mut later = connection.prepare_cached(
+        "UPDATE tasks SET look_at = ?4
+         WHERE run = (SELECT id FROM runs WHERE run = ?1) AND step = ?2 AND attempt = ?3 AND partition = ?5",
+    )?;
+    for (at, task) in looks {
+        later.execute(params![Text(task.run), task.step.0, task.attempt, Millis(*at), partition.0])?;
+    }
+    Ok(())
+}

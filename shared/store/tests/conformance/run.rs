@@ -1,0 +1,217 @@
+//! What is stored of runs: every field of a delta, and nothing that it does not name.
+
+use millrace_domain::{PartitionId, RunId, StepIndex};
+use millrace_store::{NewRun, RunDelta, StoredRun, TaskRecord, Timer};
+use uuid::Uuid;
+
+use crate::fixture::*;
+
+on_every_store!(
+    a_run_is_loaded_as_it_was_written,
+    runs_are_loaded_in_the_order_asked_for,
+    a_delta_changes_only_what_it_names,
+    steps_come_in_order_of_their_number,
+    current_attempts_come_in_order_of_their_steps,
+    a_retired_attempt_is_forgotten_with_its_result,
+    retiring_another_attempt_leaves_the_current_one,
+    one_commit_retires_an_attempt_and_dispatches_the_next,
+    a_later_dispatch_makes_the_attempt_before_stale,
+    a_change_to_a_run_that_is_not_stored_is_left_out,
+    any_text_is_kept_as_it_is,
+    large_values_are_kept_whole,
+);
+
+async fn a_run_is_loaded_as_it_was_written(store: Given) {
+    let mut owner = Owner::of(&store, 2).await;
+    let run = owner.new_run();
+    let delta = RunDelta {
+        create: Some(NewRun {
+            created_at: at(123),
+            workflow: workflow("daily-sales"),
+            keyed: true,
+            definition: "{\"v\":1}".into(),
+        }),
+        head: Some("{\"state\":\"queued\"}".into()),
+        steps: vec![(StepIndex(0), "a".into()), (StepIndex(1), "b".into())],
+        dispatched: vec![dispatched(0, 1)],
+        ..RunDelta::new(run)
+    };
+    owner.commit(vec![delta]).await;
+    let expected = StoredRun {
+        head: "{\"state\":\"queued\"}".into(),
+        definition: "{\"v\":1}".into(),
+        steps: vec![(StepIndex(0), "a".into()), (StepIndex(1), "b".into())],
+        tasks: vec![(StepIndex(0), 1, TaskRecord::Queued { dispatched_at: at(2_000) })],
+    };
+    assert_eq!(load(&store, run).await, Some(expected));
+}
+
+async fn runs_are_loaded_in_the_order_asked_for(store: Given) {
+    let mut runs = Vec::new();
+    for partition in 0..3 {
+        let mut owner = Owner::of(&store, partition).await;
+        for _ in 0..2 {
+            let run = owner.new_run();
+            let head = Some(run.to_string());
+            owner.commit(vec![RunDelta { head, ..created(run) }]).await;
+            runs.push(run);
+        }
+    }
+    let missing = RunId::new(Uuid::new_v4(), PartitionId(1));
+    let asked = [runs[5], runs[0], missing, runs[3], runs[0]];
+    let loaded = store.load_runs(&asked).await.unwrap();
+    let heads: Vec<_> = loaded.into_iter().map(|run| run.map(|run| run.head)).collect();
+    let expected = asked.map(|run| (run != missing).then(|| run.to_string()));
+    assert_eq!(heads, expected);
+    assert_eq!(store.load_runs(&[]).await.unwrap(), []);
+}
+
+async fn a_delta_changes_only_what_it_names(store: Given) {
+    let mut owner = Owner::of(&store, 0).await;
+    let run = owner.new_run();
+    let steps = vec![(StepIndex(0), "a".into()), (StepIndex(1), "b".into())];
+    owner.commit(vec![RunDelta { steps, ..created(run) }]).await;
+    let created = load(&store, run).await.unwrap();
+
+    let steps = vec![(StepIndex(1), "c".into()), (StepIndex(2), "d".into())];
+    owner.commit(vec![RunDelta { steps, ..RunDelta::new(run) }]).await;
+    let stepped = load(&store, run).await.unwrap();
+    assert_eq!((&stepped.head, &stepped.definition), (&created.head, &created.definition));
+    assert_eq!(
+        stepped.steps,
+        [(StepIndex(0), "a".into()), (StepIndex(1), "c".into()), (StepIndex(2), "d".to_owned())]
+    );
+
+    owner.commit(vec![RunDelta { head: Some("new".into()), ..RunDelta::new(run) }]).await;
+    let expected = StoredRun { head: "new".into(), ..stepped };
+    assert_eq!(load(&store, run).await, Some(expected.clone()));
+
+    owner.commit(vec![RunDelta::new(run)]).await;
+    owner.commit(vec![RunDelta { expires_at: Some(at(1 << 42)), ..RunDelta::new(run) }]).await;
+    assert_eq!(load(&store, run).await, Some(expected));
+}
+
+async fn steps_come_in_order_of_their_number(store: Given) {
+    let mut owner = Owner::of(&store, 0).await;
+    let run = owner.new_run();
+    let numbers = [10, 2, 0, 100, 1_000, 9, 11];
+    let steps = numbers.iter().map(|step| (StepIndex(*step), step.to_string())).collect();
+    owner.commit(vec![RunDelta { steps, ..created(run) }]).await;
+    let stored: Vec<_> = load(&store, run).await.unwrap().steps.iter().map(|(step, _)| step.0).collect();
+    assert_eq!(stored, [0, 2, 9, 10, 11, 100, 1_000]);
+}
+
+async fn current_attempts_come_in_order_of_their_steps(store: Given) {
+    let mut owner = Owner::of(&store, 0).await;
+    let run = owner.new_run();
+    let dispatched = [10, 2, 0].map(|step| dispatched(step, step + 1)).to_vec();
+    owner.commit(vec![RunDelta { dispatched, ..created(run) }]).await;
+    let queued = TaskRecord::Queued { dispatched_at: at(2_000) };
+    assert_eq!(
+        load(&store, run).await.unwrap().tasks,
+        [(StepIndex(0), 1, queued.clone()), (StepIndex(2), 3, queued.clone()), (StepIndex(10), 11, queued)]
+    );
+}
+
+async fn a_retired_attempt_is_forgotten_with_its_result(store: Given) {
+    let mut owner = Owner::of(&store, 0).await;
+    let task = owner.finished("{}").await.task;
+    owner.commit(vec![RunDelta { retired: vec![(task.step, 1)], ..RunDelta::new(task.run) }]).await;
+    assert_eq!(stands(&store, task).await, None);
+    assert_eq!(load(&store, task.run).await.unwrap().tasks, []);
+    assert_eq!(watched(&store, owner.partition).await, []);
+}
+
+async fn retiring_another_attempt_leaves_the_current_one(store: Given) {
+    let mut owner = Owner::of(&store, 0).await;
+    let task = owner.queued().await;
+    let retired = vec![(task.step, 2), (StepIndex(8), 1)];
+    owner.commit(vec![RunDelta { retired, ..RunDelta::new(task.run) }]).await;
+    assert!(stands(&store, task).await.is_some());
+    assert_eq!(watched(&store, owner.partition).await, [(at(3_000), task)]);
+}
+
+async fn one_commit_retires_an_attempt_and_dispatches_the_next(store: Given) {
+    let mut owner = Owner::of(&store, 0).await;
+    let old = owner.finished("{}").await.task;
+    let delta = RunDelta {
+        retired: vec![(old.step, 1)],
+        dispatched: vec![dispatched(0, 2)],
+        ..RunDelta::new(old.run)
+    };
+    owner.commit(vec![delta]).await;
+    let new = task(old.run, 0, 2);
+    let queued = TaskRecord::Queued { dispatched_at: at(2_000) };
+    assert_eq!(store.tasks(&[old, new]).await.unwrap(), [None, Some(queued)]);
+    assert_eq!(watched(&store, owner.partition).await, [(at(3_000), new)]);
+}
+
+async fn a_later_dispatch_makes_the_attempt_before_stale(store: Given) {
+    let mut owner = Owner::of(&store, 0).await;
+    let old = owner.claimed().await.task;
+    owner.commit(vec![RunDelta { dispatched: vec![dispatched(0, 2)], ..RunDelta::new(old.run) }]).await;
+    let queued = TaskRecord::Queued { dispatched_at: at(2_000) };
+    assert_eq!(store.tasks(&[old, task(old.run, 0, 2)]).await.unwrap(), [None, Some(queued)]);
+}
+
+async fn a_change_to_a_run_that_is_not_stored_is_left_out(store: Given) {
+    let mut owner = Owner::of(&store, 0).await;
+    let run = owner.new_run();
+    let delta = RunDelta {
+        head: Some("head".into()),
+        steps: vec![(StepIndex(0), "record".into())],
+        dispatched: vec![dispatched(0, 1)],
+        timers: vec![(at(1), Timer::RunTimeout(run))],
+        expires_at: Some(at(1 << 42)),
+        ..RunDelta::new(run)
+    };
+    let there = owner.new_run();
+    owner.commit(vec![delta, created(there)]).await;
+    assert_eq!(load(&store, run).await, None);
+    assert!(load(&store, there).await.is_some());
+    assert_eq!(watched(&store, owner.partition).await, []);
+    assert_eq!(store.timers(owner.partition, None, 10).await.unwrap(), []);
+    owner.commit(vec![created(run)]).await;
+}
+
+async fn any_text_is_kept_as_it_is(store: Given) {
+    let mut owner = Owner::of(&store, 0).await;
+    let texts =
+        ["", "分片 ✓ 🏞️", "a|b:c,d", "line\nline\r\n\ttab", "nul\0in the middle", "\u{feff}\"'\\%_?1"];
+    for text in texts {
+        let run = owner.new_run();
+        let mut delta = created(run);
+        delta.head = Some(text.into());
+        delta.steps.push((StepIndex(0), text.into()));
+        if let Some(new) = &mut delta.create {
+            new.definition = text.into();
+        }
+        delta.dispatched.push(dispatched(1, 1));
+        owner.commit(vec![delta]).await;
+        let claim = millrace_store::Claim { task: task(run, 1, 1), token: token(), session: session() };
+        claim_one(&store, &claim).await;
+        finish_one(&store, &claim, text).await;
+        let expected = StoredRun {
+            head: text.into(),
+            definition: text.into(),
+            steps: vec![(StepIndex(0), text.into())],
+            tasks: vec![(StepIndex(1), 1, TaskRecord::Finished { result: text.into() })],
+        };
+        assert_eq!(load(&store, run).await, Some(expected));
+    }
+}
+
+async fn large_values_are_kept_whole(store: Given) {
+    let mut owner = Owner::of(&store, 0).await;
+    let run = owner.new_run();
+    let large = "水 ".repeat(1 << 18);
+    let mut delta = created(run);
+    delta.head = Some(large.clone());
+    delta.steps.push((StepIndex(0), large.clone()));
+    if let Some(new) = &mut delta.create {
+        new.definition = large.clone();
+    }
+    owner.commit(vec![delta]).await;
+    let stored = load(&store, run).await.unwrap();
+    assert!(stored.head == large && stored.definition == large && stored.steps[0].1 == large);
+}

@@ -1,0 +1,440 @@
+//! What only a Redis can do to us: evict, forget, be away, lose its scripts, be full, be a node of a cluster.
+//! What holds on every store is in `conformance`.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+use std::time::{Duration, Instant};
+
+use millrace_domain::{
+    ClaimToken, Epoch, PartitionId, ProducerId, RunId, Seq, SessionId, StepIndex, TaskId, Timestamp,
+    WorkflowName,
+};
+use millrace_servers::Redis;
+use millrace_store::redis::{Options, RedisStore};
+use millrace_store::{
+    Acquired, Claim, ClaimVerdict, Commit, Dispatched, Finish, FinishVerdict, NewRun, RunDelta, RunQuery,
+    Session, Store, StoreError, TaskRecord, Timer, Verdict,
+};
+use uuid::Uuid;
+
+const P: PartitionId = PartitionId(3);
+
+// -- refusing -------------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn a_server_that_evicts_or_forgets_is_refused_with_the_fix_unless_told_otherwise() {
+    for (arguments, fix) in [
+        (
+            ["--maxmemory-policy", "allkeys-lru", "--maxmemory", "100mb"].as_slice(),
+            "maxmemory-policy noeviction",
+        ),
+        (["--appendonly", "no"].as_slice(), "appendonly yes"),
+    ] {
+        let server = Redis::start(arguments);
+        match RedisStore::connect(Options::new(server.url())).await {
+            Err(StoreError::Unsafe(text)) => assert!(text.contains(fix), "{text}"),
+            other => panic!("expected a refusal, got {other:?}"),
+        }
+        let told = Options { allow_unsafe: true, ..Options::new(server.url()) };
+        RedisStore::connect(told).await.unwrap().now().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_turns_unsafe_while_away_is_refused_after_the_reconnection() {
+    let server = Redis::start(&[]);
+    let store = connect(&server).await;
+    ask(&server, &["CONFIG", "SET", "appendonly", "no"]).await;
+    ask(&server, &["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]).await;
+    until("the refusal", || async { matches!(store.now().await, Err(StoreError::Unsafe(_))) }).await;
+    ask(&server, &["CONFIG", "SET", "appendonly", "yes"]).await;
+    until("the store is back", || async { store.now().await.is_ok() }).await;
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_told_at_once_and_not_shown() {
+    let server = Redis::start(&[]);
+    ask(&server, &["CONFIG", "SET", "requirepass", "right"]).await;
+    let with = |user: &str| Options::new(server.url().replace("redis://", &format!("redis://{user}")));
+    for user in ["", ":s3cret@"] {
+        match RedisStore::connect(with(user)).await {
+            Err(StoreError::Configuration(text)) => {
+                assert!(text.contains("password") && !text.contains("s3cret"), "{text}");
+            }
+            other => panic!("expected a refusal, got {other:?}"),
+        }
+    }
+    RedisStore::connect(with(":right@")).await.unwrap().now().await.unwrap();
+}
+
+// -- away -----------------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn an_unreachable_server_is_no_error_at_first_and_its_password_is_masked() {
+    let mut server = Redis::start(&[]);
+    let url = server.url().replace("redis://", "redis://me:s3cret@");
+    server.stop();
+    let store = RedisStore::connect(Options::new(url)).await.unwrap();
+    assert!(!*store.ready().borrow());
+    let error = store.now().await.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable(..)), "{error:?}");
+    let shown = format!("{error} {error:?} {store:?}");
+    assert!(shown.contains("me:***@") && !shown.contains("s3cret"), "{shown}");
+}
+
+#[tokio::test]
+async fn a_server_that_goes_and_comes_is_used_again() {
+    let mut server = Redis::start(&[]);
+    server.stop();
+    let store = RedisStore::connect(Options::new(server.url())).await.unwrap();
+    let mut ready = store.ready();
+    server.start_again();
+    within(ready.wait_for(|ready| *ready)).await.unwrap();
+    store.now().await.unwrap();
+
+    server.kill();
+    within(ready.wait_for(|ready| !*ready)).await.unwrap();
+    assert!(matches!(store.now().await, Err(StoreError::Unavailable(..))));
+    server.start_again();
+    within(ready.wait_for(|ready| *ready)).await.unwrap();
+    store.now().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_is_unavailable_within_the_bound() {
+    let server = Redis::start(&[]);
+    let bound = Duration::from_millis(300);
+    let options = Options { response_timeout: bound, ..Options::new(server.url()) };
+    let store = RedisStore::connect(options).await.unwrap();
+    ask(&server, &["CLIENT", "PAUSE", "1500", "ALL"]).await;
+    let asked = Instant::now();
+    assert!(matches!(store.now().await, Err(StoreError::Unavailable(..))));
+    assert!(asked.elapsed() < bound * 4, "{:?}", asked.elapsed());
+    until("the store is back", || async { store.now().await.is_ok() }).await;
+}
+
+#[tokio::test]
+async fn a_killed_server_has_kept_everything_when_it_is_back() {
+    let mut server = Redis::start(&[]);
+    let store = connect(&server).await;
+    let mut owner = Owner::of(&store, P).await;
+    let task = owner.create(&store).await;
+    let (claim, session) = (claim_of(task), session());
+    store.renew_session(&session).await.unwrap();
+    assert_eq!(store.claim(std::slice::from_ref(&claim)).await.unwrap(), [ClaimVerdict::Granted]);
+
+    server.kill();
+    server.start_again();
+    let mut ready = store.ready();
+    until("the store is back", || async { store.now().await.is_ok() }).await;
+    within(ready.wait_for(|ready| *ready)).await.unwrap();
+
+    let run = store.load_runs(&[task.run]).await.unwrap().remove(0).unwrap();
+    assert_eq!(run.head, "head");
+    assert!(matches!(&run.tasks[..], [(StepIndex(0), 1, TaskRecord::Claimed { .. })]), "{:?}", run.tasks);
+    assert_eq!(store.claim(&[claim]).await.unwrap(), [ClaimVerdict::Granted]);
+    assert_eq!(store.sessions().await.unwrap(), [session]);
+    assert_eq!(store.renew(&[(P, owner.epoch)], 10_000).await.unwrap(), [true]);
+    assert_eq!(store.commit(&[owner.next()]).await.unwrap(), [Verdict::Applied { duplicates: vec![] }]);
+}
+
+// -- scripts --------------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn lost_scripts_are_loaded_again() {
+    let server = Redis::start(&[]);
+    let store = connect(&server).await;
+    let mut owner = Owner::of(&store, P).await;
+    let task = owner.create(&store).await;
+    ask(&server, &["SCRIPT", "FLUSH"]).await;
+    assert_eq!(store.claim(&[claim_of(task)]).await.unwrap(), [ClaimVerdict::Granted]);
+    ask(&server, &["SCRIPT", "FLUSH"]).await;
+    let commits = [owner.next(), owner.next()];
+    let applied = Verdict::Applied { duplicates: vec![] };
+    assert_eq!(store.commit(&commits).await.unwrap(), [applied.clone(), applied]);
+}
+
+#[tokio::test]
+async fn every_call_keeps_to_one_slot_as_a_cluster_demands() {
+    let server = Redis::start(&["--cluster-enabled", "yes"]);
+    ask(&server, &["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]).await;
+    let options = Options::new(server.url());
+    let store = RedisStore::connect(options).await.unwrap();
+    until("the cluster is up", || async { store.found(64).await.is_ok() }).await;
+
+    let mut owner = Owner::of(&store, P).await;
+    let mut commit = owner.next();
+    let run = RunId::new(Uuid::now_v7(), P);
+    let mut delta = creation(run, "daily", true);
+    delta.timers.push((Timestamp::from_millis(5), Timer::Start(run)));
+    commit.runs.push(delta);
+    commit.workflows.push(millrace_store::WorkflowDelta::Put {
+        workflow: name("daily"),
+        version: 1,
+        source: "source".to_owned(),
+        head: "head".to_owned(),
+    });
+    store.commit(&[commit]).await.unwrap();
+    let task = TaskId { run, step: StepIndex(0), attempt: 1 };
+    let claim = claim_of(task);
+    assert_eq!(store.claim(std::slice::from_ref(&claim)).await.unwrap(), [ClaimVerdict::Granted]);
+    store.hand_back(&[(task, claim.token)]).await.unwrap();
+    store.claim(std::slice::from_ref(&claim)).await.unwrap();
+    let finish = Finish { task, token: claim.token, result: "{}".to_owned() };
+    assert_eq!(store.finish(&[finish]).await.unwrap(), [FinishVerdict::Stored]);
+    store.look_later(P, owner.epoch, &[(Timestamp::from_millis(1), task)]).await.unwrap();
+    store.revoke(P, owner.epoch, &[(task, millrace_store::Revoke::Anyway)]).await.unwrap();
+    store.watched(P, Timestamp::from_millis(i64::MAX), 0, 10).await.unwrap();
+    store.timers(P, Some((Timestamp::from_millis(4), Timer::Start(run))), 10).await.unwrap();
+    let line = millrace_store::LogChunk {
+        at: Timestamp::from_millis(1),
+        stream: millrace_store::LogStream::Stdout,
+        text: "hello".to_owned(),
+    };
+    store.append_log(task, std::slice::from_ref(&line), 100).await.unwrap();
+    assert_eq!(store.read_log(task, 0, 10).await.unwrap(), [line]);
+    let mut end = owner.next();
+    end.runs.push(ending(task));
+    store.commit(&[end]).await.unwrap();
+    let query = RunQuery { partitions: 64, limit: 10, workflow: Some(name("daily")), after: None };
+    assert_eq!(store.list_runs(&query).await.unwrap().len(), 1);
+    store.load_runs(&[run]).await.unwrap();
+    assert_eq!(store.expire(P, Timestamp::from_millis(i64::MAX), 0).await.unwrap(), 1);
+    assert!(store.list_runs(&query).await.unwrap().is_empty());
+    assert_eq!(store.list_workflows(P).await.unwrap().len(), 1);
+    assert!(store.load_workflow(P, &name("daily"), None).await.unwrap().is_some());
+    let session = session();
+    store.renew_session(&session).await.unwrap();
+    store.sessions().await.unwrap();
+    store.end_session(session.id).await.unwrap();
+    store.meet(owner.id, 1_000).await.unwrap();
+    store.leave(owner.id).await.unwrap();
+    store.release(&[(P, owner.epoch)]).await.unwrap();
+}
+
+// -- full -----------------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn with_full_memory_what_runs_can_end_and_nothing_new_is_taken() {
+    let server = Redis::start(&[]);
+    let store = connect(&server).await;
+    let mut owner = Owner::of(&store, P).await;
+    let task = owner.create(&store).await;
+    let waiting = owner.create(&store).await;
+    let claim = claim_of(task);
+    store.claim(std::slice::from_ref(&claim)).await.unwrap();
+    ask(&server, &["CONFIG", "SET", "maxmemory", "1"]).await;
+
+    let mut creating = owner.next();
+    creating.runs.push(creation(RunId::new(Uuid::now_v7(), P), "adhoc", false));
+    owner.seq = Seq(owner.seq.0 - 1);
+    assert!(matches!(store.commit(&[creating]).await, Err(StoreError::Full(_))));
+    assert!(matches!(store.claim(&[claim_of(waiting)]).await, Err(StoreError::Full(_))));
+
+    let finish = Finish { task, token: claim.token, result: "{}".to_owned() };
+    assert_eq!(store.finish(&[finish]).await.unwrap(), [FinishVerdict::Stored]);
+    store.renew_session(&session()).await.unwrap();
+    store.meet(owner.id, 1_000).await.unwrap();
+    assert_eq!(store.renew(&[(P, owner.epoch)], 10_000).await.unwrap(), [true]);
+    let mut end = owner.next();
+    end.runs.push(ending(task));
+    assert_eq!(store.commit(&[end]).await.unwrap(), [Verdict::Applied { duplicates: vec![] }]);
+    assert_eq!(store.expire(P, Timestamp::from_millis(1), 10).await.unwrap(), 1);
+    store.release(&[(P, owner.epoch)]).await.unwrap();
+    Owner::of(&store, P).await;
+}
+
+// -- size -----------------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn a_commit_of_thousands_of_runs_and_one_of_a_very_large_run_are_applied_in_bounded_time() {
+    let server = Redis::start(&[]);
+    let store = connect(&server).await;
+    let mut owner = Owner::of(&store, P).await;
+    for count in [1_000, 9_000] {
+        let mut commit = owner.next();
+        let runs = (0..count).map(|_| creation(RunId::new(Uuid::now_v7(), P), "adhoc", false));
+        commit.runs.extend(runs);
+        let began = Instant::now();
+        store.commit(&[commit]).await.unwrap();
+        assert!(began.elapsed() < Duration::from_secs(3), "{count} took {:?}", began.elapsed());
+    }
+    let mut commit = owner.next();
+    let run = RunId::new(Uuid::now_v7(), P);
+    let mut delta = creation(run, "large", false);
+    delta.steps = (0..9_000).map(|step| (StepIndex(step), "{}".to_owned())).collect();
+    commit.runs.push(delta);
+    store.commit(&[commit]).await.unwrap();
+    assert_eq!(store.load_runs(&[run]).await.unwrap().remove(0).unwrap().steps.len(), 9_000);
+
+    let query = RunQuery { partitions: 64, limit: 20_000, ..RunQuery::default() };
+    assert_eq!(store.list_runs(&query).await.unwrap().len(), 10_001);
+}
+
+#[tokio::test]
+async fn a_commit_with_a_duplicate_applies_the_rest_and_what_follows_and_answers_so_again() {
+    let server = Redis::start(&[]);
+    let store = connect(&server).await;
+    let mut owner = Owner::of(&store, P).await;
+    let old = owner.create(&store).await.run;
+    let (first, second) = (RunId::new(Uuid::now_v7(), P), RunId::new(Uuid::now_v7(), P));
+    let mut commits = [owner.next(), owner.next()];
+    commits[0].runs = vec![creation(old, "adhoc", false), creation(first, "adhoc", false)];
+    commits[1].runs = vec![creation(second, "adhoc", false)];
+    let (duplicate, plain) =
+        (Verdict::Applied { duplicates: vec![old] }, Verdict::Applied { duplicates: vec![] });
+    assert_eq!(store.commit(&commits[..1]).await.unwrap(), vec![duplicate.clone()]);
+    assert_eq!(store.commit(&commits[..1]).await.unwrap(), [duplicate]);
+    assert_eq!(store.commit(&commits[1..]).await.unwrap(), vec![plain.clone()]);
+    assert!(store.load_runs(&[first, second]).await.unwrap().iter().all(Option::is_some));
+
+    // Both at once: the one that follows is not fenced off by the wait of the first.
+    let mut commits = [owner.next(), owner.next()];
+    commits[0].runs = vec![creation(old, "adhoc", false)];
+    let verdicts = store.commit(&commits).await.unwrap();
+    assert_eq!(verdicts, [Verdict::Applied { duplicates: vec![old] }, plain]);
+}
+
+#[tokio::test]
+async fn many_young_keyed_runs_do_not_stand_in_the_way_of_what_may_be_forgotten() {
+    let server = Redis::start(&[]);
+    let store = connect(&server).await;
+    let mut owner = Owner::of(&store, P).await;
+    let now = store.now().await.unwrap();
+    let mut commit = owner.next();
+    let mut add = |keyed: bool, created_at: Timestamp, expires_at: i64| {
+        let run = RunId::new(Uuid::now_v7(), P);
+        let mut delta = creation(run, "daily", keyed);
+        delta.create.as_mut().unwrap().created_at = created_at;
+        delta.expires_at = Some(Timestamp::from_millis(expires_at));
+        commit.runs.push(delta);
+        run
+    };
+    let young: Vec<RunId> = (0..500).map(|_| add(true, now, 1)).collect();
+    let old_keyed = add(true, now - Duration::from_secs(25 * 3_600), 2);
+    let plain = add(false, now, 3);
+    store.commit(&[commit]).await.unwrap();
+
+    let mut forgotten = 0;
+    while forgotten < 2 {
+        let count = store.expire(P, Timestamp::from_millis(10), 1_000).await.unwrap();
+        assert!(count > 0, "{forgotten} of 2 were forgotten");
+        forgotten += count;
+    }
+    assert_eq!(store.expire(P, Timestamp::from_millis(10), 0).await.unwrap(), 0);
+    assert_eq!(store.load_runs(&[old_keyed, plain]).await.unwrap(), [None, None]);
+    assert!(store.load_runs(&young).await.unwrap().iter().all(Option::is_some));
+    let query = RunQuery { partitions: 64, limit: 1_000, workflow: Some(name("daily")), after: None };
+    assert_eq!(store.list_runs(&query).await.unwrap().len(), 500);
+}
+
+// -- the ground these stand on --------------------------------------------------------------------------
+
+async fn connect(server: &Redis) -> RedisStore {
+    RedisStore::connect(Options::new(server.url())).await.unwrap()
+}
+
+/// Speaks to the server past the store.
+async fn ask(server: &Redis, words: &[&str]) {
+    let client = redis::Client::open(server.url()).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let mut command = redis::cmd(words[0]);
+    command.arg(&words[1..]);
+    let _: redis::Value = command.query_async(&mut connection).await.unwrap();
+}
+
+async fn within<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(20), future).await.expect("within 20 s")
+}
+
+async fn until<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !condition().await {
+        assert!(Instant::now() < deadline, "{what} did not happen within 20 s");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Owner of a partition.
+struct Owner {
+    id: ProducerId,
+    partition: PartitionId,
+    epoch: Epoch,
+    seq: Seq,
+}
+
+impl Owner {
+    async fn of(store: &RedisStore, partition: PartitionId) -> Self {
+        let id = ProducerId(Uuid::new_v4());
+        match store.acquire(&[partition], id, 60_000).await.unwrap().remove(0) {
+            Acquired::Owned { epoch, .. } => Self { id, partition, epoch, seq: Seq(0) },
+            held @ Acquired::Held { .. } => panic!("{held:?}"),
+        }
+    }
+
+    /// An empty commit that follows the last one.
+    fn next(&mut self) -> Commit {
+        self.seq = self.seq.next();
+        Commit {
+            partition: self.partition,
+            epoch: self.epoch,
+            seq: self.seq,
+            published_until: Timestamp::default(),
+            runs: Vec::new(),
+            workflows: Vec::new(),
+            timers: Vec::new(),
+            cleared: Vec::new(),
+        }
+    }
+
+    /// Commits a new run; its one task.
+    async fn create(&mut self, store: &RedisStore) -> TaskId {
+        let run = RunId::new(Uuid::now_v7(), self.partition);
+        let mut commit = self.next();
+        commit.runs.push(creation(run, "adhoc", false));
+        let verdicts = store.commit(&[commit]).await.unwrap();
+        assert_eq!(verdicts, [Verdict::Applied { duplicates: vec![] }]);
+        TaskId { run, step: StepIndex(0), attempt: 1 }
+    }
+}
+
+fn name(workflow: &str) -> WorkflowName {
+    workflow.parse().unwrap()
+}
+
+fn creation(run: RunId, workflow: &str, keyed: bool) -> RunDelta {
+    let at = Timestamp::from_millis(1);
+    let mut delta = RunDelta::new(run);
+    delta.create =
+        Some(NewRun { created_at: at, workflow: name(workflow), keyed, definition: "definition".to_owned() });
+    delta.head = Some("head".to_owned());
+    delta.dispatched.push(Dispatched { step: StepIndex(0), attempt: 1, at, look_at: at });
+    delta
+}
+
+/// The run of `task` ends with it, and may be forgotten from millisecond 1 on.
+fn ending(task: TaskId) -> RunDelta {
+    let mut delta = RunDelta::new(task.run);
+    delta.retired.push((task.step, task.attempt));
+    delta.expires_at = Some(Timestamp::from_millis(1));
+    delta
+}
+
+fn claim_of(task: TaskId) -> Claim {
+    Claim { task, token: ClaimToken(Uuid::new_v4()), session: SessionId(Uuid::new_v4()) }
+}
+
+fn session() -> Session {
+    Session {
+        id: SessionId(Uuid::new_v4()),
+        count: 1,
+        host: "host".to_owned(),
+        pid: 1,
+        pools: vec!["default".to_owned()],
+        slots: 4,
+        running: 1,
+        draining: false,
+        started_at: 1,
+        labels: Vec::new(),
+    }
+}

@@ -1,0 +1,316 @@
+//! What only the embedded store promises: its file outlives the process and is refused when it cannot be right;
+//! and its clock is an argument, so that lapsing is tested to the millisecond.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use millrace_domain::{
+    ClaimToken, Epoch, PartitionId, ProducerId, RunId, Seq, SessionId, StepIndex, TaskId, Timestamp,
+    WorkflowName,
+};
+use millrace_store::sqlite::{Clock, SqliteStore};
+use millrace_store::{
+    Acquired, Claim, ClaimVerdict, Commit, Dispatched, Finish, FinishVerdict, NewRun, RunDelta, Session,
+    Store, StoreError, TaskRecord, Timer, Verdict,
+};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+const P: PartitionId = PartitionId(5);
+
+fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+fn folder() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("store.db");
+    (folder, file)
+}
+
+fn manual(start: i64) -> (Arc<AtomicI64>, Clock) {
+    let hand = Arc::new(AtomicI64::new(start));
+    let clock = hand.clone();
+    (hand, Arc::new(move || at(clock.load(Ordering::SeqCst))))
+}
+
+async fn take(store: &SqliteStore, owner: ProducerId, ttl_ms: u64) -> Acquired {
+    store.acquire(&[P], owner, ttl_ms).await.unwrap().remove(0)
+}
+
+async fn own(store: &SqliteStore) -> Epoch {
+    let answer = take(store, ProducerId(Uuid::new_v4()), 600_000).await;
+    let Acquired::Owned { epoch, .. } = answer else { panic!("{answer:?}") };
+    epoch
+}
+
+/// A commit that creates a run with an attempt and a timer.
+fn creating(epoch: Epoch, seq: u64) -> (Commit, TaskId) {
+    let run = RunId::new(Uuid::now_v7(), P);
+    let mut delta = RunDelta::new(run);
+    delta.create = Some(NewRun {
+        created_at: at(1),
+        workflow: WorkflowName::adhoc(),
+        keyed: false,
+        definition: "definition".into(),
+    });
+    delta.head = Some("head".into());
+    delta.dispatched.push(Dispatched { step: StepIndex(0), attempt: 1, at: at(2), look_at: at(3) });
+    delta.timers.push((at(4), Timer::RunTimeout(run)));
+    let commit = Commit {
+        partition: P,
+        epoch,
+        seq: Seq(seq),
+        published_until: at(9),
+        runs: vec![delta],
+        workflows: vec![],
+        timers: vec![],
+        cleared: vec![],
+    };
+    (commit, TaskId { run, step: StepIndex(0), attempt: 1 })
+}
+
+/// The database as a crash at this moment would leave it.
+fn crashed_copy(file: &Path, to: &Path) -> PathBuf {
+    let copy = to.join("copy.db");
+    fs::copy(file, &copy).unwrap();
+    fs::copy(wal(file), wal(&copy)).unwrap();
+    copy
+}
+
+fn wal(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push("-wal");
+    name.into()
+}
+
+fn refusal(result: Result<SqliteStore, StoreError>) -> StoreError {
+    match result {
+        Ok(_) => panic!("it was opened"),
+        Err(error) => error,
+    }
+}
+
+#[tokio::test]
+async fn what_was_answered_is_there_after_a_restart() {
+    let (_folder, file) = folder();
+    let store = SqliteStore::open(&file).unwrap();
+    assert_eq!(store.found(32).await.unwrap(), 32);
+    let epoch = own(&store).await;
+    let (commit, task) = creating(epoch, 1);
+    store.commit(std::slice::from_ref(&commit)).await.unwrap();
+    let claim = Claim { task, token: ClaimToken(Uuid::new_v4()), session: SessionId(Uuid::new_v4()) };
+    assert_eq!(store.claim(std::slice::from_ref(&claim)).await.unwrap(), [ClaimVerdict::Granted]);
+    drop(store);
+
+    let store = SqliteStore::open(&file).unwrap();
+    assert_eq!(store.found(64).await.unwrap(), 32);
+    assert_eq!(store.commit(&[commit]).await.unwrap(), [Verdict::Applied { duplicates: vec![] }]);
+    assert_eq!(store.timers(P, None, 10).await.unwrap(), [(at(4), Timer::RunTimeout(task.run))]);
+    let record = store.tasks(&[task]).await.unwrap().remove(0);
+    assert!(matches!(record, Some(TaskRecord::Claimed { session, .. }) if session == claim.session));
+    let finish = Finish { task, token: claim.token, result: "end".into() };
+    assert_eq!(store.finish(&[finish]).await.unwrap(), [FinishVerdict::Stored]);
+    let answer = take(&store, ProducerId(Uuid::new_v4()), 1_000).await;
+    assert!(matches!(answer, Acquired::Held { .. }), "{answer:?}");
+}
+
+#[tokio::test]
+async fn what_was_answered_is_there_after_a_crash() {
+    let (folder, file) = folder();
+    let store = SqliteStore::open(&file).unwrap();
+    let epoch = own(&store).await;
+    let mut tasks = Vec::new();
+    for seq in 1..=20 {
+        let (commit, task) = creating(epoch, seq);
+        store.commit(&[commit]).await.unwrap();
+        tasks.push(task);
+    }
+    let after = SqliteStore::open(crashed_copy(&file, folder.path())).unwrap();
+    let records = after.tasks(&tasks).await.unwrap();
+    assert!(records.iter().all(Option::is_some), "{records:?}");
+    let (next, _) = creating(epoch, 21);
+    assert_eq!(after.commit(&[next]).await.unwrap(), [Verdict::Applied { duplicates: vec![] }]);
+}
+
+#[tokio::test]
+async fn a_log_that_was_torn_loses_its_last_transactions_whole() {
+    let (folder, file) = folder();
+    let store = SqliteStore::open(&file).unwrap();
+    let epoch = own(&store).await;
+    let mut commits = Vec::new();
+    for seq in 1..=20 {
+        commits.push(creating(epoch, seq));
+        store.commit(&[commits[commits.len() - 1].0.clone()]).await.unwrap();
+    }
+    let copy = crashed_copy(&file, folder.path());
+    let log = fs::OpenOptions::new().write(true).open(wal(&copy)).unwrap();
+    log.set_len(log.metadata().unwrap().len() * 2 / 3 + 100).unwrap();
+
+    let after = SqliteStore::open(&copy).unwrap();
+    let (probe, _) = creating(epoch, 1_000);
+    let verdict = after.commit(&[probe]).await.unwrap().remove(0);
+    let Verdict::Fenced { epoch: stored, seq } = verdict else { panic!("{verdict:?}") };
+    assert_eq!(stored, epoch);
+    assert!(0 < seq.0 && seq.0 < 20, "{seq:?}");
+    // What the seq says is there is there, and nothing of what follows.
+    for (commit, task) in commits {
+        let run = after.load_runs(&[task.run]).await.unwrap().remove(0);
+        assert_eq!(run.is_some(), commit.seq <= seq);
+        assert_eq!(run.is_some_and(|run| run.tasks.len() == 1), commit.seq <= seq);
+    }
+}
+
+#[tokio::test]
+async fn a_file_in_use_is_refused_until_it_is_closed() {
+    let (_folder, file) = folder();
+    let store = SqliteStore::open(&file).unwrap();
+    let error = refusal(SqliteStore::open(&file));
+    assert!(matches!(error, StoreError::Configuration(_)), "{error:?}");
+    assert!(error.to_string().contains("in use") && error.to_string().contains("--data"), "{error}");
+    own(&store).await;
+    drop(store);
+    SqliteStore::open(&file).unwrap();
+}
+
+#[test]
+fn a_file_of_a_newer_version_is_refused_and_left_as_it_is() {
+    let (_folder, file) = folder();
+    drop(SqliteStore::open(&file).unwrap());
+    let newer = rusqlite::Connection::open(&file).unwrap();
+    newer.pragma_update(None, "user_version", 99).unwrap();
+    drop(newer);
+    let error = refusal(SqliteStore::open(&file));
+    assert!(matches!(error, StoreError::Configuration(_)), "{error:?}");
+    assert!(error.to_string().contains("version 99") && error.to_string().contains("newer"), "{error}");
+    let version: i64 = rusqlite::Connection::open(&file)
+        .unwrap()
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .unwrap();
+    assert_eq!(version, 99);
+}
+
+#[test]
+fn the_database_of_another_program_is_refused() {
+    for preparation in ["CREATE TABLE theirs (x)", "PRAGMA user_version = 1", "PRAGMA application_id = 7"] {
+        let (_folder, file) = folder();
+        rusqlite::Connection::open(&file).unwrap().execute_batch(preparation).unwrap();
+        let error = refusal(SqliteStore::open(&file));
+        assert!(matches!(error, StoreError::Configuration(_)), "{preparation}: {error:?}");
+        assert!(error.to_string().contains("another program"), "{error}");
+    }
+}
+
+#[test]
+fn a_file_that_is_no_database_is_refused_and_left_as_it_is() {
+    let (_folder, file) = folder();
+    let text = "name: daily_sales\n".repeat(100);
+    fs::write(&file, &text).unwrap();
+    let error = refusal(SqliteStore::open(&file));
+    assert!(matches!(error, StoreError::Corrupt(_)), "{error:?}");
+    assert!(error.to_string().contains("move it away"), "{error}");
+    assert_eq!(fs::read_to_string(&file).unwrap(), text);
+}
+
+#[test]
+fn a_missing_folder_is_named() {
+    let (folder, _) = folder();
+    let error = refusal(SqliteStore::open(folder.path().join("missing/store.db")));
+    assert!(matches!(error, StoreError::Configuration(_)), "{error:?}");
+    assert!(error.to_string().contains("missing/store.db"), "{error}");
+    let error = refusal(SqliteStore::open(folder.path()));
+    assert!(matches!(error, StoreError::Configuration(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_damaged_page_is_said_and_not_taken_for_an_answer() {
+    let (_folder, file) = folder();
+    let store = SqliteStore::open(&file).unwrap();
+    let epoch = own(&store).await;
+    for seq in 1..=200 {
+        store.commit(&[creating(epoch, seq).0]).await.unwrap();
+    }
+    drop(store);
+    let mut bytes = fs::read(&file).unwrap();
+    // The first page holds the schema; everything after it is overwritten.
+    bytes[4_096..].fill(0xAB);
+    fs::write(&file, bytes).unwrap();
+    let store = SqliteStore::open(&file).unwrap();
+    let (commit, _) = creating(epoch, 201);
+    let error = store.commit(&[commit]).await.unwrap_err();
+    assert!(matches!(error, StoreError::Corrupt(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_partition_lapses_at_the_millisecond() {
+    let (hand, clock) = manual(1_000_000);
+    let store = SqliteStore::memory_with_clock(clock).unwrap();
+    let (first, second) = (ProducerId(Uuid::new_v4()), ProducerId(Uuid::new_v4()));
+    take(&store, first, 500).await;
+    hand.store(1_000_499, Ordering::SeqCst);
+    assert_eq!(take(&store, second, 500).await, Acquired::Held { owner: first, until: at(1_000_500) });
+    hand.store(1_000_500, Ordering::SeqCst);
+    let answer = take(&store, second, 500).await;
+    assert!(matches!(answer, Acquired::Owned { epoch: Epoch(1_000_500_000), .. }), "{answer:?}");
+}
+
+#[tokio::test]
+async fn epochs_rise_though_the_clock_goes_back() {
+    let (hand, clock) = manual(1_000_000);
+    let store = SqliteStore::memory_with_clock(clock).unwrap();
+    let owner = ProducerId(Uuid::new_v4());
+    take(&store, owner, 500).await;
+    hand.store(1_000, Ordering::SeqCst);
+    for expected in [1_000_000_001, 1_000_000_002] {
+        let answer = take(&store, owner, 500).await;
+        let Acquired::Owned { epoch, .. } = answer else { panic!("{answer:?}") };
+        assert_eq!(epoch, Epoch(expected));
+    }
+}
+
+#[tokio::test]
+async fn a_session_is_seen_for_an_hour() {
+    let (hand, clock) = manual(0);
+    let store = SqliteStore::memory_with_clock(clock).unwrap();
+    let session = Session {
+        id: SessionId(Uuid::new_v4()),
+        count: 1,
+        host: "h".into(),
+        pid: 1,
+        pools: vec![],
+        slots: 1,
+        running: 0,
+        draining: false,
+        started_at: 0,
+        labels: vec![],
+    };
+    store.renew_session(&session).await.unwrap();
+    hand.store(3_600_000, Ordering::SeqCst);
+    assert_eq!(store.sessions().await.unwrap(), std::slice::from_ref(&session));
+    hand.store(3_600_001, Ordering::SeqCst);
+    assert_eq!(store.sessions().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_keyed_run_stays_for_a_day_to_the_millisecond() {
+    let day = Duration::from_secs(86_400);
+    let (hand, clock) = manual(0);
+    let store = SqliteStore::memory_with_clock(clock).unwrap();
+    let (mut commit, task) = creating(own(&store).await, 1);
+    if let Some(new) = &mut commit.runs[0].create {
+        new.keyed = true;
+    }
+    commit.runs[0].expires_at = Some(at(5));
+    store.commit(&[commit]).await.unwrap();
+    let end = at(1) + day;
+    hand.store(end.as_millis() - 1, Ordering::SeqCst);
+    assert_eq!(store.expire(P, end, 0).await.unwrap(), 0);
+    hand.store(end.as_millis(), Ordering::SeqCst);
+    assert_eq!(store.expire(P, end, 0).await.unwrap(), 1);
+    assert_eq!(store.load_runs(&[task.run]).await.unwrap(), [None]);
+}

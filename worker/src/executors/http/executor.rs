@@ -1,0 +1,52 @@
+//! One request, from the task to its end.
+
+use std::time::Instant;
+
+use async_trait::async_trait;
+use millrace_domain::task::Task;
+use reqwest::Client;
+use tokio::sync::OnceCell;
+
+use super::request::Request;
+use super::{client, response};
+use crate::executors::{Ended, Execution, Executor};
+use crate::settings::HttpSettings;
+
+/// Makes requests. The client, with its certificates, is built at first use. A default crypto provider of
+/// `rustls` must have been installed by then.
+#[derive(Debug)]
+pub struct Http {
+    settings: HttpSettings,
+    client: OnceCell<Client>,
+}
+
+impl Http {
+    /// Costs nothing yet.
+    pub fn new(settings: HttpSettings) -> Self {
+        Self { settings, client: OnceCell::new() }
+    }
+
+    async fn request(&self, task: &Task, context: &Execution) -> Result<Ended, String> {
+        let request = Request::parse(task, &self.settings)?;
+        let client = self.client.get_or_try_init(|| async { client::build(&self.settings) }).await?;
+        let started = Instant::now();
+        let failed = |error| format!("{} failed: {}", request.shown(), client::explain(error));
+        let answer = request.send(client).await.map_err(failed)?;
+        let answer = response::read(answer, self.settings.body_limit_bytes).await.map_err(failed)?;
+        let took = started.elapsed().as_millis();
+        context.log.say(&format!("{}: status {} after {took} ms\n", request.shown(), answer.status));
+        Ok(answer.judge(&request.expect))
+    }
+}
+
+#[async_trait]
+impl Executor for Http {
+    async fn execute(&self, task: &Task, context: &Execution) -> Ended {
+        tokio::select! {
+            biased;
+            // Dropping the request closes its connection.
+            reason = context.stop.reason() => Ended::stopped(reason, task),
+            ended = self.request(task, context) => ended.unwrap_or_else(|reason| Ended::failed(None, reason)),
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! `run:`, or `uses: shell`: a script in a process of its own. Values reach it as environment variables only,
+//! so none can become code.
+
+use std::io;
+use std::path::Path;
+use std::process::ExitStatus;
+
+use async_trait::async_trait;
+use millrace_domain::task::Task;
+use nix::errno::Errno;
+use serde::Deserialize;
+
+use super::{Ended, Execution, Executor};
+use crate::environment::{Environment, Inherited};
+use crate::process::{self, End, Launch, Surroundings};
+use crate::program;
+use crate::settings::Settings;
+use crate::step_outputs::{OutputsDirectory, OutputsFile};
+
+/// Runs scripts.
+#[derive(Debug)]
+pub struct Shell {
+    inherited: Inherited,
+    outputs: OutputsDirectory,
+}
+
+/// `with`.
+#[derive(Debug, Deserialize)]
+struct Script {
+    run: String,
+    #[serde(default = "default_shell")]
+    shell: Vec<String>,
+}
+
+fn default_shell() -> Vec<String> {
+    ["sh", "-e", "-c"].map(str::to_owned).to_vec()
+}
+
+impl Shell {
+    /// Reads the worker's environment once.
+    pub fn new(settings: &Settings) -> Self {
+        let inherited = Inherited::new(&settings.pass_env, |name| std::env::var_os(name));
+        let outputs = OutputsDirectory::new();
+        if let Some(guardian) = &settings.guardian {
+            guardian.remove_afterwards(outputs.path());
+        }
+        Self { inherited, outputs }
+    }
+
+    /// What to start. The error is why the task failed.
+    fn prepare(&self, task: &Task, settings: &Settings, outputs: &OutputsFile) -> Result<Launch, String> {
+        let script = Script::deserialize(&task.with).map_err(|error| {
+            format!("a shell task needs `run`, a script, and may have `shell`, a list: {error}")
+        })?;
+        let shell = script.shell.first().ok_or("`shell` is empty: expected a program and its arguments")?;
+        let directory = match &task.working_dir {
+            Some(relative) => settings.work_dir.join(relative),
+            None => settings.work_dir.clone(),
+        };
+        program::check_directory(&directory)?;
+        let environment = Environment::new(&self.inherited, task, settings, outputs.path())?;
+        let program = program::find(shell, environment.get("PATH").unwrap_or_default(), &directory)?;
+        let arguments = script.shell.iter().chain([&script.run]).map(Into::into).collect();
+        Ok(Launch { program, arguments, directory, environment })
+    }
+}
+
+#[async_trait]
+impl Executor for Shell {
+    async fn execute(&self, task: &Task, context: &Execution) -> Ended {
+        if let Some(reason) = context.stop.now() {
+            return Ended::stopped(reason, task);
+        }
+        let settings = &context.settings;
+        let outputs = match self.outputs.file() {
+            Ok(file) => file,
+            Err(error) => {
+                let place = self.outputs.path().display();
+                return Ended::failed(None, format!("no file for outputs could be made in {place}: {error}"));
+            }
+        };
+        let launch = match self.prepare(task, settings, &outputs) {
+            Ok(launch) => launch,
+            Err(reason) => return Ended::failed(None, reason),
+        };
+        let around = Surroundings {
+            log: &context.log,
+            stop: &context.stop,
+            guardian: settings.guardian.as_ref(),
+            kill_grace: settings.kill_grace,
+            mark: (settings.session.to_string(), task.id().to_string()),
+        };
+        match process::run(&launch, &around).await {
+            Ok(End::Exited { status, last_error }) => {
+                exited(status, last_error, outputs.read(settings.output_limit_bytes))
+            }
+            Ok(End::Stopped(reason)) => Ended::stopped(reason, task),
+            Err(error) => Ended::failed(None, not_started(&launch.program, &error)),
+        }
+    }
+}
+
+type Outputs = Result<serde_json::Map<String, serde_json::Value>, String>;
+
+fn exited(status: ExitStatus, last_error: Option<String>, outputs: Outputs) -> Ended {
+    if status.success() {
+        return match outputs {
+            Ok(outputs) => Ended::succeeded(Some(0), outputs),
+            Err(reason) => Ended::failed(Some(0), reason),
+        };
+    }
+    let (code, mut words) = process::describe(status);
+    // Shells answer so (POSIX, "Exit Status for Commands").
+    match code {
+        Some(126) => words.push_str(": command not executable"),
+        Some(127) => words.push_str(": command not found"),
+        _ => {}
+    }
+    if let Some(line) = last_error {
+        words = format!("{words}: {line}");
+    }
+    // Outputs of a failed attempt are kept when they can be read: they may say how far it came.
+    Ended { outputs: outputs.unwrap_or_default(), ..Ended::failed(code, words) }
+}
+
+/// Why a program that was found did not start.
+fn not_started(program: &Path, error: &io::Error) -> String {
+    let shown = program.display();
+    match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::E2BIG) => format!(
+            "program {shown} could not be started: the script or one environment variable is over 128 KiB, or all \
+             of them are over the system's limit"
+        ),
+        Some(Errno::ENOENT) => {
+            format!("program {shown} could not be started: the interpreter in its first line is missing")
+        }
+        Some(Errno::ENOEXEC) => {
+            format!(
+                "program {shown} could not be started: it is no program for this machine, or a script without #!"
+            )
+        }
+        Some(Errno::EAGAIN) => {
+            format!("program {shown} could not be started: the worker may not have more processes")
+        }
+        _ => format!("program {shown} could not be started: {error}"),
+    }
+}

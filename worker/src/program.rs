@@ -1,0 +1,111 @@
+//! Finds the program of a task, as `execvp` would in the task's own PATH and directory, and says why not in
+//! words. Done here since a path that is complete lets the process start without a fork of the worker.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{AccessFlags, access};
+
+/// Why a program cannot be started, for people.
+pub(crate) type Reason = String;
+
+/// The complete path of `program` for a task that starts in `directory` with the search path `path`.
+pub(crate) fn find(program: &str, path: &OsStr, directory: &Path) -> Result<PathBuf, Reason> {
+    if program.is_empty() {
+        return Err("the program to run is an empty text: name one in `shell`".to_owned());
+    }
+    if program.contains('/') {
+        let candidate = directory.join(program);
+        return match look_at(&candidate) {
+            Look::Executable => Ok(candidate),
+            Look::Absent => {
+                Err(format!("program `{program}` was not found: there is no {}", candidate.display()))
+            }
+            Look::NotExecutable => Err(not_executable(program, &candidate)),
+        };
+    }
+    let mut blocked = None;
+    for entry in path.as_bytes().split(|&byte| byte == b':') {
+        let candidate = directory.join(OsStr::from_bytes(entry)).join(program);
+        match look_at(&candidate) {
+            Look::Executable => return Ok(candidate),
+            Look::NotExecutable => blocked = blocked.or(Some(candidate)),
+            Look::Absent => {}
+        }
+    }
+    Err(match blocked {
+        Some(candidate) => not_executable(program, &candidate),
+        None => {
+            format!("program `{program}` was not found: it is in no directory of PATH={}", path.display())
+        }
+    })
+}
+
+/// Checks the directory in which a task is to start.
+pub(crate) fn check_directory(directory: &Path) -> Result<(), Reason> {
+    let shown = directory.display();
+    match fs::metadata(directory) {
+        Ok(metadata) if !metadata.is_dir() => Err(format!("working directory {shown} is not a directory")),
+        Ok(_) if access(directory, AccessFlags::X_OK).is_err() => {
+            Err(format!("working directory {shown} may not be entered by the worker: permission denied"))
+        }
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Err(format!(
+            "working directory {shown} does not exist: create it on the worker, or change working_dir"
+        )),
+        Err(error) => Err(format!("working directory {shown} cannot be used: {error}")),
+    }
+}
+
+enum Look {
+    Executable,
+    NotExecutable,
+    Absent,
+}
+
+fn look_at(candidate: &Path) -> Look {
+    match fs::metadata(candidate) {
+        Err(_) => Look::Absent,
+        Ok(metadata) if metadata.is_file() && access(candidate, AccessFlags::X_OK).is_ok() => {
+            Look::Executable
+        }
+        Ok(_) => Look::NotExecutable,
+    }
+}
+
+fn not_executable(program: &str, candidate: &Path) -> Reason {
+    let shown = candidate.display();
+    if candidate.is_dir() {
+        format!("program `{program}` is not executable: {shown} is a directory")
+    } else {
+        format!("program `{program}` is not executable: chmod +x {shown}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_program_is_found_by_path_and_by_name_and_its_absence_has_a_reason() {
+        let directory = tempfile::tempdir().unwrap();
+        let tool = directory.path().join("tool");
+        fs::write(&tool, "#!/bin/sh\n").unwrap();
+        let here = directory.path();
+        let reason = find("tool", here.as_os_str(), Path::new("/")).unwrap_err();
+        assert!(reason.contains("`tool` is not executable: chmod +x"), "{reason}");
+        fs::set_permissions(&tool, fs::Permissions::from_mode(0o755)).unwrap();
+        assert_eq!(find("tool", here.as_os_str(), Path::new("/")), Ok(tool.clone()));
+        assert_eq!(find("./tool", OsStr::new("/bin"), here), Ok(here.join("./tool")));
+        assert_eq!(find("tool", OsStr::new(""), here), Ok(tool));
+        let reason = find("nope", here.as_os_str(), here).unwrap_err();
+        assert!(reason.contains("program `nope` was not found"), "{reason}");
+        let reason = find("/bin", here.as_os_str(), here).unwrap_err();
+        assert!(reason.contains("is a directory"), "{reason}");
+    }
+}

@@ -1,0 +1,202 @@
+//! Brings the logs of all attempts to the store, behind the tasks' backs: they never wait for it. When the
+//! store is away, chunks wait in memory up to a bound; past it the oldest are dropped, with a note. It is not exactly
+//! once: a chunk whose append was stored but not answered is appended again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use millrace_domain::TaskId;
+use millrace_store::{LogChunk, Store, StoreError};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+use crate::backlog::Backlog;
+use crate::log::LogWriter;
+
+/// How much waits in memory for the store, by default.
+pub const BACKLOG_LIMIT_BYTES: usize = 16 * 1024 * 1024;
+
+/// How many appends are under way at once, each of another attempt.
+const SHIPPERS: usize = 8;
+const APPEND_TIMEOUT: Duration = Duration::from_secs(5);
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
+const FIRST_RETRY: Duration = Duration::from_millis(100);
+const LAST_RETRY: Duration = Duration::from_secs(2);
+
+/// The one thing the shipper needs of a store.
+#[async_trait]
+trait Append: Send + Sync + 'static {
+    async fn append(&self, task: TaskId, chunks: &[LogChunk], budget: u64) -> Result<(), StoreError>;
+}
+
+struct ToStore(Arc<dyn Store>);
+
+#[async_trait]
+impl Append for ToStore {
+    async fn append(&self, task: TaskId, chunks: &[LogChunk], budget: u64) -> Result<(), StoreError> {
+        self.0.append_log(task, chunks, budget).await
+    }
+}
+
+/// The background tasks that empty the backlog. They end when this is dropped.
+#[derive(Debug)]
+pub struct LogShipper {
+    backlog: Arc<Backlog>,
+    _shippers: JoinSet<()>,
+}
+
+impl LogShipper {
+    /// Starts shipping to `store`; at most `limit_bytes` wait for it. Needs a Tokio runtime.
+    pub fn start(store: Arc<dyn Store>, limit_bytes: usize) -> Self {
+        let store: Arc<dyn Append> = Arc::new(ToStore(store));
+        Self::to(&store, limit_bytes)
+    }
+
+    fn to(store: &Arc<dyn Append>, limit_bytes: usize) -> Self {
+        let backlog = Arc::new(Backlog::new(limit_bytes));
+        let mut shippers = JoinSet::new();
+        for _ in 0..SHIPPERS {
+            shippers.spawn(ship(Arc::clone(store), Arc::clone(&backlog)));
+        }
+        Self { backlog, _shippers: shippers }
+    }
+
+    /// The writer of one attempt, which keeps `budget_bytes` of its output.
+    pub fn writer(&self, task: TaskId, budget_bytes: u64) -> LogWriter {
+        LogWriter::to_store(Arc::clone(&self.backlog), task, budget_bytes)
+    }
+
+    /// Waits until all that was written of an attempt is in the store, at most 2 s: call it before the result
+    /// is reported. `false` when the time was not enough. Costs nothing for an attempt that wrote nothing.
+    pub async fn flush(&self, task: TaskId) -> bool {
+        match self.backlog.empty(task) {
+            Some(emptied) => matches!(timeout(FLUSH_TIMEOUT, emptied).await, Ok(Ok(()))),
+            None => true,
+        }
+    }
+
+    /// Waits until everything is in the store, at most `within`. `false` when the time was not enough.
+    pub async fn close(self, within: Duration) -> bool {
+        let deadline = Instant::now() + within;
+        while let Some(task) = self.backlog.any() {
+            let Some(emptied) = self.backlog.empty(task) else { continue };
+            if timeout_at(deadline, emptied).await.is_err() {
+                return false;
+            }
+        }
+        true
+    }
+}
+
+async fn ship(store: Arc<dyn Append>, backlog: Arc<Backlog>) {
+    loop {
+        let batch = backlog.next().await;
+        let mut wait = FIRST_RETRY;
+        loop {
+            let appended =
+                timeout(APPEND_TIMEOUT, store.append(batch.task, &batch.chunks, batch.budget)).await;
+            match appended {
+                Ok(Ok(())) => break,
+                Ok(Err(StoreError::Unavailable(..) | StoreError::Full(_))) | Err(_) => {
+                    sleep(wait).await;
+                    wait = (wait * 2).min(LAST_RETRY);
+                }
+                Ok(Err(error)) => {
+                    tracing::warn!(task = %batch.task, %error, "a part of a log was refused and is dropped");
+                    break;
+                }
+            }
+        }
+        backlog.done(&batch);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use millrace_domain::{PartitionId, RunId, StepIndex};
+    use millrace_store::LogStream;
+
+    use super::*;
+    use crate::backlog::CHUNK_OVERHEAD_BYTES;
+
+    /// Keeps what it is given, unless it is away.
+    #[derive(Default)]
+    struct Shelf {
+        away: AtomicBool,
+        kept: Mutex<HashMap<TaskId, String>>,
+    }
+
+    #[async_trait]
+    impl Append for Shelf {
+        async fn append(&self, task: TaskId, chunks: &[LogChunk], _: u64) -> Result<(), StoreError> {
+            if self.away.load(Ordering::SeqCst) {
+                return Err(StoreError::Unavailable("here".into(), "away".into()));
+            }
+            let mut kept = self.kept.lock().unwrap();
+            kept.entry(task).or_default().extend(chunks.iter().map(|chunk| chunk.text.as_str()));
+            Ok(())
+        }
+    }
+
+    fn task(step: u32) -> TaskId {
+        TaskId { run: RunId::new(uuid::Uuid::nil(), PartitionId(1)), step: StepIndex(step), attempt: 1 }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flush_waits_until_all_of_an_attempt_is_stored_in_order() {
+        let shelf = Arc::new(Shelf::default());
+        let shipper = LogShipper::to(&(shelf.clone() as Arc<dyn Append>), BACKLOG_LIMIT_BYTES);
+        for step in 0..50 {
+            let log = shipper.writer(task(step), 1 << 20);
+            for line in 0..20 {
+                log.write(LogStream::Stdout, &format!("{line} "));
+                tokio::task::yield_now().await;
+            }
+        }
+        let expected: String = (0..20).map(|line| format!("{line} ")).collect();
+        for step in 0..50 {
+            assert!(shipper.flush(task(step)).await);
+            assert_eq!(shelf.kept.lock().unwrap()[&task(step)], expected);
+        }
+        assert!(shipper.flush(task(99)).await, "an attempt that wrote nothing has nothing to wait for");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn chunks_outlive_an_outage_of_the_store_and_a_flush_does_not_wait_for_ever() {
+        let shelf = Arc::new(Shelf::default());
+        shelf.away.store(true, Ordering::SeqCst);
+        let shipper = LogShipper::to(&(shelf.clone() as Arc<dyn Append>), BACKLOG_LIMIT_BYTES);
+        shipper.writer(task(0), 100).write(LogStream::Stdout, "kept");
+        assert!(!shipper.flush(task(0)).await);
+        shelf.away.store(false, Ordering::SeqCst);
+        assert!(shipper.close(Duration::from_secs(10)).await);
+        assert_eq!(shelf.kept.lock().unwrap()[&task(0)], "kept");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn past_the_bound_the_oldest_chunks_are_dropped_with_a_note() {
+        let shelf = Arc::new(Shelf::default());
+        shelf.away.store(true, Ordering::SeqCst);
+        let shipper = LogShipper::to(&(shelf.clone() as Arc<dyn Append>), 20 * (1 + CHUNK_OVERHEAD_BYTES));
+        // Once every shipper is busy with an attempt, what comes after has to wait.
+        for step in 0..SHIPPERS as u32 {
+            shipper.writer(task(step), 100).write(LogStream::Stdout, "x");
+            tokio::task::yield_now().await;
+        }
+        let log = shipper.writer(task(50), 1 << 20);
+        for letter in 'a'..='z' {
+            log.write(LogStream::Stdout, &letter.to_string());
+        }
+        shelf.away.store(false, Ordering::SeqCst);
+        assert!(shipper.close(Duration::from_secs(10)).await);
+        let kept = shelf.kept.lock().unwrap();
+        let note = "... 14 bytes of output dropped: the store did not take them in time\n";
+        assert_eq!(kept[&task(50)], format!("{note}opqrstuvwxyz"));
+        assert_eq!(kept[&task(0)], "x");
+    }
+}

@@ -1,0 +1,192 @@
+//! The file to which a task writes its outputs (`$MILLRACE_OUTPUT`), and what it may hold: `key=value` lines,
+//! or one JSON object.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::OFlag;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+/// The private directory of these files. Made at first use, removed when dropped.
+#[derive(Debug)]
+pub(crate) struct OutputsDirectory(PathBuf);
+
+impl OutputsDirectory {
+    /// Only names the directory: an unguessable name, so nobody can have made it before.
+    pub(crate) fn new() -> Self {
+        Self(std::env::temp_dir().join(format!("millrace-outputs-{}", Uuid::new_v4().simple())))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// A fresh, empty file.
+    pub(crate) fn file(&self) -> io::Result<OutputsFile> {
+        let path = self.0.join(Uuid::new_v4().simple().to_string());
+        let create = || OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+        match create() {
+            // At first use, or a cleaner of temporary files has been here.
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                DirBuilder::new().recursive(true).mode(0o700).create(&self.0)?;
+                create()?
+            }
+            created => created?,
+        };
+        Ok(OutputsFile(path))
+    }
+}
+
+impl Drop for OutputsDirectory {
+    fn drop(&mut self) {
+        // It may never have been made.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The file of one attempt, removed when dropped.
+#[derive(Debug)]
+pub(crate) struct OutputsFile(PathBuf);
+
+impl OutputsFile {
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Reads what the task wrote; the error says what is wrong with it.
+    pub(crate) fn read(&self, limit_bytes: usize) -> Result<Map<String, Value>, String> {
+        let bytes = match self.bytes(limit_bytes) {
+            Ok(bytes) => bytes,
+            // The task removed it: it has no outputs.
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Map::new()),
+            Err(error) => return Err(format!("the file of outputs cannot be read: {error}")),
+        };
+        if bytes.len() > limit_bytes {
+            return Err(format!(
+                "outputs are larger than {limit_bytes} bytes: write large data elsewhere and give its place"
+            ));
+        }
+        parse(&bytes)
+    }
+
+    fn bytes(&self, limit_bytes: usize) -> io::Result<Vec<u8>> {
+        // The task may have put anything in its place: never wait for a pipe, never follow a link.
+        let flags = OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW;
+        let file = OpenOptions::new().read(true).custom_flags(flags.bits()).open(&self.0)?;
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::Error::other("it is not a regular file any more"));
+        }
+        let mut bytes = Vec::new();
+        if metadata.len() > 0 {
+            File::take(file, limit_bytes as u64 + 1).read_to_end(&mut bytes)?;
+        }
+        Ok(bytes)
+    }
+}
+
+impl Drop for OutputsFile {
+    fn drop(&mut self) {
+        // The task may have removed it.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+fn parse(bytes: &[u8]) -> Result<Map<String, Value>, String> {
+    let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
+    if first == Some(&b'{') { parse_object(bytes) } else { parse_lines(bytes) }
+}
+
+fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, String> {
+    let object: Map<String, Value> = serde_json::from_slice(bytes)
+        .map_err(|error| format!("outputs must be key=value lines or one JSON object: {error}"))?;
+    match object.keys().find(|key| !is_key(key)) {
+        Some(key) => Err(format!("output {key:?} must match [a-z][a-z0-9_]*")),
+        None => Ok(object),
+    }
+}
+
+fn parse_lines(bytes: &[u8]) -> Result<Map<String, Value>, String> {
+    let mut outputs = Map::new();
+    for (index, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
+        let number = index + 1;
+        let line = str::from_utf8(line).map_err(|_| format!("outputs, line {number}: this is not UTF-8"))?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        let shown = || line.chars().take(60).collect::<String>();
+        let (key, value) = line
+            .split_once('=')
+            .ok_or_else(|| format!("outputs, line {number}: expected key=value, found {:?}", shown()))?;
+        if !is_key(key) {
+            return Err(format!(
+                "outputs, line {number}: the key in {:?} must match [a-z][a-z0-9_]*",
+                shown()
+            ));
+        }
+        outputs.insert(key.to_owned(), value.into());
+    }
+    Ok(outputs)
+}
+
+fn is_key(key: &str) -> bool {
+    key.starts_with(|c: char| c.is_ascii_lowercase())
+        && key.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn both_forms_are_read() {
+        let lines = parse(b"rows=3\n\nurl=http://x/?a=b\nempty=\n").unwrap();
+        assert_eq!(Value::Object(lines), json!({"rows": "3", "url": "http://x/?a=b", "empty": ""}));
+        let object = parse(b" \n{\"rows\": 3, \"tables\": [\"a\"]}\n").unwrap();
+        assert_eq!(Value::Object(object), json!({"rows": 3, "tables": ["a"]}));
+        assert_eq!(parse(b""), Ok(Map::new()));
+    }
+
+    #[test]
+    fn what_is_malformed_is_named_by_its_line() {
+        let reason = |bytes: &[u8]| parse(bytes).unwrap_err();
+        assert_eq!(reason(b"a=1\nnonsense\n"), "outputs, line 2: expected key=value, found \"nonsense\"");
+        assert!(reason(b"Rows=1").contains("line 1: the key in \"Rows=1\" must match"));
+        assert!(reason(b"a=\xff").contains("line 1: this is not UTF-8"));
+        assert!(reason(b"{\"a\": 1,\n \"b\" 2}").contains("line 2"), "{}", reason(b"{\"a\": 1,\n \"b\" 2}"));
+        assert!(reason(b"{\"a-b\": 1}").contains("\"a-b\" must match"));
+    }
+
+    #[test]
+    fn a_file_is_fresh_private_bounded_and_gone_afterwards() {
+        let directory = OutputsDirectory::new();
+        let file = directory.file().unwrap();
+        fs::write(file.path(), "a=12345").unwrap();
+        assert_eq!(file.read(7).unwrap()["a"], "12345");
+        assert!(file.read(6).unwrap_err().contains("larger than 6 bytes"));
+        let path = file.path().to_owned();
+        drop(file);
+        assert!(!path.exists());
+        let made = directory.path().to_owned();
+        assert!(made.exists());
+        drop(directory);
+        assert!(!made.exists());
+    }
+
+    #[test]
+    fn a_pipe_or_a_link_in_place_of_the_file_is_refused_without_waiting() {
+        let directory = OutputsDirectory::new();
+        let file = directory.file().unwrap();
+        fs::remove_file(file.path()).unwrap();
+        nix::unistd::mkfifo(file.path(), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert!(file.read(100).unwrap_err().contains("not a regular file"));
+        fs::remove_file(file.path()).unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", file.path()).unwrap();
+        assert!(file.read(100).is_err());
+    }
+}
