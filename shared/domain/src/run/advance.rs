@@ -1,11 +1,17 @@
 //! The state machine: `advance(run, event, now)`. Total: every event in every state either changes the run or
-//! is refused by name. The cost of an event is O(out-degree) of the steps it ends; only stopping a run, which
-//! happens once, looks at all steps.
+//! is refused by name; the tables are in [`run`](super). The cost of an event is O(out-degree) of the steps it ends;
+//! only stopping a run, which happens once, and each look at a stopped one go through all steps.
+//!
+//! A timer is taken at its word: whether it is due is the owner's to know, and an early one is not refused, since
+//! a refused timer is gone and nothing else would move the step on.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Action, Advanced, Attempts, Ended, Event, Head, Refusal, Run, RunState, RunTimer, Spec, StepState, dispatch};
+use super::{
+    Action, Advanced, Attempts, Ended, Event, Head, Refusal, Run, RunState, RunTimer, Spec, StepState,
+    dispatch,
+};
 use crate::definition::Workflow;
 use crate::task::TaskResult;
 use crate::{Outcome, RunId, StepIndex, Timestamp, retry};
@@ -17,7 +23,13 @@ const CANCEL_CHECK: Duration = Duration::from_secs(5);
 const CANCEL_FORCE: Duration = Duration::from_secs(30);
 
 /// A new run, and what to do first. It starts at `head.start_at`, or at once.
-pub fn create(id: RunId, workflow: Arc<Workflow>, spec: Arc<Spec>, head: Head, now: Timestamp) -> (Run, Advanced) {
+pub fn create(
+    id: RunId,
+    workflow: Arc<Workflow>,
+    spec: Arc<Spec>,
+    head: Head,
+    now: Timestamp,
+) -> (Run, Advanced) {
     let count = workflow.steps.len();
     let unmet = (0..count).map(|step| workflow.graph.dependencies(step.into()).len() as u32).collect();
     let steps = vec![StepState::Waiting; count];
@@ -45,9 +57,10 @@ pub fn advance(run: &mut Run, event: Event, now: Timestamp) -> Result<Advanced, 
     let out = &mut advanced;
     match (run.head.state, event) {
         (RunState::Waiting, Event::StartDue) => start(run, now, out),
-        (_, Event::StartDue) => return Err(Refusal::RunNotWaiting),
+        (_, Event::StartDue) | (RunState::Waiting, Event::TimedOut) => return Err(Refusal::RunNotWaiting),
         (_, Event::Result(result)) => {
             let attempts = current(run, result.step, result.attempt)?;
+            let result = believed(result);
             retire(out, result.step, result.attempt, result.outcome);
             ended_attempt(run, attempts, result, now, out);
         }
@@ -90,12 +103,13 @@ fn start(run: &mut Run, now: Timestamp, out: &mut Advanced) {
     run.head.state = RunState::Running;
     run.head.started_at = Some(now);
     out.head = true;
-    if let Some(timeout) = run.workflow.timeout {
-        out.actions.push(Action::Set(now + timeout, RunTimer::Timeout));
-    }
     let workflow = Arc::clone(&run.workflow);
     for step in workflow.graph.roots() {
         dispatch(run, *step, Attempts::default(), now, out);
+    }
+    // A run whose first steps all fail to render is over already, and needs no timer.
+    if let (Some(timeout), 1..) = (workflow.timeout, run.open) {
+        out.actions.push(Action::Set(now + timeout, RunTimer::Timeout));
     }
     settle(run, now, out);
 }
@@ -106,6 +120,17 @@ fn current(run: &Run, step: StepIndex, attempt: u32) -> Result<Attempts, Refusal
         None => Err(Refusal::NoSuchStep(step)),
         Some(StepState::Dispatched(attempts)) if attempts.attempt == attempt => Ok(*attempts),
         Some(_) => Err(Refusal::StaleAttempt { step, attempt }),
+    }
+}
+
+/// An attempt that was started cannot have been skipped: believed, its run would end well without it.
+fn believed(result: TaskResult) -> TaskResult {
+    match result.outcome {
+        Outcome::Skipped => {
+            let reason = Some("its worker reported skipped, which no attempt can be".to_owned());
+            TaskResult { outcome: Outcome::Failed, reason, ..result }
+        }
+        _ => result,
     }
 }
 
@@ -159,7 +184,14 @@ fn ended_attempt(run: &mut Run, attempts: Attempts, result: TaskResult, now: Tim
 }
 
 /// An attempt was lost: a new one at once, or the step fails when too many were lost.
-fn lost_attempt(run: &mut Run, step: StepIndex, attempts: Attempts, reason: String, now: Timestamp, out: &mut Advanced) {
+fn lost_attempt(
+    run: &mut Run,
+    step: StepIndex,
+    attempts: Attempts,
+    reason: String,
+    now: Timestamp,
+    out: &mut Advanced,
+) {
     let attempts = Attempts { lost: attempts.lost + 1, ..attempts };
     if run.head.stopping.is_some() {
         return end_step(run, step, ended(Outcome::Cancelled, attempts, now, Some(reason)), now, out);
@@ -195,8 +227,13 @@ fn end_step(run: &mut Run, step: StepIndex, end: Ended, now: Timestamp, out: &mu
     mark_ended(run, step, end, out);
     let mut pending = vec![step];
     while let Some(step) = pending.pop() {
-        let succeeded = matches!(&run.steps[step.at()], StepState::Ended(end) if end.outcome == Outcome::Succeeded);
+        let succeeded =
+            matches!(&run.steps[step.at()], StepState::Ended(end) if end.outcome == Outcome::Succeeded);
         for &dependent in workflow.graph.dependents(step) {
+            // Counted even where it no longer matters, so that the count is the one that a reload makes.
+            let unmet = &mut run.unmet[dependent.at()];
+            *unmet = unmet.saturating_sub(u32::from(succeeded));
+            let unmet = *unmet;
             if run.steps[dependent.at()] != StepState::Waiting {
                 continue;
             }
@@ -206,9 +243,7 @@ fn end_step(run: &mut Run, step: StepIndex, end: Ended, now: Timestamp, out: &mu
                 pending.push(dependent);
                 continue;
             }
-            let unmet = &mut run.unmet[dependent.at()];
-            *unmet = unmet.saturating_sub(1);
-            if *unmet == 0 {
+            if unmet == 0 {
                 ready.push(dependent);
             }
         }
@@ -224,7 +259,9 @@ fn end_step(run: &mut Run, step: StepIndex, end: Ended, now: Timestamp, out: &mu
 /// Writes the end of one step, and what it means for the run.
 fn mark_ended(run: &mut Run, step: StepIndex, end: Ended, out: &mut Advanced) {
     let outcome = end.outcome;
-    if matches!(outcome, Outcome::Failed | Outcome::TimedOut | Outcome::Cancelled) && run.head.verdict.is_none() {
+    if matches!(outcome, Outcome::Failed | Outcome::TimedOut | Outcome::Cancelled)
+        && run.head.verdict.is_none()
+    {
         let name = &run.workflow.steps[step.at()].name;
         let why = end.reason.as_deref().unwrap_or(outcome.as_str());
         run.head.verdict = Some(outcome);
@@ -237,7 +274,13 @@ fn mark_ended(run: &mut Run, step: StepIndex, end: Ended, out: &mut Advanced) {
 }
 
 /// Stops a run: what has not started never will, and what runs is told to end.
-fn stop(run: &mut Run, outcome: Outcome, reason: String, now: Timestamp, out: &mut Advanced) -> Result<(), Refusal> {
+fn stop(
+    run: &mut Run,
+    outcome: Outcome,
+    reason: String,
+    now: Timestamp,
+    out: &mut Advanced,
+) -> Result<(), Refusal> {
     if run.head.stopping.is_some() {
         return Err(Refusal::RunNotWaiting);
     }
