@@ -1,0 +1,11 @@
+//! The state machine of a run, driven as its owner drives it: sentences first, then random histories, then what
+//! older versions wrote.
+
+mod attempts;
+mod data;
+mod fleet;
+mod invariants;
+mod order;
+mod properties;
+mod stop;
+mod wire;
