@@ -6,21 +6,14 @@
 //! a refused timer is gone and nothing else would move the step on.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::{
     Action, Advanced, Attempts, Ended, Event, Head, Refusal, Run, RunState, RunTimer, Spec, StepState,
-    dispatch,
+    dispatch, stop,
 };
 use crate::definition::Workflow;
 use crate::task::TaskResult;
 use crate::{Outcome, RunId, StepIndex, Timestamp, retry};
-
-/// A stopped run is looked at this often until it has ended.
-const CANCEL_CHECK: Duration = Duration::from_secs(5);
-
-/// Claimed attempts of a stopped run are taken back by force after this long: their worker had its grace.
-const CANCEL_FORCE: Duration = Duration::from_secs(30);
 
 /// A new run, and what to do first. It starts at `head.start_at`, or at once.
 pub fn create(
@@ -86,13 +79,10 @@ pub fn advance(run: &mut Run, event: Event, now: Timestamp) -> Result<Advanced, 
             }
             Some(_) => return Err(Refusal::NotExpected(step)),
         },
-        (_, Event::Cancel { reason }) => stop(run, Outcome::Cancelled, reason, now, out)?,
-        (_, Event::TimedOut) => stop(run, Outcome::TimedOut, timeout_reason(run), now, out)?,
-        (_, Event::Poisoned { reason }) => stop(run, Outcome::Failed, reason, now, out)?,
-        (_, Event::CancelCheckDue) => match run.head.stopping_since {
-            Some(since) => tell_workers(run, now.since(since) >= CANCEL_FORCE, now, out),
-            None => return Err(Refusal::RunNotWaiting),
-        },
+        (_, Event::Cancel { reason }) => stop::stop(run, Outcome::Cancelled, &reason, now, out)?,
+        (_, Event::TimedOut) => stop::stop(run, Outcome::TimedOut, &stop::timeout_reason(run), now, out)?,
+        (_, Event::Poisoned { reason }) => stop::stop(run, Outcome::Failed, &reason, now, out)?,
+        (_, Event::CancelCheckDue) => stop::look(run, now, out)?,
     }
     settle(run, now, out);
     Ok(advanced)
@@ -207,7 +197,8 @@ fn lost_attempt(
     dispatch(run, step, attempts, now, out);
 }
 
-fn ended(outcome: Outcome, attempts: Attempts, now: Timestamp, reason: Option<String>) -> Ended {
+/// The end of a step that no worker reported.
+pub(super) fn ended(outcome: Outcome, attempts: Attempts, now: Timestamp, reason: Option<String>) -> Ended {
     Ended {
         outcome,
         attempts,
@@ -257,7 +248,7 @@ fn end_step(run: &mut Run, step: StepIndex, end: Ended, now: Timestamp, out: &mu
 }
 
 /// Writes the end of one step, and what it means for the run.
-fn mark_ended(run: &mut Run, step: StepIndex, end: Ended, out: &mut Advanced) {
+pub(super) fn mark_ended(run: &mut Run, step: StepIndex, end: Ended, out: &mut Advanced) {
     let outcome = end.outcome;
     if matches!(outcome, Outcome::Failed | Outcome::TimedOut | Outcome::Cancelled)
         && run.head.verdict.is_none()
@@ -271,54 +262,6 @@ fn mark_ended(run: &mut Run, step: StepIndex, end: Ended, out: &mut Advanced) {
     run.steps[step.at()] = StepState::Ended(Box::new(end));
     run.open -= 1;
     out.steps.push(step);
-}
-
-/// Stops a run: what has not started never will, and what runs is told to end.
-fn stop(
-    run: &mut Run,
-    outcome: Outcome,
-    reason: String,
-    now: Timestamp,
-    out: &mut Advanced,
-) -> Result<(), Refusal> {
-    if run.head.stopping.is_some() {
-        return Err(Refusal::RunNotWaiting);
-    }
-    if run.head.state == RunState::Waiting {
-        out.actions.push(Action::Clear(RunTimer::Start));
-        run.head.state = RunState::Running;
-    }
-    run.head.stopping = Some(outcome);
-    run.head.stopping_since = Some(now);
-    run.head.reason = Some(reason.clone());
-    out.head = true;
-    for index in 0..run.steps.len() {
-        let attempts = match &run.steps[index] {
-            StepState::Waiting => Attempts::default(),
-            StepState::Backoff { attempts, .. } => {
-                out.actions.push(Action::Clear(RunTimer::Retry(index.into())));
-                *attempts
-            }
-            StepState::Dispatched(_) | StepState::Ended(_) => continue,
-        };
-        mark_ended(run, index.into(), ended(Outcome::Cancelled, attempts, now, Some(reason.clone())), out);
-    }
-    tell_workers(run, false, now, out);
-    Ok(())
-}
-
-/// Asks for the end of what is still with the fleet, and looks again later.
-fn tell_workers(run: &mut Run, by_force: bool, now: Timestamp, out: &mut Advanced) {
-    let tasks: Vec<_> = run.dispatched().map(|(step, attempts)| (step, attempts.attempt)).collect();
-    if !tasks.is_empty() {
-        out.actions.push(Action::Stop { tasks, by_force });
-        out.actions.push(Action::Set(now + CANCEL_CHECK, RunTimer::CancelCheck));
-    }
-}
-
-fn timeout_reason(run: &Run) -> String {
-    let timeout = run.workflow.timeout.unwrap_or_default();
-    format!("the run took longer than its timeout of {}", crate::quantity::format_duration(timeout))
 }
 
 /// Ends the run when all its steps have.

@@ -47,8 +47,8 @@
 //! | cancel check due | `RunNotWaiting` | `RunNotWaiting` | `RunNotWaiting` | stopping        | `RunEnded` |
 //!
 //! [`state`] says what there is, [`event`] what can happen, [`action`] what the shell must then do, and
-//! [`advance`](mod@advance) is the total function between them. [`dispatch`] renders the task of an attempt,
-//! [`record`] is how a run is stored and comes back.
+//! [`advance`](mod@advance) is the total function between them (`stop` is its part that ends a run early).
+//! [`dispatch`] renders the task of an attempt, [`record`] is how a run is stored and comes back.
 
 pub mod action;
 pub mod advance;
@@ -57,6 +57,7 @@ pub mod event;
 pub mod record;
 pub mod spec;
 pub mod state;
+mod stop;
 #[cfg(test)]
 mod transitions;
 
