@@ -87,17 +87,16 @@ impl Submission {
             let message = format!("version {version} is not known: expected \"v\": 1");
             return Err(SubmissionError::new("unsupported-version", message));
         }
-        match (&self.run, &self.uses, &self.workflow) {
-            (None, None, None) => {
-                return Err(SubmissionError::new(
-                    "empty",
-                    "nothing to do: expected one of run, uses and workflow",
-                ));
+        match (&self.run, &self.uses, &self.workflow, &self.definition) {
+            (None, None, None, None) => {
+                let message = "nothing to do: expected one of run, uses, workflow and definition";
+                return Err(SubmissionError::new("empty", message));
             }
-            (Some(_), None, None) | (None, Some(_), None) => {}
-            (None, None, Some(_)) => self.check_workflow_fields()?,
+            (Some(_), None, None, None) | (None, Some(_), None, None) => {}
+            (None, None, Some(_), None) | (None, None, None, Some(_)) => self.check_workflow_fields()?,
             _ => {
-                return Err(SubmissionError::new("ambiguous", "expected only one of run, uses and workflow"));
+                let message = "expected only one of run, uses, workflow and definition";
+                return Err(SubmissionError::new("ambiguous", message));
             }
         }
         if self.with.is_some() && self.uses.is_none() {
