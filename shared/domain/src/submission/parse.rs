@@ -12,13 +12,16 @@ use crate::definition::nearest;
 /// The longest submission, in bytes.
 const MAX_BYTES: usize = 1024 * 1024;
 
+/// The longest submission that brings its definition, in bytes.
+const MAX_DEFINITION_BYTES: usize = 6 * 1024 * 1024;
+
 /// The longest array of submissions, in bytes: what a broker takes as one message by default.
 const MAX_BATCH_BYTES: usize = 16 * 1024 * 1024;
 
 /// How many submissions an array may hold.
 const MAX_BATCH: usize = 10_000;
 
-const FIELDS: [&str; 18] = [
+const FIELDS: [&str; 20] = [
     "v",
     "run",
     "uses",
@@ -37,6 +40,8 @@ const FIELDS: [&str; 18] = [
     "labels",
     "idempotency_key",
     "traceparent",
+    "definition",
+    "base_dir",
 ];
 
 impl Submission {
@@ -67,11 +72,13 @@ impl Submission {
     }
 
     fn parse_one(object: &[u8]) -> Result<Self, SubmissionError> {
-        if object.len() > MAX_BYTES {
-            let message = format!("a submission of {} bytes: expected at most {MAX_BYTES}", object.len());
-            return Err(SubmissionError::new("too-large", message));
+        if object.len() > MAX_DEFINITION_BYTES {
+            return Err(too_large(object.len(), MAX_DEFINITION_BYTES));
         }
         let submission = serde_json::from_slice::<Self>(object).map_err(|error| explain(object, &error))?;
+        if object.len() > MAX_BYTES && submission.definition.is_none() {
+            return Err(too_large(object.len(), MAX_BYTES));
+        }
         submission.check_shape()?;
         Ok(submission)
     }
@@ -82,21 +89,23 @@ impl Submission {
             let message = format!("version {version} is not known: expected \"v\": 1");
             return Err(SubmissionError::new("unsupported-version", message));
         }
-        match (&self.run, &self.uses, &self.workflow) {
-            (None, None, None) => {
-                return Err(SubmissionError::new(
-                    "empty",
-                    "nothing to do: expected one of run, uses and workflow",
-                ));
+        match (&self.run, &self.uses, &self.workflow, &self.definition) {
+            (None, None, None, None) => {
+                let message = "nothing to do: expected one of run, uses, workflow and definition";
+                return Err(SubmissionError::new("empty", message));
             }
-            (Some(_), None, None) | (None, Some(_), None) => {}
-            (None, None, Some(_)) => self.check_workflow_fields()?,
+            (Some(_), None, None, None) | (None, Some(_), None, None) => {}
+            (None, None, Some(_), None) | (None, None, None, Some(_)) => self.check_workflow_fields()?,
             _ => {
-                return Err(SubmissionError::new("ambiguous", "expected only one of run, uses and workflow"));
+                let message = "expected only one of run, uses, workflow and definition";
+                return Err(SubmissionError::new("ambiguous", message));
             }
         }
         if self.with.is_some() && self.uses.is_none() {
             return Err(SubmissionError::field("with", "goes with `uses` only"));
+        }
+        if self.base_dir.is_some() && self.definition.is_none() {
+            return Err(SubmissionError::field("base_dir", "goes with `definition` only"));
         }
         if self.delay.is_some() && self.at.is_some() {
             return Err(SubmissionError::new("ambiguous", "expected only one of delay and at"));
@@ -137,6 +146,10 @@ impl Submission {
             None => Ok(()),
         }
     }
+}
+
+fn too_large(bytes: usize, limit: usize) -> SubmissionError {
+    SubmissionError::new("too-large", format!("a submission of {bytes} bytes: expected at most {limit}"))
 }
 
 const TOO_MANY: &str = "more than 10000 submissions in one array: submit in chunks";

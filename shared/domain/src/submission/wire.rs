@@ -27,6 +27,12 @@ pub struct Submission {
     /// A stored workflow to run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workflow: Option<WorkflowName>,
+    /// A definition to run that is stored nowhere: one document, YAML or JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub definition: Option<String>,
+    /// Where the shell steps of that definition start that do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_dir: Option<String>,
     /// The params of the run. For an ad-hoc task they need no declaration.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub params: Params,
