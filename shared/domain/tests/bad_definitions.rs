@@ -1,4 +1,5 @@
 //! What is said about a definition that is wrong: each mistake by its code, its place and its message.
+#![expect(clippy::expect_used, reason = "a test fails by panicking, in its small functions too")]
 
 use millrace_domain::definition::{self, Problem};
 

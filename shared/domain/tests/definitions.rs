@@ -1,4 +1,5 @@
 //! What a sound definition means, field by field.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its small functions too")]
 
 use std::time::Duration;
 
@@ -162,9 +163,10 @@ steps: [{name: a, run: x}]
 #[test]
 fn json_is_as_good_as_yaml() {
     let workflow = one(
-        "{\n\t\"name\": \"w\",\n\t\"timeout\": \"30s\",\n\t\"steps\": [{\"name\": \"a\", \"run\": \"echo \\\"\\u00e9\\\"\\n\"}]\n}\n",
+        "{\n\t\"name\": \"w\",\n\t\"description\": \"\\ud83d\\ude00\",\n\t\"timeout\": \"30s\",\n\t\"steps\": [{\"name\": \"a\", \"run\": \"echo \\\"\\u00e9\\\"\\n\"}]\n}\n",
     );
     assert_eq!(workflow.timeout, Some(Duration::from_secs(30)));
+    assert_eq!(workflow.description.as_deref(), Some("😀"));
     assert_eq!(input(&workflow.steps[0])["run"], "echo \"é\"\n");
 }
 

@@ -1,4 +1,5 @@
 //! The values of a run's params, held against what its workflow declares.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its small functions too")]
 
 use millrace_domain::Timestamp;
 use millrace_domain::definition::{self, Param, ParamKind, Params, check_params, env_of_params, from_text};

@@ -1,4 +1,5 @@
 //! What a client may submit, and what it is told when it may not.
+#![expect(clippy::expect_used, reason = "a test fails by panicking, in its small functions too")]
 
 use std::time::Duration;
 
