@@ -1,1 +1,35 @@
-fn main() {}
+//! `millrace`, the one binary: both roles of a fleet, everything in one process, and the command line to either.
+//!
+//! [`args`] is what can be typed; [`commands`] has a file for each command; [`client`] talks to a producer, over
+//! HTTP or in the same process ([`embedded`]); [`render`] shows runs; [`error`] maps failures to exit codes.
+
+mod args;
+mod client;
+mod commands;
+mod duration;
+mod embedded;
+mod error;
+mod output;
+mod render;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::Cli;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // Every TLS connection of this process, whoever makes it, uses the same provider.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    match commands::run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let text = error.to_string();
+            if !text.is_empty() {
+                eprintln!("millrace: {text}");
+            }
+            ExitCode::from(error.exit_code())
+        }
+    }
+}

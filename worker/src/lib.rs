@@ -1,16 +1,29 @@
-//! Consume, claim, execute, report, ack.
+//! The worker: consume → claim → execute → finish → report → ack.
+//!
+//! [`Worker`] is the process, put together. `consume` brings deliveries, `pipeline` carries each of them through to
+//! a closed outcome, `trips` are its three round trips, `session` its presence, `control` what producers tell it.
+//! What this crate deliberately does not know: runs, DAGs, producers.
 //!
 //! A reader's path through execution: [`executors`] (what a task can be) → [`stop`] (why it may end early) →
 //! [`log`] and [`shipper`] (where its output goes) → [`guardian`] (what ends it when the worker dies).
 
 mod backlog;
+mod batch;
 mod census;
+mod consume;
+mod control;
 mod environment;
+mod health;
 mod output;
+mod pipeline;
 mod process;
 mod program;
+mod running;
+mod session;
 mod step_outputs;
 mod tree;
+mod trips;
+mod worker;
 
 pub mod executors;
 pub mod guardian;
@@ -18,3 +31,5 @@ pub mod log;
 pub mod settings;
 pub mod shipper;
 pub mod stop;
+
+pub use worker::{Options, Worker};

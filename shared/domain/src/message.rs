@@ -59,6 +59,9 @@ pub enum InboxBody {
     Apply {
         /// The definition's source, one document.
         source: String,
+        /// Where its shell steps start that do not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        base_dir: Option<String>,
     },
     /// Stop or resume the schedules of a workflow whose home is here. Answered with a [`Reply`].
     Pause {

@@ -1,6 +1,8 @@
 //! Logs and metrics of a process.
 
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use std::sync::OnceLock;
+
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
@@ -36,17 +38,17 @@ pub fn init_logs(filter: &str, format: LogFormat) -> Result<(), String> {
     Ok(())
 }
 
-/// Installs the recorder that `/metrics` renders.
-///
-/// # Errors
-/// When another recorder is installed already.
-pub fn init_metrics() -> Result<PrometheusHandle, String> {
-    let seconds =
-        [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0];
+/// The recorder that `/metrics` renders, installed at the first call. `None` when another one is installed.
+pub fn metrics_handle() -> Option<&'static PrometheusHandle> {
+    static HANDLE: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
+    HANDLE.get_or_init(|| install_recorder().ok()).as_ref()
+}
+
+fn install_recorder() -> Result<PrometheusHandle, BuildError> {
+    let seconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0];
     let sizes = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0];
     PrometheusBuilder::new()
-        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &seconds)
-        .and_then(|builder| builder.set_buckets_for_metric(Matcher::Suffix("_size".to_owned()), &sizes))
-        .and_then(PrometheusBuilder::install_recorder)
-        .map_err(|e| e.to_string())
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &seconds)?
+        .set_buckets_for_metric(Matcher::Suffix("_size".to_owned()), &sizes)?
+        .install_recorder()
 }

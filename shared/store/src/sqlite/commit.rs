@@ -76,3 +76,54 @@ fn last(connection: &Connection, commit: &Commit) -> Result<Option<Last>> {
         })
         .optional()
 }
+
+#[cfg(test)]
+mod tests {
+    use millrace_domain::{PartitionId, StepIndex, Timestamp, WorkflowName};
+
+    use super::*;
+    use crate::{NewRun, Timer, WorkflowDelta};
+
+    fn commit() -> Commit {
+        let run = RunId::of_key(&WorkflowName::adhoc(), "key", 1);
+        let mut progress = RunDelta::new(run);
+        progress.head = Some(String::new());
+        progress.retired.push((StepIndex(0), 1));
+        progress.timers.push((Timestamp::default(), Timer::RunTimeout(run)));
+        Commit {
+            partition: PartitionId(0),
+            epoch: Epoch(1),
+            seq: Seq(1),
+            published_until: Timestamp::default(),
+            runs: vec![progress],
+            workflows: vec![],
+            timers: vec![],
+            cleared: vec![],
+        }
+    }
+
+    #[test]
+    fn the_outside_is_told_of_beginnings_ends_and_definitions_not_of_progress() {
+        let name = WorkflowName::adhoc();
+        assert!(!tells(&commit()));
+
+        let mut begins = commit();
+        begins.runs[0].create = Some(NewRun {
+            created_at: Timestamp::default(),
+            workflow: name.clone(),
+            keyed: false,
+            definition: String::new(),
+        });
+        let mut ends = commit();
+        ends.runs[0].expires_at = Some(Timestamp::default());
+        let mut defines = commit();
+        defines.workflows.push(WorkflowDelta::Head { workflow: name.clone(), head: String::new() });
+        let mut schedules = commit();
+        schedules.timers.push((Timestamp::default(), Timer::Fire(name.clone(), 0)));
+        let mut unschedules = commit();
+        unschedules.cleared.push(Timer::Fire(name, 0));
+        for told in [begins, ends, defines, schedules, unschedules] {
+            assert!(tells(&told), "{told:?}");
+        }
+    }
+}

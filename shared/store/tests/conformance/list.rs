@@ -2,6 +2,7 @@
 
 use millrace_domain::RunId;
 use millrace_store::{RunDelta, RunQuery, RunSummary};
+use uuid::Uuid;
 
 use crate::fixture::*;
 
@@ -36,7 +37,8 @@ async fn create(store: &Given, instants: &[i64]) -> Vec<RunSummary> {
     let mut created = Vec::new();
     for (index, instant) in instants.iter().enumerate() {
         let owner = &mut owners[index % usize::from(PARTITIONS)];
-        let run = owner.new_run();
+        // Of no order, unlike ids that are made from the time.
+        let run = RunId::new(Uuid::new_v4(), owner.partition);
         let name = if index % 3 == 0 { "third" } else { "others" };
         owner.commit(vec![created_at(run, at(*instant), name)]).await;
         created.push(RunSummary {

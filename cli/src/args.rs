@@ -1,0 +1,366 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use millrace_runtime::config::Settings;
+
+use crate::duration;
+
+/// A distributed task scheduler: runs tasks and DAGs on this machine, or on a fleet over RabbitMQ and Redis.
+#[derive(Debug, Parser)]
+#[command(name = "millrace", version, max_term_width = 100, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of every command. Each is also MILLRACE_<NAME> in the environment and <name> in millrace.toml.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Common {
+    /// Configuration file [default: millrace.toml, if there is one]
+    #[arg(long, global = true, env = "MILLRACE_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The producer to talk to [default: http://127.0.0.1:7070]
+    #[arg(long, global = true, env = "MILLRACE_SERVER", value_name = "URL", help_heading = "Client")]
+    pub(crate) server: Option<String>,
+    /// The token to show
+    #[arg(long, global = true, env = "MILLRACE_TOKEN", hide_env_values = true, help_heading = "Client")]
+    pub(crate) token: Option<String>,
+    /// How to print results
+    #[arg(long, short, global = true, value_enum, default_value_t = Output::Table, help_heading = "Client")]
+    pub(crate) output: Output,
+    /// What to log, a tracing filter [default: info for servers, warn elsewhere]
+    #[arg(long, global = true, env = "MILLRACE_LOG", value_name = "FILTER")]
+    pub(crate) log: Option<String>,
+    /// How to log: text or json
+    #[arg(long, global = true, env = "MILLRACE_LOG_FORMAT", value_name = "FORMAT")]
+    pub(crate) log_format: Option<String>,
+}
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// For people.
+    Table,
+    /// One JSON document.
+    Json,
+    /// One JSON document a line.
+    Jsonl,
+}
+
+/// Where the servers are.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Servers {
+    /// RabbitMQ, amqp:// or amqps:// [default: amqp://guest:guest@127.0.0.1:5672/%2f]
+    #[arg(long, env = "MILLRACE_AMQP_URL", hide_env_values = true, value_name = "URL")]
+    pub(crate) amqp_url: Option<String>,
+    /// Redis, redis:// or rediss:// [default: redis://127.0.0.1:6379/0]
+    #[arg(long, env = "MILLRACE_REDIS_URL", hide_env_values = true, value_name = "URL")]
+    pub(crate) redis_url: Option<String>,
+    /// Before every queue name and key [default: millrace]
+    #[arg(long, env = "MILLRACE_PREFIX")]
+    pub(crate) prefix: Option<String>,
+    /// Start even on a Redis that may evict or forget
+    #[arg(long, env = "MILLRACE_ALLOW_UNSAFE_STORE", num_args = 0..=1, default_missing_value = "true")]
+    pub(crate) allow_unsafe_store: Option<bool>,
+}
+
+impl Common {
+    /// The settings of flags and environment, then of the file.
+    pub(crate) fn settings(&self, servers: &Servers) -> Result<Settings, millrace_runtime::config::ConfigError> {
+        let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        let flags = Settings {
+            amqp_url: given(&servers.amqp_url),
+            redis_url: given(&servers.redis_url),
+            prefix: given(&servers.prefix),
+            allow_unsafe_store: servers.allow_unsafe_store,
+            server: given(&self.server),
+            token: given(&self.token),
+            log: given(&self.log),
+            log_format: given(&self.log_format),
+            ..Settings::default()
+        };
+        Ok(flags.or(Settings::from_file(self.config.as_deref())?))
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Everything in one process, with nothing to install; state in ./.millrace
+    Dev(DevArgs),
+    /// Run a producer: triggers, DAGs, dispatch, and the API
+    Producer(ProducerArgs),
+    /// Run a worker: executes tasks of its pools
+    Worker(WorkerArgs),
+    /// Run a workflow file and wait for its end
+    Run(RunArgs),
+    /// Submit an ad-hoc task
+    Submit(SubmitArgs),
+    /// Check workflow files
+    Validate(FilesArgs),
+    /// Store workflow files: each change is a new version
+    Apply(FilesArgs),
+    /// Stored workflows
+    #[command(subcommand, visible_alias = "workflow")]
+    Workflows(WorkflowsCommand),
+    /// Runs
+    #[command(subcommand)]
+    Runs(RunsCommand),
+    /// Workers
+    #[command(subcommand)]
+    Workers(WorkersCommand),
+    /// Queues of tasks
+    #[command(subcommand)]
+    Queues(QueuesCommand),
+    /// The token of a producer
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Check the configuration and whether everything can be reached
+    Doctor(DoctorArgs),
+    /// Print the commented default configuration
+    Config,
+    /// Print a completion script
+    Completion {
+        /// For which shell
+        shell: clap_complete::Shell,
+    },
+    /// Kills what a dead worker left behind (started by the worker itself)
+    #[command(hide = true)]
+    Guardian,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DevArgs {
+    /// Workflow files to store at the start
+    pub(crate) files: Vec<PathBuf>,
+    /// Where the state is kept
+    #[arg(long, env = "MILLRACE_DATA", value_name = "DIR", default_value = ".millrace")]
+    pub(crate) data: PathBuf,
+    /// Where to serve the API
+    #[arg(long, env = "MILLRACE_LISTEN", value_name = "ADDRESS")]
+    pub(crate) listen: Option<String>,
+    #[command(flatten)]
+    pub(crate) execution: ExecutionArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ProducerArgs {
+    #[command(flatten)]
+    pub(crate) servers: Servers,
+    /// Where to serve the API, health and metrics [default: 127.0.0.1:7070]
+    #[arg(long, env = "MILLRACE_LISTEN", value_name = "ADDRESS")]
+    pub(crate) listen: Option<String>,
+    /// How many partitions a new cluster gets [default: 64]
+    #[arg(long, env = "MILLRACE_PARTITIONS")]
+    pub(crate) partitions: Option<u16>,
+    /// Where a token is made and kept when none is set
+    #[arg(long, env = "MILLRACE_DATA", value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WorkerArgs {
+    #[command(flatten)]
+    pub(crate) servers: Servers,
+    /// Pools to serve
+    #[arg(long = "pool", env = "MILLRACE_POOL", value_delimiter = ',', default_value = "default")]
+    pub(crate) pools: Vec<String>,
+    /// Labels, key=value
+    #[arg(long = "label", value_delimiter = ',', env = "MILLRACE_LABEL")]
+    pub(crate) labels: Vec<String>,
+    /// How long running tasks may go on after SIGTERM
+    #[arg(long, default_value = "25s", value_parser = duration::parse, env = "MILLRACE_GRACE")]
+    pub(crate) grace: std::time::Duration,
+    /// Where to serve health and metrics [default: nowhere]
+    #[arg(long = "listen", env = "MILLRACE_WORKER_LISTEN", value_name = "ADDRESS")]
+    pub(crate) listen: Option<String>,
+    #[command(flatten)]
+    pub(crate) execution: ExecutionArgs,
+}
+
+/// How tasks are executed.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ExecutionArgs {
+    /// How many tasks at once [default: 4 for each processor, at least 8]
+    #[arg(long, env = "MILLRACE_CONCURRENCY")]
+    pub(crate) concurrency: Option<u32>,
+    /// Where shell tasks start [default: the current directory]
+    #[arg(long, env = "MILLRACE_WORK_DIR", value_name = "DIR")]
+    pub(crate) work_dir: Option<PathBuf>,
+    /// Environment variables of the worker that tasks get too
+    #[arg(long, env = "MILLRACE_PASS_ENV", value_name = "NAME", value_delimiter = ',')]
+    pub(crate) pass_env: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The workflow file, YAML or JSON
+    pub(crate) file: PathBuf,
+    /// A param of the run
+    #[arg(short, long = "param", value_name = "NAME=VALUE")]
+    pub(crate) params: Vec<String>,
+    /// Which workflow, when the file has several
+    #[arg(long, value_name = "NAME")]
+    pub(crate) workflow: Option<String>,
+    /// Show the live tree of steps and what they print
+    #[arg(long, short)]
+    pub(crate) follow: bool,
+    /// Give up waiting after so long (status 124)
+    #[arg(long, value_parser = duration::parse)]
+    pub(crate) wait_timeout: Option<std::time::Duration>,
+    #[command(flatten)]
+    pub(crate) execution: ExecutionArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SubmitArgs {
+    /// The pool that executes it
+    #[arg(long)]
+    pub(crate) pool: Option<String>,
+    /// P0 (urgent) to P3 (idle), or 0-9
+    #[arg(long)]
+    pub(crate) priority: Option<String>,
+    /// Idempotency key: the same key within 24 h is the same run
+    #[arg(long)]
+    pub(crate) key: Option<String>,
+    /// Start so long from now: 10m
+    #[arg(long, conflicts_with = "at")]
+    pub(crate) delay: Option<String>,
+    /// Start at this instant: 2030-01-01T02:00:00+08:00
+    #[arg(long)]
+    pub(crate) at: Option<String>,
+    /// How long it may take: 30s
+    #[arg(long)]
+    pub(crate) timeout: Option<String>,
+    /// How many retries
+    #[arg(long)]
+    pub(crate) retries: Option<u32>,
+    /// A param, given to the task as an environment variable
+    #[arg(short, long = "param", value_name = "NAME=VALUE")]
+    pub(crate) params: Vec<String>,
+    /// Wait for its end, and show what it prints
+    #[arg(long, short, conflicts_with = "batch")]
+    pub(crate) follow: bool,
+    /// Submissions, one JSON object a line (- reads standard input); returns once all are accepted
+    #[arg(long, value_name = "FILE", conflicts_with = "command")]
+    pub(crate) batch: Option<String>,
+    /// The command
+    #[arg(last = true, required_unless_present = "batch", value_name = "COMMAND")]
+    pub(crate) command: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FilesArgs {
+    /// Workflow files, YAML or JSON
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum WorkflowsCommand {
+    /// List them
+    List,
+    /// Show one with its definition
+    Get {
+        name: String,
+        /// Another version than the current one
+        #[arg(long)]
+        version: Option<u32>,
+    },
+    /// Start a run
+    Trigger {
+        name: String,
+        /// A param of the run
+        #[arg(short, long = "param", value_name = "NAME=VALUE")]
+        params: Vec<String>,
+        /// Idempotency key
+        #[arg(long)]
+        key: Option<String>,
+        /// Wait for its end, showing its steps
+        #[arg(long, short)]
+        follow: bool,
+    },
+    /// Let its schedules rest
+    Pause { name: String },
+    /// Let its schedules go on
+    Resume { name: String },
+    /// Forget it; its runs go on
+    Delete { name: String },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RunsCommand {
+    /// List them, the newest first
+    List {
+        /// Only of this workflow
+        #[arg(long)]
+        workflow: Option<String>,
+        /// Only in this state
+        #[arg(long)]
+        state: Option<String>,
+        /// At most so many
+        #[arg(long, default_value_t = 20)]
+        limit: usize,
+    },
+    /// Show one with its steps
+    Get { id: String },
+    /// Follow one to its end
+    Watch { id: String },
+    /// What its tasks printed
+    Logs {
+        id: String,
+        /// Only of this step
+        #[arg(long)]
+        step: Option<String>,
+        /// Of this attempt; the last one otherwise
+        #[arg(long)]
+        attempt: Option<u32>,
+        /// Go on until the run has ended
+        #[arg(long, short)]
+        follow: bool,
+    },
+    /// Stop one
+    Cancel { id: String },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum WorkersCommand {
+    /// List them
+    List,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum QueuesCommand {
+    /// List them
+    List,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Print it
+    Show {
+        /// Where the producer keeps it
+        #[arg(long, env = "MILLRACE_DATA", value_name = "DIR")]
+        data: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    #[command(flatten)]
+    pub(crate) servers: Servers,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Cli;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

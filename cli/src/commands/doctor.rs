@@ -1,0 +1,111 @@
+//! `doctor`: is everything as it must be? Each finding says what to do.
+
+use std::time::Duration;
+
+use millrace_runtime::config::Settings;
+use millrace_runtime::secret::mask_url;
+use serde_json::{Value, json};
+
+use crate::args::{Common, DoctorArgs, Output};
+use crate::commands::serve;
+use crate::error::CliError;
+use crate::output;
+
+/// How long a server may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Checks, and ends with status 1 when something is wrong.
+pub(crate) async fn run(common: Common, args: DoctorArgs) -> Result<(), CliError> {
+    let settings = common.settings(&args.servers)?;
+    let mut findings = vec![shell(), temporary()];
+    findings.extend(servers(&settings).await);
+    findings.push(producer(&common, &settings).await);
+    let wrong = findings.iter().filter(|finding| finding["ok"] == false).count();
+    if common.output == Output::Table {
+        for finding in &findings {
+            let mark = if finding["ok"] == true { "ok  " } else { "FAIL" };
+            let text = |key: &str| finding[key].as_str().unwrap_or_default().to_owned();
+            output::line(&format!("{mark}  {:10} {}", text("check"), text("detail")));
+        }
+    } else {
+        output::list(common.output, &findings, &[]);
+    }
+    match wrong {
+        0 => Ok(()),
+        count => Err(CliError::Failed(format!("{count} of {} checks failed", findings.len()))),
+    }
+}
+
+fn finding(check: &str, result: Result<String, String>) -> Value {
+    match result {
+        Ok(detail) => json!({"check": check, "ok": true, "detail": detail}),
+        Err(detail) => json!({"check": check, "ok": false, "detail": detail}),
+    }
+}
+
+fn shell() -> Value {
+    let run = std::process::Command::new("sh").args(["-e", "-c", "exit 0"]).status();
+    finding("shell", match run {
+        Ok(status) if status.success() => Ok("sh runs scripts".to_owned()),
+        Ok(status) => Err(format!("sh ended with {status}")),
+        Err(error) => Err(format!("sh cannot be run: {error}; shell tasks need it")),
+    })
+}
+
+fn temporary() -> Value {
+    let folder = std::env::temp_dir();
+    finding("temp", match tempfile::tempdir() {
+        Ok(_) => Ok(format!("{} can be written", folder.display())),
+        Err(error) => Err(format!("{} cannot be written: {error}; tasks need it for their outputs", folder.display())),
+    })
+}
+
+async fn servers(settings: &Settings) -> Vec<Value> {
+    let (amqp, redis) = match (settings.amqp_url(), settings.redis_url()) {
+        (Ok(amqp), Ok(redis)) => (mask_url(&amqp), mask_url(&redis)),
+        (amqp, redis) => {
+            let wrong = [("broker", amqp), ("store", redis)];
+            return wrong.into_iter().filter_map(|(name, r)| r.err().map(|e| finding(name, Err(e.to_string())))).collect();
+        }
+    };
+    let (store, broker) = match serve::servers(settings, "doctor").await {
+        Ok(servers) => servers,
+        Err(error) => return vec![finding("servers", Err(error.to_string()))],
+    };
+    let mut ready = broker.ready();
+    let connected = tokio::time::timeout(PATIENCE, ready.wait_for(|ready| *ready)).await.is_ok_and(|r| r.is_ok());
+    let broker_finding = match connected {
+        true => Ok(format!("{amqp} answers")),
+        false => Err(format!("{amqp} does not answer within {} s; is RabbitMQ up, and is MILLRACE_AMQP_URL right?", PATIENCE.as_secs())),
+    };
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    let store_finding = loop {
+        match store.now().await {
+            Ok(now) => {
+                let skew = now.as_millis() - millrace_runtime::clock::wall_millis();
+                break Ok(format!("{redis} answers; its clock is {skew} ms from ours"));
+            }
+            Err(error @ (millrace_store::StoreError::Unsafe(_) | millrace_store::StoreError::Configuration(_))) => {
+                break Err(error.to_string());
+            }
+            Err(error) if tokio::time::Instant::now() > deadline => {
+                break Err(format!("{error}; is Redis up, and is MILLRACE_REDIS_URL right?"));
+            }
+            Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
+        }
+    };
+    broker.close().await;
+    vec![finding("broker", broker_finding), finding("store", store_finding)]
+}
+
+async fn producer(common: &Common, settings: &Settings) -> Value {
+    let server = settings.server.clone().unwrap_or_else(|| "http://127.0.0.1:7070".to_owned());
+    let asked = async { super::client(common)?.get("/api/v1/workers").await };
+    finding("producer", match asked.await {
+        Ok(answer) => {
+            let count = answer["workers"].as_array().map_or(0, Vec::len);
+            Ok(format!("{server} answers; {count} workers"))
+        }
+        Err(error) => Err(error.to_string()),
+    })
+}

@@ -1,0 +1,136 @@
+//! `submit`: ad-hoc tasks, one or many.
+
+use std::io::BufRead;
+
+use serde_json::{Map, Value, json};
+
+use crate::args::{Common, SubmitArgs};
+use crate::client::Client;
+use crate::commands::params;
+use crate::error::CliError;
+use crate::{output, render};
+
+/// Submissions in one request of a batch.
+const CHUNK: usize = 1_000;
+
+/// Submits.
+pub(crate) async fn run(common: Common, args: SubmitArgs) -> Result<(), CliError> {
+    let client = super::client(&common)?;
+    if let Some(file) = &args.batch {
+        return batch(&client, &common, file).await;
+    }
+    let mut body = Map::new();
+    body.insert("run".to_owned(), command_line(&args.command).into());
+    let fields = [
+        ("pool", &args.pool),
+        ("priority", &args.priority),
+        ("idempotency_key", &args.key),
+        ("delay", &args.delay),
+        ("at", &args.at),
+        ("timeout", &args.timeout),
+    ];
+    for (field, value) in fields {
+        if let Some(value) = value {
+            body.insert(field.to_owned(), value.clone().into());
+        }
+    }
+    if let Some(limit) = args.retries {
+        body.insert("retry".to_owned(), json!({ "limit": limit }));
+    }
+    body.insert("params".to_owned(), json!(params::texts(&args.params)?));
+    let answer = client.post("/api/v1/runs", &Value::Object(body)).await?;
+    let id = answer["run_id"].as_str().unwrap_or_default();
+    if args.follow {
+        return render::wait(&client, id, common.output, true, None).await;
+    }
+    output::one(common.output, &answer, id);
+    Ok(())
+}
+
+/// The command as one line for the shell: one argument is taken as it is, several are quoted.
+fn command_line(command: &[String]) -> String {
+    match command {
+        [one] => one.clone(),
+        many => many.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" "),
+    }
+}
+
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
+    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+}
+
+/// Submits the lines of a file, in chunks; returns once all are accepted.
+async fn batch(client: &Client, common: &Common, file: &str) -> Result<(), CliError> {
+    let reader: Box<dyn BufRead> = match file {
+        "-" => Box::new(std::io::stdin().lock()),
+        path => Box::new(std::io::BufReader::new(
+            std::fs::File::open(path).map_err(|e| CliError::Usage(format!("--batch {path}: {e}")))?,
+        )),
+    };
+    let mut chunk = Vec::with_capacity(CHUNK);
+    let mut progress = Progress::default();
+    for (number, line) in reader.lines().enumerate() {
+        let line = line?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        let value: Value = serde_json::from_str(&line)
+            .map_err(|e| CliError::Failed(format!("{file}:{}: not a JSON object: {e}", number + 1)))?;
+        chunk.push((number + 1, value));
+        if chunk.len() == CHUNK {
+            progress.send(client, common, file, &mut chunk).await?;
+        }
+    }
+    progress.send(client, common, file, &mut chunk).await?;
+    let Progress { accepted, refused } = progress;
+    eprintln!("{accepted} accepted, {refused} refused");
+    if refused > 0 { Err(CliError::Failed(format!("{refused} submissions were refused"))) } else { Ok(()) }
+}
+
+#[derive(Default)]
+struct Progress {
+    accepted: usize,
+    refused: usize,
+}
+
+impl Progress {
+    async fn send(
+        &mut self,
+        client: &Client,
+        common: &Common,
+        file: &str,
+        chunk: &mut Vec<(usize, Value)>,
+    ) -> Result<(), CliError> {
+        if chunk.is_empty() {
+            return Ok(());
+        }
+        let (lines, bodies): (Vec<usize>, Vec<Value>) = chunk.drain(..).unzip();
+        let answer = client.post("/api/v1/runs", &Value::Array(bodies)).await?;
+        for (line, answer) in lines.into_iter().zip(answer.as_array().into_iter().flatten()) {
+            match answer["error"]["message"].as_str() {
+                Some(message) => {
+                    self.refused += 1;
+                    eprintln!("{file}:{line}: {message}");
+                }
+                None => {
+                    self.accepted += 1;
+                    output::one(common.output, answer, answer["run_id"].as_str().unwrap_or_default());
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_argument_is_a_shell_line_and_several_are_quoted_words() {
+        let words = |words: &[&str]| command_line(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
+        assert_eq!(words(&["echo a | wc -c"]), "echo a | wc -c");
+        assert_eq!(words(&["echo", "it's", "$HOME", "a-b"]), r#"echo 'it'\''s' '$HOME' a-b"#);
+    }
+}

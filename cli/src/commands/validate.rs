@@ -1,0 +1,69 @@
+//! `validate`: all problems of all files at once, without any server.
+
+use std::path::Path;
+
+use millrace_domain::definition::{self, Parsed};
+use serde_json::{Value, json};
+
+use crate::args::{Common, FilesArgs, Output};
+use crate::error::CliError;
+use crate::output;
+
+/// Checks files.
+pub(crate) fn run(common: &Common, args: &FilesArgs) -> Result<(), CliError> {
+    let mut failed = 0;
+    let mut rows = Vec::new();
+    for file in &args.files {
+        let name = file.display().to_string();
+        match parse(file) {
+            Ok(parsed) => {
+                let names: Vec<String> = parsed.iter().map(|one| one.workflow.name.to_string()).collect();
+                if common.output == Output::Table {
+                    output::line(&format!("{name}: ok ({})", names.join(", ")));
+                }
+                rows.push(json!({"file": name, "ok": true, "workflows": names, "problems": []}));
+            }
+            Err(problems) => {
+                failed += problems.1;
+                if common.output == Output::Table {
+                    eprintln!("{}", problems.0);
+                }
+                rows.push(json!({"file": name, "ok": false, "workflows": [], "problems": problems.2}));
+            }
+        }
+    }
+    if common.output != Output::Table {
+        output::list(common.output, &rows, &[]);
+    }
+    match failed {
+        0 => Ok(()),
+        1 => Err(CliError::Failed("1 problem".to_owned())),
+        count => Err(CliError::Failed(format!("{count} problems"))),
+    }
+}
+
+/// The workflows of a file, or its problems: as a text, how many, and as JSON.
+fn parse(file: &Path) -> Result<Vec<Parsed>, (String, usize, Value)> {
+    let bytes = std::fs::read(file).map_err(|e| {
+        let text = format!("{}: {e}", file.display());
+        (text.clone(), 1, json!([{"message": text}]))
+    })?;
+    definition::parse_bytes(&bytes, &file.display().to_string()).map_err(|problems| {
+        let json = serde_json::to_value(&problems).unwrap_or_default();
+        (problems.to_string(), problems.0.len(), json)
+    })
+}
+
+/// The workflows of a file, or all its problems as the error.
+pub(crate) fn load(file: &Path) -> Result<Vec<Parsed>, CliError> {
+    parse(file).map_err(|(text, count, _)| {
+        let s = if count == 1 { "" } else { "s" };
+        CliError::Failed(format!("{count} problem{s}\n{text}"))
+    })
+}
+
+/// The directory of a file: where its shell steps start when it is run on this machine.
+pub(crate) fn base_dir(file: &Path) -> Option<String> {
+    let parent = file.canonicalize().ok()?.parent()?.to_path_buf();
+    Some(parent.to_string_lossy().into_owned())
+}

@@ -1,0 +1,71 @@
+//! `workflows`: stored definitions.
+
+use millrace_domain::definition;
+use serde_json::json;
+
+use crate::args::{Common, WorkflowsCommand};
+use crate::client::{Client, segment};
+use crate::commands::params;
+use crate::error::CliError;
+use crate::{output, render};
+
+/// Runs the command.
+pub(crate) async fn run(common: Common, command: WorkflowsCommand) -> Result<(), CliError> {
+    let client = super::client(&common)?;
+    let path = |name: &str| format!("/api/v1/workflows/{}", segment(name));
+    match command {
+        WorkflowsCommand::List => {
+            let answer = client.get("/api/v1/workflows").await?;
+            let columns = [
+                ("NAME", "name"),
+                ("VERSION", "version"),
+                ("STEPS", "steps"),
+                ("SCHEDULES", "schedules"),
+                ("NEXT FIRE", "next_fire"),
+                ("PAUSED", "paused"),
+            ];
+            output::list(common.output, answer["workflows"].as_array().map_or(&[], Vec::as_slice), &columns);
+        }
+        WorkflowsCommand::Get { name, version } => {
+            let version = version.map(|version| format!("?version={version}")).unwrap_or_default();
+            let answer = client.get(&format!("{}{version}", path(&name))).await?;
+            output::one(common.output, &answer, answer["definition"].as_str().unwrap_or_default().trim_end());
+        }
+        WorkflowsCommand::Trigger { name, params, key, follow } => {
+            let params = typed(&client, &path(&name), &params).await?;
+            let url = format!("{}/trigger", path(&name));
+            let answer = client.post_keyed(&url, &json!({ "params": params }), key.as_deref()).await?;
+            let id = answer["run_id"].as_str().unwrap_or_default();
+            if follow {
+                return render::wait(&client, id, common.output, true, None).await;
+            }
+            output::one(common.output, &answer, id);
+        }
+        WorkflowsCommand::Pause { name } => {
+            let answer = client.post(&format!("{}/pause", path(&name)), &json!({})).await?;
+            output::one(common.output, &answer, &format!("{name} is paused"));
+        }
+        WorkflowsCommand::Resume { name } => {
+            let answer = client.post(&format!("{}/resume", path(&name)), &json!({})).await?;
+            output::one(common.output, &answer, &format!("{name} goes on"));
+        }
+        WorkflowsCommand::Delete { name } => {
+            let answer = client.delete(&path(&name)).await?;
+            output::one(common.output, &answer, &format!("{name} is deleted"));
+        }
+    }
+    Ok(())
+}
+
+/// Params with the types that the stored definition declares.
+async fn typed(client: &Client, path: &str, given: &[String]) -> Result<definition::Params, CliError> {
+    if given.is_empty() {
+        return Ok(definition::Params::new());
+    }
+    let stored = client.get(path).await?;
+    let source = stored["definition"].as_str().unwrap_or_default();
+    match definition::parse(source, "stored definition") {
+        Ok(parsed) if parsed.len() == 1 => params::typed(given, &parsed[0].workflow),
+        _ => params::texts(given),
+    }
+}

@@ -1,0 +1,110 @@
+//! Who may come in. Browsers reach loopback, so foreign hosts and origins and bodies that are not JSON are always
+//! refused; with a token, everything but health and metrics needs it.
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::error::ApiError;
+
+/// The rules of a producer's API.
+#[derive(Debug, Clone, Default)]
+pub struct Access {
+    /// What callers must show as a bearer token; nothing when unset (then it listens on loopback only).
+    pub token: Option<String>,
+}
+
+/// Routes that anybody may ask, so that probes and scrapers need no secret.
+const OPEN: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
+/// Lets a request through, or not.
+pub(super) async fn check(State(access): State<Access>, request: Request, next: Next) -> Response {
+    match refusal(&access, &request) {
+        Some(error) => error.into_response(),
+        None => next.run(request).await,
+    }
+}
+
+fn refusal(access: &Access, request: &Request) -> Option<ApiError> {
+    let headers = request.headers();
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).or(request.uri().host());
+    if let Some(host) = host
+        && !is_ours(host)
+    {
+        let message = format!("the Host header names {host:?}; use localhost, an address, or a name without dots");
+        return Some(ApiError::new(StatusCode::FORBIDDEN, "foreign-host", message));
+    }
+    if let Some(origin) = headers.get(header::ORIGIN)
+        && !same_origin(origin.to_str().unwrap_or_default(), host.unwrap_or_default())
+    {
+        return Some(ApiError::new(StatusCode::FORBIDDEN, "foreign-origin", "requests of other sites are refused"));
+    }
+    if request.method() == Method::POST && !is_json(headers) {
+        let message = "a POST needs the header Content-Type: application/json";
+        return Some(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-json", message));
+    }
+    let token = access.token.as_deref()?;
+    if OPEN.contains(&request.uri().path()) {
+        return None;
+    }
+    let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    match shown.and_then(|value| value.strip_prefix("Bearer ")) {
+        Some(shown) if same_secret(shown.trim(), token) => None,
+        Some(_) => Some(unauthorized("the token is not the one of this producer")),
+        None => Some(unauthorized("this producer needs the header Authorization: Bearer <token>; set MILLRACE_TOKEN")),
+    }
+}
+
+fn unauthorized(message: &str) -> ApiError {
+    ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
+}
+
+/// An address, `localhost`, or a name without dots (a service of the same network): no name that a page out
+/// there could have pointed at us.
+fn is_ours(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.chars().all(|c| c.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let name = name.trim_start_matches('[').trim_end_matches(']');
+    name.parse::<std::net::IpAddr>().is_ok() || !name.contains('.')
+}
+
+fn same_origin(origin: &str, host: &str) -> bool {
+    origin.strip_prefix("http://").or(origin.strip_prefix("https://")).is_some_and(|from| from == host)
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    content_type.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+}
+
+/// Takes the same time however much of it is right.
+fn same_secret(shown: &str, token: &str) -> bool {
+    use sha2::{Digest, Sha256};
+    let (shown, token) = (Sha256::digest(shown), Sha256::digest(token));
+    shown.iter().zip(token.iter()).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_and_local_names_are_ours_and_names_of_the_world_are_not() {
+        for host in ["127.0.0.1:7070", "localhost:7070", "[::1]:7070", "producer:7070", "10.0.0.5"] {
+            assert!(is_ours(host), "{host}");
+        }
+        for host in ["evil.example", "evil.example:7070", "127.0.0.1.evil.example"] {
+            assert!(!is_ours(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn an_origin_must_be_the_host_itself() {
+        assert!(same_origin("http://localhost:7070", "localhost:7070"));
+        assert!(!same_origin("http://localhost:8080", "localhost:7070"));
+        assert!(!same_origin("null", "localhost:7070"));
+    }
+}

@@ -1,0 +1,57 @@
+//! The map of the API.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::middleware::from_fn_with_state;
+use axum::routing::{delete, get, post};
+
+use super::error::ApiError;
+use super::{Access, access, health, runs, tasks, workers, workflows};
+use crate::context::Context;
+use crate::gateway::Gateway;
+
+/// A request body, at most.
+const BODY_BYTES: usize = 16 * 1024 * 1024;
+
+/// What handlers share.
+#[derive(Clone)]
+pub(crate) struct Api {
+    pub(crate) context: Arc<Context>,
+    pub(crate) gateway: Arc<Gateway>,
+}
+
+/// The API of a producer.
+pub(crate) fn router(context: Arc<Context>, gateway: Arc<Gateway>, access: Access) -> Router {
+    let v1 = Router::new()
+        .route("/tasks", post(tasks::create))
+        .route("/tasks/{id}/status", get(tasks::status))
+        .route("/tasks/{id}/execute", post(tasks::execute))
+        .route("/tasks/{id}/stop", post(tasks::stop))
+        .route("/runs", post(runs::create).get(runs::list))
+        .route("/runs/{id}", get(runs::get))
+        .route("/runs/{id}/cancel", post(runs::cancel))
+        .route("/runs/{id}/logs", get(runs::logs))
+        .route("/workflows", post(workflows::apply).get(workflows::list))
+        .route("/workflows/{name}", get(workflows::get))
+        .route("/workflows/{name}", delete(workflows::delete))
+        .route("/workflows/{name}/trigger", post(workflows::trigger))
+        .route("/workflows/{name}/pause", post(workflows::pause))
+        .route("/workflows/{name}/resume", post(workflows::resume))
+        .route("/workers", get(workers::list))
+        .route("/queues", get(workers::queues));
+    Router::new()
+        .nest("/api/v1", v1)
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(health::metrics))
+        .fallback(unknown)
+        .layer(from_fn_with_state(access, access::check))
+        .layer(DefaultBodyLimit::max(BODY_BYTES))
+        .with_state(Api { context, gateway })
+}
+
+async fn unknown(request: Request) -> ApiError {
+    ApiError::not_found(format!("route {} {}", request.method(), request.uri().path()))
+}

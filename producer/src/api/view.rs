@@ -1,0 +1,203 @@
+//! How a run looks from outside.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use millrace_domain::definition::Params;
+use millrace_domain::run::{Head, Run, Spec, StepState, Trigger};
+use millrace_domain::{RunId, StepIndex, Timestamp};
+use millrace_store::{StoredRun, TaskRecord};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::context::Context;
+
+/// A run with its steps.
+#[derive(Debug, Serialize)]
+pub(crate) struct RunView {
+    #[serde(flatten)]
+    summary: RunSummaryView,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    params: Params,
+    trigger: Trigger,
+    priority: String,
+    scheduled_at: String,
+    steps: Vec<StepView>,
+}
+
+/// A run in a list.
+#[derive(Debug, Serialize)]
+pub(crate) struct RunSummaryView {
+    id: String,
+    workflow: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<u32>,
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    created_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    started_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended_at: Option<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    labels: BTreeMap<String, String>,
+}
+
+/// A step of a run.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct StepView {
+    name: String,
+    /// waiting, queued, running, succeeded, failed, timed_out, cancelled, skipped.
+    state: String,
+    /// The current or last attempt; 0 when there was none.
+    attempt: u32,
+    #[serde(skip_serializing_if = "is_zero")]
+    lost: u32,
+    depends_on: Vec<String>,
+    pool: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    started_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<i32>,
+    /// Why it stands where it stands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    worker: Option<String>,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    outputs: Map<String, Value>,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+/// The summary of a head.
+pub(crate) fn summary(id: RunId, head: Head) -> RunSummaryView {
+    let text = |at: Option<Timestamp>| at.map(|at| at.to_string());
+    RunSummaryView {
+        id: id.to_string(),
+        workflow: head.workflow.to_string(),
+        version: head.version,
+        state: head.state.as_str(),
+        reason: head.reason,
+        created_at: head.created_at.to_string(),
+        start_at: text(head.start_at),
+        started_at: text(head.started_at),
+        ended_at: text(head.ended_at),
+        labels: head.labels,
+    }
+}
+
+/// A stored run as it is seen from outside; a text when it cannot be read.
+pub(crate) async fn run(context: &Context, id: RunId, stored: &StoredRun) -> Result<RunView, String> {
+    let spec: Spec = serde_json::from_str(&stored.definition).map_err(|e| e.to_string())?;
+    let workflow = context.definitions.of_spec(&*context.store, context.partitions, &spec).await;
+    let workflow = workflow.map_err(|e| e.to_string())?;
+    let attempts: Vec<_> = stored.tasks.iter().map(|(step, attempt, _)| (*step, *attempt, Timestamp::default())).collect();
+    let run = Run::restore(id, workflow, Arc::new(spec), &stored.head, &stored.steps, &attempts)
+        .map_err(|e| e.to_string())?;
+    let held: BTreeMap<StepIndex, (u32, &TaskRecord)> =
+        stored.tasks.iter().map(|(step, attempt, record)| (*step, (*attempt, record))).collect();
+    let sessions = if held.values().any(|(_, record)| matches!(record, TaskRecord::Claimed { .. })) {
+        context.store.sessions().await.unwrap_or_default()
+    } else {
+        Vec::new()
+    };
+    let host = |id| sessions.iter().find(|session| session.id == id).map(|session| session.host.clone());
+    let steps = (0..run.steps.len()).map(|index| step(&run, index.into(), held.get(&index.into()), &host)).collect();
+    Ok(RunView {
+        params: run.spec.params.clone(),
+        trigger: run.spec.trigger,
+        priority: run.spec.priority.to_string(),
+        scheduled_at: run.spec.scheduled_at.to_string(),
+        summary: summary(id, run.head),
+        steps,
+    })
+}
+
+fn step(
+    run: &Run,
+    index: StepIndex,
+    held: Option<&(u32, &TaskRecord)>,
+    host: &impl Fn(millrace_domain::SessionId) -> Option<String>,
+) -> StepView {
+    let step = &run.workflow.steps[index.at()];
+    let name = |index: &StepIndex| run.workflow.steps[index.at()].name.to_string();
+    let dependencies = run.workflow.graph.dependencies(index);
+    let view = StepView {
+        name: step.name.to_string(),
+        depends_on: dependencies.iter().map(name).collect(),
+        pool: step.pool.to_string(),
+        ..StepView::default()
+    };
+    match &run.steps[index.at()] {
+        StepState::Waiting => {
+            let open = |d: &&StepIndex| !matches!(run.steps[d.at()], StepState::Ended(_));
+            let open: Vec<_> = dependencies.iter().filter(open).map(name).collect();
+            let reason = match (&run.head.start_at, open.is_empty()) {
+                (Some(start), true) if run.head.started_at.is_none() => Some(format!("the run starts at {start}")),
+                (_, true) => None,
+                (_, false) => Some(format!("waits for {}", open.join(", "))),
+            };
+            StepView { state: "waiting".to_owned(), reason, ..view }
+        }
+        StepState::Backoff { attempts, until, reason } => {
+            let why = reason.as_deref().unwrap_or("it did not succeed");
+            StepView {
+                state: "waiting".to_owned(),
+                attempt: attempts.attempt,
+                lost: attempts.lost,
+                reason: Some(format!("attempt {}: {why}; the next is due at {until}", attempts.attempt)),
+                ..view
+            }
+        }
+        StepState::Dispatched(attempts) => {
+            let (attempt, record) = held.map_or((attempts.attempt, None), |(attempt, record)| (*attempt, Some(*record)));
+            let view = StepView { attempt, lost: attempts.lost, ..view };
+            match record {
+                Some(TaskRecord::Claimed { session, claimed_at }) => StepView {
+                    state: "running".to_owned(),
+                    started_at: Some(claimed_at.to_string()),
+                    worker: host(*session),
+                    ..view
+                },
+                Some(TaskRecord::Finished { .. }) => StepView { state: "running".to_owned(), ..view },
+                _ => StepView {
+                    state: "queued".to_owned(),
+                    reason: Some(format!("waits for a free worker of pool {}", step.pool)),
+                    ..view
+                },
+            }
+        }
+        StepState::Ended(end) => StepView {
+            state: end.outcome.to_string(),
+            attempt: end.attempts.attempt,
+            lost: end.attempts.lost,
+            started_at: end.started_at.map(|at| at.to_string()),
+            ended_at: Some(end.ended_at.to_string()),
+            code: end.code,
+            reason: end.reason.clone(),
+            worker: Some(end.worker.clone()).filter(|worker| !worker.is_empty()),
+            outputs: end.outputs.clone(),
+            ..view
+        },
+    }
+}
+
+/// A step of a stored run by its name: its place, and its last attempt.
+pub(crate) async fn step_of(
+    context: &Context,
+    id: RunId,
+    stored: &StoredRun,
+    name: &str,
+) -> Result<Option<(StepIndex, u32)>, String> {
+    let view = run(context, id, stored).await?;
+    let place = view.steps.iter().position(|step| step.name == name);
+    Ok(place.map(|place| (place.into(), view.steps[place].attempt)))
+}

@@ -1,0 +1,166 @@
+//! Stored workflows.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use millrace_domain::definition;
+use millrace_domain::message::Reply;
+use millrace_domain::submission::Submission;
+use millrace_domain::{PartitionId, Timestamp, WorkflowName};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::error::{ApiError, ApiResult, Body, refused};
+use super::routes::Api;
+use super::runs;
+use crate::definitions::WorkflowHead;
+
+/// Definitions to store: the text of a file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ApplyBody {
+    definition: String,
+    /// The file's name, for messages.
+    #[serde(default)]
+    file: Option<String>,
+    /// Where shell steps start that do not say.
+    #[serde(default)]
+    base_dir: Option<String>,
+}
+
+/// Stores all workflows of a file, or none when any has a problem.
+pub(super) async fn apply(State(api): State<Api>, Body(body): Body<ApplyBody>) -> ApiResult<Response> {
+    let file = body.file.as_deref().unwrap_or("definition");
+    let parsed = definition::parse(&body.definition, file).map_err(|problems| {
+        let mut error = ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-definition", problems.to_string());
+        error.details = serde_json::to_value(&problems).ok();
+        error
+    })?;
+    let mut applied = Vec::new();
+    for one in parsed {
+        match api.gateway.apply(one.workflow, one.source, body.base_dir.clone()).await? {
+            Reply::Workflow { workflow, version, unchanged } => {
+                applied.push(json!({"name": workflow, "version": version, "unchanged": unchanged}));
+            }
+            other => return Err(refused(other)),
+        }
+    }
+    Ok((StatusCode::OK, Json(json!({ "workflows": applied }))).into_response())
+}
+
+/// All workflows.
+pub(super) async fn list(State(api): State<Api>) -> ApiResult<Json<Value>> {
+    let homes = (0..api.context.partitions).map(|home| api.context.store.list_workflows(PartitionId(home)));
+    let mut found: Vec<(WorkflowName, String)> =
+        futures_util::future::try_join_all(homes).await?.into_iter().flatten().collect();
+    found.sort();
+    let mut workflows = Vec::new();
+    for (name, head) in found {
+        let head: WorkflowHead = serde_json::from_str(&head).map_err(runs::unreadable)?;
+        workflows.push(view(&name, &head));
+    }
+    Ok(Json(json!({ "workflows": workflows })))
+}
+
+fn view(name: &WorkflowName, head: &WorkflowHead) -> Value {
+    let next = head.next.iter().flatten().min().map(Timestamp::to_string);
+    json!({
+        "name": name,
+        "version": head.version,
+        "description": head.description,
+        "paused": head.paused,
+        "steps": head.steps,
+        "schedules": head.schedules,
+        "next_fire": next,
+        "applied_at": head.applied_at.to_string(),
+    })
+}
+
+/// Which version.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GetQuery {
+    version: Option<u32>,
+}
+
+/// One workflow with its source.
+pub(super) async fn get(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+    query: Result<Query<GetQuery>, axum::extract::rejection::QueryRejection>,
+) -> ApiResult<Json<Value>> {
+    let Query(query) = query?;
+    let name = parse_name(&name)?;
+    let home = PartitionId::home_of(&name, api.context.partitions);
+    let stored = api.context.store.load_workflow(home, &name, query.version).await?;
+    let stored = stored.ok_or_else(|| unknown(&name))?;
+    let head: WorkflowHead = serde_json::from_str(&stored.head).map_err(runs::unreadable)?;
+    if head.deleted && query.version.is_none() {
+        return Err(unknown(&name));
+    }
+    let mut view = view(&name, &head);
+    view["definition"] = Value::String(stored.source);
+    view["shown_version"] = stored.version.into();
+    Ok(Json(view))
+}
+
+/// Starts a run of the current version.
+pub(super) async fn trigger(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> ApiResult<Response> {
+    let name = parse_name(&name)?;
+    let mut submission = match body.is_empty() {
+        true => Submission::default(),
+        false => match runs::submissions_of_workflow(&headers, &body, &name)? {
+            Some(submission) => submission,
+            None => return Err(ApiError::bad_request("ambiguous", "the workflow is named by the path already")),
+        },
+    };
+    submission.workflow = Some(name);
+    let (run, duplicate) = runs::start(&api, submission).await?;
+    let status = if duplicate { StatusCode::OK } else { StatusCode::CREATED };
+    Ok((status, Json(json!({"run_id": run, "duplicate": duplicate}))).into_response())
+}
+
+/// Lets the schedules rest.
+pub(super) async fn pause(State(api): State<Api>, Path(name): Path<String>) -> ApiResult<Json<Value>> {
+    set_paused(&api, &name, true).await
+}
+
+/// Lets the schedules go on.
+pub(super) async fn resume(State(api): State<Api>, Path(name): Path<String>) -> ApiResult<Json<Value>> {
+    set_paused(&api, &name, false).await
+}
+
+async fn set_paused(api: &Api, name: &str, paused: bool) -> ApiResult<Json<Value>> {
+    let name = parse_name(name)?;
+    match api.gateway.pause(&name, paused).await? {
+        Reply::Workflow { workflow, version, unchanged } => {
+            Ok(Json(json!({"name": workflow, "version": version, "paused": paused, "unchanged": unchanged})))
+        }
+        other => Err(refused(other)),
+    }
+}
+
+/// Forgets a workflow.
+pub(super) async fn delete(State(api): State<Api>, Path(name): Path<String>) -> ApiResult<Json<Value>> {
+    let name = parse_name(&name)?;
+    match api.gateway.delete(&name).await? {
+        Reply::Workflow { workflow, .. } => Ok(Json(json!({"name": workflow, "deleted": true}))),
+        other => Err(refused(other)),
+    }
+}
+
+/// The name in a path.
+pub(super) fn parse_name(text: &str) -> ApiResult<WorkflowName> {
+    text.parse().map_err(|e: millrace_domain::IdError| ApiError::bad_request("invalid-name", e.0))
+}
+
+fn unknown(name: &WorkflowName) -> ApiError {
+    ApiError::not_found(format!("workflow {name}"))
+}

@@ -1,0 +1,59 @@
+//! What every part of a producer shares.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use millrace_broker::Broker;
+use millrace_domain::{ProducerId, Timestamp};
+use millrace_runtime::{Shutdown, StoreClock};
+use millrace_store::Store;
+use tokio::sync::watch;
+
+use crate::definitions::Definitions;
+use crate::ownership::OwnedSet;
+
+/// How a producer works.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How many partitions to found a new cluster with.
+    pub partitions: u16,
+    /// How long finished runs and their logs are kept.
+    pub retention: Duration,
+    /// How many finished runs are kept in each partition, at most.
+    pub keep_runs: usize,
+    /// How long this producer holds its partitions without renewing.
+    pub lease: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            partitions: 64,
+            retention: Duration::from_secs(7 * 24 * 3600),
+            keep_runs: 20_000,
+            lease: Duration::from_secs(8),
+        }
+    }
+}
+
+/// The shared parts.
+pub(crate) struct Context {
+    pub(crate) id: ProducerId,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) broker: Arc<dyn Broker>,
+    pub(crate) options: Options,
+    /// The number the cluster was founded with.
+    pub(crate) partitions: u16,
+    pub(crate) clock: StoreClock,
+    pub(crate) definitions: Definitions,
+    /// Which partitions are ours, for those who place work.
+    pub(crate) owned: watch::Receiver<Arc<OwnedSet>>,
+    pub(crate) shutdown: Shutdown,
+}
+
+impl Context {
+    /// The store's time.
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.clock.now_millis())
+    }
+}

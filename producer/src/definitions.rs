@@ -1,0 +1,146 @@
+//! Definitions of stored workflows, parsed once per version. Versions are immutable, so what is cached is true
+//! for ever; which version is current is asked every time.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use millrace_domain::definition::{self, Workflow};
+use millrace_domain::run::{Source, Spec};
+use millrace_domain::{PartitionId, Timestamp, WorkflowName};
+use millrace_store::{Store, StoreError};
+use serde::{Deserialize, Serialize};
+
+/// Parsed versions kept in memory.
+const CACHED: usize = 1_000;
+
+/// What is known of a workflow beside its versions. Written by the owner of its home partition alone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct WorkflowHead {
+    /// The current version.
+    pub(crate) version: u32,
+    /// Its schedules rest.
+    #[serde(default)]
+    pub(crate) paused: bool,
+    /// It was deleted: only its runs remember it.
+    #[serde(default)]
+    pub(crate) deleted: bool,
+    /// When the current version came.
+    pub(crate) applied_at: Timestamp,
+    /// Where its shell steps start, when it came from a file of this machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) base_dir: Option<String>,
+    /// When each schedule fires next, by its place.
+    #[serde(default)]
+    pub(crate) next: Vec<Option<Timestamp>>,
+    /// For lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) description: Option<String>,
+    /// For lists: the schedules as written.
+    #[serde(default)]
+    pub(crate) schedules: Vec<String>,
+    /// For lists.
+    #[serde(default)]
+    pub(crate) steps: usize,
+}
+
+/// Why a definition cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DefinitionError {
+    /// There is none.
+    #[error("there is no workflow {0}")]
+    Unknown(WorkflowName),
+    /// What is stored cannot be read any more.
+    #[error("the stored definition of {0} cannot be read: {1}")]
+    Unreadable(WorkflowName, String),
+    /// The store does not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The cache.
+#[derive(Default)]
+pub(crate) struct Definitions {
+    parsed: Mutex<HashMap<(WorkflowName, u32), Arc<Workflow>>>,
+}
+
+impl Definitions {
+    /// What a run runs.
+    pub(crate) async fn of_spec(
+        &self,
+        store: &dyn Store,
+        partitions: u16,
+        spec: &Spec,
+    ) -> Result<Arc<Workflow>, DefinitionError> {
+        match &spec.source {
+            Source::Stored { workflow, version } => {
+                if let Some(parsed) = self.cached(workflow, *version) {
+                    return Ok(parsed);
+                }
+                let home = PartitionId::home_of(workflow, partitions);
+                let stored = store.load_workflow(home, workflow, Some(*version)).await?;
+                let stored = stored.ok_or_else(|| DefinitionError::Unknown(workflow.clone()))?;
+                self.parse(workflow, *version, &stored.source)
+            }
+            Source::Adhoc(submission) => submission
+                .to_workflow()
+                .map(Arc::new)
+                .map_err(|e| DefinitionError::Unreadable(WorkflowName::adhoc(), e.message)),
+            Source::Inline(source) => {
+                parse_one(source).map(Arc::new).map_err(|e| DefinitionError::Unreadable(WorkflowName::adhoc(), e))
+            }
+        }
+    }
+
+    /// The current version of a stored workflow, with its head.
+    pub(crate) async fn current(
+        &self,
+        store: &dyn Store,
+        partitions: u16,
+        workflow: &WorkflowName,
+    ) -> Result<(WorkflowHead, Arc<Workflow>), DefinitionError> {
+        let home = PartitionId::home_of(workflow, partitions);
+        let stored = store.load_workflow(home, workflow, None).await?;
+        let stored = stored.ok_or_else(|| DefinitionError::Unknown(workflow.clone()))?;
+        let head: WorkflowHead = serde_json::from_str(&stored.head)
+            .map_err(|e| DefinitionError::Unreadable(workflow.clone(), e.to_string()))?;
+        if head.deleted {
+            return Err(DefinitionError::Unknown(workflow.clone()));
+        }
+        let parsed = self.parse(workflow, stored.version, &stored.source)?;
+        Ok((head, parsed))
+    }
+
+    /// Parses a version, unless that was done before.
+    fn parse(&self, workflow: &WorkflowName, version: u32, source: &str) -> Result<Arc<Workflow>, DefinitionError> {
+        if let Some(parsed) = self.cached(workflow, version) {
+            return Ok(parsed);
+        }
+        let parsed = parse_one(source).map_err(|e| DefinitionError::Unreadable(workflow.clone(), e))?;
+        let parsed = Arc::new(parsed);
+        self.remember(workflow, version, &parsed);
+        Ok(parsed)
+    }
+
+    /// Keeps a version that was parsed elsewhere.
+    pub(crate) fn remember(&self, workflow: &WorkflowName, version: u32, parsed: &Arc<Workflow>) {
+        if let Ok(mut cache) = self.parsed.lock() {
+            if cache.len() >= CACHED {
+                cache.clear();
+            }
+            cache.insert((workflow.clone(), version), Arc::clone(parsed));
+        }
+    }
+
+    fn cached(&self, workflow: &WorkflowName, version: u32) -> Option<Arc<Workflow>> {
+        self.parsed.lock().ok()?.get(&(workflow.clone(), version)).cloned()
+    }
+}
+
+/// Parses a source that holds one document.
+fn parse_one(source: &str) -> Result<Workflow, String> {
+    let mut parsed = definition::parse(source, "stored definition").map_err(|problems| problems.to_string())?;
+    match parsed.pop() {
+        Some(one) if parsed.is_empty() => Ok(one.workflow),
+        _ => Err("expected one workflow".to_owned()),
+    }
+}

@@ -1,0 +1,40 @@
+//! Forgets what ended long ago, in the partitions that are ours.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::context::Context;
+
+/// How often it looks.
+const EVERY: Duration = Duration::from_secs(60);
+
+/// Runs until the shutdown.
+pub(crate) async fn run(context: Arc<Context>) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(EVERY) => {}
+            () = context.shutdown.begun() => return,
+        }
+        match run_once(&context).await {
+            Ok(0) => {}
+            Ok(forgotten) => tracing::info!(forgotten, "finished runs expired"),
+            Err(error) => tracing::warn!(%error, "finished runs cannot be expired"),
+        }
+    }
+}
+
+/// One pass over the owned partitions: how many runs were forgotten.
+async fn run_once(context: &Context) -> Result<usize, millrace_store::StoreError> {
+    let owned = context.owned.borrow().clone();
+    let mut forgotten = 0;
+    for partition in owned.iter() {
+        loop {
+            let count = context.store.expire(*partition, context.now(), context.options.keep_runs).await?;
+            forgotten += count;
+            if count < 100 || context.shutdown.has_begun() {
+                break;
+            }
+        }
+    }
+    Ok(forgotten)
+}

@@ -1,0 +1,261 @@
+//! The way in for everything that somebody waits for: to the loop when the partition is ours, by message to its
+//! owner when it is not. The answer comes after the commit either way.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use millrace_broker::{Outgoing, Queue, Route};
+use millrace_domain::definition::{self, Workflow};
+use millrace_domain::message::{Inbox, InboxBody, Reply};
+use millrace_domain::run::{Event, Trigger};
+use millrace_domain::submission::Submission;
+use millrace_domain::{PartitionId, RunId, WorkflowName};
+use sha2::{Digest, Sha256};
+use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
+
+use crate::context::Context;
+use crate::partition::mailbox::{Answer, Apply, Gather, Input, Submit, What, Work};
+
+/// How long somebody waits for an answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long an owner may take before it is asked again.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
+
+/// Nobody could do it in time. Nothing is known of whether it was done: the same with the same key is safe.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("no producer could take this in time; try again (with the same idempotency key nothing is done twice)")]
+pub(crate) struct Unavailable;
+
+/// The way in.
+pub(crate) struct Gateway {
+    context: Arc<Context>,
+    mailbox: mpsc::Sender<Input>,
+    waiting: Mutex<HashMap<String, oneshot::Sender<Reply>>>,
+    replies: Queue,
+    reply_to: String,
+}
+
+impl Gateway {
+    /// The way in; `prefix` names this producer's own queue of answers.
+    pub(crate) fn new(context: Arc<Context>, mailbox: mpsc::Sender<Input>, prefix: &str) -> Arc<Self> {
+        let replies = Queue::Replies(context.id.0);
+        let reply_to = replies.name(prefix);
+        Arc::new(Self { context, mailbox, waiting: Mutex::default(), replies, reply_to })
+    }
+
+    /// Hands answers of other producers to those who wait for them.
+    pub(crate) async fn receive(self: Arc<Self>) {
+        let context = &self.context;
+        while !context.shutdown.has_begun() {
+            let consumer = async {
+                context.broker.declare(&self.replies).await?;
+                context.broker.consume(&self.replies, 1_000).await
+            };
+            let Ok(mut consumer) = consumer.await else {
+                tokio::select! {
+                    () = tokio::time::sleep(Duration::from_millis(500)) => continue,
+                    () = context.shutdown.begun() => return,
+                }
+            };
+            loop {
+                let delivery = tokio::select! {
+                    delivery = consumer.recv() => delivery,
+                    () = context.shutdown.begun() => return,
+                };
+                let Some(delivery) = delivery else { break };
+                let key = delivery.properties.correlation_id.clone().unwrap_or_default();
+                let waiting = self.waiting.lock().ok().and_then(|mut waiting| waiting.remove(&key));
+                if let (Some(sender), Ok(reply)) = (waiting, serde_json::from_slice(&delivery.payload)) {
+                    let _ = sender.send(reply);
+                }
+                delivery.ack();
+            }
+        }
+    }
+
+    /// Is this partition ours? Runs that may go anywhere are, once anything is.
+    pub(crate) fn is_here(&self, partition: Option<PartitionId>) -> bool {
+        let owned = self.context.owned.borrow();
+        match partition {
+            Some(partition) => owned.contains(&partition),
+            None => !owned.is_empty(),
+        }
+    }
+
+    /// Into the mailbox.
+    pub(crate) async fn post(&self, work: Work) {
+        let _ = self.mailbox.send(Input::Work(work)).await;
+    }
+
+    /// Submits one, and waits until it is committed.
+    pub(crate) async fn submit(&self, submit: Submission, trigger: Trigger) -> Result<Reply, Unavailable> {
+        let partition = keyed(submit.clone(), trigger, self.context.partitions).run.map(RunId::partition);
+        let body = || InboxBody::Submit { submission: Box::new(submit.clone()) };
+        let what = || What::Submit(Box::new(keyed(submit.clone(), trigger, self.context.partitions)));
+        self.ask(partition, what, body).await
+    }
+
+    /// Submits many; their answers in order.
+    pub(crate) async fn submit_many(
+        self: &Arc<Self>,
+        many: Vec<Submission>,
+        trigger: Trigger,
+    ) -> Result<Vec<Reply>, Unavailable> {
+        let mut replies: Vec<Option<Reply>> = many.iter().map(|_| None).collect();
+        let mut local = Vec::new();
+        let mut elsewhere = tokio::task::JoinSet::new();
+        for (index, submission) in many.into_iter().enumerate() {
+            let submit = keyed(submission, trigger, self.context.partitions);
+            if self.is_here(submit.run.map(RunId::partition)) {
+                local.push((index, submit));
+            } else {
+                let gateway = Arc::clone(self);
+                elsewhere.spawn(async move { (index, gateway.submit(submit.submission, trigger).await) });
+            }
+        }
+        if !local.is_empty() {
+            let (sender, receiver) = oneshot::channel();
+            let gather = Gather::new(local.len(), None, None, Some(sender));
+            let indexes: Vec<usize> = local.iter().map(|(index, _)| *index).collect();
+            for (part, (_, submit)) in local.into_iter().enumerate() {
+                let what = What::Submit(Box::new(submit));
+                self.post(Work { what, delivery: None, answer: Answer::Part(Arc::clone(&gather), part) }).await;
+            }
+            drop(gather);
+            match tokio::time::timeout(PATIENCE, receiver).await {
+                Ok(Ok(Reply::Many(parts))) => {
+                    for (index, reply) in indexes.into_iter().zip(parts) {
+                        replies[index] = Some(reply);
+                    }
+                }
+                _ => return Err(Unavailable),
+            }
+        }
+        while let Some(Ok((index, reply))) = elsewhere.join_next().await {
+            replies[index] = Some(reply?);
+        }
+        replies.into_iter().collect::<Option<Vec<_>>>().ok_or(Unavailable)
+    }
+
+    /// Stores a definition.
+    pub(crate) async fn apply(
+        &self,
+        workflow: Workflow,
+        source: String,
+        base_dir: Option<String>,
+    ) -> Result<Reply, Unavailable> {
+        let home = PartitionId::home_of(&workflow.name, self.context.partitions);
+        let body = || InboxBody::Apply { source: source.clone(), base_dir: base_dir.clone() };
+        let what = || {
+            let apply = Apply { workflow: workflow.clone(), source: source.clone(), base_dir: base_dir.clone() };
+            What::Apply(Box::new(apply))
+        };
+        self.ask(Some(home), what, body).await
+    }
+
+    /// Lets schedules rest, or go on.
+    pub(crate) async fn pause(&self, workflow: &WorkflowName, paused: bool) -> Result<Reply, Unavailable> {
+        let home = PartitionId::home_of(workflow, self.context.partitions);
+        let body = || InboxBody::Pause { workflow: workflow.clone(), paused };
+        self.ask(Some(home), || What::Pause(workflow.clone(), paused), body).await
+    }
+
+    /// Forgets a workflow.
+    pub(crate) async fn delete(&self, workflow: &WorkflowName) -> Result<Reply, Unavailable> {
+        let home = PartitionId::home_of(workflow, self.context.partitions);
+        let body = || InboxBody::Delete { workflow: workflow.clone() };
+        self.ask(Some(home), || What::Delete(workflow.clone()), body).await
+    }
+
+    /// Stops a run.
+    pub(crate) async fn cancel(&self, run: RunId, reason: &str) -> Result<Reply, Unavailable> {
+        let body = || InboxBody::Cancel { run, reason: reason.to_owned() };
+        let what = || What::Event(run, Event::Cancel { reason: reason.to_owned() });
+        self.ask(Some(run.partition()), what, body).await
+    }
+
+    /// Asks the loop, or the partition's owner, until there is an answer.
+    async fn ask(
+        &self,
+        partition: Option<PartitionId>,
+        what: impl Fn() -> What,
+        body: impl Fn() -> InboxBody,
+    ) -> Result<Reply, Unavailable> {
+        let asking = async {
+            loop {
+                if self.is_here(partition) {
+                    let (sender, receiver) = oneshot::channel();
+                    self.post(Work { what: what(), delivery: None, answer: Answer::Local(sender) }).await;
+                    if let Ok(reply) = receiver.await {
+                        return Ok(reply);
+                    }
+                } else if let Some(partition) = partition
+                    && let Some(reply) = self.forward(partition, body()).await
+                {
+                    return Ok(reply);
+                }
+                if self.context.shutdown.has_begun() {
+                    return Err(Unavailable);
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, asking).await.unwrap_or(Err(Unavailable))
+    }
+
+    /// Asks the owner of a partition by message.
+    async fn forward(&self, partition: PartitionId, body: InboxBody) -> Option<Reply> {
+        let key = Uuid::new_v4().simple().to_string();
+        let (sender, receiver) = oneshot::channel();
+        self.waiting.lock().ok()?.insert(key.clone(), sender);
+        let queue = Queue::Inbox(partition.0);
+        let mut message = Outgoing::new(Route::Queue(queue.clone()), serde_json::to_vec(&Inbox::new(body)).ok()?);
+        message.properties.reply_to = Some(self.reply_to.clone());
+        message.properties.correlation_id = Some(key.clone());
+        let sent = async {
+            self.context.broker.declare(&queue).await?;
+            self.context.broker.publish(vec![message]).await.into_iter().collect::<Result<(), _>>()
+        };
+        let reply = match sent.await {
+            Ok(()) => tokio::time::timeout(ASK_AGAIN, receiver).await.ok().and_then(Result::ok),
+            Err(error) => {
+                tracing::debug!(%partition, %error, "its owner cannot be asked yet");
+                None
+            }
+        };
+        if let Ok(mut waiting) = self.waiting.lock() {
+            waiting.remove(&key);
+        }
+        reply
+    }
+}
+
+/// A submission with the run that its key decides, and a digest of what it asks for.
+pub(crate) fn keyed(submission: Submission, trigger: Trigger, partitions: u16) -> Submit {
+    let Some(key) = &submission.idempotency_key else {
+        return Submit { submission, run: None, trigger, digest: None };
+    };
+    let adhoc = WorkflowName::adhoc();
+    let scope = submission.workflow.as_ref().unwrap_or(&adhoc);
+    let run = RunId::of_key(scope, key, partitions);
+    let digest = digest_of(&submission);
+    Submit { submission, run: Some(run), trigger, digest: Some(digest) }
+}
+
+/// A digest of a submission's body.
+pub(crate) fn digest_of(submission: &Submission) -> String {
+    let bytes = serde_json::to_vec(submission).unwrap_or_default();
+    Sha256::digest(bytes).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A source that holds exactly one workflow; all problems as one text otherwise.
+pub(crate) fn parse_one(source: &str) -> Result<Workflow, String> {
+    let mut parsed = definition::parse(source, "definition").map_err(|problems| problems.to_string())?;
+    match (parsed.pop(), parsed.is_empty()) {
+        (Some(one), true) => Ok(one.workflow),
+        _ => Err("expected one workflow in a document of its own".to_owned()),
+    }
+}

@@ -1,0 +1,128 @@
+//! What arrives for a partition by message: results, cancels, and what other producers forward.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use millrace_broker::{Delivery, Queue};
+use millrace_domain::PartitionId;
+use millrace_domain::message::{Inbox, InboxBody, ReplyError};
+use millrace_domain::run::{Event, Trigger};
+use millrace_runtime::Shutdown;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::context::Context;
+use crate::gateway;
+use crate::partition::mailbox::{Answer, Apply, Input, What, Work, refusal, reject};
+
+/// Unsettled messages of one inbox, at most.
+const PREFETCH: u16 = 1_000;
+
+/// The inboxes of the owned partitions.
+pub(crate) struct Inboxes {
+    context: Arc<Context>,
+    mailbox: mpsc::Sender<Input>,
+    open: HashMap<PartitionId, (Shutdown, JoinHandle<()>)>,
+}
+
+impl Inboxes {
+    pub(crate) fn new(context: Arc<Context>, mailbox: mpsc::Sender<Input>) -> Self {
+        Self { context, mailbox, open: HashMap::new() }
+    }
+
+    /// Begins to consume the inbox of a partition.
+    pub(crate) fn open(&mut self, partition: PartitionId) {
+        let stop = self.context.shutdown.child();
+        let task = tokio::spawn(consume(Arc::clone(&self.context), self.mailbox.clone(), partition, stop.clone()));
+        self.open.insert(partition, (stop, task));
+    }
+
+    /// Stops consuming it. What was delivered and not settled goes back to the queue.
+    pub(crate) async fn close(&mut self, partition: PartitionId) {
+        if let Some((stop, task)) = self.open.remove(&partition) {
+            stop.begin();
+            let _ = tokio::time::timeout(Duration::from_secs(5), task).await;
+        }
+    }
+}
+
+/// Consumes one inbox for as long as the partition is ours, through all losses of the connection.
+async fn consume(context: Arc<Context>, mailbox: mpsc::Sender<Input>, partition: PartitionId, stop: Shutdown) {
+    let queue = Queue::Inbox(partition.0);
+    while !stop.has_begun() {
+        let consumer = async {
+            context.broker.declare(&queue).await?;
+            context.broker.consume(&queue, PREFETCH).await
+        };
+        let mut consumer = match consumer.await {
+            Ok(consumer) => consumer,
+            Err(error) => {
+                tracing::debug!(%partition, %error, "the inbox cannot be consumed yet");
+                tokio::select! {
+                    () = tokio::time::sleep(Duration::from_millis(500)) => continue,
+                    () = stop.begun() => return,
+                }
+            }
+        };
+        loop {
+            let batch = tokio::select! {
+                batch = consumer.recv_many(256) => batch,
+                () = stop.begun() => return,
+            };
+            if batch.is_empty() {
+                break;
+            }
+            for delivery in batch {
+                accept(&context, &mailbox, delivery).await;
+            }
+        }
+    }
+}
+
+/// Reads a message and puts it into the mailbox.
+async fn accept(context: &Arc<Context>, mailbox: &mpsc::Sender<Input>, delivery: Delivery) {
+    let inbox: Inbox = match serde_json::from_slice(&delivery.payload) {
+        Ok(inbox) => inbox,
+        Err(error) => {
+            let error = ReplyError::new("unreadable-message", format!("not a message of an inbox: {error}"));
+            let (payload, properties) = (delivery.payload.clone(), delivery.properties.clone());
+            if reject(&*context.broker, payload, properties, &error).await {
+                delivery.ack();
+            } else {
+                delivery.requeue();
+            }
+            return;
+        }
+    };
+    let answer = match &delivery.properties.reply_to {
+        Some(reply_to) => Answer::Message {
+            reply_to: reply_to.clone(),
+            correlation_id: delivery.properties.correlation_id.clone(),
+        },
+        None => Answer::Nobody,
+    };
+    let what = match inbox.body {
+        InboxBody::Results { results } => {
+            What::Results(results.into_iter().map(|result| (result.run, Event::Result(result))).collect())
+        }
+        InboxBody::Submit { submission } => {
+            let submit = gateway::keyed(*submission, Trigger::Message, context.partitions);
+            What::Submit(Box::new(submit))
+        }
+        InboxBody::Cancel { run, reason } => What::Event(run, Event::Cancel { reason }),
+        InboxBody::Held { task, session } => What::Held(task, session),
+        InboxBody::Pause { workflow, paused } => What::Pause(workflow, paused),
+        InboxBody::Delete { workflow } => What::Delete(workflow),
+        InboxBody::Apply { source, base_dir } => match gateway::parse_one(&source) {
+            Ok(workflow) => What::Apply(Box::new(Apply { workflow, source, base_dir })),
+            Err(problems) => {
+                let mut messages = Vec::new();
+                answer.give(refusal("invalid-definition", problems), &mut messages);
+                context.broker.publish(messages).await;
+                return delivery.ack();
+            }
+        },
+    };
+    let _ = mailbox.send(Input::Work(Work { what, delivery: Some(delivery), answer })).await;
+}

@@ -1,0 +1,182 @@
+//! The AMQP entry: what any client in any language publishes with the routing key `submit`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use millrace_broker::{Delivery, Queue};
+use millrace_domain::RunId;
+use millrace_domain::message::{Reply, ReplyError};
+use millrace_domain::run::Trigger;
+use millrace_domain::submission::{Submission, SubmissionError};
+use tokio::sync::Semaphore;
+
+use crate::context::Context;
+use crate::gateway::{Gateway, keyed};
+use crate::partition::mailbox::{Answer, Gather, What, Work, reject};
+
+/// Unsettled submissions of one producer, at most: they are committed in batches of about this size.
+const PREFETCH: u16 = 2_000;
+
+/// Submissions on their way to other producers, at most.
+const FORWARDED: usize = 256;
+
+/// Consumes the `submit` queue until the shutdown.
+pub(crate) async fn run(context: Arc<Context>, gateway: Arc<Gateway>) {
+    let forwarded = Arc::new(Semaphore::new(FORWARDED));
+    let mut owned = context.owned.clone();
+    while !context.shutdown.has_begun() {
+        // Nothing is taken in before there is a place for it.
+        if owned.borrow_and_update().is_empty() {
+            tokio::select! {
+                _ = owned.changed() => continue,
+                () = context.shutdown.begun() => return,
+            }
+        }
+        let consumer = async {
+            context.broker.declare(&Queue::Submit).await?;
+            context.broker.declare(&Queue::Rejected).await?;
+            context.broker.consume(&Queue::Submit, PREFETCH).await
+        };
+        let mut consumer = match consumer.await {
+            Ok(consumer) => consumer,
+            Err(error) => {
+                tracing::debug!(%error, "submissions cannot be consumed yet");
+                tokio::select! {
+                    () = tokio::time::sleep(Duration::from_millis(500)) => continue,
+                    () = context.shutdown.begun() => return,
+                }
+            }
+        };
+        loop {
+            let batch = tokio::select! {
+                batch = consumer.recv_many(512) => batch,
+                () = context.shutdown.begun() => return,
+            };
+            if batch.is_empty() {
+                break;
+            }
+            for delivery in batch {
+                accept(&context, &gateway, &forwarded, delivery).await;
+            }
+        }
+    }
+}
+
+/// One message: a submission, an array of them, or something that is neither.
+async fn accept(context: &Arc<Context>, gateway: &Arc<Gateway>, forwarded: &Arc<Semaphore>, delivery: Delivery) {
+    let is_array = delivery.payload.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
+    let mut parsed = match Submission::parse(&delivery.payload) {
+        Ok(parsed) => parsed,
+        Err(error) => return refuse(context, delivery, &error).await,
+    };
+    for (index, submission) in parsed.iter_mut().enumerate() {
+        if let Ok(submission) = submission {
+            complete(submission, &delivery, is_array.then_some(index));
+        }
+    }
+    if is_array {
+        return accept_array(context, gateway, delivery, parsed).await;
+    }
+    let submission = match parsed.pop() {
+        Some(Ok(submission)) => submission,
+        Some(Err(error)) => return refuse(context, delivery, &error).await,
+        None => return delivery.ack(),
+    };
+    let submit = keyed(submission, Trigger::Message, context.partitions);
+    let reply_to = delivery.properties.reply_to.clone();
+    let correlation_id = delivery.properties.correlation_id.clone();
+    let answer = reply_to.map_or(Answer::Nobody, |reply_to| Answer::Message { reply_to, correlation_id });
+    if gateway.is_here(submit.run.map(RunId::partition)) {
+        let what = What::Submit(Box::new(submit));
+        return gateway.post(Work { what, delivery: Some(delivery), answer }).await;
+    }
+    // Its key belongs to another producer's partition: acked when that one has committed it.
+    let Ok(permit) = Arc::clone(forwarded).acquire_owned().await else { return };
+    let (context, gateway) = (Arc::clone(context), Arc::clone(gateway));
+    tokio::spawn(async move {
+        let _permit = permit;
+        let Ok(reply) = gateway.submit(submit.submission, Trigger::Message).await else {
+            return delivery.requeue();
+        };
+        let mut messages = Vec::new();
+        answer.give(reply, &mut messages);
+        context.broker.publish(messages).await;
+        delivery.ack();
+    });
+}
+
+/// An array: acked and answered when all its parts are.
+async fn accept_array(
+    context: &Arc<Context>,
+    gateway: &Arc<Gateway>,
+    delivery: Delivery,
+    parsed: Vec<Result<Submission, SubmissionError>>,
+) {
+    let reply_to = delivery.properties.reply_to.clone().map(|to| (to, delivery.properties.correlation_id.clone()));
+    let whole = (delivery.payload.clone(), delivery.properties.clone());
+    let gather = Gather::new(parsed.len(), Some(delivery), reply_to, None);
+    let mut messages = Vec::new();
+    for (index, submission) in parsed.into_iter().enumerate() {
+        match submission {
+            Ok(submission) => {
+                let submit = keyed(submission, Trigger::Message, context.partitions);
+                if gateway.is_here(submit.run.map(RunId::partition)) {
+                    let what = What::Submit(Box::new(submit));
+                    gateway.post(Work { what, delivery: None, answer: Answer::Part(Arc::clone(&gather), index) }).await;
+                } else {
+                    let (context, gateway, gather) = (Arc::clone(context), Arc::clone(gateway), Arc::clone(&gather));
+                    tokio::spawn(async move {
+                        if let Ok(reply) = gateway.submit(submit.submission, Trigger::Message).await {
+                            let mut messages = Vec::new();
+                            gather.give(index, reply, &mut messages);
+                            context.broker.publish(messages).await;
+                        }
+                    });
+                }
+            }
+            Err(error) => {
+                let error = ReplyError::new(error.code, format!("[{index}]: {}", error.message));
+                // The array goes there whole, once for each part that is refused: the header names the part.
+                if reject(&*context.broker, whole.0.clone(), whole.1.clone(), &error).await {
+                    gather.give(index, Reply::Error { error }, &mut messages);
+                }
+            }
+        }
+    }
+    drop(gather);
+    if !messages.is_empty() {
+        context.broker.publish(messages).await;
+    }
+}
+
+/// What a message says beside its body: its id is its key when the body has none, its header its trace.
+fn complete(submission: &mut Submission, delivery: &Delivery, index: Option<usize>) {
+    if submission.idempotency_key.is_none()
+        && let Some(id) = &delivery.properties.message_id
+    {
+        submission.idempotency_key = Some(match index {
+            Some(index) => format!("{id}/{index}"),
+            None => id.clone(),
+        });
+    }
+    if submission.traceparent.is_none() {
+        let header = delivery.properties.headers.iter().find(|(name, _)| name == "traceparent");
+        submission.traceparent = header.map(|(_, value)| value.clone());
+    }
+}
+
+/// Puts a message into the rejected queue, and tells who sent it.
+async fn refuse(context: &Arc<Context>, delivery: Delivery, error: &SubmissionError) {
+    let error = ReplyError::new(error.code, error.message.clone());
+    let (payload, properties) = (delivery.payload.clone(), delivery.properties.clone());
+    if !reject(&*context.broker, payload, properties, &error).await {
+        return delivery.requeue();
+    }
+    if let Some(reply_to) = delivery.properties.reply_to.clone() {
+        let answer = Answer::Message { reply_to, correlation_id: delivery.properties.correlation_id.clone() };
+        let mut messages = Vec::new();
+        answer.give(Reply::Error { error }, &mut messages);
+        context.broker.publish(messages).await;
+    }
+    delivery.ack();
+}

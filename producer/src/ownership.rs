@@ -1,0 +1,196 @@
+//! Which partitions are ours. Every producer is active: they share the partitions by rendezvous hashing over
+//! those that are alive, so that one more or one less moves as few as can be.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use millrace_domain::{Epoch, PartitionId, ProducerId, Timestamp};
+use millrace_store::{Acquired, StoreError};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::context::Context;
+use crate::inbox::Inboxes;
+use crate::partition::mailbox::Input;
+
+/// The partitions of a producer.
+pub(crate) type OwnedSet = BTreeSet<PartitionId>;
+
+/// The keeper of the partitions.
+pub(crate) struct Ownership {
+    context: Arc<Context>,
+    mailbox: mpsc::Sender<Input>,
+    inboxes: Inboxes,
+    told: watch::Sender<Arc<OwnedSet>>,
+    held: BTreeMap<PartitionId, Epoch>,
+}
+
+impl Ownership {
+    pub(crate) fn new(
+        context: Arc<Context>,
+        mailbox: mpsc::Sender<Input>,
+        inboxes: Inboxes,
+        told: watch::Sender<Arc<OwnedSet>>,
+    ) -> Self {
+        Self { context, mailbox, inboxes, told, held: BTreeMap::new() }
+    }
+
+    /// Takes, keeps and gives back partitions until the shutdown, then gives all back.
+    pub(crate) async fn run(mut self) {
+        let every = self.context.options.lease / 4;
+        let mut told = Instant::now();
+        loop {
+            let wait = match self.round().await {
+                Ok(true) => every,
+                Ok(false) => (every / 8).max(Duration::from_millis(50)),
+                Err(error) => {
+                    if told.elapsed() > Duration::from_secs(5) {
+                        tracing::warn!(%error, "partitions cannot be renewed");
+                        told = Instant::now();
+                    }
+                    every / 4
+                }
+            };
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = self.context.shutdown.begun() => break,
+            }
+        }
+        self.leave().await;
+    }
+
+    /// One round: `true` when all that should be ours is.
+    async fn round(&mut self) -> Result<bool, StoreError> {
+        let context = Arc::clone(&self.context);
+        let ttl = millis(context.options.lease);
+        let asked = Instant::now();
+        context.clock.heard(context.store.now().await?.as_millis(), asked);
+        let live = context.store.meet(context.id, ttl).await?;
+        let wanted: OwnedSet = (0..context.partitions)
+            .map(PartitionId)
+            .filter(|partition| owner_of(*partition, &live) == Some(context.id))
+            .collect();
+        self.renew(ttl).await?;
+        let unwanted: Vec<_> = self.held.keys().copied().filter(|partition| !wanted.contains(partition)).collect();
+        self.give_back(&unwanted).await?;
+        let missing: Vec<_> = wanted.iter().copied().filter(|p| !self.held.contains_key(p)).collect();
+        self.take(&missing, ttl).await?;
+        self.tell();
+        Ok(self.held.len() == wanted.len())
+    }
+
+    async fn renew(&mut self, ttl: u64) -> Result<(), StoreError> {
+        let held: Vec<(PartitionId, Epoch)> = self.held.iter().map(|(p, e)| (*p, *e)).collect();
+        if held.is_empty() {
+            return Ok(());
+        }
+        let kept = self.context.store.renew(&held, ttl).await?;
+        for ((partition, _), kept) in held.into_iter().zip(kept) {
+            if !kept {
+                tracing::warn!(%partition, "somebody else owns it now");
+                self.held.remove(&partition);
+                self.inboxes.close(partition).await;
+                let _ = self.mailbox.send(Input::Lost(partition)).await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn take(&mut self, missing: &[PartitionId], ttl: u64) -> Result<(), StoreError> {
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let acquired = self.context.store.acquire(missing, self.context.id, ttl).await?;
+        for (partition, acquired) in missing.iter().copied().zip(acquired) {
+            if let Acquired::Owned { epoch, published_until, .. } = acquired {
+                self.held.insert(partition, epoch);
+                let published_until = published_until.max(Timestamp::default());
+                let _ = self.mailbox.send(Input::Took { partition, epoch, published_until }).await;
+                self.inboxes.open(partition);
+            }
+        }
+        Ok(())
+    }
+
+    async fn give_back(&mut self, partitions: &[PartitionId]) -> Result<(), StoreError> {
+        if partitions.is_empty() {
+            return Ok(());
+        }
+        let mut released = Vec::new();
+        for partition in partitions {
+            let Some(epoch) = self.held.remove(partition) else { continue };
+            self.inboxes.close(*partition).await;
+            let (done, finished) = oneshot::channel();
+            if self.mailbox.send(Input::GiveUp(*partition, done)).await.is_ok() {
+                let _ = finished.await;
+            }
+            released.push((*partition, epoch));
+        }
+        self.tell();
+        self.context.store.release(&released).await
+    }
+
+    fn tell(&self) {
+        let owned: OwnedSet = self.held.keys().copied().collect();
+        self.told.send_if_modified(|told| {
+            let changed = **told != owned;
+            if changed {
+                *told = Arc::new(owned);
+            }
+            changed
+        });
+    }
+
+    /// Gives all back at once, so that others need not wait for a lease to lapse.
+    async fn leave(&mut self) {
+        let all: Vec<_> = self.held.keys().copied().collect();
+        let bound = Duration::from_secs(5);
+        let given = tokio::time::timeout(bound, async {
+            self.give_back(&all).await?;
+            self.context.store.leave(self.context.id).await
+        });
+        match given.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "partitions could not be given back; they lapse by themselves"),
+            Err(_) => tracing::warn!("partitions could not be given back in time; they lapse by themselves"),
+        }
+    }
+}
+
+/// Who owns a partition among those who live: the one with the highest hash with it.
+fn owner_of(partition: PartitionId, live: &[ProducerId]) -> Option<ProducerId> {
+    live.iter().copied().max_by_key(|producer| {
+        let mut hasher = DefaultHasher::new();
+        (producer.0.as_bytes(), partition.0).hash(&mut hasher);
+        hasher.finish()
+    })
+}
+
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    #[test]
+    fn a_producer_that_leaves_moves_only_its_own_partitions() {
+        let live: Vec<_> = (0..3).map(|_| ProducerId(Uuid::new_v4())).collect();
+        for partition in (0..64).map(PartitionId) {
+            let before = owner_of(partition, &live).unwrap();
+            let after = owner_of(partition, &live[..2]).unwrap();
+            assert!(before == after || before == live[2]);
+        }
+        assert_eq!(owner_of(PartitionId(0), &[]), None);
+    }
+
+    #[test]
+    fn partitions_are_shared_about_evenly() {
+        let live: Vec<_> = (0..4).map(|_| ProducerId(Uuid::new_v4())).collect();
+        let mine = (0..1024).filter(|p| owner_of(PartitionId(*p), &live) == Some(live[0])).count();
+        assert!((150..400).contains(&mine), "{mine} of 1024");
+    }
+}

@@ -1,0 +1,190 @@
+//! What a batch of events changes in one partition, gathered until it is committed; and what is to be done once
+//! it holds.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use millrace_broker::{Delivery, Properties};
+use millrace_domain::message::Reply;
+use millrace_domain::run::{Action, Advanced, Run, RunTimer};
+use millrace_domain::task::Task;
+use millrace_domain::{Epoch, Outcome, PartitionId, RunId, Seq, StepIndex, Timestamp};
+use millrace_store::{Commit, Dispatched, NewRun, RunDelta, Timer, WorkflowDelta};
+
+use super::mailbox::Answer;
+
+/// An unclaimed attempt is looked at after so long.
+pub(crate) const FIRST_LOOK_MS: u64 = 30_000;
+
+/// A commit in the making.
+pub(crate) struct Draft {
+    epoch: Epoch,
+    seq: Seq,
+    runs: Vec<RunDelta>,
+    by_run: HashMap<RunId, Touched>,
+    pub(crate) workflows: Vec<WorkflowDelta>,
+    pub(crate) timers: Vec<(Timestamp, Timer)>,
+    pub(crate) cleared: Vec<Timer>,
+    /// To do once the commit holds.
+    pub(crate) then: Then,
+}
+
+/// Which parts of a run changed.
+struct Touched {
+    delta: usize,
+    head: bool,
+    steps: Vec<StepIndex>,
+    created: bool,
+}
+
+/// What is to be done once a commit holds.
+#[derive(Default)]
+pub(crate) struct Then {
+    pub(crate) tasks: Vec<Task>,
+    pub(crate) stops: Vec<Stop>,
+    pub(crate) done: Vec<Done>,
+    /// Runs that ended: they leave the memory.
+    pub(crate) ended: Vec<RunId>,
+    /// Ended attempts, for the metrics: by workflow and outcome.
+    pub(crate) outcomes: Vec<(RunId, Outcome)>,
+}
+
+/// Attempts of a run that are to be taken back, or told to end.
+pub(crate) struct Stop {
+    pub(crate) run: RunId,
+    pub(crate) tasks: Vec<(StepIndex, u32)>,
+    pub(crate) by_force: bool,
+}
+
+/// A piece of work that is done when the commit holds.
+pub(crate) struct Done {
+    pub(crate) delivery: Option<Delivery>,
+    pub(crate) answer: Answer,
+    pub(crate) reply: Option<Reply>,
+    /// What goes to the rejected queue when the reply is a refusal.
+    pub(crate) rejected: Option<(Bytes, Properties)>,
+    /// The run it created: when that existed already, the answer says so.
+    pub(crate) created: Option<RunId>,
+}
+
+impl Draft {
+    /// The draft of the commit after the one numbered `last`.
+    pub(crate) fn new(epoch: Epoch, last: Seq) -> Self {
+        Self {
+            epoch,
+            seq: last.next(),
+            runs: Vec::new(),
+            by_run: HashMap::new(),
+            workflows: Vec::new(),
+            timers: Vec::new(),
+            cleared: Vec::new(),
+            then: Then::default(),
+        }
+    }
+
+    /// Does it create this run?
+    pub(crate) fn creates(&self, run: RunId) -> bool {
+        self.by_run.get(&run).is_some_and(|touched| touched.created)
+    }
+
+    /// Does it change anything in the store?
+    pub(crate) fn is_empty(&self) -> bool {
+        self.runs.is_empty() && self.workflows.is_empty() && self.timers.is_empty() && self.cleared.is_empty()
+    }
+
+    /// The delta of a run, for what is not the run's own doing.
+    pub(crate) fn delta(&mut self, run: RunId) -> &mut RunDelta {
+        let index = self.touch(run).delta;
+        &mut self.runs[index]
+    }
+
+    fn touch(&mut self, run: RunId) -> &mut Touched {
+        let runs = &mut self.runs;
+        self.by_run.entry(run).or_insert_with(|| {
+            runs.push(RunDelta::new(run));
+            Touched { delta: runs.len() - 1, head: false, steps: Vec::new(), created: false }
+        })
+    }
+
+    /// A new run.
+    pub(crate) fn create(&mut self, run: RunId, new: NewRun) {
+        let touched = self.touch(run);
+        touched.created = true;
+        let index = touched.delta;
+        self.runs[index].create = Some(new);
+    }
+
+    /// Takes over what an advance changed and wants done.
+    pub(crate) fn take(&mut self, run: RunId, advanced: Advanced, now: Timestamp, retention: std::time::Duration) {
+        let (epoch, seq) = (self.epoch, self.seq);
+        let touched = self.touch(run);
+        touched.head |= advanced.head;
+        touched.steps.extend(advanced.steps);
+        let index = touched.delta;
+        let delta = &mut self.runs[index];
+        for action in advanced.actions {
+            match action {
+                Action::Dispatch(mut task) => {
+                    task.epoch = epoch;
+                    task.seq = seq;
+                    let look_at = now + std::time::Duration::from_millis(FIRST_LOOK_MS);
+                    delta.dispatched.push(Dispatched { step: task.index, attempt: task.attempt, at: now, look_at });
+                    self.then.tasks.push(*task);
+                }
+                Action::Retire { step, attempt, outcome } => {
+                    delta.retired.push((step, attempt));
+                    self.then.outcomes.push((run, outcome));
+                }
+                Action::Set(due, timer) => delta.timers.push((due, stored_timer(run, timer))),
+                Action::Clear(timer) => delta.cleared.push(stored_timer(run, timer)),
+                Action::Stop { tasks, by_force } => self.then.stops.push(Stop { run, tasks, by_force }),
+                Action::End => {
+                    delta.expires_at = Some(now + retention);
+                    self.then.ended.push(run);
+                }
+            }
+        }
+    }
+
+    /// The runs it changes.
+    pub(crate) fn touched(&self) -> Vec<RunId> {
+        self.by_run.keys().copied().collect()
+    }
+
+    /// Writes down how a run that it changes stands now.
+    pub(crate) fn record(&mut self, run: &Run) {
+        let Some(touched) = self.by_run.get_mut(&run.id) else { return };
+        let delta = &mut self.runs[touched.delta];
+        if touched.head {
+            delta.head = Some(run.head_record());
+        }
+        touched.steps.sort_unstable();
+        touched.steps.dedup();
+        delta.steps =
+            touched.steps.iter().filter_map(|step| run.step_record(*step).map(|record| (*step, record))).collect();
+    }
+
+    /// The commit.
+    pub(crate) fn commit(&mut self, partition: PartitionId, published_until: Timestamp) -> Commit {
+        Commit {
+            partition,
+            epoch: self.epoch,
+            seq: self.seq,
+            published_until,
+            runs: std::mem::take(&mut self.runs),
+            workflows: std::mem::take(&mut self.workflows),
+            timers: std::mem::take(&mut self.timers),
+            cleared: std::mem::take(&mut self.cleared),
+        }
+    }
+}
+
+/// A run's timer as it is stored.
+fn stored_timer(run: RunId, timer: RunTimer) -> Timer {
+    match timer {
+        RunTimer::Start => Timer::Start(run),
+        RunTimer::Retry(step) => Timer::Retry(run, step),
+        RunTimer::Timeout => Timer::RunTimeout(run),
+        RunTimer::CancelCheck => Timer::CancelCheck(run),
+    }
+}

@@ -1,0 +1,209 @@
+//! What can happen to the partitions of this producer, and who wants to know.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+
+use bytes::Bytes;
+use millrace_broker::{Broker, Delivery, Outgoing, Properties, Route};
+use millrace_domain::definition::Workflow;
+use millrace_domain::message::{Reply, ReplyError};
+use millrace_domain::run::{Event, Trigger};
+use millrace_domain::submission::Submission;
+use millrace_domain::{Epoch, PartitionId, RunId, SessionId, TaskId, Timestamp, WorkflowName};
+use tokio::sync::oneshot;
+
+/// An entry of the mailbox.
+pub(crate) enum Input {
+    /// Something happened to a partition.
+    Work(Work),
+    /// A partition is ours now.
+    Took {
+        partition: PartitionId,
+        epoch: Epoch,
+        published_until: Timestamp,
+    },
+    /// A partition is not ours any more: forget it.
+    Lost(PartitionId),
+    /// Stop working on a partition, then say so.
+    GiveUp(PartitionId, oneshot::Sender<()>),
+    /// Dispatched attempts that nobody has claimed: (task, dispatched at, it surely never reached the broker).
+    Unclaimed(Vec<(TaskId, Timestamp, bool)>),
+    /// Entries of the watch whose attempt is not current any more.
+    Forget(Vec<TaskId>),
+}
+
+/// Something that happened, and what to settle once it is committed.
+pub(crate) struct Work {
+    pub(crate) what: What,
+    /// The message that brought it.
+    pub(crate) delivery: Option<Delivery>,
+    pub(crate) answer: Answer,
+}
+
+impl Work {
+    /// Something that nobody waits for.
+    pub(crate) fn silent(what: What) -> Self {
+        Self { what, delivery: None, answer: Answer::Nobody }
+    }
+
+    /// The partition it belongs to; `None` for what may go anywhere.
+    pub(crate) fn partition(&self, partitions: u16) -> Option<PartitionId> {
+        match &self.what {
+            What::Submit(submit) => submit.run.map(RunId::partition),
+            What::Event(run, _) => Some(run.partition()),
+            What::Results(results) => results.first().map(|(run, _)| run.partition()),
+            What::Held(task, _) => Some(task.run.partition()),
+            What::Apply(apply) => Some(PartitionId::home_of(&apply.workflow.name, partitions)),
+            What::Pause(name, _) | What::Delete(name) | What::Fire(name, ..) => {
+                Some(PartitionId::home_of(name, partitions))
+            }
+        }
+    }
+
+    /// It could not be done here: the message goes back, and whoever waits asks again.
+    pub(crate) fn hand_back(self) {
+        if let Some(delivery) = self.delivery {
+            delivery.requeue();
+        }
+    }
+}
+
+/// What happened.
+pub(crate) enum What {
+    /// A run is wanted.
+    Submit(Box<Submit>),
+    /// Something happened to a run.
+    Event(RunId, Event),
+    /// Attempts ended, all of one partition.
+    Results(Vec<(RunId, Event)>),
+    /// A worker found a task held by another session.
+    Held(TaskId, SessionId),
+    /// A definition is to be stored.
+    Apply(Box<Apply>),
+    /// Schedules are to rest, or go on.
+    Pause(WorkflowName, bool),
+    /// A workflow is to be forgotten.
+    Delete(WorkflowName),
+    /// A schedule is due: which of the workflow's, and at which instant.
+    Fire(WorkflowName, u32, Timestamp),
+}
+
+/// A run that is wanted.
+pub(crate) struct Submit {
+    pub(crate) submission: Submission,
+    /// Its id, when a key decides it.
+    pub(crate) run: Option<RunId>,
+    pub(crate) trigger: Trigger,
+    /// A digest of the body, for keyed submissions.
+    pub(crate) digest: Option<String>,
+}
+
+/// A definition that is to be stored.
+pub(crate) struct Apply {
+    pub(crate) workflow: Workflow,
+    pub(crate) source: String,
+    pub(crate) base_dir: Option<String>,
+}
+
+/// Who waits for the outcome.
+pub(crate) enum Answer {
+    /// Nobody.
+    Nobody,
+    /// Somebody in this process. Dropped unanswered means: ask again.
+    Local(oneshot::Sender<Reply>),
+    /// A client, by message.
+    Message { reply_to: String, correlation_id: Option<String> },
+    /// A part of an array of submissions.
+    Part(Arc<Gather>, usize),
+}
+
+impl Answer {
+    /// Tells whoever waits. What must go out by message is added to `messages`.
+    pub(crate) fn give(self, reply: Reply, messages: &mut Vec<Outgoing>) {
+        match self {
+            Self::Nobody => {}
+            Self::Local(sender) => drop(sender.send(reply)),
+            Self::Message { reply_to, correlation_id } => messages.push(message(&reply_to, correlation_id, &reply)),
+            Self::Part(gather, index) => gather.give(index, reply, messages),
+        }
+    }
+}
+
+/// An array of submissions: answered, and its message acked, when all its parts are.
+pub(crate) struct Gather(Mutex<Gathered>);
+
+struct Gathered {
+    replies: Vec<Option<Reply>>,
+    missing: usize,
+    delivery: Option<Delivery>,
+    reply_to: Option<(String, Option<String>)>,
+    local: Option<oneshot::Sender<Reply>>,
+}
+
+impl Gather {
+    /// An array of `count` that arrived as `delivery`, or from somebody in this process.
+    pub(crate) fn new(
+        count: usize,
+        delivery: Option<Delivery>,
+        reply_to: Option<(String, Option<String>)>,
+        local: Option<oneshot::Sender<Reply>>,
+    ) -> Arc<Self> {
+        let replies = (0..count).map(|_| None).collect();
+        Arc::new(Self(Mutex::new(Gathered { replies, missing: count, delivery, reply_to, local })))
+    }
+
+    /// Answers for one part.
+    pub(crate) fn give(&self, index: usize, reply: Reply, messages: &mut Vec<Outgoing>) {
+        let Ok(mut gathered) = self.0.lock() else { return };
+        match gathered.replies.get_mut(index) {
+            Some(slot @ None) => *slot = Some(reply),
+            _ => return,
+        }
+        gathered.missing -= 1;
+        if gathered.missing > 0 {
+            return;
+        }
+        let all = Reply::Many(gathered.replies.iter_mut().filter_map(Option::take).collect());
+        if let Some((reply_to, correlation_id)) = gathered.reply_to.take() {
+            messages.push(message(&reply_to, correlation_id, &all));
+        }
+        if let Some(local) = gathered.local.take() {
+            let _ = local.send(all);
+        }
+        if let Some(delivery) = gathered.delivery.take() {
+            delivery.ack();
+        }
+    }
+}
+
+impl Drop for Gathered {
+    /// A part could not be done here: all of it goes back. Keys make the parts that were done duplicates.
+    fn drop(&mut self) {
+        if let Some(delivery) = self.delivery.take() {
+            delivery.requeue();
+        }
+    }
+}
+
+fn message(reply_to: &str, correlation_id: Option<String>, reply: &Reply) -> Outgoing {
+    let payload = serde_json::to_vec(reply).unwrap_or_default();
+    let mut message = Outgoing::new(Route::ReplyTo(reply_to.to_owned()), payload);
+    message.properties.correlation_id = correlation_id;
+    message
+}
+
+/// A refusal.
+pub(crate) fn refusal(code: &str, text: impl Into<String>) -> Reply {
+    Reply::Error { error: ReplyError::new(code, text) }
+}
+
+/// Puts what cannot be accepted into the `rejected` queue, whole, with the reason beside it.
+pub(crate) async fn reject(broker: &dyn Broker, payload: Bytes, properties: Properties, error: &ReplyError) -> bool {
+    metrics::counter!("millrace_rejected_total", "code" => error.code.clone()).increment(1);
+    let mut message = Outgoing::new(Route::Queue(millrace_broker::Queue::Rejected), payload);
+    message.properties = Properties { reply_to: None, ..properties };
+    let text: String = error.message.chars().take(1_000).collect();
+    message.properties.headers.push(("x-millrace-error-code".to_owned(), error.code.clone()));
+    message.properties.headers.push(("x-millrace-error".to_owned(), text));
+    broker.publish(vec![message]).await.into_iter().all(|result| result.is_ok())
+}

@@ -1,0 +1,124 @@
+//! Publishes what commits have dispatched. The outbox is not a second copy of the messages: the watch holds
+//! every dispatched attempt, a commit stores the watermark up to which all is confirmed, and whoever takes a
+//! partition over publishes what came after it again. A crash so makes a duplicate, never a loss.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use millrace_broker::{BrokerError, Outgoing, Queue, Route};
+use millrace_domain::Timestamp;
+use millrace_domain::task::Task;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::context::Context;
+
+/// Messages on their way to the broker, at most; past it, the loop waits.
+const IN_FLIGHT: usize = 20_000;
+
+/// The publisher of tasks.
+pub(crate) struct Outbox {
+    context: Arc<Context>,
+    /// Batches that are not confirmed yet, by (dispatched at, number).
+    open: Arc<Mutex<BTreeMap<(Timestamp, u64), usize>>>,
+    room: Arc<Semaphore>,
+    batches: u64,
+}
+
+impl Outbox {
+    /// An empty one.
+    pub(crate) fn new(context: Arc<Context>) -> Self {
+        Self { context, open: Arc::default(), room: Arc::new(Semaphore::new(IN_FLIGHT)), batches: 0 }
+    }
+
+    /// All that was dispatched before this instant has been confirmed.
+    pub(crate) fn published_until(&self, now: Timestamp) -> Timestamp {
+        let open = self.open.lock().ok();
+        open.and_then(|open| open.keys().next().map(|key| key.0)).unwrap_or(now)
+    }
+
+    /// Publishes tasks in the background until each is confirmed. Waits while too many are on their way.
+    pub(crate) async fn publish(&mut self, tasks: Vec<Task>, dispatched_at: Timestamp) {
+        for tasks in split(tasks) {
+            let permits = u32::try_from(tasks.len()).unwrap_or(u32::MAX);
+            let Ok(permit) = Arc::clone(&self.room).acquire_many_owned(permits).await else { return };
+            self.batches += 1;
+            let key = (dispatched_at, self.batches);
+            if let Ok(mut open) = self.open.lock() {
+                open.insert(key, tasks.len());
+                metrics::gauge!("millrace_outbox_depth").set(open.values().sum::<usize>() as f64);
+            }
+            let (context, open) = (Arc::clone(&self.context), Arc::clone(&self.open));
+            tokio::spawn(async move {
+                if deliver(&context, tasks, permit).await
+                    && let Ok(mut open) = open.lock()
+                {
+                    open.remove(&key);
+                    metrics::gauge!("millrace_outbox_depth").set(open.values().sum::<usize>() as f64);
+                }
+            });
+        }
+    }
+}
+
+/// Batches that always fit into the room there is.
+fn split(tasks: Vec<Task>) -> Vec<Vec<Task>> {
+    if tasks.is_empty() {
+        return Vec::new();
+    }
+    if tasks.len() <= IN_FLIGHT / 4 {
+        return vec![tasks];
+    }
+    let mut rest = tasks.into_iter().peekable();
+    let mut parts = Vec::new();
+    while rest.peek().is_some() {
+        parts.push(rest.by_ref().take(IN_FLIGHT / 4).collect());
+    }
+    parts
+}
+
+/// Publishes until all are confirmed. `false` when the process ends first.
+async fn deliver(context: &Context, mut tasks: Vec<Task>, _room: OwnedSemaphorePermit) -> bool {
+    let mut wait = Duration::from_millis(50);
+    loop {
+        let messages = tasks.iter().map(message_of).collect();
+        let results = context.broker.publish(messages).await;
+        let mut failed = results.into_iter();
+        let mut missing = Vec::new();
+        tasks.retain(|task| match failed.next() {
+            Some(Ok(())) => false,
+            Some(Err(error)) => {
+                if matches!(error, BrokerError::Unroutable(_)) && !missing.contains(&task.pool) {
+                    missing.push(task.pool.clone());
+                }
+                tracing::debug!(task = %task.id(), %error, "task not confirmed; publishing it again");
+                true
+            }
+            None => true,
+        });
+        if tasks.is_empty() {
+            return true;
+        }
+        if context.shutdown.has_begun() {
+            return false;
+        }
+        // A pool that nobody has served yet has no queue: make it, so that its tasks wait there.
+        for pool in missing {
+            if let Err(error) = context.broker.declare(&Queue::Tasks(pool.to_string())).await {
+                tracing::warn!(%pool, %error, "the queue of the pool could not be declared");
+            } else {
+                wait = Duration::ZERO;
+            }
+        }
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).clamp(Duration::from_millis(50), Duration::from_secs(2));
+    }
+}
+
+/// The message of a task.
+pub(super) fn message_of(task: &Task) -> Outgoing {
+    let payload = serde_json::to_vec(task).unwrap_or_default();
+    let mut message = Outgoing::new(Route::Queue(Queue::Tasks(task.pool.to_string())), payload);
+    message.level = task.priority.level();
+    message
+}

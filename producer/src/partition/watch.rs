@@ -1,0 +1,350 @@
+//! The watch: every dispatched attempt is in one index, scored by when to look next. It finds outcomes whose
+//! report was lost, attempts whose worker is gone, and tasks that the broker lost. It looks only while something
+//! is dispatched, and only at what is due.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use millrace_broker::{Outgoing, Queue, Route};
+use millrace_domain::message::{Control, ControlBody};
+use millrace_domain::run::Event;
+use millrace_domain::task::{Task, TaskResult};
+use millrace_domain::{Epoch, PartitionId, PoolName, Seq, SessionId, TaskId, Timestamp};
+use millrace_store::{LOOK_AFTER_CLAIM_MS, Revoke, Revoked, StoreError, TaskRecord};
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::draft::{FIRST_LOOK_MS, Stop};
+use super::mailbox::{Input, What, Work};
+use crate::context::Context;
+use crate::sessions::SessionWatch;
+
+/// Entries of a partition looked at in one pass.
+const PAGE: usize = 500;
+
+/// Tasks under suspicion at once, at most.
+const SUSPECTS: usize = 10_000;
+
+/// An unclaimed task is looked at again at least this often.
+const LONGEST_LOOK: Duration = Duration::from_secs(600);
+
+/// What the watch remembers between its passes.
+#[derive(Clone, Default)]
+pub(crate) struct Watch(Arc<Memory>);
+
+#[derive(Default)]
+struct Memory {
+    passing: AtomicBool,
+    sessions: Mutex<SessionWatch>,
+    suspects: Mutex<HashMap<TaskId, SessionId>>,
+    rested: Mutex<Vec<(PartitionId, Seq)>>,
+}
+
+impl Watch {
+    /// Nothing seen yet.
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    /// A worker was handed a task that `_session` holds: look at it in every pass until that is decided.
+    pub(crate) fn suspect(&self, task: TaskId, session: SessionId) {
+        if let Ok(mut suspects) = self.0.suspects.lock()
+            && suspects.len() < SUSPECTS
+        {
+            suspects.insert(task, session);
+        }
+    }
+
+    /// A partition is not ours any more.
+    pub(crate) fn stepped_down(&self, partition: PartitionId) {
+        if let Ok(mut suspects) = self.0.suspects.lock() {
+            suspects.retain(|task, _| task.run.partition() != partition);
+        }
+    }
+
+    /// Partitions in which nothing was dispatched, as of a seq.
+    pub(crate) fn rested(&self) -> Vec<(PartitionId, Seq)> {
+        self.0.rested.lock().map(|mut rested| std::mem::take(&mut *rested)).unwrap_or_default()
+    }
+
+    /// Begins a pass over `partitions`, unless one is under way.
+    pub(crate) fn start(
+        &self,
+        context: &Arc<Context>,
+        inner: UnboundedSender<Input>,
+        partitions: Vec<(PartitionId, Epoch, Seq)>,
+    ) {
+        if self.0.passing.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let (watch, context) = (self.clone(), Arc::clone(context));
+        tokio::spawn(async move {
+            if let Err(error) = watch.pass(&context, &inner, &partitions).await {
+                tracing::warn!(%error, "the watch cannot look");
+            }
+            watch.0.passing.store(false, Ordering::Release);
+        });
+    }
+
+    async fn pass(
+        &self,
+        context: &Context,
+        inner: &UnboundedSender<Input>,
+        partitions: &[(PartitionId, Epoch, Seq)],
+    ) -> Result<(), StoreError> {
+        let sessions = context.store.sessions().await?;
+        if let Ok(mut watch) = self.0.sessions.lock() {
+            watch.observe(&sessions, Instant::now());
+        }
+        let now = context.now();
+        for (partition, epoch, seq) in partitions {
+            let mut due = context.store.watched(*partition, now, 0, PAGE).await?;
+            if due.is_empty() {
+                let any = context.store.watched(*partition, Timestamp::from_millis(i64::MAX / 4), 0, 1).await?;
+                if any.is_empty()
+                    && let Ok(mut rested) = self.0.rested.lock()
+                {
+                    rested.push((*partition, *seq));
+                }
+            }
+            let known: HashSet<TaskId> = due.iter().map(|(_, task)| *task).collect();
+            if let Ok(suspects) = self.0.suspects.lock() {
+                let here = suspects.keys().filter(|task| task.run.partition() == *partition && !known.contains(task));
+                due.extend(here.map(|task| (now, *task)));
+            }
+            if !due.is_empty() {
+                let tasks: Vec<TaskId> = due.into_iter().map(|(_, task)| task).collect();
+                self.look(context, inner, *partition, *epoch, &tasks).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at attempts that are due, and says what is to be done about each.
+    async fn look(
+        &self,
+        context: &Context,
+        inner: &UnboundedSender<Input>,
+        partition: PartitionId,
+        epoch: Epoch,
+        tasks: &[TaskId],
+    ) -> Result<(), StoreError> {
+        let records = context.store.tasks(tasks).await?;
+        let now = context.now();
+        let (mut later, mut over, mut unclaimed, mut gone) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for (task, record) in tasks.iter().zip(records) {
+            let decided = !matches!(record, Some(TaskRecord::Claimed { .. }));
+            match record {
+                None => {
+                    gone.push(*task);
+                    later.push((now + LONGEST_LOOK, *task));
+                }
+                Some(TaskRecord::Finished { result }) => report(inner, *task, &result),
+                Some(TaskRecord::Queued { dispatched_at }) => unclaimed.push((*task, dispatched_at, false)),
+                Some(TaskRecord::Revoked) => taken_back(inner, *task, "taken back"),
+                Some(TaskRecord::Claimed { session, .. }) => {
+                    let is_over =
+                        self.0.sessions.lock().is_ok_and(|mut sessions| sessions.is_over(session, Instant::now()));
+                    if is_over {
+                        over.push((*task, session));
+                    } else {
+                        later.push((now + Duration::from_millis(LOOK_AFTER_CLAIM_MS), *task));
+                    }
+                }
+            }
+            if decided && let Ok(mut suspects) = self.0.suspects.lock() {
+                suspects.remove(task);
+            }
+        }
+        if !later.is_empty() {
+            context.store.look_later(partition, epoch, &later).await?;
+        }
+        if !over.is_empty() {
+            self.end(context, inner, partition, epoch, &over).await?;
+        }
+        if !unclaimed.is_empty() {
+            let _ = inner.send(Input::Unclaimed(unclaimed));
+        }
+        if !gone.is_empty() {
+            let _ = inner.send(Input::Forget(gone));
+        }
+        Ok(())
+    }
+
+    /// Takes attempts back from sessions that are over.
+    async fn end(
+        &self,
+        context: &Context,
+        inner: &UnboundedSender<Input>,
+        partition: PartitionId,
+        epoch: Epoch,
+        over: &[(TaskId, SessionId)],
+    ) -> Result<(), StoreError> {
+        let wanted: Vec<_> = over.iter().map(|(task, session)| (*task, Revoke::HeldBy(*session))).collect();
+        let revoked = context.store.revoke(partition, epoch, &wanted).await?;
+        for ((task, session), revoked) in over.iter().zip(revoked) {
+            if let Ok(mut suspects) = self.0.suspects.lock() {
+                suspects.remove(task);
+            }
+            match revoked {
+                Revoked::Done => {
+                    let host = self.0.sessions.lock().map(|s| s.host(*session).to_owned()).unwrap_or_default();
+                    tracing::warn!(%task, %session, host, "the task's worker is gone");
+                    taken_back(inner, *task, &format!("its worker on {host} went away"));
+                }
+                Revoked::Finished { result } => report(inner, *task, &result),
+                Revoked::Claimed { .. } | Revoked::Gone => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An outcome was found in the store.
+fn report(inner: &UnboundedSender<Input>, task: TaskId, result: &str) {
+    match serde_json::from_str::<TaskResult>(result) {
+        Ok(result) => {
+            let _ = inner.send(Input::Work(Work::silent(What::Event(task.run, Event::Result(result)))));
+        }
+        Err(error) => {
+            tracing::error!(%task, %error, "the stored result cannot be read; the attempt counts as lost");
+            taken_back(inner, task, "its stored result cannot be read");
+        }
+    }
+}
+
+/// An attempt was taken back. Of a run that is being stopped, it ends there; of any other, it is lost. One of
+/// the two events applies, the other is refused.
+fn taken_back(inner: &UnboundedSender<Input>, task: TaskId, reason: &str) {
+    let TaskId { run, step, attempt } = task;
+    let events = [Event::Revoked { step, attempt }, Event::Lost { step, attempt, reason: reason.to_owned() }];
+    for event in events {
+        let _ = inner.send(Input::Work(Work::silent(What::Event(run, event))));
+    }
+}
+
+/// Carries out a stop: takes back what nobody has claimed, and tells the workers about the rest. What fails here
+/// is done again when the run's cancel timer is due.
+pub(crate) fn stop(
+    context: &Arc<Context>,
+    inner: UnboundedSender<Input>,
+    partition: PartitionId,
+    epoch: Epoch,
+    stop: Stop,
+) {
+    let context = Arc::clone(context);
+    tokio::spawn(async move {
+        let mode = if stop.by_force { Revoke::Anyway } else { Revoke::Unclaimed };
+        let wanted: Vec<_> = stop
+            .tasks
+            .iter()
+            .map(|(step, attempt)| (TaskId { run: stop.run, step: *step, attempt: *attempt }, mode))
+            .collect();
+        let revoked = match context.store.revoke(partition, epoch, &wanted).await {
+            Ok(revoked) => revoked,
+            Err(error) => return tracing::warn!(run = %stop.run, %error, "the run's tasks cannot be stopped yet"),
+        };
+        let mut running = Vec::new();
+        for ((task, _), revoked) in wanted.into_iter().zip(revoked) {
+            match revoked {
+                Revoked::Done => {
+                    taken_back(&inner, task, "stopped");
+                    if stop.by_force {
+                        running.push(task);
+                    }
+                }
+                Revoked::Finished { result } => report(&inner, task, &result),
+                Revoked::Claimed { .. } => running.push(task),
+                Revoked::Gone => {}
+            }
+        }
+        if !running.is_empty() {
+            let control = Control::new(ControlBody::Cancel { tasks: running });
+            let message = Outgoing::new(Route::Control, serde_json::to_vec(&control).unwrap_or_default());
+            for error in context.broker.publish(vec![message]).await.into_iter().filter_map(Result::err) {
+                tracing::warn!(run = %stop.run, %error, "the workers cannot be told yet");
+            }
+        }
+    });
+}
+
+/// After a takeover: what was dispatched and is not claimed goes to the broker again, at once where the
+/// watermark says that it may never have got there.
+pub(crate) fn publish_again(
+    context: &Arc<Context>,
+    inner: UnboundedSender<Input>,
+    partition: PartitionId,
+    published_until: Timestamp,
+) {
+    let context = Arc::clone(context);
+    tokio::spawn(async move {
+        let (mut skip, end) = (0, Timestamp::from_millis(i64::MAX / 4));
+        loop {
+            let page = match context.store.watched(partition, end, skip, PAGE).await {
+                Ok(page) => page,
+                Err(error) => return tracing::warn!(%partition, %error, "what is dispatched cannot be read"),
+            };
+            let tasks: Vec<TaskId> = page.into_iter().map(|(_, task)| task).collect();
+            let Ok(records) = context.store.tasks(&tasks).await else { return };
+            let queued = |record| match record {
+                Some(TaskRecord::Queued { dispatched_at }) => Some(dispatched_at),
+                _ => None,
+            };
+            let unclaimed: Vec<_> = tasks
+                .iter()
+                .zip(records)
+                .filter_map(|(task, record)| queued(record).map(|at| (*task, at, at >= published_until)))
+                .collect();
+            if !unclaimed.is_empty() {
+                let _ = inner.send(Input::Unclaimed(unclaimed));
+            }
+            if tasks.len() < PAGE {
+                return;
+            }
+            skip += PAGE;
+        }
+    });
+}
+
+/// Unclaimed tasks: those that the broker must have lost are published again, the others looked at later. A task
+/// is certainly missing when its queue is empty. Publishing one too many is harmless: the claim decides.
+pub(crate) fn publish_unclaimed(context: &Arc<Context>, found: Vec<(Task, Epoch, bool)>, now: Timestamp) {
+    if found.is_empty() {
+        return;
+    }
+    let context = Arc::clone(context);
+    tokio::spawn(async move {
+        let mut waiting: HashMap<PoolName, u64> = HashMap::new();
+        for (task, ..) in &found {
+            if !waiting.contains_key(&task.pool) {
+                let queue = Queue::Tasks(task.pool.to_string());
+                if let Err(error) = context.broker.declare(&queue).await {
+                    return tracing::warn!(pool = %task.pool, %error, "its queue cannot be looked at");
+                }
+                let Ok(depth) = context.broker.depth(&queue).await else { return };
+                waiting.insert(task.pool.clone(), depth.ready);
+            }
+        }
+        let mut messages = Vec::new();
+        let mut looks: HashMap<(PartitionId, Epoch), Vec<(Timestamp, TaskId)>> = HashMap::new();
+        for (task, epoch, certain) in found {
+            let first = Duration::from_millis(FIRST_LOOK_MS);
+            let missing = certain || waiting.get(&task.pool).is_none_or(|ready| *ready == 0);
+            let look = if missing { first } else { now.since(task.dispatched_at).clamp(first, LONGEST_LOOK) };
+            looks.entry((task.run.partition(), epoch)).or_default().push((now + look, task.id()));
+            if missing {
+                tracing::debug!(task = %task.id(), "publishing it again: nobody has claimed it");
+                messages.push(super::outbox::message_of(&task));
+            }
+        }
+        for error in context.broker.publish(messages).await.into_iter().filter_map(Result::err) {
+            tracing::warn!(%error, "an unclaimed task could not be published again yet");
+        }
+        for ((partition, epoch), looks) in looks {
+            if let Err(error) = context.store.look_later(partition, epoch, &looks).await {
+                tracing::warn!(%partition, %error, "the watch cannot be set");
+            }
+        }
+    });
+}

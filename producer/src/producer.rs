@@ -1,0 +1,168 @@
+//! A producer, put together.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use millrace_broker::Broker;
+use millrace_domain::ProducerId;
+use millrace_runtime::{Shutdown, StoreClock};
+use millrace_store::{Store, StoreError};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use crate::api::{self, Access};
+use crate::context::{Context, Options};
+use crate::definitions::Definitions;
+use crate::gateway::Gateway;
+use crate::inbox::Inboxes;
+use crate::ownership::{Ownership, OwnedSet};
+use crate::partition::actor::Actor;
+use crate::{expiry, intake};
+
+/// Entries of the mailbox, at most: past it, whoever brings something waits.
+const MAILBOX: usize = 8_192;
+
+/// Why a producer cannot start, or had to stop.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The cluster was founded with another number of partitions.
+    #[error("this cluster has {have} partitions, but MILLRACE_PARTITIONS says {want}; the number is fixed when a cluster is created: unset it, or use another prefix")]
+    Partitions {
+        /// What it has.
+        have: u16,
+        /// What was asked for.
+        want: u16,
+    },
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {why}")]
+    Listen {
+        /// Which address.
+        address: SocketAddr,
+        /// What the system says, and what to do.
+        why: String,
+    },
+}
+
+/// A running producer.
+pub struct Producer {
+    context: Arc<Context>,
+    router: axum::Router,
+    tasks: JoinSet<()>,
+}
+
+impl Producer {
+    /// Starts a producer. It works as soon as the store answers; until then it keeps trying, and is not ready.
+    /// `prefix` is the one of the broker. `explicit` says that the number of partitions was asked for by name.
+    ///
+    /// # Errors
+    /// When the store would lose data, or the cluster has another number of partitions than was asked for.
+    pub async fn start(
+        store: Arc<dyn Store>,
+        broker: Arc<dyn Broker>,
+        options: Options,
+        explicit: bool,
+        prefix: &str,
+        access: Access,
+        shutdown: Shutdown,
+    ) -> Result<Self, Error> {
+        let partitions = found(&*store, options.partitions, &shutdown).await?;
+        if explicit && partitions != options.partitions {
+            return Err(Error::Partitions { have: partitions, want: options.partitions });
+        }
+        let (told, owned) = watch::channel(Arc::new(OwnedSet::new()));
+        let context = Arc::new(Context {
+            id: ProducerId(Uuid::new_v4()),
+            store,
+            broker,
+            options,
+            partitions,
+            clock: StoreClock::new(),
+            definitions: Definitions::default(),
+            owned,
+            shutdown,
+        });
+        let (mailbox, inputs) = mpsc::channel(MAILBOX);
+        let gateway = Gateway::new(Arc::clone(&context), mailbox.clone(), prefix);
+        let inboxes = Inboxes::new(Arc::clone(&context), mailbox.clone());
+        let mut tasks = JoinSet::new();
+        tasks.spawn(Actor::new(Arc::clone(&context), inputs).run());
+        tasks.spawn(Ownership::new(Arc::clone(&context), mailbox, inboxes, told).run());
+        tasks.spawn(Arc::clone(&gateway).receive());
+        tasks.spawn(intake::run(Arc::clone(&context), Arc::clone(&gateway)));
+        tasks.spawn(expiry::run(Arc::clone(&context)));
+        let router = api::router(Arc::clone(&context), gateway, access);
+        Ok(Self { context, router, tasks })
+    }
+
+    /// The API, to be served, or called in the same process.
+    pub fn router(&self) -> axum::Router {
+        self.router.clone()
+    }
+
+    /// Serves the API on a listener until the shutdown, then drains.
+    pub async fn serve(&mut self, listener: tokio::net::TcpListener) {
+        let shutdown = self.context.shutdown.clone();
+        let served = axum::serve(listener, self.router()).with_graceful_shutdown(async move { shutdown.begun().await });
+        self.tasks.spawn(async move {
+            if let Err(error) = served.await {
+                tracing::error!(%error, "the API ended");
+            }
+        });
+    }
+
+    /// Waits until it owns something: then it is at work.
+    pub async fn ready(&self) {
+        let mut owned = self.context.owned.clone();
+        let _ = owned.wait_for(|owned| !owned.is_empty()).await;
+    }
+
+    /// Waits for the shutdown and for the drain after it: partitions are given back, batches under way end.
+    pub async fn finish(mut self) {
+        self.context.shutdown.begun().await;
+        let drained = async { while self.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(Duration::from_secs(10), drained).await.is_err() {
+            tracing::warn!("the drain took too long; ending anyway (nothing is lost)");
+        }
+    }
+}
+
+/// Binds the listen address, or says what to do.
+///
+/// # Errors
+/// When the address is taken or not ours.
+pub async fn bind(address: SocketAddr) -> Result<tokio::net::TcpListener, Error> {
+    tokio::net::TcpListener::bind(address).await.map_err(|error| {
+        let why = match error.kind() {
+            std::io::ErrorKind::AddrInUse => "the port is in use; stop what uses it, or choose another with --listen or MILLRACE_LISTEN".to_owned(),
+            _ => error.to_string(),
+        };
+        Error::Listen { address, why }
+    })
+}
+
+/// Founds the cluster, waiting for the store as long as it takes.
+async fn found(store: &dyn Store, partitions: u16, shutdown: &Shutdown) -> Result<u16, Error> {
+    let mut wait = Duration::from_millis(100);
+    loop {
+        match store.found(partitions).await {
+            Ok(partitions) => return Ok(partitions),
+            Err(error @ (StoreError::Unsafe(_) | StoreError::Configuration(_))) => return Err(error.into()),
+            Err(error) => {
+                tracing::warn!(%error, "waiting for the store");
+                if shutdown.has_begun() {
+                    return Err(error.into());
+                }
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = shutdown.begun() => {}
+        }
+        wait = (wait * 2).min(Duration::from_secs(5));
+    }
+}

@@ -1,0 +1,51 @@
+//! Group commit for the worker's round trips: what is asked for while one is under way goes out together with the
+//! next. Idle, nothing waits; under load, the cost of a trip is shared.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+/// Requests in one trip, at most.
+const BATCH: usize = 256;
+
+/// Sends requests in batches.
+pub(crate) struct Batcher<Q, A> {
+    requests: mpsc::UnboundedSender<(Q, oneshot::Sender<A>)>,
+}
+
+impl<Q, A> Clone for Batcher<Q, A> {
+    fn clone(&self) -> Self {
+        Self { requests: self.requests.clone() }
+    }
+}
+
+impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
+    /// Answers batches by `answer`, which gives an answer for each request in order; fewer answers mean that the
+    /// others are given up. How many requests wait is bounded by the worker's slots.
+    pub(crate) fn start<F, Fut>(answer: F) -> Self
+    where
+        F: Fn(Vec<Q>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Vec<A>> + Send + 'static,
+    {
+        let (requests, mut waiting) = mpsc::unbounded_channel::<(Q, oneshot::Sender<A>)>();
+        let answer = Arc::new(answer);
+        tokio::spawn(async move {
+            let mut batch = Vec::with_capacity(BATCH);
+            while waiting.recv_many(&mut batch, BATCH).await > 0 {
+                let (questions, senders): (Vec<Q>, Vec<_>) = batch.drain(..).unzip();
+                for (sender, answer) in senders.into_iter().zip(answer(questions).await) {
+                    let _ = sender.send(answer);
+                }
+            }
+        });
+        Self { requests }
+    }
+
+    /// Asks. `None` when it was given up.
+    pub(crate) async fn ask(&self, request: Q) -> Option<A> {
+        let (sender, receiver) = oneshot::channel();
+        self.requests.send((request, sender)).ok()?;
+        receiver.await.ok()
+    }
+}

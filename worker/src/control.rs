@@ -1,0 +1,50 @@
+//! What producers tell every worker.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use millrace_broker::{Broker, Queue};
+use millrace_domain::message::{Control, ControlBody};
+use millrace_domain::SessionId;
+use millrace_runtime::Shutdown;
+
+use crate::running::Running;
+use crate::stop::StopReason;
+
+/// Messages not handled yet, at most.
+const PREFETCH: u16 = 100;
+
+/// Listens until `ended`. What is missed while the connection is down is told again by the run's owner.
+pub(crate) async fn listen(broker: Arc<dyn Broker>, session: SessionId, running: Arc<Running>, ended: Shutdown) {
+    let queue = Queue::Control(session.0);
+    while !ended.has_begun() {
+        let consumer = async {
+            broker.declare(&queue).await?;
+            broker.consume(&queue, PREFETCH).await
+        };
+        let Ok(mut consumer) = consumer.await else {
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_millis(500)) => continue,
+                () = ended.begun() => return,
+            }
+        };
+        loop {
+            let delivery = tokio::select! {
+                delivery = consumer.recv() => delivery,
+                () = ended.begun() => return,
+            };
+            let Some(delivery) = delivery else { break };
+            match serde_json::from_slice::<Control>(&delivery.payload) {
+                Ok(Control { body: ControlBody::Cancel { tasks }, .. }) => {
+                    for task in tasks {
+                        if running.stop(task, StopReason::Cancelled) {
+                            tracing::info!(%task, "cancelled");
+                        }
+                    }
+                }
+                Err(error) => tracing::debug!(%error, "a control message of another version"),
+            }
+            delivery.ack();
+        }
+    }
+}

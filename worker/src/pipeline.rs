@@ -1,0 +1,169 @@
+//! What becomes of one delivery: claim → execute → finish → report → ack. It ends in a closed outcome, or the
+//! delivery goes back.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use millrace_broker::{Broker, Delivery, Outgoing, Queue, Route};
+use millrace_domain::task::{Task, TaskResult};
+use millrace_domain::{ClaimToken, Outcome, SessionId, Timestamp};
+use millrace_store::{Claim, ClaimVerdict, Finish, FinishVerdict, Store};
+use uuid::Uuid;
+
+use crate::executors::{Ended, Execution, Executor, Registry};
+use crate::running::Running;
+use crate::settings::Settings;
+use crate::shipper::LogShipper;
+use crate::stop::{Stop, StopHandle, StopReason};
+use crate::trips::Trips;
+
+/// What every delivery needs.
+pub(crate) struct Pipeline {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) broker: Arc<dyn Broker>,
+    pub(crate) trips: Trips,
+    pub(crate) executors: Registry,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) shipper: LogShipper,
+    pub(crate) running: Arc<Running>,
+    pub(crate) session: SessionId,
+    pub(crate) host: String,
+}
+
+impl Pipeline {
+    /// Carries a delivery through.
+    pub(crate) async fn carry(&self, delivery: Delivery) {
+        let task: Task = match read(&delivery) {
+            Ok(task) => task,
+            Err(problem) => return self.reject(delivery, problem).await,
+        };
+        let token = ClaimToken(Uuid::new_v4());
+        let claim = Claim { task: task.id(), token, session: self.session };
+        match self.trips.claim(claim).await {
+            Some(ClaimVerdict::Granted) => self.execute(task, token, delivery).await,
+            Some(ClaimVerdict::Finished { result }) => {
+                self.trips.report(task.run.partition(), result).await;
+                delivery.ack();
+            }
+            Some(ClaimVerdict::Held { session }) => {
+                // A duplicate. Whoever holds it may be dead: its owner should look now.
+                if session != self.session {
+                    self.trips.hint(task.id(), session).await;
+                }
+                delivery.ack();
+            }
+            Some(ClaimVerdict::Stale) => delivery.ack(),
+            None => delivery.requeue(),
+        }
+    }
+
+    /// Executes a claimed attempt, and sees to it that its outcome is stored and told.
+    async fn execute(&self, task: Task, token: ClaimToken, delivery: Delivery) {
+        let waited = now().since(task.dispatched_at);
+        metrics::histogram!("millrace_task_queue_seconds").record(waited.as_secs_f64());
+        let (under, handle, stop) = self.running.begin(task.id());
+        let started = (now(), Instant::now());
+        let ended = self.run(&task, &handle, stop.clone()).await;
+        metrics::histogram!("millrace_task_duration_seconds").record(started.1.elapsed().as_secs_f64());
+        // The drain takes nobody's attempt: it goes back as if it had never been claimed.
+        let drained = stop.now() == Some(StopReason::Draining) && ended.outcome == Outcome::Lost;
+        if drained && !task.at_most_once && self.hand_back(&task, token).await {
+            delivery.requeue();
+            return drop(under);
+        }
+        let result = self.result(&task, ended, started.0);
+        let text = serde_json::to_string(&result).unwrap_or_default();
+        let finish = Finish { task: task.id(), token, result: text.clone() };
+        match self.trips.finish(finish).await {
+            Some(FinishVerdict::Stored) => {
+                if !self.trips.report(task.run.partition(), text).await {
+                    tracing::warn!(task = %task.id(), "the report is not confirmed; the owner will find the stored outcome");
+                }
+            }
+            Some(FinishVerdict::Stale) => {
+                tracing::info!(task = %task.id(), outcome = %result.outcome, "the attempt was not ours any more");
+            }
+            None => tracing::error!(task = %task.id(), "the outcome could not be stored"),
+        }
+        delivery.ack();
+        drop(under);
+    }
+
+    /// Runs it within its timeout.
+    async fn run(&self, task: &Task, handle: &StopHandle, stop: Stop) -> Ended {
+        let log = self.shipper.writer(task.id(), self.settings.log_budget_bytes);
+        let execution = Execution { log, stop, settings: Arc::clone(&self.settings) };
+        let executing = self.executors.execute(task, &execution);
+        tokio::pin!(executing);
+        let ended = match task.timeout() {
+            None => executing.await,
+            Some(timeout) => tokio::select! {
+                ended = &mut executing => ended,
+                () = tokio::time::sleep(timeout) => {
+                    handle.stop(StopReason::TimedOut);
+                    executing.await
+                }
+            },
+        };
+        if !self.shipper.flush(task.id()).await {
+            tracing::warn!(task = %task.id(), "its log is not stored yet");
+        }
+        ended
+    }
+
+    async fn hand_back(&self, task: &Task, token: ClaimToken) -> bool {
+        match self.store.hand_back(&[(task.id(), token)]).await {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::warn!(task = %task.id(), %error, "the task could not be handed back; it counts as lost");
+                false
+            }
+        }
+    }
+
+    fn result(&self, task: &Task, ended: Ended, started_at: Timestamp) -> TaskResult {
+        TaskResult {
+            run: task.run,
+            step: task.index,
+            attempt: task.attempt,
+            outcome: ended.outcome,
+            started_at,
+            ended_at: now(),
+            code: ended.code,
+            reason: ended.reason,
+            outputs: ended.outputs,
+            worker: self.host.clone(),
+        }
+    }
+
+    /// A message that is no task goes to the rejected queue, whole.
+    async fn reject(&self, delivery: Delivery, problem: String) {
+        tracing::error!(problem, "a message on the task queue cannot be read");
+        metrics::counter!("millrace_rejected_total", "code" => "unreadable-task").increment(1);
+        let mut message = Outgoing::new(Route::Queue(Queue::Rejected), delivery.payload.clone());
+        message.properties.headers = vec![
+            ("x-millrace-error-code".to_owned(), "unreadable-task".to_owned()),
+            ("x-millrace-error".to_owned(), problem),
+        ];
+        let sent = async {
+            self.broker.declare(&Queue::Rejected).await?;
+            self.broker.publish(vec![message]).await.into_iter().collect::<Result<(), _>>()
+        };
+        match sent.await {
+            Ok(()) => delivery.ack(),
+            Err(_) => delivery.requeue(),
+        }
+    }
+}
+
+fn read(delivery: &Delivery) -> Result<Task, String> {
+    let task: Task = serde_json::from_slice(&delivery.payload).map_err(|e| format!("not a task: {e}"))?;
+    match task.v {
+        Task::VERSION => Ok(task),
+        other => Err(format!("a task of version {other}; this worker reads version {}", Task::VERSION)),
+    }
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_millis(millrace_runtime::clock::wall_millis())
+}

@@ -1,0 +1,59 @@
+//! What this worker executes now, so that it can be stopped: one task by a cancel, all by the drain or the lease.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use millrace_domain::TaskId;
+
+use crate::stop::{Stop, StopHandle, StopReason};
+
+/// The tasks under way.
+#[derive(Debug, Default)]
+pub(crate) struct Running {
+    tasks: Mutex<HashMap<TaskId, StopHandle>>,
+}
+
+impl Running {
+    /// A task begins; it ends when the guard is dropped.
+    pub(crate) fn begin<'r>(&'r self, task: TaskId) -> (Under<'r>, StopHandle, Stop) {
+        let (handle, stop) = StopHandle::new();
+        if let Ok(mut tasks) = self.tasks.lock() {
+            tasks.insert(task, handle.clone());
+        }
+        (Under { running: self, task }, handle, stop)
+    }
+
+    /// Stops one task, if it runs here.
+    pub(crate) fn stop(&self, task: TaskId, reason: StopReason) -> bool {
+        let handle = self.tasks.lock().ok().and_then(|tasks| tasks.get(&task).cloned());
+        handle.is_some_and(|handle| handle.stop(reason))
+    }
+
+    /// Stops all: how many there were.
+    pub(crate) fn stop_all(&self, reason: StopReason) -> usize {
+        let Ok(tasks) = self.tasks.lock() else { return 0 };
+        tasks.values().for_each(|handle| {
+            handle.stop(reason);
+        });
+        tasks.len()
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.tasks.lock().map_or(0, |tasks| tasks.len())
+    }
+}
+
+/// A task under way.
+pub(crate) struct Under<'r> {
+    running: &'r Running,
+    task: TaskId,
+}
+
+impl Drop for Under<'_> {
+    fn drop(&mut self) {
+        if let Ok(mut tasks) = self.running.tasks.lock() {
+            tasks.remove(&self.task);
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! The worker's presence: one write every two seconds, however many tasks it runs. A worker that could not renew
+//! for a whole lease is dead to the others, so it kills its tasks before somebody else may start them.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use millrace_domain::SessionId;
+use millrace_runtime::Shutdown;
+use millrace_store::{SESSION_LEASE_MS, SESSION_RENEW_MS, Session, Store};
+use tokio::sync::watch;
+
+use crate::running::Running;
+use crate::stop::StopReason;
+
+/// What does not change about a worker.
+#[derive(Debug, Clone)]
+pub(crate) struct Identity {
+    pub(crate) id: SessionId,
+    pub(crate) host: String,
+    pub(crate) pools: Vec<String>,
+    pub(crate) slots: u32,
+    pub(crate) labels: Vec<String>,
+    pub(crate) started_at: i64,
+}
+
+/// Renews the session until `ended`; tells through `alive` whether the lease holds.
+pub(crate) async fn keep(
+    store: Arc<dyn Store>,
+    identity: Identity,
+    running: Arc<Running>,
+    alive: watch::Sender<bool>,
+    draining: Shutdown,
+    ended: Shutdown,
+) {
+    let lease = Duration::from_millis(SESSION_LEASE_MS);
+    let every = Duration::from_millis(SESSION_RENEW_MS);
+    let mut count = 0;
+    let mut renewed: Option<Instant> = None;
+    loop {
+        count += 1;
+        let session = Session {
+            id: identity.id,
+            count,
+            host: identity.host.clone(),
+            pid: std::process::id(),
+            pools: identity.pools.clone(),
+            slots: identity.slots,
+            running: u32::try_from(running.count()).unwrap_or(u32::MAX),
+            draining: draining.has_begun(),
+            started_at: identity.started_at,
+            labels: identity.labels.clone(),
+        };
+        // The lease counts from when the renewal was sent: the store may have heard it at once.
+        let sent = Instant::now();
+        let left = renewed.map_or(every, |renewed| lease.saturating_sub(renewed.elapsed())).max(every / 4);
+        let answer = tokio::time::timeout(left.min(every * 2), store.renew_session(&session)).await;
+        let wait = match answer {
+            Ok(Ok(())) => {
+                renewed = Some(sent);
+                alive.send_replace(true);
+                every.saturating_sub(sent.elapsed())
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the session cannot be renewed");
+                every / 8
+            }
+            Err(_) => {
+                tracing::warn!("the session's renewal is not answered");
+                Duration::ZERO
+            }
+        };
+        if renewed.is_none_or(|renewed| renewed.elapsed() >= lease) && *alive.borrow() {
+            alive.send_replace(false);
+            let killed = running.stop_all(StopReason::LeaseLost);
+            tracing::error!(killed, "the session could not be renewed for a whole lease: its tasks are killed");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = ended.begun() => break,
+        }
+    }
+    if let Err(error) = store.end_session(identity.id).await {
+        tracing::debug!(%error, "the session could not be ended; it lapses by itself");
+    }
+}

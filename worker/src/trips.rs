@@ -1,0 +1,167 @@
+//! The worker's three round trips: claim, finish, report. Each is repeated until it is answered, since each is
+//! idempotent: by the token of the delivery, or because a result counts once.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use millrace_broker::{Broker, Outgoing, Queue, Route};
+use millrace_domain::message::VERSION;
+use millrace_domain::{PartitionId, SessionId, TaskId};
+use millrace_runtime::Shutdown;
+use millrace_store::{Claim, ClaimVerdict, Finish, FinishVerdict, Store};
+
+use crate::batch::Batcher;
+
+/// How long a report is tried to get confirmed. After that the stored outcome has to do: the owner's watch finds it.
+const REPORT_BOUND: Duration = Duration::from_secs(60);
+
+/// How long an outcome is tried to get stored, at most.
+const FINISH_BOUND: Duration = Duration::from_secs(3_600);
+
+/// The round trips of a worker.
+#[derive(Clone)]
+pub(crate) struct Trips {
+    claims: Batcher<Claim, ClaimVerdict>,
+    finishes: Batcher<Finish, FinishVerdict>,
+    reports: Batcher<Report, bool>,
+    broker: Arc<dyn Broker>,
+}
+
+/// A result as it was stored, for the owner of its partition.
+struct Report {
+    partition: PartitionId,
+    result: String,
+}
+
+impl Trips {
+    /// Begins; claims are given up when the shutdown begins while the store is away.
+    pub(crate) fn start(store: Arc<dyn Store>, broker: Arc<dyn Broker>, shutdown: Shutdown) -> Self {
+        let claiming = Arc::clone(&store);
+        let claims = Batcher::start(move |claims: Vec<Claim>| {
+            let (store, shutdown) = (Arc::clone(&claiming), shutdown.clone());
+            async move {
+                let mut wait = Backoff::new();
+                loop {
+                    match store.claim(&claims).await {
+                        Ok(verdicts) => return verdicts,
+                        Err(error) => wait.warn("claims are not answered", &error),
+                    }
+                    if shutdown.has_begun() {
+                        return Vec::new();
+                    }
+                    wait.pause().await;
+                }
+            }
+        });
+        let finishes = Batcher::start(move |finishes: Vec<Finish>| {
+            let store = Arc::clone(&store);
+            async move {
+                let (mut wait, began) = (Backoff::new(), Instant::now());
+                loop {
+                    match store.finish(&finishes).await {
+                        Ok(verdicts) => return verdicts,
+                        Err(error) => wait.warn("outcomes are not stored", &error),
+                    }
+                    if began.elapsed() > FINISH_BOUND {
+                        return Vec::new();
+                    }
+                    wait.pause().await;
+                }
+            }
+        });
+        let reporting = Arc::clone(&broker);
+        let reports = Batcher::start(move |reports: Vec<Report>| report(Arc::clone(&reporting), reports));
+        Self { claims, finishes, reports, broker }
+    }
+
+    /// Asks for an attempt. `None`: the worker ends, hand the delivery back.
+    pub(crate) async fn claim(&self, claim: Claim) -> Option<ClaimVerdict> {
+        self.claims.ask(claim).await
+    }
+
+    /// Stores an outcome.
+    pub(crate) async fn finish(&self, finish: Finish) -> Option<FinishVerdict> {
+        self.finishes.ask(finish).await
+    }
+
+    /// Reports a stored outcome: `true` when it is confirmed.
+    pub(crate) async fn report(&self, partition: PartitionId, result: String) -> bool {
+        self.reports.ask(Report { partition, result }).await.unwrap_or(false)
+    }
+
+    /// Tells the owner of a partition that a task was delivered although somebody holds it.
+    pub(crate) async fn hint(&self, task: TaskId, session: SessionId) {
+        use millrace_domain::message::{Inbox, InboxBody};
+        let body = serde_json::to_vec(&Inbox::new(InboxBody::Held { task, session })).unwrap_or_default();
+        let message = Outgoing::new(Route::Queue(Queue::Inbox(task.run.partition().0)), body);
+        for error in self.broker.publish(vec![message]).await.into_iter().filter_map(Result::err) {
+            tracing::debug!(%task, %error, "the owner could not be told that the task is held");
+        }
+    }
+}
+
+/// Publishes results, those of one partition in one message, until all are confirmed.
+async fn report(broker: Arc<dyn Broker>, reports: Vec<Report>) -> Vec<bool> {
+    let mut confirmed = vec![false; reports.len()];
+    let (mut wait, began) = (Backoff::new(), Instant::now());
+    loop {
+        let mut by_partition: BTreeMap<PartitionId, Vec<usize>> = BTreeMap::new();
+        for (index, report) in reports.iter().enumerate().filter(|(index, _)| !confirmed[*index]) {
+            by_partition.entry(report.partition).or_default().push(index);
+        }
+        if by_partition.is_empty() {
+            return confirmed;
+        }
+        let messages = by_partition.iter().map(|(partition, indexes)| message(*partition, indexes, &reports)).collect();
+        for (indexes, result) in by_partition.values().zip(broker.publish(messages).await) {
+            match result {
+                Ok(()) => indexes.iter().for_each(|index| confirmed[*index] = true),
+                Err(error) => wait.warn("results are not confirmed", &error),
+            }
+        }
+        if began.elapsed() > REPORT_BOUND || confirmed.iter().all(|confirmed| *confirmed) {
+            return confirmed;
+        }
+        wait.pause().await;
+    }
+}
+
+/// The message of one partition's results. They are JSON already, and go out word for word.
+fn message(partition: PartitionId, indexes: &[usize], reports: &[Report]) -> Outgoing {
+    let length: usize = indexes.iter().map(|index| reports[*index].result.len() + 1).sum();
+    let mut body = String::with_capacity(length + 48);
+    body.push_str(&format!(r#"{{"v":{VERSION},"kind":"results","results":["#));
+    for (place, index) in indexes.iter().enumerate() {
+        if place > 0 {
+            body.push(',');
+        }
+        body.push_str(&reports[*index].result);
+    }
+    body.push_str("]}");
+    Outgoing::new(Route::Queue(Queue::Inbox(partition.0)), body)
+}
+
+/// Waits that grow, and warnings that do not flood.
+struct Backoff {
+    wait: Duration,
+    warned: Option<Instant>,
+}
+
+impl Backoff {
+    fn new() -> Self {
+        Self { wait: Duration::from_millis(20), warned: None }
+    }
+
+    fn warn(&mut self, what: &str, error: &dyn std::fmt::Display) {
+        if self.warned.is_none_or(|warned| warned.elapsed() > Duration::from_secs(5)) {
+            tracing::warn!(%error, "{what}; trying again");
+            self.warned = Some(Instant::now());
+        }
+    }
+
+    async fn pause(&mut self) {
+        tokio::time::sleep(self.wait).await;
+        self.wait = (self.wait * 2).min(Duration::from_secs(1));
+    }
+}

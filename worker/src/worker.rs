@@ -1,0 +1,151 @@
+//! A worker, put together.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use millrace_broker::Broker;
+use millrace_domain::PoolName;
+use millrace_runtime::Shutdown;
+use millrace_store::Store;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::task::TaskTracker;
+
+use crate::consume::Intake;
+use crate::executors::Registry;
+use crate::pipeline::Pipeline;
+use crate::running::Running;
+use crate::session::Identity;
+use crate::settings::Settings;
+use crate::shipper::{BACKLOG_LIMIT_BYTES, LogShipper};
+use crate::stop::StopReason;
+use crate::trips::Trips;
+use crate::{control, health, session};
+
+/// How a worker works.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Which pools it serves.
+    pub pools: Vec<PoolName>,
+    /// How many tasks it runs at once.
+    pub slots: u32,
+    /// `key=value`, for people.
+    pub labels: Vec<String>,
+    /// Its name, for people.
+    pub host: String,
+    /// How long tasks may go on after the shutdown began.
+    pub grace: Duration,
+    /// Where health and metrics are; nowhere when unset.
+    pub listen: Option<SocketAddr>,
+    /// What it lets its tasks do.
+    pub settings: Settings,
+}
+
+/// A running worker.
+pub struct Worker {
+    running: Arc<Running>,
+    tasks: TaskTracker,
+    intakes: JoinSet<()>,
+    background: JoinSet<()>,
+    shutdown: Shutdown,
+    ended: Shutdown,
+    grace: Duration,
+}
+
+impl Worker {
+    /// Starts a worker. It works as soon as broker and store answer, and through their absences.
+    pub fn start(store: Arc<dyn Store>, broker: Arc<dyn Broker>, options: Options, shutdown: Shutdown) -> Self {
+        let Options { pools, slots, labels, host, grace, listen, settings } = options;
+        let running = Arc::new(Running::default());
+        let ended = Shutdown::new();
+        let id = settings.session;
+        let identity = Identity {
+            id,
+            host: host.clone(),
+            pools: pools.iter().map(ToString::to_string).collect(),
+            slots,
+            labels,
+            started_at: millrace_runtime::clock::wall_millis(),
+        };
+        let (told, alive) = watch::channel(false);
+        let mut background = JoinSet::new();
+        background.spawn(session::keep(
+            Arc::clone(&store),
+            identity,
+            Arc::clone(&running),
+            told,
+            shutdown.clone(),
+            ended.clone(),
+        ));
+        background.spawn(control::listen(Arc::clone(&broker), id, Arc::clone(&running), ended.clone()));
+        if let Some(address) = listen {
+            background.spawn(health::serve(address, Arc::clone(&broker), alive.clone(), ended.clone()));
+        }
+        let pipeline = Arc::new(Pipeline {
+            trips: Trips::start(Arc::clone(&store), Arc::clone(&broker), shutdown.clone()),
+            executors: Registry::standard(&settings),
+            shipper: LogShipper::start(Arc::clone(&store), BACKLOG_LIMIT_BYTES),
+            settings: Arc::new(settings),
+            running: Arc::clone(&running),
+            session: id,
+            host,
+            store,
+            broker,
+        });
+        let tasks = TaskTracker::new();
+        let mut intakes = JoinSet::new();
+        for (pool, slots) in shares(&pools, slots) {
+            let intake = Intake {
+                pool,
+                slots,
+                pipeline: Arc::clone(&pipeline),
+                tasks: tasks.clone(),
+                alive: alive.clone(),
+                shutdown: shutdown.clone(),
+            };
+            intakes.spawn(intake.run());
+        }
+        Self { running, tasks, intakes, background, shutdown, ended, grace }
+    }
+
+    /// Waits for the shutdown, then drains: nothing new is taken, what runs has its grace, what is left is killed
+    /// and handed back without burning an attempt.
+    pub async fn finish(mut self) {
+        self.shutdown.begun().await;
+        while self.intakes.join_next().await.is_some() {}
+        self.tasks.close();
+        let running = self.running.count();
+        if running > 0 {
+            tracing::info!(running, grace_s = self.grace.as_secs(), "draining");
+        }
+        if tokio::time::timeout(self.grace, self.tasks.wait()).await.is_err() {
+            let killed = self.running.stop_all(StopReason::Draining);
+            tracing::warn!(killed, "the grace is over: what still runs is killed and handed back");
+            let _ = tokio::time::timeout(Duration::from_secs(4), self.tasks.wait()).await;
+        }
+        self.ended.begin();
+        let last = async { while self.background.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(Duration::from_secs(2), last).await;
+    }
+}
+
+/// The slots of each pool: all of them together the worker's, at least one each.
+fn shares(pools: &[PoolName], slots: u32) -> Vec<(PoolName, u32)> {
+    let count = u32::try_from(pools.len()).unwrap_or(u32::MAX).max(1);
+    let (each, over) = (slots / count, slots % count);
+    pools.iter().zip(0..).map(|(pool, place)| (pool.clone(), (each + u32::from(place < over)).max(1))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pools_share_the_slots_and_each_has_at_least_one() {
+        let pools: Vec<PoolName> = ["a", "b", "c"].iter().map(|name| name.parse().unwrap()).collect();
+        let counts = |slots| shares(&pools, slots).into_iter().map(|(_, share)| share).collect::<Vec<_>>();
+        assert_eq!(counts(8), [3, 3, 2]);
+        assert_eq!(counts(1), [1, 1, 1]);
+    }
+}
