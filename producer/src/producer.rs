@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use millrace_broker::Broker;
 use millrace_domain::ProducerId;
-use millrace_runtime::{Shutdown, StoreClock};
+use millrace_runtime::{Shutdown, StoreClock, telemetry};
 use millrace_store::{Store, StoreError};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -70,6 +70,8 @@ impl Producer {
         access: Access,
         shutdown: Shutdown,
     ) -> Result<Self, Error> {
+        // What happens before the first scrape counts as well.
+        let _ = telemetry::metrics_handle();
         let partitions = found(&*store, options.partitions, &shutdown).await?;
         if explicit && partitions != options.partitions {
             return Err(Error::Partitions { have: partitions, want: options.partitions });
@@ -102,17 +104,6 @@ impl Producer {
     /// The API, to be served, or called in the same process.
     pub fn router(&self) -> axum::Router {
         self.router.clone()
-    }
-
-    /// Serves the API on a listener until the shutdown, then drains.
-    pub async fn serve(&mut self, listener: tokio::net::TcpListener) {
-        let shutdown = self.context.shutdown.clone();
-        let served = axum::serve(listener, self.router()).with_graceful_shutdown(async move { shutdown.begun().await });
-        self.tasks.spawn(async move {
-            if let Err(error) = served.await {
-                tracing::error!(%error, "the API ended");
-            }
-        });
     }
 
     /// Waits until it owns something: then it is at work.

@@ -39,7 +39,9 @@ const FIELDS: [&str; 20] = [
     "working_dir",
     "labels",
     "idempotency_key",
-    "traceparent", "definition", "base_dir",
+    "traceparent",
+    "definition",
+    "base_dir",
 ];
 
 impl Submission {
@@ -101,6 +103,9 @@ impl Submission {
         }
         if self.with.is_some() && self.uses.is_none() {
             return Err(SubmissionError::field("with", "goes with `uses` only"));
+        }
+        if self.base_dir.is_some() && self.definition.is_none() {
+            return Err(SubmissionError::field("base_dir", "goes with `definition` only"));
         }
         if self.delay.is_some() && self.at.is_some() {
             return Err(SubmissionError::new("ambiguous", "expected only one of delay and at"));
