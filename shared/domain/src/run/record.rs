@@ -121,7 +121,10 @@ impl Run {
         head: Head,
         steps: Vec<StepState>,
     ) -> Self {
-        let succeeded = |step: &StepIndex| matches!(&steps[step.at()], StepState::Ended(end) if end.outcome == Outcome::Succeeded);
+        let succeeded = |step: &StepIndex| match &steps[step.at()] {
+            StepState::Ended(end) => end.outcome == Outcome::Succeeded,
+            _ => false,
+        };
         let unmet = (0..steps.len())
             .map(|step| {
                 workflow.graph.dependencies(step.into()).iter().filter(|d| !succeeded(d)).count() as u32
