@@ -227,11 +227,17 @@ impl Fleet {
         self.apply(Event::Cancel { reason: "stopped by hand".to_owned() }).unwrap();
     }
 
-    /// Goes to the instant of the next timer, and fires it.
-    pub(crate) fn fire(&mut self) -> RunTimer {
+    /// Goes to the instant of the next timer, which is due then.
+    pub(crate) fn until_next(&mut self) -> RunTimer {
         let (timer, due) =
             self.timers.iter().min_by_key(|(_, due)| **due).map(|(t, due)| (*t, *due)).unwrap();
         self.now = self.now.max(due);
+        timer
+    }
+
+    /// Goes to the instant of the next timer, and fires it.
+    pub(crate) fn fire(&mut self) -> RunTimer {
+        let timer = self.until_next();
         self.fire_timer(timer).unwrap();
         timer
     }
