@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
 """What the API of a fleet says, for tests/compose/run. Standard library only.
 
-    fleet.py workers COUNT SECONDS     waits until there are so many, and no other; prints the host of each
-    fleet.py busy COUNT SECONDS        waits until so many have tasks; prints host and number of tasks of each
-    fleet.py ended FILE SECONDS        waits until every run named in the file has ended; prints a summary
+    fleet.py busy COUNT SECONDS     waits until so many workers have tasks; prints host and tasks of each
+    fleet.py ended FILE SECONDS     waits until every run named in the file has ended; prints a summary
 """
 import json
 import os
@@ -37,14 +36,6 @@ def wait(what, seconds, look):
             last = str(error)
         time.sleep(0.5)
     sys.exit(f"{what}: not within {seconds} s; the last seen: {last}")
-
-
-def workers(count, seconds):
-    def look():
-        hosts = [worker["host"] for worker in get("/api/v1/workers")["workers"]]
-        return len(hosts) == count, "\n".join(hosts)
-
-    print(wait(f"{count} workers", seconds, look))
 
 
 def busy(count, seconds):
@@ -91,7 +82,7 @@ def ended(path, seconds):
 
 if __name__ == "__main__":
     command, what, seconds = sys.argv[1:4]
-    if command == "ended":
-        ended(what, float(seconds))
+    if command == "busy":
+        busy(int(what), float(seconds))
     else:
-        {"workers": workers, "busy": busy}[command](int(what), float(seconds))
+        ended(what, float(seconds))
