@@ -6,8 +6,8 @@ FROM debian:bookworm-slim AS runtime
 RUN apt-get update -q \
  && apt-get install -yq --no-install-recommends ca-certificates \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/* \
- && useradd --uid 10001 --user-group --no-log-init --create-home --home-dir /var/lib/millrace --shell /usr/sbin/nologin millrace \
- && chmod 0700 /var/lib/millrace
+ && useradd --uid 10001 --user-group --no-log-init --no-create-home --home-dir /var/lib/millrace --shell /usr/sbin/nologin millrace \
+ && install --directory --owner millrace --group millrace --mode 0700 /var/lib/millrace
 ENV MILLRACE_DATA=/var/lib/millrace
 # A named volume takes its first owner from here.
 WORKDIR /var/lib/millrace
