@@ -190,17 +190,20 @@ impl Gateway {
                     let (sender, receiver) = oneshot::channel();
                     self.post(Work { what: what(), delivery: None, answer: Answer::Local(sender) }).await;
                     if let Ok(reply) = receiver.await {
-                        return reply;
+                        return Ok(reply);
                     }
                 } else if let Some(partition) = partition
                     && let Some(reply) = self.forward(partition, body()).await
                 {
-                    return reply;
+                    return Ok(reply);
+                }
+                if self.context.shutdown.has_begun() {
+                    return Err(Unavailable);
                 }
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };
-        tokio::time::timeout(PATIENCE, asking).await.map_err(|_| Unavailable)
+        tokio::time::timeout(PATIENCE, asking).await.unwrap_or(Err(Unavailable))
     }
 
     /// Asks the owner of a partition by message.

@@ -104,17 +104,6 @@ impl Producer {
         self.router.clone()
     }
 
-    /// Serves the API on a listener until the shutdown, then drains.
-    pub async fn serve(&mut self, listener: tokio::net::TcpListener) {
-        let shutdown = self.context.shutdown.clone();
-        let served = axum::serve(listener, self.router()).with_graceful_shutdown(async move { shutdown.begun().await });
-        self.tasks.spawn(async move {
-            if let Err(error) = served.await {
-                tracing::error!(%error, "the API ended");
-            }
-        });
-    }
-
     /// Waits until it owns something: then it is at work.
     pub async fn ready(&self) {
         let mut owned = self.context.owned.clone();

@@ -85,6 +85,7 @@ mod tests {
             running: 0,
             draining: false,
             started_at: 0,
+            renewed_at: 0,
             labels: vec![],
         }
     }

@@ -48,6 +48,7 @@ pub(crate) async fn keep(
             running: u32::try_from(running.count()).unwrap_or(u32::MAX),
             draining: draining.has_begun(),
             started_at: identity.started_at,
+            renewed_at: millrace_runtime::clock::wall_millis(),
             labels: identity.labels.clone(),
         };
         // The lease counts from when the renewal was sent: the store may have heard it at once.

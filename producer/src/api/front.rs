@@ -6,6 +6,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use axum::serve::ListenerExt;
 use millrace_runtime::Shutdown;
 use tokio::net::TcpListener;
 use tower::ServiceExt;
@@ -26,6 +27,8 @@ impl Front {
 /// Serves on a listener until the shutdown, then lets requests under way end.
 pub async fn serve(listener: TcpListener, front: Front, shutdown: Shutdown) {
     let router = Router::new().fallback(answer).with_state(front);
+    // Answers are small and somebody waits for each: send them at once.
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
     let served = axum::serve(listener, router).with_graceful_shutdown(async move { shutdown.begun().await });
     if let Err(error) = served.await {
         tracing::error!(%error, "the API ended");

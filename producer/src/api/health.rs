@@ -39,8 +39,9 @@ pub(super) async fn metrics(State(api): State<Api>) -> Response {
     };
     if let Ok(sessions) = api.context.store.sessions().await {
         let mut by_pool = std::collections::BTreeMap::<(String, &str), u32>::new();
-        for session in workers::live(sessions, api.context.now()) {
-            let state = if session.draining { "draining" } else { "up" };
+        let now = api.context.now();
+        for session in workers::live(sessions, now) {
+            let state = workers::state(&session, now);
             for pool in session.pools {
                 *by_pool.entry((pool, state)).or_default() += 1;
             }

@@ -1,12 +1,13 @@
 //! The fleet: who works, and what waits.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
 use millrace_broker::Queue;
 use millrace_domain::Timestamp;
-use millrace_store::Session;
+use millrace_store::{SESSION_LEASE_MS, Session};
 use serde_json::{Value, json};
 
 use super::error::ApiResult;
@@ -14,7 +15,8 @@ use super::routes::Api;
 
 /// The workers.
 pub(super) async fn list(State(api): State<Api>) -> ApiResult<Json<Value>> {
-    let sessions = live(api.context.store.sessions().await?, api.context.now());
+    let now = api.context.now();
+    let sessions = live(api.context.store.sessions().await?, now);
     let workers: Vec<Value> = sessions
         .into_iter()
         .map(|session| {
@@ -25,7 +27,7 @@ pub(super) async fn list(State(api): State<Api>) -> ApiResult<Json<Value>> {
                 "pools": session.pools,
                 "slots": session.slots,
                 "running": session.running,
-                "state": if session.draining { "draining" } else { "up" },
+                "state": state(&session, now),
                 "labels": session.labels,
                 "started_at": Timestamp::from_millis(session.started_at).to_string(),
             })
@@ -34,15 +36,30 @@ pub(super) async fn list(State(api): State<Api>) -> ApiResult<Json<Value>> {
     Ok(Json(json!({ "workers": workers })))
 }
 
-/// Sessions as the store knows them. Whether one is over, only watching tells; the store forgets those that ended.
-pub(super) fn live(mut sessions: Vec<Session>, _now: Timestamp) -> Vec<Session> {
+/// A worker that was not heard of for so long is left out: it is gone, or as good as.
+const SILENT: Duration = Duration::from_secs(60);
+
+/// The sessions of workers that were heard of lately, by their own clocks: for people. Whether a session is over,
+/// and its tasks with it, is decided by watching it.
+pub(super) fn live(mut sessions: Vec<Session>, now: Timestamp) -> Vec<Session> {
+    sessions.retain(|session| now.since(Timestamp::from_millis(session.renewed_at)) < SILENT);
     sessions.sort_by(|a, b| (&a.host, a.pid).cmp(&(&b.host, b.pid)));
     sessions
 }
 
+/// What a worker does, in a word.
+pub(super) fn state(session: &Session, now: Timestamp) -> &'static str {
+    let silent = now.since(Timestamp::from_millis(session.renewed_at));
+    match () {
+        () if silent > Duration::from_millis(SESSION_LEASE_MS) => "silent",
+        () if session.draining => "draining",
+        () => "up",
+    }
+}
+
 /// The queues of the pools that are served, or were asked for.
 pub(super) async fn queues(State(api): State<Api>) -> ApiResult<Json<Value>> {
-    let sessions = api.context.store.sessions().await?;
+    let sessions = live(api.context.store.sessions().await?, api.context.now());
     let mut pools: BTreeSet<String> = sessions.iter().flat_map(|session| session.pools.clone()).collect();
     pools.insert("default".to_owned());
     let mut queues = Vec::new();

@@ -11,7 +11,7 @@ use millrace_broker::Outgoing;
 use millrace_domain::message::{Reply, ReplyError};
 use millrace_domain::run::{Event, Run, Spec, StepState, advance};
 use millrace_domain::{Epoch, PartitionId, PoolName, Priority, RunId, Seq, StepIndex, TaskId, Timestamp};
-use millrace_store::{StoredRun, TaskRecord, Timer, Verdict};
+use millrace_store::{StoreError, StoredRun, TaskRecord, Timer, Verdict};
 use tokio::sync::mpsc;
 
 use super::commit::commit;
@@ -29,6 +29,12 @@ const BATCH: usize = 1_024;
 
 /// How often the watch looks while anything is dispatched.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
+
+/// How long to wait for a store that does not answer, before it is asked again.
+const STORE_PAUSE: Duration = Duration::from_millis(200);
+
+/// Runs loaded in one trip, at most.
+const LOAD: usize = 512;
 
 /// The loop and what it knows.
 pub(crate) struct Actor {
@@ -153,7 +159,7 @@ impl Actor {
             if self.context.shutdown.has_begun() {
                 return;
             }
-            tokio::time::sleep(Duration::from_millis(200)).await;
+            tokio::time::sleep(STORE_PAUSE).await;
         };
         self.timers.load(partition, timers);
         tracing::debug!(%partition, epoch = owned.epoch.0, "owned");
@@ -182,7 +188,10 @@ impl Actor {
         for (partition, after) in self.timers.exhausted(now) {
             match self.context.store.timers(partition, Some(after), WINDOW).await {
                 Ok(timers) => self.timers.load(partition, timers),
-                Err(error) => tracing::warn!(%partition, %error, "its timers cannot be read"),
+                Err(error) => {
+                    tracing::warn!(%partition, %error, "its timers cannot be read");
+                    tokio::time::sleep(STORE_PAUSE).await;
+                }
             }
         }
         let due = self.timers.take_due(now, BATCH);
@@ -220,9 +229,15 @@ impl Actor {
                 _ => one.hand_back(),
             }
         }
-        let Some(loaded) = self.load(&placed).await else {
-            placed.into_iter().for_each(|(_, one)| one.hand_back());
-            return;
+        // Without the store nothing can be done, and timers that were taken out must not be forgotten: wait for it.
+        let loaded = loop {
+            match self.load(&placed).await {
+                Some(loaded) => break loaded,
+                None if self.context.shutdown.has_begun() => {
+                    return placed.into_iter().for_each(|(_, one)| one.hand_back());
+                }
+                None => tokio::time::sleep(STORE_PAUSE).await,
+            }
         };
         let now = self.context.now();
         let mut drafts = Drafts::new();
@@ -253,8 +268,8 @@ impl Actor {
 
     /// Loads runs into memory; those that cannot be read or do not exist stay out. `false`: no answer.
     pub(super) async fn load_runs(&mut self, ids: &[RunId]) -> bool {
-        for ids in ids.chunks(512) {
-            let stored = match self.context.store.load_runs(ids).await {
+        for ids in ids.chunks(LOAD) {
+            let stored = match self.load_stored(ids).await {
                 Ok(stored) => stored,
                 Err(error) => {
                     tracing::warn!(%error, "runs cannot be loaded");
@@ -270,6 +285,27 @@ impl Actor {
             }
         }
         true
+    }
+
+    /// Runs as they are stored. One that cannot be read does not keep the others from being loaded.
+    async fn load_stored(&self, ids: &[RunId]) -> Result<Vec<Option<StoredRun>>, StoreError> {
+        let store = &self.context.store;
+        match store.load_runs(ids).await {
+            Err(StoreError::Corrupt(_)) => {}
+            other => return other,
+        }
+        let mut stored = Vec::with_capacity(ids.len());
+        for id in ids {
+            stored.push(match store.load_runs(std::slice::from_ref(id)).await {
+                Ok(mut one) => one.pop().flatten(),
+                Err(StoreError::Corrupt(why)) => {
+                    tracing::error!(run = %id, why, "the stored run cannot be read");
+                    None
+                }
+                Err(error) => return Err(error),
+            });
+        }
+        Ok(stored)
     }
 
     async fn restore(&self, id: RunId, stored: &StoredRun) -> Result<Run, String> {
@@ -360,9 +396,11 @@ impl Actor {
         }
         let outcome = run.map(|run| catch_unwind(AssertUnwindSafe(|| advance(run, event.clone(), now))));
         let Some(draft) = self.draft(drafts, partition) else { return };
-        // Cleared before the advance is taken over, which may set it again.
-        if let Some(timer) = stale_timer {
-            draft.cleared.push(timer);
+        // A timer that went off is cleared, unless the advance sets it again.
+        match stale_timer {
+            Some(timer) if outcome.is_some() => draft.delta(id).cleared.push(timer),
+            Some(timer) => draft.cleared.push(timer),
+            None => {}
         }
         match outcome {
             None => tracing::debug!(run = %id, "an event for a run that is not there"),

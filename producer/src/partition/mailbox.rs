@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use bytes::Bytes;
 use millrace_broker::{Broker, Delivery, Outgoing, Properties, Route};
@@ -197,7 +198,12 @@ pub(crate) fn refusal(code: &str, text: impl Into<String>) -> Reply {
     Reply::Error { error: ReplyError::new(code, text) }
 }
 
-/// Puts what cannot be accepted into the `rejected` queue, whole, with the reason beside it.
+/// How often, and how long apart, a rejected message is tried to be put away.
+const REJECT_TRIES: u32 = 5;
+const REJECT_PAUSE: Duration = Duration::from_secs(1);
+
+/// Puts what cannot be accepted into the `rejected` queue, whole, with the reason beside it. `false` when the
+/// broker does not take it for a while: then the message must go back to where it came from.
 pub(crate) async fn reject(broker: &dyn Broker, payload: Bytes, properties: Properties, error: &ReplyError) -> bool {
     metrics::counter!("millrace_rejected_total", "code" => error.code.clone()).increment(1);
     let mut message = Outgoing::new(Route::Queue(millrace_broker::Queue::Rejected), payload);
@@ -205,5 +211,11 @@ pub(crate) async fn reject(broker: &dyn Broker, payload: Bytes, properties: Prop
     let text: String = error.message.chars().take(1_000).collect();
     message.properties.headers.push(("x-millrace-error-code".to_owned(), error.code.clone()));
     message.properties.headers.push(("x-millrace-error".to_owned(), text));
-    broker.publish(vec![message]).await.into_iter().all(|result| result.is_ok())
+    for _ in 0..REJECT_TRIES {
+        if broker.publish(vec![message.clone()]).await.into_iter().all(|result| result.is_ok()) {
+            return true;
+        }
+        tokio::time::sleep(REJECT_PAUSE).await;
+    }
+    false
 }

@@ -136,7 +136,10 @@ impl Watch {
         for (task, record) in tasks.iter().zip(records) {
             let decided = !matches!(record, Some(TaskRecord::Claimed { .. }));
             match record {
-                None => gone.push(*task),
+                None => {
+                    gone.push(*task);
+                    later.push((now + LONGEST_LOOK, *task));
+                }
                 Some(TaskRecord::Finished { result }) => report(inner, *task, &result),
                 Some(TaskRecord::Queued { dispatched_at }) => unclaimed.push((*task, dispatched_at, false)),
                 Some(TaskRecord::Revoked) => taken_back(inner, *task, "taken back"),

@@ -73,8 +73,10 @@ impl Outgoing {
     }
 }
 
-/// A message that arrived. It must be settled with exactly one of [`Delivery::ack`], [`Delivery::requeue`];
-/// dropped unsettled, it comes back when its consumer ends.
+/// A message that arrived. It is settled exactly once: with [`Delivery::ack`] or [`Delivery::requeue`], or else by
+/// being dropped, which requeues it. It outlives its [`Consumer`]: a task may go on for hours after that was dropped,
+/// and ack then. When the connection or channel under it is lost, or the broker closes, it goes back to its queue,
+/// flagged [`Delivery::redelivered`], and settling it does nothing.
 #[derive(Debug)]
 pub struct Delivery {
     /// What.
@@ -84,10 +86,11 @@ pub struct Delivery {
     /// It was delivered before, to somebody.
     pub redelivered: bool,
     tag: u64,
-    settle: mpsc::UnboundedSender<Settle>,
+    /// Nothing once it is settled.
+    settle: Option<mpsc::UnboundedSender<Settle>>,
 }
 
-/// What a consumer is told about one of its deliveries.
+/// What the broker is told about a delivery, by its tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settle {
     /// Done with it.
@@ -97,7 +100,7 @@ pub enum Settle {
 }
 
 impl Delivery {
-    /// For implementations: a delivery whose settlement is told to `settle` under `tag`.
+    /// For implementations: a delivery whose settlement is told to `settle` under `tag`, exactly once.
     pub fn new(
         payload: Bytes,
         properties: Properties,
@@ -105,33 +108,48 @@ impl Delivery {
         tag: u64,
         settle: mpsc::UnboundedSender<Settle>,
     ) -> Self {
-        Self { payload, properties, redelivered, tag, settle }
+        Self { payload, properties, redelivered, tag, settle: Some(settle) }
     }
 
-    /// Done with it. Never waits; when the consumer is gone, the message comes back as a duplicate.
-    pub fn ack(self) {
-        let _ = self.settle.send(Settle::Ack(self.tag));
+    /// Done with it. Never waits; when the channel under it is lost, the message comes back as a duplicate.
+    pub fn ack(mut self) {
+        self.tell(Settle::Ack);
     }
 
-    /// Back to its queue.
+    /// Back to its queue, as dropping it does.
     pub fn requeue(self) {
-        let _ = self.settle.send(Settle::Requeue(self.tag));
+        drop(self);
+    }
+
+    fn tell(&mut self, settle: fn(u64) -> Settle) {
+        if let Some(told) = self.settle.take() {
+            // Nobody there: the channel is lost, and the message went back with it.
+            let _ = told.send(settle(self.tag));
+        }
+    }
+}
+
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        self.tell(Settle::Requeue);
     }
 }
 
 /// A stream of deliveries. It ends (`None`) when the connection or channel under it ended: consume again.
-/// Dropped, it stops consuming and what it delivered unsettled goes back to the queue. Acks already told
-/// are sent first.
+///
+/// Dropped, it stops consuming: nothing new is delivered to it, and what it holds that was not received goes back
+/// to the queue at once. What was received stays valid and is settled as ever, so that a worker drains by dropping
+/// its consumers while its tasks finish. What is under it goes with the last settlement. An exclusive queue goes
+/// with its last consumer, and then nothing of it comes back.
 #[derive(Debug)]
 pub struct Consumer {
     deliveries: mpsc::Receiver<Delivery>,
-    _guard: Option<tokio::sync::oneshot::Sender<()>>,
 }
 
 impl Consumer {
-    /// For implementations: `guard` is dropped together with the consumer.
-    pub fn new(deliveries: mpsc::Receiver<Delivery>, guard: tokio::sync::oneshot::Sender<()>) -> Self {
-        Self { deliveries, _guard: Some(guard) }
+    /// For implementations: when the other end of `deliveries` is closed, the consumer was dropped.
+    pub fn new(deliveries: mpsc::Receiver<Delivery>) -> Self {
+        Self { deliveries }
     }
 
     /// The next delivery.
@@ -166,7 +184,7 @@ pub trait Broker: Send + Sync + 'static {
     /// queue took it. Waits have a bound.
     async fn publish(&self, messages: Vec<Outgoing>) -> Vec<Result<(), BrokerError>>;
 
-    /// Consumes `queue` with at most `prefetch` unsettled deliveries, and at least one. Waits (bounded) for the
+    /// Consumes `queue` with at most `prefetch` unsettled deliveries, at least one. Waits (bounded) for the
     /// connection. A durable queue that was not declared is [`BrokerError::Unroutable`]; an exclusive one is made,
     /// since it goes with its last consumer.
     async fn consume(&self, queue: &Queue, prefetch: u16) -> Result<Consumer, BrokerError>;
@@ -177,6 +195,34 @@ pub trait Broker: Send + Sync + 'static {
     /// Is it connected, now and later? For `/readyz`.
     fn ready(&self) -> watch::Receiver<bool>;
 
-    /// Sends what must still be sent, and closes.
+    /// Sends what must still be sent, and closes: every stream ends, and what is unsettled goes back to its queue.
     async fn close(&self);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn delivery() -> (Delivery, mpsc::UnboundedReceiver<Settle>) {
+        let (settle, settled) = mpsc::unbounded_channel();
+        (Delivery::new(Bytes::new(), Properties::default(), false, 7, settle), settled)
+    }
+
+    /// All that was told, to the end.
+    fn told(mut settled: mpsc::UnboundedReceiver<Settle>) -> Vec<Settle> {
+        std::iter::from_fn(|| settled.blocking_recv()).collect()
+    }
+
+    #[test]
+    fn a_delivery_is_settled_exactly_once() {
+        for (settle, expected) in [
+            (Delivery::ack as fn(Delivery), Settle::Ack(7)),
+            (Delivery::requeue, Settle::Requeue(7)),
+            (drop, Settle::Requeue(7)),
+        ] {
+            let (delivery, settled) = delivery();
+            settle(delivery);
+            assert_eq!(told(settled), [expected]);
+        }
+    }
 }

@@ -1,6 +1,9 @@
 //! The queues there are, and what they are called on the broker.
 //!
-//! Names carry a version where arguments could ever change, since a declared queue's arguments are fixed.
+//! Names are fixed: users are told them, and write them into policies, permissions and alerts. The arguments of a
+//! queue are fixed too, since a broker refuses to declare one that is there with other arguments. So a change of
+//! arguments takes a new name, with a version at its end (`<prefix>.tasks.<pool>.v2`), and what waits under the old
+//! name is consumed until nothing is left.
 
 use uuid::Uuid;
 

@@ -144,6 +144,51 @@ async fn exclusive_queues_are_there_again_after_a_restart() {
     drop(server);
 }
 
+/// How many lines `rabbitmqctl` lists.
+async fn count(server: &Arc<RabbitMq>, what: &'static [&'static str]) -> usize {
+    let server = Arc::clone(server);
+    let listed = spawn_blocking(move || server.ctl(&[&["--quiet", "--no-table-headers"], what].concat()));
+    listed.await.unwrap().lines().filter(|line| !line.trim().is_empty()).count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dropped_consumer_leaves_no_channel_behind_once_all_is_settled() {
+    const CHANNELS: &[&str] = &["list_channels", "pid"];
+    const CONSUMERS: &[&str] = &["list_consumers", "queue_name"];
+    let server = Arc::new(spawn_blocking(|| RabbitMq::start(&[])).await.unwrap());
+    let broker = connect(&server.url());
+    broker.declare(&tasks()).await.unwrap();
+    let replies = Queue::Replies(Uuid::new_v4());
+    broker.declare(&replies).await.unwrap();
+    for number in 0..3 {
+        assert!(broker.publish(vec![task(number.to_string())]).await[0].is_ok());
+    }
+    assert!(broker.publish(vec![Outgoing::new(Route::Queue(replies.clone()), "")]).await[0].is_ok());
+    let before = count(&server, CHANNELS).await;
+
+    let mut consumer = consume(&broker, &tasks(), 3).await;
+    let received = timeout(SOON, consumer.recv()).await.expect("a delivery soon").unwrap();
+    let mut exclusive = consume(&broker, &replies, 1).await;
+    let reply = timeout(SOON, exclusive.recv()).await.expect("a delivery soon").unwrap();
+    let unreceived = consume(&broker, &tasks(), 1).await;
+    drop((consumer, exclusive, unreceived));
+    let deadline = Instant::now() + SOON;
+    while count(&server, CONSUMERS).await > 0 || count(&server, CHANNELS).await != before + 2 {
+        assert!(Instant::now() < deadline, "expected no consumer, and a channel for each unsettled delivery");
+    }
+    assert_eq!(broker.depth(&tasks()).await.unwrap(), Depth { ready: 2, consumers: 0 });
+
+    received.ack();
+    reply.ack();
+    let deadline = Instant::now() + SOON;
+    while count(&server, CHANNELS).await > before {
+        assert!(Instant::now() < deadline, "a channel is left behind");
+    }
+    // What was not acked would have come back with its channel.
+    assert_eq!(broker.depth(&tasks()).await.unwrap(), Depth { ready: 2, consumers: 0 });
+    broker.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_channel_closed_by_the_ack_timeout_ends_the_stream() {
     let server = spawn_blocking(|| RabbitMq::start(&["consumer_timeout = 2000"])).await.unwrap();

@@ -1,4 +1,5 @@
 //! What is said about a definition that is wrong: each mistake by its code, its place and its message.
+#![expect(clippy::expect_used, reason = "a test fails by panicking, in its small functions too")]
 
 use millrace_domain::definition::{self, Problem};
 
@@ -138,7 +139,6 @@ fn aliases_anchors_tags_and_directives_are_refused_so_nothing_can_explode() {
 
 #[test]
 fn a_huge_file_is_refused_by_its_size_alone() {
-    let started = std::time::Instant::now();
     let huge = vec![b'x'; 10 * 1024 * 1024];
     let told = definition::parse_bytes(&huge, "f.yaml").unwrap_err().to_string();
     assert_eq!(
@@ -146,7 +146,6 @@ fn a_huge_file_is_refused_by_its_size_alone() {
         "f.yaml:1:1: the file is 10485760 bytes long: expected at most 4194304 [file-too-large]"
     );
     assert!(only(&String::from_utf8(huge).unwrap()).contains("[file-too-large]"));
-    assert!(started.elapsed().as_secs() < 1);
 }
 
 #[test]

@@ -1,4 +1,5 @@
 //! What a sound definition means, field by field.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its small functions too")]
 
 use std::time::Duration;
 
@@ -31,7 +32,10 @@ fn input(step: &Step) -> serde_json::Value {
 fn the_least_workflow_has_the_documented_defaults() {
     let workflow = one("name: w\nsteps: [{name: a, run: echo hi}]\n");
     assert_eq!(workflow.name.as_str(), "w");
-    assert_eq!((workflow.priority, workflow.timeout, workflow.timezone), (Priority::P2, None, jiff::tz::TimeZone::UTC));
+    assert_eq!(
+        (workflow.priority, workflow.timeout, workflow.timezone),
+        (Priority::P2, None, jiff::tz::TimeZone::UTC)
+    );
     let step = &workflow.steps[0];
     assert_eq!((step.uses.as_str(), step.pool.to_string().as_str()), ("shell", "default"));
     assert_eq!((step.timeout, step.at_most_once, &step.working_dir), (None, false, &None));
@@ -93,7 +97,11 @@ steps:
 
     let [extract, transform, done] = &workflow.steps[..] else { panic!("three steps") };
     assert_eq!(input(extract)["shell"], json!(["bash", "-eo", "pipefail", "-c"]));
-    assert_eq!((extract.retry.limit, extract.retry.delay), (5, Duration::from_secs(5)), "delay is of the defaults");
+    assert_eq!(
+        (extract.retry.limit, extract.retry.delay),
+        (5, Duration::from_secs(5)),
+        "delay is of the defaults"
+    );
     assert_eq!((extract.retry.backoff, extract.retry.jitter), (1.5, false));
     assert_eq!(extract.retry.outcomes, [Outcome::Failed]);
     assert_eq!((extract.pool.to_string(), extract.lost_limit()), ("gpu".to_owned(), 0));
@@ -107,12 +115,17 @@ steps:
 
 #[test]
 fn text_stays_as_it_was_written() {
-    let workflow = one("name: 007\ndescription: NO\nlabels: {a: 1.10, b: null, c: '', d: yes}\nsteps: [{name: a, run: true}]\n");
+    let workflow = one(
+        "name: 007\ndescription: NO\nlabels: {a: 1.10, b: null, c: '', d: yes}\nsteps: [{name: a, run: true}]\n",
+    );
     assert_eq!((workflow.name.as_str(), workflow.description.as_deref()), ("007", Some("NO")));
     let labels: Vec<&str> = workflow.labels.values().map(String::as_str).collect();
     assert_eq!(labels, ["1.10", "null", "", "yes"]);
     assert_eq!(input(&workflow.steps[0]), json!({"run": "true"}));
-    assert_eq!(input(&step("run: |\n  a: b\n  echo \"${x}\" # no comment\n"))["run"], "a: b\necho \"${x}\" # no comment\n");
+    assert_eq!(
+        input(&step("run: |\n  a: b\n  echo \"${x}\" # no comment\n"))["run"],
+        "a: b\necho \"${x}\" # no comment\n"
+    );
 }
 
 #[test]
@@ -134,7 +147,15 @@ steps: [{name: a, run: x}]
     let some = |value| Some(value);
     assert_eq!(
         defaults,
-        [some(json!("1.10")), some(json!(-5)), some(json!(2)), some(json!(true)), some(json!("/tmp/x")), None, None]
+        [
+            some(json!("1.10")),
+            some(json!(-5)),
+            some(json!(2)),
+            some(json!(true)),
+            some(json!("/tmp/x")),
+            None,
+            None
+        ]
     );
     assert!(workflow.params[5].default.is_some() && workflow.params[6].default.is_none());
 }
@@ -142,9 +163,10 @@ steps: [{name: a, run: x}]
 #[test]
 fn json_is_as_good_as_yaml() {
     let workflow = one(
-        "{\n\t\"name\": \"w\",\n\t\"timeout\": \"30s\",\n\t\"steps\": [{\"name\": \"a\", \"run\": \"echo \\\"\\u00e9\\\"\\n\"}]\n}\n",
+        "{\n\t\"name\": \"w\",\n\t\"description\": \"\\ud83d\\ude00\",\n\t\"timeout\": \"30s\",\n\t\"steps\": [{\"name\": \"a\", \"run\": \"echo \\\"\\u00e9\\\"\\n\"}]\n}\n",
     );
     assert_eq!(workflow.timeout, Some(Duration::from_secs(30)));
+    assert_eq!(workflow.description.as_deref(), Some("😀"));
     assert_eq!(input(&workflow.steps[0])["run"], "echo \"é\"\n");
 }
 
@@ -164,7 +186,7 @@ fn each_document_is_one_workflow_and_its_source_parses_to_the_same() {
     assert_eq!(parsed.len(), 2);
     for parsed in parsed {
         let again = one(&parsed.source);
-        assert_eq!(format!("{:?}", again), format!("{:?}", parsed.workflow));
+        assert_eq!(format!("{again:?}"), format!("{:?}", parsed.workflow));
     }
 }
 

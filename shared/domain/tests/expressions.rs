@@ -1,4 +1,5 @@
 //! What `${{ }}` promises to whoever writes a definition.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its small functions too")]
 
 use millrace_domain::definition::Params;
 use millrace_domain::expression::{Fire, Scope, Template, Templated, Use};
@@ -169,6 +170,8 @@ fn what_cannot_be_read_is_refused_before_anything_runs() {
     }
     let long = format!("${{{{ {} }}}}", "1 + ".repeat(2000) + "1");
     assert!(Template::parse(&long).unwrap_err().message.contains("at most 4096"));
+    let many = "${{ 1 }} ".repeat(1500);
+    assert!(Template::parse(&many).unwrap_err().message.contains("at most 1000"));
     let deep = format!("${{{{ {}1{} }}}}", "(".repeat(1500), ")".repeat(1500));
     assert!(Template::parse(&deep).is_err());
 }

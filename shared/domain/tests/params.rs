@@ -1,4 +1,5 @@
 //! The values of a run's params, held against what its workflow declares.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its small functions too")]
 
 use millrace_domain::Timestamp;
 use millrace_domain::definition::{self, Param, ParamKind, Params, check_params, env_of_params, from_text};
@@ -32,7 +33,8 @@ fn a_default_may_use_the_fire_and_the_params_before_it() {
 
 #[test]
 fn every_wrong_value_is_told_at_once() {
-    let params = "[{name: a, type: int}, {name: b, type: bool, default: true}, {name: c, type: date}, {name: d}]";
+    let params =
+        "[{name: a, type: int}, {name: b, type: bool, default: true}, {name: c, type: date}, {name: d}]";
     assert_eq!(
         check(params, &json!({"a": "5", "b": "yes", "c": "2026-13-01", "e": 1})).unwrap_err(),
         [
@@ -51,7 +53,10 @@ fn an_undeclared_param_is_answered_with_the_one_that_was_meant() {
         check("[{name: date, default: x}, {name: region, default: y}]", &json!({"dat": "z"})).unwrap_err(),
         ["param `dat` is not declared; params: date, region; did you mean `date`?"]
     );
-    assert_eq!(check("[]", &json!({"dat": "z"})).unwrap_err(), ["param `dat` is not declared: the workflow has none"]);
+    assert_eq!(
+        check("[]", &json!({"dat": "z"})).unwrap_err(),
+        ["param `dat` is not declared: the workflow has none"]
+    );
 }
 
 #[test]
@@ -100,7 +105,8 @@ fn text_from_a_command_line_becomes_the_type_of_the_param() {
 
 #[test]
 fn params_reach_a_task_as_text_or_compact_json() {
-    let params: Params = [("a".to_owned(), json!("x y")), ("b".to_owned(), json!({"c": [1]}))].into_iter().collect();
+    let params: Params =
+        [("a".to_owned(), json!("x y")), ("b".to_owned(), json!({"c": [1]}))].into_iter().collect();
     let env: Vec<(String, String)> = env_of_params(&params).into_iter().collect();
     assert_eq!(env, [("a".to_owned(), "x y".to_owned()), ("b".to_owned(), "{\"c\":[1]}".to_owned())]);
 }

@@ -1,4 +1,5 @@
 //! What a client may submit, and what it is told when it may not.
+#![expect(clippy::expect_used, reason = "a test fails by panicking, in its small functions too")]
 
 use std::time::Duration;
 
@@ -47,7 +48,8 @@ fn a_command_becomes_a_workflow_of_one_step() {
 #[test]
 fn the_input_of_an_executor_is_taken_word_for_word() {
     let submission =
-        parse(r#"{"uses":"http","with":{"url":"https://x/${{ y }}","body":{"a":"${{ b"},"expect":201}}"#).unwrap();
+        parse(r#"{"uses":"http","with":{"url":"https://x/${{ y }}","body":{"a":"${{ b"},"expect":201}}"#)
+            .unwrap();
     let workflow = submission.to_workflow().unwrap();
     let with = json!({"url": "https://x/${{ y }}", "body": {"a": "${{ b"}, "expect": [201]});
     assert_eq!(workflow.steps[0].with.as_literal(), Some(&with));
@@ -56,11 +58,15 @@ fn the_input_of_an_executor_is_taken_word_for_word() {
 
 #[test]
 fn a_run_of_a_stored_workflow_is_no_ad_hoc_task() {
-    let submission = parse(r#"{"workflow":"daily_sales","params":{"date":"2026-01-01"},"priority":9}"#).unwrap();
+    let submission =
+        parse(r#"{"workflow":"daily_sales","params":{"date":"2026-01-01"},"priority":9}"#).unwrap();
     assert_eq!(submission.priority, Some(Priority::P0));
     assert_eq!(submission.to_workflow().unwrap_err().code, "bad-field");
     let (code, message) = refused(r#"{"workflow":"w","pool":"gpu"}"#);
-    assert_eq!((code, message.as_str()), ("bad-field", "`pool`: belongs to ad-hoc tasks; a workflow's definition says it"));
+    assert_eq!(
+        (code, message.as_str()),
+        ("bad-field", "`pool`: belongs to ad-hoc tasks; a workflow's definition says it")
+    );
 }
 
 #[test]
@@ -81,11 +87,18 @@ fn what_cannot_be_accepted_is_told_by_code_and_message() {
         (r#"{"run":"x","priority":true}"#, "bad-field", "`priority`: expected P0 to P3"),
         (r#"{"run":"x","pool":"No Pool"}"#, "bad-field", "`pool`: pool name"),
         (r#"{"run":"x","v":2}"#, "unsupported-version", "expected \"v\": 1"),
-        (r#"{"params":{}}"#, "empty", "expected one of run, uses and workflow"),
-        (r#"{"run":"x","workflow":"w"}"#, "ambiguous", "only one of run, uses and workflow"),
-        (r#"{"run":"x","uses":"http"}"#, "ambiguous", "only one of run, uses and workflow"),
+        (r#"{"params":{}}"#, "empty", "expected one of run, uses, workflow and definition"),
+        (r#"{"run":"x","workflow":"w"}"#, "ambiguous", "only one of run, uses, workflow and definition"),
+        (r#"{"run":"x","uses":"http"}"#, "ambiguous", "only one of run, uses, workflow and definition"),
         (r#"{"run":"x","delay":"1s","at":"2030-01-01T00:00:00Z"}"#, "ambiguous", "only one of delay and at"),
         (r#"{"run":"x","with":{}}"#, "bad-field", "`with`: goes with `uses` only"),
+        (
+            r#"{"run":"x","definition":"name: w"}"#,
+            "ambiguous",
+            "only one of run, uses, workflow and definition",
+        ),
+        (r#"{"run":"x","base_dir":"/srv"}"#, "bad-field", "`base_dir`: goes with `definition` only"),
+        (r#"{"definition":"name: w","pool":"gpu"}"#, "bad-field", "`pool`: belongs to ad-hoc tasks"),
         (r#"{"run":"  "}"#, "bad-field", "`run` is empty"),
         (r#"{"run":"echo ${{ params.a }}"}"#, "expression-in-run", "write \"$a\""),
         (r#"{"uses":"htp"}"#, "unknown-executor", "did you mean `http`?"),
@@ -93,7 +106,11 @@ fn what_cannot_be_accepted_is_told_by_code_and_message() {
         (r#"{"uses":"http","with":{"url":"x"}}"#, "bad-field", "must begin with http:// or https://"),
         (r#"{"uses":"http","with":{"url":"${{ x }}"}}"#, "bad-field", "must begin with http:// or https://"),
         (r#"{"uses":"http"}"#, "bad-field", "`http` needs `url`"),
-        (r#"{"run":"x","retry":{"limit":101}}"#, "bad-field", "`retry`: `limit` must be a whole number from 0 to 100"),
+        (
+            r#"{"run":"x","retry":{"limit":101}}"#,
+            "bad-field",
+            "`retry`: `limit` must be a whole number from 0 to 100",
+        ),
         (r#"{"run":"x","retry":{"limt":1}}"#, "bad-field", "did you mean `limit`?"),
         (r#"{"run":"x","params":{"a-b":1}}"#, "bad-field", "use _ instead of -"),
         (r#"{"run":"x","params":{"http_proxy":"y"}}"#, "bad-field", "*_proxy"),
@@ -130,6 +147,8 @@ fn sizes_are_bounded() {
     assert_eq!(all[0].as_ref().unwrap_err().code, "too-large");
     assert!(all[1].is_ok());
     assert_eq!(Submission::parse(&vec![b' '; 17 * 1024 * 1024]).unwrap_err().code, "too-large");
+    let definition = format!(r#"{{"definition":"{}"}}"#, "x".repeat(4 * 1024 * 1024));
+    assert!(parse(&definition).is_ok(), "a definition is bounded by what a file may hold");
     let deep = format!(r#"{{"uses":"http","with":{}{}}}"#, "[".repeat(5000), "]".repeat(5000));
     assert_eq!(refused(&deep).0, "invalid-json");
 }
@@ -149,6 +168,7 @@ fn a_start_is_a_delay_from_now_or_an_instant() {
 fn a_submission_is_written_as_it_was_read() {
     let text = r#"{"run":"x","params":{"a":1},"priority":"P1","idempotency_key":"k"}"#;
     assert_eq!(serde_json::to_string(&parse(text).unwrap()).unwrap(), text);
-    let value: Value = serde_json::to_value(parse(r#"{"v":1,"workflow":"w","priority":6}"#).unwrap()).unwrap();
+    let value: Value =
+        serde_json::to_value(parse(r#"{"v":1,"workflow":"w","priority":6}"#).unwrap()).unwrap();
     assert_eq!(value, json!({"v": 1, "workflow": "w", "priority": "P1"}));
 }

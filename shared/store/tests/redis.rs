@@ -435,6 +435,7 @@ fn session() -> Session {
         running: 1,
         draining: false,
         started_at: 1,
+        renewed_at: 2,
         labels: Vec::new(),
     }
 }

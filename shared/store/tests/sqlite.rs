@@ -287,6 +287,7 @@ async fn a_session_is_seen_for_an_hour() {
         running: 0,
         draining: false,
         started_at: 0,
+        renewed_at: 0,
         labels: vec![],
     };
     store.renew_session(&session).await.unwrap();

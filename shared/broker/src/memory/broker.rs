@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use async_trait::async_trait;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 
-use super::consumer;
+use super::consumer::Consuming;
 use super::queue::MemoryQueue;
 use crate::{Broker, BrokerError, Consumer, Depth, Outgoing, Queue, Route};
 
-/// A broker in this process. Clones share it.
+/// A broker in this process. Clones share it; when the last is dropped, every stream ends.
 #[derive(Debug, Clone)]
 pub struct MemoryBroker {
     shared: Arc<Shared>,
@@ -128,17 +128,17 @@ impl Broker for MemoryBroker {
         let prefetch = usize::from(prefetch.max(1));
         let (deliveries, received) = mpsc::channel(prefetch);
         let (settle, settled) = mpsc::unbounded_channel();
-        let (guard, dropped) = oneshot::channel();
-        let id = found.add_consumer(prefetch, deliveries, settle)?;
+        let id = found.add_consumer(prefetch, deliveries.clone(), settle)?;
+        let ready = self.shared.ready.subscribe();
+        let task = Consuming { queue: Arc::clone(&found), id, deliveries, settled, ready };
         let shared = Arc::downgrade(&self.shared);
         let queue = queue.clone();
-        tokio::spawn(async move {
-            let gone = consumer::run(Arc::clone(&found), id, settled, dropped).await;
-            if gone && let Some(shared) = shared.upgrade() {
+        tokio::spawn(task.run(move || {
+            if let Some(shared) = shared.upgrade() {
                 shared.forget(&queue, &found);
             }
-        });
-        Ok(Consumer::new(received, guard))
+        }));
+        Ok(Consumer::new(received))
     }
 
     async fn depth(&self, queue: &Queue) -> Result<Depth, BrokerError> {

@@ -1,39 +1,61 @@
-//! The task beside a consumer in memory: it passes on what is settled, and cleans up when the consumer is dropped.
+//! The task beside a consumer in memory: it passes on what is settled, also after the consumer was dropped.
 
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, watch};
 
 use super::queue::{ConsumerId, MemoryQueue};
-use crate::Settle;
+use crate::{Delivery, Settle};
 
 /// How many settlements are taken in one step.
 const BATCH: usize = 1024;
 
-/// Runs until the consumer is dropped; says whether its queue went with it.
-pub(crate) async fn run(
-    queue: Arc<MemoryQueue>,
-    id: ConsumerId,
-    mut settle: mpsc::UnboundedReceiver<Settle>,
-    mut dropped: oneshot::Receiver<()>,
-) -> bool {
-    let mut told = Vec::with_capacity(BATCH);
-    loop {
-        tokio::select! {
-            biased;
-            count = settle.recv_many(&mut told, BATCH) => {
-                if count == 0 {
-                    break;
+/// A consumer, as its task has it.
+pub(crate) struct Consuming {
+    pub(crate) queue: Arc<MemoryQueue>,
+    pub(crate) id: ConsumerId,
+    /// Closed when the consumer is dropped.
+    pub(crate) deliveries: mpsc::Sender<Delivery>,
+    pub(crate) settled: mpsc::UnboundedReceiver<Settle>,
+    /// False, or gone, when the broker is.
+    pub(crate) ready: watch::Receiver<bool>,
+}
+
+impl Consuming {
+    /// Runs until the consumer is dropped and the last of what it received is settled, or the broker closes. Calls
+    /// `forget` when the queue goes with the consumer.
+    pub(crate) async fn run(self, forget: impl Fn()) {
+        let Self { queue, id, deliveries, mut settled, mut ready } = self;
+        let mut told = Vec::with_capacity(BATCH);
+        let mut consumed = Some(deliveries);
+        while consumed.is_some() || queue.holds(id) {
+            tokio::select! {
+                biased;
+                _ = ready.wait_for(|ready| !*ready) => break,
+                () = dropped(consumed.as_ref()) => {
+                    // What came in that very moment is dropped with it, and so goes back.
+                    consumed = None;
+                    if queue.cancel(id) {
+                        forget();
+                    }
                 }
-                queue.settle(id, &told);
-                told.clear();
+                count = settled.recv_many(&mut told, BATCH) => {
+                    if count == 0 {
+                        break;
+                    }
+                    queue.settle(id, &told);
+                    told.clear();
+                }
             }
-            _ = &mut dropped => break,
         }
+        queue.remove(id);
     }
-    while let Ok(settle) = settle.try_recv() {
-        told.push(settle);
+}
+
+/// Waits until the consumer is dropped, once.
+async fn dropped(consumed: Option<&mpsc::Sender<Delivery>>) {
+    match consumed {
+        Some(deliveries) => deliveries.closed().await,
+        None => std::future::pending().await,
     }
-    queue.settle(id, &told);
-    queue.remove_consumer(id)
 }

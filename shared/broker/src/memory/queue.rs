@@ -55,7 +55,8 @@ struct Holder {
     outstanding: usize,
     first_tag: u64,
     unsettled: VecDeque<Option<Message>>,
-    deliveries: mpsc::Sender<Delivery>,
+    /// Nothing once the consumer was dropped.
+    deliveries: Option<mpsc::Sender<Delivery>>,
     settle: mpsc::UnboundedSender<Settle>,
 }
 
@@ -115,7 +116,7 @@ impl MemoryQueue {
             outstanding: 0,
             first_tag: 1,
             unsettled: VecDeque::new(),
-            deliveries,
+            deliveries: Some(deliveries),
             settle,
         });
         state.deliver();
@@ -140,19 +141,25 @@ impl MemoryQueue {
         state.deliver();
     }
 
-    /// Removes a consumer. What it held goes back to its place; an exclusive queue goes with it. Says whether
-    /// the queue is gone.
-    pub(crate) fn remove_consumer(&self, id: ConsumerId) -> bool {
+    /// Delivers nothing more to a consumer that was dropped; what it holds stays its own until that is settled. An
+    /// exclusive queue goes with its last consumer. Says whether the queue is gone.
+    pub(crate) fn cancel(&self, id: ConsumerId) -> bool {
         let mut state = self.state();
-        if let Some(at) = state.holders.iter().position(|holder| holder.id == id) {
-            let holder = state.holders.remove(at);
-            for message in holder.unsettled.into_iter().rev().flatten() {
-                state.put_back(message);
-            }
-            state.gone |= self.exclusive;
-            state.deliver();
+        if let Some(holder) = state.holders.iter_mut().find(|holder| holder.id == id) {
+            holder.deliveries = None;
         }
+        state.gone |= self.exclusive && !state.holders.iter().any(Holder::is_consuming);
         state.gone
+    }
+
+    /// Does this consumer hold anything?
+    pub(crate) fn holds(&self, id: ConsumerId) -> bool {
+        self.state().holders.iter().any(|holder| holder.id == id && holder.outstanding > 0)
+    }
+
+    /// Removes a consumer that holds nothing, or whose broker is closed.
+    pub(crate) fn remove(&self, id: ConsumerId) {
+        self.state().holders.retain(|holder| holder.id != id);
     }
 
     /// Ends every consumer's stream.
@@ -164,10 +171,8 @@ impl MemoryQueue {
 
     pub(crate) fn depth(&self) -> Depth {
         let state = self.state();
-        Depth {
-            ready: state.ready_count as u64,
-            consumers: u32::try_from(state.holders.len()).unwrap_or(u32::MAX),
-        }
+        let consumers = state.holders.iter().filter(|holder| holder.is_consuming()).count();
+        Depth { ready: state.ready_count as u64, consumers: u32::try_from(consumers).unwrap_or(u32::MAX) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -189,9 +194,7 @@ impl State {
             let Some(message) = self.ready.iter_mut().rev().find_map(VecDeque::pop_front) else { return };
             self.ready_count -= 1;
             self.turn = at + 1;
-            if let Some(message) = self.holders[at].give(message) {
-                self.put_back(message);
-            }
+            self.holders[at].give(message);
         }
     }
 
@@ -206,13 +209,17 @@ impl State {
 }
 
 impl Holder {
-    fn has_room(&self) -> bool {
-        self.outstanding < self.prefetch
+    fn is_consuming(&self) -> bool {
+        self.deliveries.as_ref().is_some_and(|deliveries| !deliveries.is_closed())
     }
 
-    /// Gives it the message, or the message back: a consumer that was dropped gets nothing more, and its task
-    /// removes it.
-    fn give(&mut self, message: Message) -> Option<Message> {
+    fn has_room(&self) -> bool {
+        self.outstanding < self.prefetch && self.is_consuming()
+    }
+
+    /// Gives it the message. When the consumer is dropped in this moment, so is the delivery, which comes back by
+    /// the same way as any.
+    fn give(&mut self, message: Message) {
         let tag = self.first_tag + self.unsettled.len() as u64;
         let delivery = Delivery::new(
             message.payload.clone(),
@@ -221,13 +228,11 @@ impl Holder {
             tag,
             self.settle.clone(),
         );
-        if self.deliveries.try_send(delivery).is_err() {
-            self.prefetch = 0;
-            return Some(message);
-        }
         self.unsettled.push_back(Some(message));
         self.outstanding += 1;
-        None
+        if let Some(deliveries) = &self.deliveries {
+            let _ = deliveries.try_send(delivery);
+        }
     }
 
     fn take(&mut self, tag: u64) -> Option<Message> {

@@ -1,4 +1,5 @@
-//! A consumer: one channel and one task, which passes deliveries on and tells the server what was settled.
+//! A consumer: one channel and one task, which passes deliveries on and tells the server what was settled. Both
+//! outlive the consumer for as long as something that it received is unsettled.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,9 +7,11 @@ use std::time::Duration;
 use futures_util::{FutureExt, StreamExt};
 use lapin::Channel;
 use lapin::message::Delivery as Received;
-use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions};
-use lapin::types::FieldTable;
-use tokio::sync::{mpsc, oneshot, watch};
+use lapin::options::{
+    BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions,
+};
+use lapin::types::{FieldTable, ShortString};
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, timeout, timeout_at};
 
 use super::administration::Administration;
@@ -25,6 +28,8 @@ const LOOK: Duration = Duration::from_millis(500);
 /// A consumer that got nothing for so long, holds nothing, and whose queue has messages, is deaf.
 const SILENCE: Duration = Duration::from_secs(5);
 const ANSWER_BOUND: Duration = Duration::from_secs(2);
+/// How long the server may go on delivering after it was told to stop.
+const CANCEL_BOUND: Duration = Duration::from_secs(10);
 const CLOSE_BOUND: Duration = Duration::from_secs(5);
 
 /// What a consumer needs of its broker.
@@ -59,21 +64,21 @@ pub(crate) async fn consume(
     };
     let (deliveries, received) = mpsc::channel(usize::from(prefetch));
     let (settle, settled) = mpsc::unbounded_channel();
-    let (guard, dropped) = oneshot::channel();
     let task = Consuming {
         around,
         live,
         queue: queue.clone(),
         channel,
-        deliveries,
+        consumer_tag: stream.tag(),
+        phase: Phase::Consuming(deliveries),
         settle,
         ledger: Ledger::new(),
         last_delivery: Instant::now(),
         next_question: Instant::now() + SILENCE,
         suspected: false,
     };
-    tokio::spawn(task.run(stream, settled, dropped));
-    Ok(Consumer::new(received, guard))
+    tokio::spawn(task.run(stream, settled));
+    Ok(Consumer::new(received))
 }
 
 async fn open(
@@ -97,12 +102,36 @@ async fn open(
     Ok((channel, stream))
 }
 
-/// Why a consumer ends.
+/// Why a consumer's task ends.
 enum End {
-    /// It was dropped, or the broker closes: everything works still.
+    /// The consumer was dropped and all is settled, or the broker closes: everything works still.
     Wanted,
     /// It has to be built again.
     Broken(String),
+}
+
+/// What the task does. Settlements it passes on in all of them.
+enum Phase {
+    /// It passes deliveries on, to here.
+    Consuming(mpsc::Sender<Delivery>),
+    /// The consumer was dropped, and the server told so. What still comes goes back.
+    Cancelling { until: Instant },
+    /// Nothing comes any more. It waits for the last settlement.
+    Settling,
+}
+
+impl Phase {
+    fn is_dropped(&self) -> bool {
+        matches!(self, Self::Consuming(deliveries) if deliveries.is_closed())
+    }
+
+    /// Waits until the consumer is dropped, once.
+    async fn dropped(&self) {
+        match self {
+            Self::Consuming(deliveries) => deliveries.closed().await,
+            Self::Cancelling { .. } | Self::Settling => std::future::pending().await,
+        }
+    }
 }
 
 struct Consuming {
@@ -110,7 +139,8 @@ struct Consuming {
     live: Arc<Live>,
     queue: Queue,
     channel: Channel,
-    deliveries: mpsc::Sender<Delivery>,
+    consumer_tag: ShortString,
+    phase: Phase,
     settle: mpsc::UnboundedSender<Settle>,
     ledger: Ledger,
     last_delivery: Instant,
@@ -120,12 +150,7 @@ struct Consuming {
 }
 
 impl Consuming {
-    async fn run(
-        mut self,
-        stream: lapin::Consumer,
-        mut settled: mpsc::UnboundedReceiver<Settle>,
-        mut dropped: oneshot::Receiver<()>,
-    ) {
+    async fn run(mut self, stream: lapin::Consumer, mut settled: mpsc::UnboundedReceiver<Settle>) {
         let mut stream = stream.ready_chunks(BATCH);
         let mut settlements = Vec::with_capacity(BATCH);
         let mut look = tokio::time::interval(LOOK);
@@ -133,10 +158,13 @@ impl Consuming {
         let mut draining = self.around.draining.clone();
         let mut link = self.around.link.clone();
         let end = loop {
+            if matches!(self.phase, Phase::Settling) && self.ledger.is_idle() {
+                break End::Wanted;
+            }
             let step = tokio::select! {
-                arrived = stream.next() => self.pass_on(arrived),
+                arrived = stream.next(), if !matches!(self.phase, Phase::Settling) => self.pass_on(arrived),
                 _ = settled.recv_many(&mut settlements, BATCH) => self.tell(&mut settlements),
-                _ = &mut dropped => Err(End::Wanted),
+                () = self.phase.dropped() => self.cancel(),
                 () = told(&mut draining) => Err(End::Wanted),
                 () = link.changed() => match link.is_current(&self.live) {
                     true => Ok(()),
@@ -155,9 +183,6 @@ impl Consuming {
                     settlements.push(settle);
                 }
                 let _ = self.tell(&mut settlements);
-                if !self.queue.is_durable() {
-                    self.around.topology.forget(&self.queue);
-                }
             }
             End::Broken(reason) => {
                 let queue = self.around.topology.name(&self.queue);
@@ -171,7 +196,13 @@ impl Consuming {
     }
 
     fn pass_on(&mut self, arrived: Option<Vec<lapin::Result<Received>>>) -> Result<(), End> {
-        let Some(arrived) = arrived else { return Err(End::Broken("the broker ended it".to_owned())) };
+        let Some(arrived) = arrived else {
+            if matches!(self.phase, Phase::Cancelling { .. }) {
+                self.phase = Phase::Settling;
+                return Ok(());
+            }
+            return Err(End::Broken("the broker ended it".to_owned()));
+        };
         self.last_delivery = Instant::now();
         self.suspected = false;
         for received in arrived {
@@ -181,20 +212,35 @@ impl Consuming {
             let properties = message::properties(&received.properties);
             let settle = self.settle.clone();
             let delivery = Delivery::new(received.data.into(), properties, received.redelivered, tag, settle);
+            // Dropped here when the consumer is, it goes back as any does.
+            let Phase::Consuming(deliveries) = &self.phase else { continue };
             // There is room for `prefetch` of them, and the server does not send more.
-            match self.deliveries.try_send(delivery) {
-                Ok(()) => {}
-                Err(mpsc::error::TrySendError::Closed(_)) => return Err(End::Wanted),
-                Err(mpsc::error::TrySendError::Full(_)) => {
-                    return Err(End::Broken("the broker sent more than was asked for".to_owned()));
-                }
+            if let Err(mpsc::error::TrySendError::Full(_)) = deliveries.try_send(delivery) {
+                return Err(End::Broken("the broker sent more than was asked for".to_owned()));
             }
         }
         Ok(())
     }
 
+    /// Tells the server to deliver nothing more: the consumer was dropped. The end of the stream is the answer.
+    fn cancel(&mut self) -> Result<(), End> {
+        self.phase = Phase::Cancelling { until: Instant::now() + CANCEL_BOUND };
+        if !self.queue.is_durable() {
+            self.around.topology.forget(&self.queue);
+        }
+        let cancel = self.channel.basic_cancel(self.consumer_tag.clone(), BasicCancelOptions::default());
+        match cancel.now_or_never() {
+            Some(Err(error)) => Err(End::Broken(error.to_string())),
+            Some(Ok(())) | None => Ok(()),
+        }
+    }
+
     /// Tells the server what was settled. Polled once, an ack is on its way; there is no answer to wait for.
     fn tell(&mut self, settlements: &mut Vec<Settle>) -> Result<(), End> {
+        if self.phase.is_dropped() {
+            // First, or the server delivers again, to here, what goes back.
+            self.cancel()?;
+        }
         settlements.drain(..).for_each(|settle| self.ledger.settle(settle));
         let acks = self.ledger.flush();
         let mut failed = None;
@@ -221,6 +267,13 @@ impl Consuming {
             return Err(End::Broken("its channel was closed".to_owned()));
         }
         let now = Instant::now();
+        match self.phase {
+            Phase::Consuming(_) => {}
+            Phase::Cancelling { until } if until <= now => {
+                return Err(End::Broken("no answer to the cancellation".to_owned()));
+            }
+            Phase::Cancelling { .. } | Phase::Settling => return Ok(()),
+        }
         if !self.ledger.is_idle() || now < self.next_question || now < self.last_delivery + SILENCE {
             return Ok(());
         }

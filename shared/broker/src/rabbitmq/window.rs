@@ -171,3 +171,75 @@ impl Entry {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rabbitmq::batches::Answer;
+    use crate::rabbitmq::message::{Exchanges, envelope};
+    use crate::{Outgoing, Queue, Route};
+    use lapin::message::{BasicReturnMessage, Delivery};
+    use tokio::sync::oneshot;
+
+    fn push(window: &mut Window, deadline: Instant) -> oneshot::Sender<lapin::Result<Confirmation>> {
+        let (confirm, confirmed) = oneshot::channel();
+        window.push(Box::pin(async { confirmed.await.unwrap() }), deadline);
+        confirm
+    }
+
+    fn results(window: &mut Window) -> Option<(Answer, Result<(), String>)> {
+        let mut results = Answer::new();
+        match window.poll_results(&mut Context::from_waker(Waker::noop()), &mut results) {
+            Poll::Ready(polled) => Some((results, polled)),
+            Poll::Pending => None,
+        }
+    }
+
+    fn came_back(sequence: u64) -> BasicReturnMessage {
+        let message = Outgoing::new(Route::Queue(Queue::Submit), "");
+        let sent = envelope(&message, &Exchanges::new("mill").unwrap(), sequence).unwrap();
+        let mut delivery = Delivery::mock(0, "mill".into(), "submit".into(), false, Vec::new());
+        delivery.properties = sent.properties;
+        BasicReturnMessage { delivery, reply_code: 312, reply_text: "NO_ROUTE".into() }
+    }
+
+    #[test]
+    fn a_message_that_came_back_with_a_later_confirm_is_the_unroutable_one() {
+        let mut window = Window::default();
+        let [first, second, third] = [(); 3].map(|()| push(&mut window, Instant::now()));
+        third.send(Ok(Confirmation::Ack(Some(came_back(0))))).unwrap();
+        assert!(results(&mut window).is_none());
+        first.send(Ok(Confirmation::Ack(None))).unwrap();
+        let (answered, _) = results(&mut window).unwrap();
+        assert!(matches!(&answered[..], [Err(BrokerError::Unroutable(key))] if key == "submit"));
+        second.send(Ok(Confirmation::Nack(None))).unwrap();
+        let (answered, _) = results(&mut window).unwrap();
+        assert!(matches!(answered[..], [Err(BrokerError::Refused), Ok(())]), "{answered:?}");
+        assert!(window.is_empty());
+        assert_eq!(window.next_sequence(), 3);
+    }
+
+    #[test]
+    fn what_was_confirmed_before_the_channel_was_lost_counts() {
+        let mut window = Window::default();
+        let [first, second, _third] = [(); 3].map(|()| push(&mut window, Instant::now()));
+        first.send(Ok(Confirmation::Ack(None))).unwrap();
+        second.send(Err(std::io::Error::other("gone").into())).unwrap();
+        let (answered, polled) = results(&mut window).unwrap();
+        assert!(matches!(answered[..], [Ok(())]) && polled.is_err(), "{answered:?} {polled:?}");
+        assert_eq!(window.clear(), 2);
+    }
+
+    #[test]
+    fn a_late_message_is_answered_once_and_keeps_its_place_until_it_is_confirmed() {
+        let now = Instant::now();
+        let mut window = Window::default();
+        let late = push(&mut window, now);
+        let timely = push(&mut window, now + std::time::Duration::from_secs(9));
+        assert_eq!((window.expire(now), window.expire(now), window.len()), (1, 0, 2));
+        late.send(Ok(Confirmation::Ack(None))).unwrap();
+        timely.send(Ok(Confirmation::Ack(None))).unwrap();
+        let (answered, _) = results(&mut window).unwrap();
+        assert!(matches!(answered[..], [Ok(())]), "{answered:?}");
+    }
+}

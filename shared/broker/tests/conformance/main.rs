@@ -50,7 +50,11 @@ on_every_broker! {
     prefetch_bounds_what_is_unsettled
     acked_messages_are_gone
     a_requeued_message_comes_back_flagged
-    a_dropped_consumer_gives_back_what_it_held
+    a_delivery_dropped_unsettled_comes_back_flagged
+    what_was_received_outlives_its_consumer
+    what_was_not_received_goes_at_once_to_another_consumer
+    a_drain_starts_each_message_once
+    closing_does_not_wait_for_what_was_received
     requeued_messages_keep_their_place
     acks_out_of_order_settle_only_what_was_acked
     acks_told_before_the_drop_count
@@ -60,6 +64,7 @@ on_every_broker! {
     control_reaches_every_worker_and_nobody_is_fine
     a_reply_finds_its_way_with_its_correlation_id
     an_exclusive_queue_goes_with_its_consumer
+    an_exclusive_queue_stays_for_its_last_consumer
     depth_counts_what_waits_and_who_consumes
     two_consumers_share_a_queue
     ten_thousand_messages_arrive_exactly_once

@@ -172,27 +172,99 @@ pub(crate) async fn a_requeued_message_comes_back_flagged(broker: Arc<dyn Broker
     nothing_more(&mut consumer).await;
 }
 
-pub(crate) async fn a_dropped_consumer_gives_back_what_it_held(broker: Arc<dyn Broker>) {
+pub(crate) async fn a_delivery_dropped_unsettled_comes_back_flagged(broker: Arc<dyn Broker>) {
+    let queue = declared(&broker, tasks()).await;
+    publish(&broker, vec![task(0, "forgotten"), task(0, "later")]).await;
+    let mut consumer = broker.consume(&queue, 1).await.unwrap();
+    drop(next(&mut consumer).await);
+    let delivery = next(&mut consumer).await;
+    assert_eq!((text(&delivery).as_str(), delivery.redelivered), ("forgotten", true));
+    delivery.ack();
+    assert_eq!(next_texts(&mut consumer, 1).await, ["later"]);
+    nothing_more(&mut consumer).await;
+}
+
+pub(crate) async fn what_was_received_outlives_its_consumer(broker: Arc<dyn Broker>) {
     let queue = declared(&broker, tasks()).await;
     publish(&broker, (0..5).map(|number| task(0, &number.to_string())).collect()).await;
-    let mut first = broker.consume(&queue, 4).await.unwrap();
+    let mut first = broker.consume(&queue, 3).await.unwrap();
     let held = next(&mut first).await;
+    let dropped_later = next(&mut first).await;
     drop(first);
+    // What was received is still out, and nothing new goes to who is gone, however much room there is.
+    depth_becomes(&broker, &queue, Depth { ready: 3, consumers: 0 }).await;
+    publish(&broker, vec![task(0, "5")]).await;
+    depth_becomes(&broker, &queue, Depth { ready: 4, consumers: 0 }).await;
+    let mut second = broker.consume(&queue, 10).await.unwrap();
+    assert_eq!(next_texts(&mut second, 4).await, ["2", "3", "4", "5"]);
+    nothing_more(&mut second).await;
+    held.ack();
+    // Told after the ack, so that when this one is here, the other is settled.
+    drop(dropped_later);
+    let back = next(&mut second).await;
+    assert_eq!((text(&back).as_str(), back.redelivered), ("1", true));
+    back.ack();
+    nothing_more(&mut second).await;
+    drop(second);
+    depth_becomes(&broker, &queue, Depth { ready: 0, consumers: 0 }).await;
+}
+
+pub(crate) async fn what_was_not_received_goes_at_once_to_another_consumer(broker: Arc<dyn Broker>) {
+    let queue = declared(&broker, tasks()).await;
+    let mut first = broker.consume(&queue, 5).await.unwrap();
+    publish(&broker, (0..5).map(|number| task(0, &number.to_string())).collect()).await;
+    let held = next(&mut first).await;
+    depth_becomes(&broker, &queue, Depth { ready: 0, consumers: 1 }).await;
     let mut second = broker.consume(&queue, 5).await.unwrap();
-    let mut seen = Vec::new();
-    for _ in 0..5 {
+    nothing_more(&mut second).await;
+    drop(first);
+    for expected in ["1", "2", "3", "4"] {
         let delivery = next(&mut second).await;
-        seen.push(text(&delivery));
-        if seen.last().unwrap() == "0" {
-            assert!(delivery.redelivered);
-        }
+        assert_eq!((text(&delivery).as_str(), delivery.redelivered), (expected, true));
         delivery.ack();
     }
-    seen.sort();
-    assert_eq!(seen, ["0", "1", "2", "3", "4"]);
-    // Too late: it went back with its consumer, and this changes nothing.
-    held.ack();
     nothing_more(&mut second).await;
+    held.ack();
+}
+
+pub(crate) async fn a_drain_starts_each_message_once(broker: Arc<dyn Broker>) {
+    const COUNT: usize = 300;
+    let queue = declared(&broker, tasks()).await;
+    publish(&broker, (0..COUNT).map(|number| task(0, &number.to_string())).collect()).await;
+    let mut seen = HashSet::new();
+    let mut running = tokio::task::JoinSet::new();
+    while seen.len() < COUNT {
+        let mut consumer = broker.consume(&queue, 20).await.unwrap();
+        let received = timeout(SOON, consumer.recv_many(7)).await.expect("deliveries soon");
+        assert!(!received.is_empty(), "the stream ended");
+        drop(consumer);
+        for delivery in received {
+            assert!(seen.insert(text(&delivery)), "{} was received twice", text(&delivery));
+            running.spawn(async move {
+                tokio::task::yield_now().await;
+                delivery.ack();
+            });
+        }
+    }
+    running.join_all().await;
+    let mut consumer = broker.consume(&queue, 20).await.unwrap();
+    nothing_more(&mut consumer).await;
+    drop(consumer);
+    depth_becomes(&broker, &queue, Depth { ready: 0, consumers: 0 }).await;
+}
+
+pub(crate) async fn closing_does_not_wait_for_what_was_received(broker: Arc<dyn Broker>) {
+    let queue = declared(&broker, tasks()).await;
+    publish(&broker, vec![task(0, "a"), task(0, "b")]).await;
+    let mut dropped = broker.consume(&queue, 1).await.unwrap();
+    let mut kept = broker.consume(&queue, 1).await.unwrap();
+    let held = [next(&mut dropped).await, next(&mut kept).await];
+    drop(dropped);
+    depth_becomes(&broker, &queue, Depth { ready: 0, consumers: 1 }).await;
+    timeout(SOON, broker.close()).await.expect("closed soon");
+    assert!(timeout(SOON, kept.recv()).await.expect("an end soon").is_none());
+    // Too late, and harmless.
+    held.into_iter().for_each(Delivery::ack);
 }
 
 pub(crate) async fn requeued_messages_keep_their_place(broker: Arc<dyn Broker>) {
@@ -204,6 +276,9 @@ pub(crate) async fn requeued_messages_keep_their_place(broker: Arc<dyn Broker>) 
         held.push(next(&mut first).await);
     }
     drop(first);
+    // Not in their order.
+    held.swap(0, 2);
+    drop(held);
     depth_becomes(&broker, &queue, Depth { ready: 6, consumers: 0 }).await;
     let mut second = broker.consume(&queue, 1).await.unwrap();
     assert_eq!(next_texts(&mut second, 6).await.concat(), "012345");
@@ -223,6 +298,7 @@ pub(crate) async fn acks_out_of_order_settle_only_what_was_acked(broker: Arc<dyn
         sleep(Duration::from_millis(20)).await;
     }
     drop(consumer);
+    drop(held);
     depth_becomes(&broker, &queue, Depth { ready: 2, consumers: 0 }).await;
     let mut consumer = broker.consume(&queue, 5).await.unwrap();
     for expected in ["1", "3"] {
@@ -244,8 +320,8 @@ pub(crate) async fn acks_told_before_the_drop_count(broker: Arc<dyn Broker>) {
     let kept = held.split_off(90);
     held.into_iter().rev().for_each(Delivery::ack);
     drop(consumer);
-    depth_becomes(&broker, &queue, Depth { ready: 10, consumers: 0 }).await;
     drop(kept);
+    depth_becomes(&broker, &queue, Depth { ready: 10, consumers: 0 }).await;
 }
 
 pub(crate) async fn a_message_for_no_queue_is_unroutable(broker: Arc<dyn Broker>) {
@@ -347,19 +423,33 @@ async fn reply_name(broker: &Arc<dyn Broker>, queue: &Queue) -> String {
 pub(crate) async fn an_exclusive_queue_goes_with_its_consumer(broker: Arc<dyn Broker>) {
     let queue = declared(&broker, Queue::Replies(Uuid::new_v4())).await;
     let message = || vec![Outgoing::new(Route::Queue(queue.clone()), "anybody?")];
-    let consumer = broker.consume(&queue, 1).await.unwrap();
-    publish(&broker, message()).await;
+    let mut consumer = broker.consume(&queue, 3).await.unwrap();
+    publish(&broker, [message(), message(), message()].concat()).await;
+    let [acked, dropped] = [next(&mut consumer).await, next(&mut consumer).await];
     drop(consumer);
     let deadline = Instant::now() + SOON;
     while !matches!(broker.publish(message()).await[..], [Err(BrokerError::Unroutable(_))]) {
         assert!(Instant::now() < deadline, "the queue is still there");
         sleep(Duration::from_millis(10)).await;
     }
+    // There is no queue any more that these could come back to, which hurts nobody.
+    acked.ack();
+    drop(dropped);
     // Consumed again, it is made again, and empty.
     let mut consumer = broker.consume(&queue, 1).await.unwrap();
     nothing_more(&mut consumer).await;
     publish(&broker, message()).await;
     assert_eq!(next_texts(&mut consumer, 1).await, ["anybody?"]);
+}
+
+pub(crate) async fn an_exclusive_queue_stays_for_its_last_consumer(broker: Arc<dyn Broker>) {
+    let queue = declared(&broker, Queue::Control(Uuid::new_v4())).await;
+    let first = broker.consume(&queue, 1).await.unwrap();
+    let mut last = broker.consume(&queue, 1).await.unwrap();
+    drop(first);
+    depth_becomes(&broker, &queue, Depth { ready: 0, consumers: 1 }).await;
+    publish(&broker, vec![Outgoing::new(Route::Control, "drain")]).await;
+    assert_eq!(next_texts(&mut last, 1).await, ["drain"]);
 }
 
 pub(crate) async fn depth_counts_what_waits_and_who_consumes(broker: Arc<dyn Broker>) {

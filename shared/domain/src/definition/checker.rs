@@ -14,8 +14,8 @@ const MAX_SHOWN: usize = 100;
 /// How many problems are kept; those after are only counted.
 const MAX_KEPT: usize = 10_000;
 
-/// How many times a "did you mean" is looked for: each looks at every candidate.
-const MAX_HINTS: usize = 200;
+/// How many times a hint is looked for: each looks at every candidate, or at every line.
+const MAX_HINTS: usize = 100;
 
 /// The problems so far.
 #[derive(Debug, Default)]
@@ -54,14 +54,19 @@ impl Checker {
         self.found.is_empty()
     }
 
+    /// Whether a hint may still be looked for, when looking is not cheap.
+    pub(super) fn may_look(&mut self) -> bool {
+        self.hints += 1;
+        self.hints <= MAX_HINTS
+    }
+
     /// "did you mean `x`?"
     pub(super) fn did_you_mean<'c>(
         &mut self,
         word: &str,
         candidates: impl IntoIterator<Item = &'c str>,
     ) -> Option<String> {
-        self.hints += 1;
-        if self.hints > MAX_HINTS {
+        if !self.may_look() {
             return None;
         }
         nearest(word, candidates).map(|near| format!("did you mean `{near}`?"))

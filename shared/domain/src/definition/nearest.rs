@@ -9,18 +9,24 @@ pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) ->
     if word.len() > MAX_WORD_BYTES {
         return None;
     }
+    let word = word.to_lowercase();
     let far = (word.chars().count() / 3).clamp(1, 3);
     candidates
         .into_iter()
         .filter(|candidate| candidate.len().abs_diff(word.len()) <= 2 * far)
-        .map(|candidate| (distance(word, candidate), candidate))
+        .map(|candidate| (distance(&word, candidate), candidate))
         .filter(|(distance, candidate)| *distance <= far && *distance < candidate.chars().count())
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
 
+/// `word` is in lower case, as most candidates are.
 fn distance(word: &str, candidate: &str) -> usize {
-    strsim::damerau_levenshtein(&word.to_lowercase(), &candidate.to_lowercase())
+    if candidate.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        strsim::damerau_levenshtein(word, &candidate.to_lowercase())
+    } else {
+        strsim::damerau_levenshtein(word, candidate)
+    }
 }
 
 #[cfg(test)]

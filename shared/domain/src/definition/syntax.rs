@@ -47,7 +47,8 @@ pub(super) fn report_depth(at: Position, checker: &mut Checker) {
 
 /// Reports an alias, which may well have been meant as text.
 pub(super) fn report_alias(at: Position, source: &str, checker: &mut Checker) {
-    let hint = match reserved_value(line_at(source, at)) {
+    let line = if checker.may_look() { line_at(source, at) } else { "" };
+    let hint = match reserved_value(line) {
         Some(value) => format!("write the value out, or, if it is a text, quote it: \"{value}\""),
         None => "write the value out".to_owned(),
     };

@@ -13,8 +13,10 @@ use super::token::Token;
 const OPERATORS: [(&str, &str); 6] =
     [("==", "eq"), ("!=", "ne"), ("<", "lt"), ("<=", "le"), (">", "gt"), (">=", "ge")];
 
+type Test = fn(&Value, &Value) -> Result<bool, Error>;
+
 /// The names under which minijinja knows its comparing tests.
-pub(super) const TESTS: [(&str, fn(&Value, &Value) -> Result<bool, Error>); 15] = [
+pub(super) const TESTS: [(&str, Test); 15] = [
     ("eq", equal),
     ("equalto", equal),
     ("==", equal),

@@ -1,9 +1,9 @@
 //! `${{ }}` expressions: minijinja inside those marks and nowhere else, strict, bounded, without loops, blocks,
 //! comments or access to anything but [`Scope`].
 //!
-//! [`template`] splits a text into words and expressions, [`token`] reads an expression far enough to find its
-//! end, [`names`] says what it refers to, [`comparison`] makes comparing text with a number an error, and
-//! [`engine`] evaluates it in a [`Scope`]. What a definition may refer to where is not decided here.
+//! `template` splits a text into words and expressions, `token` reads an expression far enough to find its
+//! end, `names` says what it refers to, `comparison` makes comparing text with a number an error, and
+//! `engine` evaluates it in a [`Scope`]. What a definition may refer to where is not decided here.
 
 mod comparison;
 mod engine;

@@ -56,10 +56,10 @@ impl<'a> Scope<'a> {
         for name in uses {
             match name {
                 Use::Param(name) => {
-                    params.extend(self.params.get(name).map(|value| (name.as_str(), json(value))))
+                    params.extend(self.params.get(name).map(|value| (name.as_str(), json(value))));
                 }
                 Use::Params => {
-                    params.extend(self.params.iter().map(|(name, value)| (name.as_str(), json(value))))
+                    params.extend(self.params.iter().map(|(name, value)| (name.as_str(), json(value))));
                 }
                 Use::Output { step, key } => {
                     let Some(all) = (self.outputs)(step) else { continue };

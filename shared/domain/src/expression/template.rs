@@ -7,6 +7,9 @@ use super::{ExpressionError, Scope, Use, comparison, engine, names, token};
 /// The longest expression, in bytes.
 const MAX_EXPRESSION_BYTES: usize = 4096;
 
+/// How many expressions one text may hold.
+const MAX_EXPRESSIONS: usize = 1000;
+
 /// The longest text that comes out, in bytes.
 const MAX_RESULT_BYTES: usize = 1024 * 1024;
 
@@ -37,7 +40,7 @@ impl Template {
     ///
     /// # Errors
     /// For the first expression that is never closed, is longer than 4 KiB, cannot be read, or uses a name,
-    /// filter or test that does not exist.
+    /// filter or test that does not exist; and for more than 1000 of them.
     pub fn parse(text: &str) -> Result<Self, ExpressionError> {
         let mut parts = Vec::new();
         let mut rest = text;
@@ -47,6 +50,11 @@ impl Template {
             }
             let inside = &rest[at + 3..];
             let (expression, end) = Expression::parse(inside)?;
+            if parts.len() >= 2 * MAX_EXPRESSIONS {
+                return Err(ExpressionError::syntax(format!(
+                    "too many expressions in one text: expected at most {MAX_EXPRESSIONS}"
+                )));
+            }
             parts.push(Part::Expression(Box::new(expression)));
             rest = &inside[end + 2..];
         }

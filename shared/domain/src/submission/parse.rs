@@ -39,7 +39,9 @@ const FIELDS: [&str; 20] = [
     "working_dir",
     "labels",
     "idempotency_key",
-    "traceparent", "definition", "base_dir",
+    "traceparent",
+    "definition",
+    "base_dir",
 ];
 
 impl Submission {
@@ -87,21 +89,23 @@ impl Submission {
             let message = format!("version {version} is not known: expected \"v\": 1");
             return Err(SubmissionError::new("unsupported-version", message));
         }
-        match (&self.run, &self.uses, &self.workflow) {
-            (None, None, None) => {
-                return Err(SubmissionError::new(
-                    "empty",
-                    "nothing to do: expected one of run, uses and workflow",
-                ));
+        match (&self.run, &self.uses, &self.workflow, &self.definition) {
+            (None, None, None, None) => {
+                let message = "nothing to do: expected one of run, uses, workflow and definition";
+                return Err(SubmissionError::new("empty", message));
             }
-            (Some(_), None, None) | (None, Some(_), None) => {}
-            (None, None, Some(_)) => self.check_workflow_fields()?,
+            (Some(_), None, None, None) | (None, Some(_), None, None) => {}
+            (None, None, Some(_), None) | (None, None, None, Some(_)) => self.check_workflow_fields()?,
             _ => {
-                return Err(SubmissionError::new("ambiguous", "expected only one of run, uses and workflow"));
+                let message = "expected only one of run, uses, workflow and definition";
+                return Err(SubmissionError::new("ambiguous", message));
             }
         }
         if self.with.is_some() && self.uses.is_none() {
             return Err(SubmissionError::field("with", "goes with `uses` only"));
+        }
+        if self.base_dir.is_some() && self.definition.is_none() {
+            return Err(SubmissionError::field("base_dir", "goes with `definition` only"));
         }
         if self.delay.is_some() && self.at.is_some() {
             return Err(SubmissionError::new("ambiguous", "expected only one of delay and at"));

@@ -25,6 +25,10 @@ pub struct Session {
     pub draining: bool,
     /// When it started, milliseconds since the epoch.
     pub started_at: i64,
+    /// When it was renewed, by the worker's own clock, milliseconds since the epoch: for people. Whether a session
+    /// is over is decided by watching its count.
+    #[serde(default)]
+    pub renewed_at: i64,
     /// `key=value` labels.
     #[serde(default)]
     pub labels: Vec<String>,

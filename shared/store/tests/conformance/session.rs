@@ -22,6 +22,7 @@ fn presence(count: u64) -> Session {
         running: 3,
         draining: false,
         started_at: 1_700_000_000_000,
+        renewed_at: 1_700_000_001_000,
         labels: vec!["zone=a".into(), "文=本".into()],
     }
 }

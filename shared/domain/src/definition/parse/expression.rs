@@ -83,7 +83,7 @@ fn check_texts(
             }
         }
         Content::List(items) => {
-            items.iter().for_each(|item| check_texts(item, names, outputs, checker, sound))
+            items.iter().for_each(|item| check_texts(item, names, outputs, checker, sound));
         }
         Content::Map(entries) => {
             entries.iter().for_each(|(_, value)| check_texts(value, names, outputs, checker, sound));

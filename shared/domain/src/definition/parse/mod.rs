@@ -13,6 +13,7 @@ mod schedule;
 mod source;
 mod step;
 mod steps;
+mod surrogates;
 mod workflow;
 
 pub(crate) use executor::{SHELL, action_of_json, check_script};

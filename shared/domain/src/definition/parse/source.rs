@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::super::checker::Checker;
 use super::super::document::{self, Position};
 use super::super::{Problems, Workflow};
+use super::surrogates;
 use super::workflow::read_workflow;
 
 /// The longest file, in bytes.
@@ -31,6 +32,7 @@ pub fn parse(source: &str, file: &str) -> Result<Vec<Parsed>, Problems> {
         return Err(checker.into_problems(file));
     }
     let source = source.strip_prefix('\u{feff}').unwrap_or(source);
+    let source = &*surrogates::joined(source);
     let documents = document::read(source, &mut checker);
     if documents.is_empty() && checker.is_clean() {
         let hint = Some("write `name:` and `steps:`; each step has a `name` and a `run`".to_owned());
