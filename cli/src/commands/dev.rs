@@ -6,6 +6,7 @@ use std::path::Path;
 use millrace_producer::Access;
 use millrace_runtime::Shutdown;
 use millrace_runtime::config::Settings;
+use millrace_runtime::telemetry;
 use nix::fcntl::{Flock, FlockArg};
 
 use crate::args::{Common, DevArgs, Servers};
@@ -17,6 +18,7 @@ use crate::error::CliError;
 pub(crate) async fn run(common: Common, args: DevArgs) -> Result<(), CliError> {
     let settings = common.settings(&Servers::default())?;
     let settings = Settings { listen: args.listen.clone().or(settings.listen), ..settings };
+    telemetry::metrics_handle();
     let listener = millrace_producer::bind(settings.listen()?).await?;
     let address = listener.local_addr()?;
     let _lock = lock(&args.data)?;
@@ -28,12 +30,13 @@ pub(crate) async fn run(common: Common, args: DevArgs) -> Result<(), CliError> {
     let front = millrace_producer::api::Front::default();
     front.open(embedded.producer.router());
     let serving = tokio::spawn(millrace_producer::api::serve(listener, front, shutdown.clone()));
-    let applied = apply::apply(&embedded.client(), &args.files, true).await;
+    let applied = apply::apply(&embedded.client(), &args.files).await;
     match &applied {
         Ok(applied) => {
             eprintln!("millrace dev: http://{address}, state in {}", args.data.display());
             for row in applied {
-                let (name, change) = (row["name"].as_str().unwrap_or_default(), row["change"].as_str().unwrap_or_default());
+                let (name, change) =
+                    (row["name"].as_str().unwrap_or_default(), row["change"].as_str().unwrap_or_default());
                 eprintln!("  workflow {name}, version {} ({change})", row["version"]);
             }
             eprintln!("  try: millrace submit --follow -- echo hello");
