@@ -26,11 +26,11 @@ pub(crate) struct Common {
     /// The producer to talk to [default: http://127.0.0.1:7070]
     #[arg(long, global = true, env = "MILLRACE_SERVER", value_name = "URL", help_heading = "Client")]
     pub(crate) server: Option<String>,
-    /// The token to show
+    /// The bearer token of that producer
     #[arg(long, global = true, env = "MILLRACE_TOKEN", hide_env_values = true, help_heading = "Client")]
     pub(crate) token: Option<String>,
-    /// How to print results
-    #[arg(long, short, global = true, value_enum, default_value_t = Output::Table, help_heading = "Client")]
+    /// How to print results on standard output; all else goes to standard error
+    #[arg(long, short, global = true, value_enum, value_name = "FORMAT", default_value_t = Output::Table, help_heading = "Client")]
     pub(crate) output: Output,
     /// What to log, a tracing filter [default: info for servers, warn elsewhere]
     #[arg(long, global = true, env = "MILLRACE_LOG", value_name = "FILTER")]
@@ -40,14 +40,12 @@ pub(crate) struct Common {
     pub(crate) log_format: Option<String>,
 }
 
-/// How results are printed.
+/// How results are printed: for people, as one JSON document, or as one a line. (What stands above a variant would
+/// make every help text twice as long.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
-    /// For people.
     Table,
-    /// One JSON document.
     Json,
-    /// One JSON document a line.
     Jsonl,
 }
 
@@ -70,7 +68,10 @@ pub(crate) struct Servers {
 
 impl Common {
     /// The settings of flags and environment, then of the file.
-    pub(crate) fn settings(&self, servers: &Servers) -> Result<Settings, millrace_runtime::config::ConfigError> {
+    pub(crate) fn settings(
+        &self,
+        servers: &Servers,
+    ) -> Result<Settings, millrace_runtime::config::ConfigError> {
         let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
         let flags = Settings {
             amqp_url: given(&servers.amqp_url),

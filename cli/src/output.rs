@@ -41,7 +41,8 @@ fn table(rows: &[Value], columns: &[(&str, &str)]) {
         })
         .collect();
     let print = |row: Vec<String>| {
-        let padded: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        let padded: Vec<String> =
+            row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
         line(padded.join("  ").trim_end());
     };
     print(columns.iter().map(|(title, _)| (*title).to_owned()).collect());

@@ -47,7 +47,8 @@ pub(crate) fn keep(data: &Path) -> Result<String, CliError> {
     if let Some(token) = read(data) {
         return Ok(token);
     }
-    let failed = |e: std::io::Error| CliError::Failed(format!("the token cannot be kept in {}: {e}", data.display()));
+    let failed =
+        |e: std::io::Error| CliError::Failed(format!("the token cannot be kept in {}: {e}", data.display()));
     std::fs::create_dir_all(data).map_err(failed)?;
     let token = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
     let mut file = std::fs::OpenOptions::new()
