@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use millrace_broker::Broker;
 use millrace_domain::ProducerId;
-use millrace_runtime::{Shutdown, StoreClock};
+use millrace_runtime::{Shutdown, StoreClock, telemetry};
 use millrace_store::{Store, StoreError};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -70,6 +70,8 @@ impl Producer {
         access: Access,
         shutdown: Shutdown,
     ) -> Result<Self, Error> {
+        // What happens before the first scrape counts as well.
+        let _ = telemetry::metrics_handle();
         let partitions = found(&*store, options.partitions, &shutdown).await?;
         if explicit && partitions != options.partitions {
             return Err(Error::Partitions { have: partitions, want: options.partitions });

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use millrace_broker::Broker;
 use millrace_domain::PoolName;
-use millrace_runtime::Shutdown;
+use millrace_runtime::{Shutdown, telemetry};
 use millrace_store::Store;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -22,6 +22,12 @@ use crate::shipper::{BACKLOG_LIMIT_BYTES, LogShipper};
 use crate::stop::StopReason;
 use crate::trips::Trips;
 use crate::{control, health, session};
+
+/// How long killed tasks may take to be handed back. With the default grace of 25 s, a worker ends within 30 s.
+const KILLED: Duration = Duration::from_secs(3);
+
+/// How long the last words may take.
+const LAST: Duration = Duration::from_secs(1);
 
 /// How a worker works.
 #[derive(Debug, Clone)]
@@ -57,6 +63,8 @@ impl Worker {
     /// Starts a worker. It works as soon as broker and store answer, and through their absences.
     pub fn start(store: Arc<dyn Store>, broker: Arc<dyn Broker>, options: Options, shutdown: Shutdown) -> Self {
         let Options { pools, slots, labels, host, grace, listen, settings } = options;
+        // What happens before the first scrape counts as well.
+        let _ = telemetry::metrics_handle();
         let running = Arc::new(Running::default());
         let ended = Shutdown::new();
         let id = settings.session;
@@ -122,11 +130,11 @@ impl Worker {
         if tokio::time::timeout(self.grace, self.tasks.wait()).await.is_err() {
             let killed = self.running.stop_all(StopReason::Draining);
             tracing::warn!(killed, "the grace is over: what still runs is killed and handed back");
-            let _ = tokio::time::timeout(Duration::from_secs(4), self.tasks.wait()).await;
+            let _ = tokio::time::timeout(KILLED, self.tasks.wait()).await;
         }
         self.ended.begin();
         let last = async { while self.background.join_next().await.is_some() {} };
-        let _ = tokio::time::timeout(Duration::from_secs(2), last).await;
+        let _ = tokio::time::timeout(LAST, last).await;
     }
 }
 

@@ -89,7 +89,7 @@ async fn batch(client: &Client, common: &Common, file: &str) -> Result<(), CliEr
     progress.send(client, common, file, &mut chunk).await?;
     let Progress { accepted, refused } = progress;
     eprintln!("{accepted} accepted, {refused} refused");
-    if refused > 0 { Err(CliError::Failed(format!("{refused} submissions were refused"))) } else { Ok(()) }
+    if refused > 0 { Err(CliError::Failed(format!("{refused} refused"))) } else { Ok(()) }
 }
 
 #[derive(Default)]

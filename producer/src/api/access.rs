@@ -3,6 +3,7 @@
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::body::HttpBody;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -45,7 +46,7 @@ fn refusal(access: &Access, request: &Request) -> Option<ApiError> {
             "requests of other sites are refused",
         ));
     }
-    if request.method() == Method::POST && !is_json(headers) {
+    if request.method() == Method::POST && !is_json(headers) && !is_bare(request) {
         let message = "a POST needs the header Content-Type: application/json";
         return Some(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-json", message));
     }
@@ -89,6 +90,14 @@ fn is_json(headers: &HeaderMap) -> bool {
     let content_type =
         headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     content_type.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+}
+
+/// Without a body there is nothing to read; a browser would name its origin.
+fn is_bare(request: &Request) -> bool {
+    let headers = request.headers();
+    request.body().is_end_stream()
+        && !headers.contains_key(header::CONTENT_TYPE)
+        && !headers.contains_key(header::ORIGIN)
 }
 
 /// Takes the same time however much of it is right.

@@ -40,7 +40,7 @@ pub enum Event {
     TimedOut,
     /// Time to see whether a stopped run has ended.
     CancelCheckDue,
-    /// An event broke its owner again and again: the run cannot go on.
+    /// An event broke its owner: the run cannot go on.
     Poisoned {
         /// What happened.
         reason: String,
