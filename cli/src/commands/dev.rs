@@ -6,7 +6,6 @@ use std::path::Path;
 use millrace_producer::Access;
 use millrace_runtime::Shutdown;
 use millrace_runtime::config::Settings;
-use millrace_runtime::telemetry;
 use nix::fcntl::{Flock, FlockArg};
 
 use crate::args::{Common, DevArgs, Servers};
@@ -18,7 +17,6 @@ use crate::error::CliError;
 pub(crate) async fn run(common: Common, args: DevArgs) -> Result<(), CliError> {
     let settings = common.settings(&Servers::default())?;
     let settings = Settings { listen: args.listen.clone().or(settings.listen), ..settings };
-    telemetry::metrics_handle();
     let listener = millrace_producer::bind(settings.listen()?).await?;
     let address = listener.local_addr()?;
     let _lock = lock(&args.data)?;

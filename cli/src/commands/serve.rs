@@ -9,7 +9,6 @@ use millrace_producer::{Access, Producer};
 use millrace_runtime::Shutdown;
 use millrace_runtime::config::Settings;
 use millrace_runtime::secret::mask_url;
-use millrace_runtime::telemetry;
 use millrace_store::Store;
 use millrace_store::redis::RedisStore;
 use millrace_worker::Worker;
@@ -31,7 +30,6 @@ pub(crate) async fn producer(common: Common, args: ProducerArgs) -> Result<(), C
         settings.token = Some(token::keep(data)?);
         tracing::info!("no MILLRACE_TOKEN is set: `millrace token show` prints the one made here");
     }
-    telemetry::metrics_handle();
     let (address, prefix, partitions) = (settings.listen()?, settings.prefix()?, settings.partitions()?);
     let (store, broker) = servers(&settings, "producer").await?;
     let listener = millrace_producer::bind(address).await?;
@@ -65,9 +63,6 @@ pub(crate) async fn worker(common: Common, args: WorkerArgs) -> Result<(), CliEr
     let settings = Settings { worker_listen: args.listen.or(settings.worker_listen), ..settings };
     let pools: Result<Vec<PoolName>, _> = args.pools.iter().map(|name| name.parse()).collect();
     let pools = pools.map_err(|e| CliError::Usage(format!("--pool: {e}")))?;
-    if settings.worker_listen.is_some() {
-        telemetry::metrics_handle();
-    }
     let (store, broker) = servers(&settings, "worker").await?;
     let options = worker_options(&args.execution, pools)?;
     let options = millrace_worker::Options {
