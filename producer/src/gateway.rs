@@ -245,9 +245,10 @@ pub(crate) fn keyed(submission: Submission, trigger: Trigger, partitions: u16) -
     Submit { submission, run: Some(run), trigger, digest: Some(digest) }
 }
 
-/// A digest of a submission's body.
+/// A digest of what a submission asks for: a repeated request may be part of another trace.
 pub(crate) fn digest_of(submission: &Submission) -> String {
-    let bytes = serde_json::to_vec(submission).unwrap_or_default();
+    let asked = Submission { traceparent: None, ..submission.clone() };
+    let bytes = serde_json::to_vec(&asked).unwrap_or_default();
     Sha256::digest(bytes).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -67,7 +67,9 @@ fn block_on(
     let format = match settings.log_format.as_deref() {
         None | Some("text") => LogFormat::Text,
         Some("json") => LogFormat::Json,
-        Some(other) => return Err(CliError::Usage(format!("MILLRACE_LOG_FORMAT: {other:?}: expected text or json"))),
+        Some(other) => {
+            return Err(CliError::Usage(format!("MILLRACE_LOG_FORMAT: {other:?}: expected text or json")));
+        }
     };
     telemetry::init_logs(settings.log.as_deref().unwrap_or(default_log), format).map_err(CliError::Usage)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("millrace").build()?;
