@@ -97,6 +97,8 @@ pub(crate) fn worker_options(
     };
     let mut settings = millrace_worker::settings::Settings::new(work_dir, session);
     settings.pass_env.clone_from(&execution.pass_env);
+    // Tasks run as the same user: /proc must not show them this process's environment, with its passwords.
+    nix::sys::prctl::set_dumpable(false).map_err(CliError::failed)?;
     let program = std::env::current_exe()?;
     let guardian = millrace_worker::guardian::Guardian::start(program, ["guardian"], session)
         .map_err(|e| CliError::Failed(format!("the guardian process cannot be started: {e}")))?;

@@ -43,17 +43,21 @@ pub(crate) fn run(cli: Cli) -> Result<(), CliError> {
         Command::Validate(args) => validate::run(&common, &args),
         Command::Token(command) => token::run(&common, &command),
         Command::Healthcheck { server } => healthcheck::run(&server),
-        Command::Dev(args) => block_on(&common, "warn,millrace=info", dev::run(common.clone(), args)),
-        Command::Producer(args) => block_on(&common, "info", serve::producer(common.clone(), args)),
-        Command::Worker(args) => block_on(&common, "info", serve::worker(common.clone(), args)),
-        Command::Run(args) => block_on(&common, "warn", run::run(common.clone(), args)),
-        Command::Submit(args) => block_on(&common, "warn", submit::run(common.clone(), args)),
-        Command::Apply(args) => block_on(&common, "warn", apply::run(common.clone(), args)),
-        Command::Workflows(command) => block_on(&common, "warn", workflows::run(common.clone(), command)),
-        Command::Runs(command) => block_on(&common, "warn", runs::run(common.clone(), command)),
-        Command::Workers(_) => block_on(&common, "warn", fleet::workers(common.clone())),
-        Command::Queues(_) => block_on(&common, "warn", fleet::queues(common.clone())),
-        Command::Doctor(args) => block_on(&common, "error", doctor::run(common.clone(), args)),
+        Command::Dev(args) => {
+            block_on(&common, "warn,lapin=off,millrace=info", dev::run(common.clone(), args))
+        }
+        Command::Producer(args) => block_on(&common, "info,lapin=off", serve::producer(common.clone(), args)),
+        Command::Worker(args) => block_on(&common, "info,lapin=off", serve::worker(common.clone(), args)),
+        Command::Run(args) => block_on(&common, "warn,lapin=off", run::run(common.clone(), args)),
+        Command::Submit(args) => block_on(&common, "warn,lapin=off", submit::run(common.clone(), args)),
+        Command::Apply(args) => block_on(&common, "warn,lapin=off", apply::run(common.clone(), args)),
+        Command::Workflows(command) => {
+            block_on(&common, "warn,lapin=off", workflows::run(common.clone(), command))
+        }
+        Command::Runs(command) => block_on(&common, "warn,lapin=off", runs::run(common.clone(), command)),
+        Command::Workers(_) => block_on(&common, "warn,lapin=off", fleet::workers(common.clone())),
+        Command::Queues(_) => block_on(&common, "warn,lapin=off", fleet::queues(common.clone())),
+        Command::Doctor(args) => block_on(&common, "off", doctor::run(common.clone(), args)),
     }
 }
 
