@@ -73,7 +73,10 @@ pub(crate) async fn keep(
         if renewed.is_none_or(|renewed| renewed.elapsed() >= lease) && *alive.borrow() {
             alive.send_replace(false);
             let killed = running.stop_all(StopReason::LeaseLost);
-            tracing::error!(killed, "the session could not be renewed for a whole lease: its tasks are killed");
+            tracing::error!(
+                killed,
+                "the session could not be renewed for a whole lease: its tasks are killed"
+            );
         }
         tokio::select! {
             () = tokio::time::sleep(wait) => {}

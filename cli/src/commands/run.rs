@@ -17,19 +17,27 @@ pub(crate) async fn run(common: Common, args: RunArgs) -> Result<(), CliError> {
     let settings = common.settings(&Servers::default())?;
     let parsed = pick(validate::load(&args.file)?, args.workflow.as_deref())?;
     let params = params::typed(&args.params, &parsed.workflow)?;
-    let mut body = json!({"definition": parsed.source, "params": params});
+    let base_dir = validate::base_dir(&args.file);
+    let body = json!({"definition": parsed.source, "params": params, "base_dir": base_dir});
     if let Some(client) = super::named_client(&settings)? {
         return start(&client, &common, &args, &body).await;
     }
-    body["base_dir"] = validate::base_dir(&args.file).into();
     let shutdown = Shutdown::new();
     let embedded = Embedded::start(None, Access::default(), &args.execution, shutdown).await?;
     let result = start(&embedded.client(), &common, &args, &body).await;
-    embedded.finish().await;
-    result
+    tokio::select! {
+        () = embedded.finish() => result,
+        // Not again: the guardian kills what is left.
+        _ = tokio::signal::ctrl_c() => Err(CliError::Interrupted("interrupted twice".to_owned())),
+    }
 }
 
-async fn start(client: &Client, common: &Common, args: &RunArgs, body: &serde_json::Value) -> Result<(), CliError> {
+async fn start(
+    client: &Client,
+    common: &Common,
+    args: &RunArgs,
+    body: &serde_json::Value,
+) -> Result<(), CliError> {
     let answer = client.post("/api/v1/runs", body).await?;
     let id = answer["run_id"].as_str().unwrap_or_default();
     render::wait(client, id, common.output, args.follow, args.wait_timeout).await
@@ -45,6 +53,9 @@ fn pick(mut parsed: Vec<Parsed>, name: Option<&str>) -> Result<Parsed, CliError>
     };
     match place {
         Some(place) => Ok(parsed.swap_remove(place)),
-        None => Err(CliError::Usage(format!("the file has the workflows {}: name one with --workflow", names.join(", ")))),
+        None => Err(CliError::Usage(format!(
+            "the file has the workflows {}: name one with --workflow",
+            names.join(", ")
+        ))),
     }
 }

@@ -42,7 +42,8 @@ pub(crate) async fn producer(common: Common, args: ProducerArgs) -> Result<(), C
     let explicit = settings.partitions.is_some();
     let access = Access { token: settings.token.clone() };
     let started =
-        Producer::start(store, Arc::clone(&broker), options, explicit, &prefix, access, shutdown.clone()).await;
+        Producer::start(store, Arc::clone(&broker), options, explicit, &prefix, access, shutdown.clone())
+            .await;
     let producer = match started {
         Ok(producer) => producer,
         Err(_) if shutdown.has_begun() => return Ok(()),

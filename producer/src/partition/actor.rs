@@ -23,6 +23,7 @@ use super::runs::Runs;
 use super::timers::{Timers, WINDOW};
 use super::{schedules, submit, watch};
 use crate::context::Context;
+use crate::failpoint;
 
 /// Inputs taken into one batch, at most.
 const BATCH: usize = 1_024;
@@ -165,6 +166,7 @@ impl Actor {
         tracing::debug!(%partition, epoch = owned.epoch.0, "owned");
         self.owned.insert(partition, owned);
         self.reorder();
+        failpoint::pass("took");
         watch::publish_again(&self.context, self.inner.clone(), partition, published_until);
     }
 
@@ -218,6 +220,7 @@ impl Actor {
         if work.is_empty() {
             return;
         }
+        failpoint::pass("drained");
         metrics::histogram!("millrace_commit_batch_size").record(work.len() as f64);
         // Runs that may go anywhere fill one partition at a time, in turn: so their results come back together.
         let anywhere = self.order.get(self.turn % self.order.len().max(1)).copied();
@@ -325,7 +328,8 @@ impl Actor {
                 (*step, *attempt, at)
             })
             .collect();
-        Run::restore(id, workflow, Arc::new(spec), &stored.head, &stored.steps, &attempts).map_err(|e| e.to_string())
+        Run::restore(id, workflow, Arc::new(spec), &stored.head, &stored.steps, &attempts)
+            .map_err(|e| e.to_string())
     }
 
     /// The draft of a partition that is ours.
@@ -381,7 +385,14 @@ impl Actor {
     }
 
     /// Something happened to a run.
-    fn event(&mut self, partition: PartitionId, id: RunId, event: Event, drafts: &mut Drafts, now: Timestamp) {
+    fn event(
+        &mut self,
+        partition: PartitionId,
+        id: RunId,
+        event: Event,
+        drafts: &mut Drafts,
+        now: Timestamp,
+    ) {
         let stale_timer = match &event {
             Event::StartDue => Some(Timer::Start(id)),
             Event::RetryDue { step } => Some(Timer::Retry(id, *step)),
@@ -443,6 +454,7 @@ impl Actor {
             touched.push((partition, draft.then));
         }
         if !commits.is_empty() {
+            failpoint::pass("before-commit");
             let Some(verdicts) = commit(&self.context, &commits).await else {
                 for (partition, then) in touched {
                     then.hand_back();
@@ -465,6 +477,7 @@ impl Actor {
                 }
             }
         }
+        failpoint::pass("after-commit");
         self.follow_up(consequences, now).await;
     }
 
@@ -520,10 +533,12 @@ impl Actor {
                     answer.give(reply, &mut messages);
                 }
                 if let Some(delivery) = delivery {
+                    failpoint::pass("before-ack");
                     delivery.ack();
                 }
             }
         }
+        failpoint::pass("before-publish");
         self.outbox.publish(tasks, now).await;
         if !messages.is_empty() {
             let context = Arc::clone(&self.context);
@@ -537,7 +552,8 @@ impl Actor {
 
     fn count(&mut self, outcomes: Vec<(RunId, millrace_domain::Outcome)>) {
         for (id, outcome) in outcomes {
-            let workflow = self.runs.get(id).map_or_else(|| "unknown".to_owned(), |run| run.head.workflow.to_string());
+            let workflow =
+                self.runs.get(id).map_or_else(|| "unknown".to_owned(), |run| run.head.workflow.to_string());
             metrics::counter!("millrace_task_runs_total", "workflow" => workflow, "outcome" => outcome.as_str())
                 .increment(1);
         }
@@ -545,7 +561,8 @@ impl Actor {
 
     /// Attempts that nobody has claimed: publish again what the broker may have lost.
     async fn look_unclaimed(&mut self, tasks: Vec<(TaskId, Timestamp, bool)>) {
-        let mut missing: Vec<RunId> = tasks.iter().map(|(task, ..)| task.run).filter(|id| !self.runs.has(*id)).collect();
+        let mut missing: Vec<RunId> =
+            tasks.iter().map(|(task, ..)| task.run).filter(|id| !self.runs.has(*id)).collect();
         missing.sort_unstable();
         missing.dedup();
         self.load_runs(&missing).await;
@@ -558,11 +575,14 @@ impl Actor {
             if run.current_attempt(id.step) != Some(id.attempt) {
                 continue;
             }
-            if let Ok(mut task) = millrace_domain::run::dispatch::task(run, id.step, id.attempt, dispatched_at) {
+            if let Ok(mut task) =
+                millrace_domain::run::dispatch::task(run, id.step, id.attempt, dispatched_at)
+            {
                 (task.epoch, task.seq) = (epoch, seq);
                 // The queue is first in, first out within a priority: later ones were claimed, this one was lost.
                 let passed = self.claimed.get(&(task.pool.clone(), task.priority));
-                let overtaken = passed.is_some_and(|later| dispatched_at + Duration::from_millis(FIRST_LOOK_MS) < *later);
+                let overtaken =
+                    passed.is_some_and(|later| dispatched_at + Duration::from_millis(FIRST_LOOK_MS) < *later);
                 found.push((task, epoch, certain || overtaken));
             }
         }
@@ -590,7 +610,8 @@ impl Actor {
             }
         }
         let watching = self.owned.iter().filter(|(_, owned)| owned.watching);
-        let watched: Vec<(PartitionId, Epoch, Seq)> = watching.map(|(p, owned)| (*p, owned.epoch, owned.seq)).collect();
+        let watched: Vec<(PartitionId, Epoch, Seq)> =
+            watching.map(|(p, owned)| (*p, owned.epoch, owned.seq)).collect();
         self.watch.start(&self.context, self.inner.clone(), watched);
     }
 }
@@ -644,5 +665,8 @@ impl Then {
 
 /// An answer for what cannot be done.
 pub(super) fn unknown_workflow(name: &impl std::fmt::Display) -> Reply {
-    refusal("unknown-workflow", format!("there is no workflow {name}; `millrace workflows list` shows what there is"))
+    refusal(
+        "unknown-workflow",
+        format!("there is no workflow {name}; `millrace workflows list` shows what there is"),
+    )
 }

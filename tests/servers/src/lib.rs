@@ -11,6 +11,7 @@ mod rabbitmq;
 mod redis;
 mod shared;
 
+pub use port::free as free_port;
 pub use rabbitmq::RabbitMq;
 pub use redis::Redis;
 pub use shared::{Servers, shared};

@@ -13,7 +13,7 @@ static NEXT: AtomicU32 = AtomicU32::new(0);
 
 /// A port that nobody listens on now. Processes start at different places of the range, so that test binaries
 /// that run side by side seldom meet.
-pub(crate) fn free() -> u16 {
+pub fn free() -> u16 {
     let start = std::process::id().wrapping_mul(97);
     for _ in 0..COUNT {
         let offset = start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % COUNT;

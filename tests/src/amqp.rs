@@ -1,0 +1,149 @@
+//! A client of the broker, as anybody could write one: it knows names and JSON, nothing else.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use lapin::options::{
+    BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueBindOptions, QueueDeclareOptions,
+};
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::wait_until;
+
+/// How long an answer to a message may take.
+const ANSWER_BOUND: Duration = Duration::from_secs(30);
+
+/// A connection with one channel, and the prefix of a fleet.
+#[derive(Debug)]
+pub struct Amqp {
+    connection: Connection,
+    channel: Channel,
+    prefix: String,
+}
+
+/// A message that was taken from a queue, and is acked.
+#[derive(Debug, Clone)]
+pub struct Message {
+    /// Its body.
+    pub payload: Vec<u8>,
+    /// Its headers that are texts.
+    pub headers: BTreeMap<String, String>,
+    /// Its properties.
+    pub properties: BasicProperties,
+}
+
+impl Message {
+    /// Its body as JSON; null when it is none.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.payload).unwrap_or_default()
+    }
+}
+
+impl Amqp {
+    /// Connects.
+    pub async fn connect(url: &str, prefix: &str) -> Self {
+        let connection = Connection::connect(url, ConnectionProperties::default()).await.unwrap();
+        let channel = connection.create_channel().await.unwrap();
+        channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+        Self { connection, channel, prefix: prefix.to_owned() }
+    }
+
+    /// Publishes to the fleet's exchange, persistent, and waits for the confirm. `key` is `submit`, `inbox.3`,
+    /// `tasks.default` and the like.
+    ///
+    /// # Panics
+    /// When no queue is bound to the key, or the broker refuses it.
+    pub async fn publish(&self, key: &str, payload: &[u8], properties: BasicProperties) {
+        let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+        let properties = properties.with_delivery_mode(2);
+        let exchange = self.prefix.as_str().into();
+        let sent =
+            self.channel.basic_publish(exchange, key.into(), options, payload, properties).await.unwrap();
+        let confirmed = sent.await.unwrap();
+        assert!(matches!(confirmed, Confirmation::Ack(None)), "{key}: expected an ack, got {confirmed:?}");
+    }
+
+    /// Submits one, or an array, and waits for the broker's confirm only.
+    pub async fn submit(&self, submission: &Value) {
+        self.publish("submit", submission.to_string().as_bytes(), BasicProperties::default()).await;
+    }
+
+    /// Submits, and waits for the producer's answer.
+    pub async fn ask(&self, submission: &Value) -> Value {
+        let replies = self.scratch().await;
+        let id = Uuid::new_v4().to_string();
+        let properties = BasicProperties::default()
+            .with_reply_to(replies.as_str().into())
+            .with_correlation_id(id.as_str().into());
+        self.publish("submit", submission.to_string().as_bytes(), properties).await;
+        let message = self.next(&replies, ANSWER_BOUND).await;
+        assert_eq!(message.properties.correlation_id().as_ref().map(|id| id.as_str()), Some(id.as_str()));
+        message.json()
+    }
+
+    /// The next message of a queue (its full name), once there is one.
+    pub async fn next(&self, queue: &str, within: Duration) -> Message {
+        wait_until(within, &format!("there is a message in {queue}"), async || {
+            self.get(queue).await.ok_or_else(|| "none".to_owned())
+        })
+        .await
+    }
+
+    /// Takes a message from a queue, if there is one.
+    pub async fn get(&self, queue: &str) -> Option<Message> {
+        let options = BasicGetOptions { no_ack: true };
+        let got = self.channel.basic_get(queue.into(), options).await.unwrap()?.delivery;
+        let texts =
+            got.properties.headers().iter().flat_map(|table| table.inner()).filter_map(|(name, value)| {
+                match value {
+                    AMQPValue::LongString(text) => Some((name.to_string(), text.to_string())),
+                    _ => None,
+                }
+            });
+        Some(Message { headers: texts.collect(), payload: got.data, properties: got.properties })
+    }
+
+    /// How many messages are ready in a queue of the fleet (`submit`, `rejected`, `tasks.default`); none when
+    /// there is no such queue.
+    pub async fn ready(&self, queue: &str) -> Option<u32> {
+        // A channel of its own, since asking for what is not there closes it.
+        let channel = self.connection.create_channel().await.unwrap();
+        let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let declared =
+            channel.queue_declare(self.queue(queue).as_str().into(), options, FieldTable::default());
+        let ready = declared.await.ok()?.message_count();
+        channel.close(200, "asked".into()).await.ok()?;
+        Some(ready)
+    }
+
+    /// A queue of ours that gets a copy of whatever passes under a routing key from now on: its name.
+    pub async fn tap(&self, key: &str) -> String {
+        let name = self.scratch().await;
+        let options = QueueBindOptions::default();
+        let exchange = self.prefix.as_str().into();
+        let bound = self.channel.queue_bind(
+            name.as_str().into(),
+            exchange,
+            key.into(),
+            options,
+            FieldTable::default(),
+        );
+        bound.await.unwrap();
+        name
+    }
+
+    /// The full name of a queue of the fleet.
+    pub fn queue(&self, name: &str) -> String {
+        format!("{}.{name}", self.prefix)
+    }
+
+    /// A queue that goes with this connection.
+    async fn scratch(&self) -> String {
+        let options = QueueDeclareOptions::exclusive();
+        let declared = self.channel.queue_declare("".into(), options, FieldTable::default()).await.unwrap();
+        declared.name().to_string()
+    }
+}

@@ -1,0 +1,29 @@
+//! Waiting for a condition, with a deadline: what tests do instead of sleeping.
+
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
+
+/// How often a condition is looked at.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Looks until `look` answers `Ok`, and gives that back. `Err` says what was seen instead.
+///
+/// # Panics
+/// When `within` has passed, with `what` and what was seen last.
+pub async fn wait_until<T>(
+    within: Duration,
+    what: &str,
+    mut look: impl AsyncFnMut() -> Result<T, String>,
+) -> T {
+    let deadline = Instant::now() + within;
+    loop {
+        match look().await {
+            Ok(found) => return found,
+            Err(seen) => {
+                assert!(Instant::now() < deadline, "waited {within:?} until {what}; last seen: {seen}");
+            }
+        }
+        sleep(LOOK).await;
+    }
+}
