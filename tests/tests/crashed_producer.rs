@@ -2,7 +2,7 @@
 //! over ends all that was accepted, and each task has run once.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use millrace_tests::{Fleet, Kind, wait_until};
 use serde_json::{Value, json};
@@ -76,6 +76,7 @@ async fn dies(first: &str, second: &str) {
         amqp.submit(submission).await;
     }
 
+    let begun = Instant::now();
     let died = mortal.ends(Duration::from_secs(30)).await;
     assert!(!died.success() && mortal.log().contains("failpoint"), "it ended with {died} by itself");
     let mut heir = fleet.start_producer(&[], &[("MILLRACE_FAILPOINT", second)]);
@@ -90,9 +91,9 @@ async fn dies(first: &str, second: &str) {
         })
         .await;
     let survivor = if heir_died { fleet.producer().await } else { heir };
-    println!("{first}, then {second}: the second one died: {heir_died}");
 
     let runs = survivor.api().all_ended(submissions.len(), Duration::from_secs(90)).await;
+    println!("{first}, then {second} ({heir_died}): all had ended after {:?}", begun.elapsed());
     for run in &runs {
         assert_eq!(run["state"], "succeeded", "{run}");
     }
