@@ -89,7 +89,7 @@ fn retry_succeeds_at_its_third_attempt() {
     for part in
         ["flaky | attempt 1", "flaky | attempt 2", "flaky | attempt 3", "exit code 1: not yet", "(attempt 3)"]
     {
-        assert_eq!(seen.matches(part).count().min(1), 1, "{part} in {seen}");
+        assert!(seen.contains(part), "{part} in {seen}");
     }
     assert!(seen.contains("after | the step before took 3 attempts\n"), "{seen}");
 }
@@ -122,7 +122,7 @@ fn daily_sales_of_a_day_without_orders_fails_and_says_which_days_there_are() {
     assert_eq!(run["state"], "failed");
     assert_eq!(step(&run, "extract")["attempt"], 1, "only a stall is worth another try");
     let reason = step(&run, "extract")["reason"].as_str().unwrap();
-    assert!(reason.contains("1997-02-28") || reason.contains("1997"), "{reason}");
+    assert!(reason.contains("1997-02"), "{reason}");
     assert_eq!(step(&run, "tidy")["state"], "skipped");
 }
 
