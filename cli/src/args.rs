@@ -127,6 +127,12 @@ pub(crate) enum Command {
     Token(TokenCommand),
     /// Check the configuration and whether everything can be reached
     Doctor(DoctorArgs),
+    /// Ask a producer or a worker whether it is ready: status 0 or 1, for the health checks of containers
+    Healthcheck {
+        /// Where it listens
+        #[arg(value_name = "URL", default_value = "http://127.0.0.1:7070")]
+        server: String,
+    },
     /// Print the commented default configuration
     Config,
     /// Print a completion script

@@ -15,6 +15,7 @@ pub mod api;
 mod context;
 mod definitions;
 mod expiry;
+mod failpoint;
 mod gateway;
 mod inbox;
 mod intake;

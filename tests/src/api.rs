@@ -110,6 +110,19 @@ impl Api {
         answer["run_id"].as_str().unwrap_or_else(|| panic!("no run_id in {answer}")).to_owned()
     }
 
+    /// Submits an array, the same again and again until each is accepted: the ids. Give them keys.
+    pub async fn submit_all(&self, submissions: &[Value], within: Duration) -> Vec<String> {
+        let body = Value::from(submissions.to_vec());
+        wait_until(within, "all submissions are accepted", async || {
+            let answers = self.try_post("/api/v1/runs", &body).await?;
+            let answers = answers.as_array().cloned().unwrap_or_default();
+            let id = |answer: &Value| answer["run_id"].as_str().map(str::to_owned).ok_or(answer.to_string());
+            let ids = answers.iter().map(id).collect::<Result<Vec<_>, _>>()?;
+            if ids.len() == submissions.len() { Ok(ids) } else { Err(format!("{} answers", ids.len())) }
+        })
+        .await
+    }
+
     /// Starts a run of a stored workflow: the id.
     pub async fn trigger(&self, workflow: &str) -> String {
         self.submit(&json!({ "workflow": workflow })).await

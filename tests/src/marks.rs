@@ -1,8 +1,11 @@
 //! What tasks write down about themselves: lines in a file, from which a test reads what ran, when, how often.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::wait_until;
 
 /// A file of marks.
 #[derive(Debug, Clone)]
@@ -86,6 +89,28 @@ impl Marks {
         self.read().into_iter().filter(|mark| mark.kind == kind).collect()
     }
 
+    /// How often each `key` left a mark of this kind.
+    pub fn by_key(&self, kind: Kind) -> BTreeMap<String, usize> {
+        let mut counts = BTreeMap::new();
+        self.of(kind).into_iter().for_each(|mark| *counts.entry(mark.key).or_default() += 1);
+        counts
+    }
+
+    /// Waits until `count` keys have ended, and sees to it that each has started and ended once.
+    pub async fn each_ran_once(&self, count: usize, within: Duration) {
+        wait_until(within, &format!("{count} tasks have ended"), async || {
+            let ended = self.by_key(Kind::End).len();
+            if ended >= count { Ok(()) } else { Err(format!("{ended} have")) }
+        })
+        .await;
+        for kind in [Kind::Start, Kind::End] {
+            let counts = self.by_key(kind);
+            assert_eq!(counts.len(), count, "{kind:?}");
+            let doubled: Vec<_> = counts.iter().filter(|(_, count)| **count != 1).collect();
+            assert!(doubled.is_empty(), "{kind:?} not once: {doubled:?}");
+        }
+    }
+
     /// The time now, as marks tell it.
     pub fn now() -> Duration {
         SystemTime::now().duration_since(UNIX_EPOCH).unwrap()
@@ -94,7 +119,9 @@ impl Marks {
 
 fn parse(line: &str) -> Mark {
     let words: Vec<&str> = line.split(' ').collect();
-    let [kind, run, step, attempt, pid, at, scheduled_at, key] = words[..] else { panic!("not a mark: {line:?}") };
+    let [kind, run, step, attempt, pid, at, scheduled_at, key] = words[..] else {
+        panic!("not a mark: {line:?}")
+    };
     let kind = match kind {
         "start" => Kind::Start,
         "beat" => Kind::Beat,

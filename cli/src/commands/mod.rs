@@ -4,6 +4,7 @@ mod apply;
 mod dev;
 mod doctor;
 mod fleet;
+mod healthcheck;
 mod params;
 mod run;
 mod runs;
@@ -41,6 +42,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), CliError> {
         }
         Command::Validate(args) => validate::run(&common, &args),
         Command::Token(command) => token::run(&common, &command),
+        Command::Healthcheck { server } => healthcheck::run(&server),
         Command::Dev(args) => block_on(&common, "warn,millrace=info", dev::run(common.clone(), args)),
         Command::Producer(args) => block_on(&common, "info", serve::producer(common.clone(), args)),
         Command::Worker(args) => block_on(&common, "info", serve::worker(common.clone(), args)),

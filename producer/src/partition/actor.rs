@@ -23,6 +23,7 @@ use super::runs::Runs;
 use super::timers::{Timers, WINDOW};
 use super::{schedules, submit, watch};
 use crate::context::Context;
+use crate::failpoint;
 
 /// Inputs taken into one batch, at most.
 const BATCH: usize = 1_024;
@@ -165,6 +166,7 @@ impl Actor {
         tracing::debug!(%partition, epoch = owned.epoch.0, "owned");
         self.owned.insert(partition, owned);
         self.reorder();
+        failpoint::pass("took");
         watch::publish_again(&self.context, self.inner.clone(), partition, published_until);
     }
 
@@ -218,6 +220,7 @@ impl Actor {
         if work.is_empty() {
             return;
         }
+        failpoint::pass("drained");
         metrics::histogram!("millrace_commit_batch_size").record(work.len() as f64);
         // Runs that may go anywhere fill one partition at a time, in turn: so their results come back together.
         let anywhere = self.order.get(self.turn % self.order.len().max(1)).copied();
@@ -443,6 +446,7 @@ impl Actor {
             touched.push((partition, draft.then));
         }
         if !commits.is_empty() {
+            failpoint::pass("before-commit");
             let Some(verdicts) = commit(&self.context, &commits).await else {
                 for (partition, then) in touched {
                     then.hand_back();
@@ -465,6 +469,7 @@ impl Actor {
                 }
             }
         }
+        failpoint::pass("after-commit");
         self.follow_up(consequences, now).await;
     }
 
@@ -520,10 +525,12 @@ impl Actor {
                     answer.give(reply, &mut messages);
                 }
                 if let Some(delivery) = delivery {
+                    failpoint::pass("before-ack");
                     delivery.ack();
                 }
             }
         }
+        failpoint::pass("before-publish");
         self.outbox.publish(tasks, now).await;
         if !messages.is_empty() {
             let context = Arc::clone(&self.context);

@@ -12,6 +12,7 @@ use millrace_domain::task::Task;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::context::Context;
+use crate::failpoint;
 
 /// Messages on their way to the broker, at most; past it, the loop waits.
 const IN_FLIGHT: usize = 20_000;
@@ -97,6 +98,7 @@ async fn deliver(context: &Context, mut tasks: Vec<Task>, _room: OwnedSemaphoreP
             None => true,
         });
         if tasks.is_empty() {
+            failpoint::pass("published");
             return true;
         }
         if context.shutdown.has_begun() {
