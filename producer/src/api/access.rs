@@ -1,9 +1,9 @@
 //! Who may come in. Browsers reach loopback, so foreign hosts and origins and bodies that are not JSON are always
 //! refused; with a token, everything but health and metrics needs it.
 
+use axum::body::HttpBody;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
-use axum::body::HttpBody;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
