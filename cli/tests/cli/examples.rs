@@ -1,18 +1,26 @@
 //! Every example runs as its first lines say, with nothing but the binary.
 
-use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
+use std::path::Path;
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::binary::{millrace, step};
 
-/// A copy of the examples: they write beside themselves.
-static EXAMPLES: LazyLock<PathBuf> = LazyLock::new(|| {
-    let copy = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("examples_{}", std::process::id()));
-    copy_folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples"), &copy);
-    copy
-});
+/// A copy of the examples: some write beside themselves.
+struct Examples(TempDir);
+
+impl Examples {
+    fn new() -> Self {
+        let copy = tempfile::tempdir().unwrap();
+        copy_folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples"), copy.path());
+        Self(copy)
+    }
+
+    fn file(&self, name: &str) -> String {
+        self.0.path().join(name).to_str().unwrap().to_owned()
+    }
+}
 
 fn copy_folder(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
@@ -25,10 +33,6 @@ fn copy_folder(from: &Path, to: &Path) {
             std::fs::copy(entry.path(), &target).unwrap();
         }
     }
-}
-
-fn example(name: &str) -> String {
-    EXAMPLES.join(name).to_str().unwrap().to_owned()
 }
 
 /// The run of an example, as `--output json` shows it.
@@ -50,7 +54,7 @@ fn followed(arguments: &[&str]) -> String {
 
 #[test]
 fn every_example_is_run_here() {
-    let mut names: Vec<String> = std::fs::read_dir(&*EXAMPLES)
+    let mut names: Vec<String> = std::fs::read_dir(Examples::new().0.path())
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .filter(|name| name.ends_with(".yaml"))
@@ -61,42 +65,46 @@ fn every_example_is_run_here() {
 
 #[test]
 fn hello_greets_the_world_and_whom_it_is_told_to() {
-    assert!(followed(&[&example("hello.yaml")]).contains("greet | hello, world\n"));
-    let seen = followed(&[&example("hello.yaml"), "-p", "who=$(id) Ada"]);
+    let examples = Examples::new();
+    assert!(followed(&[&examples.file("hello.yaml")]).contains("greet | hello, world\n"));
+    let seen = followed(&[&examples.file("hello.yaml"), "-p", "who=$(id) Ada"]);
     assert!(seen.contains("greet | hello, $(id) Ada\n"), "a value is never code: {seen}");
     assert!(seen.contains("✔ greet succeeded"), "{seen}");
 }
 
 #[test]
 fn diamond_joins_what_its_two_branches_found() {
-    let run = run(&[&example("diamond.yaml"), "-p", "n=10"]);
+    let examples = Examples::new();
+    let run = run(&[&examples.file("diamond.yaml"), "-p", "n=10"]);
     assert_eq!(run["state"], "succeeded");
     assert_eq!(run["params"], json!({"n": 10}));
     assert_eq!(step(&run, "count")["outputs"], json!({"first": "1", "last": "10"}));
     assert_eq!(step(&run, "sum")["outputs"], json!({"total": "55"}));
     assert_eq!(step(&run, "squares")["outputs"], json!({"total": "385"}));
-    let seen = followed(&[&example("diamond.yaml")]);
+    let seen = followed(&[&examples.file("diamond.yaml")]);
     assert!(seen.contains("report | n=100 sum=5050 squares=338350\n"), "{seen}");
 }
 
 #[test]
 fn retry_succeeds_at_its_third_attempt() {
-    let run = run(&[&example("retry.yaml")]);
+    let examples = Examples::new();
+    let run = run(&[&examples.file("retry.yaml")]);
     assert_eq!(step(&run, "flaky")["attempt"], 3);
     assert_eq!(step(&run, "flaky")["outputs"], json!({"attempts": "3"}));
     assert_eq!(step(&run, "after")["attempt"], 1);
-    let seen = followed(&[&example("retry.yaml")]);
+    let seen = followed(&[&examples.file("retry.yaml")]);
     for part in
         ["flaky | attempt 1", "flaky | attempt 2", "flaky | attempt 3", "exit code 1: not yet", "(attempt 3)"]
     {
-        assert_eq!(seen.matches(part).count().min(1), 1, "{part} in {seen}");
+        assert!(seen.contains(part), "{part} in {seen}");
     }
     assert!(seen.contains("after | the step before took 3 attempts\n"), "{seen}");
 }
 
 #[test]
 fn daily_sales_writes_its_report_beside_itself() {
-    let run = run(&[&example("daily_sales.yaml"), "-p", "date=1997-02-14", "-p", "days=14"]);
+    let examples = Examples::new();
+    let run = run(&[&examples.file("daily_sales.yaml"), "-p", "date=1997-02-14", "-p", "days=14"]);
     let states: Vec<(&str, &str)> = run["steps"]
         .as_array()
         .unwrap()
@@ -115,21 +123,23 @@ fn daily_sales_writes_its_report_beside_itself() {
 
 #[test]
 fn daily_sales_of_a_day_without_orders_fails_and_says_which_days_there_are() {
+    let examples = Examples::new();
     let folder = tempfile::tempdir().unwrap();
-    let file = example("daily_sales.yaml");
+    let file = examples.file("daily_sales.yaml");
     let ended = millrace(folder.path(), &["run", &file, "-p", "date=1999-01-01", "--output", "json"]).with(3);
     let run = ended.json();
     assert_eq!(run["state"], "failed");
     assert_eq!(step(&run, "extract")["attempt"], 1, "only a stall is worth another try");
     let reason = step(&run, "extract")["reason"].as_str().unwrap();
-    assert!(reason.contains("1997-02-28") || reason.contains("1997"), "{reason}");
+    assert!(reason.contains("1997-02"), "{reason}");
     assert_eq!(step(&run, "tidy")["state"], "skipped");
 }
 
 #[test]
 fn crontab_like_is_valid_and_each_of_its_jobs_runs_by_name() {
+    let examples = Examples::new();
     let folder = tempfile::tempdir().unwrap();
-    let file = example("crontab_like.yaml");
+    let file = examples.file("crontab_like.yaml");
     let names =
         ["disk_usage", "pack_logs", "clean_old_files", "heartbeat", "end_of_century", "opening_bells"];
     let valid = millrace(folder.path(), &["validate", &file, "--output", "json"]).with(0).json();

@@ -28,7 +28,11 @@ fn an_interrupted_embedded_run_ends_with_130_and_its_tasks_are_killed() {
             std::fs::read_to_string(folder.path().join("pids")).ok().filter(|pids| pids.ends_with('\n'))
         });
         interrupt(&child);
-        finish(child).with(130).says(&["interrupted"]);
+        let ended = finish(child).with(130);
+        assert!(
+            ended.stderr.ends_with("millrace: interrupted\n") && !ended.stderr.contains("WARN"),
+            "{ended:?}"
+        );
         for pid in pids.split_whitespace() {
             until("the task is gone", || (!is_alive(pid)).then_some(()));
         }

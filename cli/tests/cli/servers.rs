@@ -44,7 +44,7 @@ fn a_url_of_another_kind_is_refused_with_what_is_expected_and_without_its_passwo
 #[test]
 fn a_producer_whose_servers_do_not_answer_says_which_stays_alive_and_is_not_ready() {
     let folder = tempfile::tempdir().unwrap();
-    // Bound by nobody else until the producer takes it.
+    // Free a moment ago.
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let arguments = [
         "producer",
