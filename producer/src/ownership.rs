@@ -154,7 +154,7 @@ impl Ownership {
         match given.await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                tracing::warn!(%error, "partitions could not be given back; they lapse by themselves")
+                tracing::warn!(%error, "partitions could not be given back; they lapse by themselves");
             }
             Err(_) => tracing::warn!("partitions could not be given back in time; they lapse by themselves"),
         }

@@ -363,12 +363,12 @@ impl Actor {
                     self.deferred.push_back(Work { what: What::Event(run, event), delivery, answer });
                     return;
                 }
-                self.event(partition, run, event, drafts, now);
+                self.event(partition, run, &event, drafts, now);
                 done.reply = Some(Reply::Run { run_id: run, duplicate: false });
             }
             What::Results(results) => {
                 for (run, event) in results {
-                    self.event(partition, run, event, drafts, now);
+                    self.event(partition, run, &event, drafts, now);
                 }
             }
             What::Held(task, session) => self.watch.suspect(task, session),
@@ -389,11 +389,11 @@ impl Actor {
         &mut self,
         partition: PartitionId,
         id: RunId,
-        event: Event,
+        event: &Event,
         drafts: &mut Drafts,
         now: Timestamp,
     ) {
-        let stale_timer = match &event {
+        let stale_timer = match event {
             Event::StartDue => Some(Timer::Start(id)),
             Event::RetryDue { step } => Some(Timer::Retry(id, *step)),
             Event::TimedOut => Some(Timer::RunTimeout(id)),
@@ -402,7 +402,7 @@ impl Actor {
         };
         let retention = self.context.options.retention;
         let run = self.runs.get(id);
-        if let (Some(run), Event::Result(result)) = (&run, &event) {
+        if let (Some(run), Event::Result(result)) = (&run, event) {
             note_claimed(&mut self.claimed, run, result.step);
         }
         let outcome = run.map(|run| catch_unwind(AssertUnwindSafe(|| advance(run, event.clone(), now))));
@@ -418,7 +418,7 @@ impl Actor {
             Some(Ok(Ok(advanced))) => draft.take(id, advanced, now, retention),
             Some(Ok(Err(refusal))) => {
                 tracing::debug!(run = %id, %refusal, "an event without effect");
-                retire_stale(draft, id, &event);
+                retire_stale(draft, id, event);
             }
             Some(Err(_)) => {
                 tracing::error!(run = %id, ?event, "an event broke the run");

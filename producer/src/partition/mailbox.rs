@@ -14,6 +14,7 @@ use millrace_domain::{Epoch, PartitionId, RunId, SessionId, TaskId, Timestamp, W
 use tokio::sync::oneshot;
 
 /// An entry of the mailbox.
+#[expect(clippy::large_enum_variant, reason = "nearly every entry is work: a box would cost each an allocation")]
 pub(crate) enum Input {
     /// Something happened to a partition.
     Work(Work),
@@ -121,7 +122,7 @@ impl Answer {
             Self::Nobody => {}
             Self::Local(sender) => drop(sender.send(reply)),
             Self::Message { reply_to, correlation_id } => {
-                messages.push(message(&reply_to, correlation_id, &reply))
+                messages.push(message(&reply_to, correlation_id, &reply));
             }
             Self::Part(gather, index) => gather.give(index, reply, messages),
         }

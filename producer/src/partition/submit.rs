@@ -46,7 +46,7 @@ pub(super) async fn load(actor: &mut Actor, placed: &[(PartitionId, Work)]) -> O
                 loaded.current.insert(name.clone(), found);
             }
             What::Apply(apply) => {
-                actor.workflows.load(&actor.context, *partition, &apply.workflow.name).await?
+                actor.workflows.load(&actor.context, *partition, &apply.workflow.name).await?;
             }
             What::Pause(name, _) | What::Delete(name) | What::Fire(name, ..) => {
                 actor.workflows.load(&actor.context, *partition, name).await?;
