@@ -17,13 +17,13 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-/// Options of every command. Each is also MILLRACE_<NAME> in the environment and <name> in millrace.toml.
+/// Options of every command. Each is also MILLRACE_NAME in the environment and name in millrace.toml.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Common {
-    /// Configuration file [default: millrace.toml, if there is one]
+    /// Configuration file (default: millrace.toml, if there is one)
     #[arg(long, global = true, env = "MILLRACE_CONFIG", value_name = "FILE", help_heading = "Configuration")]
     pub(crate) config: Option<PathBuf>,
-    /// The producer to talk to [default: http://127.0.0.1:7070]
+    /// The producer to talk to (default: http://127.0.0.1:7070)
     #[arg(long, global = true, env = "MILLRACE_SERVER", value_name = "URL", help_heading = "Client")]
     pub(crate) server: Option<String>,
     /// The bearer token: a server asks for it, a client shows it
@@ -32,7 +32,7 @@ pub(crate) struct Common {
     /// How to print results on standard output; all else goes to standard error
     #[arg(long, short, global = true, value_enum, value_name = "FORMAT", default_value_t = Output::Table, help_heading = "Client")]
     pub(crate) output: Output,
-    /// What to log, a tracing filter [default: info for servers, warn elsewhere]
+    /// What to log, a tracing filter (default: info for servers, warn elsewhere)
     #[arg(long, global = true, env = "MILLRACE_LOG", value_name = "FILTER", help_heading = "Configuration")]
     pub(crate) log: Option<String>,
     /// How to log: text or json
@@ -58,13 +58,13 @@ pub(crate) enum Output {
 /// Where the servers are.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Servers {
-    /// RabbitMQ, amqp:// or amqps:// [default: amqp://guest:guest@127.0.0.1:5672/%2f]
+    /// RabbitMQ, amqp:// or amqps:// (default: amqp://guest:guest@127.0.0.1:5672/%2f)
     #[arg(long, env = "MILLRACE_AMQP_URL", hide_env_values = true, value_name = "URL")]
     pub(crate) amqp_url: Option<String>,
-    /// Redis, redis:// or rediss:// [default: redis://127.0.0.1:6379/0]
+    /// Redis, redis:// or rediss:// (default: redis://127.0.0.1:6379/0)
     #[arg(long, env = "MILLRACE_REDIS_URL", hide_env_values = true, value_name = "URL")]
     pub(crate) redis_url: Option<String>,
-    /// Before every queue name and key [default: millrace]
+    /// Before every queue name and key (default: millrace)
     #[arg(long, env = "MILLRACE_PREFIX")]
     pub(crate) prefix: Option<String>,
     /// Start even on a Redis that may evict or forget
@@ -163,10 +163,10 @@ pub(crate) struct DevArgs {
 pub(crate) struct ProducerArgs {
     #[command(flatten)]
     pub(crate) servers: Servers,
-    /// Where to serve the API, health and metrics [default: 127.0.0.1:7070]
+    /// Where to serve the API, health and metrics (default: 127.0.0.1:7070)
     #[arg(long, env = "MILLRACE_LISTEN", value_name = "ADDRESS")]
     pub(crate) listen: Option<String>,
-    /// How many partitions a new cluster gets [default: 64]
+    /// How many partitions a new cluster gets (default: 64)
     #[arg(long, env = "MILLRACE_PARTITIONS")]
     pub(crate) partitions: Option<u16>,
     /// Where a token is made and kept when none is set
@@ -187,7 +187,7 @@ pub(crate) struct WorkerArgs {
     /// How long running tasks may go on after SIGTERM
     #[arg(long, default_value = "25s", value_parser = duration::parse, env = "MILLRACE_GRACE")]
     pub(crate) grace: std::time::Duration,
-    /// Where to serve health and metrics [default: nowhere]
+    /// Where to serve health and metrics (default: nowhere)
     #[arg(long = "listen", env = "MILLRACE_WORKER_LISTEN", value_name = "ADDRESS")]
     pub(crate) listen: Option<String>,
     #[command(flatten)]
@@ -197,10 +197,10 @@ pub(crate) struct WorkerArgs {
 /// How tasks are executed.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ExecutionArgs {
-    /// How many tasks at once [default: 4 for each processor, at least 8]
+    /// How many tasks at once (default: 4 for each processor, at least 8)
     #[arg(long, env = "MILLRACE_CONCURRENCY")]
     pub(crate) concurrency: Option<u32>,
-    /// Where shell tasks start [default: the current directory]
+    /// Where shell tasks start (default: the current directory)
     #[arg(long, env = "MILLRACE_WORK_DIR", value_name = "DIR")]
     pub(crate) work_dir: Option<PathBuf>,
     /// Environment variables of the worker that tasks get too

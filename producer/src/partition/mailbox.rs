@@ -14,7 +14,10 @@ use millrace_domain::{Epoch, PartitionId, RunId, SessionId, TaskId, Timestamp, W
 use tokio::sync::oneshot;
 
 /// An entry of the mailbox.
-#[expect(clippy::large_enum_variant, reason = "nearly every entry is work: a box would cost each an allocation")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every entry is work: a box would cost each an allocation"
+)]
 pub(crate) enum Input {
     /// Something happened to a partition.
     Work(Work),

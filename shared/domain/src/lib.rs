@@ -1,7 +1,7 @@
 //! The vocabulary and the rules of Millrace, and nothing else: no clock, no randomness, no IO, no async.
 //!
 //! A reader's path: [`definition`] (what a user writes) → [`run`] (one execution of it, and
-//! [`run::advance`], the one place where its state moves) → [`task`] (what travels to a worker) →
+//! [`run::advance()`], the one place where its state moves) → [`task`] (what travels to a worker) →
 //! [`message`] (the words spoken on the wire).
 
 pub mod definition;
