@@ -32,7 +32,7 @@ impl Fleet {
             )
         });
         let servers = servers.await?;
-        let (amqp_url, redis_url) = (servers.0.url().to_owned(), servers.1.url().to_owned());
+        let (amqp_url, redis_url) = (servers.0.url(), servers.1.url());
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let program = std::env::current_exe()?.with_file_name("millrace");
         if !program.exists() {

@@ -1,6 +1,6 @@
 //! Any producer of a fleet answers any call, whoever owns the run: what one has accepted, the others know at once.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails where it stands")]
+#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
 use std::collections::BTreeSet;
 use std::time::Duration;
