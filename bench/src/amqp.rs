@@ -1,7 +1,7 @@
 //! A plain client of the broker, as any user would write one.
 
-use futures_util::stream::FuturesUnordered;
 use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 
@@ -32,7 +32,8 @@ pub(crate) async fn publish(
         {
             let _: lapin::Confirmation = confirm?;
         }
-        let properties = BasicProperties::default().with_delivery_mode(2).with_content_type("application/json".into());
+        let properties =
+            BasicProperties::default().with_delivery_mode(2).with_content_type("application/json".into());
         let options = BasicPublishOptions::default();
         open.push(channel.basic_publish(exchange.into(), key.into(), options, &payload, properties).await?);
     }

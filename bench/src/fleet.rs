@@ -26,14 +26,21 @@ impl Fleet {
     /// Starts all of it, and returns when it is ready.
     pub(crate) async fn start(fsync: &'static str) -> Result<Self, Failure> {
         let servers = tokio::task::spawn_blocking(move || {
-            (millrace_servers::RabbitMq::start(&[]), millrace_servers::Redis::start(&["--appendfsync", fsync]))
+            (
+                millrace_servers::RabbitMq::start(&[]),
+                millrace_servers::Redis::start(&["--appendfsync", fsync]),
+            )
         });
         let servers = servers.await?;
         let (amqp_url, redis_url) = (servers.0.url().to_owned(), servers.1.url().to_owned());
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let program = std::env::current_exe()?.with_file_name("millrace");
         if !program.exists() {
-            return Err(format!("{} is missing: build it first with `cargo build --release`", program.display()).into());
+            return Err(format!(
+                "{} is missing: build it first with `cargo build --release`",
+                program.display()
+            )
+            .into());
         }
         let prefix = "bench".to_owned();
         let start = |arguments: &[&str]| {
@@ -75,7 +82,8 @@ impl Fleet {
     /// Starts a run of a definition, and answers its id.
     pub(crate) async fn run(&self, definition: String) -> Result<String, Failure> {
         let body = serde_json::json!({ "definition": definition });
-        let answer = self.http.post(format!("{}/api/v1/runs", self.api)).json(&body).send().await?.text().await?;
+        let answer =
+            self.http.post(format!("{}/api/v1/runs", self.api)).json(&body).send().await?.text().await?;
         let answer: Value = serde_json::from_str(&answer)?;
         answer["run_id"].as_str().map(str::to_owned).ok_or_else(|| format!("refused: {answer}").into())
     }
@@ -84,7 +92,8 @@ impl Fleet {
     pub(crate) async fn ended(&self) -> Result<usize, Failure> {
         let text = self.http.get(format!("{}/metrics", self.api)).send().await?.text().await?;
         let counts = text.lines().filter(|line| line.starts_with("millrace_task_runs_total{"));
-        let count = |line: &str| line.rsplit(' ').next().and_then(|count| count.parse::<f64>().ok()).unwrap_or(0.0);
+        let count =
+            |line: &str| line.rsplit(' ').next().and_then(|count| count.parse::<f64>().ok()).unwrap_or(0.0);
         Ok(counts.map(count).sum::<f64>() as usize)
     }
 

@@ -16,6 +16,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let number = |name: &str, default: usize| {
         let place = arguments.iter().position(|argument| argument == name);
@@ -36,7 +37,11 @@ async fn main() -> Result<(), Failure> {
     for _ in 0..rounds {
         note("raw publish-confirm-consume-ack", "msg/s", workloads::raw(&fleet, tasks).await?);
         note("no-op tasks, submitted singly over AMQP", "tasks/s", workloads::tasks(&fleet, tasks, 1).await?);
-        note("no-op tasks, in arrays of 500 over AMQP", "tasks/s", workloads::tasks(&fleet, tasks, 500).await?);
+        note(
+            "no-op tasks, in arrays of 500 over AMQP",
+            "tasks/s",
+            workloads::tasks(&fleet, tasks, 500).await?,
+        );
         let (median, p99) = workloads::latency(&fleet, 50, 200).await?;
         note("submit to start, idle, median", "ms", median);
         note("submit to start, idle, p99", "ms", p99);
@@ -51,10 +56,12 @@ async fn main() -> Result<(), Failure> {
         sorted.sort_by(f64::total_cmp);
         sorted[sorted.len() / 2]
     };
-    let raw = figures.iter().find(|figure| figure.0.starts_with("raw")).map_or(1.0, |figure| median(&figure.2));
+    let raw =
+        figures.iter().find(|figure| figure.0.starts_with("raw")).map_or(1.0, |figure| median(&figure.2));
     println!("| what | median | unit | share of raw |\n|---|---|---|---|");
     for (name, unit, values) in &figures {
-        let share = if unit.ends_with("/s") { format!("{:.2}", median(values) / raw) } else { "-".to_owned() };
+        let share =
+            if unit.ends_with("/s") { format!("{:.2}", median(values) / raw) } else { "-".to_owned() };
         println!("| {name} | {:.1} | {unit} | {share} |", median(values));
     }
     Ok(())

@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use futures_util::StreamExt;
-use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions, QueueDeleteOptions};
+use lapin::options::{
+    BasicAckOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions, QueueDeleteOptions,
+};
 use lapin::types::{AMQPValue, FieldTable};
 use serde_json::json;
 use uuid::Uuid;
@@ -25,7 +27,8 @@ pub(crate) async fn raw(fleet: &Fleet, count: usize) -> Result<f64, Failure> {
     channel.queue_declare(queue.as_str().into(), durable, arguments).await?;
     channel.basic_qos(1_000, BasicQosOptions::default()).await?;
     let options = BasicConsumeOptions::default();
-    let consumer = channel.basic_consume(queue.as_str().into(), "".into(), options, FieldTable::default()).await?;
+    let consumer =
+        channel.basic_consume(queue.as_str().into(), "".into(), options, FieldTable::default()).await?;
     let began = Instant::now();
     let publish = amqp::publish(&out, "", &queue, (0..count).map(|_| task_body()));
     let consume = async {
@@ -47,7 +50,9 @@ pub(crate) async fn raw(fleet: &Fleet, count: usize) -> Result<f64, Failure> {
 }
 
 fn task_body() -> Vec<u8> {
-    json!({"v": 1, "uses": "noop", "labels": {"pad": "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"}}).to_string().into_bytes()
+    json!({"v": 1, "uses": "noop", "labels": {"pad": "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"}})
+        .to_string()
+        .into_bytes()
 }
 
 /// No-op tasks from the first publish to the last result in the store. Tasks a second.
@@ -92,7 +97,9 @@ pub(crate) async fn latency(fleet: &Fleet, per_second: u64, count: usize) -> Res
         let Some((_, stamp)) = sent.iter().find(|(sent, _)| sent == label) else { continue };
         let run = fleet.get(&format!("/api/v1/runs/{}", run["id"].as_str().unwrap_or_default())).await?;
         let started = run["steps"][0]["started_at"].as_str().unwrap_or_default();
-        waits.push(millis_of_day(started).ok_or("a task that did not start")? - stamp.rem_euclid(86_400_000.0) + 0.5);
+        waits.push(
+            millis_of_day(started).ok_or("a task that did not start")? - stamp.rem_euclid(86_400_000.0) + 0.5,
+        );
     }
     if waits.len() < count.min(500) {
         return Err(format!("only {} of {count} tasks were found", waits.len()).into());

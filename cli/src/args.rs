@@ -21,33 +21,37 @@ pub(crate) struct Cli {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Common {
     /// Configuration file [default: millrace.toml, if there is one]
-    #[arg(long, global = true, env = "MILLRACE_CONFIG", value_name = "FILE")]
+    #[arg(long, global = true, env = "MILLRACE_CONFIG", value_name = "FILE", help_heading = "Configuration")]
     pub(crate) config: Option<PathBuf>,
     /// The producer to talk to [default: http://127.0.0.1:7070]
     #[arg(long, global = true, env = "MILLRACE_SERVER", value_name = "URL", help_heading = "Client")]
     pub(crate) server: Option<String>,
-    /// The token to show
+    /// The bearer token: a server asks for it, a client shows it
     #[arg(long, global = true, env = "MILLRACE_TOKEN", hide_env_values = true, help_heading = "Client")]
     pub(crate) token: Option<String>,
-    /// How to print results
-    #[arg(long, short, global = true, value_enum, default_value_t = Output::Table, help_heading = "Client")]
+    /// How to print results on standard output; all else goes to standard error
+    #[arg(long, short, global = true, value_enum, value_name = "FORMAT", default_value_t = Output::Table, help_heading = "Client")]
     pub(crate) output: Output,
     /// What to log, a tracing filter [default: info for servers, warn elsewhere]
-    #[arg(long, global = true, env = "MILLRACE_LOG", value_name = "FILTER")]
+    #[arg(long, global = true, env = "MILLRACE_LOG", value_name = "FILTER", help_heading = "Configuration")]
     pub(crate) log: Option<String>,
     /// How to log: text or json
-    #[arg(long, global = true, env = "MILLRACE_LOG_FORMAT", value_name = "FORMAT")]
+    #[arg(
+        long,
+        global = true,
+        env = "MILLRACE_LOG_FORMAT",
+        value_name = "FORMAT",
+        help_heading = "Configuration"
+    )]
     pub(crate) log_format: Option<String>,
 }
 
-/// How results are printed.
+/// How results are printed: for people, as one JSON document, or as one a line. (What stands above a variant would
+/// make every help text twice as long.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
-    /// For people.
     Table,
-    /// One JSON document.
     Json,
-    /// One JSON document a line.
     Jsonl,
 }
 
@@ -70,7 +74,10 @@ pub(crate) struct Servers {
 
 impl Common {
     /// The settings of flags and environment, then of the file.
-    pub(crate) fn settings(&self, servers: &Servers) -> Result<Settings, millrace_runtime::config::ConfigError> {
+    pub(crate) fn settings(
+        &self,
+        servers: &Servers,
+    ) -> Result<Settings, millrace_runtime::config::ConfigError> {
         let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
         let flags = Settings {
             amqp_url: given(&servers.amqp_url),
@@ -97,29 +104,35 @@ pub(crate) enum Command {
     Worker(WorkerArgs),
     /// Run a workflow file and wait for its end
     Run(RunArgs),
-    /// Submit an ad-hoc task
+    /// Submit an ad-hoc task, or many
     Submit(SubmitArgs),
-    /// Check workflow files
+    /// Check workflow files: all problems at once, no server needed
     Validate(FilesArgs),
     /// Store workflow files: each change is a new version
     Apply(FilesArgs),
-    /// Stored workflows
+    /// List, show, trigger, pause, resume and delete stored workflows
     #[command(subcommand, visible_alias = "workflow")]
     Workflows(WorkflowsCommand),
-    /// Runs
+    /// List, show, follow and cancel runs, and read what they printed
     #[command(subcommand)]
     Runs(RunsCommand),
-    /// Workers
+    /// List the workers
     #[command(subcommand)]
     Workers(WorkersCommand),
-    /// Queues of tasks
+    /// List the queues of tasks
     #[command(subcommand)]
     Queues(QueuesCommand),
-    /// The token of a producer
+    /// Show the token of a producer
     #[command(subcommand)]
     Token(TokenCommand),
     /// Check the configuration and whether everything can be reached
     Doctor(DoctorArgs),
+    /// Ask a producer or a worker whether it is ready: status 0 or 1, for the health checks of containers
+    Healthcheck {
+        /// Where it listens
+        #[arg(value_name = "URL", default_value = "http://127.0.0.1:7070")]
+        server: String,
+    },
     /// Print the commented default configuration
     Config,
     /// Print a completion script

@@ -14,7 +14,7 @@ pub(crate) enum Client {
     /// Somewhere, over HTTP.
     Remote { http: reqwest::Client, base: String, token: Option<String> },
     /// In this process.
-    Local(Router),
+    Local { router: Router, token: Option<String> },
 }
 
 /// An answer, read in full.
@@ -25,7 +25,9 @@ impl Client {
     pub(crate) fn remote(server: &str, token: Option<String>) -> Result<Self, CliError> {
         let base = server.trim_end_matches('/').to_owned();
         if !base.starts_with("http://") && !base.starts_with("https://") {
-            return Err(CliError::Usage(format!("MILLRACE_SERVER: {base:?} is not a URL such as http://127.0.0.1:7070")));
+            return Err(CliError::Usage(format!(
+                "MILLRACE_SERVER: {base:?} is not a URL such as http://127.0.0.1:7070"
+            )));
         }
         let http = reqwest::Client::builder()
             .no_proxy()
@@ -44,7 +46,12 @@ impl Client {
         self.call(Method::POST, path, Some(body), None).await
     }
 
-    pub(crate) async fn post_keyed(&self, path: &str, body: &Value, key: Option<&str>) -> Result<Value, CliError> {
+    pub(crate) async fn post_keyed(
+        &self,
+        path: &str,
+        body: &Value,
+        key: Option<&str>,
+    ) -> Result<Value, CliError> {
         self.call(Method::POST, path, Some(body), key).await
     }
 
@@ -52,12 +59,22 @@ impl Client {
         self.call(Method::DELETE, path, None, None).await
     }
 
-    async fn call(&self, method: Method, path: &str, body: Option<&Value>, key: Option<&str>) -> Result<Value, CliError> {
+    async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        key: Option<&str>,
+    ) -> Result<Value, CliError> {
         let (status, bytes) = match self {
-            Self::Local(router) => {
-                let mut request = Request::builder().method(method).uri(path).header(header::HOST, "localhost");
+            Self::Local { router, token } => {
+                let mut request =
+                    Request::builder().method(method).uri(path).header(header::HOST, "localhost");
                 if body.is_some() {
                     request = request.header(header::CONTENT_TYPE, "application/json");
+                }
+                if let Some(token) = token {
+                    request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
                 }
                 if let Some(key) = key {
                     request = request.header("idempotency-key", key);
@@ -91,7 +108,12 @@ impl Client {
         }
         let answer: Value = serde_json::from_slice(&bytes).unwrap_or_default();
         let message = answer["error"]["message"].as_str().map_or_else(
-            || format!("the producer answered {status}: {}", String::from_utf8_lossy(&bytes[..bytes.len().min(200)])),
+            || {
+                format!(
+                    "the producer answered {status}: {}",
+                    String::from_utf8_lossy(&bytes[..bytes.len().min(200)])
+                )
+            },
             str::to_owned,
         );
         Err(match status {

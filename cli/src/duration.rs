@@ -25,6 +25,9 @@ mod tests {
     #[test]
     fn what_took_long_is_shown_coarsely() {
         let shown = |millis| show(Duration::from_millis(millis));
-        assert_eq!([shown(12), shown(3_400), shown(125_000), shown(3_720_000)], ["12ms", "3.4s", "2m05s", "1h02m"]);
+        assert_eq!(
+            [shown(12), shown(3_400), shown(125_000), shown(3_720_000)],
+            ["12ms", "3.4s", "2m05s", "1h02m"]
+        );
     }
 }

@@ -26,6 +26,7 @@ const PREFIX: &str = "millrace";
 pub(crate) struct Embedded {
     pub(crate) producer: Producer,
     worker: Worker,
+    token: Option<String>,
     shutdown: Shutdown,
 }
 
@@ -42,18 +43,31 @@ impl Embedded {
             None => Arc::new(SqliteStore::memory()?),
         };
         let broker = Arc::new(MemoryBroker::new(PREFIX));
-        let options = millrace_producer::Options { partitions: PARTITIONS, ..millrace_producer::Options::default() };
-        let producer =
-            Producer::start(Arc::clone(&store), broker.clone(), options, false, PREFIX, access, shutdown.clone()).await?;
+        let token = access.token.clone();
+        let options = millrace_producer::Options {
+            partitions: PARTITIONS,
+            local_files: true,
+            ..millrace_producer::Options::default()
+        };
+        let producer = Producer::start(
+            Arc::clone(&store),
+            broker.clone(),
+            options,
+            false,
+            PREFIX,
+            access,
+            shutdown.clone(),
+        )
+        .await?;
         let options = worker_options(execution, vec![PoolName::default()])?;
         let worker = Worker::start(store, broker, options, shutdown.clone());
         producer.ready().await;
-        Ok(Self { producer, worker, shutdown })
+        Ok(Self { producer, worker, token, shutdown })
     }
 
     /// A client of it.
     pub(crate) fn client(&self) -> Client {
-        Client::Local(self.producer.router())
+        Client::Local { router: self.producer.router(), token: self.token.clone() }
     }
 
     /// Ends it: tasks under way are killed and handed back after their grace.
@@ -76,11 +90,15 @@ pub(crate) fn worker_options(
 ) -> Result<millrace_worker::Options, CliError> {
     let session = SessionId(Uuid::new_v4());
     let work_dir = match &execution.work_dir {
-        Some(dir) => dir.canonicalize().map_err(|e| CliError::Usage(format!("--work-dir: {}: {e}", dir.display())))?,
+        Some(dir) => {
+            dir.canonicalize().map_err(|e| CliError::Usage(format!("--work-dir: {}: {e}", dir.display())))?
+        }
         None => std::env::current_dir()?,
     };
     let mut settings = millrace_worker::settings::Settings::new(work_dir, session);
     settings.pass_env.clone_from(&execution.pass_env);
+    // Tasks run as the same user: /proc must not show them this process's environment, with its passwords.
+    nix::sys::prctl::set_dumpable(false).map_err(CliError::failed)?;
     let program = std::env::current_exe()?;
     let guardian = millrace_worker::guardian::Guardian::start(program, ["guardian"], session)
         .map_err(|e| CliError::Failed(format!("the guardian process cannot be started: {e}")))?;

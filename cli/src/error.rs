@@ -22,8 +22,8 @@ pub(crate) enum CliError {
     #[error("{0}")]
     TimedOut(String),
     /// Ctrl-C.
-    #[error("interrupted")]
-    Interrupted,
+    #[error("{0}")]
+    Interrupted(String),
 }
 
 impl CliError {
@@ -36,7 +36,7 @@ impl CliError {
             Self::Unauthorized(_) => 4,
             Self::NotFound(_) => 5,
             Self::TimedOut(_) => 124,
-            Self::Interrupted => 130,
+            Self::Interrupted(_) => 130,
         }
     }
 

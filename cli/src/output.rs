@@ -41,19 +41,41 @@ fn table(rows: &[Value], columns: &[(&str, &str)]) {
         })
         .collect();
     let print = |row: Vec<String>| {
-        let padded: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        let padded: Vec<String> =
+            row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
         line(padded.join("  ").trim_end());
     };
     print(columns.iter().map(|(title, _)| (*title).to_owned()).collect());
     cells.into_iter().for_each(print);
 }
 
+/// An instant without its milliseconds; any other text as it is.
+fn seconds(text: &str) -> String {
+    match text.parse::<jiff::Timestamp>() {
+        Ok(_) if text.len() == 24 => format!("{}Z", &text[..19]),
+        _ => text.to_owned(),
+    }
+}
+
 /// A value in a table.
 fn cell(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
-        Value::String(text) => text.replace('\n', " "),
+        Value::String(text) => seconds(text).replace('\n', " "),
         Value::Array(parts) => parts.iter().map(cell).collect::<Vec<_>>().join(", "),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_cell_is_one_line_and_an_instant_is_shown_to_the_second() {
+        let cells =
+            [json!("2026-11-22T00:00:00.123Z"), json!("a\nb"), json!(["x", "y"]), Value::Null, json!(7)];
+        assert_eq!(cells.map(|value| cell(&value)), ["2026-11-22T00:00:00Z", "a b", "x, y", "-", "7"]);
     }
 }

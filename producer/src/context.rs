@@ -23,6 +23,9 @@ pub struct Options {
     pub keep_runs: usize,
     /// How long this producer holds its partitions without renewing.
     pub lease: Duration,
+    /// Do the workers see the files of those who submit? Then the folder that a definition came from counts. Only
+    /// when all is one machine.
+    pub local_files: bool,
 }
 
 impl Default for Options {
@@ -32,6 +35,7 @@ impl Default for Options {
             retention: Duration::from_secs(7 * 24 * 3600),
             keep_runs: 20_000,
             lease: Duration::from_secs(8),
+            local_files: false,
         }
     }
 }

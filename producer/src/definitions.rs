@@ -85,9 +85,9 @@ impl Definitions {
                 .to_workflow()
                 .map(Arc::new)
                 .map_err(|e| DefinitionError::Unreadable(WorkflowName::adhoc(), e.message)),
-            Source::Inline(source) => {
-                parse_one(source).map(Arc::new).map_err(|e| DefinitionError::Unreadable(WorkflowName::adhoc(), e))
-            }
+            Source::Inline(source) => parse_one(source)
+                .map(Arc::new)
+                .map_err(|e| DefinitionError::Unreadable(WorkflowName::adhoc(), e)),
         }
     }
 
@@ -111,7 +111,12 @@ impl Definitions {
     }
 
     /// Parses a version, unless that was done before.
-    fn parse(&self, workflow: &WorkflowName, version: u32, source: &str) -> Result<Arc<Workflow>, DefinitionError> {
+    fn parse(
+        &self,
+        workflow: &WorkflowName,
+        version: u32,
+        source: &str,
+    ) -> Result<Arc<Workflow>, DefinitionError> {
         if let Some(parsed) = self.cached(workflow, version) {
             return Ok(parsed);
         }
@@ -138,7 +143,8 @@ impl Definitions {
 
 /// Parses a source that holds one document.
 fn parse_one(source: &str) -> Result<Workflow, String> {
-    let mut parsed = definition::parse(source, "stored definition").map_err(|problems| problems.to_string())?;
+    let mut parsed =
+        definition::parse(source, "stored definition").map_err(|problems| problems.to_string())?;
     match parsed.pop() {
         Some(one) if parsed.is_empty() => Ok(one.workflow),
         _ => Err("expected one workflow".to_owned()),

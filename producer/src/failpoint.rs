@@ -28,7 +28,10 @@ mod armed {
 }
 
 /// The process has come to `point`.
-#[cfg_attr(not(debug_assertions), expect(unused_variables, reason = "only builds with debug assertions look"))]
+#[cfg_attr(
+    not(debug_assertions),
+    expect(unused_variables, reason = "only builds with debug assertions look")
+)]
 pub(crate) fn pass(point: &str) {
     #[cfg(debug_assertions)]
     armed::pass(point);

@@ -26,7 +26,9 @@ const ASK_AGAIN: Duration = Duration::from_secs(5);
 
 /// Nobody could do it in time. Nothing is known of whether it was done: the same with the same key is safe.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
-#[error("no producer could take this in time; try again (with the same idempotency key nothing is done twice)")]
+#[error(
+    "no producer could take this in time; try again (with the same idempotency key nothing is done twice)"
+)]
 pub(crate) struct Unavailable;
 
 /// The way in.
@@ -122,7 +124,8 @@ impl Gateway {
             let indexes: Vec<usize> = local.iter().map(|(index, _)| *index).collect();
             for (part, (_, submit)) in local.into_iter().enumerate() {
                 let what = What::Submit(Box::new(submit));
-                self.post(Work { what, delivery: None, answer: Answer::Part(Arc::clone(&gather), part) }).await;
+                self.post(Work { what, delivery: None, answer: Answer::Part(Arc::clone(&gather), part) })
+                    .await;
             }
             drop(gather);
             match tokio::time::timeout(PATIENCE, receiver).await {
@@ -150,7 +153,8 @@ impl Gateway {
         let home = PartitionId::home_of(&workflow.name, self.context.partitions);
         let body = || InboxBody::Apply { source: source.clone(), base_dir: base_dir.clone() };
         let what = || {
-            let apply = Apply { workflow: workflow.clone(), source: source.clone(), base_dir: base_dir.clone() };
+            let apply =
+                Apply { workflow: workflow.clone(), source: source.clone(), base_dir: base_dir.clone() };
             What::Apply(Box::new(apply))
         };
         self.ask(Some(home), what, body).await
@@ -212,7 +216,8 @@ impl Gateway {
         let (sender, receiver) = oneshot::channel();
         self.waiting.lock().ok()?.insert(key.clone(), sender);
         let queue = Queue::Inbox(partition.0);
-        let mut message = Outgoing::new(Route::Queue(queue.clone()), serde_json::to_vec(&Inbox::new(body)).ok()?);
+        let mut message =
+            Outgoing::new(Route::Queue(queue.clone()), serde_json::to_vec(&Inbox::new(body)).ok()?);
         message.properties.reply_to = Some(self.reply_to.clone());
         message.properties.correlation_id = Some(key.clone());
         let sent = async {
@@ -245,9 +250,10 @@ pub(crate) fn keyed(submission: Submission, trigger: Trigger, partitions: u16) -
     Submit { submission, run: Some(run), trigger, digest: Some(digest) }
 }
 
-/// A digest of a submission's body.
+/// A digest of what a submission asks for: a repeated request may be part of another trace.
 pub(crate) fn digest_of(submission: &Submission) -> String {
-    let bytes = serde_json::to_vec(submission).unwrap_or_default();
+    let asked = Submission { traceparent: None, ..submission.clone() };
+    let bytes = serde_json::to_vec(&asked).unwrap_or_default();
     Sha256::digest(bytes).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 

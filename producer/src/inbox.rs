@@ -34,7 +34,8 @@ impl Inboxes {
     /// Begins to consume the inbox of a partition.
     pub(crate) fn open(&mut self, partition: PartitionId) {
         let stop = self.context.shutdown.child();
-        let task = tokio::spawn(consume(Arc::clone(&self.context), self.mailbox.clone(), partition, stop.clone()));
+        let task =
+            tokio::spawn(consume(Arc::clone(&self.context), self.mailbox.clone(), partition, stop.clone()));
         self.open.insert(partition, (stop, task));
     }
 
@@ -48,7 +49,12 @@ impl Inboxes {
 }
 
 /// Consumes one inbox for as long as the partition is ours, through all losses of the connection.
-async fn consume(context: Arc<Context>, mailbox: mpsc::Sender<Input>, partition: PartitionId, stop: Shutdown) {
+async fn consume(
+    context: Arc<Context>,
+    mailbox: mpsc::Sender<Input>,
+    partition: PartitionId,
+    stop: Shutdown,
+) {
     let queue = Queue::Inbox(partition.0);
     while !stop.has_begun() {
         let consumer = async {

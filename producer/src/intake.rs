@@ -63,7 +63,12 @@ pub(crate) async fn run(context: Arc<Context>, gateway: Arc<Gateway>) {
 }
 
 /// One message: a submission, an array of them, or something that is neither.
-async fn accept(context: &Arc<Context>, gateway: &Arc<Gateway>, forwarded: &Arc<Semaphore>, delivery: Delivery) {
+async fn accept(
+    context: &Arc<Context>,
+    gateway: &Arc<Gateway>,
+    forwarded: &Arc<Semaphore>,
+    delivery: Delivery,
+) {
     let is_array = delivery.payload.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
     let mut parsed = match Submission::parse(&delivery.payload) {
         Ok(parsed) => parsed,
@@ -112,7 +117,8 @@ async fn accept_array(
     delivery: Delivery,
     parsed: Vec<Result<Submission, SubmissionError>>,
 ) {
-    let reply_to = delivery.properties.reply_to.clone().map(|to| (to, delivery.properties.correlation_id.clone()));
+    let reply_to =
+        delivery.properties.reply_to.clone().map(|to| (to, delivery.properties.correlation_id.clone()));
     let whole = (delivery.payload.clone(), delivery.properties.clone());
     let gather = Gather::new(parsed.len(), Some(delivery), reply_to, None);
     let mut messages = Vec::new();
@@ -122,9 +128,12 @@ async fn accept_array(
                 let submit = keyed(submission, Trigger::Message, context.partitions);
                 if gateway.is_here(submit.run.map(RunId::partition)) {
                     let what = What::Submit(Box::new(submit));
-                    gateway.post(Work { what, delivery: None, answer: Answer::Part(Arc::clone(&gather), index) }).await;
+                    gateway
+                        .post(Work { what, delivery: None, answer: Answer::Part(Arc::clone(&gather), index) })
+                        .await;
                 } else {
-                    let (context, gateway, gather) = (Arc::clone(context), Arc::clone(gateway), Arc::clone(&gather));
+                    let (context, gateway, gather) =
+                        (Arc::clone(context), Arc::clone(gateway), Arc::clone(&gather));
                     tokio::spawn(async move {
                         if let Ok(reply) = gateway.submit(submit.submission, Trigger::Message).await {
                             let mut messages = Vec::new();

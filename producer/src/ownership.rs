@@ -72,7 +72,8 @@ impl Ownership {
             .filter(|partition| owner_of(*partition, &live) == Some(context.id))
             .collect();
         self.renew(ttl).await?;
-        let unwanted: Vec<_> = self.held.keys().copied().filter(|partition| !wanted.contains(partition)).collect();
+        let unwanted: Vec<_> =
+            self.held.keys().copied().filter(|partition| !wanted.contains(partition)).collect();
         self.give_back(&unwanted).await?;
         let missing: Vec<_> = wanted.iter().copied().filter(|p| !self.held.contains_key(p)).collect();
         self.take(&missing, ttl).await?;
@@ -152,7 +153,9 @@ impl Ownership {
         });
         match given.await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "partitions could not be given back; they lapse by themselves"),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "partitions could not be given back; they lapse by themselves");
+            }
             Err(_) => tracing::warn!("partitions could not be given back in time; they lapse by themselves"),
         }
     }

@@ -17,7 +17,7 @@ use crate::context::{Context, Options};
 use crate::definitions::Definitions;
 use crate::gateway::Gateway;
 use crate::inbox::Inboxes;
-use crate::ownership::{Ownership, OwnedSet};
+use crate::ownership::{OwnedSet, Ownership};
 use crate::partition::actor::Actor;
 use crate::{expiry, intake};
 
@@ -28,7 +28,9 @@ const MAILBOX: usize = 8_192;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The cluster was founded with another number of partitions.
-    #[error("this cluster has {have} partitions, but MILLRACE_PARTITIONS says {want}; the number is fixed when a cluster is created: unset it, or use another prefix")]
+    #[error(
+        "this cluster has {have} partitions, but MILLRACE_PARTITIONS says {want}; the number is fixed when a cluster is created: unset it, or use another prefix"
+    )]
     Partitions {
         /// What it has.
         have: u16,
@@ -129,7 +131,10 @@ impl Producer {
 pub async fn bind(address: SocketAddr) -> Result<tokio::net::TcpListener, Error> {
     tokio::net::TcpListener::bind(address).await.map_err(|error| {
         let why = match error.kind() {
-            std::io::ErrorKind::AddrInUse => "the port is in use; stop what uses it, or choose another with --listen or MILLRACE_LISTEN".to_owned(),
+            std::io::ErrorKind::AddrInUse => {
+                "the port is in use; stop what uses it, or choose another with --listen or MILLRACE_LISTEN"
+                    .to_owned()
+            }
             _ => error.to_string(),
         };
         Error::Listen { address, why }

@@ -58,8 +58,11 @@ impl SessionWatch {
 
     /// Was this session watched unrenewed for a lease? Asking about one that was never seen begins to watch it.
     pub(crate) fn is_over(&mut self, session: SessionId, now: Instant) -> bool {
-        let seen =
-            self.seen.entry(session).or_insert_with(|| Seen { count: None, since: now, host: "unknown".to_owned() });
+        let seen = self.seen.entry(session).or_insert_with(|| Seen {
+            count: None,
+            since: now,
+            host: "unknown".to_owned(),
+        });
         now.duration_since(seen.since) >= Duration::from_millis(SESSION_LEASE_MS) + MARGIN
     }
 
@@ -91,7 +94,13 @@ mod tests {
     }
 
     /// Watches for `seconds`, once a second; the count rises while `renews` says so.
-    fn watch(watch: &mut SessionWatch, id: SessionId, start: Instant, seconds: std::ops::Range<u64>, alive: bool) -> bool {
+    fn watch(
+        watch: &mut SessionWatch,
+        id: SessionId,
+        start: Instant,
+        seconds: std::ops::Range<u64>,
+        alive: bool,
+    ) -> bool {
         let mut over = false;
         for second in seconds {
             let now = start + Duration::from_secs(second);

@@ -11,7 +11,7 @@
 //! by its processes, its API and its messages. No crate of the product is used here, and nothing is simulated.
 //! A harness fails where it stands: what a test needs and does not get is a panic that says what was seen last.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails where it stands")]
+#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
 mod amqp;
 mod api;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millrace_broker::{Broker, Queue};
-use millrace_domain::message::{Control, ControlBody};
 use millrace_domain::SessionId;
+use millrace_domain::message::{Control, ControlBody};
 use millrace_runtime::Shutdown;
 
 use crate::running::Running;
@@ -15,7 +15,12 @@ use crate::stop::StopReason;
 const PREFETCH: u16 = 100;
 
 /// Listens until `ended`. What is missed while the connection is down is told again by the run's owner.
-pub(crate) async fn listen(broker: Arc<dyn Broker>, session: SessionId, running: Arc<Running>, ended: Shutdown) {
+pub(crate) async fn listen(
+    broker: Arc<dyn Broker>,
+    session: SessionId,
+    running: Arc<Running>,
+    ended: Shutdown,
+) {
     let queue = Queue::Control(session.0);
     while !ended.has_begun() {
         let consumer = async {

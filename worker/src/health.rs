@@ -12,7 +12,12 @@ use millrace_runtime::{Shutdown, telemetry};
 use tokio::sync::watch;
 
 /// Serves until `ended`.
-pub(crate) async fn serve(address: SocketAddr, broker: Arc<dyn Broker>, alive: watch::Receiver<bool>, ended: Shutdown) {
+pub(crate) async fn serve(
+    address: SocketAddr,
+    broker: Arc<dyn Broker>,
+    alive: watch::Receiver<bool>,
+    ended: Shutdown,
+) {
     let listener = match tokio::net::TcpListener::bind(address).await {
         Ok(listener) => listener,
         Err(error) => {

@@ -113,7 +113,8 @@ async fn report(broker: Arc<dyn Broker>, reports: Vec<Report>) -> Vec<bool> {
         if by_partition.is_empty() {
             return confirmed;
         }
-        let messages = by_partition.iter().map(|(partition, indexes)| message(*partition, indexes, &reports)).collect();
+        let messages =
+            by_partition.iter().map(|(partition, indexes)| message(*partition, indexes, &reports)).collect();
         for (indexes, result) in by_partition.values().zip(broker.publish(messages).await) {
             match result {
                 Ok(()) => indexes.iter().for_each(|index| confirmed[*index] = true),

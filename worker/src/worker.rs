@@ -61,7 +61,12 @@ pub struct Worker {
 
 impl Worker {
     /// Starts a worker. It works as soon as broker and store answer, and through their absences.
-    pub fn start(store: Arc<dyn Store>, broker: Arc<dyn Broker>, options: Options, shutdown: Shutdown) -> Self {
+    pub fn start(
+        store: Arc<dyn Store>,
+        broker: Arc<dyn Broker>,
+        options: Options,
+        shutdown: Shutdown,
+    ) -> Self {
         let Options { pools, slots, labels, host, grace, listen, settings } = options;
         // What happens before the first scrape counts as well.
         let _ = telemetry::metrics_handle();
@@ -142,7 +147,11 @@ impl Worker {
 fn shares(pools: &[PoolName], slots: u32) -> Vec<(PoolName, u32)> {
     let count = u32::try_from(pools.len()).unwrap_or(u32::MAX).max(1);
     let (each, over) = (slots / count, slots % count);
-    pools.iter().zip(0..).map(|(pool, place)| (pool.clone(), (each + u32::from(place < over)).max(1))).collect()
+    pools
+        .iter()
+        .zip(0..)
+        .map(|(pool, place)| (pool.clone(), (each + u32::from(place < over)).max(1)))
+        .collect()
 }
 
 #[cfg(test)]

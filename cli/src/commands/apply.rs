@@ -13,29 +13,27 @@ use crate::output;
 /// Stores files, all of them or, when one has a problem, none.
 pub(crate) async fn run(common: Common, args: FilesArgs) -> Result<(), CliError> {
     let client = super::client(&common)?;
-    let applied = apply(&client, &args.files, false).await?;
+    let applied = apply(&client, &args.files).await?;
     output::list(common.output, &applied, &[("NAME", "name"), ("VERSION", "version"), ("CHANGE", "change")]);
     Ok(())
 }
 
-/// Stores files. On this machine (`here`), their shell steps start in the files' own directories.
-pub(crate) async fn apply(client: &Client, files: &[PathBuf], here: bool) -> Result<Vec<Value>, CliError> {
+/// Stores files.
+pub(crate) async fn apply(client: &Client, files: &[PathBuf]) -> Result<Vec<Value>, CliError> {
     for file in files {
         validate::load(file)?;
     }
     let mut applied = Vec::new();
     for file in files {
-        applied.extend(apply_one(client, file, here).await?);
+        applied.extend(apply_one(client, file).await?);
     }
     Ok(applied)
 }
 
-async fn apply_one(client: &Client, file: &Path, here: bool) -> Result<Vec<Value>, CliError> {
+async fn apply_one(client: &Client, file: &Path) -> Result<Vec<Value>, CliError> {
     let definition = std::fs::read_to_string(file)?;
-    let mut body = json!({"definition": definition, "file": file.display().to_string()});
-    if here {
-        body["base_dir"] = validate::base_dir(file).into();
-    }
+    let base_dir = validate::base_dir(file);
+    let body = json!({"definition": definition, "file": file.display().to_string(), "base_dir": base_dir});
     let mut answer = client.post("/api/v1/workflows", &body).await?;
     let mut rows = match answer["workflows"].take() {
         Value::Array(rows) => rows,

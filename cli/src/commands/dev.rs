@@ -28,12 +28,13 @@ pub(crate) async fn run(common: Common, args: DevArgs) -> Result<(), CliError> {
     let front = millrace_producer::api::Front::default();
     front.open(embedded.producer.router());
     let serving = tokio::spawn(millrace_producer::api::serve(listener, front, shutdown.clone()));
-    let applied = apply::apply(&embedded.client(), &args.files, true).await;
+    let applied = apply::apply(&embedded.client(), &args.files).await;
     match &applied {
         Ok(applied) => {
             eprintln!("millrace dev: http://{address}, state in {}", args.data.display());
             for row in applied {
-                let (name, change) = (row["name"].as_str().unwrap_or_default(), row["change"].as_str().unwrap_or_default());
+                let (name, change) =
+                    (row["name"].as_str().unwrap_or_default(), row["change"].as_str().unwrap_or_default());
                 eprintln!("  workflow {name}, version {} ({change})", row["version"]);
             }
             eprintln!("  try: millrace submit --follow -- echo hello");

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use millrace_broker::Broker;
 use millrace_runtime::config::Settings;
 use millrace_runtime::secret::mask_url;
+use millrace_store::Store;
 use serde_json::{Value, json};
 
 use crate::args::{Common, DoctorArgs, Output};
@@ -18,8 +20,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) async fn run(common: Common, args: DoctorArgs) -> Result<(), CliError> {
     let settings = common.settings(&args.servers)?;
     let mut findings = vec![shell(), temporary()];
-    findings.extend(servers(&settings).await);
-    findings.push(producer(&common, &settings).await);
+    let (servers, producer) = tokio::join!(servers(&settings), producer(&common, &settings));
+    findings.extend(servers);
+    findings.push(producer);
     let wrong = findings.iter().filter(|finding| finding["ok"] == false).count();
     if common.output == Output::Table {
         for finding in &findings {
@@ -45,19 +48,28 @@ fn finding(check: &str, result: Result<String, String>) -> Value {
 
 fn shell() -> Value {
     let run = std::process::Command::new("sh").args(["-e", "-c", "exit 0"]).status();
-    finding("shell", match run {
-        Ok(status) if status.success() => Ok("sh runs scripts".to_owned()),
-        Ok(status) => Err(format!("sh ended with {status}")),
-        Err(error) => Err(format!("sh cannot be run: {error}; shell tasks need it")),
-    })
+    finding(
+        "shell",
+        match run {
+            Ok(status) if status.success() => Ok("sh runs scripts".to_owned()),
+            Ok(status) => Err(format!("sh ended with {status}")),
+            Err(error) => Err(format!("sh cannot be run: {error}; shell tasks need it")),
+        },
+    )
 }
 
 fn temporary() -> Value {
     let folder = std::env::temp_dir();
-    finding("temp", match tempfile::tempdir() {
-        Ok(_) => Ok(format!("{} can be written", folder.display())),
-        Err(error) => Err(format!("{} cannot be written: {error}; tasks need it for their outputs", folder.display())),
-    })
+    finding(
+        "temp",
+        match tempfile::tempdir() {
+            Ok(_) => Ok(format!("{} can be written", folder.display())),
+            Err(error) => Err(format!(
+                "{} cannot be written: {error}; tasks need it for their outputs",
+                folder.display()
+            )),
+        },
+    )
 }
 
 async fn servers(settings: &Settings) -> Vec<Value> {
@@ -65,47 +77,68 @@ async fn servers(settings: &Settings) -> Vec<Value> {
         (Ok(amqp), Ok(redis)) => (mask_url(&amqp), mask_url(&redis)),
         (amqp, redis) => {
             let wrong = [("broker", amqp), ("store", redis)];
-            return wrong.into_iter().filter_map(|(name, r)| r.err().map(|e| finding(name, Err(e.to_string())))).collect();
+            return wrong
+                .into_iter()
+                .filter_map(|(name, r)| r.err().map(|e| finding(name, Err(e.to_string()))))
+                .collect();
         }
     };
     let (store, broker) = match serve::servers(settings, "doctor").await {
         Ok(servers) => servers,
         Err(error) => return vec![finding("servers", Err(error.to_string()))],
     };
+    let findings = tokio::join!(broker_finding(&*broker, &amqp), store_finding(&*store, &redis));
+    broker.close().await;
+    vec![finding("broker", findings.0), finding("store", findings.1)]
+}
+
+async fn broker_finding(broker: &dyn Broker, amqp: &str) -> Result<String, String> {
     let mut ready = broker.ready();
-    let connected = tokio::time::timeout(PATIENCE, ready.wait_for(|ready| *ready)).await.is_ok_and(|r| r.is_ok());
-    let broker_finding = match connected {
-        true => Ok(format!("{amqp} answers")),
-        false => Err(format!("{amqp} does not answer within {} s; is RabbitMQ up, and is MILLRACE_AMQP_URL right?", PATIENCE.as_secs())),
-    };
+    match tokio::time::timeout(PATIENCE, ready.wait_for(|ready| *ready)).await {
+        Ok(Ok(_)) => Ok(format!("{amqp} answers")),
+        _ => Err(format!(
+            "{amqp} does not answer within {} s; is RabbitMQ up, and is MILLRACE_AMQP_URL right? (a fleet needs it, \
+             `millrace dev` and `millrace run` do not)",
+            PATIENCE.as_secs()
+        )),
+    }
+}
+
+async fn store_finding(store: &dyn Store, redis: &str) -> Result<String, String> {
     let deadline = tokio::time::Instant::now() + PATIENCE;
-    let store_finding = loop {
+    loop {
         match store.now().await {
             Ok(now) => {
                 let skew = now.as_millis() - millrace_runtime::clock::wall_millis();
                 break Ok(format!("{redis} answers; its clock is {skew} ms from ours"));
             }
-            Err(error @ (millrace_store::StoreError::Unsafe(_) | millrace_store::StoreError::Configuration(_))) => {
+            Err(
+                error
+                @ (millrace_store::StoreError::Unsafe(_) | millrace_store::StoreError::Configuration(_)),
+            ) => {
                 break Err(error.to_string());
             }
             Err(error) if tokio::time::Instant::now() > deadline => {
-                break Err(format!("{error}; is Redis up, and is MILLRACE_REDIS_URL right?"));
+                break Err(format!(
+                    "{error}; is Redis up, and is MILLRACE_REDIS_URL right? (as for the broker)"
+                ));
             }
             Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
         }
-    };
-    broker.close().await;
-    vec![finding("broker", broker_finding), finding("store", store_finding)]
+    }
 }
 
 async fn producer(common: &Common, settings: &Settings) -> Value {
     let server = settings.server.clone().unwrap_or_else(|| "http://127.0.0.1:7070".to_owned());
     let asked = async { super::client(common)?.get("/api/v1/workers").await };
-    finding("producer", match asked.await {
-        Ok(answer) => {
-            let count = answer["workers"].as_array().map_or(0, Vec::len);
-            Ok(format!("{server} answers; {count} workers"))
-        }
-        Err(error) => Err(error.to_string()),
-    })
+    finding(
+        "producer",
+        match asked.await {
+            Ok(answer) => {
+                let count = answer["workers"].as_array().map_or(0, Vec::len);
+                Ok(format!("{server} answers; {count} workers"))
+            }
+            Err(error) => Err(error.to_string()),
+        },
+    )
 }

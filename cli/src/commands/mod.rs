@@ -4,6 +4,7 @@ mod apply;
 mod dev;
 mod doctor;
 mod fleet;
+mod healthcheck;
 mod params;
 mod run;
 mod runs;
@@ -41,17 +42,22 @@ pub(crate) fn run(cli: Cli) -> Result<(), CliError> {
         }
         Command::Validate(args) => validate::run(&common, &args),
         Command::Token(command) => token::run(&common, &command),
-        Command::Dev(args) => block_on(&common, "warn,millrace=info", dev::run(common.clone(), args)),
-        Command::Producer(args) => block_on(&common, "info", serve::producer(common.clone(), args)),
-        Command::Worker(args) => block_on(&common, "info", serve::worker(common.clone(), args)),
-        Command::Run(args) => block_on(&common, "warn", run::run(common.clone(), args)),
-        Command::Submit(args) => block_on(&common, "warn", submit::run(common.clone(), args)),
-        Command::Apply(args) => block_on(&common, "warn", apply::run(common.clone(), args)),
-        Command::Workflows(command) => block_on(&common, "warn", workflows::run(common.clone(), command)),
-        Command::Runs(command) => block_on(&common, "warn", runs::run(common.clone(), command)),
-        Command::Workers(_) => block_on(&common, "warn", fleet::workers(common.clone())),
-        Command::Queues(_) => block_on(&common, "warn", fleet::queues(common.clone())),
-        Command::Doctor(args) => block_on(&common, "error", doctor::run(common.clone(), args)),
+        Command::Healthcheck { server } => healthcheck::run(&server),
+        Command::Dev(args) => {
+            block_on(&common, "warn,lapin=off,millrace=info", dev::run(common.clone(), args))
+        }
+        Command::Producer(args) => block_on(&common, "info,lapin=off", serve::producer(common.clone(), args)),
+        Command::Worker(args) => block_on(&common, "info,lapin=off", serve::worker(common.clone(), args)),
+        Command::Run(args) => block_on(&common, "warn,lapin=off", run::run(common.clone(), args)),
+        Command::Submit(args) => block_on(&common, "warn,lapin=off", submit::run(common.clone(), args)),
+        Command::Apply(args) => block_on(&common, "warn,lapin=off", apply::run(common.clone(), args)),
+        Command::Workflows(command) => {
+            block_on(&common, "warn,lapin=off", workflows::run(common.clone(), command))
+        }
+        Command::Runs(command) => block_on(&common, "warn,lapin=off", runs::run(common.clone(), command)),
+        Command::Workers(_) => block_on(&common, "warn,lapin=off", fleet::workers(common.clone())),
+        Command::Queues(_) => block_on(&common, "warn,lapin=off", fleet::queues(common.clone())),
+        Command::Doctor(args) => block_on(&common, "off", doctor::run(common.clone(), args)),
     }
 }
 
@@ -65,7 +71,9 @@ fn block_on(
     let format = match settings.log_format.as_deref() {
         None | Some("text") => LogFormat::Text,
         Some("json") => LogFormat::Json,
-        Some(other) => return Err(CliError::Usage(format!("MILLRACE_LOG_FORMAT: {other:?}: expected text or json"))),
+        Some(other) => {
+            return Err(CliError::Usage(format!("MILLRACE_LOG_FORMAT: {other:?}: expected text or json")));
+        }
     };
     telemetry::init_logs(settings.log.as_deref().unwrap_or(default_log), format).map_err(CliError::Usage)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("millrace").build()?;

@@ -1,38 +1,70 @@
 //! `run`: a run of a file, here and now, or on a named producer.
 
+use std::time::Duration;
+
 use millrace_domain::definition::Parsed;
 use millrace_producer::Access;
 use millrace_runtime::Shutdown;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::args::{Common, RunArgs, Servers};
-use crate::client::Client;
+use crate::client::{Client, segment};
 use crate::commands::{params, validate};
 use crate::embedded::Embedded;
 use crate::error::CliError;
 use crate::render;
+
+/// How long the tasks of a run that nobody waits for any more may take to end.
+const STOP_BOUND: Duration = Duration::from_secs(5);
 
 /// Starts a run of a file and waits for its end.
 pub(crate) async fn run(common: Common, args: RunArgs) -> Result<(), CliError> {
     let settings = common.settings(&Servers::default())?;
     let parsed = pick(validate::load(&args.file)?, args.workflow.as_deref())?;
     let params = params::typed(&args.params, &parsed.workflow)?;
-    let mut body = json!({"definition": parsed.source, "params": params});
+    let base_dir = validate::base_dir(&args.file);
+    let body = json!({"definition": parsed.source, "params": params, "base_dir": base_dir});
     if let Some(client) = super::named_client(&settings)? {
-        return start(&client, &common, &args, &body).await;
+        let id = start(&client, &body).await?;
+        return render::wait(&client, &id, common.output, args.follow, args.wait_timeout).await;
     }
-    body["base_dir"] = validate::base_dir(&args.file).into();
     let shutdown = Shutdown::new();
     let embedded = Embedded::start(None, Access::default(), &args.execution, shutdown).await?;
-    let result = start(&embedded.client(), &common, &args, &body).await;
-    embedded.finish().await;
-    result
+    let client = embedded.client();
+    let result = match start(&client, &body).await {
+        Ok(id) => render::wait(&client, &id, common.output, args.follow, args.wait_timeout)
+            .await
+            .map_err(|error| (error, Some(id))),
+        Err(error) => Err((error, None)),
+    };
+    let ending = async {
+        // It ends with this process, so its tasks are asked to end now.
+        if let Err((CliError::Interrupted(_) | CliError::TimedOut(_), Some(id))) = &result {
+            let _ = tokio::time::timeout(STOP_BOUND, stop(&client, id)).await;
+        }
+        embedded.finish().await;
+    };
+    tokio::select! {
+        () = ending => result.map_err(|(error, _)| error),
+        // Not again: the guardian kills what is left.
+        _ = tokio::signal::ctrl_c() => Err(CliError::Interrupted("interrupted twice".to_owned())),
+    }
 }
 
-async fn start(client: &Client, common: &Common, args: &RunArgs, body: &serde_json::Value) -> Result<(), CliError> {
+/// Starts a run, and answers its id.
+async fn start(client: &Client, body: &Value) -> Result<String, CliError> {
     let answer = client.post("/api/v1/runs", body).await?;
-    let id = answer["run_id"].as_str().unwrap_or_default();
-    render::wait(client, id, common.output, args.follow, args.wait_timeout).await
+    Ok(answer["run_id"].as_str().unwrap_or_default().to_owned())
+}
+
+/// Cancels a run, and waits for its end.
+async fn stop(client: &Client, id: &str) -> Result<(), CliError> {
+    let path = format!("/api/v1/runs/{}", segment(id));
+    client.post(&format!("{path}/cancel"), &json!({})).await?;
+    while !render::has_ended(&client.get(&path).await?) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Ok(())
 }
 
 /// The workflow to run.
@@ -45,6 +77,9 @@ fn pick(mut parsed: Vec<Parsed>, name: Option<&str>) -> Result<Parsed, CliError>
     };
     match place {
         Some(place) => Ok(parsed.swap_remove(place)),
-        None => Err(CliError::Usage(format!("the file has the workflows {}: name one with --workflow", names.join(", ")))),
+        None => Err(CliError::Usage(format!(
+            "the file has the workflows {}: name one with --workflow",
+            names.join(", ")
+        ))),
     }
 }

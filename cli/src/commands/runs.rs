@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use crate::args::{Common, Output, RunsCommand};
 use crate::client::{Client, segment};
 use crate::error::CliError;
-use crate::{output, render};
+use crate::output;
+use crate::render::{self, Lines};
 
 /// Runs the command.
 pub(crate) async fn run(common: Common, command: RunsCommand) -> Result<(), CliError> {
@@ -17,7 +18,8 @@ pub(crate) async fn run(common: Common, command: RunsCommand) -> Result<(), CliE
         RunsCommand::List { workflow, state, limit } => list(&client, &common, workflow, state, limit).await,
         RunsCommand::Get { id } => {
             let run = client.get(&path(&id)).await?;
-            output::one(common.output, &run, &render::tree(&run, false).join("\n"));
+            let shown = render::run_in_full(&run, render::Style::of_stdout());
+            output::one(common.output, &run, &shown.join("\n"));
             Ok(())
         }
         RunsCommand::Watch { id } => render::wait(&client, &id, common.output, true, None).await,
@@ -61,8 +63,13 @@ async fn list(
             break;
         }
     }
-    let columns =
-        [("ID", "id"), ("WORKFLOW", "workflow"), ("STATE", "state"), ("CREATED", "created_at"), ("REASON", "reason")];
+    let columns = [
+        ("ID", "id"),
+        ("WORKFLOW", "workflow"),
+        ("STATE", "state"),
+        ("CREATED", "created_at"),
+        ("REASON", "reason"),
+    ];
     output::list(common.output, &runs, &columns);
     Ok(())
 }
@@ -76,18 +83,18 @@ async fn logs(
     attempt: Option<u32>,
     follow: bool,
 ) -> Result<(), CliError> {
-    let mut printed: HashMap<(String, u32), u64> = HashMap::new();
+    let mut printed: HashMap<(String, u32), Printed> = HashMap::new();
     loop {
         let run = client.get(&path(id)).await?;
         let ended = render::has_ended(&run);
         let steps = run["steps"].as_array().cloned().unwrap_or_default();
-        let mut known = false;
-        for one in &steps {
+        if let Some(step) = step
+            && !steps.iter().any(|one| one["name"] == step)
+        {
+            return Err(CliError::NotFound(format!("there is no step {step:?} in run {id}")));
+        }
+        for one in steps.iter().filter(|one| step.is_none_or(|step| one["name"] == step)) {
             let name = one["name"].as_str().unwrap_or_default();
-            if step.is_some_and(|step| step != name) {
-                continue;
-            }
-            known = true;
             let last = u32::try_from(one["attempt"].as_u64().unwrap_or(0)).unwrap_or(0);
             // While following, attempts come one after another; each is shown.
             let attempts = match attempt {
@@ -95,13 +102,14 @@ async fn logs(
                 None if follow => 1..=last,
                 None => last..=last,
             };
+            let prefix = if steps.len() > 1 { format!("{name} | ") } else { String::new() };
             for attempt in attempts.filter(|attempt| *attempt > 0) {
-                let from = printed.entry((name.to_owned(), attempt)).or_default();
-                *from = page(client, common.output, id, name, attempt, *from, steps.len() > 1).await?;
+                let printed = printed.entry((name.to_owned(), attempt)).or_default();
+                print(client, common.output, &run, name, attempt, &prefix, printed).await?;
+                if ended || !follow || attempt < last {
+                    printed.lines.finish().iter().for_each(|line| output::line(&format!("{prefix}{line}")));
+                }
             }
-        }
-        if let (Some(step), false) = (step, known) {
-            return Err(CliError::NotFound(format!("there is no step {step:?} in run {id}")));
         }
         if ended || !follow {
             return Ok(());
@@ -110,35 +118,40 @@ async fn logs(
     }
 }
 
-/// Prints the log of an attempt from a chunk on; answers where it ended.
-async fn page(
+/// What was printed of an attempt's log.
+#[derive(Default)]
+struct Printed {
+    next: u64,
+    lines: Lines,
+}
+
+/// Prints what is new in the log of an attempt.
+async fn print(
     client: &Client,
-    output: Output,
-    id: &str,
+    format: Output,
+    run: &Value,
     step: &str,
     attempt: u32,
-    mut from: u64,
-    prefixed: bool,
-) -> Result<u64, CliError> {
+    prefix: &str,
+    printed: &mut Printed,
+) -> Result<(), CliError> {
+    let id = run["id"].as_str().unwrap_or_default();
     loop {
-        let url = format!("{}/logs?step={}&attempt={attempt}&from={from}", path(id), segment(step));
-        let page = client.get(&url).await?;
-        let chunks = page["chunks"].as_array().cloned().unwrap_or_default();
+        let url = format!("{}/logs?step={}&attempt={attempt}&from={}", path(id), segment(step), printed.next);
+        let mut page = client.get(&url).await?;
+        let Value::Array(chunks) = page["chunks"].take() else { return Ok(()) };
         if chunks.is_empty() {
-            return Ok(from);
+            return Ok(());
         }
-        for chunk in chunks {
-            if output == Output::Table {
-                for line in chunk["text"].as_str().unwrap_or_default().lines() {
-                    output::line(&if prefixed { format!("{step} | {line}") } else { line.to_owned() });
-                }
+        for mut chunk in chunks {
+            if format == Output::Table {
+                printed.lines.push(&chunk).iter().for_each(|line| output::line(&format!("{prefix}{line}")));
             } else {
-                let mut chunk = chunk;
                 chunk["step"] = step.into();
                 chunk["attempt"] = attempt.into();
                 output::line(&chunk.to_string());
             }
         }
-        from = page["next"].as_u64().unwrap_or(from);
+        printed.next = page["next"].as_u64().unwrap_or(printed.next);
     }
 }

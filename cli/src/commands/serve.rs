@@ -33,6 +33,7 @@ pub(crate) async fn producer(common: Common, args: ProducerArgs) -> Result<(), C
     let (address, prefix, partitions) = (settings.listen()?, settings.prefix()?, settings.partitions()?);
     let (store, broker) = servers(&settings, "producer").await?;
     let listener = millrace_producer::bind(address).await?;
+    let address = listener.local_addr()?;
     let shutdown = Shutdown::new();
     shutdown.on_signals()?;
     let front = millrace_producer::api::Front::default();
@@ -42,7 +43,8 @@ pub(crate) async fn producer(common: Common, args: ProducerArgs) -> Result<(), C
     let explicit = settings.partitions.is_some();
     let access = Access { token: settings.token.clone() };
     let started =
-        Producer::start(store, Arc::clone(&broker), options, explicit, &prefix, access, shutdown.clone()).await;
+        Producer::start(store, Arc::clone(&broker), options, explicit, &prefix, access, shutdown.clone())
+            .await;
     let producer = match started {
         Ok(producer) => producer,
         Err(_) if shutdown.has_begun() => return Ok(()),

@@ -57,7 +57,11 @@ fn command_line(command: &[String]) -> String {
 
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
-    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 /// Submits the lines of a file, in chunks; returns once all are accepted.
@@ -129,7 +133,8 @@ mod tests {
 
     #[test]
     fn one_argument_is_a_shell_line_and_several_are_quoted_words() {
-        let words = |words: &[&str]| command_line(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
+        let words =
+            |words: &[&str]| command_line(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
         assert_eq!(words(&["echo a | wc -c"]), "echo a | wc -c");
         assert_eq!(words(&["echo", "it's", "$HOME", "a-b"]), r#"echo 'it'\''s' '$HOME' a-b"#);
     }

@@ -46,7 +46,7 @@ pub(crate) fn run(common: &Common, args: &FilesArgs) -> Result<(), CliError> {
 fn parse(file: &Path) -> Result<Vec<Parsed>, (String, usize, Value)> {
     let bytes = std::fs::read(file).map_err(|e| {
         let text = format!("{}: {e}", file.display());
-        (text.clone(), 1, json!([{"message": text}]))
+        (text.clone(), 1, json!([{"code": "unreadable-file", "message": text}]))
     })?;
     definition::parse_bytes(&bytes, &file.display().to_string()).map_err(|problems| {
         let json = serde_json::to_value(&problems).unwrap_or_default();
@@ -62,7 +62,8 @@ pub(crate) fn load(file: &Path) -> Result<Vec<Parsed>, CliError> {
     })
 }
 
-/// The directory of a file: where its shell steps start when it is run on this machine.
+/// The directory of a file: where its shell steps start on an embedded server. A fleet's workers have folders of
+/// their own, and its producers leave this out of account.
 pub(crate) fn base_dir(file: &Path) -> Option<String> {
     let parent = file.canonicalize().ok()?.parent()?.to_path_buf();
     Some(parent.to_string_lossy().into_owned())

@@ -1,9 +1,9 @@
 //! Who may come in. Browsers reach loopback, so foreign hosts and origins and bodies that are not JSON are always
 //! refused; with a token, everything but health and metrics needs it.
 
+use axum::body::HttpBody;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
-use axum::body::HttpBody;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -33,13 +33,18 @@ fn refusal(access: &Access, request: &Request) -> Option<ApiError> {
     if let Some(host) = host
         && !is_ours(host)
     {
-        let message = format!("the Host header names {host:?}; use localhost, an address, or a name without dots");
+        let message =
+            format!("the Host header names {host:?}; use localhost, an address, or a name without dots");
         return Some(ApiError::new(StatusCode::FORBIDDEN, "foreign-host", message));
     }
     if let Some(origin) = headers.get(header::ORIGIN)
         && !same_origin(origin.to_str().unwrap_or_default(), host.unwrap_or_default())
     {
-        return Some(ApiError::new(StatusCode::FORBIDDEN, "foreign-origin", "requests of other sites are refused"));
+        return Some(ApiError::new(
+            StatusCode::FORBIDDEN,
+            "foreign-origin",
+            "requests of other sites are refused",
+        ));
     }
     if request.method() == Method::POST && !is_json(headers) && !is_bare(request) {
         let message = "a POST needs the header Content-Type: application/json";
@@ -50,10 +55,15 @@ fn refusal(access: &Access, request: &Request) -> Option<ApiError> {
         return None;
     }
     let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    match shown.and_then(|value| value.strip_prefix("Bearer ")) {
-        Some(shown) if same_secret(shown.trim(), token) => None,
+    match shown
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+    {
+        Some((_, shown)) if same_secret(shown.trim(), token) => None,
         Some(_) => Some(unauthorized("the token is not the one of this producer")),
-        None => Some(unauthorized("this producer needs the header Authorization: Bearer <token>; set MILLRACE_TOKEN")),
+        None => Some(unauthorized(
+            "this producer needs the header Authorization: Bearer <token>; set MILLRACE_TOKEN",
+        )),
     }
 }
 
@@ -77,7 +87,8 @@ fn same_origin(origin: &str, host: &str) -> bool {
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let content_type =
+        headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     content_type.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 

@@ -1,15 +1,17 @@
 //! How the API says no: `{"error":{"code","message","details"}}`.
 
 use axum::Json;
-use axum::extract::FromRequest;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::http::StatusCode;
+use axum::extract::{FromRequest, Request};
+use axum::http::{StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use millrace_domain::message::{Reply, ReplyError};
 use millrace_store::StoreError;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::routes::BODY_BYTES;
 use crate::gateway::Unavailable;
 
 /// A refusal.
@@ -53,6 +55,7 @@ impl From<ReplyError> for ApiError {
         let status = match error.code.as_str() {
             "unknown-workflow" => StatusCode::NOT_FOUND,
             "too-large" => StatusCode::PAYLOAD_TOO_LARGE,
+            "invalid-json" => StatusCode::BAD_REQUEST,
             _ => StatusCode::UNPROCESSABLE_ENTITY,
         };
         Self::new(status, &error.code, error.message)
@@ -74,9 +77,10 @@ impl From<Unavailable> for ApiError {
 
 impl From<JsonRejection> for ApiError {
     fn from(rejection: JsonRejection) -> Self {
-        let status = rejection.status();
-        let code = if status == StatusCode::PAYLOAD_TOO_LARGE { "too-large" } else { "invalid-json" };
-        Self::new(status, code, rejection.body_text())
+        match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => too_large(),
+            status => Self::new(status, "invalid-json", rejection.body_text()),
+        }
     }
 }
 
@@ -90,6 +94,36 @@ impl From<QueryRejection> for ApiError {
 #[derive(FromRequest)]
 #[from_request(via(Json), rejection(ApiError))]
 pub(crate) struct Body<T>(pub(crate) T);
+
+fn too_large() -> ApiError {
+    let message = format!("expected a body of at most {BODY_BYTES} bytes; submit in chunks");
+    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", message)
+}
+
+/// Says what the framework refuses by itself (a method, a body over its bound, a path that is no text) as
+/// everything else is refused.
+pub(super) async fn in_our_words(request: Request, next: Next) -> Response {
+    let asked = format!("{} {}", request.method(), request.uri().path());
+    let response = next.run(request).await;
+    let content_type = response.headers().get(header::CONTENT_TYPE);
+    let is_ours = content_type.is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+    match response.status() {
+        status if !status.is_client_error() || is_ours => response,
+        StatusCode::METHOD_NOT_ALLOWED => {
+            let allowed = response.headers().get(header::ALLOW).and_then(|allowed| allowed.to_str().ok());
+            let message = format!("{asked}: expected one of the methods {}", allowed.unwrap_or_default());
+            let mut refusal =
+                ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "wrong-method", message).into_response();
+            if let Some(allowed) = response.headers().get(header::ALLOW) {
+                refusal.headers_mut().insert(header::ALLOW, allowed.clone());
+            }
+            refusal
+        }
+        StatusCode::PAYLOAD_TOO_LARGE => too_large().into_response(),
+        status => ApiError::new(status, "bad-request", format!("{asked}: the request cannot be read"))
+            .into_response(),
+    }
+}
 
 /// A reply of the loop that must be about a run.
 pub(crate) fn refused(reply: Reply) -> ApiError {

@@ -42,5 +42,6 @@ async fn answer(State(front): State<Front>, request: Request) -> Response {
     if request.uri().path() == "/healthz" {
         return (StatusCode::OK, "ok\n").into_response();
     }
-    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "starting", "waiting for the store to answer").into_response()
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "starting", "waiting for the store to answer")
+        .into_response()
 }

@@ -28,7 +28,9 @@ pub(super) async fn ready(State(api): State<Api>) -> Response {
     }
     match missing.is_empty() {
         true => (StatusCode::OK, "ready\n").into_response(),
-        false => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {}\n", missing.join("; "))).into_response(),
+        false => {
+            (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {}\n", missing.join("; "))).into_response()
+        }
     }
 }
 
@@ -47,13 +49,15 @@ pub(super) async fn metrics(State(api): State<Api>) -> Response {
             }
         }
         for ((pool, state), count) in &by_pool {
-            metrics::gauge!("millrace_workers", "pool" => pool.clone(), "state" => *state).set(f64::from(*count));
+            metrics::gauge!("millrace_workers", "pool" => pool.clone(), "state" => *state)
+                .set(f64::from(*count));
         }
         for pool in by_pool.into_keys().map(|(pool, _)| pool) {
             if let Ok(depth) = api.context.broker.depth(&Queue::Tasks(pool.clone())).await {
                 // A classic priority queue tells its whole depth only.
                 let priority = format!("{}-{}", Priority::P0, Priority::P3);
-                metrics::gauge!("millrace_queue_depth", "pool" => pool, "priority" => priority).set(depth.ready as f64);
+                metrics::gauge!("millrace_queue_depth", "pool" => pool, "priority" => priority)
+                    .set(depth.ready as f64);
             }
         }
     }

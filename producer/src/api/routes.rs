@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{delete, get, post};
 
-use super::error::ApiError;
+use super::error::{self, ApiError};
 use super::{Access, access, health, runs, tasks, workers, workflows};
 use crate::context::Context;
 use crate::gateway::Gateway;
 
 /// A request body, at most.
-const BODY_BYTES: usize = 16 * 1024 * 1024;
+pub(super) const BODY_BYTES: usize = 16 * 1024 * 1024;
 
 /// What handlers share.
 #[derive(Clone)]
@@ -47,6 +47,7 @@ pub(crate) fn router(context: Arc<Context>, gateway: Arc<Gateway>, access: Acces
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
         .fallback(unknown)
+        .layer(from_fn(error::in_our_words))
         .layer(from_fn_with_state(access, access::check))
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .with_state(Api { context, gateway })

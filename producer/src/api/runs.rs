@@ -6,7 +6,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use millrace_domain::message::Reply;
-use millrace_domain::run::{Head, Trigger};
+use millrace_domain::run::{Head, RunState, Trigger};
 use millrace_domain::submission::Submission;
 use millrace_domain::{RunId, TaskId, Timestamp};
 use millrace_store::{LogChunk, RunQuery, StoredRun};
@@ -20,6 +20,16 @@ use crate::gateway::digest_of;
 
 /// Runs in one page of a list, at most.
 const PAGE: usize = 500;
+
+/// What a list may be narrowed to.
+const STATES: [RunState; 6] = [
+    RunState::Waiting,
+    RunState::Running,
+    RunState::Succeeded,
+    RunState::Failed,
+    RunState::TimedOut,
+    RunState::Cancelled,
+];
 
 /// Starts one run, or many from an array.
 pub(super) async fn create(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> ApiResult<Response> {
@@ -72,21 +82,20 @@ pub(super) fn submissions(headers: &HeaderMap, body: &[u8]) -> ApiResult<Submiss
 
 /// Starts a run, and answers once it is committed. A known key with another body is a conflict.
 pub(super) async fn start(api: &Api, submission: Submission) -> ApiResult<(RunId, bool)> {
-    let digest = submission.idempotency_key.is_some().then(|| digest_of(&submission));
-    match api.gateway.submit(submission, Trigger::Api).await? {
-        Reply::Run { run_id, duplicate } => {
-            if let (true, Some(digest)) = (duplicate, digest) {
-                let known = load(api, run_id).await?;
-                let head: Head = serde_json::from_str(&known.head).map_err(unreadable)?;
-                if head.digest.is_some_and(|known| known != digest) {
-                    let message = format!("this idempotency key belongs to run {run_id}, which was asked for otherwise");
-                    return Err(ApiError::new(StatusCode::CONFLICT, "key-conflict", message));
-                }
-            }
-            Ok((run_id, duplicate))
-        }
+    let submission = placed(api, submission);
+    let digest = digest_of(&submission);
+    let reply = api.gateway.submit(submission, Trigger::Api).await?;
+    check_key(api, &reply, &digest).await?;
+    match reply {
+        Reply::Run { run_id, duplicate } => Ok((run_id, duplicate)),
         other => Err(refused(other)),
     }
+}
+
+/// A submission without the folder that its definition came from, where the workers do not have that folder.
+fn placed(api: &Api, submission: Submission) -> Submission {
+    let base_dir = submission.base_dir.filter(|_| api.context.options.local_files);
+    Submission { base_dir, ..submission }
 }
 
 /// Starts many runs: an answer for each, in order.
@@ -97,16 +106,36 @@ pub(super) async fn start_many(api: &Api, many: Vec<Result<Submission, ApiError>
     for (index, one) in many.into_iter().enumerate() {
         match one {
             Ok(submission) => {
-                good.push(submission);
+                good.push(placed(api, submission));
                 places.push(index);
             }
             Err(e) => answers[index] = json!({"error": {"code": e.code, "message": e.message}}),
         }
     }
-    for (place, reply) in places.into_iter().zip(api.gateway.submit_many(good, Trigger::Api).await?) {
-        answers[place] = serde_json::to_value(reply).unwrap_or_default();
+    let digests: Vec<String> = good.iter().map(digest_of).collect();
+    let replies = api.gateway.submit_many(good, Trigger::Api).await?;
+    for ((place, reply), digest) in places.into_iter().zip(replies).zip(digests) {
+        answers[place] = match check_key(api, &reply, &digest).await {
+            Ok(()) => serde_json::to_value(reply).unwrap_or_default(),
+            Err(e) => json!({"error": {"code": e.code, "message": e.message}}),
+        };
     }
     Ok(answers)
+}
+
+/// A known key with another body is a conflict.
+async fn check_key(api: &Api, reply: &Reply, digest: &str) -> ApiResult<()> {
+    let Reply::Run { run_id, duplicate: true } = reply else { return Ok(()) };
+    let known = load(api, *run_id).await?;
+    let head: Head = serde_json::from_str(&known.head).map_err(unreadable)?;
+    match head.digest {
+        Some(known) if known != digest => {
+            let message =
+                format!("this idempotency key belongs to run {run_id}, which was asked for otherwise");
+            Err(ApiError::new(StatusCode::CONFLICT, "key-conflict", message))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What a list of runs may be narrowed by.
@@ -127,12 +156,23 @@ pub(super) async fn list(
     let Query(query) = query?;
     let limit = query.limit.unwrap_or(50).clamp(1, PAGE);
     let workflow = query.workflow.map(|name| name.parse()).transpose();
-    let workflow = workflow.map_err(|e: millrace_domain::IdError| ApiError::bad_request("invalid-name", e.0))?;
+    let workflow =
+        workflow.map_err(|e: millrace_domain::IdError| ApiError::bad_request("invalid-name", e.0))?;
+    if let Some(state) =
+        query.state.as_deref().filter(|state| !STATES.iter().any(|known| known.as_str() == *state))
+    {
+        let known = STATES.map(RunState::as_str).join(", ");
+        return Err(ApiError::bad_request(
+            "invalid-state",
+            format!("unknown state {state:?}: expected one of {known}"),
+        ));
+    }
     let mut after = query.cursor.as_deref().map(parse_cursor).transpose()?;
     let mut runs = Vec::new();
     // A state is not indexed: read on until the page is full, within a bound.
     for _ in 0..20 {
-        let wanted = RunQuery { partitions: api.context.partitions, limit, workflow: workflow.clone(), after };
+        let wanted =
+            RunQuery { partitions: api.context.partitions, limit, workflow: workflow.clone(), after };
         let page = api.context.store.list_runs(&wanted).await?;
         let is_last = page.len() < limit;
         for found in page {
@@ -241,7 +281,11 @@ pub(super) async fn load(api: &Api, id: RunId) -> ApiResult<StoredRun> {
 /// What is stored cannot be read.
 pub(super) fn unreadable(why: impl std::fmt::Display) -> ApiError {
     tracing::error!(%why, "what is stored cannot be read");
-    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "unreadable", format!("what is stored cannot be read: {why}"))
+    ApiError::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "unreadable",
+        format!("what is stored cannot be read: {why}"),
+    )
 }
 
 /// The body of a trigger: a submission whose workflow is named elsewhere. `None` when it says what to run itself.
@@ -250,7 +294,8 @@ pub(super) fn submissions_of_workflow(
     body: &[u8],
     name: &millrace_domain::WorkflowName,
 ) -> ApiResult<Option<Submission>> {
-    let mut value: Value = serde_json::from_slice(body).map_err(|e| ApiError::bad_request("invalid-json", e.to_string()))?;
+    let mut value: Value =
+        serde_json::from_slice(body).map_err(|e| ApiError::bad_request("invalid-json", e.to_string()))?;
     let Some(object) = value.as_object_mut() else {
         return Err(ApiError::bad_request("invalid-json", "expected an object such as {\"params\":{}}"));
     };

@@ -39,11 +39,15 @@ impl SimpleTask {
     fn timeout(&self) -> ApiResult<Option<String>> {
         match &self.timeout {
             None | Some(Value::Null) => Ok(None),
-            Some(Value::Number(seconds)) if seconds.as_u64().is_some_and(|s| s > 0) => Ok(Some(format!("{seconds}s"))),
+            Some(Value::Number(seconds)) if seconds.as_u64().is_some_and(|s| s > 0) => {
+                Ok(Some(format!("{seconds}s")))
+            }
             Some(Value::String(text)) => Ok(Some(text.clone())),
             Some(other) => Err(ApiError::bad_request(
                 "bad-field",
-                format!("timeout: {other} is neither a number of seconds above 0 nor a duration such as \"1h\""),
+                format!(
+                    "timeout: {other} is neither a number of seconds above 0 nor a duration such as \"1h\""
+                ),
             )),
         }
     }
@@ -54,14 +58,15 @@ pub(super) async fn create(State(api): State<Api>, headers: HeaderMap, body: Byt
     let value: Result<Value, _> = serde_json::from_slice(&body);
     let is_simple = matches!(&value, Ok(Value::Object(object)) if object.contains_key("command"));
     if let (true, Ok(value)) = (is_simple, value) {
-        let task: SimpleTask = serde_json::from_value(value)
-            .map_err(|e| ApiError::bad_request("bad-field", format!("{e}; expected name, command, schedule, timeout")))?;
+        let task: SimpleTask = serde_json::from_value(value).map_err(|e| {
+            ApiError::bad_request("bad-field", format!("{e}; expected name, command, schedule, timeout"))
+        })?;
         return create_simple(&api, &headers, task).await;
     }
     match runs::submissions(&headers, &body)? {
         Submissions::One(submission) => {
-            let (id, _) = runs::start(&api, *submission).await?;
-            Ok(created(status_of(&api, id).await?))
+            let (id, duplicate) = runs::start(&api, *submission).await?;
+            Ok(answer(status_of(&api, id).await?, duplicate))
         }
         Submissions::Many(many) => Ok(created(runs::start_many(&api, many).await?)),
     }
@@ -70,17 +75,16 @@ pub(super) async fn create(State(api): State<Api>, headers: HeaderMap, body: Byt
 async fn create_simple(api: &Api, headers: &HeaderMap, task: SimpleTask) -> ApiResult<Response> {
     let name: WorkflowName = parse_name(&task.name)?;
     let timeout = task.timeout()?;
-    let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok()).map(str::to_owned);
     let Some(schedule) = task.schedule else {
         let submission = Submission {
             run: Some(task.command),
             timeout,
-            idempotency_key: key,
+            idempotency_key: key_of(headers),
             labels: [("name".to_owned(), name.to_string())].into(),
             ..Submission::default()
         };
-        let (id, _) = runs::start(api, submission).await?;
-        return Ok(created(status_of(api, id).await?));
+        let (id, duplicate) = runs::start(api, submission).await?;
+        return Ok(answer(status_of(api, id).await?, duplicate));
     };
     let mut step = json!({"name": "task", "run": task.command});
     if let Some(timeout) = timeout {
@@ -92,7 +96,8 @@ async fn create_simple(api: &Api, headers: &HeaderMap, task: SimpleTask) -> ApiR
     }
     let source = format!("{document:#}");
     let parsed = definition::parse(&source, "task").map_err(|problems| {
-        let mut error = ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-definition", problems.to_string());
+        let mut error =
+            ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-definition", problems.to_string());
         error.details = serde_json::to_value(&problems).ok();
         error
     })?;
@@ -103,6 +108,16 @@ async fn create_simple(api: &Api, headers: &HeaderMap, task: SimpleTask) -> ApiR
         }
     }
     Ok(created(json!({"id": name, "status": "scheduled"})))
+}
+
+/// A status, as created or as known already under this key.
+fn answer(status: Value, duplicate: bool) -> Response {
+    let code = if duplicate { StatusCode::OK } else { StatusCode::CREATED };
+    (code, Json(status)).into_response()
+}
+
+fn key_of(headers: &HeaderMap) -> Option<String> {
+    headers.get("idempotency-key").and_then(|key| key.to_str().ok()).map(str::to_owned)
 }
 
 /// How a task stands: its run, or the last run of a scheduled one.
@@ -120,28 +135,40 @@ pub(super) async fn status(State(api): State<Api>, Path(id): Path<String>) -> Ap
 }
 
 /// Starts it once more.
-pub(super) async fn execute(State(api): State<Api>, Path(id): Path<String>) -> ApiResult<Response> {
+pub(super) async fn execute(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> ApiResult<Response> {
     let submission = match id.parse::<RunId>() {
         Ok(run) => {
             let stored = runs::load(&api, run).await?;
             let spec: Spec = serde_json::from_str(&stored.definition).map_err(runs::unreadable)?;
             let params = spec.params;
             match spec.source {
-                Source::Adhoc(submission) => Submission { idempotency_key: None, delay: None, at: None, ..*submission },
-                Source::Stored { workflow, .. } => Submission { workflow: Some(workflow), params, ..Submission::default() },
-                Source::Inline(definition) => {
-                    Submission { definition: Some(definition), base_dir: spec.base_dir, params, ..Submission::default() }
+                Source::Adhoc(submission) => {
+                    Submission { idempotency_key: None, delay: None, at: None, ..*submission }
                 }
+                Source::Stored { workflow, .. } => {
+                    Submission { workflow: Some(workflow), params, ..Submission::default() }
+                }
+                Source::Inline(definition) => Submission {
+                    definition: Some(definition),
+                    base_dir: spec.base_dir,
+                    params,
+                    ..Submission::default()
+                },
             }
         }
         Err(_) => Submission { workflow: Some(stored(&api, &id).await?), ..Submission::default() },
     };
-    let (run, _) = runs::start(&api, submission).await?;
-    let mut answer = status_of(&api, run).await?;
+    let submission = Submission { idempotency_key: key_of(&headers), ..submission };
+    let (run, duplicate) = runs::start(&api, submission).await?;
+    let mut status = status_of(&api, run).await?;
     if id.parse::<RunId>().is_err() {
-        answer["id"] = id.into();
+        status["id"] = id.into();
     }
-    Ok(created(answer))
+    Ok(answer(status, duplicate))
 }
 
 /// Stops what runs of it.
@@ -160,7 +187,8 @@ pub(super) async fn stop(State(api): State<Api>, Path(id): Path<String>) -> ApiR
             stopped += 1;
         }
     }
-    Ok((StatusCode::ACCEPTED, Json(json!({"id": id, "status": "stopping", "stopped_runs": stopped}))).into_response())
+    Ok((StatusCode::ACCEPTED, Json(json!({"id": id, "status": "stopping", "stopped_runs": stopped})))
+        .into_response())
 }
 
 /// A scheduled task that is there.
@@ -176,7 +204,8 @@ async fn stored(api: &Api, id: &str) -> ApiResult<WorkflowName> {
 
 /// The newest runs of a workflow.
 async fn last_runs(api: &Api, name: &WorkflowName, limit: usize) -> ApiResult<Vec<(RunId, Head)>> {
-    let query = RunQuery { partitions: api.context.partitions, limit, workflow: Some(name.clone()), after: None };
+    let query =
+        RunQuery { partitions: api.context.partitions, limit, workflow: Some(name.clone()), after: None };
     let mut runs = Vec::new();
     for found in api.context.store.list_runs(&query).await? {
         runs.push((found.run, serde_json::from_str(&found.head).map_err(runs::unreadable)?));
@@ -187,7 +216,8 @@ async fn last_runs(api: &Api, name: &WorkflowName, limit: usize) -> ApiResult<Ve
 async fn status_of(api: &Api, run: RunId) -> ApiResult<Value> {
     let stored = runs::load(api, run).await?;
     let head: Head = serde_json::from_str(&stored.head).map_err(runs::unreadable)?;
-    let mut status = json!({"id": run, "status": head.state.as_str(), "run_id": run, "workflow": head.workflow});
+    let mut status =
+        json!({"id": run, "status": head.state.as_str(), "run_id": run, "workflow": head.workflow});
     if let Some(reason) = head.reason {
         status["reason"] = reason.into();
     }

@@ -99,7 +99,8 @@ pub(crate) async fn run(context: &Context, id: RunId, stored: &StoredRun) -> Res
     let spec: Spec = serde_json::from_str(&stored.definition).map_err(|e| e.to_string())?;
     let workflow = context.definitions.of_spec(&*context.store, context.partitions, &spec).await;
     let workflow = workflow.map_err(|e| e.to_string())?;
-    let attempts: Vec<_> = stored.tasks.iter().map(|(step, attempt, _)| (*step, *attempt, Timestamp::default())).collect();
+    let attempts: Vec<_> =
+        stored.tasks.iter().map(|(step, attempt, _)| (*step, *attempt, Timestamp::default())).collect();
     let run = Run::restore(id, workflow, Arc::new(spec), &stored.head, &stored.steps, &attempts)
         .map_err(|e| e.to_string())?;
     let held: BTreeMap<StepIndex, (u32, &TaskRecord)> =
@@ -110,7 +111,8 @@ pub(crate) async fn run(context: &Context, id: RunId, stored: &StoredRun) -> Res
         Vec::new()
     };
     let host = |id| sessions.iter().find(|session| session.id == id).map(|session| session.host.clone());
-    let steps = (0..run.steps.len()).map(|index| step(&run, index.into(), held.get(&index.into()), &host)).collect();
+    let steps =
+        (0..run.steps.len()).map(|index| step(&run, index.into(), held.get(&index.into()), &host)).collect();
     Ok(RunView {
         params: run.spec.params.clone(),
         trigger: run.spec.trigger,
@@ -141,7 +143,9 @@ fn step(
             let open = |d: &&StepIndex| !matches!(run.steps[d.at()], StepState::Ended(_));
             let open: Vec<_> = dependencies.iter().filter(open).map(name).collect();
             let reason = match (&run.head.start_at, open.is_empty()) {
-                (Some(start), true) if run.head.started_at.is_none() => Some(format!("the run starts at {start}")),
+                (Some(start), true) if run.head.started_at.is_none() => {
+                    Some(format!("the run starts at {start}"))
+                }
                 (_, true) => None,
                 (_, false) => Some(format!("waits for {}", open.join(", "))),
             };
@@ -158,7 +162,8 @@ fn step(
             }
         }
         StepState::Dispatched(attempts) => {
-            let (attempt, record) = held.map_or((attempts.attempt, None), |(attempt, record)| (*attempt, Some(*record)));
+            let (attempt, record) =
+                held.map_or((attempts.attempt, None), |(attempt, record)| (*attempt, Some(*record)));
             let view = StepView { attempt, lost: attempts.lost, ..view };
             match record {
                 Some(TaskRecord::Claimed { session, claimed_at }) => StepView {

@@ -25,7 +25,7 @@ pub(super) struct ApplyBody {
     /// The file's name, for messages.
     #[serde(default)]
     file: Option<String>,
-    /// Where shell steps start that do not say.
+    /// Where shell steps start that do not say, on an embedded server. A fleet's workers have folders of their own.
     #[serde(default)]
     base_dir: Option<String>,
 }
@@ -34,13 +34,15 @@ pub(super) struct ApplyBody {
 pub(super) async fn apply(State(api): State<Api>, Body(body): Body<ApplyBody>) -> ApiResult<Response> {
     let file = body.file.as_deref().unwrap_or("definition");
     let parsed = definition::parse(&body.definition, file).map_err(|problems| {
-        let mut error = ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-definition", problems.to_string());
+        let mut error =
+            ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-definition", problems.to_string());
         error.details = serde_json::to_value(&problems).ok();
         error
     })?;
+    let base_dir = body.base_dir.filter(|_| api.context.options.local_files);
     let mut applied = Vec::new();
     for one in parsed {
-        match api.gateway.apply(one.workflow, one.source, body.base_dir.clone()).await? {
+        match api.gateway.apply(one.workflow, one.source, base_dir.clone()).await? {
             Reply::Workflow { workflow, version, unchanged } => {
                 applied.push(json!({"name": workflow, "version": version, "unchanged": unchanged}));
             }
@@ -95,7 +97,19 @@ pub(super) async fn get(
     let name = parse_name(&name)?;
     let home = PartitionId::home_of(&name, api.context.partitions);
     let stored = api.context.store.load_workflow(home, &name, query.version).await?;
-    let stored = stored.ok_or_else(|| unknown(&name))?;
+    let Some(stored) = stored else {
+        let known = match query.version {
+            Some(_) => api.context.store.load_workflow(home, &name, None).await?,
+            None => None,
+        };
+        return Err(match (known, query.version) {
+            (Some(known), Some(version)) => ApiError::not_found(format!(
+                "version {version} of workflow {name}, whose current version is {}",
+                known.version
+            )),
+            _ => unknown(&name),
+        });
+    };
     let head: WorkflowHead = serde_json::from_str(&stored.head).map_err(runs::unreadable)?;
     if head.deleted && query.version.is_none() {
         return Err(unknown(&name));
@@ -118,7 +132,9 @@ pub(super) async fn trigger(
         true => Submission::default(),
         false => match runs::submissions_of_workflow(&headers, &body, &name)? {
             Some(submission) => submission,
-            None => return Err(ApiError::bad_request("ambiguous", "the workflow is named by the path already")),
+            None => {
+                return Err(ApiError::bad_request("ambiguous", "the workflow is named by the path already"));
+            }
         },
     };
     submission.workflow = Some(name);

@@ -328,7 +328,8 @@ impl Actor {
                 (*step, *attempt, at)
             })
             .collect();
-        Run::restore(id, workflow, Arc::new(spec), &stored.head, &stored.steps, &attempts).map_err(|e| e.to_string())
+        Run::restore(id, workflow, Arc::new(spec), &stored.head, &stored.steps, &attempts)
+            .map_err(|e| e.to_string())
     }
 
     /// The draft of a partition that is ours.
@@ -362,12 +363,12 @@ impl Actor {
                     self.deferred.push_back(Work { what: What::Event(run, event), delivery, answer });
                     return;
                 }
-                self.event(partition, run, event, drafts, now);
+                self.event(partition, run, &event, drafts, now);
                 done.reply = Some(Reply::Run { run_id: run, duplicate: false });
             }
             What::Results(results) => {
                 for (run, event) in results {
-                    self.event(partition, run, event, drafts, now);
+                    self.event(partition, run, &event, drafts, now);
                 }
             }
             What::Held(task, session) => self.watch.suspect(task, session),
@@ -384,8 +385,15 @@ impl Actor {
     }
 
     /// Something happened to a run.
-    fn event(&mut self, partition: PartitionId, id: RunId, event: Event, drafts: &mut Drafts, now: Timestamp) {
-        let stale_timer = match &event {
+    fn event(
+        &mut self,
+        partition: PartitionId,
+        id: RunId,
+        event: &Event,
+        drafts: &mut Drafts,
+        now: Timestamp,
+    ) {
+        let stale_timer = match event {
             Event::StartDue => Some(Timer::Start(id)),
             Event::RetryDue { step } => Some(Timer::Retry(id, *step)),
             Event::TimedOut => Some(Timer::RunTimeout(id)),
@@ -394,7 +402,7 @@ impl Actor {
         };
         let retention = self.context.options.retention;
         let run = self.runs.get(id);
-        if let (Some(run), Event::Result(result)) = (&run, &event) {
+        if let (Some(run), Event::Result(result)) = (&run, event) {
             note_claimed(&mut self.claimed, run, result.step);
         }
         let outcome = run.map(|run| catch_unwind(AssertUnwindSafe(|| advance(run, event.clone(), now))));
@@ -410,7 +418,7 @@ impl Actor {
             Some(Ok(Ok(advanced))) => draft.take(id, advanced, now, retention),
             Some(Ok(Err(refusal))) => {
                 tracing::debug!(run = %id, %refusal, "an event without effect");
-                retire_stale(draft, id, &event);
+                retire_stale(draft, id, event);
             }
             Some(Err(_)) => {
                 tracing::error!(run = %id, ?event, "an event broke the run");
@@ -544,7 +552,8 @@ impl Actor {
 
     fn count(&mut self, outcomes: Vec<(RunId, millrace_domain::Outcome)>) {
         for (id, outcome) in outcomes {
-            let workflow = self.runs.get(id).map_or_else(|| "unknown".to_owned(), |run| run.head.workflow.to_string());
+            let workflow =
+                self.runs.get(id).map_or_else(|| "unknown".to_owned(), |run| run.head.workflow.to_string());
             metrics::counter!("millrace_task_runs_total", "workflow" => workflow, "outcome" => outcome.as_str())
                 .increment(1);
         }
@@ -552,7 +561,8 @@ impl Actor {
 
     /// Attempts that nobody has claimed: publish again what the broker may have lost.
     async fn look_unclaimed(&mut self, tasks: Vec<(TaskId, Timestamp, bool)>) {
-        let mut missing: Vec<RunId> = tasks.iter().map(|(task, ..)| task.run).filter(|id| !self.runs.has(*id)).collect();
+        let mut missing: Vec<RunId> =
+            tasks.iter().map(|(task, ..)| task.run).filter(|id| !self.runs.has(*id)).collect();
         missing.sort_unstable();
         missing.dedup();
         self.load_runs(&missing).await;
@@ -565,11 +575,14 @@ impl Actor {
             if run.current_attempt(id.step) != Some(id.attempt) {
                 continue;
             }
-            if let Ok(mut task) = millrace_domain::run::dispatch::task(run, id.step, id.attempt, dispatched_at) {
+            if let Ok(mut task) =
+                millrace_domain::run::dispatch::task(run, id.step, id.attempt, dispatched_at)
+            {
                 (task.epoch, task.seq) = (epoch, seq);
                 // The queue is first in, first out within a priority: later ones were claimed, this one was lost.
                 let passed = self.claimed.get(&(task.pool.clone(), task.priority));
-                let overtaken = passed.is_some_and(|later| dispatched_at + Duration::from_millis(FIRST_LOOK_MS) < *later);
+                let overtaken =
+                    passed.is_some_and(|later| dispatched_at + Duration::from_millis(FIRST_LOOK_MS) < *later);
                 found.push((task, epoch, certain || overtaken));
             }
         }
@@ -597,7 +610,8 @@ impl Actor {
             }
         }
         let watching = self.owned.iter().filter(|(_, owned)| owned.watching);
-        let watched: Vec<(PartitionId, Epoch, Seq)> = watching.map(|(p, owned)| (*p, owned.epoch, owned.seq)).collect();
+        let watched: Vec<(PartitionId, Epoch, Seq)> =
+            watching.map(|(p, owned)| (*p, owned.epoch, owned.seq)).collect();
         self.watch.start(&self.context, self.inner.clone(), watched);
     }
 }
@@ -651,5 +665,8 @@ impl Then {
 
 /// An answer for what cannot be done.
 pub(super) fn unknown_workflow(name: &impl std::fmt::Display) -> Reply {
-    refusal("unknown-workflow", format!("there is no workflow {name}; `millrace workflows list` shows what there is"))
+    refusal(
+        "unknown-workflow",
+        format!("there is no workflow {name}; `millrace workflows list` shows what there is"),
+    )
 }

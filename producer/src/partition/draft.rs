@@ -115,7 +115,13 @@ impl Draft {
     }
 
     /// Takes over what an advance changed and wants done.
-    pub(crate) fn take(&mut self, run: RunId, advanced: Advanced, now: Timestamp, retention: std::time::Duration) {
+    pub(crate) fn take(
+        &mut self,
+        run: RunId,
+        advanced: Advanced,
+        now: Timestamp,
+        retention: std::time::Duration,
+    ) {
         let (epoch, seq) = (self.epoch, self.seq);
         let touched = self.touch(run);
         touched.head |= advanced.head;
@@ -128,7 +134,12 @@ impl Draft {
                     task.epoch = epoch;
                     task.seq = seq;
                     let look_at = now + std::time::Duration::from_millis(FIRST_LOOK_MS);
-                    delta.dispatched.push(Dispatched { step: task.index, attempt: task.attempt, at: now, look_at });
+                    delta.dispatched.push(Dispatched {
+                        step: task.index,
+                        attempt: task.attempt,
+                        at: now,
+                        look_at,
+                    });
                     self.then.tasks.push(*task);
                 }
                 Action::Retire { step, attempt, outcome } => {
@@ -160,8 +171,11 @@ impl Draft {
         }
         touched.steps.sort_unstable();
         touched.steps.dedup();
-        delta.steps =
-            touched.steps.iter().filter_map(|step| run.step_record(*step).map(|record| (*step, record))).collect();
+        delta.steps = touched
+            .steps
+            .iter()
+            .filter_map(|step| run.step_record(*step).map(|record| (*step, record)))
+            .collect();
     }
 
     /// The commit.

@@ -14,15 +14,12 @@ use millrace_domain::{Epoch, PartitionId, RunId, SessionId, TaskId, Timestamp, W
 use tokio::sync::oneshot;
 
 /// An entry of the mailbox.
+#[expect(clippy::large_enum_variant, reason = "nearly every entry is work: a box would cost each an allocation")]
 pub(crate) enum Input {
     /// Something happened to a partition.
     Work(Work),
     /// A partition is ours now.
-    Took {
-        partition: PartitionId,
-        epoch: Epoch,
-        published_until: Timestamp,
-    },
+    Took { partition: PartitionId, epoch: Epoch, published_until: Timestamp },
     /// A partition is not ours any more: forget it.
     Lost(PartitionId),
     /// Stop working on a partition, then say so.
@@ -124,7 +121,9 @@ impl Answer {
         match self {
             Self::Nobody => {}
             Self::Local(sender) => drop(sender.send(reply)),
-            Self::Message { reply_to, correlation_id } => messages.push(message(&reply_to, correlation_id, &reply)),
+            Self::Message { reply_to, correlation_id } => {
+                messages.push(message(&reply_to, correlation_id, &reply));
+            }
             Self::Part(gather, index) => gather.give(index, reply, messages),
         }
     }
@@ -204,7 +203,12 @@ const REJECT_PAUSE: Duration = Duration::from_secs(1);
 
 /// Puts what cannot be accepted into the `rejected` queue, whole, with the reason beside it. `false` when the
 /// broker does not take it for a while: then the message must go back to where it came from.
-pub(crate) async fn reject(broker: &dyn Broker, payload: Bytes, properties: Properties, error: &ReplyError) -> bool {
+pub(crate) async fn reject(
+    broker: &dyn Broker,
+    payload: Bytes,
+    properties: Properties,
+    error: &ReplyError,
+) -> bool {
     metrics::counter!("millrace_rejected_total", "code" => error.code.clone()).increment(1);
     let mut message = Outgoing::new(Route::Queue(millrace_broker::Queue::Rejected), payload);
     message.properties = Properties { reply_to: None, ..properties };

@@ -32,7 +32,12 @@ struct Entry {
 
 impl Workflows {
     /// Makes sure that a workflow is here if it exists. `None` when the store does not answer.
-    pub(super) async fn load(&mut self, context: &Context, home: PartitionId, name: &WorkflowName) -> Option<()> {
+    pub(super) async fn load(
+        &mut self,
+        context: &Context,
+        home: PartitionId,
+        name: &WorkflowName,
+    ) -> Option<()> {
         if self.0.contains_key(name) {
             return Some(());
         }
@@ -64,7 +69,13 @@ impl Workflows {
 }
 
 /// Stores a definition as a new version, and sets the timers of its schedules.
-pub(super) fn apply(actor: &mut Actor, home: PartitionId, apply: Apply, drafts: &mut Drafts, now: Timestamp) -> Reply {
+pub(super) fn apply(
+    actor: &mut Actor,
+    home: PartitionId,
+    apply: Apply,
+    drafts: &mut Drafts,
+    now: Timestamp,
+) -> Reply {
     let Apply { workflow, source, base_dir } = apply;
     let name = workflow.name.clone();
     if !workflow.schedules.is_empty()
@@ -125,7 +136,8 @@ fn plan_fires(
     draft: &mut super::draft::Draft,
     now: Timestamp,
 ) {
-    head.next = workflow.schedules.iter().map(|s| if head.paused { None } else { s.next_after(now) }).collect();
+    head.next =
+        workflow.schedules.iter().map(|s| if head.paused { None } else { s.next_after(now) }).collect();
     for (index, next) in head.next.iter().enumerate() {
         let timer = Timer::Fire(name.clone(), index as u32);
         match next {

@@ -34,7 +34,8 @@ pub(super) async fn load(actor: &mut Actor, placed: &[(PartitionId, Work)]) -> O
                     continue;
                 }
                 let context = &actor.context;
-                let found = match context.definitions.current(&*context.store, context.partitions, name).await {
+                let found = match context.definitions.current(&*context.store, context.partitions, name).await
+                {
                     Ok(found) => Ok(found),
                     Err(DefinitionError::Store(error)) => {
                         tracing::warn!(%error, workflow = %name, "the workflow cannot be loaded");
@@ -44,7 +45,9 @@ pub(super) async fn load(actor: &mut Actor, placed: &[(PartitionId, Work)]) -> O
                 };
                 loaded.current.insert(name.clone(), found);
             }
-            What::Apply(apply) => actor.workflows.load(&actor.context, *partition, &apply.workflow.name).await?,
+            What::Apply(apply) => {
+                actor.workflows.load(&actor.context, *partition, &apply.workflow.name).await?;
+            }
             What::Pause(name, _) | What::Delete(name) | What::Fire(name, ..) => {
                 actor.workflows.load(&actor.context, *partition, name).await?;
             }
@@ -89,7 +92,13 @@ pub(super) fn create(
 }
 
 /// Puts a new run into the draft and into memory.
-pub(super) fn draft(actor: &mut Actor, partition: PartitionId, wanted: Wanted, drafts: &mut Drafts, now: Timestamp) {
+pub(super) fn draft(
+    actor: &mut Actor,
+    partition: PartitionId,
+    wanted: Wanted,
+    drafts: &mut Drafts,
+    now: Timestamp,
+) {
     let Wanted { id, keyed, workflow, spec, head } = wanted;
     let retention = actor.context.options.retention;
     let definition = serde_json::to_string(&spec).unwrap_or_default();
@@ -140,7 +149,11 @@ fn plan(wanted: Submit, id: RunId, keyed: bool, loaded: &Loaded, now: Timestamp)
         stopping: None,
         stopping_since: None,
         verdict: None,
-        labels: if submission.labels.is_empty() { workflow.labels.clone() } else { submission.labels.clone() },
+        labels: if submission.labels.is_empty() {
+            workflow.labels.clone()
+        } else {
+            submission.labels.clone()
+        },
         digest: digest.filter(|_| keyed),
     };
     let priority = submission.priority.unwrap_or(workflow.priority);
@@ -164,7 +177,11 @@ fn inline(source: &str) -> Result<Workflow, Reply> {
 }
 
 /// The params of a run, types checked and defaults filled in.
-pub(super) fn checked_params(workflow: &Workflow, given: &Params, scheduled_at: Timestamp) -> Result<Params, Reply> {
+pub(super) fn checked_params(
+    workflow: &Workflow,
+    given: &Params,
+    scheduled_at: Timestamp,
+) -> Result<Params, Reply> {
     let fire = Fire { time: scheduled_at, zone: &workflow.timezone };
     definition::check_params(&workflow.params, given, fire)
         .map_err(|problems| refusal("invalid-params", problems.join("; ")))

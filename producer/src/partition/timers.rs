@@ -36,7 +36,8 @@ impl Timers {
     /// A timer was set, by replacing.
     pub(crate) fn set(&mut self, partition: PartitionId, due: Timestamp, timer: Timer) {
         self.clear(partition, &timer);
-        let beyond = self.horizon.get(&partition).is_some_and(|horizon| (due, &timer) > (horizon.0, &horizon.1));
+        let beyond =
+            self.horizon.get(&partition).is_some_and(|horizon| (due, &timer) > (horizon.0, &horizon.1));
         if !beyond {
             self.insert(partition, due, timer);
         }

@@ -101,7 +101,8 @@ impl Watch {
         for (partition, epoch, seq) in partitions {
             let mut due = context.store.watched(*partition, now, 0, PAGE).await?;
             if due.is_empty() {
-                let any = context.store.watched(*partition, Timestamp::from_millis(i64::MAX / 4), 0, 1).await?;
+                let any =
+                    context.store.watched(*partition, Timestamp::from_millis(i64::MAX / 4), 0, 1).await?;
                 if any.is_empty()
                     && let Ok(mut rested) = self.0.rested.lock()
                 {
@@ -110,7 +111,9 @@ impl Watch {
             }
             let known: HashSet<TaskId> = due.iter().map(|(_, task)| *task).collect();
             if let Ok(suspects) = self.0.suspects.lock() {
-                let here = suspects.keys().filter(|task| task.run.partition() == *partition && !known.contains(task));
+                let here = suspects
+                    .keys()
+                    .filter(|task| task.run.partition() == *partition && !known.contains(task));
                 due.extend(here.map(|task| (now, *task)));
             }
             if !due.is_empty() {
@@ -144,8 +147,11 @@ impl Watch {
                 Some(TaskRecord::Queued { dispatched_at }) => unclaimed.push((*task, dispatched_at, false)),
                 Some(TaskRecord::Revoked) => taken_back(inner, *task, "taken back"),
                 Some(TaskRecord::Claimed { session, .. }) => {
-                    let is_over =
-                        self.0.sessions.lock().is_ok_and(|mut sessions| sessions.is_over(session, Instant::now()));
+                    let is_over = self
+                        .0
+                        .sessions
+                        .lock()
+                        .is_ok_and(|mut sessions| sessions.is_over(session, Instant::now()));
                     if is_over {
                         over.push((*task, session));
                     } else {
@@ -189,7 +195,8 @@ impl Watch {
             }
             match revoked {
                 Revoked::Done => {
-                    let host = self.0.sessions.lock().map(|s| s.host(*session).to_owned()).unwrap_or_default();
+                    let host =
+                        self.0.sessions.lock().map(|s| s.host(*session).to_owned()).unwrap_or_default();
                     tracing::warn!(%task, %session, host, "the task's worker is gone");
                     taken_back(inner, *task, &format!("its worker on {host} went away"));
                 }
@@ -243,7 +250,9 @@ pub(crate) fn stop(
             .collect();
         let revoked = match context.store.revoke(partition, epoch, &wanted).await {
             Ok(revoked) => revoked,
-            Err(error) => return tracing::warn!(run = %stop.run, %error, "the run's tasks cannot be stopped yet"),
+            Err(error) => {
+                return tracing::warn!(run = %stop.run, %error, "the run's tasks cannot be stopped yet");
+            }
         };
         let mut running = Vec::new();
         for ((task, _), revoked) in wanted.into_iter().zip(revoked) {

@@ -51,7 +51,11 @@ pub(crate) fn envelope(
             (exchanges.direct.clone(), key, true, queue.is_durable())
         }
         Route::Control => (exchanges.control.clone(), ShortString::default(), false, false),
-        Route::ReplyTo(name) => (ShortString::default(), short("reply_to", name)?, true, false),
+        // RabbitMQ delivers to its direct reply-to and calls it unroutable all the same: take its word for neither.
+        Route::ReplyTo(name) => {
+            let mandatory = !name.starts_with("amq.rabbitmq.reply-to");
+            (ShortString::default(), short("reply_to", name)?, mandatory, false)
+        }
     };
     properties = properties.with_delivery_mode(if persistent { PERSISTENT } else { TRANSIENT });
     let Properties { message_id, correlation_id, reply_to, headers } = &message.properties;

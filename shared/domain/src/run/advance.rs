@@ -1,23 +1,28 @@
 //! The state machine: `advance(run, event, now)`. Total: every event in every state either changes the run or
-//! is refused by name. The cost of an event is O(out-degree) of the steps it ends; only stopping a run, which
-//! happens once, looks at all steps.
+//! is refused by name; the tables are in [`run`](super). The cost of an event is O(out-degree) of the steps it ends;
+//! only stopping a run, which happens once, and each look at a stopped one go through all steps.
+//!
+//! A timer is taken at its word: whether it is due is the owner's to know, and an early one is not refused, since
+//! a refused timer is gone and nothing else would move the step on.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::{Action, Advanced, Attempts, Ended, Event, Head, Refusal, Run, RunState, RunTimer, Spec, StepState, dispatch};
+use super::{
+    Action, Advanced, Attempts, Ended, Event, Head, Refusal, Run, RunState, RunTimer, Spec, StepState,
+    dispatch, stop,
+};
 use crate::definition::Workflow;
 use crate::task::TaskResult;
 use crate::{Outcome, RunId, StepIndex, Timestamp, retry};
 
-/// A stopped run is looked at this often until it has ended.
-const CANCEL_CHECK: Duration = Duration::from_secs(5);
-
-/// Claimed attempts of a stopped run are taken back by force after this long: their worker had its grace.
-const CANCEL_FORCE: Duration = Duration::from_secs(30);
-
 /// A new run, and what to do first. It starts at `head.start_at`, or at once.
-pub fn create(id: RunId, workflow: Arc<Workflow>, spec: Arc<Spec>, head: Head, now: Timestamp) -> (Run, Advanced) {
+pub fn create(
+    id: RunId,
+    workflow: Arc<Workflow>,
+    spec: Arc<Spec>,
+    head: Head,
+    now: Timestamp,
+) -> (Run, Advanced) {
     let count = workflow.steps.len();
     let unmet = (0..count).map(|step| workflow.graph.dependencies(step.into()).len() as u32).collect();
     let steps = vec![StepState::Waiting; count];
@@ -45,9 +50,10 @@ pub fn advance(run: &mut Run, event: Event, now: Timestamp) -> Result<Advanced, 
     let out = &mut advanced;
     match (run.head.state, event) {
         (RunState::Waiting, Event::StartDue) => start(run, now, out),
-        (_, Event::StartDue) => return Err(Refusal::RunNotWaiting),
+        (_, Event::StartDue) | (RunState::Waiting, Event::TimedOut) => return Err(Refusal::RunNotWaiting),
         (_, Event::Result(result)) => {
             let attempts = current(run, result.step, result.attempt)?;
+            let result = believed(result);
             retire(out, result.step, result.attempt, result.outcome);
             ended_attempt(run, attempts, result, now, out);
         }
@@ -73,13 +79,10 @@ pub fn advance(run: &mut Run, event: Event, now: Timestamp) -> Result<Advanced, 
             }
             Some(_) => return Err(Refusal::NotExpected(step)),
         },
-        (_, Event::Cancel { reason }) => stop(run, Outcome::Cancelled, reason, now, out)?,
-        (_, Event::TimedOut) => stop(run, Outcome::TimedOut, timeout_reason(run), now, out)?,
-        (_, Event::Poisoned { reason }) => stop(run, Outcome::Failed, reason, now, out)?,
-        (_, Event::CancelCheckDue) => match run.head.stopping_since {
-            Some(since) => tell_workers(run, now.since(since) >= CANCEL_FORCE, now, out),
-            None => return Err(Refusal::RunNotWaiting),
-        },
+        (_, Event::Cancel { reason }) => stop::stop(run, Outcome::Cancelled, &reason, now, out)?,
+        (_, Event::TimedOut) => stop::stop(run, Outcome::TimedOut, &stop::timeout_reason(run), now, out)?,
+        (_, Event::Poisoned { reason }) => stop::stop(run, Outcome::Failed, &reason, now, out)?,
+        (_, Event::CancelCheckDue) => stop::look(run, now, out)?,
     }
     settle(run, now, out);
     Ok(advanced)
@@ -90,12 +93,13 @@ fn start(run: &mut Run, now: Timestamp, out: &mut Advanced) {
     run.head.state = RunState::Running;
     run.head.started_at = Some(now);
     out.head = true;
-    if let Some(timeout) = run.workflow.timeout {
-        out.actions.push(Action::Set(now + timeout, RunTimer::Timeout));
-    }
     let workflow = Arc::clone(&run.workflow);
     for step in workflow.graph.roots() {
         dispatch(run, *step, Attempts::default(), now, out);
+    }
+    // A run whose first steps all fail to render is over already, and needs no timer.
+    if let (Some(timeout), 1..) = (workflow.timeout, run.open) {
+        out.actions.push(Action::Set(now + timeout, RunTimer::Timeout));
     }
     settle(run, now, out);
 }
@@ -106,6 +110,17 @@ fn current(run: &Run, step: StepIndex, attempt: u32) -> Result<Attempts, Refusal
         None => Err(Refusal::NoSuchStep(step)),
         Some(StepState::Dispatched(attempts)) if attempts.attempt == attempt => Ok(*attempts),
         Some(_) => Err(Refusal::StaleAttempt { step, attempt }),
+    }
+}
+
+/// An attempt that was started cannot have been skipped: believed, its run would end well without it.
+fn believed(result: TaskResult) -> TaskResult {
+    match result.outcome {
+        Outcome::Skipped => {
+            let reason = Some("its worker reported skipped, which no attempt can be".to_owned());
+            TaskResult { outcome: Outcome::Failed, reason, ..result }
+        }
+        _ => result,
     }
 }
 
@@ -159,7 +174,14 @@ fn ended_attempt(run: &mut Run, attempts: Attempts, result: TaskResult, now: Tim
 }
 
 /// An attempt was lost: a new one at once, or the step fails when too many were lost.
-fn lost_attempt(run: &mut Run, step: StepIndex, attempts: Attempts, reason: String, now: Timestamp, out: &mut Advanced) {
+fn lost_attempt(
+    run: &mut Run,
+    step: StepIndex,
+    attempts: Attempts,
+    reason: String,
+    now: Timestamp,
+    out: &mut Advanced,
+) {
     let attempts = Attempts { lost: attempts.lost + 1, ..attempts };
     if run.head.stopping.is_some() {
         return end_step(run, step, ended(Outcome::Cancelled, attempts, now, Some(reason)), now, out);
@@ -175,7 +197,8 @@ fn lost_attempt(run: &mut Run, step: StepIndex, attempts: Attempts, reason: Stri
     dispatch(run, step, attempts, now, out);
 }
 
-fn ended(outcome: Outcome, attempts: Attempts, now: Timestamp, reason: Option<String>) -> Ended {
+/// The end of a step that no worker reported.
+pub(super) fn ended(outcome: Outcome, attempts: Attempts, now: Timestamp, reason: Option<String>) -> Ended {
     Ended {
         outcome,
         attempts,
@@ -195,8 +218,13 @@ fn end_step(run: &mut Run, step: StepIndex, end: Ended, now: Timestamp, out: &mu
     mark_ended(run, step, end, out);
     let mut pending = vec![step];
     while let Some(step) = pending.pop() {
-        let succeeded = matches!(&run.steps[step.at()], StepState::Ended(end) if end.outcome == Outcome::Succeeded);
+        let succeeded =
+            matches!(&run.steps[step.at()], StepState::Ended(end) if end.outcome == Outcome::Succeeded);
         for &dependent in workflow.graph.dependents(step) {
+            // Counted even where it no longer matters, so that the count is the one that a reload makes.
+            let unmet = &mut run.unmet[dependent.at()];
+            *unmet = unmet.saturating_sub(u32::from(succeeded));
+            let unmet = *unmet;
             if run.steps[dependent.at()] != StepState::Waiting {
                 continue;
             }
@@ -206,9 +234,7 @@ fn end_step(run: &mut Run, step: StepIndex, end: Ended, now: Timestamp, out: &mu
                 pending.push(dependent);
                 continue;
             }
-            let unmet = &mut run.unmet[dependent.at()];
-            *unmet = unmet.saturating_sub(1);
-            if *unmet == 0 {
+            if unmet == 0 {
                 ready.push(dependent);
             }
         }
@@ -222,9 +248,11 @@ fn end_step(run: &mut Run, step: StepIndex, end: Ended, now: Timestamp, out: &mu
 }
 
 /// Writes the end of one step, and what it means for the run.
-fn mark_ended(run: &mut Run, step: StepIndex, end: Ended, out: &mut Advanced) {
+pub(super) fn mark_ended(run: &mut Run, step: StepIndex, end: Ended, out: &mut Advanced) {
     let outcome = end.outcome;
-    if matches!(outcome, Outcome::Failed | Outcome::TimedOut | Outcome::Cancelled) && run.head.verdict.is_none() {
+    if matches!(outcome, Outcome::Failed | Outcome::TimedOut | Outcome::Cancelled)
+        && run.head.verdict.is_none()
+    {
         let name = &run.workflow.steps[step.at()].name;
         let why = end.reason.as_deref().unwrap_or(outcome.as_str());
         run.head.verdict = Some(outcome);
@@ -234,48 +262,6 @@ fn mark_ended(run: &mut Run, step: StepIndex, end: Ended, out: &mut Advanced) {
     run.steps[step.at()] = StepState::Ended(Box::new(end));
     run.open -= 1;
     out.steps.push(step);
-}
-
-/// Stops a run: what has not started never will, and what runs is told to end.
-fn stop(run: &mut Run, outcome: Outcome, reason: String, now: Timestamp, out: &mut Advanced) -> Result<(), Refusal> {
-    if run.head.stopping.is_some() {
-        return Err(Refusal::RunNotWaiting);
-    }
-    if run.head.state == RunState::Waiting {
-        out.actions.push(Action::Clear(RunTimer::Start));
-        run.head.state = RunState::Running;
-    }
-    run.head.stopping = Some(outcome);
-    run.head.stopping_since = Some(now);
-    run.head.reason = Some(reason.clone());
-    out.head = true;
-    for index in 0..run.steps.len() {
-        let attempts = match &run.steps[index] {
-            StepState::Waiting => Attempts::default(),
-            StepState::Backoff { attempts, .. } => {
-                out.actions.push(Action::Clear(RunTimer::Retry(index.into())));
-                *attempts
-            }
-            StepState::Dispatched(_) | StepState::Ended(_) => continue,
-        };
-        mark_ended(run, index.into(), ended(Outcome::Cancelled, attempts, now, Some(reason.clone())), out);
-    }
-    tell_workers(run, false, now, out);
-    Ok(())
-}
-
-/// Asks for the end of what is still with the fleet, and looks again later.
-fn tell_workers(run: &mut Run, by_force: bool, now: Timestamp, out: &mut Advanced) {
-    let tasks: Vec<_> = run.dispatched().map(|(step, attempts)| (step, attempts.attempt)).collect();
-    if !tasks.is_empty() {
-        out.actions.push(Action::Stop { tasks, by_force });
-        out.actions.push(Action::Set(now + CANCEL_CHECK, RunTimer::CancelCheck));
-    }
-}
-
-fn timeout_reason(run: &Run) -> String {
-    let timeout = run.workflow.timeout.unwrap_or_default();
-    format!("the run took longer than its timeout of {}", crate::quantity::format_duration(timeout))
 }
 
 /// Ends the run when all its steps have.

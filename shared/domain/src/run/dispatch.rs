@@ -54,7 +54,8 @@ pub fn task(run: &Run, step: StepIndex, attempt: u32, now: Timestamp) -> Result<
 fn env(run: &Run, step: &Step, scope: &Scope<'_>) -> Result<BTreeMap<String, String>, String> {
     let mut env = BTreeMap::new();
     for (name, template) in run.workflow.env.iter().chain(&step.env) {
-        let value = template.render_text(scope).map_err(|e| format!("`env.{name}` cannot be rendered: {e}"))?;
+        let value =
+            template.render_text(scope).map_err(|e| format!("`env.{name}` cannot be rendered: {e}"))?;
         environment::check_value(name, &value).map_err(|e| e.to_string())?;
         env.insert(name.clone(), value);
     }

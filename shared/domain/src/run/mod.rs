@@ -10,9 +10,45 @@
 //!    └──────▶   ended   (succeeded, failed, timed_out, cancelled, skipped): never left
 //! ```
 //!
+//! What each event makes of a step, by where the step stands. In a stopping run a step is dispatched or ended:
+//! the stop ended all others. What is written as `code` is the [`Refusal`], and nothing changes; a test reads
+//! these tables.
+//!
+//! | step                      | waiting        | dispatched     | backoff        | ended          | stopping: dispatched | stopping: ended |
+//! |---------------------------|----------------|----------------|----------------|----------------|----------------|----------------|
+//! | result: succeeded         | `StaleAttempt` | succeeded      | `StaleAttempt` | `StaleAttempt` | succeeded      | `StaleAttempt` |
+//! | result: failed            | `StaleAttempt` | failed         | `StaleAttempt` | `StaleAttempt` | failed         | `StaleAttempt` |
+//! | result: timed_out         | `StaleAttempt` | timed_out      | `StaleAttempt` | `StaleAttempt` | timed_out      | `StaleAttempt` |
+//! | result: cancelled         | `StaleAttempt` | cancelled      | `StaleAttempt` | `StaleAttempt` | cancelled      | `StaleAttempt` |
+//! | result: skipped           | `StaleAttempt` | failed         | `StaleAttempt` | `StaleAttempt` | failed         | `StaleAttempt` |
+//! | result: lost              | `StaleAttempt` | dispatched     | `StaleAttempt` | `StaleAttempt` | cancelled      | `StaleAttempt` |
+//! | result, retries left      | `StaleAttempt` | backoff        | `StaleAttempt` | `StaleAttempt` | failed         | `StaleAttempt` |
+//! | result, another attempt   | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` |
+//! | result, unknown step      | `NoSuchStep`   | `NoSuchStep`   | `NoSuchStep`   | `NoSuchStep`   | `NoSuchStep`   | `NoSuchStep`   |
+//! | lost                      | `StaleAttempt` | dispatched     | `StaleAttempt` | `StaleAttempt` | cancelled      | `StaleAttempt` |
+//! | lost once too often       | `StaleAttempt` | failed         | `StaleAttempt` | `StaleAttempt` | cancelled      | `StaleAttempt` |
+//! | lost, another attempt     | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` |
+//! | lost, unknown step        | `NoSuchStep`   | `NoSuchStep`   | `NoSuchStep`   | `NoSuchStep`   | `NoSuchStep`   | `NoSuchStep`   |
+//! | revoked                   | `StaleAttempt` | `NotExpected`  | `StaleAttempt` | `StaleAttempt` | cancelled      | `StaleAttempt` |
+//! | revoked, another attempt  | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` |
+//! | revoked, unknown step     | `NoSuchStep`   | `NoSuchStep`   | `NoSuchStep`   | `NoSuchStep`   | `NoSuchStep`   | `NoSuchStep`   |
+//! | retry due                 | `NotExpected`  | `NotExpected`  | dispatched     | `NotExpected`  | `NotExpected`  | `NotExpected`  |
+//! | retry due, unknown step   | `NoSuchStep`   | `NoSuchStep`   | `NoSuchStep`   | `NoSuchStep`   | `NoSuchStep`   | `NoSuchStep`   |
+//!
+//! What each event makes of a run. A stop ends it at once when nothing is with the fleet. An ended run refuses
+//! the events of its steps too.
+//!
+//! | run              | waiting         | running         | running, nothing dispatched | stopping        | ended      |
+//! |------------------|-----------------|-----------------|-----------------|-----------------|------------|
+//! | start due        | running         | `RunNotWaiting` | `RunNotWaiting` | `RunNotWaiting` | `RunEnded` |
+//! | cancel           | cancelled       | stopping        | cancelled       | `RunNotWaiting` | `RunEnded` |
+//! | timed out        | `RunNotWaiting` | stopping        | timed_out       | `RunNotWaiting` | `RunEnded` |
+//! | poisoned         | failed          | stopping        | failed          | `RunNotWaiting` | `RunEnded` |
+//! | cancel check due | `RunNotWaiting` | `RunNotWaiting` | `RunNotWaiting` | stopping        | `RunEnded` |
+//!
 //! [`state`] says what there is, [`event`] what can happen, [`action`] what the shell must then do, and
-//! [`advance`](mod@advance) is the total function between them. [`dispatch`] renders the task of an attempt,
-//! [`record`] is how a run is stored and comes back.
+//! [`advance`](mod@advance) is the total function between them (`stop` is its part that ends a run early).
+//! [`dispatch`] renders the task of an attempt, [`record`] is how a run is stored and comes back.
 
 pub mod action;
 pub mod advance;
@@ -21,6 +57,9 @@ pub mod event;
 pub mod record;
 pub mod spec;
 pub mod state;
+mod stop;
+#[cfg(test)]
+mod transitions;
 
 pub use action::{Action, Advanced, RunTimer};
 pub use advance::{advance, create};

@@ -100,7 +100,8 @@ impl Run {
             None => Err(error("step", format!("the definition has no step {}", step.0))),
         };
         for (step, record) in records {
-            let record: StepRecord = serde_json::from_str(record).map_err(|e| error("step", e.to_string()))?;
+            let record: StepRecord =
+                serde_json::from_str(record).map_err(|e| error("step", e.to_string()))?;
             slot(&mut steps, *step, record.into_state())?;
         }
         for &(step, attempt, dispatched_at) in attempts {
@@ -113,11 +114,21 @@ impl Run {
     }
 
     /// Puts a run together, counting what is open and unmet: O(steps + edges), at load only.
-    fn assemble(id: RunId, workflow: Arc<Workflow>, spec: Arc<Spec>, head: Head, steps: Vec<StepState>) -> Self {
-        let succeeded =
-            |step: &StepIndex| matches!(&steps[step.at()], StepState::Ended(end) if end.outcome == Outcome::Succeeded);
+    fn assemble(
+        id: RunId,
+        workflow: Arc<Workflow>,
+        spec: Arc<Spec>,
+        head: Head,
+        steps: Vec<StepState>,
+    ) -> Self {
+        let succeeded = |step: &StepIndex| match &steps[step.at()] {
+            StepState::Ended(end) => end.outcome == Outcome::Succeeded,
+            _ => false,
+        };
         let unmet = (0..steps.len())
-            .map(|step| workflow.graph.dependencies(step.into()).iter().filter(|d| !succeeded(d)).count() as u32)
+            .map(|step| {
+                workflow.graph.dependencies(step.into()).iter().filter(|d| !succeeded(d)).count() as u32
+            })
             .collect();
         let open = steps.iter().filter(|step| !matches!(step, StepState::Ended(_))).count() as u32;
         Self { id, workflow, spec, head, steps, unmet, open }

@@ -202,4 +202,9 @@ impl Run {
     pub fn open(&self) -> u32 {
         self.open
     }
+
+    /// How many dependencies of `step` have not succeeded yet; 0 for a step that there is not.
+    pub fn unmet(&self, step: StepIndex) -> u32 {
+        self.unmet.get(step.at()).copied().unwrap_or_default()
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use serde_json::{Map, Value};
 
 use super::{Submission, SubmissionError};
-use crate::definition::{self, Step, Workflow};
+use crate::definition::{self, Places, Step, Workflow};
 use crate::expression::{Template, Templated};
 use crate::graph::Graph;
 use crate::quantity::{MAX_DURATION, parse_duration, parse_positive_duration};
@@ -58,6 +58,7 @@ impl Submission {
             env: Vec::new(),
             steps: vec![step],
             graph: Graph::single(),
+            places: Places::default(),
         })
     }
 

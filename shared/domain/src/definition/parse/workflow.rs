@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::super::Workflow;
 use super::super::checker::Checker;
 use super::super::document::Node;
+use super::super::{Places, Workflow};
 use super::environment::read_env;
 use super::expression::{Names, Place};
 use super::fields::{NOT_SUPPORTED, Schema};
@@ -128,6 +128,7 @@ pub(super) fn read_workflow(root: &Node, checker: &mut Checker) -> Option<Workfl
         env,
         steps,
         graph,
+        places: Places::default(),
     })
 }
 

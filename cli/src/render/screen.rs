@@ -1,0 +1,192 @@
+//! What was shown of a run so far, and what comes next: output first, then how its steps stand.
+
+use std::collections::HashMap;
+use std::io::{IsTerminal, Write};
+
+use serde_json::Value;
+
+use super::lines::Lines;
+use super::terminal::{self, Style};
+use super::tree;
+use crate::args::Output;
+use crate::client::{Client, segment};
+use crate::error::CliError;
+use crate::output;
+
+/// Lines of the tree, at most, however tall the terminal is.
+const TALLEST: usize = 40;
+
+/// Control codes: the cursor hides and shows, a frame begins and ends (drawn as one where that is understood), and
+/// the rest of a line or of the screen is cleared.
+const HIDE: &str = "\x1b[?25l";
+const SHOW: &str = "\x1b[?25h";
+const BEGIN: &str = "\x1b[?2026h";
+const END: &str = "\x1b[?2026l";
+const CLEAR_LINE: &str = "\x1b[K";
+const CLEAR_BELOW: &str = "\x1b[J";
+
+/// A run on the screen.
+pub(super) struct Screen {
+    format: Output,
+    follow: bool,
+    /// Is there a tree that is drawn again and again?
+    live: bool,
+    style: Style,
+    /// Lines of the tree on the terminal now.
+    drawn: usize,
+    steps: HashMap<String, Shown>,
+}
+
+/// What was shown of a step.
+#[derive(Default)]
+struct Shown {
+    /// State and attempt.
+    state: String,
+    /// State and attempt when its output was read.
+    read: String,
+    attempt: u64,
+    next_chunk: u64,
+    lines: Lines,
+}
+
+impl Screen {
+    pub(super) fn new(format: Output, follow: bool) -> Self {
+        let follow = follow && format == Output::Table;
+        let live = follow && std::io::stderr().is_terminal() && !terminal::is_dumb();
+        Self { format, follow, live, style: Style::of(live), drawn: 0, steps: HashMap::new() }
+    }
+
+    /// Shows what is new.
+    pub(super) async fn show(
+        &mut self,
+        client: &Client,
+        path: &str,
+        run: &Value,
+        ended: bool,
+    ) -> Result<(), CliError> {
+        if !self.follow {
+            return Ok(());
+        }
+        let mut news = Vec::new();
+        let mut steps: Vec<&Value> = run["steps"].as_array().into_iter().flatten().collect();
+        // As it happened: RFC 3339 texts of one length sort by time.
+        steps.sort_by_key(|step| step["started_at"].as_str().unwrap_or("~"));
+        for step in steps {
+            self.news_of(client, path, step, &mut news).await?;
+        }
+        if self.live {
+            self.draw(&news, run, ended);
+        } else {
+            let text: String = news.iter().map(|line| format!("{line}\n")).collect();
+            write(&text);
+        }
+        Ok(())
+    }
+
+    /// What a step has printed and how it has moved since the last look.
+    async fn news_of(
+        &mut self,
+        client: &Client,
+        path: &str,
+        step: &Value,
+        news: &mut Vec<String>,
+    ) -> Result<(), CliError> {
+        let name = step["name"].as_str().unwrap_or_default();
+        let state = step["state"].as_str().unwrap_or_default();
+        let now = format!("{state} {}", step["attempt"]);
+        let shown = self.steps.entry(name.to_owned()).or_default();
+        let moved = shown.state != now;
+        let tell = moved && !self.live && (state != "waiting" || step["attempt"] != 0);
+        shown.state.clone_from(&now);
+        if tell && state == "running" {
+            news.push(tree::plain(step));
+        }
+        let last = step["attempt"].as_u64().unwrap_or(0);
+        // A step that does not run is read once more after it has moved, then never again.
+        if last > 0 && (state == "running" || shown.read != now) {
+            let clean = if self.live { terminal::harmless } else { str::to_owned };
+            let prefix = self.style.paint(terminal::Colour::Grey, &format!("{name} |"));
+            let mut print = |line: &String| news.push(format!("{prefix} {}", clean(line)));
+            // Attempts may have come and gone since the last look.
+            for attempt in shown.attempt.max(1)..=last {
+                if attempt != shown.attempt {
+                    shown.lines.finish().iter().for_each(&mut print);
+                    (shown.attempt, shown.next_chunk) = (attempt, 0);
+                }
+                loop {
+                    let from = shown.next_chunk;
+                    let url = format!("{path}/logs?step={}&attempt={attempt}&from={from}", segment(name));
+                    let page = client.get(&url).await?;
+                    let chunks = page["chunks"].as_array().map_or(&[] as &[Value], Vec::as_slice);
+                    chunks.iter().for_each(|chunk| shown.lines.push(chunk).iter().for_each(&mut print));
+                    shown.next_chunk = page["next"].as_u64().unwrap_or(from);
+                    if chunks.is_empty() {
+                        break;
+                    }
+                }
+            }
+            if !matches!(state, "running" | "queued") {
+                shown.lines.finish().iter().for_each(&mut print);
+            }
+            shown.read = now;
+        }
+        if tell && state != "running" {
+            news.push(tree::plain(step));
+        }
+        Ok(())
+    }
+
+    /// Writes the news over the old tree and a new tree below them, in one piece and without clearing first: so
+    /// nothing flickers.
+    fn draw(&mut self, news: &[String], run: &Value, ended: bool) {
+        let (columns, lines) = terminal::size();
+        let room = TALLEST.min(lines.saturating_sub(1)).max(3);
+        let tree = tree::live(run, self.style, room);
+        let mut out = format!("{BEGIN}{HIDE}");
+        if self.drawn > 0 {
+            out.push_str(&format!("\x1b[{}A", self.drawn));
+        }
+        for line in news {
+            out.push_str(&format!("{line}{CLEAR_LINE}\n"));
+        }
+        for line in &tree {
+            out.push_str(&format!("{}{CLEAR_LINE}\n", terminal::cut(line, columns)));
+        }
+        out.push_str(CLEAR_BELOW);
+        if ended {
+            out.push_str(SHOW);
+        }
+        out.push_str(END);
+        write(&out);
+        self.drawn = if ended { 0 } else { tree.len() };
+    }
+
+    /// The last word.
+    pub(super) fn end(&self, run: &Value) {
+        let state = run["state"].as_str().unwrap_or_default();
+        let took = tree::took(run).map(|took| format!(" in {took}")).unwrap_or_default();
+        let reason = run["reason"].as_str().map(|reason| format!(": {reason}")).unwrap_or_default();
+        let id = run["id"].as_str().unwrap_or_default();
+        output::one(self.format, run, &format!("run {id} {state}{took}{reason}"));
+    }
+
+    /// What to say on Ctrl-C.
+    pub(super) fn interrupted(&self, client: &Client, id: &str) -> CliError {
+        CliError::Interrupted(match client {
+            Client::Local { .. } => "interrupted".to_owned(),
+            Client::Remote { .. } => format!("interrupted; the run goes on: millrace runs watch {id}"),
+        })
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        if self.drawn > 0 {
+            write(SHOW);
+        }
+    }
+}
+
+fn write(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}

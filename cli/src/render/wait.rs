@@ -1,0 +1,67 @@
+//! Follows a run to its end.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::screen::Screen;
+use crate::args::Output;
+use crate::client::{Client, segment};
+use crate::duration;
+use crate::error::CliError;
+
+/// How often a run is looked at.
+const EVERY: Duration = Duration::from_millis(150);
+
+/// Waits for the end of a run. An outcome other than succeeded is [`CliError::RunFailed`].
+pub(crate) async fn wait(
+    client: &Client,
+    id: &str,
+    format: Output,
+    follow: bool,
+    bound: Option<Duration>,
+) -> Result<(), CliError> {
+    let path = format!("/api/v1/runs/{}", segment(id));
+    let began = Instant::now();
+    let mut screen = Screen::new(format, follow);
+    let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
+    let mut pause = Duration::from_millis(10);
+    loop {
+        let look = async {
+            let run = client.get(&path).await?;
+            let ended = has_ended(&run);
+            screen.show(client, &path, &run, ended).await?;
+            Ok::<_, CliError>((run, ended))
+        };
+        let (run, ended) = tokio::select! {
+            looked = look => looked?,
+            _ = &mut interrupted => return Err(screen.interrupted(client, id)),
+        };
+        if ended {
+            screen.end(&run);
+            return match run["state"].as_str() {
+                Some("succeeded") => Ok(()),
+                _ => Err(CliError::RunFailed),
+            };
+        }
+        if let Some(bound) = bound
+            && began.elapsed() >= bound
+        {
+            return Err(CliError::TimedOut(format!(
+                "run {id} has not ended within {}",
+                duration::show(bound)
+            )));
+        }
+        let left = bound.map_or(EVERY, |bound| bound.saturating_sub(began.elapsed()));
+        tokio::select! {
+            () = tokio::time::sleep(pause.min(left)) => {}
+            _ = &mut interrupted => return Err(screen.interrupted(client, id)),
+        }
+        pause = (pause * 2).min(EVERY);
+    }
+}
+
+/// Has it reached a terminal state?
+pub(crate) fn has_ended(run: &Value) -> bool {
+    !matches!(run["state"].as_str(), Some("waiting" | "running"))
+}

@@ -1,0 +1,143 @@
+//! Tasks and definitions that cannot work: each says what is wrong and what to do, and nothing hangs.
+
+use serde_json::{Value, json};
+
+use crate::binary::{Ended, file, millrace, step};
+use crate::dev::Dev;
+
+/// Runs a definition that must fail, and answers its run.
+#[track_caller]
+fn failed(text: &str) -> Value {
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(folder.path(), "w.yaml", text);
+    millrace(folder.path(), &["run", &path, "-o", "json"]).with(3).json()
+}
+
+/// Why the step `one` failed.
+#[track_caller]
+fn reason(text: &str) -> String {
+    step(&failed(text), "one")["reason"].as_str().unwrap().to_owned()
+}
+
+/// Why a definition is refused.
+#[track_caller]
+fn refused(text: &str, arguments: &[&str]) -> Ended {
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(folder.path(), "w.yaml", text);
+    let ended = millrace(folder.path(), &[&["run", &path], arguments].concat());
+    assert!([1, 2].contains(&ended.code), "{ended:?}");
+    ended
+}
+
+#[test]
+fn a_program_that_is_missing_or_not_executable_is_named() {
+    let missing = reason("name: w\nsteps: [{name: one, run: no_such_program --now}]\n");
+    assert!(missing.contains("127") && missing.contains("no_such_program"), "{missing}");
+    let missing = reason("name: w\nsteps: [{name: one, run: x, shell: [no_such_shell, -c]}]\n");
+    assert!(missing.contains("`no_such_shell` was not found") && missing.contains("PATH="), "{missing}");
+    let text = "name: w\nsteps: [{name: one, run: 'echo >plain; ./plain'}]\n";
+    let blocked = reason(text);
+    assert!(blocked.contains("126") && blocked.contains("plain"), "{blocked}");
+    let text = "name: w\nsteps: [{name: one, run: x, shell: [./w.yaml, -c]}]\n";
+    let blocked = reason(text);
+    assert!(blocked.contains("is not executable: chmod +x"), "{blocked}");
+}
+
+#[test]
+fn a_working_directory_that_is_missing_is_named_with_the_way_out() {
+    let missing = reason("name: w\nsteps: [{name: one, run: 'true', working_dir: absent/deep}]\n");
+    assert!(missing.contains("absent/deep does not exist") && missing.contains("working_dir"), "{missing}");
+}
+
+#[test]
+fn output_over_its_bound_is_cut_with_a_marker_and_the_result_is_kept() {
+    let dev = Dev::start(&[]);
+    // 40 MB, past any log budget.
+    let id = dev.submit("yes 'a line of text that is long enough to fill a log quickly' | head -c 40000000; echo rows=7 >> \"$MILLRACE_OUTPUT\"");
+    let run = dev.ended(&id);
+    assert_eq!((&run["state"], &run["steps"][0]["outputs"]), (&json!("succeeded"), &json!({"rows": "7"})));
+    let log = dev.cli(&["runs", "logs", &id]).with(0).stdout;
+    assert!(log.len() < 20_000_000, "{} bytes are kept", log.len());
+    let end = &log[log.len().saturating_sub(300)..];
+    assert!(
+        end.contains("truncated") || end.contains("not kept") || end.contains("dropped"),
+        "no marker at the end: {end}"
+    );
+}
+
+#[test]
+fn outputs_over_their_bound_fail_the_step_with_the_bound() {
+    let big = reason(
+        "name: w\nsteps: [{name: one, run: 'printf x= >> \"$MILLRACE_OUTPUT\"; head -c 3000000 /dev/zero | tr \"\\0\" a >> \"$MILLRACE_OUTPUT\"'}]\n",
+    );
+    assert!(big.contains("bytes") || big.contains("KiB") || big.contains("MiB"), "{big}");
+}
+
+#[test]
+fn a_payload_over_its_bound_is_refused_with_the_bound() {
+    let dev = Dev::start(&[]);
+    let big =
+        format!("{{\"run\":\"true\",\"labels\":{{}},\"params\":{{\"x\":\"{}\"}}}}\n", "a".repeat(2_000_000));
+    dev.cli_reading(&["submit", "--batch", "-"], &big).with(1).says(&["expected at most 1048576"]);
+    let value = format!("x={}", "a".repeat(131_072));
+    let folder = tempfile::tempdir().unwrap();
+    let lines = format!("{{\"run\":\"true\",\"params\":{{\"x\":\"{}\"}}}}\n", &value[2..]);
+    let path = file(folder.path(), "batch", &lines);
+    dev.cli(&["submit", "--batch", &path]).with(1).says(&["params", "131072 bytes long: expected at most"]);
+}
+
+#[test]
+fn params_that_are_undeclared_or_of_another_type_are_refused_with_what_is_declared() {
+    let text = "name: w\nparams: [{name: count, type: int}, {name: day, type: date, default: '2026-01-01'}]\nsteps: [{name: one, run: 'true'}]\n";
+    refused(text, &["-p", "cuont=1"]).with(2).says(&["cuont", "count"]);
+    refused(text, &["-p", "count=1.5"]).with(2).says(&["count", "1.5"]);
+    refused(text, &["-p", "count=1", "-p", "day=tomorrow"]).with(2).says(&["day", "tomorrow"]);
+    refused(text, &[]).says(&["count"]);
+}
+
+#[test]
+fn the_api_refuses_the_same_params_with_the_same_words() {
+    let dev = Dev::start(&[]);
+    let text = "name: w\nparams: [{name: count, type: int}]\nsteps: [{name: one, run: 'true'}]\n";
+    let body = |params: Value| json!({"definition": text, "params": params}).to_string();
+    for (params, said) in
+        [(json!({"cuont": 1}), "cuont"), (json!({"count": "1"}), "count"), (json!({}), "count")]
+    {
+        let message = dev.post("/api/v1/runs", &body(params)).refusal(422, "invalid-params");
+        assert!(message.contains(said), "{message}");
+    }
+}
+
+#[test]
+fn an_undefined_name_in_an_expression_lists_what_there_is() {
+    let text = "name: w\nparams: [{name: day, type: string, default: x}]\nsteps: [{name: one, env: {D: '${{ params.dya }}'}, run: 'true'}]\n";
+    refused(text, &[]).with(1).says(&["w.yaml:3:", "dya", "day"]);
+    let text = "name: w\nsteps:\n  - {name: first, run: 'echo rows=1 >> \"$MILLRACE_OUTPUT\"'}\n  - {name: one, depends_on: [first], env: {R: '${{ outputs.first.rosw }}'}, run: 'true'}\n";
+    let reason = reason(text);
+    assert!(reason.contains("rosw") && reason.contains("rows"), "{reason}");
+}
+
+#[test]
+fn an_expression_in_run_is_refused_and_names_the_variable_to_use() {
+    let text = "name: w\nparams: [{name: day, type: string, default: x}]\nsteps: [{name: one, run: 'echo ${{ params.day }}'}]\n";
+    refused(text, &[]).with(1).says(&["w.yaml:3:", "$day"]);
+    let dev = Dev::start(&[]);
+    dev.cli(&["submit", "--", "echo ${{ params.day }}"]).with(1).says(&["$day"]);
+}
+
+#[test]
+fn what_is_no_definition_is_refused_in_words() {
+    for (text, said) in [
+        ("", "name"),
+        ("- a\n- b\n", "name"),
+        ("name: w\n", "steps"),
+        ("name: w\nsteps: []\n", "step"),
+        ("name: W!\nsteps: [{name: one, run: 'true'}]\n", "W!"),
+        ("name: w\nsteps: [{name: one}]\n", "run"),
+        ("name: w\nsteps: [{name: one, run: 'true'}, {name: one, run: 'true'}]\n", "one"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = file(folder.path(), "w.yaml", text);
+        millrace(folder.path(), &["validate", &path]).with(1).says(&["w.yaml", said]);
+    }
+}

@@ -1,0 +1,186 @@
+//! A `millrace dev` of a test: on a free port, with a state of its own. Also what `dev` itself promises at its start.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::binary::{Ended, command, file, finish, finish_reading, millrace, until};
+use crate::http::{self, Answer};
+
+/// A running server. It ends with this value.
+pub(crate) struct Dev {
+    child: Child,
+    /// `127.0.0.1:port`.
+    pub(crate) address: String,
+    /// What it has written to standard error so far.
+    pub(crate) said: Arc<Mutex<String>>,
+    folder: Arc<TempDir>,
+}
+
+impl Dev {
+    /// A fresh one.
+    pub(crate) fn start(arguments: &[&str]) -> Self {
+        Self::start_in(Arc::new(tempfile::tempdir().unwrap()), arguments)
+    }
+
+    /// One in a folder that may hold the state of an earlier one.
+    pub(crate) fn start_in(folder: Arc<TempDir>, arguments: &[&str]) -> Self {
+        let fixed = ["dev", "--listen", "127.0.0.1:0", "--data", "state"];
+        let mut child = command(folder.path(), &[&fixed, arguments].concat()).spawn().unwrap();
+        let said = Arc::new(Mutex::new(String::new()));
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let lines = Arc::clone(&said);
+        thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                let mut said = lines.lock().unwrap();
+                said.push_str(&line);
+                said.push('\n');
+            }
+        });
+        let address = until("dev says where it listens", || {
+            let said = said.lock().unwrap();
+            let (_, rest) = said.split_once("millrace dev: http://")?;
+            Some(rest.split(',').next()?.to_owned())
+        });
+        Self { child, address, said, folder }
+    }
+
+    /// Where it runs: relative paths of commands start here too.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Its folder, for another one to go on with.
+    pub(crate) fn shared_folder(&self) -> Arc<TempDir> {
+        Arc::clone(&self.folder)
+    }
+
+    /// A path in its folder.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder().join(name)
+    }
+
+    /// A command line against it, not started yet.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = command(self.folder(), arguments);
+        command.env("MILLRACE_SERVER", format!("http://{}", self.address));
+        command
+    }
+
+    /// Runs a command against it.
+    pub(crate) fn cli(&self, arguments: &[&str]) -> Ended {
+        finish(self.command(arguments).spawn().unwrap())
+    }
+
+    /// Runs a command against it, with something on standard input.
+    pub(crate) fn cli_reading(&self, arguments: &[&str], input: &str) -> Ended {
+        finish_reading(self.command(arguments), input)
+    }
+
+    /// Submits a shell command, and answers its run's id.
+    #[track_caller]
+    pub(crate) fn submit(&self, script: &str) -> String {
+        self.cli(&["submit", "--", script]).with(0).stdout.trim().to_owned()
+    }
+
+    /// A run as the API shows it.
+    #[track_caller]
+    pub(crate) fn run(&self, id: &str) -> Value {
+        http::get(&self.address, &format!("/api/v1/runs/{id}")).json(200)
+    }
+
+    /// A run, once it is in one of these states.
+    #[track_caller]
+    pub(crate) fn run_in(&self, id: &str, states: &[&str]) -> Value {
+        until(&format!("run {id} is {}", states.join(" or ")), || {
+            Some(self.run(id)).filter(|run| states.iter().any(|state| run["state"] == *state))
+        })
+    }
+
+    /// A run that has ended.
+    #[track_caller]
+    pub(crate) fn ended(&self, id: &str) -> Value {
+        self.run_in(id, &["succeeded", "failed", "timed_out", "cancelled"])
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        http::get(&self.address, path)
+    }
+
+    pub(crate) fn post(&self, path: &str, body: &str) -> Answer {
+        http::post(&self.address, path, body)
+    }
+
+    /// Ends it as a crash would.
+    pub(crate) fn crash(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Ends it as an operator would, and answers its status.
+    pub(crate) fn stop(mut self) -> i32 {
+        kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGTERM).unwrap();
+        until("dev ends on SIGTERM", || self.child.try_wait().unwrap()).code().unwrap_or(-1)
+    }
+}
+
+impl Drop for Dev {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_second_dev_on_the_same_state_is_refused_and_the_first_goes_on() {
+    let dev = Dev::start(&[]);
+    let second = millrace(dev.folder(), &["dev", "--listen", "127.0.0.1:0", "--data", "state"]).with(1);
+    second.says(&["state is in use by another millrace dev", "--data"]);
+    assert_eq!(dev.get("/readyz").status, 200);
+}
+
+#[test]
+fn a_port_in_use_is_named_with_the_way_out() {
+    let dev = Dev::start(&[]);
+    let folder = tempfile::tempdir().unwrap();
+    let second = millrace(folder.path(), &["dev", "--listen", &dev.address]).with(1);
+    second.says(&[&dev.address, "in use", "--listen"]);
+    assert!(!folder.path().join(".millrace").exists(), "a refused start leaves nothing behind");
+}
+
+#[test]
+fn listening_for_others_needs_a_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = millrace(folder.path(), &["dev", "--listen", "0.0.0.0:0"]).with(2);
+    refused.says(&["0.0.0.0:0", "MILLRACE_TOKEN", "127.0.0.1"]);
+}
+
+#[test]
+fn the_state_is_for_its_owner_alone() {
+    let dev = Dev::start(&[]);
+    let mode =
+        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(dev.path("state")).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o700);
+}
+
+#[test]
+fn dev_stores_its_files_at_the_start_and_refuses_a_broken_one_with_its_place() {
+    let folder = Arc::new(tempfile::tempdir().unwrap());
+    let good = file(folder.path(), "good.yaml", "name: good\nsteps:\n  - {name: one, run: pwd}\n");
+    let bad = file(folder.path(), "bad.yaml", "name: bad\nsteps:\n  - {name: one, rnu: 'true'}\n");
+    let refused =
+        millrace(folder.path(), &["dev", "--listen", "127.0.0.1:0", "--data", "state", &good, &bad]).with(1);
+    refused.says(&["bad.yaml:3:", "rnu", "did you mean"]);
+    let dev = Dev::start_in(folder, &[&good]);
+    let id = dev.cli(&["workflows", "trigger", "good"]).with(0).stdout.trim().to_owned();
+    assert_eq!(dev.ended(&id)["state"], "succeeded");
+    let here = dev.folder().canonicalize().unwrap();
+    assert_eq!(dev.cli(&["runs", "logs", &id]).with(0).stdout.trim(), here.to_str().unwrap());
+}

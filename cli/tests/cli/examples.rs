@@ -1,0 +1,157 @@
+//! Every example runs as its first lines say, with nothing but the binary.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::binary::{millrace, step};
+
+/// A copy of the examples: some write beside themselves.
+struct Examples(TempDir);
+
+impl Examples {
+    fn new() -> Self {
+        let copy = tempfile::tempdir().unwrap();
+        copy_folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples"), copy.path());
+        Self(copy)
+    }
+
+    fn file(&self, name: &str) -> String {
+        self.0.path().join(name).to_str().unwrap().to_owned()
+    }
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), &target).unwrap();
+        }
+    }
+}
+
+/// The run of an example, as `--output json` shows it.
+fn run(arguments: &[&str]) -> Value {
+    let folder = tempfile::tempdir().unwrap();
+    let ended = millrace(folder.path(), &[&["run", "--output", "json"], arguments].concat()).with(0);
+    ended.json()
+}
+
+/// What a follower sees, on standard error.
+fn followed(arguments: &[&str]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let ended = millrace(folder.path(), &[&["run", "--follow"], arguments].concat()).with(0);
+    assert!(ended.stdout.contains(" succeeded in "), "{}", ended.stdout);
+    assert_eq!(ended.stdout.lines().count(), 1, "{}", ended.stdout);
+    assert!(!ended.stderr.contains('\x1b'), "control codes without a terminal: {:?}", ended.stderr);
+    ended.stderr
+}
+
+#[test]
+fn every_example_is_run_here() {
+    let mut names: Vec<String> = std::fs::read_dir(Examples::new().0.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(".yaml"))
+        .collect();
+    names.sort();
+    assert_eq!(names, ["crontab_like.yaml", "daily_sales.yaml", "diamond.yaml", "hello.yaml", "retry.yaml"]);
+}
+
+#[test]
+fn hello_greets_the_world_and_whom_it_is_told_to() {
+    let examples = Examples::new();
+    assert!(followed(&[&examples.file("hello.yaml")]).contains("greet | hello, world\n"));
+    let seen = followed(&[&examples.file("hello.yaml"), "-p", "who=$(id) Ada"]);
+    assert!(seen.contains("greet | hello, $(id) Ada\n"), "a value is never code: {seen}");
+    assert!(seen.contains("✔ greet succeeded"), "{seen}");
+}
+
+#[test]
+fn diamond_joins_what_its_two_branches_found() {
+    let examples = Examples::new();
+    let run = run(&[&examples.file("diamond.yaml"), "-p", "n=10"]);
+    assert_eq!(run["state"], "succeeded");
+    assert_eq!(run["params"], json!({"n": 10}));
+    assert_eq!(step(&run, "count")["outputs"], json!({"first": "1", "last": "10"}));
+    assert_eq!(step(&run, "sum")["outputs"], json!({"total": "55"}));
+    assert_eq!(step(&run, "squares")["outputs"], json!({"total": "385"}));
+    let seen = followed(&[&examples.file("diamond.yaml")]);
+    assert!(seen.contains("report | n=100 sum=5050 squares=338350\n"), "{seen}");
+}
+
+#[test]
+fn retry_succeeds_at_its_third_attempt() {
+    let examples = Examples::new();
+    let run = run(&[&examples.file("retry.yaml")]);
+    assert_eq!(step(&run, "flaky")["attempt"], 3);
+    assert_eq!(step(&run, "flaky")["outputs"], json!({"attempts": "3"}));
+    assert_eq!(step(&run, "after")["attempt"], 1);
+    let seen = followed(&[&examples.file("retry.yaml")]);
+    for part in
+        ["flaky | attempt 1", "flaky | attempt 2", "flaky | attempt 3", "exit code 1: not yet", "(attempt 3)"]
+    {
+        assert!(seen.contains(part), "{part} in {seen}");
+    }
+    assert!(seen.contains("after | the step before took 3 attempts\n"), "{seen}");
+}
+
+#[test]
+fn daily_sales_writes_its_report_beside_itself() {
+    let examples = Examples::new();
+    let run = run(&[&examples.file("daily_sales.yaml"), "-p", "date=1997-02-14", "-p", "days=14"]);
+    let states: Vec<(&str, &str)> = run["steps"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|step| (step["name"].as_str().unwrap(), step["state"].as_str().unwrap()))
+        .collect();
+    let names = ["extract", "clean_orders", "clean_customers", "clean_units", "aggregate", "render", "tidy"];
+    assert_eq!(states, names.map(|name| (name, "succeeded")));
+    let report = step(&run, "render")["outputs"]["report"].as_str().unwrap();
+    assert!(report.ends_with("daily_sales/report/daily_sales_1997-02-14.html"), "{report}");
+    let page = std::fs::read_to_string(report).unwrap();
+    let revenue = step(&run, "aggregate")["outputs"]["revenue"].as_str().unwrap();
+    assert!(page.contains("<svg") && page.len() > 10_000, "{} bytes", page.len());
+    assert!(revenue.parse::<f64>().unwrap() > 0.0, "{revenue}");
+}
+
+#[test]
+fn daily_sales_of_a_day_without_orders_fails_and_says_which_days_there_are() {
+    let examples = Examples::new();
+    let folder = tempfile::tempdir().unwrap();
+    let file = examples.file("daily_sales.yaml");
+    let ended = millrace(folder.path(), &["run", &file, "-p", "date=1999-01-01", "--output", "json"]).with(3);
+    let run = ended.json();
+    assert_eq!(run["state"], "failed");
+    assert_eq!(step(&run, "extract")["attempt"], 1, "only a stall is worth another try");
+    let reason = step(&run, "extract")["reason"].as_str().unwrap();
+    assert!(reason.contains("1997-02"), "{reason}");
+    assert_eq!(step(&run, "tidy")["state"], "skipped");
+}
+
+#[test]
+fn crontab_like_is_valid_and_each_of_its_jobs_runs_by_name() {
+    let examples = Examples::new();
+    let folder = tempfile::tempdir().unwrap();
+    let file = examples.file("crontab_like.yaml");
+    let names =
+        ["disk_usage", "pack_logs", "clean_old_files", "heartbeat", "end_of_century", "opening_bells"];
+    let valid = millrace(folder.path(), &["validate", &file, "--output", "json"]).with(0).json();
+    assert_eq!(valid[0]["workflows"], json!(names));
+    for name in names {
+        let ended = millrace(folder.path(), &["run", &file, "--workflow", name, "--output", "json"]).with(0);
+        assert_eq!(ended.json()["workflow"], name);
+    }
+    let kept = folder.path().join(".cache/millrace_crontab");
+    for name in ["heartbeat", "notes", "bells"] {
+        assert!(kept.join(name).exists(), "{name}");
+    }
+    let unnamed = millrace(folder.path(), &["run", &file]).with(2);
+    unnamed.says(&["disk_usage, pack_logs", "--workflow"]);
+}

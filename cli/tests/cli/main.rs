@@ -1,0 +1,19 @@
+//! What a user touches on one machine: the real binary, as it is typed, and the API of `millrace dev`. No server
+//! is needed. What only a fleet shows is tested in the crate `millrace-tests`.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails where it stands")]
+
+mod answers;
+mod bad_input;
+mod binary;
+mod commands;
+mod dev;
+mod examples;
+mod http;
+mod interrupt;
+mod requests;
+mod restart;
+mod run;
+mod seed_calls;
+mod servers;
+mod validate;

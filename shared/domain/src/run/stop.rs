@@ -1,0 +1,70 @@
+//! Stopping a run: by hand, by its timeout, or because it cannot go on. The only part of the state machine that
+//! looks at all steps.
+
+use std::time::Duration;
+
+use super::advance::{ended, mark_ended};
+use super::{Action, Advanced, Attempts, Refusal, Run, RunState, RunTimer, StepState};
+use crate::{Outcome, Timestamp};
+
+/// A stopped run is looked at this often until it has ended.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+/// Claimed attempts of a stopped run are taken back by force after this long: their worker had its grace.
+const FORCE: Duration = Duration::from_secs(30);
+
+/// Stops a run: what has not started never will, and what runs is told to end.
+pub(super) fn stop(
+    run: &mut Run,
+    outcome: Outcome,
+    reason: &str,
+    now: Timestamp,
+    out: &mut Advanced,
+) -> Result<(), Refusal> {
+    if run.head.stopping.is_some() {
+        return Err(Refusal::RunNotWaiting);
+    }
+    if run.head.state == RunState::Waiting {
+        out.actions.push(Action::Clear(RunTimer::Start));
+        run.head.state = RunState::Running;
+    }
+    run.head.stopping = Some(outcome);
+    run.head.stopping_since = Some(now);
+    run.head.reason = Some(reason.to_owned());
+    out.head = true;
+    for index in 0..run.steps.len() {
+        let attempts = match &run.steps[index] {
+            StepState::Waiting => Attempts::default(),
+            StepState::Backoff { attempts, .. } => {
+                out.actions.push(Action::Clear(RunTimer::Retry(index.into())));
+                *attempts
+            }
+            StepState::Dispatched(_) | StepState::Ended(_) => continue,
+        };
+        mark_ended(run, index.into(), ended(Outcome::Cancelled, attempts, now, Some(reason.to_owned())), out);
+    }
+    tell_workers(run, false, now, out);
+    Ok(())
+}
+
+/// Looks at a run that is being stopped: its workers are told again, and in the end not asked any more.
+pub(super) fn look(run: &Run, now: Timestamp, out: &mut Advanced) -> Result<(), Refusal> {
+    let since = run.head.stopping_since.ok_or(Refusal::RunNotWaiting)?;
+    tell_workers(run, now.since(since) >= FORCE, now, out);
+    Ok(())
+}
+
+/// Asks for the end of what is still with the fleet, and looks again later.
+fn tell_workers(run: &Run, by_force: bool, now: Timestamp, out: &mut Advanced) {
+    let tasks: Vec<_> = run.dispatched().map(|(step, attempts)| (step, attempts.attempt)).collect();
+    if !tasks.is_empty() {
+        out.actions.push(Action::Stop { tasks, by_force });
+        out.actions.push(Action::Set(now + LOOK_AGAIN, RunTimer::CancelCheck));
+    }
+}
+
+/// Why a run that took too long is stopped.
+pub(super) fn timeout_reason(run: &Run) -> String {
+    let timeout = run.workflow.timeout.unwrap_or_default();
+    format!("the run took longer than its timeout of {}", crate::quantity::format_duration(timeout))
+}

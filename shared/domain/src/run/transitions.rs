@@ -1,0 +1,292 @@
+//! Holds [`advance`] to the two tables in the documentation of [`run`](super): every event in every state.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::{
+    Advanced, Event, Head, Refusal, Run, RunState, Source, Spec, StepState, Trigger, advance, create,
+};
+use crate::task::TaskResult;
+use crate::{Outcome, PartitionId, Priority, RunId, StepIndex, Timestamp, WorkflowName, definition};
+
+const NOW: Timestamp = Timestamp::from_millis(1_000_000);
+const GATE: StepIndex = StepIndex(0);
+const SUBJECT: StepIndex = StepIndex(1);
+const OTHER: StepIndex = StepIndex(2);
+const UNKNOWN: StepIndex = StepIndex(3);
+
+/// A table in the documentation: its columns, and its rows with their cells.
+type Table = (Vec<&'static str>, Vec<(&'static str, Vec<&'static str>)>);
+
+/// The table whose first cell is `corner`.
+fn table(corner: &str) -> Table {
+    let lines = include_str!("mod.rs").lines().map(|line| line.strip_prefix("//! | ").unwrap_or_default());
+    let mut rows = lines
+        .map(|line| line.split('|').map(str::trim).filter(|cell| !cell.is_empty()).collect::<Vec<_>>())
+        .skip_while(|row| row.first() != Some(&corner))
+        .take_while(|row| row.len() > 1 || row.is_empty())
+        .filter(|row| !row.is_empty());
+    let columns = rows.next().unwrap()[1..].to_vec();
+    let rows =
+        rows.take_while(|row| !["step", "run"].contains(&row[0])).map(|row| (row[0], row[1..].to_vec()));
+    (columns, rows.collect())
+}
+
+/// A run of three steps: `subject` waits for `gate`, and `other` keeps the run open.
+fn run(policy: &str, start_at: Option<Timestamp>) -> (Run, Advanced) {
+    let source = format!(
+        "name: w\ntimeout: 1h\nsteps:\n  - {{name: gate, run: x}}\n  - {{name: subject, run: x, depends_on: [gate], {policy}}}\n  - {{name: other, run: x}}\n"
+    );
+    let workflow = Arc::new(definition::parse(&source, "w").unwrap().remove(0).workflow);
+    let spec = Spec {
+        v: 1,
+        source: Source::Inline(source),
+        params: definition::Params::new(),
+        scheduled_at: NOW,
+        priority: Priority::P2,
+        trigger: Trigger::Api,
+        traceparent: None,
+        base_dir: None,
+    };
+    let head = Head {
+        state: RunState::Running,
+        workflow: workflow.name.clone(),
+        version: None,
+        created_at: NOW,
+        start_at,
+        started_at: None,
+        ended_at: None,
+        reason: None,
+        stopping: None,
+        stopping_since: None,
+        verdict: None,
+        labels: Default::default(),
+        digest: None,
+    };
+    create(RunId::of_key(&WorkflowName::adhoc(), "k", 1), workflow, Arc::new(spec), head, NOW)
+}
+
+fn result(step: StepIndex, attempt: u32, outcome: Outcome) -> Event {
+    Event::Result(TaskResult {
+        run: RunId::new(uuid::Uuid::nil(), PartitionId(0)),
+        step,
+        attempt,
+        outcome,
+        started_at: NOW,
+        ended_at: NOW,
+        code: None,
+        reason: None,
+        outputs: Map::<String, Value>::new(),
+        worker: String::new(),
+    })
+}
+
+fn cancel() -> Event {
+    Event::Cancel { reason: "enough".into() }
+}
+
+/// Applies what must be accepted.
+fn accept(run: &mut Run, event: Event) {
+    advance(run, event, NOW).unwrap();
+}
+
+/// A run in which the subject stands as the column says.
+fn subject_in(column: &str, policy: &str) -> Vec<Run> {
+    let (mut run, _) = self::run(policy, None);
+    if column == "waiting" {
+        return vec![run, self::run(policy, Some(NOW + std::time::Duration::from_secs(1))).0];
+    }
+    accept(&mut run, result(GATE, 1, Outcome::Succeeded));
+    match column {
+        "dispatched" => {}
+        "backoff" => {
+            let StepState::Dispatched(attempts) = run.steps[SUBJECT.at()] else { panic!("not dispatched") };
+            run.steps[SUBJECT.at()] = StepState::Backoff { attempts, until: NOW, reason: None };
+        }
+        "ended" => accept(&mut run, result(SUBJECT, 1, Outcome::Succeeded)),
+        "stopping: dispatched" => accept(&mut run, cancel()),
+        "stopping: ended" => {
+            accept(&mut run, result(SUBJECT, 1, Outcome::Succeeded));
+            accept(&mut run, cancel());
+        }
+        _ => panic!("no column {column}"),
+    }
+    vec![run]
+}
+
+/// The events that a row of the step table stands for, and what the subject's policy is then.
+fn step_events(row: &str) -> (&'static str, Vec<Event>) {
+    let lost = |step, attempt| Event::Lost { step, attempt, reason: "its host is gone".into() };
+    let revoked = |step, attempt| Event::Revoked { step, attempt };
+    let retries = "retry: {limit: 1}";
+    match row {
+        "result, retries left" => (retries, vec![result(SUBJECT, 1, Outcome::Failed)]),
+        "result, another attempt" => {
+            (retries, [0, 2, u32::MAX].map(|n| result(SUBJECT, n, Outcome::Succeeded)).to_vec())
+        }
+        "result, unknown step" => (retries, vec![result(UNKNOWN, 1, Outcome::Succeeded)]),
+        "lost" => (retries, vec![lost(SUBJECT, 1)]),
+        "lost once too often" => {
+            ("at_most_once: true", vec![lost(SUBJECT, 1), result(SUBJECT, 1, Outcome::Lost)])
+        }
+        "lost, another attempt" => (retries, vec![lost(SUBJECT, 0), lost(SUBJECT, 2)]),
+        "lost, unknown step" => (retries, vec![lost(UNKNOWN, 1)]),
+        "revoked" => (retries, vec![revoked(SUBJECT, 1)]),
+        "revoked, another attempt" => (retries, vec![revoked(SUBJECT, 0), revoked(SUBJECT, 2)]),
+        "revoked, unknown step" => (retries, vec![revoked(UNKNOWN, 1)]),
+        "retry due" => (retries, vec![Event::RetryDue { step: SUBJECT }]),
+        "retry due, unknown step" => (retries, vec![Event::RetryDue { step: UNKNOWN }]),
+        _ => {
+            let outcome = row.strip_prefix("result: ").and_then(|outcome| outcome.parse().ok());
+            ("retry: {limit: 0}", vec![result(SUBJECT, 1, outcome.unwrap_or_else(|| panic!("no row {row}")))])
+        }
+    }
+}
+
+fn run_event(row: &str) -> Event {
+    match row {
+        "start due" => Event::StartDue,
+        "cancel" => cancel(),
+        "timed out" => Event::TimedOut,
+        "poisoned" => Event::Poisoned { reason: "it broke its owner".into() },
+        "cancel check due" => Event::CancelCheckDue,
+        _ => panic!("no row {row}"),
+    }
+}
+
+/// Runs that stand as the column of the run table says.
+fn run_in(column: &str) -> Vec<Run> {
+    let started = || run("retry: {limit: 1}", None).0;
+    let after = |events: Vec<Event>| {
+        let mut run = started();
+        events.into_iter().for_each(|event| accept(&mut run, event));
+        run
+    };
+    let done = |step| result(step, 1, Outcome::Succeeded);
+    match column {
+        "waiting" => vec![run("retry: {limit: 1}", Some(NOW + std::time::Duration::from_secs(1))).0],
+        "running" => vec![started(), after(vec![done(GATE), done(OTHER)])],
+        "running, nothing dispatched" => {
+            vec![after(vec![done(OTHER), done(GATE), result(SUBJECT, 1, Outcome::Failed)])]
+        }
+        "stopping" => {
+            [cancel(), Event::TimedOut, run_event("poisoned")].map(|stop| after(vec![stop])).to_vec()
+        }
+        "ended" => {
+            let last = |outcome| after(vec![done(OTHER), result(GATE, 1, outcome)]);
+            vec![
+                after(vec![done(OTHER), done(GATE), done(SUBJECT)]),
+                last(Outcome::Failed),
+                last(Outcome::TimedOut),
+                last(Outcome::Cancelled),
+            ]
+        }
+        _ => panic!("no column {column}"),
+    }
+}
+
+/// Everything of a run that can change.
+fn picture(run: &Run) -> String {
+    format!("{:?} {:?} {:?} {}", run.head, run.steps, run.unmet, run.open)
+}
+
+/// The cell for what `event` does to `run`, read off with `word`. A refusal must change nothing.
+fn cell(mut run: Run, event: Event, word: fn(&Run) -> &'static str) -> String {
+    let before = picture(&run);
+    match advance(&mut run, event, NOW) {
+        Ok(_) => word(&run).to_owned(),
+        Err(refusal) => {
+            assert_eq!(picture(&run), before, "{refusal} changed the run");
+            let name = match refusal {
+                Refusal::RunEnded(_) => "RunEnded",
+                Refusal::StaleAttempt { .. } => "StaleAttempt",
+                Refusal::NoSuchStep(_) => "NoSuchStep",
+                Refusal::NotExpected(_) => "NotExpected",
+                Refusal::RunNotWaiting => "RunNotWaiting",
+            };
+            format!("`{name}`")
+        }
+    }
+}
+
+fn step_word(run: &Run) -> &'static str {
+    match &run.steps[SUBJECT.at()] {
+        StepState::Waiting => "waiting",
+        StepState::Dispatched(_) => "dispatched",
+        StepState::Backoff { .. } => "backoff",
+        StepState::Ended(end) => end.outcome.as_str(),
+    }
+}
+
+fn run_word(run: &Run) -> &'static str {
+    match run.head.stopping {
+        Some(_) if !run.head.state.is_terminal() => "stopping",
+        _ => run.head.state.as_str(),
+    }
+}
+
+/// The kinds of event; one that is new has to be named here, and to stand in a table.
+fn kind(event: &Event) -> usize {
+    match event {
+        Event::StartDue => 0,
+        Event::Result(_) => 1,
+        Event::RetryDue { .. } => 2,
+        Event::Lost { .. } => 3,
+        Event::Revoked { .. } => 4,
+        Event::Cancel { .. } => 5,
+        Event::TimedOut => 6,
+        Event::CancelCheckDue => 7,
+        Event::Poisoned { .. } => 8,
+    }
+}
+
+fn all_events() -> Vec<Event> {
+    let of_steps = table("step").1.into_iter().flat_map(|(row, _)| step_events(row).1);
+    let of_runs = table("run").1.into_iter().map(|(row, _)| run_event(row));
+    of_steps.chain(of_runs).collect()
+}
+
+#[test]
+fn every_event_does_to_a_step_what_its_table_says() {
+    let (columns, rows) = table("step");
+    assert_eq!((columns.len(), rows.len()), (6, 18));
+    for (row, cells) in rows {
+        let (policy, events) = step_events(row);
+        for (column, said) in columns.iter().zip(cells) {
+            for event in &events {
+                for run in subject_in(column, policy) {
+                    assert_eq!(cell(run, event.clone(), step_word), said, "{row} while {column}: {event:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_event_does_to_a_run_what_its_table_says() {
+    let (columns, rows) = table("run");
+    assert_eq!((columns.len(), rows.len()), (5, 5));
+    for (row, cells) in rows {
+        for (column, said) in columns.iter().zip(cells) {
+            for run in run_in(column) {
+                assert_eq!(cell(run, run_event(row), run_word), said, "{row} while {column}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_run_that_has_ended_refuses_every_event() {
+    for event in all_events() {
+        for run in run_in("ended") {
+            assert_eq!(cell(run, event.clone(), run_word), "`RunEnded`", "{event:?}");
+        }
+    }
+}
+
+#[test]
+fn every_kind_of_event_stands_in_a_table() {
+    let kinds: std::collections::BTreeSet<usize> = all_events().iter().map(kind).collect();
+    assert_eq!(kinds, (0..9).collect());
+}

@@ -1,0 +1,298 @@
+//! A model of everything around a run: the store that holds it, the fleet that has its tasks, its timers. Every
+//! event goes to the run in memory and to one freshly loaded from the store, and what must hold always is checked.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use millrace_domain::definition::{self, Workflow};
+use millrace_domain::run::{
+    Action, Advanced, Event, Head, Refusal, Run, RunState, RunTimer, Source, Spec, StepState, Trigger,
+    advance, create,
+};
+use millrace_domain::task::{Task, TaskResult};
+use millrace_domain::{Outcome, RunId, StepIndex, Timestamp, WorkflowName};
+use serde_json::{Map, Value};
+
+use crate::invariants;
+
+/// When every run of these tests is created.
+pub(crate) const CREATED: Timestamp = Timestamp::from_millis(1_772_407_800_000);
+
+/// How a run is asked for.
+pub(crate) struct Order {
+    pub(crate) source: String,
+    pub(crate) params: Value,
+    pub(crate) start_at: Option<Timestamp>,
+    pub(crate) base_dir: Option<String>,
+}
+
+impl Order {
+    pub(crate) fn of(source: &str) -> Self {
+        Self { source: source.to_owned(), params: Value::Object(Map::new()), start_at: None, base_dir: None }
+    }
+
+    pub(crate) fn workflow(&self) -> Arc<Workflow> {
+        let parsed =
+            definition::parse(&self.source, "w.yaml").unwrap_or_else(|problems| panic!("{problems}"));
+        Arc::new(parsed.into_iter().next().unwrap().workflow)
+    }
+
+    pub(crate) fn create(&self, workflow: Arc<Workflow>) -> (Run, Advanced) {
+        let spec = Spec {
+            v: 1,
+            source: Source::Inline(self.source.clone()),
+            params: self.params.as_object().unwrap().clone().into_iter().collect(),
+            scheduled_at: self.start_at.unwrap_or(CREATED),
+            priority: workflow.priority,
+            trigger: Trigger::Api,
+            traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned()),
+            base_dir: self.base_dir.clone(),
+        };
+        let head = Head {
+            state: RunState::Running,
+            workflow: workflow.name.clone(),
+            version: None,
+            created_at: CREATED,
+            start_at: self.start_at,
+            started_at: None,
+            ended_at: None,
+            reason: None,
+            stopping: None,
+            stopping_since: None,
+            verdict: None,
+            labels: BTreeMap::new(),
+            digest: None,
+        };
+        let id = RunId::of_key(&WorkflowName::adhoc(), "a run", 64);
+        create(id, workflow, Arc::new(spec), head, CREATED)
+    }
+}
+
+/// What the store holds of a run.
+#[derive(Default)]
+struct Stored {
+    head: String,
+    records: BTreeMap<StepIndex, String>,
+    attempts: BTreeMap<StepIndex, (u32, Timestamp)>,
+}
+
+/// A run, and all that it asked for.
+pub(crate) struct Fleet {
+    pub(crate) run: Run,
+    pub(crate) now: Timestamp,
+    /// Every attempt that was ever dispatched, in order.
+    pub(crate) tasks: Vec<Task>,
+    /// The attempts that were dispatched and not retired.
+    pub(crate) current: BTreeMap<StepIndex, u32>,
+    /// The timers that are set.
+    pub(crate) timers: HashMap<RunTimer, Timestamp>,
+    /// Every request to stop: the attempts, and whether by force.
+    pub(crate) stops: Vec<(Vec<(StepIndex, u32)>, bool)>,
+    /// Every attempt that is over, with its outcome.
+    pub(crate) retired: Vec<(StepIndex, u32, Outcome)>,
+    /// What the run has to end with, as far as it is known.
+    pub(crate) verdict: Option<Outcome>,
+    pub(crate) ends: usize,
+    /// All that happened, and what was answered.
+    pub(crate) history: Vec<(Timestamp, Event, String)>,
+    stored: Stored,
+    seen: usize,
+}
+
+impl Fleet {
+    pub(crate) fn of(source: &str) -> Self {
+        Self::start(&Order::of(source))
+    }
+
+    pub(crate) fn start(order: &Order) -> Self {
+        let (run, advanced) = order.create(order.workflow());
+        let mut fleet = Self {
+            run,
+            now: CREATED,
+            tasks: Vec::new(),
+            current: BTreeMap::new(),
+            timers: HashMap::new(),
+            stops: Vec::new(),
+            retired: Vec::new(),
+            verdict: None,
+            ends: 0,
+            history: Vec::new(),
+            stored: Stored::default(),
+            seen: 0,
+        };
+        fleet.take(None, advanced);
+        invariants::hold(&fleet);
+        fleet
+    }
+
+    /// Lets something happen, to the run and to a copy that was just loaded.
+    pub(crate) fn apply(&mut self, event: Event) -> Result<(), Refusal> {
+        let before = self.run.clone();
+        let mut loaded = self.load();
+        let answer = advance(&mut self.run, event.clone(), self.now);
+        let same = advance(&mut loaded, event.clone(), self.now);
+        let words = format!("{answer:?}");
+        assert_eq!(words, format!("{same:?}"), "a run that was reloaded does otherwise on {event:?}");
+        self.history.push((self.now, event, words));
+        match answer {
+            Ok(advanced) => self.take(Some(&before), advanced),
+            Err(refusal) => {
+                invariants::assert_same(&self.run, &before, "refused");
+                return Err(refusal);
+            }
+        }
+        invariants::hold(self);
+        Ok(())
+    }
+
+    /// The run as the store has it.
+    pub(crate) fn load(&self) -> Run {
+        let records: Vec<_> =
+            self.stored.records.iter().map(|(step, record)| (*step, record.clone())).collect();
+        let attempts: Vec<_> = self.stored.attempts.iter().map(|(step, (n, at))| (*step, *n, *at)).collect();
+        let (id, workflow, spec) = (self.run.id, Arc::clone(&self.run.workflow), Arc::clone(&self.run.spec));
+        Run::restore(id, workflow, spec, &self.stored.head, &records, &attempts).unwrap()
+    }
+
+    fn take(&mut self, before: Option<&Run>, advanced: Advanced) {
+        invariants::check(self, before, &advanced);
+        if advanced.head {
+            self.stored.head = self.run.head_record();
+        }
+        for step in advanced.steps {
+            self.stored.records.extend(self.run.step_record(step).map(|record| (step, record)));
+        }
+        for action in advanced.actions {
+            match action {
+                Action::Dispatch(task) => {
+                    self.stored.attempts.insert(task.index, (task.attempt, self.now));
+                    self.current.insert(task.index, task.attempt);
+                    self.tasks.push(*task);
+                }
+                Action::Retire { step, attempt, outcome } => {
+                    self.stored.attempts.remove(&step);
+                    self.current.remove(&step);
+                    self.retired.push((step, attempt, outcome));
+                }
+                Action::Set(due, timer) => drop(self.timers.insert(timer, due)),
+                Action::Clear(timer) => drop(self.timers.remove(&timer)),
+                Action::Stop { tasks, by_force } => self.stops.push((tasks, by_force)),
+                Action::End => self.ends += 1,
+            }
+        }
+    }
+
+    pub(crate) fn index(&self, name: &str) -> StepIndex {
+        self.run.workflow.index_of(name).unwrap()
+    }
+
+    /// The result of the current attempt of `step`, or of its first when there is none.
+    pub(crate) fn result(&self, step: StepIndex, outcome: Outcome) -> TaskResult {
+        TaskResult {
+            run: self.run.id,
+            step,
+            attempt: self.current.get(&step).copied().unwrap_or(1),
+            outcome,
+            started_at: self.now,
+            ended_at: self.now,
+            code: None,
+            reason: None,
+            outputs: Map::new(),
+            worker: "worker-1".to_owned(),
+        }
+    }
+
+    /// The current attempt of the step called `name` ends with `outcome`.
+    pub(crate) fn end(&mut self, name: &str, outcome: Outcome) {
+        let result = self.result(self.index(name), outcome);
+        self.apply(Event::Result(result)).unwrap();
+    }
+
+    /// The current attempt succeeds, and hands `outputs` on.
+    pub(crate) fn give(&mut self, name: &str, outputs: &Value) {
+        let result = self.result(self.index(name), Outcome::Succeeded);
+        let outputs = outputs.as_object().unwrap().clone();
+        self.apply(Event::Result(TaskResult { outputs, ..result })).unwrap();
+    }
+
+    /// The worker of the current attempt goes away.
+    pub(crate) fn lose(&mut self, name: &str) {
+        let step = self.index(name);
+        let reason = "its worker on host-1 went away".to_owned();
+        self.apply(Event::Lost { step, attempt: self.current[&step], reason }).unwrap();
+    }
+
+    pub(crate) fn cancel(&mut self) {
+        self.apply(Event::Cancel { reason: "stopped by hand".to_owned() }).unwrap();
+    }
+
+    /// Goes to the instant of the next timer, which is due then.
+    pub(crate) fn until_next(&mut self) -> RunTimer {
+        let (timer, due) =
+            self.timers.iter().min_by_key(|(_, due)| **due).map(|(t, due)| (*t, *due)).unwrap();
+        self.now = self.now.max(due);
+        timer
+    }
+
+    /// Goes to the instant of the next timer, and fires it.
+    pub(crate) fn fire(&mut self) -> RunTimer {
+        let timer = self.until_next();
+        self.fire_timer(timer).unwrap();
+        timer
+    }
+
+    /// Fires `timer`, which is set no more, as its owner does.
+    pub(crate) fn fire_timer(&mut self, timer: RunTimer) -> Result<(), Refusal> {
+        self.timers.remove(&timer);
+        self.apply(match timer {
+            RunTimer::Start => Event::StartDue,
+            RunTimer::Retry(step) => Event::RetryDue { step },
+            RunTimer::Timeout => Event::TimedOut,
+            RunTimer::CancelCheck => Event::CancelCheckDue,
+        })
+    }
+
+    /// What was dispatched since the last time this was asked: step and attempt.
+    pub(crate) fn sent(&mut self) -> Vec<String> {
+        let new =
+            self.tasks[self.seen..].iter().map(|task| format!("{} {}", task.step, task.attempt)).collect();
+        self.seen = self.tasks.len();
+        new
+    }
+
+    /// How a step stands, in one word.
+    pub(crate) fn stands(&self, name: &str) -> &'static str {
+        match &self.run.steps[self.index(name).at()] {
+            StepState::Waiting => "waiting",
+            StepState::Dispatched(_) => "dispatched",
+            StepState::Backoff { .. } => "backoff",
+            StepState::Ended(end) => end.outcome.as_str(),
+        }
+    }
+
+    /// How a step ended, and why.
+    pub(crate) fn ended(&self, name: &str) -> &millrace_domain::run::Ended {
+        match &self.run.steps[self.index(name).at()] {
+            StepState::Ended(end) => end,
+            other => panic!("{name} has not ended: {other:?}"),
+        }
+    }
+
+    /// The last task that was dispatched for the step called `name`.
+    pub(crate) fn task(&self, name: &str) -> &Task {
+        self.tasks.iter().rev().find(|task| task.step.as_str() == name).unwrap()
+    }
+
+    pub(crate) fn pass(&mut self, time: Duration) {
+        self.now = self.now + time;
+    }
+
+    pub(crate) fn state(&self) -> &'static str {
+        self.run.head.state.as_str()
+    }
+
+    pub(crate) fn reason(&self) -> &str {
+        self.run.head.reason.as_deref().unwrap_or_default()
+    }
+}

@@ -1,0 +1,163 @@
+//! What holds of a run at every moment, whatever happens to it.
+
+use std::collections::HashSet;
+
+use millrace_domain::run::{Action, Advanced, Ended, Run, RunState, RunTimer, StepState};
+use millrace_domain::{Outcome, StepIndex};
+
+use crate::fleet::Fleet;
+
+/// Two runs are the same, down to what is only counted in memory.
+pub(crate) fn assert_same(one: &Run, other: &Run, why: &str) {
+    assert_eq!(one.head, other.head, "{why}");
+    assert_eq!(one.steps, other.steps, "{why}");
+    assert_eq!(one.open(), other.open(), "{why}");
+    for step in indexes(one) {
+        assert_eq!(one.unmet(step), other.unmet(step), "{why}: {step:?}");
+    }
+}
+
+fn indexes(run: &Run) -> impl Iterator<Item = StepIndex> + use<> {
+    (0..run.steps.len()).map(StepIndex::from)
+}
+
+fn end(run: &Run, step: StepIndex) -> Option<&Ended> {
+    match &run.steps[step.at()] {
+        StepState::Ended(end) => Some(end),
+        _ => None,
+    }
+}
+
+fn succeeded(run: &Run, step: StepIndex) -> bool {
+    end(run, step).is_some_and(|end| end.outcome == Outcome::Succeeded)
+}
+
+/// What one event may do: `fleet` still knows what was before it, but for its run.
+pub(crate) fn check(fleet: &mut Fleet, before: Option<&Run>, advanced: &Advanced) {
+    if let Some(before) = before {
+        assert!(!before.head.state.is_terminal(), "an ended run moved");
+        assert!(advanced.head || fleet.run.head == before.head, "the head changed unsaid");
+        for step in indexes(before) {
+            let (was, is) = (&before.steps[step.at()], &fleet.run.steps[step.at()]);
+            assert!(
+                was == is || advanced.steps.contains(&step),
+                "{step:?} changed unsaid: {was:?} to {is:?}"
+            );
+            assert!(was == is || end(before, step).is_none(), "{step:?} had ended");
+        }
+    }
+    check_actions(fleet, advanced);
+    for step in &advanced.steps {
+        let Some(end) = end(&fleet.run, *step) else { continue };
+        let fails = matches!(end.outcome, Outcome::Failed | Outcome::TimedOut | Outcome::Cancelled);
+        if fails && fleet.run.head.stopping.is_none() {
+            fleet.verdict.get_or_insert(end.outcome);
+        }
+    }
+}
+
+fn check_actions(fleet: &Fleet, advanced: &Advanced) {
+    let mut current = fleet.current.clone();
+    let (mut set, mut cleared) = (HashSet::new(), HashSet::new());
+    for action in &advanced.actions {
+        match action {
+            Action::Dispatch(task) => {
+                let (run, step) = (&fleet.run, task.index);
+                assert_eq!(run.head.stopping, None, "dispatched after a stop");
+                assert!(
+                    run.workflow.graph.dependencies(step).iter().all(|d| succeeded(run, *d)),
+                    "too early: {step:?}"
+                );
+                assert_eq!(current.insert(step, task.attempt), None, "two current attempts of {step:?}");
+                let last =
+                    fleet.tasks.iter().rev().find(|task| task.index == step).map_or(0, |task| task.attempt);
+                assert_eq!(
+                    task.attempt,
+                    last + 1,
+                    "{step:?}: attempts rise by one, and the first comes once"
+                );
+                let definition = run.workflow.step(step).unwrap();
+                assert!(
+                    task.attempt <= 1 + definition.retry.limit + definition.lost_limit(),
+                    "past the limits: {task:?}"
+                );
+            }
+            Action::Retire { step, attempt, .. } => assert_eq!(current.remove(step), Some(*attempt)),
+            Action::Set(_, timer) => assert!(set.insert(*timer), "{timer:?} set twice"),
+            Action::Clear(timer) => assert!(cleared.insert(*timer), "{timer:?} cleared twice"),
+            Action::Stop { tasks, .. } => {
+                assert!(
+                    !tasks.is_empty() && tasks.iter().all(|(step, n)| fleet.current.get(step) == Some(n))
+                );
+            }
+            Action::End => assert!(fleet.run.head.state.is_terminal()),
+        }
+    }
+    assert!(set.is_disjoint(&cleared), "set and cleared by one event: {set:?} {cleared:?}");
+    assert_eq!(current.into_iter().collect::<Vec<_>>(), dispatched(&fleet.run));
+}
+
+fn dispatched(run: &Run) -> Vec<(StepIndex, u32)> {
+    run.dispatched().map(|(step, attempts)| (step, attempts.attempt)).collect()
+}
+
+/// What holds between two events.
+pub(crate) fn hold(fleet: &Fleet) {
+    let run = &fleet.run;
+    assert_same(&fleet.load(), run, "what the store has is not what is in memory");
+    for step in indexes(run) {
+        check_step(fleet, step);
+    }
+    let open = indexes(run).filter(|step| end(run, *step).is_none()).count();
+    assert_eq!((run.open() as usize, run.head.state.is_terminal()), (open, open == 0));
+    let ends_at = run.head.ended_at.is_some();
+    assert_eq!((fleet.ends, ends_at), if open == 0 { (1, true) } else { (0, false) });
+    if open == 0 {
+        let outcome = run.head.stopping.or(fleet.verdict).unwrap_or(Outcome::Succeeded);
+        assert_eq!(run.head.state, RunState::from(outcome));
+    } else {
+        let moves = |timer: &RunTimer| matches!(timer, RunTimer::Start | RunTimer::Retry(_));
+        assert!(
+            !fleet.current.is_empty() || fleet.timers.keys().any(moves),
+            "nothing will ever move the run on"
+        );
+    }
+    let timed =
+        run.workflow.timeout.is_some() && run.head.started_at.is_some() && run.head.stopping.is_none();
+    if timed && open > 0 {
+        assert!(fleet.timers.contains_key(&RunTimer::Timeout), "the timeout is not set");
+    }
+}
+
+fn check_step(fleet: &Fleet, step: StepIndex) {
+    let run = &fleet.run;
+    let dependencies = run.workflow.graph.dependencies(step);
+    match &run.steps[step.at()] {
+        StepState::Waiting => {
+            assert_eq!(run.head.stopping, None, "{step:?} waits in a stopping run");
+            let lost = dependencies.iter().any(|d| end(run, *d).is_some() && !succeeded(run, *d));
+            assert!(!lost, "{step:?} waits for what will never be");
+            let ready = dependencies.iter().all(|d| succeeded(run, *d));
+            assert!(!ready || run.head.state != RunState::Running, "{step:?} is ready and was not started");
+        }
+        StepState::Backoff { until, .. } => {
+            assert_eq!(fleet.timers.get(&RunTimer::Retry(step)), Some(until), "{step:?} is not woken");
+        }
+        StepState::Dispatched(attempts) => {
+            let definition = run.workflow.step(step).unwrap();
+            assert!(attempts.retries <= definition.retry.limit && attempts.lost <= definition.lost_limit());
+            assert_eq!(attempts.attempt, 1 + attempts.retries + attempts.lost);
+            let stopping = run.head.stopping.is_some();
+            assert!(
+                !stopping || fleet.timers.contains_key(&RunTimer::CancelCheck),
+                "nobody looks after {step:?}"
+            );
+        }
+        StepState::Ended(end) => {
+            if end.outcome == Outcome::Skipped {
+                assert_eq!(end.attempts.attempt, 0, "{step:?} was skipped, and yet it started");
+                assert!(dependencies.iter().any(|d| !succeeded(run, *d)));
+            }
+        }
+    }
+}

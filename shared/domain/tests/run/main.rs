@@ -1,0 +1,12 @@
+//! The state machine of a run, driven as its owner drives it: sentences first, then random histories, then what
+//! older versions wrote.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its small functions too")]
+
+mod attempts;
+mod data;
+mod fleet;
+mod invariants;
+mod order;
+mod properties;
+mod stop;
+mod wire;

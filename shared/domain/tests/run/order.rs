@@ -1,0 +1,146 @@
+//! Which step starts when, and what becomes of the run.
+
+use millrace_domain::Outcome;
+use millrace_domain::run::{Event, Refusal, RunState};
+
+use crate::fleet::Fleet;
+
+const DIAMOND: &str = "
+name: diamond
+steps:
+  - {name: a, run: x}
+  - {name: b, run: x, depends_on: [a]}
+  - {name: c, run: x, depends_on: [a]}
+  - {name: d, run: x, depends_on: [b, c]}
+";
+
+#[test]
+fn steps_that_wait_for_each_other_run_one_after_the_other() {
+    let mut fleet = Fleet::of(
+        "{name: w, steps: [{name: a, run: x}, {name: b, run: x, depends_on: [a]}, {name: c, run: x, depends_on: [b]}]}",
+    );
+    for (step, next) in [("a", "b 1"), ("b", "c 1")] {
+        assert_eq!(fleet.sent(), [format!("{step} 1")]);
+        fleet.end(step, Outcome::Succeeded);
+        assert_eq!(
+            (fleet.state(), fleet.tasks.last().map(|t| format!("{} 1", t.step))),
+            ("running", Some(next.into()))
+        );
+    }
+    fleet.end("c", Outcome::Succeeded);
+    assert_eq!((fleet.state(), fleet.ends, fleet.run.head.reason.as_deref()), ("succeeded", 1, None));
+    assert_eq!(fleet.run.head.ended_at, Some(fleet.now));
+}
+
+#[test]
+fn steps_that_wait_for_nobody_start_together() {
+    let mut fleet = Fleet::of("{name: w, steps: [{name: a, run: x}, {name: b, run: x}, {name: c, run: x}]}");
+    assert_eq!(fleet.sent(), ["a 1", "b 1", "c 1"]);
+    for step in ["c", "a", "b"] {
+        assert_eq!(fleet.state(), "running");
+        fleet.end(step, Outcome::Succeeded);
+    }
+    assert_eq!(fleet.state(), "succeeded");
+}
+
+#[test]
+fn a_join_starts_once_when_the_last_of_its_dependencies_has_succeeded() {
+    for order in [["b", "c"], ["c", "b"]] {
+        let mut fleet = Fleet::of(DIAMOND);
+        fleet.end("a", Outcome::Succeeded);
+        assert_eq!(fleet.sent(), ["a 1", "b 1", "c 1"]);
+        fleet.end(order[0], Outcome::Succeeded);
+        assert_eq!((fleet.sent().len(), fleet.run.unmet(fleet.index("d"))), (0, 1));
+        fleet.end(order[1], Outcome::Succeeded);
+        assert_eq!(fleet.sent(), ["d 1"]);
+    }
+}
+
+#[test]
+fn a_result_that_comes_twice_counts_once() {
+    let mut fleet = Fleet::of(DIAMOND);
+    let first = fleet.result(fleet.index("a"), Outcome::Succeeded);
+    fleet.apply(Event::Result(first.clone())).unwrap();
+    assert_eq!(
+        fleet.apply(Event::Result(first)),
+        Err(Refusal::StaleAttempt { step: fleet.index("a"), attempt: 1 })
+    );
+    let second = fleet.result(fleet.index("b"), Outcome::Succeeded);
+    fleet.apply(Event::Result(second.clone())).unwrap();
+    fleet.apply(Event::Result(second)).unwrap_err();
+    assert_eq!(fleet.stands("d"), "waiting");
+}
+
+#[test]
+fn a_failure_skips_what_waits_for_it_and_other_branches_go_on() {
+    let mut fleet = Fleet::of(
+        "
+name: two_branches
+steps:
+  - {name: a, run: x}
+  - {name: a2, run: x, depends_on: [a]}
+  - {name: a3, run: x, depends_on: [a2]}
+  - {name: b, run: x}
+  - {name: b2, run: x, depends_on: [b]}
+  - {name: both, run: x, depends_on: [a3, b2]}
+",
+    );
+    fleet.end("a", Outcome::Failed);
+    assert_eq!(["a2", "a3", "both"].map(|step| fleet.stands(step)), ["skipped"; 3]);
+    assert_eq!(fleet.ended("a2").reason.as_deref(), Some("step a did not succeed"));
+    assert_eq!(fleet.ended("a3").reason.as_deref(), Some("step a2 did not succeed"));
+    assert_eq!(fleet.state(), "running");
+    fleet.end("b", Outcome::Succeeded);
+    fleet.end("b2", Outcome::Succeeded);
+    assert_eq!((fleet.state(), fleet.reason()), ("failed", "step a: failed"));
+    assert_eq!(fleet.sent(), ["a 1", "b 1", "b2 1"]);
+}
+
+#[test]
+fn a_join_of_a_failure_and_a_success_is_skipped_whichever_comes_first() {
+    for order in [
+        [("b", Outcome::Failed), ("c", Outcome::Succeeded)],
+        [("c", Outcome::Succeeded), ("b", Outcome::Failed)],
+    ] {
+        let mut fleet = Fleet::of(DIAMOND);
+        fleet.end("a", Outcome::Succeeded);
+        for (step, outcome) in order {
+            fleet.end(step, outcome);
+        }
+        assert_eq!((fleet.stands("d"), fleet.state()), ("skipped", "failed"));
+    }
+}
+
+#[test]
+fn a_run_ends_as_the_first_of_its_steps_that_did_not_succeed() {
+    let outcomes = [
+        (Outcome::TimedOut, RunState::TimedOut, "step b: timed_out"),
+        (Outcome::Cancelled, RunState::Cancelled, "step b: cancelled"),
+        (Outcome::Failed, RunState::Failed, "step b: failed"),
+    ];
+    for (first, state, reason) in outcomes {
+        let mut fleet =
+            Fleet::of("{name: w, steps: [{name: a, run: x}, {name: b, run: x}, {name: c, run: x}]}");
+        fleet.end("c", Outcome::Succeeded);
+        fleet.end("b", first);
+        assert_eq!(fleet.run.head.verdict, Some(first));
+        fleet.end("a", Outcome::Failed);
+        assert_eq!((fleet.run.head.state, fleet.reason()), (state, reason));
+    }
+}
+
+#[test]
+fn a_single_step_that_timed_out_gives_a_timed_out_run() {
+    let mut fleet = Fleet::of("{name: w, steps: [{name: a, run: x, timeout: 5s}]}");
+    assert_eq!(fleet.task("a").timeout_ms, Some(5000));
+    fleet.end("a", Outcome::TimedOut);
+    assert_eq!((fleet.state(), fleet.stands("a")), ("timed_out", "timed_out"));
+}
+
+#[test]
+fn a_worker_cannot_skip_a_step_that_it_started() {
+    let mut fleet = Fleet::of("{name: w, steps: [{name: a, run: x}, {name: b, run: x, depends_on: [a]}]}");
+    fleet.end("a", Outcome::Skipped);
+    assert_eq!((fleet.state(), fleet.stands("a"), fleet.stands("b")), ("failed", "failed", "skipped"));
+    assert_eq!(fleet.retired, [(fleet.index("a"), 1, Outcome::Failed)]);
+}

@@ -1,0 +1,269 @@
+//! Random workflows under random histories: results in any order, losses, repetitions, late and unknown attempts,
+//! early timers, stops. The fleet checks after each event what must always hold.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::time::Duration;
+
+use millrace_domain::run::{Event, RunTimer, advance};
+use millrace_domain::{Outcome, StepIndex};
+use proptest::prelude::*;
+use proptest::sample::Index;
+use proptest::strategy::ValueTree;
+use serde_json::json;
+
+use crate::fleet::{CREATED, Fleet, Order};
+
+#[derive(Debug, Clone)]
+struct StepPlan {
+    /// It waits for those that are so many places before it.
+    back: Vec<usize>,
+    retries: u32,
+    at_most_once: bool,
+    /// Its environment needs an output of the first step that it waits for.
+    needs: bool,
+}
+
+#[derive(Debug, Clone)]
+struct Plan {
+    steps: Vec<StepPlan>,
+    timeout: bool,
+    delayed: bool,
+}
+
+#[derive(Debug, Clone)]
+enum Move {
+    /// A current attempt ends; it hands its output on, or does not.
+    Finish(Index, Outcome, bool),
+    /// Any attempt that ever was ends, or is said to.
+    FinishAny(Index, Outcome),
+    Lose(Index),
+    LoseAny(Index),
+    Revoke(Index),
+    /// One of the timers that are set fires.
+    Fire(Index),
+    /// A timer fires that nobody set.
+    Stray(Index, u8),
+    /// Something that happened happens again.
+    Repeat(Index),
+    Cancel,
+    Poison,
+    Pass(u64),
+}
+
+fn outcome() -> impl Strategy<Value = Outcome> {
+    prop_oneof![
+        8 => Just(Outcome::Succeeded),
+        3 => Just(Outcome::Failed),
+        1 => Just(Outcome::TimedOut),
+        1 => Just(Outcome::Lost),
+        1 => prop_oneof![Just(Outcome::Cancelled), Just(Outcome::Skipped)],
+    ]
+}
+
+fn plan() -> impl Strategy<Value = Plan> {
+    let back = proptest::collection::vec(1usize..8, 0..4);
+    let step = (back, 0u32..3, proptest::bool::weighted(0.2), proptest::bool::weighted(0.2))
+        .prop_map(|(back, retries, at_most_once, needs)| StepPlan { back, retries, at_most_once, needs });
+    (proptest::collection::vec(step, 1..=30), proptest::bool::weighted(0.3), proptest::bool::weighted(0.2))
+        .prop_map(|(steps, timeout, delayed)| Plan { steps, timeout, delayed })
+}
+
+fn moves() -> impl Strategy<Value = Vec<Move>> {
+    let index = any::<Index>;
+    let one = prop_oneof![
+        120 => (index(), outcome(), proptest::bool::weighted(0.9)).prop_map(|(n, o, gives)| Move::Finish(n, o, gives)),
+        20 => (index(), outcome()).prop_map(|(n, outcome)| Move::FinishAny(n, outcome)),
+        50 => index().prop_map(Move::Lose),
+        12 => index().prop_map(Move::LoseAny),
+        16 => index().prop_map(Move::Revoke),
+        60 => index().prop_map(Move::Fire),
+        8 => (index(), any::<u8>()).prop_map(|(step, kind)| Move::Stray(step, kind)),
+        20 => index().prop_map(Move::Repeat),
+        2 => Just(Move::Cancel),
+        1 => Just(Move::Poison),
+        16 => (0u64..20_000).prop_map(Move::Pass),
+    ];
+    proptest::collection::vec(one, 0..120)
+}
+
+impl Plan {
+    fn order(&self) -> Order {
+        let mut source = String::from("name: w\nsteps:\n");
+        for (n, step) in self.steps.iter().enumerate() {
+            let mut before: Vec<usize> = step.back.iter().filter_map(|back| n.checked_sub(*back)).collect();
+            before.sort_unstable();
+            before.dedup();
+            let names: Vec<String> = before.iter().map(|n| format!("s{n}")).collect();
+            let _ = write!(source, "  - {{name: s{n}, run: x, depends_on: [{}]", names.join(", "));
+            let _ = write!(source, ", retry: {{limit: {}, delay: 2s}}", step.retries);
+            let _ = write!(source, ", at_most_once: {}", step.at_most_once);
+            if let (true, Some(name)) = (step.needs, names.first()) {
+                let _ = write!(source, ", env: {{V: \"${{{{ outputs.{name}.v }}}}\"}}");
+            }
+            source.push_str("}\n");
+        }
+        if self.timeout {
+            source.push_str("timeout: 60s\n");
+        }
+        Order { start_at: self.delayed.then(|| CREATED + Duration::from_secs(10)), ..Order::of(&source) }
+    }
+}
+
+impl Move {
+    /// The event, when there is something for it to happen to.
+    fn event(&self, fleet: &Fleet) -> Option<Event> {
+        let current = |index: &Index| {
+            let all: Vec<_> = fleet.current.iter().collect();
+            (!all.is_empty()).then(|| all[index.index(all.len())]).map(|(step, attempt)| (*step, *attempt))
+        };
+        let any = |index: &Index| {
+            (!fleet.tasks.is_empty()).then(|| index.get(&fleet.tasks)).map(|t| (t.index, t.attempt))
+        };
+        let finished = |(step, attempt), outcome, gives| {
+            let mut result = fleet.result(step, outcome);
+            result.attempt = attempt;
+            if gives {
+                result.outputs = json!({"v": 1}).as_object().unwrap().clone();
+            }
+            Event::Result(result)
+        };
+        let lost = |(step, attempt)| Event::Lost { step, attempt, reason: "gone".to_owned() };
+        match self {
+            Self::Finish(index, outcome, gives) => {
+                current(index).map(|task| finished(task, *outcome, *gives))
+            }
+            Self::FinishAny(index, outcome) => any(index).map(|task| finished(task, *outcome, true)),
+            Self::Lose(index) => current(index).map(lost),
+            Self::LoseAny(index) => any(index).map(lost),
+            Self::Revoke(index) => current(index).map(|(step, attempt)| Event::Revoked { step, attempt }),
+            Self::Stray(index, kind) => Some(match kind % 4 {
+                0 => Event::StartDue,
+                1 => Event::CancelCheckDue,
+                // One past the end names no step.
+                _ => Event::RetryDue { step: StepIndex::from(index.index(fleet.run.steps.len() + 1)) },
+            }),
+            Self::Repeat(index) => (!fleet.history.is_empty()).then(|| index.get(&fleet.history).1.clone()),
+            Self::Cancel => Some(Event::Cancel { reason: "enough".to_owned() }),
+            Self::Poison => Some(Event::Poisoned { reason: "it broke its owner".to_owned() }),
+            Self::Fire(_) | Self::Pass(_) => None,
+        }
+    }
+
+    fn make(&self, fleet: &mut Fleet) {
+        match self {
+            Self::Pass(millis) => fleet.pass(Duration::from_millis(*millis)),
+            Self::Fire(index) => {
+                let mut timers: Vec<_> =
+                    fleet.timers.iter().map(|(timer, due)| (*due, order_of(*timer), *timer)).collect();
+                timers.sort_unstable_by_key(|(due, order, _)| (*due, *order));
+                if !timers.is_empty() {
+                    let (due, _, timer) = timers[index.index(timers.len())];
+                    fleet.now = fleet.now.max(due);
+                    let _ = fleet.fire_timer(timer);
+                }
+            }
+            _ => {
+                if let Some(event) = self.event(fleet) {
+                    let _ = fleet.apply(event);
+                }
+            }
+        }
+    }
+}
+
+/// So that a run is the same every time, and can be shrunk.
+fn order_of(timer: RunTimer) -> (u8, u32) {
+    match timer {
+        RunTimer::Start => (0, 0),
+        RunTimer::Retry(step) => (1, step.0),
+        RunTimer::Timeout => (2, 0),
+        RunTimer::CancelCheck => (3, 0),
+    }
+}
+
+/// Ends every task with `outcome`, and lets timers fire, until the run has ended.
+fn drain(fleet: &mut Fleet, outcome: Outcome) {
+    let mut events = 0;
+    while !fleet.run.head.state.is_terminal() {
+        match fleet.current.keys().next() {
+            Some(step) => {
+                let result = fleet.result(*step, outcome);
+                fleet.apply(Event::Result(result)).unwrap();
+            }
+            None => {
+                // Refused when a stray one came before it.
+                let timer = fleet.until_next();
+                let _ = fleet.fire_timer(timer);
+            }
+        }
+        events += 1;
+        assert!(events < 2_000, "the run does not end");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_happens_every_invariant_holds_and_every_run_ends(
+        plan in plan(),
+        moves in moves(),
+        rest in prop_oneof![3 => Just(Outcome::Succeeded), 1 => Just(Outcome::Failed), 1 => Just(Outcome::Lost)],
+    ) {
+        let order = plan.order();
+        let mut fleet = Fleet::start(&order);
+        for one in &moves {
+            one.make(&mut fleet);
+        }
+        drain(&mut fleet, rest);
+        let again: Vec<Event> = fleet.history.iter().map(|(_, event, _)| event.clone()).collect();
+        for event in again {
+            prop_assert!(fleet.apply(event).is_err());
+        }
+
+        // The same events at the same instants give the same answers.
+        let (mut run, _) = order.create(order.workflow());
+        for (at, event, answer) in &fleet.history {
+            prop_assert_eq!(answer, &format!("{:?}", advance(&mut run, event.clone(), *at)));
+        }
+    }
+}
+
+/// The random histories would prove little if they never came to what they are about.
+#[test]
+fn random_histories_reach_every_end_and_every_kind_of_step() {
+    let mut seen: HashMap<&str, usize> = HashMap::new();
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    for n in 0..150 {
+        let plan = plan().new_tree(&mut runner).unwrap().current();
+        let moves = moves().new_tree(&mut runner).unwrap().current();
+        let mut fleet = Fleet::start(&plan.order());
+        moves.iter().for_each(|one| one.make(&mut fleet));
+        drain(&mut fleet, if n % 5 == 0 { Outcome::Lost } else { Outcome::Succeeded });
+        *seen.entry(fleet.state()).or_default() += 1;
+        for n in 0..fleet.run.steps.len() {
+            let end = fleet.ended(&format!("s{n}"));
+            *seen
+                .entry(match end.outcome {
+                    Outcome::Skipped => "a skipped step",
+                    _ if end.attempts.lost > 3 => "a step lost too often",
+                    _ if end.attempts.retries > 1 => "a step tried three times",
+                    _ if end.reason.as_deref().is_some_and(|reason| reason.contains("rendered")) => {
+                        "a step not rendered"
+                    }
+                    _ => "other steps",
+                })
+                .or_default() += 1;
+        }
+        if fleet.stops.iter().any(|(_, by_force)| *by_force) {
+            *seen.entry("a stop by force").or_default() += 1;
+        }
+    }
+    let kinds =
+        ["a skipped step", "a step lost too often", "a step tried three times", "a step not rendered"];
+    for kind in kinds.into_iter().chain(["succeeded", "failed", "timed_out", "cancelled", "a stop by force"])
+    {
+        assert!(seen.get(kind).is_some_and(|count| *count >= 2), "{kind}: {seen:?}");
+    }
+}
