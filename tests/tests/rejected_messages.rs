@@ -46,11 +46,16 @@ async fn a_result_of_an_unknown_run_is_acked_and_changes_nothing() {
     let ended = producer.api().ended(&run, SOON).await;
 
     let text = String::from_utf8(amqp.next(&results, SOON).await.payload).unwrap();
-    let last = if run.ends_with('0') { "1" } else { "0" };
-    let other = format!("{}{last}", &run[..run.len() - 1]);
+    // Of the same partition, which the last digits are.
+    let (head, tail) = run.split_at(24);
+    let digit = if tail.starts_with('0') { "1" } else { "0" };
+    let other = format!("{head}{digit}{}", &tail[1..]);
     let unknown = text.replace(&run, &other);
     assert_ne!(unknown, text);
     amqp.publish("inbox.0", unknown.as_bytes(), BasicProperties::default()).await;
+    // Of a partition that does not exist: handed back, it would come again for ever.
+    let elsewhere = text.replace(&run, &format!("{}ffff", &run[..32]));
+    amqp.publish("inbox.0", elsewhere.as_bytes(), BasicProperties::default()).await;
     // A result of a step that the run does not have.
     let mut message: serde_json::Value = serde_json::from_str(&text).unwrap();
     message["results"][0]["step"] = 77.into();
@@ -62,8 +67,10 @@ async fn a_result_of_an_unknown_run_is_acked_and_changes_nothing() {
         producer.api().send(reqwest::Method::GET, &format!("/api/v1/runs/{other}"), None).await.unwrap().0,
         404
     );
-    let rejected = amqp.get(&amqp.queue("rejected")).await;
-    assert!(rejected.is_none(), "{rejected:?}");
+    let rejected = amqp.next(&amqp.queue("rejected"), SOON).await;
+    assert_eq!(rejected.headers["x-millrace-error-code"], "wrong-inbox");
+    assert_eq!(rejected.payload, elsewhere.as_bytes());
+    assert_eq!(amqp.ready("rejected").await, Some(0));
     // What was not acked would come back to the queue when its consumer leaves.
     producer.sigterm();
     producer.ends(SOON).await;
