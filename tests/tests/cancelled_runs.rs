@@ -1,5 +1,7 @@
 //! Cancelled, or out of time: the whole tree of processes of the run ends, and nothing of it starts later.
 
+#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
+
 use std::time::Duration;
 
 use millrace_tests::{Api, Fleet, Kind, Marks, processes_of, wait_until};

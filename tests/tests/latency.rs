@@ -1,6 +1,8 @@
 //! How long an idle fleet takes from a submission to the start of its task, and through a chain of steps. The
 //! bounds leave room for a busy machine and a build without optimisation; the figures are printed.
 
+#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
+
 use std::time::Duration;
 
 use millrace_tests::{Fleet, Kind, Marks};

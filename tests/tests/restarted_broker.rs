@@ -1,5 +1,7 @@
 //! RabbitMQ goes away under load, first gracefully, then as in a power cut: all that was accepted runs once.
 
+#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
+
 use std::time::Duration;
 
 use millrace_servers::{RabbitMq, Redis};
