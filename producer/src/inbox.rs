@@ -80,25 +80,24 @@ async fn consume(
                 break;
             }
             for delivery in batch {
-                accept(&context, &mailbox, delivery).await;
+                accept(&context, &mailbox, partition, delivery).await;
             }
         }
     }
 }
 
 /// Reads a message and puts it into the mailbox.
-async fn accept(context: &Arc<Context>, mailbox: &mpsc::Sender<Input>, delivery: Delivery) {
+async fn accept(
+    context: &Arc<Context>,
+    mailbox: &mpsc::Sender<Input>,
+    partition: PartitionId,
+    delivery: Delivery,
+) {
     let inbox: Inbox = match serde_json::from_slice(&delivery.payload) {
         Ok(inbox) => inbox,
         Err(error) => {
             let error = ReplyError::new("unreadable-message", format!("not a message of an inbox: {error}"));
-            let (payload, properties) = (delivery.payload.clone(), delivery.properties.clone());
-            if reject(&*context.broker, payload, properties, &error).await {
-                delivery.ack();
-            } else {
-                delivery.requeue();
-            }
-            return;
+            return refuse(context, delivery, &error).await;
         }
     };
     let answer = match &delivery.properties.reply_to {
@@ -130,5 +129,31 @@ async fn accept(context: &Arc<Context>, mailbox: &mpsc::Sender<Input>, delivery:
             }
         },
     };
+    // Handed back, it would come to this inbox again, for ever.
+    if let Some(stray) = stray(&what, partition, context.partitions) {
+        let error =
+            ReplyError::new("wrong-inbox", format!("this is inbox {partition}, but it is about {stray}"));
+        return refuse(context, delivery, &error).await;
+    }
     let _ = mailbox.send(Input::Work(Work { what, delivery: Some(delivery), answer })).await;
+}
+
+/// Another partition that a message is about.
+fn stray(what: &What, partition: PartitionId, partitions: u16) -> Option<PartitionId> {
+    match what {
+        What::Results(results) => {
+            results.iter().map(|(run, _)| run.partition()).find(|other| *other != partition)
+        }
+        other => other.partition(partitions).filter(|other| *other != partition),
+    }
+}
+
+/// Puts a message into the rejected queue.
+async fn refuse(context: &Arc<Context>, delivery: Delivery, error: &ReplyError) {
+    let (payload, properties) = (delivery.payload.clone(), delivery.properties.clone());
+    if reject(&*context.broker, payload, properties, error).await {
+        delivery.ack();
+    } else {
+        delivery.requeue();
+    }
 }

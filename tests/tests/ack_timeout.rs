@@ -32,5 +32,7 @@ async fn a_task_longer_than_the_ack_timeout_has_one_start() {
     producer.api().all_ended(41, SOON).await;
     assert_eq!((long.of(Kind::Start).len(), long.of(Kind::End).len()), (1, 1));
 
+    // The broker did close a channel, or else this shows nothing.
+    assert!(workers.iter().any(|worker| worker.log().contains("acknowledgement")));
     assert!(workers.iter_mut().all(|worker| worker.status().is_none()));
 }

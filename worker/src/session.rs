@@ -53,6 +53,8 @@ pub(crate) async fn keep(
         };
         // The lease counts from when the renewal was sent: the store may have heard it at once.
         let sent = Instant::now();
+        // Whoever was frozen for a lease may find the store ready to renew it: its tasks are somebody else's by now.
+        give_up_if_lapsed(renewed, &alive, &running);
         let left = renewed.map_or(every, |renewed| lease.saturating_sub(renewed.elapsed())).max(every / 4);
         let answer = tokio::time::timeout(left.min(every * 2), store.renew_session(&session)).await;
         let wait = match answer {
@@ -70,14 +72,7 @@ pub(crate) async fn keep(
                 Duration::ZERO
             }
         };
-        if renewed.is_none_or(|renewed| renewed.elapsed() >= lease) && *alive.borrow() {
-            alive.send_replace(false);
-            let killed = running.stop_all(StopReason::LeaseLost);
-            tracing::error!(
-                killed,
-                "the session could not be renewed for a whole lease: its tasks are killed"
-            );
-        }
+        give_up_if_lapsed(renewed, &alive, &running);
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
             () = ended.begun() => break,
@@ -85,5 +80,15 @@ pub(crate) async fn keep(
     }
     if let Err(error) = store.end_session(identity.id).await {
         tracing::debug!(%error, "the session could not be ended; it lapses by itself");
+    }
+}
+
+/// Kills the tasks of a session that was not renewed for a whole lease.
+fn give_up_if_lapsed(renewed: Option<Instant>, alive: &watch::Sender<bool>, running: &Running) {
+    let lease = Duration::from_millis(SESSION_LEASE_MS);
+    if renewed.is_none_or(|renewed| renewed.elapsed() >= lease) && *alive.borrow() {
+        alive.send_replace(false);
+        let killed = running.stop_all(StopReason::LeaseLost);
+        tracing::error!(killed, "the session could not be renewed for a whole lease: its tasks are killed");
     }
 }

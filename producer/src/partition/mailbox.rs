@@ -49,16 +49,7 @@ impl Work {
 
     /// The partition it belongs to; `None` for what may go anywhere.
     pub(crate) fn partition(&self, partitions: u16) -> Option<PartitionId> {
-        match &self.what {
-            What::Submit(submit) => submit.run.map(RunId::partition),
-            What::Event(run, _) => Some(run.partition()),
-            What::Results(results) => results.first().map(|(run, _)| run.partition()),
-            What::Held(task, _) => Some(task.run.partition()),
-            What::Apply(apply) => Some(PartitionId::home_of(&apply.workflow.name, partitions)),
-            What::Pause(name, _) | What::Delete(name) | What::Fire(name, ..) => {
-                Some(PartitionId::home_of(name, partitions))
-            }
-        }
+        self.what.partition(partitions)
     }
 
     /// It could not be done here: the message goes back, and whoever waits asks again.
@@ -87,6 +78,22 @@ pub(crate) enum What {
     Delete(WorkflowName),
     /// A schedule is due: which of the workflow's, and at which instant.
     Fire(WorkflowName, u32, Timestamp),
+}
+
+impl What {
+    /// The partition it belongs to; `None` for what may go anywhere.
+    pub(crate) fn partition(&self, partitions: u16) -> Option<PartitionId> {
+        match self {
+            Self::Submit(submit) => submit.run.map(RunId::partition),
+            Self::Event(run, _) => Some(run.partition()),
+            Self::Results(results) => results.first().map(|(run, _)| run.partition()),
+            Self::Held(task, _) => Some(task.run.partition()),
+            Self::Apply(apply) => Some(PartitionId::home_of(&apply.workflow.name, partitions)),
+            Self::Pause(name, _) | Self::Delete(name) | Self::Fire(name, ..) => {
+                Some(PartitionId::home_of(name, partitions))
+            }
+        }
+    }
 }
 
 /// A run that is wanted.

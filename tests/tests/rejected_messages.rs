@@ -1,0 +1,92 @@
+//! What cannot be read goes to the rejected queue, whole, with the reason; what is about nothing that exists is
+//! acked. Neither stops what comes after it.
+
+use std::time::Duration;
+
+use lapin::BasicProperties;
+use millrace_tests::{Amqp, Fleet, wait_until};
+use serde_json::json;
+
+const SOON: Duration = Duration::from_secs(30);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unreadable_message_in_any_queue_lands_in_rejected_with_its_reason() {
+    let fleet = Fleet::new();
+    let producer = fleet.producer_with(&[], &[("MILLRACE_PARTITIONS", "1")]).await;
+    let _worker = fleet.worker(&["--concurrency", "2"]).await;
+    let amqp = fleet.amqp().await;
+    let cases: [(&str, &[u8], &str); 6] = [
+        ("submit", b"\xff\x00 no text", "invalid-json"),
+        ("submit", br#"{"run":"true","uses":"noop"}"#, "ambiguous"),
+        ("submit", br#"{"v":1,"rum":"true"}"#, ""),
+        ("inbox.0", b"{\"v\":1,\"kind\":\"no such kind\"}", "unreadable-message"),
+        ("tasks.default", b"not a task", "unreadable-task"),
+        ("tasks.default", br#"{"v":99}"#, "unreadable-task"),
+    ];
+    for (queue, payload, code) in cases {
+        amqp.publish(queue, payload, BasicProperties::default()).await;
+        let rejected = amqp.next(&amqp.queue("rejected"), SOON).await;
+        println!("{queue}: {:?}", rejected.headers);
+        assert_eq!(rejected.payload, payload, "{queue}");
+        let told = rejected.headers.get("x-millrace-error-code").map(String::as_str).unwrap_or_default();
+        assert!(!told.is_empty() && told.starts_with(code), "{queue}: {told:?} is not {code:?}");
+        assert!(rejected.headers.get("x-millrace-error").is_some_and(|why| why.len() > 10), "{queue}");
+    }
+    all_goes_on(&fleet, &amqp, producer.api()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_result_of_an_unknown_run_is_acked_and_changes_nothing() {
+    let fleet = Fleet::new();
+    let mut producer = fleet.producer_with(&[], &[("MILLRACE_PARTITIONS", "1")]).await;
+    let _worker = fleet.worker(&["--concurrency", "2"]).await;
+    let amqp = fleet.amqp().await;
+    let results = amqp.tap("inbox.0").await;
+    let run = producer.api().submit(&json!({"uses": "noop"})).await;
+    let ended = producer.api().ended(&run, SOON).await;
+
+    let text = String::from_utf8(amqp.next(&results, SOON).await.payload).unwrap();
+    // Of the same partition, which the last digits are.
+    let (head, tail) = run.split_at(24);
+    let digit = if tail.starts_with('0') { "1" } else { "0" };
+    let other = format!("{head}{digit}{}", &tail[1..]);
+    let unknown = text.replace(&run, &other);
+    assert_ne!(unknown, text);
+    amqp.publish("inbox.0", unknown.as_bytes(), BasicProperties::default()).await;
+    // Of a partition that does not exist: handed back, it would come again for ever.
+    let elsewhere = text.replace(&run, &format!("{}ffff", &run[..32]));
+    amqp.publish("inbox.0", elsewhere.as_bytes(), BasicProperties::default()).await;
+    // A result of a step that the run does not have.
+    let mut message: serde_json::Value = serde_json::from_str(&text).unwrap();
+    message["results"][0]["step"] = 77.into();
+    amqp.publish("inbox.0", message.to_string().as_bytes(), BasicProperties::default()).await;
+
+    all_goes_on(&fleet, &amqp, producer.api()).await;
+    assert_eq!(producer.api().run(&run).await, ended);
+    assert_eq!(
+        producer.api().send(reqwest::Method::GET, &format!("/api/v1/runs/{other}"), None).await.unwrap().0,
+        404
+    );
+    let rejected = amqp.next(&amqp.queue("rejected"), SOON).await;
+    assert_eq!(rejected.headers["x-millrace-error-code"], "wrong-inbox");
+    assert_eq!(rejected.payload, elsewhere.as_bytes());
+    assert_eq!(amqp.ready("rejected").await, Some(0));
+    // What was not acked would come back to the queue when its consumer leaves.
+    producer.sigterm();
+    producer.ends(SOON).await;
+    let left = amqp.get(&amqp.queue("inbox.0")).await.map(|message| message.json());
+    assert_eq!(left, None, "not acked");
+}
+
+/// A task behind all that runs, and the queues are empty.
+async fn all_goes_on(fleet: &Fleet, amqp: &Amqp, api: &millrace_tests::Api) {
+    let after = api.submit(&json!({"run": "true"})).await;
+    assert_eq!(api.ended(&after, SOON).await["state"], "succeeded", "{}", fleet.prefix());
+    for queue in ["submit", "inbox.0", "tasks.default"] {
+        wait_until(SOON, queue, async || match amqp.ready(queue).await {
+            Some(0) => Ok(()),
+            ready => Err(format!("{ready:?} ready")),
+        })
+        .await;
+    }
+}
