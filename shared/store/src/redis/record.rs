@@ -1,9 +1,11 @@
 //! How a dispatched attempt is written down, in one field of its run, so that a claim is one read and one write:
 //!
-//!     q|<dispatched ms>                                           queued
-//!     c|<token>|<session>|<claimed ms>|<dispatched ms>            claimed
-//!     f|<token>|<result>                                          finished
-//!     x                                                           revoked
+//! ```text
+//! q|<dispatched ms>                                           queued
+//! c|<token>|<session>|<claimed ms>|<dispatched ms>            claimed
+//! f|<token>|<result>                                          finished
+//! x                                                           revoked
+//! ```
 //!
 //! Tokens and sessions are 32 hexadecimal digits. `q` is written by a commit, the others by scripts.
 
