@@ -34,6 +34,9 @@ async fn main() -> Result<(), Failure> {
     };
     let fleet = Fleet::start(fsync).await?;
     eprintln!("appendfsync {fsync}, {tasks} tasks, {rounds} rounds");
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    note("memory of the idle producer", "MB", fleet.producer_mb());
+    note("memory of the idle worker", "MB", fleet.worker_mb());
     for _ in 0..rounds {
         note("raw publish-confirm-consume-ack", "msg/s", workloads::raw(&fleet, tasks).await?);
         note("no-op tasks, submitted singly over AMQP", "tasks/s", workloads::tasks(&fleet, tasks, 1).await?);
@@ -49,8 +52,8 @@ async fn main() -> Result<(), Failure> {
         note("fan 1 -> 1,000 -> 1", "ms", workloads::fan(&fleet, 1_000).await?);
         note("raw publish-confirm-consume-ack", "msg/s", workloads::raw(&fleet, tasks).await?);
     }
-    note("memory of the idle producer", "MB", fleet.producer_mb());
-    note("memory of the idle worker", "MB", fleet.worker_mb());
+    note("memory of the producer after the load", "MB", fleet.producer_mb());
+    note("memory of the worker after the load", "MB", fleet.worker_mb());
     let median = |values: &[f64]| {
         let mut sorted = values.to_vec();
         sorted.sort_by(f64::total_cmp);

@@ -8,6 +8,10 @@ use url::Url;
 
 use crate::BrokerError;
 
+/// The longest frame, in bytes, unless the address says another: lapin keeps two buffers of 32 frames for each
+/// connection, so that the default of 128 KiB costs 16 MB of memory a process. Longer messages take several frames.
+const FRAME_MAX: u32 = 32 * 1024;
+
 /// The AMQP heartbeat, in seconds: a dead peer is noticed within two.
 const HEARTBEAT: u16 = 5;
 
@@ -91,6 +95,7 @@ pub(crate) fn parse(url: &str) -> Result<AMQPUri, BrokerError> {
         "/".clone_into(&mut uri.vhost);
     }
     uri.query.heartbeat = Some(HEARTBEAT);
+    uri.query.frame_max = uri.query.frame_max.or(Some(FRAME_MAX));
     Ok(uri)
 }
 
