@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use millrace_domain::definition::{self, Params, Workflow};
 use millrace_domain::message::Reply;
-use millrace_domain::run::{Head, RunState, Source, Spec, Trigger};
+use millrace_domain::run::{Head, Source, Spec, Trigger};
 use millrace_domain::{PartitionId, RunId, Timestamp, WorkflowName};
 use millrace_store::{Timer, WorkflowDelta};
 
@@ -264,21 +264,8 @@ fn start(
         traceparent: None,
         base_dir: head.base_dir.clone(),
     };
-    let head = Head {
-        state: RunState::Running,
-        workflow: name.clone(),
-        version: Some(head.version),
-        created_at: now,
-        start_at: None,
-        started_at: None,
-        ended_at: None,
-        reason: None,
-        stopping: None,
-        stopping_since: None,
-        verdict: None,
-        labels: workflow.labels.clone(),
-        digest: None,
-    };
+    let version = Some(head.version);
+    let head = Head { labels: workflow.labels.clone(), ..Head::new(name.clone(), version, now) };
     submit::draft(actor, home, Wanted { id, keyed: true, workflow, spec, head }, drafts, now);
     "fired"
 }

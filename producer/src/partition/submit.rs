@@ -8,7 +8,7 @@ use millrace_broker::Properties;
 use millrace_domain::definition::{self, Params, Workflow};
 use millrace_domain::expression::Fire;
 use millrace_domain::message::Reply;
-use millrace_domain::run::{Head, RunState, Source, Spec, Trigger, create as create_run};
+use millrace_domain::run::{Head, Source, Spec, Trigger, create as create_run};
 use millrace_domain::{PartitionId, RunId, Timestamp, WorkflowName};
 use millrace_store::NewRun;
 use uuid::Uuid;
@@ -137,24 +137,12 @@ fn plan(wanted: Submit, id: RunId, keyed: bool, loaded: &Loaded, now: Timestamp)
         let params = submission.params.clone();
         (Arc::new(workflow), Source::Adhoc(Box::default()), params)
     };
+    let labels = if submission.labels.is_empty() { &workflow.labels } else { &submission.labels };
     let head = Head {
-        state: RunState::Running,
-        workflow: workflow.name.clone(),
-        version,
-        created_at: now,
         start_at,
-        started_at: None,
-        ended_at: None,
-        reason: None,
-        stopping: None,
-        stopping_since: None,
-        verdict: None,
-        labels: if submission.labels.is_empty() {
-            workflow.labels.clone()
-        } else {
-            submission.labels.clone()
-        },
+        labels: labels.clone(),
         digest: digest.filter(|_| keyed),
+        ..Head::new(workflow.name.clone(), version, now)
     };
     let priority = submission.priority.unwrap_or(workflow.priority);
     let traceparent = submission.traceparent.clone();

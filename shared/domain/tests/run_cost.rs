@@ -56,21 +56,7 @@ fn start(workflow: &Arc<Workflow>) -> (Run, Advanced) {
         traceparent: None,
         base_dir: None,
     };
-    let head = Head {
-        state: RunState::Running,
-        workflow: workflow.name.clone(),
-        version: None,
-        created_at: NOW,
-        start_at: None,
-        started_at: None,
-        ended_at: None,
-        reason: None,
-        stopping: None,
-        stopping_since: None,
-        verdict: None,
-        labels: BTreeMap::new(),
-        digest: None,
-    };
+    let head = Head::new(workflow.name.clone(), None, NOW);
     let id = RunId::of_key(&WorkflowName::adhoc(), "a run", 64);
     create(id, Arc::clone(workflow), Arc::new(spec), head, NOW)
 }

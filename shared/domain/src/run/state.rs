@@ -70,6 +70,27 @@ pub struct Head {
     pub digest: Option<String>,
 }
 
+impl Head {
+    /// The head of a run that is about to start.
+    pub fn new(workflow: WorkflowName, version: Option<u32>, created_at: Timestamp) -> Self {
+        Self {
+            state: RunState::Running,
+            workflow,
+            version,
+            created_at,
+            start_at: None,
+            started_at: None,
+            ended_at: None,
+            reason: None,
+            stopping: None,
+            stopping_since: None,
+            verdict: None,
+            labels: BTreeMap::new(),
+            digest: None,
+        }
+    }
+}
+
 /// Where a run stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::{
-    Advanced, Event, Head, Refusal, Run, RunState, Source, Spec, StepState, Trigger, advance, create,
-};
+use super::{Advanced, Event, Head, Refusal, Run, Source, Spec, StepState, Trigger, advance, create};
 use crate::task::TaskResult;
 use crate::{Outcome, PartitionId, Priority, RunId, StepIndex, Timestamp, WorkflowName, definition};
 
@@ -49,21 +47,7 @@ fn run(policy: &str, start_at: Option<Timestamp>) -> (Run, Advanced) {
         traceparent: None,
         base_dir: None,
     };
-    let head = Head {
-        state: RunState::Running,
-        workflow: workflow.name.clone(),
-        version: None,
-        created_at: NOW,
-        start_at,
-        started_at: None,
-        ended_at: None,
-        reason: None,
-        stopping: None,
-        stopping_since: None,
-        verdict: None,
-        labels: Default::default(),
-        digest: None,
-    };
+    let head = Head { start_at, ..Head::new(workflow.name.clone(), None, NOW) };
     create(RunId::of_key(&WorkflowName::adhoc(), "k", 1), workflow, Arc::new(spec), head, NOW)
 }
 

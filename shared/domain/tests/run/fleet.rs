@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use millrace_domain::definition::{self, Workflow};
 use millrace_domain::run::{
-    Action, Advanced, Event, Head, Refusal, Run, RunState, RunTimer, Source, Spec, StepState, Trigger,
-    advance, create,
+    Action, Advanced, Event, Head, Refusal, Run, RunTimer, Source, Spec, StepState, Trigger, advance, create,
 };
 use millrace_domain::task::{Task, TaskResult};
 use millrace_domain::{Outcome, RunId, StepIndex, Timestamp, WorkflowName};
@@ -49,21 +48,7 @@ impl Order {
             traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned()),
             base_dir: self.base_dir.clone(),
         };
-        let head = Head {
-            state: RunState::Running,
-            workflow: workflow.name.clone(),
-            version: None,
-            created_at: CREATED,
-            start_at: self.start_at,
-            started_at: None,
-            ended_at: None,
-            reason: None,
-            stopping: None,
-            stopping_since: None,
-            verdict: None,
-            labels: BTreeMap::new(),
-            digest: None,
-        };
+        let head = Head { start_at: self.start_at, ..Head::new(workflow.name.clone(), None, CREATED) };
         let id = RunId::of_key(&WorkflowName::adhoc(), "a run", 64);
         create(id, workflow, Arc::new(spec), head, CREATED)
     }
