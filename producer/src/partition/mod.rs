@@ -1,18 +1,22 @@
 //! The loop over all partitions of this producer.
 //!
-//! [`mailbox`] is what can arrive; [`actor`] drains it, a batch at a time: loads what it needs ([`runs`]),
-//! advances runs and drafts one commit a touched partition ([`draft`]), commits ([`commit`]), and only then
-//! publishes ([`outbox`]), acks and answers. [`timers`] and [`schedules`] are what happens by itself;
-//! [`watch`] finds what got lost on the way.
+//! [`mailbox`] is what can arrive; [`actor`] drains it. Each [`batch`] loads what it needs ([`load`], [`runs`]),
+//! advances runs and drafts one commit a touched partition ([`draft`]); [`settle`] commits ([`commit`]) and only
+//! then publishes ([`outbox`]), acks and answers. [`submit`] makes runs, [`timers`] and [`schedules`] are what
+//! happens by itself; [`watch`] finds what got lost on the way, [`findings`] is what is done about it.
 
 pub(crate) mod actor;
+mod batch;
 mod commit;
 mod draft;
+mod findings;
+mod load;
 pub(crate) mod mailbox;
 mod outbox;
 mod owned;
 mod runs;
 mod schedules;
+mod settle;
 mod submit;
 mod timers;
 mod watch;

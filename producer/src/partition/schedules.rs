@@ -11,7 +11,8 @@ use millrace_domain::run::{Head, Source, Spec, Trigger};
 use millrace_domain::{PartitionId, RunId, Timestamp, WorkflowName};
 use millrace_store::{Timer, WorkflowDelta};
 
-use super::actor::{Actor, Drafts, unknown_workflow};
+use super::actor::{Actor, Drafts};
+use super::batch::unknown_workflow;
 use super::mailbox::{Apply, refusal};
 use super::submit::{self, Wanted};
 use crate::context::Context;

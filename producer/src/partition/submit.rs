@@ -13,7 +13,8 @@ use millrace_domain::{PartitionId, RunId, Timestamp, WorkflowName};
 use millrace_store::NewRun;
 use uuid::Uuid;
 
-use super::actor::{Actor, Drafts, unknown_workflow};
+use super::actor::{Actor, Drafts};
+use super::batch::unknown_workflow;
 use super::mailbox::{Submit, What, Work, refusal};
 use crate::definitions::{DefinitionError, WorkflowHead};
 

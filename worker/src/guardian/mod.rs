@@ -5,8 +5,8 @@
 //! The pipe carries lines: `session <id>`, `+<group>`, `-<group>`, `remove <directory>`.
 
 mod handle;
-mod helper;
+mod process;
 
 pub(crate) use handle::Guarded;
 pub use handle::Guardian;
-pub use helper::run;
+pub use process::run;

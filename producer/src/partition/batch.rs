@@ -1,0 +1,178 @@
+//! A batch: everything that happened since the last one, one commit a partition, then the consequences.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use millrace_domain::message::Reply;
+use millrace_domain::run::{Event, Run, StepState, advance};
+use millrace_domain::{PartitionId, PoolName, Priority, RunId, StepIndex, Timestamp};
+use millrace_store::Timer;
+
+use super::actor::{Actor, Drafts, STORE_PAUSE};
+use super::draft::{Done, Draft};
+use super::mailbox::{Input, What, Work, refusal};
+use super::{schedules, submit};
+use crate::failpoint;
+
+impl Actor {
+    /// Works a batch: everything that happened, one commit a partition, then the consequences.
+    pub(super) async fn batch(&mut self, work: Vec<Work>) {
+        if work.is_empty() {
+            return;
+        }
+        failpoint::pass("drained");
+        metrics::histogram!("millrace_commit_batch_size").record(work.len() as f64);
+        // Runs that may go anywhere fill one partition at a time, in turn: so their results come back together.
+        let anywhere = self.order.get(self.turn % self.order.len().max(1)).copied();
+        self.turn = self.turn.wrapping_add(1);
+        let mut placed = Vec::with_capacity(work.len());
+        for one in work {
+            match one.partition(self.context.partitions).or(anywhere) {
+                Some(partition) if self.owned.contains_key(&partition) => placed.push((partition, one)),
+                _ => one.hand_back(),
+            }
+        }
+        // Without the store nothing can be done, and timers that were taken out must not be forgotten: wait for it.
+        let loaded = loop {
+            match self.load(&placed).await {
+                Some(loaded) => break loaded,
+                None if self.context.shutdown.has_begun() => {
+                    return placed.into_iter().for_each(|(_, one)| one.hand_back());
+                }
+                None => tokio::time::sleep(STORE_PAUSE).await,
+            }
+        };
+        let now = self.context.now();
+        let mut drafts = Drafts::new();
+        for (partition, one) in placed {
+            self.work(partition, one, &loaded, &mut drafts, now);
+        }
+        self.settle(drafts, now).await;
+    }
+
+    /// The draft of a partition that is ours.
+    pub(super) fn draft<'d>(&self, drafts: &'d mut Drafts, partition: PartitionId) -> Option<&'d mut Draft> {
+        let owned = self.owned.get(&partition)?;
+        Some(drafts.entry(partition).or_insert_with(|| Draft::new(owned.epoch, owned.seq)))
+    }
+
+    /// One piece of work.
+    fn work(
+        &mut self,
+        partition: PartitionId,
+        work: Work,
+        loaded: &submit::Loaded,
+        drafts: &mut Drafts,
+        now: Timestamp,
+    ) {
+        let rejected = submit::rejected(&work);
+        let Work { what, delivery, answer } = work;
+        let mut done = Done { delivery, answer, reply: None, rejected, created: None };
+        match what {
+            What::Submit(wanted) => {
+                let (reply, created) = submit::create(self, partition, *wanted, loaded, drafts, now);
+                done.reply = Some(reply);
+                done.created = created;
+            }
+            What::Event(run, event) => {
+                // What happens to a run that this very commit creates must wait for the commit's verdict.
+                if drafts.get(&partition).is_some_and(|draft| draft.creates(run)) {
+                    let Done { delivery, answer, .. } = done;
+                    self.deferred.push_back(Work { what: What::Event(run, event), delivery, answer });
+                    return;
+                }
+                self.event(partition, run, &event, drafts, now);
+                done.reply = Some(Reply::Run { run_id: run, duplicate: false });
+            }
+            What::Results(results) => {
+                for (run, event) in results {
+                    self.event(partition, run, &event, drafts, now);
+                }
+            }
+            What::Held(task, session) => self.watch.suspect(task, session),
+            What::Apply(apply) => done.reply = Some(schedules::apply(self, partition, *apply, drafts, now)),
+            What::Pause(name, paused) => {
+                done.reply = Some(schedules::pause(self, partition, &name, paused, drafts, now));
+            }
+            What::Delete(name) => done.reply = Some(schedules::delete(self, partition, &name, drafts, now)),
+            What::Fire(name, index, due) => schedules::fire(self, partition, &name, index, due, drafts, now),
+        }
+        if let Some(draft) = self.draft(drafts, partition) {
+            draft.then.done.push(done);
+        }
+    }
+
+    /// Something happened to a run.
+    fn event(
+        &mut self,
+        partition: PartitionId,
+        id: RunId,
+        event: &Event,
+        drafts: &mut Drafts,
+        now: Timestamp,
+    ) {
+        let stale_timer = match event {
+            Event::StartDue => Some(Timer::Start(id)),
+            Event::RetryDue { step } => Some(Timer::Retry(id, *step)),
+            Event::TimedOut => Some(Timer::RunTimeout(id)),
+            Event::CancelCheckDue => Some(Timer::CancelCheck(id)),
+            _ => None,
+        };
+        let retention = self.context.options.retention;
+        let run = self.runs.get(id);
+        if let (Some(run), Event::Result(result)) = (&run, event) {
+            note_claimed(&mut self.claimed, run, result.step);
+        }
+        let outcome = run.map(|run| catch_unwind(AssertUnwindSafe(|| advance(run, event.clone(), now))));
+        let Some(draft) = self.draft(drafts, partition) else { return };
+        // A timer that went off is cleared, unless the advance sets it again.
+        match stale_timer {
+            Some(timer) if outcome.is_some() => draft.delta(id).cleared.push(timer),
+            Some(timer) => draft.cleared.push(timer),
+            None => {}
+        }
+        match outcome {
+            None => tracing::debug!(run = %id, "an event for a run that is not there"),
+            Some(Ok(Ok(advanced))) => draft.take(id, advanced, now, retention),
+            Some(Ok(Err(refusal))) => {
+                tracing::debug!(run = %id, %refusal, "an event without effect");
+                retire_stale(draft, id, event);
+            }
+            Some(Err(_)) => {
+                tracing::error!(run = %id, ?event, "an event broke the run");
+                self.runs.remove(id);
+                let reason = "an internal error: see the producer's log".to_owned();
+                if !matches!(event, Event::Poisoned { .. }) {
+                    let poisoned = Work::silent(What::Event(id, Event::Poisoned { reason }));
+                    let _ = self.inner.send(Input::Work(poisoned));
+                }
+            }
+        }
+    }
+}
+
+/// A result shows how far the queue of its pool and priority has been worked off.
+fn note_claimed(claimed: &mut HashMap<(PoolName, Priority), Timestamp>, run: &Run, step: StepIndex) {
+    let dispatched_at = match run.steps.get(step.at()) {
+        Some(StepState::Dispatched(attempts)) => attempts.dispatched_at,
+        _ => return,
+    };
+    let Some(step) = run.workflow.step(step) else { return };
+    let latest = claimed.entry((step.pool.clone(), run.spec.priority)).or_default();
+    *latest = (*latest).max(dispatched_at);
+}
+
+/// A result that came too late leaves nothing behind in the store.
+fn retire_stale(draft: &mut Draft, run: RunId, event: &Event) {
+    if let Event::Result(result) = event {
+        draft.delta(run).retired.push((result.step, result.attempt));
+    }
+}
+
+/// An answer for what cannot be done.
+pub(super) fn unknown_workflow(name: &impl std::fmt::Display) -> Reply {
+    refusal(
+        "unknown-workflow",
+        format!("there is no workflow {name}; `millrace workflows list` shows what there is"),
+    )
+}

@@ -1,0 +1,175 @@
+//! From the drafts of a batch to their commits, and to what the commits allow: publishing, stopping, answering,
+//! acking.
+
+use std::sync::Arc;
+
+use millrace_broker::Outgoing;
+use millrace_domain::message::{Reply, ReplyError};
+use millrace_domain::{PartitionId, RunId, Timestamp};
+use millrace_store::Verdict;
+
+use super::actor::{Actor, Drafts};
+use super::commit::commit;
+use super::draft::{Done, Then};
+use super::mailbox::reject;
+use super::watch;
+use crate::context::Context;
+use crate::failpoint;
+
+impl Actor {
+    /// Commits the drafts and does what they want done.
+    pub(super) async fn settle(&mut self, mut drafts: Drafts, now: Timestamp) {
+        let published_until = self.outbox.published_until(now);
+        let mut commits = Vec::new();
+        let mut touched = Vec::new();
+        let mut consequences = Vec::new();
+        for (partition, mut draft) in drafts.drain() {
+            if draft.is_empty() {
+                consequences.push((partition, draft.then, Vec::new()));
+                continue;
+            }
+            let runs = &mut self.runs;
+            let ids: Vec<RunId> = draft.touched();
+            for id in ids {
+                if let Some(run) = runs.get(id) {
+                    draft.record(run);
+                }
+            }
+            commits.push(draft.commit(partition, published_until));
+            touched.push((partition, draft.then));
+        }
+        if !commits.is_empty() {
+            failpoint::pass("before-commit");
+            let Some(verdicts) = commit(&self.context, &commits).await else {
+                for (partition, then) in touched {
+                    then.hand_back();
+                    self.drop_partition(partition);
+                }
+                return;
+            };
+            for ((commit, (partition, then)), verdict) in commits.iter().zip(touched).zip(verdicts) {
+                match verdict {
+                    Verdict::Applied { duplicates } => {
+                        self.applied(commit);
+                        consequences.push((partition, then, duplicates));
+                    }
+                    Verdict::Fenced { epoch, seq } => {
+                        tracing::warn!(%partition, ours = commit.epoch.0, theirs = epoch.0, seq = seq.0, "stepping down");
+                        then.hand_back();
+                        self.drop_partition(partition);
+                        self.watch.stepped_down(partition);
+                    }
+                }
+            }
+        }
+        failpoint::pass("after-commit");
+        self.follow_up(consequences, now).await;
+    }
+
+    /// What a commit that holds means for memory.
+    fn applied(&mut self, commit: &millrace_store::Commit) {
+        let partition = commit.partition;
+        if let Some(owned) = self.owned.get_mut(&partition) {
+            owned.seq = commit.seq;
+            owned.watching |= commit.runs.iter().any(|delta| !delta.dispatched.is_empty());
+        }
+        let runs = commit.runs.iter();
+        for timer in commit.cleared.iter().chain(runs.clone().flat_map(|delta| &delta.cleared)) {
+            self.timers.clear(partition, timer);
+        }
+        for (due, timer) in commit.timers.iter().chain(runs.flat_map(|delta| &delta.timers)) {
+            self.timers.set(partition, *due, timer.clone());
+        }
+    }
+
+    /// Publishes, stops, answers and acks: what commits allow.
+    async fn follow_up(&mut self, consequences: Vec<(PartitionId, Then, Vec<RunId>)>, now: Timestamp) {
+        let mut tasks = Vec::new();
+        let mut messages: Vec<Outgoing> = Vec::new();
+        for (partition, then, duplicates) in consequences {
+            let Then { tasks: mut new, stops, done, ended, outcomes } = then;
+            for id in &duplicates {
+                self.runs.remove(*id);
+            }
+            if !duplicates.is_empty() {
+                new.retain(|task| !duplicates.contains(&task.run));
+            }
+            tasks.append(&mut new);
+            self.count(outcomes);
+            for stop in stops.into_iter().filter(|stop| !duplicates.contains(&stop.run)) {
+                if let Some(owned) = self.owned.get(&partition) {
+                    watch::stop(&self.context, self.inner.clone(), partition, owned.epoch, stop);
+                }
+            }
+            for id in ended {
+                self.runs.remove(id);
+            }
+            for mut one in done {
+                if let (Some(Reply::Run { duplicate, .. }), Some(run)) = (&mut one.reply, one.created) {
+                    *duplicate |= duplicates.contains(&run);
+                }
+                if let (Some(Reply::Error { error }), Some(_)) = (&one.reply, &one.rejected) {
+                    let error = error.clone();
+                    tokio::spawn(reject_and_settle(Arc::clone(&self.context), one, error));
+                    continue;
+                }
+                let Done { delivery, answer, reply, .. } = one;
+                if let Some(reply) = reply {
+                    answer.give(reply, &mut messages);
+                }
+                if let Some(delivery) = delivery {
+                    failpoint::pass("before-ack");
+                    delivery.ack();
+                }
+            }
+        }
+        failpoint::pass("before-publish");
+        self.outbox.publish(tasks, now).await;
+        if !messages.is_empty() {
+            let context = Arc::clone(&self.context);
+            tokio::spawn(async move {
+                for error in context.broker.publish(messages).await.into_iter().filter_map(Result::err) {
+                    tracing::debug!(%error, "an answer could not be delivered");
+                }
+            });
+        }
+    }
+
+    fn count(&mut self, outcomes: Vec<(RunId, millrace_domain::Outcome)>) {
+        for (id, outcome) in outcomes {
+            let workflow =
+                self.runs.get(id).map_or_else(|| "unknown".to_owned(), |run| run.head.workflow.to_string());
+            metrics::counter!("millrace_task_runs_total", "workflow" => workflow, "outcome" => outcome.as_str())
+                .increment(1);
+        }
+    }
+}
+
+/// A submission that came by message and is refused: acked and answered once the rejected queue has it.
+async fn reject_and_settle(context: Arc<Context>, done: Done, error: ReplyError) {
+    let Done { delivery, answer, reply, rejected, .. } = done;
+    let Some((payload, properties)) = rejected else { return };
+    // Unsettled, the delivery goes back, and so does an array that this is a part of.
+    if !reject(&*context.broker, payload, properties, &error).await {
+        return;
+    }
+    let mut messages = Vec::new();
+    if let Some(reply) = reply {
+        answer.give(reply, &mut messages);
+    }
+    context.broker.publish(messages).await;
+    if let Some(delivery) = delivery {
+        delivery.ack();
+    }
+}
+
+impl Then {
+    /// The commit did not hold: messages go back, and whoever waits asks again.
+    fn hand_back(self) {
+        for done in self.done {
+            if let Some(delivery) = done.delivery {
+                delivery.requeue();
+            }
+        }
+    }
+}
