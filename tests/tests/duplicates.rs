@@ -79,3 +79,19 @@ async fn again(amqp: &Amqp, key: &str, message: &Message) {
         amqp.publish(key, &message.payload, BasicProperties::default()).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_known_key_with_a_longer_delay_does_not_put_the_first_run_off() {
+    let fleet = Fleet::new();
+    let _worker = fleet.worker(&["--concurrency", "1"]).await;
+    let delayed = |delay: &str| json!({"run": "true", "idempotency_key": "once", "delay": delay});
+    let mut first = fleet.producer().await;
+    let run = first.api().submit(&delayed("6s")).await;
+    first.sigterm();
+    first.ends(SOON).await;
+    // Another producer knows the run's timer, and has not loaded the run.
+    let second = fleet.producer().await;
+    let refused = second.api().try_post("/api/v1/runs", &delayed("1h")).await.unwrap_err();
+    assert!(refused.contains("key-conflict"), "{refused}");
+    assert_eq!(second.api().ended(&run, SOON).await["state"], "succeeded");
+}

@@ -50,7 +50,7 @@ impl Actor {
             for ((commit, (partition, then)), verdict) in commits.iter().zip(touched).zip(verdicts) {
                 match verdict {
                     Verdict::Applied { duplicates } => {
-                        self.applied(commit);
+                        self.applied(commit, &duplicates);
                         consequences.push((partition, then, duplicates));
                     }
                     Verdict::Fenced { epoch, seq } => {
@@ -66,14 +66,14 @@ impl Actor {
         self.follow_up(consequences, now).await;
     }
 
-    /// What a commit that holds means for memory.
-    fn applied(&mut self, commit: &millrace_store::Commit) {
+    /// What a commit that holds means for memory. Of runs that existed already, the store has changed nothing.
+    fn applied(&mut self, commit: &millrace_store::Commit, duplicates: &[RunId]) {
         let partition = commit.partition;
         if let Some(owned) = self.owned.get_mut(&partition) {
             owned.seq = commit.seq;
             owned.watching |= commit.runs.iter().any(|delta| !delta.dispatched.is_empty());
         }
-        let runs = commit.runs.iter();
+        let runs = commit.runs.iter().filter(|delta| !duplicates.contains(&delta.run));
         for timer in commit.cleared.iter().chain(runs.clone().flat_map(|delta| &delta.cleared)) {
             self.timers.clear(partition, timer);
         }
