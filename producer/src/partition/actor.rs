@@ -11,6 +11,7 @@ use millrace_domain::{PartitionId, PoolName, Priority, Seq, Timestamp};
 use millrace_store::Timer;
 use tokio::sync::mpsc;
 
+use super::bundles::{Open, Pace};
 use super::draft::Draft;
 use super::mailbox::{Input, What, Work};
 use super::outbox::Outbox;
@@ -49,6 +50,7 @@ pub(crate) struct Actor {
     /// When the latest attempt was dispatched of those that came back, by pool and priority.
     pub(super) claimed: HashMap<(PoolName, Priority), Timestamp>,
     pub(super) deferred: VecDeque<Work>,
+    pub(super) pace: Pace,
 }
 
 /// The drafts of a batch.
@@ -72,6 +74,7 @@ impl Actor {
             order: Vec::new(),
             claimed: HashMap::new(),
             deferred: VecDeque::new(),
+            pace: Pace::default(),
             context,
         }
     }
@@ -136,7 +139,12 @@ impl Actor {
     async fn change(&mut self, input: Input) {
         match input {
             Input::Took { partition, epoch, published_until } => {
-                self.take(partition, Owned { epoch, seq: Seq(0), watching: true }, published_until).await;
+                self.take(
+                    partition,
+                    Owned { epoch, seq: Seq(0), watching: true, open: Open::new() },
+                    published_until,
+                )
+                .await;
             }
             Input::Lost(partition) => self.drop_partition(partition),
             Input::GiveUp(partition, done) => {

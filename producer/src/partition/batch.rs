@@ -122,8 +122,15 @@ impl Actor {
         let run = self.runs.get(id);
         if let (Some(run), Event::Result(result)) = (&run, event) {
             note_claimed(&mut self.claimed, run, result.step);
+            self.pace.note(run, result.step, result.ended_at.since(result.started_at));
         }
-        let outcome = run.map(|run| catch_unwind(AssertUnwindSafe(|| advance(run, event.clone(), now))));
+        let outcome = run.map(|run| {
+            let advanced = catch_unwind(AssertUnwindSafe(|| advance(run, event.clone(), now)));
+            if let (Ok(Ok(advanced)), Some(owned)) = (&advanced, self.owned.get_mut(&partition)) {
+                owned.note_ended(run, advanced);
+            }
+            advanced
+        });
         let Some(draft) = self.draft(drafts, partition) else { return };
         // A timer that went off is cleared, unless the advance sets it again.
         match stale_timer {

@@ -15,6 +15,7 @@ use millrace_domain::{Epoch, PartitionId, PoolName, Seq, SessionId, TaskId, Time
 use millrace_store::{LOOK_AFTER_CLAIM_MS, Revoke, Revoked, StoreError, TaskRecord};
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::bundles::Capacity;
 use super::draft::{FIRST_LOOK_MS, Stop};
 use super::mailbox::{Input, What, Work};
 use crate::context::Context;
@@ -36,6 +37,7 @@ pub(crate) struct Watch(Arc<Memory>);
 #[derive(Default)]
 struct Memory {
     passing: AtomicBool,
+    capacity: Capacity,
     sessions: Mutex<SessionWatch>,
     suspects: Mutex<HashMap<TaskId, SessionId>>,
     rested: Mutex<Vec<(PartitionId, Seq)>>,
@@ -45,6 +47,11 @@ impl Watch {
     /// Nothing seen yet.
     pub(crate) fn new() -> Self {
         Self::default()
+    }
+
+    /// The fleet's slots, as of the last pass.
+    pub(crate) fn capacity(&self) -> &Capacity {
+        &self.0.capacity
     }
 
     /// A worker was handed a task that `_session` holds: look at it in every pass until that is decided.
@@ -94,6 +101,7 @@ impl Watch {
         partitions: &[(PartitionId, Epoch, Seq)],
     ) -> Result<(), StoreError> {
         let sessions = context.store.sessions().await?;
+        self.0.capacity.observe(&sessions);
         if let Ok(mut watch) = self.0.sessions.lock() {
             watch.observe(&sessions, Instant::now());
         }
@@ -344,7 +352,7 @@ pub(crate) fn publish_unclaimed(context: &Arc<Context>, found: Vec<(Task, Epoch,
             looks.entry((task.run.partition(), epoch)).or_default().push((now + look, task.id()));
             if missing {
                 tracing::debug!(task = %task.id(), "publishing it again: nobody has claimed it");
-                messages.push(super::outbox::message_of(&task));
+                messages.extend(super::outbox::message_of(&[task]));
             }
         }
         for error in context.broker.publish(messages).await.into_iter().filter_map(Result::err) {
