@@ -11,6 +11,7 @@ use millrace_store::Timer;
 use super::actor::{Actor, Drafts, STORE_PAUSE};
 use super::draft::{Done, Draft};
 use super::mailbox::{Input, What, Work, refusal};
+use super::submit::Created;
 use super::{schedules, submit};
 use crate::failpoint;
 
@@ -65,14 +66,21 @@ impl Actor {
         drafts: &mut Drafts,
         now: Timestamp,
     ) {
-        let rejected = submit::rejected(&work);
         let Work { what, delivery, answer } = work;
-        let mut done = Done { delivery, answer, reply: None, rejected, created: None };
+        let mut done = Done { delivery, answer, reply: None, rejected: None, created: None };
         match what {
             What::Submit(wanted) => {
-                let (reply, created) = submit::create(self, partition, *wanted, loaded, drafts, now);
-                done.reply = Some(reply);
-                done.created = created;
+                done.reply = Some(match submit::create(self, partition, wanted, loaded, drafts, now) {
+                    Created::New(run_id) => {
+                        done.created = Some(run_id);
+                        Reply::Run { run_id, duplicate: false }
+                    }
+                    Created::Known(run_id) => Reply::Run { run_id, duplicate: true },
+                    Created::Refused(reply, wanted) => {
+                        done.rejected = submit::rejected(&wanted, done.delivery.as_ref());
+                        reply
+                    }
+                });
             }
             What::Event(run, event) => {
                 // What happens to a run that this very commit creates must wait for the commit's verdict.

@@ -73,7 +73,10 @@ impl Pace {
     /// A step's task took so long.
     pub(crate) fn note(&mut self, run: &Run, step: StepIndex, took: Duration) {
         let Some(definition) = run.workflow.step(step) else { return };
-        let kind = kind(&run.head.workflow, definition.name.as_str(), &definition.uses);
+        self.learn(kind(&run.head.workflow, definition.name.as_str(), &definition.uses), took);
+    }
+
+    fn learn(&mut self, kind: u64, took: Duration) {
         if self.0.len() >= KINDS && !self.0.contains_key(&kind) {
             self.0.clear();
         }
@@ -148,4 +151,128 @@ pub(crate) fn pack(tasks: Vec<Task>, pace: &Pace, capacity: &Capacity, open: &Op
     }
     packed.extend(bundles.into_iter().map(|bundle| bundle.tasks));
     packed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use millrace_domain::{Epoch, Priority, RunId, Seq, SessionId, Timestamp};
+    use serde_json::Value;
+    use uuid::Uuid;
+
+    fn task(step: &str, priority: Priority) -> Task {
+        Task {
+            v: Task::VERSION,
+            run: RunId::new(Uuid::new_v4(), millrace_domain::PartitionId(1)),
+            workflow: WorkflowName::adhoc(),
+            step: step.parse().unwrap(),
+            index: StepIndex(0),
+            attempt: 1,
+            epoch: Epoch(1),
+            seq: Seq(1),
+            pool: PoolName::default(),
+            priority,
+            uses: "noop".into(),
+            with: Value::Null,
+            env: std::collections::BTreeMap::new(),
+            working_dir: None,
+            timeout_ms: None,
+            scheduled_at: Timestamp::default(),
+            dispatched_at: Timestamp::default(),
+            at_most_once: false,
+            traceparent: None,
+        }
+    }
+
+    fn tasks(count: usize, step: &str) -> Vec<Task> {
+        (0..count).map(|_| task(step, Priority::P2)).collect()
+    }
+
+    fn worker(slots: u32) -> Session {
+        Session {
+            id: SessionId(Uuid::new_v4()),
+            count: 1,
+            host: "one".into(),
+            pid: 1,
+            pools: vec!["default".into()],
+            slots,
+            running: 0,
+            draining: false,
+            started_at: 0,
+            renewed_at: 0,
+            labels: vec![],
+        }
+    }
+
+    fn fleet(slots: &[u32]) -> Capacity {
+        let capacity = Capacity::default();
+        capacity.observe(&slots.iter().map(|slots| worker(*slots)).collect::<Vec<_>>());
+        capacity
+    }
+
+    /// Tasks of this step took so long, in milliseconds.
+    fn pace(step: &str, took: &[u64]) -> Pace {
+        let mut pace = Pace::default();
+        let kind = kind(&WorkflowName::adhoc(), step, "noop");
+        took.iter().for_each(|millis| pace.learn(kind, Duration::from_millis(*millis)));
+        pace
+    }
+
+    fn sizes(packed: &[Vec<Task>]) -> Vec<usize> {
+        let mut sizes: Vec<usize> = packed.iter().map(Vec::len).collect();
+        sizes.sort_unstable();
+        sizes
+    }
+
+    #[test]
+    fn while_slots_are_free_every_task_travels_alone() {
+        let packed = pack(tasks(8, "task"), &pace("task", &[1]), &fleet(&[16]), &Open::new());
+        assert_eq!(sizes(&packed), [1; 8]);
+    }
+
+    #[test]
+    fn under_a_backlog_short_tasks_share_messages_of_a_quarter_of_the_smallest_worker() {
+        let open = Open::from([(PoolName::default(), 14)]);
+        let packed = pack(tasks(12, "task"), &pace("task", &[1]), &fleet(&[8, 16]), &open);
+        assert_eq!(sizes(&packed), [[1; 10].as_slice(), &[2]].concat(), "ten slots were free");
+        let open = Open::from([(PoolName::default(), 24)]);
+        let packed = pack(tasks(12, "task"), &pace("task", &[1]), &fleet(&[8, 16]), &open);
+        assert_eq!(sizes(&packed), [2; 6]);
+    }
+
+    #[test]
+    fn a_message_holds_twenty_milliseconds_of_work_at_most() {
+        let open = Open::from([(PoolName::default(), 1_000)]);
+        for (took, expected) in [(5, vec![4, 4]), (10, vec![2; 4]), (15, vec![1; 8]), (60_000, vec![1; 8])] {
+            let packed = pack(tasks(8, "task"), &pace("task", &[took]), &fleet(&[256]), &open);
+            assert_eq!(sizes(&packed), expected, "tasks of {took} ms");
+        }
+    }
+
+    #[test]
+    fn tasks_of_unknown_pace_or_an_unknown_fleet_travel_alone() {
+        let open = Open::from([(PoolName::default(), 1_000)]);
+        let packed = pack(tasks(8, "other"), &pace("task", &[1]), &fleet(&[256]), &open);
+        assert_eq!(sizes(&packed), [1; 8]);
+        let packed = pack(tasks(8, "task"), &pace("task", &[1]), &fleet(&[]), &open);
+        assert_eq!(sizes(&packed), [1; 8]);
+    }
+
+    #[test]
+    fn one_slow_task_makes_its_kind_slow_until_many_were_fast() {
+        let open = Open::from([(PoolName::default(), 1_000)]);
+        let shared = |pace: &Pace| pack(tasks(8, "task"), pace, &fleet(&[256]), &open).len() == 1;
+        assert!(shared(&pace("task", &[1, 1])));
+        assert!(!shared(&pace("task", &[1, 1, 10_000, 1, 1])));
+        assert!(shared(&pace("task", &[[10_000].as_slice(), &[1; 200]].concat())));
+    }
+
+    #[test]
+    fn priorities_do_not_mix() {
+        let open = Open::from([(PoolName::default(), 1_000)]);
+        let mixed = (0..8).map(|n| task("task", if n % 2 == 0 { Priority::P0 } else { Priority::P3 }));
+        let packed = pack(mixed.collect(), &pace("task", &[1]), &fleet(&[256]), &open);
+        assert_eq!(sizes(&packed), [4, 4]);
+        assert!(packed.iter().all(|tasks| tasks.iter().all(|task| task.priority == tasks[0].priority)));
+    }
 }
