@@ -11,6 +11,12 @@ pub(crate) struct Arguments {
     /// Tasks of one measurement of W1
     #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(500..=1_000_000))]
     tasks: u32,
+    /// Schedules that are stored in W4
+    #[arg(long, default_value_t = 100_000, value_name = "N")]
+    pub(crate) schedules: usize,
+    /// How many of these are due in the same second
+    #[arg(long, default_value_t = 10_000, value_name = "N")]
+    pub(crate) due: usize,
     /// How often everything is measured; the table holds medians
     #[arg(long, default_value_t = 5)]
     pub(crate) rounds: usize,
@@ -34,8 +40,12 @@ pub(crate) enum Workload {
     W2,
     /// Chain and fan
     W3,
+    /// Fires of schedules
+    W4,
     /// Memory and start-up
     W5,
+    /// Shell tasks
+    W7,
 }
 
 impl Arguments {

@@ -21,6 +21,7 @@ mod program;
 mod raw;
 mod report;
 mod rounds;
+mod schedules;
 mod throughput;
 
 use std::process::ExitCode;

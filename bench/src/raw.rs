@@ -3,10 +3,12 @@
 
 mod graph;
 mod latency;
+mod spawn;
 mod throughput;
 
 pub(crate) use graph::{chain, fan};
 pub(crate) use latency::latency;
+pub(crate) use spawn::spawn;
 pub(crate) use throughput::throughput;
 
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -1,13 +1,14 @@
 //! The order of measuring: in each round the raw limit, then the same work on the fleet and on the embedded server, so
 //! that a machine that changes its speed changes it for all of them.
 
+use crate::api::Api;
 use crate::arguments::{Arguments, Workload};
 use crate::cpu::{self, Meter};
 use crate::embedded::Embedded;
 use crate::fleet::Fleet;
 use crate::latency::Waits;
 use crate::report::{EMBEDDED, MAIN, Report};
-use crate::{Failure, footprint, graph, latency, machine, raw, throughput};
+use crate::{Failure, footprint, graph, latency, machine, raw, schedules, throughput};
 
 /// Tasks in one array.
 const ARRAY: usize = 500;
@@ -52,9 +53,16 @@ impl<'a> Rounds<'a> {
             if self.arguments.wants(Workload::W3) {
                 self.graph().await;
             }
+            if self.arguments.wants(Workload::W7) {
+                self.shell().await;
+            }
         }
         if self.arguments.wants(Workload::W5) {
             footprint::loaded(&self.fleet, self.embedded.as_ref(), self.sync, self.report);
+        }
+        // Last, so that what is stored burdens nothing else.
+        if self.arguments.wants(Workload::W4) {
+            self.schedules().await;
         }
     }
 
@@ -81,10 +89,11 @@ impl<'a> Rounds<'a> {
         key: &'static str,
         column: &'static str,
         meter: &Meter,
+        tasks: usize,
         speed: Result<f64, Failure>,
     ) {
         if speed.is_ok() {
-            self.report.note_cpu(key, column, meter.per_thousand(self.arguments.tasks()));
+            self.report.note_cpu(key, column, meter.per_thousand(tasks));
         }
         self.note(key, column, speed);
     }
@@ -92,9 +101,9 @@ impl<'a> Rounds<'a> {
     async fn raw_throughput(&mut self) {
         let mut processes = self.fleet.servers.processes();
         processes.push(cpu::own());
-        let meter = Meter::start(processes);
-        let speed = raw::throughput(&self.fleet.servers, self.arguments.tasks()).await;
-        self.note_speed("raw.throughput", self.sync, &meter, speed);
+        let (meter, tasks) = (Meter::start(processes), self.arguments.tasks());
+        let speed = raw::throughput(&self.fleet.servers, tasks).await;
+        self.note_speed("raw.throughput", self.sync, &meter, tasks, speed);
     }
 
     async fn throughput(&mut self) {
@@ -102,17 +111,17 @@ impl<'a> Rounds<'a> {
         self.raw_throughput().await;
         for (key, in_arrays_of) in [("w1.singly", 1), ("w1.batches", ARRAY)] {
             let meter = Meter::start(self.fleet.processes());
-            let speed = throughput::over_amqp(&self.fleet, tasks, in_arrays_of).await;
-            self.note_speed(key, self.sync, &meter, speed);
+            let speed = throughput::over_amqp(&self.fleet, throughput::NOOP, tasks, in_arrays_of).await;
+            self.note_speed(key, self.sync, &meter, tasks, speed);
         }
         for (key, in_arrays_of) in [("w1.rest", ARRAY), ("w1.rest_singly", 1)] {
             let meter = Meter::start(self.fleet.processes());
-            let speed = throughput::over_rest(&self.fleet.api, tasks, in_arrays_of).await;
-            self.note_speed(key, self.sync, &meter, speed);
+            let speed = throughput::over_rest(&self.fleet.api, throughput::NOOP, tasks, in_arrays_of).await;
+            self.note_speed(key, self.sync, &meter, tasks, speed);
             if let Some(embedded) = &self.embedded {
                 let meter = Meter::start(embedded.processes());
-                let speed = throughput::over_rest(&embedded.api, tasks, in_arrays_of).await;
-                self.note_speed(key, EMBEDDED, &meter, speed);
+                let speed = throughput::over_rest(&embedded.api, throughput::NOOP, tasks, in_arrays_of).await;
+                self.note_speed(key, EMBEDDED, &meter, tasks, speed);
             }
         }
         self.raw_throughput().await;
@@ -145,6 +154,58 @@ impl<'a> Rounds<'a> {
                 self.note("w3.chain", EMBEDDED, chain);
                 self.note("w3.fan", EMBEDDED, fan);
             }
+        }
+    }
+
+    async fn shell(&mut self) {
+        let tasks = (self.arguments.tasks() / 10).max(ARRAY);
+        let speed = raw::spawn(tasks).await;
+        self.note("raw.spawn", self.sync, speed);
+        let meter = Meter::start(self.fleet.processes());
+        let speed = throughput::over_amqp(&self.fleet, throughput::SHELL, tasks, ARRAY).await;
+        self.note_speed("w7.shell", self.sync, &meter, tasks, speed);
+        if let Some(embedded) = &self.embedded {
+            let meter = Meter::start(embedded.processes());
+            let speed = throughput::over_rest(&embedded.api, throughput::SHELL, tasks, ARRAY).await;
+            self.note_speed("w7.shell", EMBEDDED, &meter, tasks, speed);
+        }
+    }
+
+    async fn schedules(&mut self) {
+        let apis = [
+            (self.sync, Some(self.fleet.api.clone())),
+            (EMBEDDED, self.embedded.as_ref().map(|e| e.api.clone())),
+        ];
+        for (column, api) in apis.into_iter().filter_map(|(column, api)| Some((column, api?))) {
+            self.report.round = 0;
+            let due = self.arguments.due.min(self.arguments.schedules);
+            let speed = match schedules::store_idle(&api, 0..self.arguments.schedules).await {
+                Ok(speed) => speed,
+                Err(why) => {
+                    self.report.note_failure("w4.apply", &why);
+                    continue;
+                }
+            };
+            self.report.note("w4.apply", column, speed);
+            for round in 1..=self.arguments.rounds {
+                self.report.round = round;
+                self.fires(&api, column, due, speed).await;
+            }
+        }
+    }
+
+    async fn fires(&mut self, api: &Api, column: &'static str, due: usize, speed: f64) {
+        match schedules::fire(api, 0..due, speed).await {
+            Ok(fires) => {
+                self.note_waits(["w4.fire_p50", "w4.fire_p99"], column, Ok(fires.fire));
+                self.note_waits(["w4.start_p50", "w4.start_p99"], column, Ok(fires.start));
+                let counts =
+                    [("w4.early", fires.early), ("w4.twice", fires.twice), ("w4.missing", fires.missing)];
+                for (key, count) in counts {
+                    self.report.note(key, column, count as f64);
+                }
+            }
+            Err(why) => self.report.note_failure("w4.start_p99", &why),
         }
     }
 }

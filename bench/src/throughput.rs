@@ -1,4 +1,4 @@
-//! W1: no-op tasks from the first submission to the last result in the store, by the producer's own count.
+//! W1 and W7: tasks from the first submission to the last result in the store, by the producer's own count.
 
 use std::time::{Duration, Instant};
 
@@ -16,14 +16,22 @@ const BULK_CONNECTIONS: usize = 4;
 const SINGLE_CONNECTIONS: usize = 32;
 
 /// About as long as the message of the raw limit.
-const TASK: &str =
+pub(crate) const NOOP: &str =
     r#"{"v":1,"uses":"noop","labels":{"key":"valuevalue","pad":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"}}"#;
 
+/// W7: the smallest task that is a process.
+pub(crate) const SHELL: &str = r#"{"v":1,"run":"true"}"#;
+
 /// Submits over AMQP, a message for each `in_arrays_of` tasks. Tasks a second.
-pub(crate) async fn over_amqp(fleet: &Fleet, tasks: usize, in_arrays_of: usize) -> Result<f64, Failure> {
+pub(crate) async fn over_amqp(
+    fleet: &Fleet,
+    task: &str,
+    tasks: usize,
+    in_arrays_of: usize,
+) -> Result<f64, Failure> {
     let (_connection, channel) = amqp::channel(&fleet.amqp_url()).await?;
     let before = fleet.api.ended().await?;
-    let payload = payload(in_arrays_of).into_bytes();
+    let payload = payload(task, in_arrays_of).into_bytes();
     let began = Instant::now();
     let publish = tokio::spawn(async move {
         let payloads = (0..tasks / in_arrays_of).map(|_| payload.clone());
@@ -37,10 +45,15 @@ pub(crate) async fn over_amqp(fleet: &Fleet, tasks: usize, in_arrays_of: usize) 
 }
 
 /// Submits over REST, a request for each `in_arrays_of` tasks. Tasks a second.
-pub(crate) async fn over_rest(api: &Api, tasks: usize, in_arrays_of: usize) -> Result<f64, Failure> {
+pub(crate) async fn over_rest(
+    api: &Api,
+    task: &str,
+    tasks: usize,
+    in_arrays_of: usize,
+) -> Result<f64, Failure> {
     let connections = if in_arrays_of == 1 { SINGLE_CONNECTIONS } else { BULK_CONNECTIONS };
     let before = api.ended().await?;
-    let payload = payload(in_arrays_of);
+    let payload = payload(task, in_arrays_of);
     let began = Instant::now();
     let client = api.clone();
     let submit = tokio::spawn(async move {
@@ -65,9 +78,9 @@ fn accepted(answer: &serde_json::Value) -> Result<(), Failure> {
     }
 }
 
-fn payload(in_arrays_of: usize) -> String {
+fn payload(task: &str, in_arrays_of: usize) -> String {
     match in_arrays_of {
-        1 => TASK.to_owned(),
-        many => format!("[{}]", vec![TASK; many].join(",")),
+        1 => task.to_owned(),
+        many => format!("[{}]", vec![task; many].join(",")),
     }
 }
