@@ -17,7 +17,7 @@ pub(crate) struct Arguments {
     /// How many of these are due in the same second
     #[arg(long, default_value_t = 10_000, value_name = "N")]
     pub(crate) due: usize,
-    /// How often everything is measured; the table holds medians
+    /// How often everything is measured; the table holds medians. 0 leaves all but W6 out
     #[arg(long, default_value_t = 5)]
     pub(crate) rounds: usize,
     /// Measure also on a Redis that syncs every write, in a column of its own
@@ -26,6 +26,12 @@ pub(crate) struct Arguments {
     /// Only these workloads
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Workload>,
+    /// Measure also W6: what one more unit costs when there are already many
+    #[arg(long)]
+    pub(crate) growth: bool,
+    /// The largest size of W6
+    #[arg(long, default_value_t = 1_000_000, value_name = "N")]
+    pub(crate) growth_max: usize,
     /// Write all single values to this file
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,

@@ -89,7 +89,6 @@ impl Fleet {
     }
 
     /// Ends all workers.
-    #[expect(dead_code, reason = "for the curves, which come next")]
     pub(crate) async fn stop_workers(&mut self) -> Result<(), Failure> {
         for worker in self.workers.drain(..) {
             worker.stop().await?;

@@ -15,6 +15,7 @@ mod embedded;
 mod fleet;
 mod footprint;
 mod graph;
+mod growth;
 mod latency;
 mod machine;
 mod program;
@@ -42,12 +43,17 @@ async fn main() -> Result<ExitCode, Failure> {
     let syncs = if arguments.always { &[MAIN, "always"][..] } else { &[MAIN] };
     let mut report = Report::default();
     let mut facts = serde_json::Value::Null;
+    if arguments.growth {
+        growth::all(&arguments, &mut report).await;
+    }
     for sync in syncs {
         let mut rounds = Rounds::start(&arguments, sync, &mut report).await?;
         if facts.is_null() {
             facts = machine::facts(&rounds.fleet.servers);
         }
-        rounds.run().await;
+        if arguments.rounds > 0 {
+            rounds.run().await;
+        }
     }
     if let Some(file) = &arguments.json {
         std::fs::write(file, format!("{:#}\n", report.json(&facts)))?;

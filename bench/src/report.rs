@@ -27,11 +27,12 @@ pub(crate) struct Report {
 }
 
 /// What one more unit costs at one size.
-pub(crate) struct Point {
-    pub(crate) what: &'static str,
-    pub(crate) column: &'static str,
-    pub(crate) size: usize,
-    pub(crate) microseconds: f64,
+struct Point {
+    what: &'static str,
+    column: &'static str,
+    size: usize,
+    unit: &'static str,
+    cost: f64,
 }
 
 impl Report {
@@ -47,10 +48,16 @@ impl Report {
     }
 
     /// Keeps a point of a curve.
-    #[expect(dead_code, reason = "for the curves, which come next")]
-    pub(crate) fn note_growth(&mut self, point: Point) {
-        eprintln!("{} ({}) at {}: {:.1} µs", point.what, point.column, point.size, point.microseconds);
-        self.growth.push(point);
+    pub(crate) fn note_growth(
+        &mut self,
+        what: &'static str,
+        column: &'static str,
+        size: usize,
+        unit: &'static str,
+        cost: f64,
+    ) {
+        eprintln!("{what} ({column}): {size}: {cost:.2} {unit}");
+        self.growth.push(Point { what, column, size, unit, cost });
     }
 
     /// Something could not be measured.
@@ -179,29 +186,32 @@ impl Report {
     }
 
     fn growth_table(&self) -> String {
-        let mut curves: Vec<(&str, &str)> = self.growth.iter().map(|p| (p.what, p.column)).collect();
-        curves.dedup();
+        let mut curves: Vec<(&str, &str, &str)> = Vec::new();
+        for point in &self.growth {
+            if !curves.contains(&(point.what, point.column, point.unit)) {
+                curves.push((point.what, point.column, point.unit));
+            }
+        }
         if curves.is_empty() {
             return String::new();
         }
-        let mut text =
-            "\n| growth: microseconds per unit | on | by size | largest / smallest | at most 1.3 |\n\
-                        |---|---|---|---|---|\n"
-                .to_owned();
-        for (what, column) in curves {
+        let mut text = "\n| W6 growth | on | unit | by size | dearest / cheapest | at most 1.3 |\n\
+                        |---|---|---|---|---|---|\n"
+            .to_owned();
+        for (what, column, unit) in curves {
             let mut sizes: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
             for point in self.growth.iter().filter(|p| (p.what, p.column) == (what, column)) {
-                sizes.entry(point.size).or_default().push(point.microseconds);
+                sizes.entry(point.size).or_default().push(point.cost);
             }
             let costs: Vec<(usize, f64)> =
                 sizes.into_iter().filter_map(|(size, costs)| Some((size, median(costs)?))).collect();
             let least = costs.iter().map(|(_, cost)| *cost).fold(f64::INFINITY, f64::min);
             let most = costs.iter().map(|(_, cost)| *cost).fold(0.0, f64::max);
-            let flat = if most / least <= 1.3 { "yes" } else { "no" };
             let cells: Vec<String> =
                 costs.iter().map(|(size, cost)| format!("{size}: {}", number(*cost))).collect();
-            let _ =
-                writeln!(text, "| {what} | {column} | {} | {:.2} | {flat} |", cells.join(", "), most / least);
+            let (cells, ratio) = (cells.join(", "), most / least);
+            let flat = if ratio <= 1.3 { "yes" } else { "no" };
+            let _ = writeln!(text, "| {what} | {column} | {unit} | {cells} | {ratio:.2} | {flat} |");
         }
         text
     }
@@ -226,7 +236,7 @@ impl Report {
             .map(|(key, column, split)| json!({"key": key, "on": column, "seconds_per_1000": split}))
             .collect();
         let growth: Vec<Value> = self.growth.iter().map(|point| {
-            json!({"what": point.what, "on": point.column, "size": point.size, "microseconds": point.microseconds})
+            json!({"what": point.what, "on": point.column, "size": point.size, "unit": point.unit, "cost": point.cost})
         }).collect();
         json!({"machine": machine, "figures": figures, "cpu": cpu, "growth": growth, "failures": self.failures})
     }

@@ -78,7 +78,7 @@ fn accepted(answer: &serde_json::Value) -> Result<(), Failure> {
     }
 }
 
-fn payload(task: &str, in_arrays_of: usize) -> String {
+pub(crate) fn payload(task: &str, in_arrays_of: usize) -> String {
     match in_arrays_of {
         1 => task.to_owned(),
         many => format!("[{}]", vec![task; many].join(",")),
