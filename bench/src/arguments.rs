@@ -26,6 +26,9 @@ pub(crate) struct Arguments {
     /// Only these workloads
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Workload>,
+    /// Measure also Celery and BullMQ, installed into this folder with `bench/peers/setup.sh DIR`
+    #[arg(long, value_name = "DIR")]
+    pub(crate) peers: Option<PathBuf>,
     /// Measure also W6: what one more unit costs when there are already many
     #[arg(long)]
     pub(crate) growth: bool,

@@ -59,14 +59,24 @@ struct Stat {
     reaped: f64,
 }
 
-fn of_tree(stats: &BTreeMap<u32, Stat>, root: u32) -> f64 {
-    let mut ticks = 0.0;
-    let mut open = vec![root];
-    while let Some(pid) = open.pop() {
-        ticks += stats.get(&pid).map_or(0.0, |stat| stat.own + stat.reaped);
-        open.extend(stats.iter().filter(|(_, stat)| stat.parent == pid).map(|(child, _)| *child));
+/// A process and all that it has started and that still runs.
+pub(crate) fn tree(root: u32) -> Vec<u32> {
+    tree_in(&stats(), root)
+}
+
+fn tree_in(stats: &BTreeMap<u32, Stat>, root: u32) -> Vec<u32> {
+    let mut tree = vec![root];
+    let mut seen = 0;
+    while let Some(pid) = tree.get(seen).copied() {
+        tree.extend(stats.iter().filter(|(_, stat)| stat.parent == pid).map(|(child, _)| *child));
+        seen += 1;
     }
-    ticks
+    tree
+}
+
+fn of_tree(stats: &BTreeMap<u32, Stat>, root: u32) -> f64 {
+    let tree = tree_in(stats, root);
+    tree.iter().filter_map(|pid| stats.get(pid)).map(|stat| stat.own + stat.reaped).sum()
 }
 
 /// All processes of the machine, as far as they can be read.

@@ -18,6 +18,7 @@ mod graph;
 mod growth;
 mod latency;
 mod machine;
+mod peers;
 mod program;
 mod raw;
 mod report;
@@ -28,6 +29,7 @@ mod throughput;
 use std::process::ExitCode;
 
 use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::arguments::Arguments;
 use crate::report::{MAIN, Report};
@@ -40,14 +42,25 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 async fn main() -> Result<ExitCode, Failure> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let arguments = Arguments::parse();
+    let mut terminate = signal(SignalKind::terminate())?;
+    // What was started ends with what is dropped here.
+    tokio::select! {
+        done = measure(&arguments) => done,
+        _ = terminate.recv() => Err("terminated".into()),
+        _ = tokio::signal::ctrl_c() => Err("interrupted".into()),
+    }
+}
+
+/// Measures all that is wanted, and prints it.
+async fn measure(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let syncs = if arguments.always { &[MAIN, "always"][..] } else { &[MAIN] };
     let mut report = Report::default();
     let mut facts = serde_json::Value::Null;
     if arguments.growth {
-        growth::all(&arguments, &mut report).await;
+        growth::all(arguments, &mut report).await;
     }
     for sync in syncs {
-        let mut rounds = Rounds::start(&arguments, sync, &mut report).await?;
+        let mut rounds = Rounds::start(arguments, sync, &mut report).await?;
         if facts.is_null() {
             facts = machine::facts(&rounds.fleet.servers);
         }

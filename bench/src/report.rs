@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::catalogue::{FIGURES, Figure, Target};
 use crate::cpu::Split;
+use crate::peers::PEERS;
 
 /// All values of one figure in one column, by round.
 type Rounds = BTreeMap<usize, Vec<f64>>;
@@ -114,6 +115,7 @@ impl Report {
     /// All tables, in markdown.
     pub(crate) fn tables(&self) -> String {
         let mut text = self.main_table();
+        text += &self.peers_table();
         text += &self.cpu_table();
         text += &self.growth_table();
         for failure in &self.failures {
@@ -124,6 +126,9 @@ impl Report {
 
     fn main_table(&self) -> String {
         let columns = self.columns();
+        if columns.is_empty() {
+            return String::new();
+        }
         let mut text = "| what | unit |".to_owned();
         for column in &columns {
             let _ = write!(text, " {column} | of raw |");
@@ -152,6 +157,33 @@ impl Report {
                 .collect();
             let (targets, verdicts): (Vec<_>, Vec<_>) = judged.into_iter().unzip();
             let _ = writeln!(text, " {} | {} |", targets.join(", "), verdicts.join(", "));
+        }
+        text
+    }
+
+    /// Each peer's figures, and how many times better the fleet is in the same round.
+    fn peers_table(&self) -> String {
+        let columns: Vec<&str> = PEERS.iter().map(|peer| peer.column).collect();
+        let measured =
+            |figure: &&Figure| columns.iter().any(|column| self.rounds(figure.key, column).is_some());
+        let figures: Vec<&Figure> = FIGURES.iter().filter(measured).collect();
+        if figures.is_empty() {
+            return String::new();
+        }
+        let mut text = format!("\n| beside peers | unit | {MAIN} | {} |\n", columns.join(" | "));
+        let _ = writeln!(text, "|---|---|---|{}", "---|".repeat(columns.len()));
+        for figure in figures {
+            let ours = self.median(figure.key, MAIN).map_or(String::new(), number);
+            let _ = write!(text, "| {} | {} | {ours} |", figure.name, figure.unit);
+            for column in &columns {
+                let theirs = self.median(figure.key, column).map_or(String::new(), number);
+                let (ours, theirs_key) = ((figure.key, MAIN), (figure.key, *column));
+                let is_speed = figure.unit.ends_with("/s");
+                let (of, to) = if is_speed { (ours, theirs_key) } else { (theirs_key, ours) };
+                let times = self.ratio(of, to).map_or(String::new(), |ratio| format!(" ({ratio:.1}x)"));
+                let _ = write!(text, " {theirs}{times} |");
+            }
+            text.push('\n');
         }
         text
     }

@@ -8,7 +8,7 @@ use crate::embedded::Embedded;
 use crate::fleet::Fleet;
 use crate::latency::Waits;
 use crate::report::{EMBEDDED, MAIN, Report};
-use crate::{Failure, footprint, graph, latency, machine, raw, schedules, throughput};
+use crate::{Failure, footprint, graph, latency, machine, peers, raw, schedules, throughput};
 
 /// Tasks in one array.
 const ARRAY: usize = 500;
@@ -55,6 +55,10 @@ impl<'a> Rounds<'a> {
             }
             if self.arguments.wants(Workload::W7) {
                 self.shell().await;
+            }
+            if let Some(home) = self.arguments.peers.as_ref().filter(|_| self.sync == MAIN) {
+                let sizes = (self.arguments.tasks(), self.arguments.latencies());
+                peers::round(home, &self.fleet.servers, sizes, self.report).await;
             }
         }
         if self.arguments.wants(Workload::W5) {
