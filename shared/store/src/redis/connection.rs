@@ -80,6 +80,14 @@ impl Connection {
     /// of all: some of them may have been carried out. Scripts that the server has lost are loaded and called
     /// again.
     pub(super) async fn ask_all(&self, commands: Vec<Cmd>) -> Result<Vec<Value>, StoreError> {
+        self.ask_each(commands).await?.into_iter().collect()
+    }
+
+    /// The same; an error among the answers is that of its command alone.
+    pub(super) async fn ask_each(
+        &self,
+        commands: Vec<Cmd>,
+    ) -> Result<Vec<Result<Value, StoreError>>, StoreError> {
         if commands.is_empty() {
             return Ok(Vec::new());
         }
@@ -110,13 +118,14 @@ impl Connection {
                 answers[index] = answer;
             }
         }
-        if let Some(error) = answers.iter().find_map(server_error) {
-            if failure::wants_reconnection(error) {
-                line.report();
-            }
-            return Err(failure::refused(&self.shown, error));
+        if answers.iter().filter_map(server_error).any(failure::wants_reconnection) {
+            line.report();
         }
-        Ok(answers)
+        let answer = |answer| match answer {
+            Value::ServerError(error) => Err(failure::refused(&self.shown, &error)),
+            answer => Ok(answer),
+        };
+        Ok(answers.into_iter().map(answer).collect())
     }
 }
 

@@ -10,8 +10,8 @@ use super::connection::Connection;
 use super::keys::Keys;
 use super::{Options, catalog, claim, cluster, commit, list, log, partition, run, session};
 use crate::{
-    Acquired, Claim, ClaimVerdict, Commit, Finish, FinishVerdict, LogChunk, Revoke, Revoked, RunQuery,
-    RunSummary, Session, Store, StoreError, StoredRun, StoredWorkflow, TaskRecord, Timer, Verdict,
+    Acquired, Claim, ClaimVerdict, Commit, Finish, FinishVerdict, Fullness, LogChunk, Revoke, Revoked,
+    RunQuery, RunSummary, Session, Store, StoreError, StoredRun, StoredWorkflow, TaskRecord, Timer, Verdict,
 };
 
 /// The store of a fleet.
@@ -49,6 +49,10 @@ impl Store for RedisStore {
 
     async fn now(&self) -> Result<Timestamp, StoreError> {
         cluster::now(&self.connection).await
+    }
+
+    async fn fullness(&self) -> Result<Fullness, StoreError> {
+        cluster::fullness(&self.connection).await
     }
 
     async fn meet(&self, producer: ProducerId, ttl_ms: u64) -> Result<Vec<ProducerId>, StoreError> {
