@@ -162,6 +162,11 @@ impl Gather {
         Arc::new(Self(Mutex::new(Gathered { replies, missing: count, delivery, reply_to, local })))
     }
 
+    /// Does anybody wait for the answer?
+    pub(crate) fn is_heard(&self) -> bool {
+        self.0.lock().is_ok_and(|gathered| gathered.reply_to.is_some() || gathered.local.is_some())
+    }
+
     /// Answers for one part.
     pub(crate) fn give(&self, index: usize, reply: Reply, messages: &mut Vec<Outgoing>) {
         let Ok(mut gathered) = self.0.lock() else { return };

@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::actor::{Actor, Drafts};
 use super::batch::unknown_workflow;
 use super::mailbox::{Submit, What, Work, refusal};
+use super::refused;
 use crate::definitions::{DefinitionError, WorkflowHead};
 
 /// Stored workflows that a batch needs: what they are now.
@@ -82,6 +83,9 @@ pub(super) fn create(
     let known = actor.runs.has(id) || drafts.get(&partition).is_some_and(|draft| draft.creates(id));
     if known {
         return (Reply::Run { run_id: id, duplicate: true }, None);
+    }
+    if let Some(why) = actor.context.room.why_stopped() {
+        return (refused::store_full(&why), None);
     }
     match plan(wanted, id, keyed, loaded, now) {
         Err(reply) => (reply, None),
