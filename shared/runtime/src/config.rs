@@ -38,6 +38,8 @@ pub struct Settings {
     pub log_format: Option<String>,
     /// Start on a store that may lose data.
     pub allow_unsafe_store: Option<bool>,
+    /// How many replicas of the store must have a write before it counts.
+    pub wait_replicas: Option<u32>,
 }
 
 /// A setting that cannot be used: which one, what was expected, and the fix.
@@ -77,6 +79,7 @@ impl Settings {
             log: self.log.or(other.log),
             log_format: self.log_format.or(other.log_format),
             allow_unsafe_store: self.allow_unsafe_store.or(other.allow_unsafe_store),
+            wait_replicas: self.wait_replicas.or(other.wait_replicas),
         }
     }
 
@@ -104,6 +107,19 @@ impl Settings {
             partitions @ 1..=1024 => Ok(partitions),
             other => {
                 Err(ConfigError(format!("MILLRACE_PARTITIONS: {other} is out of range: expected 1 to 1024")))
+            }
+        }
+    }
+
+    /// How many replicas must have what is committed, claimed and finished before it counts.
+    ///
+    /// # Errors
+    /// When it is more than 10: somebody meant something else.
+    pub fn wait_replicas(&self) -> Result<u32, ConfigError> {
+        match self.wait_replicas.unwrap_or(0) {
+            count @ 0..=10 => Ok(count),
+            other => {
+                Err(ConfigError(format!("MILLRACE_WAIT_REPLICAS: {other} is out of range: expected 0 to 10")))
             }
         }
     }

@@ -1,4 +1,5 @@
-//! The one connection, multiplexed: all calls share it, pipelined, and a supervisor rebuilds it when it breaks.
+//! A connection, multiplexed: all calls share it, pipelined, and a supervisor rebuilds it when it breaks. There is
+//! one, and a second for what waits for replicas, when that is asked for.
 //!
 //! A call made while there is none fails at once, as does one whose answer does not come within the bound:
 //! whether to try again, and when, is the caller's decision.
@@ -11,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
+use super::replicas::Replicas;
 use super::script::Script;
 use super::{Options, failure, reply, safety};
 use crate::StoreError;
@@ -31,6 +33,8 @@ pub(super) struct Connection {
     state: watch::Receiver<State>,
     ready: watch::Receiver<bool>,
     broken: mpsc::Sender<u64>,
+    /// Set where no call counts before replicas have it.
+    replicas: Option<Replicas>,
     _supervisor: JoinSet<()>,
 }
 
@@ -41,8 +45,9 @@ enum State {
 }
 
 impl Connection {
-    /// Connects, or keeps trying in the background when nobody is there. An error will not pass by itself.
-    pub(super) async fn open(options: &Options) -> Result<Self, StoreError> {
+    /// Connects, or keeps trying in the background when nobody is there. An error will not pass by itself. With
+    /// `replicas`, every call waits for them.
+    pub(super) async fn open(options: &Options, replicas: Option<Replicas>) -> Result<Self, StoreError> {
         let (client, shown) = options.client()?;
         let dial = Dial {
             client,
@@ -63,7 +68,7 @@ impl Connection {
         let (broken, reports) = mpsc::channel(1);
         let mut supervisor = JoinSet::new();
         supervisor.spawn(supervise(dial, state_sender, ready_sender, reports));
-        Ok(Self { shown, state, ready, broken, _supervisor: supervisor })
+        Ok(Self { shown, state, ready, broken, replicas, _supervisor: supervisor })
     }
 
     /// Is it connected, now and later?
@@ -91,13 +96,21 @@ impl Connection {
         if commands.is_empty() {
             return Ok(Vec::new());
         }
+        let _turn = match &self.replicas {
+            Some(replicas) => Some(replicas.turn.lock().await),
+            None => None,
+        };
         let (connection, generation) = match &*self.state.borrow() {
             State::Up { connection, generation } => (connection.clone(), *generation),
             State::Down(error) => return Err(error.clone()),
         };
         let mut line = Line { connection, generation, owner: self };
-        let mut pipeline = Pipeline::with_capacity(commands.len());
+        let count = commands.len();
+        let mut pipeline = Pipeline::with_capacity(count + 2);
         for command in commands {
+            pipeline.add_command(command);
+        }
+        for command in self.replicas.iter().flat_map(Replicas::wait) {
             pipeline.add_command(command);
         }
         let mut answers = line.send(&pipeline).await?;
@@ -113,9 +126,15 @@ impl Connection {
             for index in &lost {
                 again.add_command(commands[*index].clone());
             }
-            let late = line.send(&again).await?.into_iter().skip(Script::ALL.len());
-            for (index, answer) in lost.into_iter().zip(late) {
+            for command in self.replicas.iter().flat_map(Replicas::wait) {
+                again.add_command(command);
+            }
+            let mut late = line.send(&again).await?.into_iter().skip(Script::ALL.len());
+            for (index, answer) in lost.into_iter().zip(late.by_ref()) {
                 answers[index] = answer;
+            }
+            if let Some(waited) = late.last() {
+                answers.push(waited);
             }
         }
         if answers.iter().filter_map(server_error).any(failure::wants_reconnection) {
@@ -125,6 +144,12 @@ impl Connection {
             Value::ServerError(error) => Err(failure::refused(&self.shown, &error)),
             answer => Ok(answer),
         };
+        if let Some(replicas) = &self.replicas
+            && let Some(waited) = answers.pop()
+        {
+            replicas.reached(&self.shown, &answer(waited)?)?;
+            answers.truncate(count);
+        }
         Ok(answers.into_iter().map(answer).collect())
     }
 }

@@ -1,9 +1,11 @@
-//! The store of a fleet: Redis 7.0 or newer (or a server that speaks as it does), one connection.
+//! The store of a fleet: Redis 7.0 or newer (or a server that speaks as it does), one connection,
+//! and a second one where replicas are waited for.
 //!
 //! | file | what |
 //! |---|---|
 //! | `options` | where, under which prefix; what is wrong with an address |
 //! | `connection` | the one connection, kept by a supervisor; every call goes through it |
+//! | `replicas` | waiting for them, when that is asked for |
 //! | `safety` | whether a server would lose data |
 //! | `failure` | Redis's words into [`StoreError`](crate::StoreError) |
 //! | `keys` | every key there is |
@@ -29,6 +31,7 @@ mod log;
 mod options;
 mod partition;
 mod record;
+mod replicas;
 mod reply;
 mod run;
 mod safety;

@@ -16,6 +16,9 @@ pub struct Options {
     pub prefix: String,
     /// Use a server even if it would lose data (it evicts, or has no append-only file).
     pub allow_unsafe: bool,
+    /// How many replicas must have a commit, a claim and an outcome before it counts; 0: the primary alone decides,
+    /// and what it had confirmed in its last moments may be lost when another one takes its place.
+    pub wait_replicas: u32,
     /// No answer within this is [`StoreError::Unavailable`]; also the bound of a connection attempt.
     pub response_timeout: Duration,
 }
@@ -27,6 +30,7 @@ impl Options {
             url: url.into(),
             prefix: "millrace".to_owned(),
             allow_unsafe: false,
+            wait_replicas: 0,
             response_timeout: Duration::from_secs(5),
         }
     }

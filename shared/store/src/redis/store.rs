@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::connection::Connection;
 use super::keys::Keys;
+use super::replicas::Replicas;
 use super::{Options, catalog, claim, cluster, commit, list, log, partition, run, session};
 use crate::{
     Acquired, Claim, ClaimVerdict, Commit, Finish, FinishVerdict, Fullness, LogChunk, Revoke, Revoked,
@@ -18,6 +19,8 @@ use crate::{
 #[derive(Debug)]
 pub struct RedisStore {
     connection: Connection,
+    /// For what counts only once replicas have it; the other one when none are waited for.
+    replicated: Option<Connection>,
     keys: Keys,
 }
 
@@ -31,8 +34,21 @@ impl RedisStore {
     /// [`StoreError::Unsafe`] for a server that would lose data, unless that is allowed. Both also come from
     /// every call when the server turns out to be such a one after a reconnection.
     pub async fn connect(options: Options) -> Result<Self, StoreError> {
-        let connection = Connection::open(&options).await?;
-        Ok(Self { connection, keys: Keys::new(&options.prefix) })
+        let keys = Keys::new(&options.prefix);
+        let connection = Connection::open(&options, None).await?;
+        let replicated = match options.wait_replicas {
+            0 => None,
+            count => {
+                let replicas = Replicas::new(count, keys.mark(), options.response_timeout);
+                Some(Connection::open(&options, Some(replicas)).await?)
+            }
+        };
+        Ok(Self { connection, replicated, keys })
+    }
+
+    /// Where to write what others are told of: that it is committed, claimed, finished.
+    fn told(&self) -> &Connection {
+        self.replicated.as_ref().unwrap_or(&self.connection)
     }
 
     /// Is it connected, now and later? For `/readyz`.
@@ -81,7 +97,7 @@ impl Store for RedisStore {
     }
 
     async fn commit(&self, commits: &[Commit]) -> Result<Vec<Verdict>, StoreError> {
-        commit::commit(&self.connection, &self.keys, commits).await
+        commit::commit(self.told(), &self.keys, commits).await
     }
 
     async fn timers(
@@ -131,11 +147,11 @@ impl Store for RedisStore {
     }
 
     async fn claim(&self, claims: &[Claim]) -> Result<Vec<ClaimVerdict>, StoreError> {
-        claim::claim(&self.connection, &self.keys, claims).await
+        claim::claim(self.told(), &self.keys, claims).await
     }
 
     async fn finish(&self, finishes: &[Finish]) -> Result<Vec<FinishVerdict>, StoreError> {
-        claim::finish(&self.connection, &self.keys, finishes).await
+        claim::finish(self.told(), &self.keys, finishes).await
     }
 
     async fn hand_back(&self, tasks: &[(TaskId, ClaimToken)]) -> Result<(), StoreError> {
