@@ -58,10 +58,10 @@ pub(crate) enum Output {
 /// Where the servers are.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Servers {
-    /// RabbitMQ, amqp:// or amqps:// (default: amqp://guest:guest@127.0.0.1:5672/%2f)
+    /// RabbitMQ, amqp:// or amqps://, several nodes as host:port,host:port (default: amqp://guest:guest@127.0.0.1:5672/%2f)
     #[arg(long, env = "MILLRACE_AMQP_URL", hide_env_values = true, value_name = "URL")]
     pub(crate) amqp_url: Option<String>,
-    /// Redis, redis:// or rediss:// (default: redis://127.0.0.1:6379/0)
+    /// Redis, redis:// or rediss://, under Sentinel redis+sentinel://host:port,.../name (default: redis://127.0.0.1:6379/0)
     #[arg(long, env = "MILLRACE_REDIS_URL", hide_env_values = true, value_name = "URL")]
     pub(crate) redis_url: Option<String>,
     /// Before every queue name and key (default: millrace)

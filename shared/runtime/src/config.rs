@@ -137,10 +137,11 @@ impl Settings {
     /// The store's address.
     ///
     /// # Errors
-    /// When its scheme is not `redis` or `rediss`.
+    /// When its scheme is not one of `redis`, `rediss`, `redis+sentinel`, `rediss+sentinel`.
     pub fn redis_url(&self) -> Result<String, ConfigError> {
         let url = self.redis_url.clone().unwrap_or_else(|| "redis://127.0.0.1:6379/0".to_owned());
-        check_scheme("MILLRACE_REDIS_URL", &url, &["redis", "rediss"], "redis://:password@host:6379/0")?;
+        let schemes = ["redis", "rediss", "redis+sentinel", "rediss+sentinel"];
+        check_scheme("MILLRACE_REDIS_URL", &url, &schemes, "redis://:password@host:6379/0")?;
         Ok(url)
     }
 
@@ -176,9 +177,18 @@ fn socket_address(name: &str, text: &str) -> Result<SocketAddr, ConfigError> {
     })
 }
 
+/// The address with the first host of those that it names.
+fn first_of(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let (user, hosts) = authority.rfind('@').map_or(("", authority), |at| authority.split_at(at + 1));
+    format!("{scheme}://{user}{}{path}", hosts.split(',').next().unwrap_or_default())
+}
+
 fn check_scheme(name: &str, text: &str, schemes: &[&str], example: &str) -> Result<(), ConfigError> {
     let shown = mask_url(text);
-    let url = url::Url::parse(text)
+    let url = url::Url::parse(&first_of(text))
         .map_err(|e| ConfigError(format!("{name}: {shown} is not a URL ({e}); expected {example}")))?;
     if schemes.contains(&url.scheme()) {
         return Ok(());
@@ -215,6 +225,24 @@ mod tests {
             error.contains("MILLRACE_AMQP_URL") && error.contains("amqp://") && !error.contains("s3cret"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn several_hosts_are_fine_and_a_cluster_of_redis_is_not() {
+        let with = |amqp: &str, redis: &str| Settings {
+            amqp_url: Some(amqp.into()),
+            redis_url: Some(redis.into()),
+            ..Settings::default()
+        };
+        let several = with("amqp://me:s3cret@a:1,b:2/%2f", "redis+sentinel://me:s3cret@a:1,b:2/main");
+        assert!(several.amqp_url().is_ok() && several.redis_url().is_ok());
+        let cluster =
+            with("amqp://a", "redis+cluster://me:s3cret@a:1,b:2").redis_url().unwrap_err().to_string();
+        assert!(cluster.contains("redis+sentinel://") && !cluster.contains("s3cret"), "{cluster}");
+        for url in ["amqp://me:s3cret@a:1,b:2/%2f", "redis+sentinel://me:s3cret@a:1,b:2/main"] {
+            let shown = mask_url(url);
+            assert!(shown.contains("a:1,b:2") && !shown.contains("s3cret"), "{shown}");
+        }
     }
 
     #[test]

@@ -3,7 +3,9 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `options` | where, under which prefix; what is wrong with an address |
+//! | `options` | where, under which prefix |
+//! | `address` | an address as it is written, and what is wrong with it |
+//! | `sentinel` | who is the primary now |
 //! | `connection` | the one connection, kept by a supervisor; every call goes through it |
 //! | `replicas` | waiting for them, when that is asked for |
 //! | `safety` | whether a server would lose data |
@@ -19,6 +21,7 @@
 //! What is not here: commands that touch two hash slots. All keys of a partition share the tag `{p<N>}`, and a
 //! script or a command has keys of one partition only, so that the same calls work on a cluster of slots.
 
+mod address;
 mod catalog;
 mod claim;
 mod cluster;
@@ -36,6 +39,7 @@ mod reply;
 mod run;
 mod safety;
 mod script;
+mod sentinel;
 mod session;
 mod store;
 mod writes;

@@ -35,12 +35,14 @@ impl RedisStore {
     /// every call when the server turns out to be such a one after a reconnection.
     pub async fn connect(options: Options) -> Result<Self, StoreError> {
         let keys = Keys::new(&options.prefix);
-        let connection = Connection::open(&options, None).await?;
+        let mut connection = Connection::open(&options, None).await?;
         let replicated = match options.wait_replicas {
             0 => None,
             count => {
                 let replicas = Replicas::new(count, keys.mark(), options.response_timeout);
-                Some(Connection::open(&options, Some(replicas)).await?)
+                let mut replicated = Connection::open(&options, Some(replicas)).await?;
+                connection.pair(&mut replicated);
+                Some(replicated)
             }
         };
         Ok(Self { connection, replicated, keys })
