@@ -19,7 +19,8 @@ use crate::gateway::Gateway;
 use crate::inbox::Inboxes;
 use crate::ownership::{OwnedSet, Ownership};
 use crate::partition::actor::Actor;
-use crate::{expiry, intake};
+use crate::room::Room;
+use crate::{expiry, intake, room};
 
 /// Entries of the mailbox, at most: past it, whoever brings something waits.
 const MAILBOX: usize = 8_192;
@@ -79,6 +80,7 @@ impl Producer {
             return Err(Error::Partitions { have: partitions, want: options.partitions });
         }
         let (told, owned) = watch::channel(Arc::new(OwnedSet::new()));
+        let (stepped_down, stepping_down) = mpsc::unbounded_channel();
         let context = Arc::new(Context {
             id: ProducerId(Uuid::new_v4()),
             store,
@@ -88,6 +90,8 @@ impl Producer {
             clock: StoreClock::new(),
             definitions: Definitions::default(),
             owned,
+            room: Room::new(),
+            stepped_down,
             shutdown,
         });
         let (mailbox, inputs) = mpsc::channel(MAILBOX);
@@ -95,10 +99,11 @@ impl Producer {
         let inboxes = Inboxes::new(Arc::clone(&context), mailbox.clone());
         let mut tasks = JoinSet::new();
         tasks.spawn(Actor::new(Arc::clone(&context), inputs).run());
-        tasks.spawn(Ownership::new(Arc::clone(&context), mailbox, inboxes, told).run());
+        tasks.spawn(Ownership::new(Arc::clone(&context), mailbox, inboxes, told, stepping_down).run());
         tasks.spawn(Arc::clone(&gateway).receive());
         tasks.spawn(intake::run(Arc::clone(&context), Arc::clone(&gateway)));
         tasks.spawn(expiry::run(Arc::clone(&context)));
+        tasks.spawn(room::run(Arc::clone(&context)));
         let router = api::router(Arc::clone(&context), gateway, access);
         Ok(Self { context, router, tasks })
     }

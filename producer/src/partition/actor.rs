@@ -2,7 +2,7 @@
 //! since a partition is a unit of ownership, not of batching: the more there is to do, the more of it shares
 //! one commit.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,7 @@ use super::draft::Draft;
 use super::mailbox::{Input, What, Work};
 use super::outbox::Outbox;
 use super::owned::Owned;
+use super::refused::Fire;
 use super::runs::Runs;
 use super::timers::{Timers, WINDOW};
 use super::{schedules, watch};
@@ -50,6 +51,8 @@ pub(crate) struct Actor {
     /// When the latest attempt was dispatched of those that came back, by pool and priority.
     pub(super) claimed: HashMap<(PoolName, Priority), Timestamp>,
     pub(super) deferred: VecDeque<Work>,
+    /// Fires that wait for room in the store.
+    pub(super) held_fires: HashSet<Fire>,
     pub(super) pace: Pace,
 }
 
@@ -74,6 +77,7 @@ impl Actor {
             order: Vec::new(),
             claimed: HashMap::new(),
             deferred: VecDeque::new(),
+            held_fires: HashSet::new(),
             pace: Pace::default(),
             context,
         }
@@ -181,7 +185,9 @@ impl Actor {
         if self.owned.remove(&partition).is_some() {
             self.runs.forget(partition);
             self.timers.forget(partition);
-            self.workflows.forget(partition, self.context.partitions);
+            let partitions = self.context.partitions;
+            self.workflows.forget(partition, partitions);
+            self.held_fires.retain(|(name, ..)| PartitionId::home_of(name, partitions) != partition);
             self.reorder();
         }
     }

@@ -15,6 +15,7 @@ mod load;
 pub(crate) mod mailbox;
 mod outbox;
 mod owned;
+pub(crate) mod refused;
 mod runs;
 mod schedules;
 mod settle;

@@ -17,6 +17,7 @@ use uuid::Uuid;
 use super::actor::{Actor, Drafts};
 use super::batch::unknown_workflow;
 use super::mailbox::{Submit, What, Work, refusal};
+use super::refused;
 use crate::definitions::{DefinitionError, WorkflowHead};
 
 /// Stored workflows that a batch needs: what they are now.
@@ -90,6 +91,9 @@ pub(super) fn create(
     let id = wanted.run.unwrap_or_else(|| RunId::new(Uuid::now_v7(), partition));
     if actor.runs.has(id) || drafts.get(&partition).is_some_and(|draft| draft.creates(id)) {
         return Created::Known(id);
+    }
+    if let Some(why) = actor.context.room.why_stopped() {
+        return Created::Refused(refused::store_full(&why), wanted);
     }
     match plan(&wanted.submission, loaded, now) {
         Err(reply) => Created::Refused(reply, wanted),
