@@ -13,7 +13,6 @@ use millrace_domain::submission::Submission;
 use millrace_domain::{PartitionId, RunId, WorkflowName};
 use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, oneshot};
-use uuid::Uuid;
 
 use crate::context::Context;
 use crate::partition::mailbox::{Answer, Apply, Gather, Input, Submit, What, Work};
@@ -212,7 +211,7 @@ impl Gateway {
 
     /// Asks the owner of a partition by message.
     async fn forward(&self, partition: PartitionId, body: InboxBody) -> Option<Reply> {
-        let key = Uuid::new_v4().simple().to_string();
+        let key = self.context.options.ambient.random_id().simple().to_string();
         let (sender, receiver) = oneshot::channel();
         self.waiting.lock().ok()?.insert(key.clone(), sender);
         let queue = Queue::Inbox(partition.0);

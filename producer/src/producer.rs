@@ -10,7 +10,6 @@ use millrace_runtime::{Shutdown, StoreClock, telemetry};
 use millrace_store::{Store, StoreError};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use uuid::Uuid;
 
 use crate::api::{self, Access};
 use crate::context::{Context, Options};
@@ -80,12 +79,12 @@ impl Producer {
         }
         let (told, owned) = watch::channel(Arc::new(OwnedSet::new()));
         let context = Arc::new(Context {
-            id: ProducerId(Uuid::new_v4()),
+            id: ProducerId(options.ambient.random_id()),
             store,
             broker,
-            options,
             partitions,
-            clock: StoreClock::new(),
+            clock: StoreClock::new(options.ambient.clone()),
+            options,
             definitions: Definitions::default(),
             owned,
             shutdown,

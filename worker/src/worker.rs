@@ -79,7 +79,8 @@ impl Worker {
             pools: pools.iter().map(ToString::to_string).collect(),
             slots,
             labels,
-            started_at: millrace_runtime::clock::wall_millis(),
+            started_at: settings.ambient.wall_millis(),
+            ambient: settings.ambient.clone(),
         };
         let (told, alive) = watch::channel(false);
         let mut background = JoinSet::new();

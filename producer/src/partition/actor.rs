@@ -4,12 +4,13 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use millrace_domain::run::Event;
 use millrace_domain::{PartitionId, PoolName, Priority, Seq, Timestamp};
 use millrace_store::Timer;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::draft::Draft;
 use super::mailbox::{Input, What, Work};

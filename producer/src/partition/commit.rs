@@ -1,8 +1,9 @@
 //! Commits: one round trip for all partitions that a batch touched, repeated until the store has answered.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use millrace_store::{Commit, StoreError, Verdict};
+use tokio::time::Instant;
 
 use crate::context::Context;
 

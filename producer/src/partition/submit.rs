@@ -11,7 +11,6 @@ use millrace_domain::message::Reply;
 use millrace_domain::run::{Head, Source, Spec, Trigger, create as create_run};
 use millrace_domain::{PartitionId, RunId, Timestamp, WorkflowName};
 use millrace_store::NewRun;
-use uuid::Uuid;
 
 use super::actor::{Actor, Drafts};
 use super::batch::unknown_workflow;
@@ -78,7 +77,7 @@ pub(super) fn create(
     now: Timestamp,
 ) -> (Reply, Option<RunId>) {
     let keyed = wanted.run.is_some();
-    let id = wanted.run.unwrap_or_else(|| RunId::new(Uuid::now_v7(), partition));
+    let id = wanted.run.unwrap_or_else(|| RunId::new(actor.context.options.ambient.ordered_id(), partition));
     let known = actor.runs.has(id) || drafts.get(&partition).is_some_and(|draft| draft.creates(id));
     if known {
         return (Reply::Run { run_id: id, duplicate: true }, None);

@@ -5,7 +5,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use millrace_broker::{Outgoing, Queue, Route};
 use millrace_domain::message::{Control, ControlBody};
@@ -14,6 +14,7 @@ use millrace_domain::task::{Task, TaskResult};
 use millrace_domain::{Epoch, PartitionId, PoolName, Seq, SessionId, TaskId, Timestamp};
 use millrace_store::{LOOK_AFTER_CLAIM_MS, Revoke, Revoked, StoreError, TaskRecord};
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::Instant;
 
 use super::draft::{FIRST_LOOK_MS, Stop};
 use super::mailbox::{Input, What, Work};
