@@ -57,14 +57,16 @@ impl Gateway {
             };
             let Ok(mut consumer) = consumer.await else {
                 tokio::select! {
-                    () = tokio::time::sleep(Duration::from_millis(500)) => continue,
+                    biased;
                     () = context.shutdown.begun() => return,
+                    () = tokio::time::sleep(Duration::from_millis(500)) => continue,
                 }
             };
             loop {
                 let delivery = tokio::select! {
-                    delivery = consumer.recv() => delivery,
+                    biased;
                     () = context.shutdown.begun() => return,
+                    delivery = consumer.recv() => delivery,
                 };
                 let Some(delivery) = delivery else { break };
                 let key = delivery.properties.correlation_id.clone().unwrap_or_default();

@@ -54,8 +54,9 @@ impl Ownership {
                 }
             };
             tokio::select! {
-                () = tokio::time::sleep(wait) => {}
+                biased;
                 () = self.context.shutdown.begun() => break,
+                () = tokio::time::sleep(wait) => {}
             }
         }
         self.leave().await;

@@ -155,8 +155,9 @@ async fn found(store: &dyn Store, partitions: u16, shutdown: &Shutdown) -> Resul
             }
         }
         tokio::select! {
-            () = tokio::time::sleep(wait) => {}
+            biased;
             () = shutdown.begun() => {}
+            () = tokio::time::sleep(wait) => {}
         }
         wait = (wait * 2).min(Duration::from_secs(5));
     }

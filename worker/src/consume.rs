@@ -38,8 +38,9 @@ impl Intake {
                 let _ = free.acquire().await;
             };
             tokio::select! {
-                () = ready => {}
+                biased;
                 () = self.shutdown.begun() => return,
+                () = ready => {}
             }
             let room = u16::try_from(free.available_permits().max(1)).unwrap_or(u16::MAX);
             match self.consume(room).await {
@@ -47,8 +48,9 @@ impl Intake {
                 Err(error) => {
                     tracing::debug!(pool = %self.pool, %error, "tasks cannot be consumed yet");
                     tokio::select! {
-                        () = tokio::time::sleep(Duration::from_millis(300)) => {}
+                        biased;
                         () = self.shutdown.begun() => return,
+                        () = tokio::time::sleep(Duration::from_millis(300)) => {}
                     }
                 }
             }
@@ -71,6 +73,14 @@ impl Intake {
         let mut under_way = 0_usize;
         loop {
             tokio::select! {
+                biased;
+                () = self.shutdown.begun() => return,
+                _ = self.alive.wait_for(|alive| !*alive) => return,
+                _ = grow.tick(), if !full => {
+                    if under_way > 0 || free.available_permits() > usize::from(room) {
+                        return;
+                    }
+                }
                 delivery = consumer.recv() => {
                     let Some(delivery) = delivery else { return };
                     let Ok(slot) = Arc::clone(free).try_acquire_owned() else {
@@ -84,13 +94,6 @@ impl Intake {
                         drop(slot);
                     });
                 }
-                _ = grow.tick(), if !full => {
-                    if under_way > 0 || free.available_permits() > usize::from(room) {
-                        return;
-                    }
-                }
-                _ = self.alive.wait_for(|alive| !*alive) => return,
-                () = self.shutdown.begun() => return,
             }
         }
     }

@@ -97,6 +97,7 @@ impl Pipeline {
         let ended = match task.timeout() {
             None => executing.await,
             Some(timeout) => tokio::select! {
+                biased;
                 ended = &mut executing => ended,
                 () = tokio::time::sleep(timeout) => {
                     handle.stop(StopReason::TimedOut);

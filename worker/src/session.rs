@@ -76,8 +76,9 @@ pub(crate) async fn keep(
         };
         give_up_if_lapsed(renewed, &alive, &running);
         tokio::select! {
-            () = tokio::time::sleep(wait) => {}
+            biased;
             () = ended.begun() => break,
+            () = tokio::time::sleep(wait) => {}
         }
     }
     if let Err(error) = store.end_session(identity.id).await {

@@ -31,11 +31,12 @@ pub(crate) async fn commit(context: &Context, commits: &[Commit]) -> Option<Vec<
             }
         }
         tokio::select! {
-            () = tokio::time::sleep(wait) => {}
+            biased;
             () = context.shutdown.begun() => {
                 // One last try: a drain with the store in good health loses nothing.
                 return context.store.commit(commits).await.ok();
             }
+            () = tokio::time::sleep(wait) => {}
         }
     }
 }

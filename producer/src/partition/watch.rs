@@ -2,7 +2,7 @@
 //! report was lost, attempts whose worker is gone, and tasks that the broker lost. It looks only while something
 //! is dispatched, and only at what is due.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -38,7 +38,7 @@ pub(crate) struct Watch(Arc<Memory>);
 struct Memory {
     passing: AtomicBool,
     sessions: Mutex<SessionWatch>,
-    suspects: Mutex<HashMap<TaskId, SessionId>>,
+    suspects: Mutex<BTreeMap<TaskId, SessionId>>,
     rested: Mutex<Vec<(PartitionId, Seq)>>,
 }
 
@@ -337,7 +337,7 @@ pub(crate) fn publish_unclaimed(context: &Arc<Context>, found: Vec<(Task, Epoch,
             }
         }
         let mut messages = Vec::new();
-        let mut looks: HashMap<(PartitionId, Epoch), Vec<(Timestamp, TaskId)>> = HashMap::new();
+        let mut looks: BTreeMap<(PartitionId, Epoch), Vec<(Timestamp, TaskId)>> = BTreeMap::new();
         for (task, epoch, certain) in found {
             let first = Duration::from_millis(FIRST_LOOK_MS);
             let missing = certain || waiting.get(&task.pool).is_none_or(|ready| *ready == 0);
