@@ -61,8 +61,9 @@ impl Intake {
                 floor.slots.any_free().await;
             };
             tokio::select! {
-                () = ready => {}
+                biased;
                 () = self.shutdown.begun() => return,
+                () = ready => {}
             }
             let room = u16::try_from(floor.slots.free().max(1)).unwrap_or(u16::MAX);
             match self.consume(room).await {
@@ -70,8 +71,9 @@ impl Intake {
                 Err(error) => {
                     tracing::debug!(pool = %self.pool, %error, "tasks cannot be consumed yet");
                     tokio::select! {
-                        () = tokio::time::sleep(Duration::from_millis(300)) => {}
+                        biased;
                         () = self.shutdown.begun() => return,
+                        () = tokio::time::sleep(Duration::from_millis(300)) => {}
                     }
                 }
             }
@@ -95,19 +97,20 @@ impl Intake {
         let mut alive = self.alive.clone();
         loop {
             tokio::select! {
-                delivery = consumer.recv() => {
-                    let Some(delivery) = delivery else { return };
-                    under_way += 1;
-                    self.begin(delivery, floor).await;
-                }
+                biased;
+                () = self.shutdown.begun() => return,
+                () = lapsed(&mut alive) => return,
                 () = floor.crowded.notified() => return,
                 _ = grow.tick(), if !full => {
                     if under_way > 0 || floor.slots.free() > u32::from(room) {
                         return;
                     }
                 }
-                () = lapsed(&mut alive) => return,
-                () = self.shutdown.begun() => return,
+                delivery = consumer.recv() => {
+                    let Some(delivery) = delivery else { return };
+                    under_way += 1;
+                    self.begin(delivery, floor).await;
+                }
             }
         }
     }

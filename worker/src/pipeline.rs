@@ -2,13 +2,12 @@
 //! goes back.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use millrace_broker::{Broker, Delivery, Outgoing, Queue, Route};
 use millrace_domain::task::{Task, TaskResult};
 use millrace_domain::{ClaimToken, Outcome, SessionId, Timestamp};
 use millrace_store::{Claim, ClaimVerdict, Finish, FinishVerdict, Store};
-use uuid::Uuid;
+use tokio::time::Instant;
 
 use crate::executors::{Ended, Execution, Executor, Registry};
 use crate::parcel::Parcel;
@@ -34,7 +33,7 @@ pub(crate) struct Pipeline {
 impl Pipeline {
     /// Carries a task through that has a slot.
     pub(crate) async fn carry(&self, task: Task, parcel: &Parcel) {
-        let token = ClaimToken(Uuid::new_v4());
+        let token = ClaimToken(self.settings.ambient.random_id());
         let claim = Claim { task: task.id(), token, session: self.session };
         match self.trips.claim(claim).await {
             Some(ClaimVerdict::Granted) => self.execute(task, token, parcel).await,
@@ -56,10 +55,10 @@ impl Pipeline {
 
     /// Executes a claimed attempt, and sees to it that its outcome is stored and told.
     async fn execute(&self, task: Task, token: ClaimToken, parcel: &Parcel) {
-        let waited = now().since(task.dispatched_at);
+        let waited = self.now().since(task.dispatched_at);
         metrics::histogram!("millrace_task_queue_seconds").record(waited.as_secs_f64());
         let (under, handle, stop) = self.running.begin(task.id());
-        let started = (now(), Instant::now());
+        let started = (self.now(), Instant::now());
         let ended = self.run(&task, &handle, stop.clone()).await;
         metrics::histogram!("millrace_task_duration_seconds").record(started.1.elapsed().as_secs_f64());
         // The drain takes nobody's attempt: it goes back as if it had never been claimed.
@@ -95,6 +94,7 @@ impl Pipeline {
         let ended = match task.timeout() {
             None => executing.await,
             Some(timeout) => tokio::select! {
+                biased;
                 ended = &mut executing => ended,
                 () = tokio::time::sleep(timeout) => {
                     handle.stop(StopReason::TimedOut);
@@ -125,12 +125,16 @@ impl Pipeline {
             attempt: task.attempt,
             outcome: ended.outcome,
             started_at,
-            ended_at: now(),
+            ended_at: self.now(),
             code: ended.code,
             reason: ended.reason,
             outputs: ended.outputs,
             worker: self.host.clone(),
         }
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.settings.ambient.wall_millis())
     }
 
     /// A message that is no task goes to the rejected queue, whole.
@@ -156,8 +160,4 @@ impl Pipeline {
 /// The tasks of a delivery.
 pub(crate) fn read(delivery: &Delivery) -> Result<Vec<Task>, String> {
     Task::read(&delivery.payload).map_err(|error| error.to_string())
-}
-
-fn now() -> Timestamp {
-    Timestamp::from_millis(millrace_runtime::clock::wall_millis())
 }

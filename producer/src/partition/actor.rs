@@ -2,14 +2,15 @@
 //! since a partition is a unit of ownership, not of batching: the more there is to do, the more of it shares
 //! one commit.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use millrace_domain::run::Event;
 use millrace_domain::{PartitionId, PoolName, Priority, Seq, Timestamp};
 use millrace_store::Timer;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::bundles::{Open, Pace};
 use super::draft::Draft;
@@ -39,7 +40,7 @@ pub(crate) struct Actor {
     /// What the loop tells itself; never blocks.
     pub(super) inner: mpsc::UnboundedSender<Input>,
     inner_mailbox: mpsc::UnboundedReceiver<Input>,
-    pub(super) owned: HashMap<PartitionId, Owned>,
+    pub(super) owned: BTreeMap<PartitionId, Owned>,
     pub(super) runs: Runs,
     pub(super) timers: Timers,
     pub(super) workflows: schedules::Workflows,
@@ -57,7 +58,7 @@ pub(crate) struct Actor {
 }
 
 /// The drafts of a batch.
-pub(super) type Drafts = HashMap<PartitionId, Draft>;
+pub(super) type Drafts = BTreeMap<PartitionId, Draft>;
 
 impl Actor {
     /// A loop that owns nothing yet.
@@ -69,7 +70,7 @@ impl Actor {
             mailbox,
             inner,
             inner_mailbox,
-            owned: HashMap::new(),
+            owned: BTreeMap::new(),
             runs: Runs::default(),
             timers: Timers::default(),
             workflows: schedules::Workflows::default(),
@@ -194,7 +195,6 @@ impl Actor {
 
     fn reorder(&mut self) {
         self.order = self.owned.keys().copied().collect();
-        self.order.sort_unstable();
     }
 
     /// What is due by now becomes work.

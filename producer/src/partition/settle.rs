@@ -23,12 +23,12 @@ const NO_ROOM_PAUSE: Duration = Duration::from_secs(1);
 
 impl Actor {
     /// Commits the drafts and does what they want done.
-    pub(super) async fn settle(&mut self, mut drafts: Drafts, now: Timestamp) {
+    pub(super) async fn settle(&mut self, drafts: Drafts, now: Timestamp) {
         let published_until = self.outbox.published_until(now);
         let mut commits = Vec::new();
         let mut touched = Vec::new();
         let mut consequences = Vec::new();
-        for (partition, mut draft) in drafts.drain() {
+        for (partition, mut draft) in drafts {
             if draft.is_empty() {
                 consequences.push((partition, draft.then, Vec::new()));
                 continue;

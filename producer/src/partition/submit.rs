@@ -12,7 +12,6 @@ use millrace_domain::run::{Head, Source, Spec, Trigger, create as create_run};
 use millrace_domain::submission::Submission;
 use millrace_domain::{PartitionId, RunId, Timestamp, WorkflowName};
 use millrace_store::NewRun;
-use uuid::Uuid;
 
 use super::actor::{Actor, Drafts};
 use super::batch::unknown_workflow;
@@ -88,7 +87,7 @@ pub(super) fn create(
     drafts: &mut Drafts,
     now: Timestamp,
 ) -> Created {
-    let id = wanted.run.unwrap_or_else(|| RunId::new(Uuid::now_v7(), partition));
+    let id = wanted.run.unwrap_or_else(|| RunId::new(actor.context.options.ambient.ordered_id(), partition));
     if actor.runs.has(id) || drafts.get(&partition).is_some_and(|draft| draft.creates(id)) {
         return Created::Known(id);
     }

@@ -2,10 +2,10 @@
 //! report was lost, attempts whose worker is gone, and tasks that the broker lost. It looks only while something
 //! is dispatched, and only at what is due.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use millrace_broker::{Outgoing, Queue, Route};
 use millrace_domain::message::{Control, ControlBody};
@@ -14,6 +14,7 @@ use millrace_domain::task::{Task, TaskResult};
 use millrace_domain::{Epoch, PartitionId, PoolName, Seq, SessionId, TaskId, Timestamp};
 use millrace_store::{LOOK_AFTER_CLAIM_MS, Revoke, Revoked, StoreError, TaskRecord};
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::Instant;
 
 use super::bundles::Capacity;
 use super::draft::{FIRST_LOOK_MS, Stop};
@@ -39,7 +40,7 @@ struct Memory {
     passing: AtomicBool,
     capacity: Capacity,
     sessions: Mutex<SessionWatch>,
-    suspects: Mutex<HashMap<TaskId, SessionId>>,
+    suspects: Mutex<BTreeMap<TaskId, SessionId>>,
     rested: Mutex<Vec<(PartitionId, Seq)>>,
 }
 
@@ -344,7 +345,7 @@ pub(crate) fn publish_unclaimed(context: &Arc<Context>, found: Vec<(Task, Epoch,
             }
         }
         let mut messages = Vec::new();
-        let mut looks: HashMap<(PartitionId, Epoch), Vec<(Timestamp, TaskId)>> = HashMap::new();
+        let mut looks: BTreeMap<(PartitionId, Epoch), Vec<(Timestamp, TaskId)>> = BTreeMap::new();
         for (task, epoch, certain) in found {
             let first = Duration::from_millis(FIRST_LOOK_MS);
             let missing = certain || waiting.get(&task.pool).is_none_or(|ready| *ready == 0);
