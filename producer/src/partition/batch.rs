@@ -167,13 +167,14 @@ impl Actor {
 }
 
 /// A result shows how far the queue of its pool and priority has been worked off.
-fn note_claimed(claimed: &mut HashMap<(PoolName, Priority), Timestamp>, run: &Run, step: StepIndex) {
+fn note_claimed(claimed: &mut Passed, run: &Run, step: StepIndex) {
     let dispatched_at = match run.steps.get(step.at()) {
         Some(StepState::Dispatched(attempts)) => attempts.dispatched_at,
         _ => return,
     };
     let Some(step) = run.workflow.step(step) else { return };
-    let latest = claimed.entry((step.pool.clone(), run.spec.priority)).or_default();
+    let lane = Lane { pool: step.pool.clone(), priority: run.spec.priority };
+    let latest = claimed.entry(lane).or_default();
     *latest = (*latest).max(dispatched_at);
 }
 

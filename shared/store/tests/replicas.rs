@@ -172,7 +172,7 @@ fn creation(epoch: Epoch, task: TaskId) -> Commit {
         keyed: false,
         definition: "definition".to_owned(),
     });
-    delta.dispatched.push(Dispatched { step: task.step, attempt: 1, at, look_at: at });
+    delta.dispatched.push(Dispatched { step: task.step, attempt: 1, at, look_at: at, lane: lane() });
     Commit {
         partition: P,
         epoch,

@@ -59,6 +59,8 @@ pub enum TaskRecord {
     Queued {
         /// When it was dispatched.
         dispatched_at: Timestamp,
+        /// Where it waits.
+        lane: Lane,
     },
     /// Somebody executes it.
     Claimed {

@@ -59,8 +59,17 @@ pub struct NewRun {
     pub definition: String,
 }
 
+/// Where a dispatched attempt waits.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Lane {
+    /// The pool whose queue it is in.
+    pub pool: PoolName,
+    /// Its priority there.
+    pub priority: Priority,
+}
+
 /// An attempt that is dispatched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dispatched {
     /// Of which step.
     pub step: StepIndex,
@@ -70,6 +79,8 @@ pub struct Dispatched {
     pub at: Timestamp,
     /// When to look whether somebody claimed it.
     pub look_at: Timestamp,
+    /// Where it waits.
+    pub lane: Lane,
 }
 
 /// A run as it is stored.

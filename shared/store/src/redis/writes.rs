@@ -122,7 +122,7 @@ impl<'a> Writes<'a> {
                 looks.push(Word::Number(new.look_at.as_millis()));
                 looks.push(Word::Owned(format!("{run}:{}:{}", new.step.0, new.attempt)));
                 writes.fields.push(Word::Owned(Keys::attempt(new.step, new.attempt)));
-                writes.fields.push(Word::Owned(record::queued(new.at)));
+                writes.fields.push(Word::Owned(record::queued(new.at, &new.lane)));
             }
             if let Some(expires_at) = writes.expires_at {
                 ended.push(Word::Number(expires_at));

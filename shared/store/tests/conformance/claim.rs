@@ -35,7 +35,10 @@ fn claim_of(task: millrace_domain::TaskId) -> Claim {
 async fn a_queued_attempt_is_granted_and_says_since_when(store: Given) {
     let mut owner = Owner::of(&store, 1).await;
     let task = owner.queued().await;
-    assert_eq!(stands(&store, task).await, Some(TaskRecord::Queued { dispatched_at: at(2_000) }));
+    assert_eq!(
+        stands(&store, task).await,
+        Some(TaskRecord::Queued { dispatched_at: at(2_000), lane: lane() })
+    );
     let claim = claim_of(task);
     let before = store.now().await.unwrap();
     assert_eq!(claim_one(&store, &claim).await, ClaimVerdict::Granted);
@@ -237,7 +240,10 @@ async fn an_attempt_handed_back_can_be_claimed_by_somebody_else(store: Given) {
     let mut owner = Owner::of(&store, 1).await;
     let first = owner.claimed().await;
     store.hand_back(&[(first.task, first.token)]).await.unwrap();
-    assert_eq!(stands(&store, first.task).await, Some(TaskRecord::Queued { dispatched_at: at(2_000) }));
+    assert_eq!(
+        stands(&store, first.task).await,
+        Some(TaskRecord::Queued { dispatched_at: at(2_000), lane: lane() })
+    );
     assert_eq!(finish_one(&store, &first, "{}").await, FinishVerdict::Stale);
 
     let second = claim_of(first.task);
