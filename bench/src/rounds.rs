@@ -57,8 +57,7 @@ impl<'a> Rounds<'a> {
                 self.shell().await;
             }
             if let Some(home) = self.arguments.peers.as_ref().filter(|_| self.sync == MAIN) {
-                let sizes = (self.arguments.tasks(), self.arguments.latencies());
-                peers::round(home, &self.fleet.servers, sizes, self.report).await;
+                peers::round(home, &self.fleet.servers, self.arguments, self.report).await;
             }
         }
         if self.arguments.wants(Workload::W5) {
