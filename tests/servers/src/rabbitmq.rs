@@ -88,6 +88,11 @@ impl RabbitMq {
         format!("amqp://guest:guest@127.0.0.1:{}/%2f", self.port)
     }
 
+    /// Its port on loopback.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Its name among Erlang nodes.
     pub fn node_name(&self) -> String {
         format!("millrace-{}@localhost", self.port)
