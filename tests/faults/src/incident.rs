@@ -50,4 +50,6 @@ pub struct Incident {
     pub over: Duration,
     /// How long recovery took; none when it was not seen within its bound.
     pub recovery: Option<Duration>,
+    /// Nothing else was wrong at the time.
+    pub is_single: bool,
 }

@@ -109,6 +109,27 @@ kinds! {
     KillSentinel "kill-sentinel" 2 6 Cluster,
 }
 
+impl Kind {
+    /// Do both strike the same thing, so that the end of one could undo the other?
+    pub(crate) fn on_same(self, other: Self) -> bool {
+        self.family() == other.family()
+    }
+
+    fn family(self) -> u8 {
+        match self {
+            Self::KillProducer | Self::PauseProducer | Self::FreezeProducer | Self::EndProducer => 0,
+            Self::KillWorker | Self::PauseWorker | Self::FreezeWorker | Self::FillDisk => 1,
+            Self::RestartBroker | Self::KillBroker | Self::AlarmBroker => 2,
+            Self::RestartStore | Self::KillStore | Self::LoseStore | Self::FillStore | Self::StallStore => 3,
+            Self::SlowStore | Self::Partition | Self::Isolate | Self::HalfOpen | Self::Cut => 4,
+            Self::EatConfirms | Self::EatAcks => 4,
+            Self::ClockAhead | Self::ClockBehind => 5,
+            Self::KillNode | Self::RestartNode => 6,
+            Self::KillPrimary | Self::FreezePrimary | Self::KillSentinel => 7,
+        }
+    }
+}
+
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())

@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 
 use crate::shape::Shape;
 
+/// How many surprises are told at once; the report counts all.
+const SHOWN: usize = 10;
+
 /// One submission.
 #[derive(Debug, Clone)]
 pub struct Entry {
@@ -147,7 +150,9 @@ impl Ledger {
 
 impl Books {
     fn surprise(&mut self, what: String) {
-        eprintln!("surprise: {what}");
+        if self.surprises.len() < SHOWN {
+            println!("surprise: {what}");
+        }
         self.surprises.push(what);
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Parser;
 use millrace_faults::kind::Kind;
 use millrace_faults::stage::Cast;
-use millrace_faults::suite::{self, Setup};
+use millrace_faults::suite::{self, Faults, Setup};
 use millrace_faults::workload::Load;
 
 /// Random faults on a real fleet, and an auditor that judges it from outside.
@@ -36,9 +36,6 @@ struct Arguments {
     /// The same seed gives the same faults
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// How many faults, at most
-    #[arg(long, default_value_t = 10_000)]
-    limit: usize,
     /// Only these kinds: kill-worker,partition
     #[arg(long, value_delimiter = ',')]
     only: Vec<Kind>,
@@ -76,9 +73,14 @@ async fn main() -> ExitCode {
             is_clustered: arguments.cluster,
             variables,
         },
-        load: Load { rate: arguments.rate, marked: arguments.marked, schedules: arguments.schedules },
-        kinds,
-        limit: arguments.limit,
+        load: Load {
+            rate: arguments.rate,
+            marked: arguments.marked,
+            long: 2,
+            schedules: arguments.schedules,
+        },
+        faults: Faults::Random(kinds),
+        patience: suite::PATIENCE,
     };
     let report = suite::run(setup).await;
     println!("{}", report.table());

@@ -20,7 +20,20 @@ pub struct Fault {
     pub lasts: Duration,
     /// How long nothing happens before it.
     pub gap: Duration,
+    /// Another one in the middle of it.
+    pub within: Option<Box<Fault>>,
 }
+
+impl Fault {
+    /// One that somebody thought of, not dice.
+    pub fn of(kind: Kind, lasts: Duration) -> Self {
+        let gap = Duration::from_secs(1);
+        Self { number: 0, kind, target: 0, choice: 0, lasts, gap, within: None }
+    }
+}
+
+/// How many in a hundred faults have another one in their middle.
+const PAIRS: usize = 20;
 
 /// An endless sequence of faults. Each kind comes once in a round, the rounds in ever other orders.
 #[derive(Debug)]
@@ -42,6 +55,23 @@ impl Iterator for Plan {
     type Item = Fault;
 
     fn next(&mut self) -> Option<Fault> {
+        let mut fault = self.one()?;
+        if self.dice.percent(PAIRS) {
+            let within = self.one()?;
+            // Two of a family would be one.
+            if within.kind.on_same(fault.kind) {
+                self.round.push(within.kind);
+                self.number -= 1;
+            } else {
+                fault.within = Some(Box::new(within));
+            }
+        }
+        Some(fault)
+    }
+}
+
+impl Plan {
+    fn one(&mut self) -> Option<Fault> {
         if self.round.is_empty() {
             self.round.clone_from(&self.kinds);
             self.dice.shuffle(&mut self.round);
@@ -56,6 +86,7 @@ impl Iterator for Plan {
             choice: self.dice.below(1_000),
             lasts: self.dice.between(from, to),
             gap: self.dice.between(Duration::from_millis(500), Duration::from_secs(3)),
+            within: None,
         })
     }
 }
@@ -69,8 +100,13 @@ mod tests {
         let first = |seed| Plan::new(seed, Kind::ALL).take(100).collect::<Vec<_>>();
         assert_eq!(first(1), first(1));
         assert_ne!(first(1), first(2));
-        let mut round: Vec<Kind> = first(3)[..Kind::ALL.len()].iter().map(|fault| fault.kind).collect();
-        round.sort();
-        assert_eq!(round, Kind::ALL);
+        let mut kinds: Vec<Kind> = first(3)
+            .iter()
+            .flat_map(|fault| [Some(fault.kind), fault.within.as_ref().map(|within| within.kind)])
+            .flatten()
+            .collect();
+        kinds.truncate(Kind::ALL.len());
+        kinds.sort();
+        assert_eq!(kinds, Kind::ALL);
     }
 }

@@ -54,10 +54,11 @@ impl Report {
     pub fn table(&self) -> String {
         let mut text = String::new();
         let _ = writeln!(text, "seed {}, {:.0} s of faults", self.seed, self.lasted.as_secs_f64());
-        let _ = writeln!(text, "\nfault              count   recovery p50     max");
+        let _ = writeln!(text, "\nfault              count  alone   recovery p50     max");
         for (kind, incidents) in self.kinds() {
             let (p50, max) = spread(&incidents);
-            let _ = writeln!(text, "{kind:<18} {:>5}   {p50:>10.1} s {max:>6.1} s", incidents.len());
+            let (count, alone) = (incidents.len(), incidents.iter().filter(|one| one.is_single).count());
+            let _ = writeln!(text, "{kind:<18} {count:>5} {alone:>6}   {p50:>10.1} s {max:>6.1} s");
         }
         let _ = writeln!(text, "\nsubmitted");
         for (name, count) in &self.submitted {
@@ -107,7 +108,7 @@ impl Report {
             .map(|one| {
                 json!({"number": one.number, "kind": one.kind.name(), "target": one.target,
                     "began_s": seconds(one.began), "over_s": seconds(one.over),
-                    "recovery_s": one.recovery.map(seconds)})
+                    "recovery_s": one.recovery.map(seconds), "single": one.is_single})
             })
             .collect();
         let checks: BTreeMap<&str, Value> = self
@@ -121,10 +122,13 @@ impl Report {
     }
 }
 
-/// The middle and the longest recovery, in seconds; one that was not seen counts as what it was waited for.
+/// The middle and the longest recovery from a fault that was alone, in seconds; one that was not seen counts as what it was waited for.
 fn spread(incidents: &[&Incident]) -> (f64, f64) {
-    let mut times: Vec<Duration> =
-        incidents.iter().map(|one| one.recovery.unwrap_or(recovery::GIVE_UP)).collect();
+    let mut times: Vec<Duration> = incidents
+        .iter()
+        .filter(|one| one.is_single)
+        .map(|one| one.recovery.unwrap_or(recovery::GIVE_UP))
+        .collect();
     times.sort_unstable();
     let of = |time: Option<&Duration>| time.map_or(0.0, |time| (time.as_secs_f64() * 10.0).round() / 10.0);
     (of(times.get(times.len() / 2)), of(times.last()))

@@ -9,6 +9,7 @@ use tokio::task::block_in_place;
 
 use crate::faults::{clock, disk};
 use crate::proxy::{Protocol, Proxy};
+use crate::recovery::Living;
 use crate::workload::Around;
 
 /// How a fleet is set up.
@@ -198,9 +199,28 @@ impl Stage {
         member.process = Some(process);
     }
 
+    /// Starts every process that is not there.
+    pub fn complete(&mut self, around: &Around) {
+        (0..self.members.len()).for_each(|index| self.start(index, around));
+    }
+
     /// The places of a role.
     pub fn of(&self, role: Role) -> Vec<usize> {
         (0..self.members.len()).filter(|index| self.members[*index].role == role).collect()
+    }
+
+    /// The processes that are there.
+    pub fn living(&mut self) -> Living {
+        let (mut producers, mut workers) = (Vec::new(), Vec::new());
+        for member in &mut self.members {
+            if member.process.as_mut().is_some_and(|process| process.status().is_none()) {
+                match member.role {
+                    Role::Producer => producers.push(member.number),
+                    Role::Worker => workers.push(member.pid()),
+                }
+            }
+        }
+        Living { producers, workers }
     }
 
     /// All that processes have logged, by the names of the files.

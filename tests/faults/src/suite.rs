@@ -12,7 +12,7 @@ use tokio::time::sleep;
 
 use crate::audit::{self, Check, Evidence};
 use crate::doors::{Door, Doors};
-use crate::faults;
+use crate::faults::{self, Begun};
 use crate::incident::{Epoch, Excuse, Incident};
 use crate::kind::Kind;
 use crate::ledger::Ledger;
@@ -28,8 +28,7 @@ use crate::workload::{self, Around, Load, Workload};
 const WARM_UP: Duration = Duration::from_secs(5);
 
 /// How long everything that was asked for may take to be answered, and to end, when the faults are over.
-const ANSWER_BOUND: Duration = Duration::from_secs(90);
-const END_BOUND: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 const DRAIN_BOUND: Duration = Duration::from_secs(30);
 
 /// Between looks at the newest runs, and how many pages of them.
@@ -53,10 +52,19 @@ pub struct Setup {
     pub cast: Cast,
     /// The load.
     pub load: Load,
-    /// The kinds of faults; those that cannot be done here are left out, with a word.
-    pub kinds: Vec<Kind>,
-    /// How many faults, at most.
-    pub limit: usize,
+    /// Which faults.
+    pub faults: Faults,
+    /// How long all that was accepted may take to end, when the faults are over.
+    pub patience: Duration,
+}
+
+/// Which faults are injected.
+#[derive(Debug, Clone)]
+pub enum Faults {
+    /// As the dice fall, of these kinds; those that cannot be done here are left out, with a word.
+    Random(Vec<Kind>),
+    /// These, each once.
+    These(Vec<Fault>),
 }
 
 /// Runs it.
@@ -80,20 +88,11 @@ pub async fn run(setup: Setup) -> Report {
     let sweeping = sweep(Arc::clone(&around), Arc::clone(&states));
     sleep(WARM_UP).await;
 
-    let kinds: Vec<Kind> = setup
-        .kinds
-        .iter()
-        .copied()
-        .filter(|kind| {
-            let possible = faults::is_possible(*kind, &stage);
-            if !possible {
-                println!("{kind} cannot be done here");
-            }
-            possible
-        })
-        .collect();
-    let mut record = Record::default();
-    let plan = Plan::new(setup.seed, &kinds).take(setup.limit);
+    let mut record = Record::new(setup.patience.min(recovery::GIVE_UP));
+    let plan: Box<dyn Iterator<Item = Fault>> = match setup.faults {
+        Faults::Random(kinds) => Box::new(Plan::new(setup.seed, &possible(kinds, &stage))),
+        Faults::These(faults) => Box::new(faults.into_iter()),
+    };
     let began = epoch.now();
     for fault in plan {
         if epoch.now() - began > setup.lasts {
@@ -102,16 +101,18 @@ pub async fn run(setup: Setup) -> Report {
         sleep(fault.gap).await;
         record.go_through(&fault, &mut stage, &around).await;
     }
+    // What was killed on purpose by somebody else than us, or died, is started again.
+    stage.complete(&around);
     let lasted = epoch.now() - began;
     println!("{:>7.1} s  the faults are over", epoch.now().as_secs_f64());
 
-    load.stop(ANSWER_BOUND).await;
-    settle(&around).await;
+    load.stop(setup.patience).await;
+    settle(&around, setup.patience).await;
     pause(&around, setup.load.schedules).await;
     sweeping.abort();
     let _ = sweeping.await;
     let mut states = states.lock().await;
-    finish(&around, &mut states).await;
+    finish(&around, &mut states, setup.patience).await;
     println!("{:>7.1} s  all is looked at", epoch.now().as_secs_f64());
 
     let logs = stage.logs();
@@ -153,57 +154,114 @@ struct Record {
     excuses: Vec<Excuse>,
     failures: Vec<String>,
     recovered: Check,
-}
-
-impl Default for Record {
-    fn default() -> Self {
-        let recovered = Check::new("recovery within 15 s");
-        Self { incidents: Vec::new(), excuses: Vec::new(), failures: Vec::new(), recovered }
-    }
+    /// How long a recovery is waited for.
+    give_up: Duration,
 }
 
 impl Record {
+    fn new(give_up: Duration) -> Self {
+        let recovered = Check::new("recovery within 15 s");
+        Self { incidents: Vec::new(), excuses: Vec::new(), failures: Vec::new(), recovered, give_up }
+    }
+
     /// Injects a fault, ends it, and sees the fleet recover.
     async fn go_through(&mut self, fault: &Fault, stage: &mut Stage, around: &Arc<Around>) {
-        let begun = match faults::inject(fault, stage, around.epoch).await {
-            Ok(begun) => begun,
-            Err(reason) => {
-                self.failures.push(format!("{} {}: {reason}", fault.number, fault.kind));
-                return;
+        let Some(begun) = self.begin(fault, stage, around).await else { return };
+        let since = around.epoch.now();
+        let is_single = fault.within.is_none();
+        let early = (begun.is_gone && is_single).then(|| {
+            let (around, living, give_up) = (Arc::clone(around), stage.living(), self.give_up);
+            tokio::spawn(async move { recovery::measure(&around, since, living, give_up).await })
+        });
+        let left = fault.lasts.saturating_sub(since - begun.began);
+        let within = match &fault.within {
+            Some(within) => {
+                sleep(left / 2).await;
+                let begun = self.begin(within, stage, around).await;
+                sleep((left / 2).max(within.lasts)).await;
+                begun.map(|begun| (&**within, begun))
+            }
+            None => {
+                sleep(left).await;
+                None
             }
         };
-        let since = around.epoch.now();
-        let early = begun.is_gone.then(|| {
-            let around = Arc::clone(around);
-            tokio::spawn(async move { recovery::measure(&around, since).await })
-        });
-        sleep(fault.lasts.saturating_sub(since - begun.began)).await;
-        if let Err(reason) = faults::heal(fault, &begun, stage, around).await {
-            self.failures.push(format!("{} {}: {reason}", fault.number, fault.kind));
-        }
-        let healed = around.epoch.now();
+        let within_over = match &within {
+            Some((fault, begun)) => Some(self.end(fault, begun, stage, around).await),
+            None => None,
+        };
+        let healed = self.end(fault, &begun, stage, around).await;
         let (over, recovery) = match early {
             Some(early) => (since, early.await.ok().flatten()),
-            None => (healed, recovery::measure(around, healed).await),
+            None => (healed, recovery::measure(around, healed, stage.living(), self.give_up).await),
         };
-        // What died is away until it was started again; what was away may have lost its lease.
+        let shown =
+            recovery.map_or("not recovered".to_owned(), |time| format!("{:.1} s", time.as_secs_f64()));
+        if is_single {
+            self.recovered.expect(recovery.is_some_and(|time| time < recovery::BOUND), || {
+                format!("{} {} on {}: {shown}", fault.number, fault.kind, begun.target)
+            });
+        }
+        self.note(fault, begun, (over, healed), recovery, is_single);
+        if let (Some((fault, begun)), Some(over)) = (within, within_over) {
+            self.note(fault, begun, (over, over), recovery, false);
+        }
+    }
+
+    async fn begin(&mut self, fault: &Fault, stage: &mut Stage, around: &Around) -> Option<Begun> {
+        match faults::inject(fault, stage, around.epoch).await {
+            Ok(begun) => Some(begun),
+            Err(reason) => {
+                self.failures.push(format!("{} {}: {reason}", fault.number, fault.kind));
+                None
+            }
+        }
+    }
+
+    /// When it was over.
+    async fn end(&mut self, fault: &Fault, begun: &Begun, stage: &mut Stage, around: &Around) -> Duration {
+        if let Err(reason) = faults::heal(fault, begun, stage, around).await {
+            self.failures.push(format!("{} {}: {reason}", fault.number, fault.kind));
+        }
+        let over = around.epoch.now();
         self.excuses.extend(begun.excuse(fault.kind, over));
+        over
+    }
+
+    fn note(
+        &mut self,
+        fault: &Fault,
+        begun: Begun,
+        (over, healed): (Duration, Duration),
+        recovery: Option<Duration>,
+        is_single: bool,
+    ) {
         let shown =
             recovery.map_or("not recovered".to_owned(), |time| format!("{:.1} s", time.as_secs_f64()));
         println!(
-            "{:>7.1} s  {:>3} {:<16} {:<44} lasted {:>4.1} s, recovery {shown}",
+            "{:>7.1} s  {:>3} {:<16} {:<44} lasted {:>4.1} s, recovery {shown}{}",
             begun.began.as_secs_f64(),
             fault.number,
             fault.kind,
             begun.target,
             (healed - begun.began).as_secs_f64(),
+            if is_single { "" } else { " (two at once)" },
         );
-        self.recovered.expect(recovery.is_some_and(|time| time < recovery::BOUND), || {
-            format!("{} {} on {}: {shown}", fault.number, fault.kind, begun.target)
-        });
         let (number, kind, began, target) = (fault.number, fault.kind, begun.began, begun.target);
-        self.incidents.push(Incident { number, kind, target, began, over, recovery });
+        self.incidents.push(Incident { number, kind, target, began, over, recovery, is_single });
     }
+}
+
+/// The kinds that can be done here.
+fn possible(mut kinds: Vec<Kind>, stage: &Stage) -> Vec<Kind> {
+    kinds.retain(|kind| {
+        let possible = faults::is_possible(*kind, stage);
+        if !possible {
+            println!("{kind} cannot be done here");
+        }
+        possible
+    });
+    kinds
 }
 
 /// Looks at the newest runs again and again.
@@ -220,7 +278,7 @@ fn sweep(around: Arc<Around>, states: Arc<Mutex<States>>) -> JoinHandle<()> {
 }
 
 /// Asks for everything whose run nobody has told yet: what was accepted must be known.
-async fn settle(around: &Arc<Around>) {
+async fn settle(around: &Arc<Around>, patience: Duration) {
     around.given_up.store(false, Ordering::Relaxed);
     let unknown: Vec<usize> = {
         let books = around.ledger.open();
@@ -232,8 +290,8 @@ async fn settle(around: &Arc<Around>) {
             workload::carry(around, Door::Rest, producer, batch).await;
         }
     };
-    if tokio::time::timeout(ANSWER_BOUND, asked).await.is_err() {
-        println!("not everything was answered within {ANSWER_BOUND:?}");
+    if tokio::time::timeout(patience, asked).await.is_err() {
+        println!("not everything was answered within {patience:?}");
     }
 }
 
@@ -250,8 +308,8 @@ async fn pause(around: &Around, schedules: usize) {
 }
 
 /// Waits until all runs have ended, and then looks at all of them once more.
-async fn finish(around: &Around, states: &mut States) {
-    let deadline = around.epoch.now() + END_BOUND;
+async fn finish(around: &Around, states: &mut States, patience: Duration) {
+    let deadline = around.epoch.now() + patience;
     let mut producer = 0;
     let mut last = usize::MAX;
     while around.epoch.now() < deadline {

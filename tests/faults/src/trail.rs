@@ -45,6 +45,7 @@ pub type Marks = HashMap<String, Vec<Mark>>;
 pub struct Trail {
     path: PathBuf,
     read: Arc<Mutex<Marks>>,
+    begun: Arc<Mutex<HashMap<u32, Duration>>>,
     reading: JoinHandle<()>,
 }
 
@@ -54,8 +55,10 @@ impl Trail {
         let path = folder.join("marks");
         File::create(&path).unwrap();
         let read: Arc<Mutex<Marks>> = Arc::default();
-        let reading = tokio::spawn(follow(path.clone(), epoch, Arc::clone(&read), ledger));
-        Self { path, read, reading }
+        let begun = Arc::default();
+        let reading =
+            tokio::spawn(follow(path.clone(), epoch, Arc::clone(&read), Arc::clone(&begun), ledger));
+        Self { path, read, begun, reading }
     }
 
     /// Shell that leaves the mark of a start: one line, in one write, by the shell itself.
@@ -81,6 +84,11 @@ impl Trail {
         )
     }
 
+    /// Has this worker begun a task since then?
+    pub fn has_begun_since(&self, pid: u32, since: Duration) -> bool {
+        self.begun.lock().unwrap().get(&pid).is_some_and(|at| *at > since)
+    }
+
     /// What was read until now.
     pub fn marks(&self) -> MutexGuard<'_, Marks> {
         self.read.lock().unwrap()
@@ -93,7 +101,13 @@ impl Drop for Trail {
     }
 }
 
-async fn follow(path: PathBuf, epoch: Epoch, read: Arc<Mutex<Marks>>, ledger: Arc<Ledger>) {
+async fn follow(
+    path: PathBuf,
+    epoch: Epoch,
+    read: Arc<Mutex<Marks>>,
+    begun: Arc<Mutex<HashMap<u32, Duration>>>,
+    ledger: Arc<Ledger>,
+) {
     let mut file = File::open(path).unwrap();
     let (mut rest, mut line) = (String::new(), 0);
     loop {
@@ -105,6 +119,9 @@ async fn follow(path: PathBuf, epoch: Epoch, read: Arc<Mutex<Marks>>, ledger: Ar
             line += 1;
             if mark.is_end && Shape::last_step(&mark.step) {
                 ledger.done(&run);
+            }
+            if !mark.is_end {
+                begun.lock().unwrap().insert(mark.pid, now);
             }
             read.lock().unwrap().entry(run).or_default().push(mark);
         }

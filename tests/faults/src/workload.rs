@@ -40,6 +40,8 @@ pub struct Load {
     /// How many in a hundred of them start a shell and leave marks; the rest do nothing, and are judged by the
     /// API alone.
     pub marked: usize,
+    /// How many in a hundred of those last for seconds, so that faults find them running.
+    pub long: usize,
     /// Workflows that fire every second.
     pub schedules: usize,
 }
@@ -107,7 +109,7 @@ async fn submit(around: Arc<Around>, load: Load, mut dice: Dice, pending: TaskTr
         let due = load.rate as f64 * (around.epoch.now() - began).as_secs_f64();
         let mut batch = Vec::new();
         while submitted < due && batch.len() < load.rate {
-            let shape = match shape(&mut dice, load.marked) {
+            let shape = match shape(&mut dice, load) {
                 // Who does not know the run cannot cancel it.
                 Shape::Doomed if door == Door::Confirm => Shape::Quick,
                 shape => shape,
@@ -136,13 +138,15 @@ async fn submit(around: Arc<Around>, load: Load, mut dice: Dice, pending: TaskTr
 }
 
 /// Which shape comes next: mostly short ones.
-fn shape(dice: &mut Dice, marked: usize) -> Shape {
-    if !dice.percent(marked) {
+fn shape(dice: &mut Dice, load: Load) -> Shape {
+    if !dice.percent(load.marked) {
         return Shape::Noop;
     }
+    if dice.percent(load.long) {
+        return Shape::Long;
+    }
     match dice.below(200) {
-        0..4 => Shape::Long,
-        4..20 => Shape::Diamond,
+        0..20 => Shape::Diamond,
         20..26 => Shape::Flaky,
         26..30 => Shape::Failing,
         30..33 => Shape::Doomed,

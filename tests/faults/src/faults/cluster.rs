@@ -36,9 +36,9 @@ pub(super) fn inject(fault: &Fault, stage: &mut Stage, epoch: Epoch) -> Result<B
             let primary = sentinel.primary().ok_or("the sentinels do not agree on a primary")?;
             let redis = sentinel.redis(primary);
             if fault.kind == Kind::KillPrimary {
-                redis.kill()
+                redis.kill();
             } else {
-                redis.freeze()
+                redis.freeze();
             }
             // Until the failover nobody can renew.
             Ok((format!("redis {primary}"), primary, Hits::All))
@@ -73,9 +73,9 @@ pub(super) fn heal(fault: &Fault, begun: &Begun, stage: &mut Stage) -> Result<()
             }
             let redis = sentinel.redis(begun.index);
             if fault.kind == Kind::KillPrimary {
-                redis.start_again()
+                redis.start_again();
             } else {
-                redis.thaw()
+                redis.thaw();
             }
             Ok(())
         }

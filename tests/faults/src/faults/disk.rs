@@ -2,18 +2,24 @@
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use super::{Begun, Hits};
 use crate::incident::Epoch;
 use crate::plan::Fault;
 use crate::stage::Stage;
 
+/// Reads a pipe whose other end is ours: when it closes, on purpose or since we died, the disk goes. Lazily: whoever
+/// still has a file open there keeps it until then.
+const REAPER: &str = r#"read -r _; umount -l "$1""#;
+
 /// A mounted tmpfs, gone when dropped.
 #[derive(Debug)]
 pub struct Disk {
     path: PathBuf,
+    reaper: Child,
 }
 
 impl Disk {
@@ -25,11 +31,14 @@ impl Disk {
         fs::create_dir_all(path).map_err(|error| error.to_string())?;
         let mut command = Command::new("mount");
         command.args(["-t", "tmpfs", "-o", "size=8m", "millrace-faults"]).arg(path);
-        match command.output() {
-            Ok(done) if done.status.success() => Ok(Self { path: path.to_owned() }),
-            Ok(done) => Err(String::from_utf8_lossy(&done.stderr).trim().to_owned()),
-            Err(error) => Err(format!("mount cannot be run: {error}")),
+        let done = command.output().map_err(|error| format!("mount cannot be run: {error}"))?;
+        if !done.status.success() {
+            return Err(String::from_utf8_lossy(&done.stderr).trim().to_owned());
         }
+        let mut reaper = Command::new("sh");
+        reaper.args(["-c", REAPER, "reaper"]).arg(path).stdin(Stdio::piped()).process_group(0);
+        let reaper = reaper.spawn().map_err(|error| format!("sh cannot be run: {error}"))?;
+        Ok(Self { path: path.to_owned(), reaper })
     }
 
     /// Where it is.
@@ -55,8 +64,8 @@ impl Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        // Lazily: whoever still has a file open there keeps it until then.
-        let _ = Command::new("umount").arg("-l").arg(&self.path).output();
+        drop(self.reaper.stdin.take());
+        let _ = self.reaper.wait();
     }
 }
 

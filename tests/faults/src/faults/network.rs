@@ -18,8 +18,8 @@ const CUT_BYTES: usize = 20_000;
 /// Whose connections, to which server, and what happens to them.
 fn choose(fault: &Fault, stage: &Stage) -> (Option<usize>, Protocol, Mode) {
     let everyone = (0..stage.members.len()).collect();
-    let to = if fault.choice % 2 == 0 { Protocol::Amqp } else { Protocol::Bytes };
-    let way = if fault.choice / 2 % 2 == 0 { Way::Up } else { Way::Down };
+    let to = if fault.choice.is_multiple_of(2) { Protocol::Amqp } else { Protocol::Bytes };
+    let way = if (fault.choice / 2).is_multiple_of(2) { Way::Up } else { Way::Down };
     let (places, to, mode): (Vec<usize>, _, _) = match fault.kind {
         Kind::SlowStore => return (None, Protocol::Bytes, Mode::Delay(SLOW / 2)),
         Kind::HalfOpen => (everyone, to, Mode::Hole(Some(way))),
@@ -27,7 +27,7 @@ fn choose(fault: &Fault, stage: &Stage) -> (Option<usize>, Protocol, Mode) {
         Kind::EatConfirms => (everyone, Protocol::Amqp, Mode::Eat(Way::Down)),
         Kind::EatAcks => (everyone, Protocol::Amqp, Mode::Eat(Way::Up)),
         // As a firewall does it: silently, or with a refusal.
-        _ if fault.choice / 4 % 3 == 0 => (everyone, to, Mode::Refuse),
+        _ if (fault.choice / 4).is_multiple_of(3) => (everyone, to, Mode::Refuse),
         _ => (everyone, to, Mode::Hole(None)),
     };
     (Some(places[fault.target % places.len()]), to, mode)
@@ -58,7 +58,7 @@ pub(super) fn heal(fault: &Fault, stage: &mut Stage) -> Result<(), String> {
     let (place, to, mode) = choose(fault, stage);
     set(stage, place, to, Mode::Pass)?;
     if matches!(mode, Mode::Eat(_))
-        && fault.choice % 2 == 0
+        && fault.choice.is_multiple_of(2)
         && let Some(proxy) = place.and_then(|place| stage.members[place].proxy(to))
     {
         proxy.cut();
