@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millrace_broker::Broker;
-use millrace_domain::{ProducerId, Timestamp};
-use millrace_runtime::{Shutdown, StoreClock};
+use millrace_domain::{Epoch, PartitionId, ProducerId, Timestamp};
+use millrace_runtime::{Ambient, Shutdown, StoreClock};
 use millrace_store::Store;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use crate::definitions::Definitions;
 use crate::ownership::OwnedSet;
+use crate::room::Room;
 
 /// How a producer works.
 #[derive(Debug, Clone)]
@@ -26,6 +27,8 @@ pub struct Options {
     /// Do the workers see the files of those who submit? Then the folder that a definition came from counts. Only
     /// when all is one machine.
     pub local_files: bool,
+    /// Where the time of day and random ids come from.
+    pub ambient: Ambient,
 }
 
 impl Default for Options {
@@ -36,6 +39,7 @@ impl Default for Options {
             keep_runs: 20_000,
             lease: Duration::from_secs(8),
             local_files: false,
+            ambient: Ambient::system(),
         }
     }
 }
@@ -52,6 +56,10 @@ pub(crate) struct Context {
     pub(crate) definitions: Definitions,
     /// Which partitions are ours, for those who place work.
     pub(crate) owned: watch::Receiver<Arc<OwnedSet>>,
+    /// Is there room for new runs?
+    pub(crate) room: Room,
+    /// Partitions whose commits are not taken under an epoch of ours, for the keeper of the partitions.
+    pub(crate) stepped_down: mpsc::UnboundedSender<(PartitionId, Epoch)>,
     pub(crate) shutdown: Shutdown,
 }
 

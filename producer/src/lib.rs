@@ -22,6 +22,7 @@ mod intake;
 mod ownership;
 mod partition;
 mod producer;
+mod room;
 mod sessions;
 
 pub use api::Access;

@@ -10,7 +10,6 @@ use millrace_runtime::{Shutdown, StoreClock, telemetry};
 use millrace_store::{Store, StoreError};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use uuid::Uuid;
 
 use crate::api::{self, Access};
 use crate::context::{Context, Options};
@@ -19,7 +18,8 @@ use crate::gateway::Gateway;
 use crate::inbox::Inboxes;
 use crate::ownership::{OwnedSet, Ownership};
 use crate::partition::actor::Actor;
-use crate::{expiry, intake};
+use crate::room::Room;
+use crate::{expiry, intake, room};
 
 /// Entries of the mailbox, at most: past it, whoever brings something waits.
 const MAILBOX: usize = 8_192;
@@ -79,15 +79,18 @@ impl Producer {
             return Err(Error::Partitions { have: partitions, want: options.partitions });
         }
         let (told, owned) = watch::channel(Arc::new(OwnedSet::new()));
+        let (stepped_down, stepping_down) = mpsc::unbounded_channel();
         let context = Arc::new(Context {
-            id: ProducerId(Uuid::new_v4()),
+            id: ProducerId(options.ambient.random_id()),
             store,
             broker,
-            options,
             partitions,
-            clock: StoreClock::new(),
+            clock: StoreClock::new(options.ambient.clone()),
+            options,
             definitions: Definitions::default(),
             owned,
+            room: Room::new(),
+            stepped_down,
             shutdown,
         });
         let (mailbox, inputs) = mpsc::channel(MAILBOX);
@@ -95,10 +98,11 @@ impl Producer {
         let inboxes = Inboxes::new(Arc::clone(&context), mailbox.clone());
         let mut tasks = JoinSet::new();
         tasks.spawn(Actor::new(Arc::clone(&context), inputs).run());
-        tasks.spawn(Ownership::new(Arc::clone(&context), mailbox, inboxes, told).run());
+        tasks.spawn(Ownership::new(Arc::clone(&context), mailbox, inboxes, told, stepping_down).run());
         tasks.spawn(Arc::clone(&gateway).receive());
         tasks.spawn(intake::run(Arc::clone(&context), Arc::clone(&gateway)));
         tasks.spawn(expiry::run(Arc::clone(&context)));
+        tasks.spawn(room::run(Arc::clone(&context)));
         let router = api::router(Arc::clone(&context), gateway, access);
         Ok(Self { context, router, tasks })
     }
@@ -156,8 +160,9 @@ async fn found(store: &dyn Store, partitions: u16, shutdown: &Shutdown) -> Resul
             }
         }
         tokio::select! {
-            () = tokio::time::sleep(wait) => {}
+            biased;
             () = shutdown.begun() => {}
+            () = tokio::time::sleep(wait) => {}
         }
         wait = (wait * 2).min(Duration::from_secs(5));
     }

@@ -93,6 +93,7 @@ pub(crate) async fn servers(
     let store = RedisStore::connect(millrace_store::redis::Options {
         prefix: prefix.clone(),
         allow_unsafe: settings.allow_unsafe_store.unwrap_or(false),
+        wait_replicas: settings.wait_replicas()?,
         ..millrace_store::redis::Options::new(redis_url)
     })
     .await?;

@@ -2,19 +2,22 @@
 //! since a partition is a unit of ownership, not of batching: the more there is to do, the more of it shares
 //! one commit.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use millrace_domain::run::Event;
 use millrace_domain::{PartitionId, PoolName, Priority, Seq, Timestamp};
 use millrace_store::Timer;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
+use super::bundles::{Open, Pace};
 use super::draft::Draft;
 use super::mailbox::{Input, What, Work};
 use super::outbox::Outbox;
 use super::owned::Owned;
+use super::refused::Fire;
 use super::runs::Runs;
 use super::timers::{Timers, WINDOW};
 use super::{schedules, watch};
@@ -37,7 +40,7 @@ pub(crate) struct Actor {
     /// What the loop tells itself; never blocks.
     pub(super) inner: mpsc::UnboundedSender<Input>,
     inner_mailbox: mpsc::UnboundedReceiver<Input>,
-    pub(super) owned: HashMap<PartitionId, Owned>,
+    pub(super) owned: BTreeMap<PartitionId, Owned>,
     pub(super) runs: Runs,
     pub(super) timers: Timers,
     pub(super) workflows: schedules::Workflows,
@@ -49,10 +52,13 @@ pub(crate) struct Actor {
     /// When the latest attempt was dispatched of those that came back, by pool and priority.
     pub(super) claimed: HashMap<(PoolName, Priority), Timestamp>,
     pub(super) deferred: VecDeque<Work>,
+    /// Fires that wait for room in the store.
+    pub(super) held_fires: HashSet<Fire>,
+    pub(super) pace: Pace,
 }
 
 /// The drafts of a batch.
-pub(super) type Drafts = HashMap<PartitionId, Draft>;
+pub(super) type Drafts = BTreeMap<PartitionId, Draft>;
 
 impl Actor {
     /// A loop that owns nothing yet.
@@ -64,7 +70,7 @@ impl Actor {
             mailbox,
             inner,
             inner_mailbox,
-            owned: HashMap::new(),
+            owned: BTreeMap::new(),
             runs: Runs::default(),
             timers: Timers::default(),
             workflows: schedules::Workflows::default(),
@@ -72,6 +78,8 @@ impl Actor {
             order: Vec::new(),
             claimed: HashMap::new(),
             deferred: VecDeque::new(),
+            held_fires: HashSet::new(),
+            pace: Pace::default(),
             context,
         }
     }
@@ -136,7 +144,12 @@ impl Actor {
     async fn change(&mut self, input: Input) {
         match input {
             Input::Took { partition, epoch, published_until } => {
-                self.take(partition, Owned { epoch, seq: Seq(0), watching: true }, published_until).await;
+                self.take(
+                    partition,
+                    Owned { epoch, seq: Seq(0), watching: true, open: Open::new() },
+                    published_until,
+                )
+                .await;
             }
             Input::Lost(partition) => self.drop_partition(partition),
             Input::GiveUp(partition, done) => {
@@ -173,14 +186,15 @@ impl Actor {
         if self.owned.remove(&partition).is_some() {
             self.runs.forget(partition);
             self.timers.forget(partition);
-            self.workflows.forget(partition, self.context.partitions);
+            let partitions = self.context.partitions;
+            self.workflows.forget(partition, partitions);
+            self.held_fires.retain(|(name, ..)| PartitionId::home_of(name, partitions) != partition);
             self.reorder();
         }
     }
 
     fn reorder(&mut self) {
         self.order = self.owned.keys().copied().collect();
-        self.order.sort_unstable();
     }
 
     /// What is due by now becomes work.

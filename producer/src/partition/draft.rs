@@ -12,6 +12,7 @@ use millrace_domain::{Epoch, Outcome, PartitionId, RunId, Seq, StepIndex, Timest
 use millrace_store::{Commit, Dispatched, NewRun, RunDelta, Timer, WorkflowDelta};
 
 use super::mailbox::Answer;
+use super::refused::Fire;
 
 /// An unclaimed attempt is looked at after so long.
 pub(crate) const FIRST_LOOK_MS: u64 = 30_000;
@@ -47,6 +48,8 @@ pub(crate) struct Then {
     pub(crate) ended: Vec<RunId>,
     /// Ended attempts, for the metrics: by workflow and outcome.
     pub(crate) outcomes: Vec<(RunId, Outcome)>,
+    /// Fires, and whether each was missed: those whose commit does not hold come again.
+    pub(crate) fires: Vec<(Fire, bool)>,
 }
 
 /// Attempts of a run that are to be taken back, or told to end.

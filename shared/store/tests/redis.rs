@@ -228,7 +228,10 @@ async fn with_full_memory_what_runs_can_end_and_nothing_new_is_taken() {
     let mut creating = owner.next();
     creating.runs.push(creation(RunId::new(Uuid::now_v7(), P), "adhoc", false));
     owner.seq = Seq(owner.seq.0 - 1);
-    assert!(matches!(store.commit(&[creating]).await, Err(StoreError::Full(_))));
+    // A verdict each: what is behind it in another partition goes on, and it says which one was refused.
+    let mut other = Owner::of(&store, PartitionId(4)).await;
+    let verdicts = store.commit(&[creating, other.next()]).await.unwrap();
+    assert!(matches!(&verdicts[..], [Verdict::Full { .. }, Verdict::Applied { .. }]), "{verdicts:?}");
     assert!(matches!(store.claim(&[claim_of(waiting)]).await, Err(StoreError::Full(_))));
 
     let finish = Finish { task, token: claim.token, result: "{}".to_owned() };
@@ -242,6 +245,63 @@ async fn with_full_memory_what_runs_can_end_and_nothing_new_is_taken() {
     assert_eq!(store.expire(P, Timestamp::from_millis(1), 10).await.unwrap(), 1);
     store.release(&[(P, owner.epoch)]).await.unwrap();
     Owner::of(&store, P).await;
+}
+
+#[tokio::test]
+async fn a_commit_that_was_applied_before_memory_was_full_is_not_taken_for_refused() {
+    let server = Redis::start(&[]);
+    let store = connect(&server).await;
+    let mut owner = Owner::of(&store, P).await;
+    let run = RunId::new(Uuid::now_v7(), P);
+    let mut creating = [owner.next(), owner.next()];
+    creating[0].runs.push(creation(run, "adhoc", false));
+    creating[1].runs.push(creation(run, "adhoc", false));
+    let [first, second] = &creating;
+    store.commit(std::slice::from_ref(first)).await.unwrap();
+    let duplicate = store.commit(std::slice::from_ref(second)).await.unwrap();
+    ask(&server, &["CONFIG", "SET", "maxmemory", "1"]).await;
+    assert_eq!(store.commit(std::slice::from_ref(second)).await.unwrap(), duplicate);
+    assert_eq!(duplicate, [Verdict::Applied { duplicates: vec![run] }]);
+}
+
+#[tokio::test]
+async fn it_tells_how_full_it_is_while_a_limit_is_set() {
+    let server = Redis::start(&[]);
+    let store = connect(&server).await;
+    assert_eq!(store.fullness().await.unwrap().ratio(), None);
+    ask(&server, &["CONFIG", "SET", "maxmemory", "1gb"]).await;
+    let full = store.fullness().await.unwrap();
+    assert_eq!(full.limit_bytes, Some(1 << 30));
+    assert!(full.used_bytes > 100_000 && full.ratio().unwrap() < 0.5, "{full:?}");
+}
+
+// -- damaged --------------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn a_run_that_somebody_spoiled_does_not_stand_in_the_way_of_the_others() {
+    let server = Redis::start(&[]);
+    let store = connect(&server).await;
+    let mut owner = Owner::of(&store, P).await;
+    let (spoiled, sound) = (owner.create(&store).await, owner.create(&store).await);
+    let key = format!("millrace:{{{P}}}:run:{}", spoiled.run);
+    ask(&server, &["SET", &key, "nonsense"]).await;
+
+    let mut commit = owner.next();
+    for task in [spoiled, sound] {
+        let mut delta = RunDelta::new(task.run);
+        delta.head = Some("changed".to_owned());
+        commit.runs.push(delta);
+    }
+    assert_eq!(store.commit(&[commit]).await.unwrap(), [Verdict::Applied { duplicates: vec![] }]);
+    assert_eq!(store.load_runs(&[sound.run]).await.unwrap().remove(0).unwrap().head, "changed");
+
+    let records = store.tasks(&[spoiled, sound]).await.unwrap();
+    assert!(matches!(records[..], [None, Some(TaskRecord::Queued { .. })]), "{records:?}");
+    let claims = [claim_of(spoiled), claim_of(sound)];
+    assert_eq!(store.claim(&claims).await.unwrap(), [ClaimVerdict::Stale, ClaimVerdict::Granted]);
+    let finishes =
+        claims.map(|claim| Finish { task: claim.task, token: claim.token, result: "{}".to_owned() });
+    assert_eq!(store.finish(&finishes).await.unwrap(), [FinishVerdict::Stale, FinishVerdict::Stored]);
 }
 
 // -- size -----------------------------------------------------------------------------------------------

@@ -36,13 +36,13 @@ impl RabbitMqBroker {
     /// tried again for ever, from 100 ms to 5 s apart. The only error is [`BrokerError::Configuration`]. Needs
     /// the Tokio runtime, and for `amqps://` a default rustls crypto provider.
     pub fn connect(options: Options) -> Result<Self, BrokerError> {
-        let uri = options::parse(&options.url)?;
+        let nodes = options::parse(&options.url)?;
         let shown_url: Arc<str> = options::mask(&options.url).into();
         let topology = Arc::new(Topology::new(options.prefix)?);
         let (draining, drain) = watch::channel(false);
         let (shut, is_shut) = watch::channel(false);
         let settings = |purpose| Settings {
-            uri: uri.clone(),
+            nodes: nodes.clone(),
             shown_url: Arc::clone(&shown_url),
             name: options.name.clone(),
             purpose,

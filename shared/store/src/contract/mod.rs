@@ -48,6 +48,11 @@ pub trait Store: Send + Sync + 'static {
     /// The store's clock, which decides what is due.
     async fn now(&self) -> Result<Timestamp, StoreError>;
 
+    /// How full it is; cheap enough to be asked every second.
+    async fn fullness(&self) -> Result<Fullness, StoreError> {
+        Ok(Fullness::default())
+    }
+
     /// "I am here, for `ttl_ms`": answers all producers that are here now, this one among them, in order.
     async fn meet(&self, producer: ProducerId, ttl_ms: u64) -> Result<Vec<ProducerId>, StoreError>;
 
@@ -74,7 +79,8 @@ pub trait Store: Send + Sync + 'static {
 
     /// Applies each commit atomically, all in one round trip, with a verdict each, in order. A commit needs the
     /// stored epoch to be equal and its seq to be the last + 1; the last one sent again answers as it did
-    /// the first time. An `Err` says nothing of what was applied: send the same commits again.
+    /// the first time. Runs that are damaged in the store are left as they are; the rest of a commit holds. An `Err`
+    /// says nothing of what was applied: send the same commits again.
     async fn commit(&self, commits: &[Commit]) -> Result<Vec<Verdict>, StoreError>;
 
     /// Timers of a partition in order of (due, the timer's text), after `after`, at most `limit`.

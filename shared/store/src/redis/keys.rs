@@ -17,6 +17,11 @@ impl Keys {
         format!("{}:{{{partition}}}:{name}", self.prefix)
     }
 
+    /// Written when replicas are waited for, and never read.
+    pub(super) fn mark(&self) -> String {
+        format!("{}:mark", self.prefix)
+    }
+
     // -- of a partition ----------------------------------------------------------------------------------
 
     /// Hash: who owns it (`owner`, `until`), its `epoch` and `seq`, `published_until`, and `last`, what to

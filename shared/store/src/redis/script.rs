@@ -38,6 +38,7 @@ scripts! {
     RenewSession = "renew_session",
     Sessions = "sessions",
     AppendLog = "append_log",
+    Mark = "mark",
 }
 
 static HASHES: LazyLock<Vec<String>> = LazyLock::new(|| {
