@@ -82,6 +82,14 @@ impl Process {
         Ok(())
     }
 
+    /// Sends a signal to the process that was started, and not to what it started.
+    pub(crate) fn signal(&self, signal: Signal) {
+        // Not waited for yet, so that the number is still its own.
+        if let Ok(pid) = i32::try_from(self.leader.id()) {
+            let _ = kill(Pid::from_raw(pid), signal);
+        }
+    }
+
     /// Asks the server to end and waits until it has; one that does not within the bound is killed.
     pub(crate) fn stop(mut self) {
         let pid = pid(&self.folder).and_then(|pid| i32::try_from(pid).ok());

@@ -3,6 +3,7 @@
 use std::io::{self, Read, Write};
 use std::process::Command;
 
+use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use crate::port;
@@ -40,14 +41,17 @@ impl Redis {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// The process of the server itself, while it runs.
-    pub fn pid(&self) -> Option<u32> {
-        self.process.as_ref().and_then(|_| process::pid(self.folder.path()))
-    }
-
     /// Its port on loopback.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// What it answers to a command, up to 16 KiB, as it is on the wire.
+    ///
+    /// # Errors
+    /// When it does not answer within 1 s.
+    pub fn ask(&self, command: &str) -> io::Result<String> {
+        ask(self.port, command)
     }
 
     /// Ends it gracefully and waits for that. Its data stay.
@@ -60,6 +64,22 @@ impl Redis {
     /// Kills it at once. Its data stay.
     pub fn kill(&mut self) {
         self.process = None;
+    }
+
+    /// Freezes it: it answers nothing, and its connections stay.
+    pub fn freeze(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(process) = &self.process {
+            process.signal(signal);
+        }
     }
 
     /// Starts it again on the same data and port, and waits until it answers. Nothing when it runs.

@@ -12,6 +12,7 @@
 //! | `failure` | Redis's words into [`StoreError`](crate::StoreError) |
 //! | `keys` | every key there is |
 //! | `script`, `scripts/*.lua` | what is atomic; each file states its KEYS, ARGV and answer |
+//! | `unguard` | scripts without a guard, for the test of the auditor; not in releases |
 //! | `reply` | reading answers |
 //! | `record` | how a dispatched attempt is written down |
 //! | `commit`, `writes` | the owner's one way to write |
@@ -42,6 +43,8 @@ mod script;
 mod sentinel;
 mod session;
 mod store;
+#[cfg(debug_assertions)]
+mod unguard;
 mod writes;
 
 pub use options::Options;
