@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use millrace_broker::Broker;
 use millrace_domain::{Epoch, PartitionId, ProducerId, Timestamp};
-use millrace_runtime::{Shutdown, StoreClock};
+use millrace_runtime::{Ambient, Shutdown, StoreClock};
 use millrace_store::Store;
 use tokio::sync::{mpsc, watch};
 
@@ -27,6 +27,8 @@ pub struct Options {
     /// Do the workers see the files of those who submit? Then the folder that a definition came from counts. Only
     /// when all is one machine.
     pub local_files: bool,
+    /// Where the time of day and random ids come from.
+    pub ambient: Ambient,
 }
 
 impl Default for Options {
@@ -37,6 +39,7 @@ impl Default for Options {
             keep_runs: 20_000,
             lease: Duration::from_secs(8),
             local_files: false,
+            ambient: Ambient::system(),
         }
     }
 }

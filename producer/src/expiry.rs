@@ -12,8 +12,9 @@ const EVERY: Duration = Duration::from_secs(60);
 pub(crate) async fn run(context: Arc<Context>) {
     loop {
         tokio::select! {
-            () = tokio::time::sleep(EVERY) => {}
+            biased;
             () = context.shutdown.begun() => return,
+            () = tokio::time::sleep(EVERY) => {}
         }
         match run_once(&context).await {
             Ok(0) => {}

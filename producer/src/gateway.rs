@@ -13,7 +13,6 @@ use millrace_domain::submission::Submission;
 use millrace_domain::{PartitionId, RunId, WorkflowName};
 use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, oneshot};
-use uuid::Uuid;
 
 use crate::context::Context;
 use crate::partition::mailbox::{Answer, Apply, Gather, Input, Submit, What, Work};
@@ -58,14 +57,16 @@ impl Gateway {
             };
             let Ok(mut consumer) = consumer.await else {
                 tokio::select! {
-                    () = tokio::time::sleep(Duration::from_millis(500)) => continue,
+                    biased;
                     () = context.shutdown.begun() => return,
+                    () = tokio::time::sleep(Duration::from_millis(500)) => continue,
                 }
             };
             loop {
                 let delivery = tokio::select! {
-                    delivery = consumer.recv() => delivery,
+                    biased;
                     () = context.shutdown.begun() => return,
+                    delivery = consumer.recv() => delivery,
                 };
                 let Some(delivery) = delivery else { break };
                 let key = delivery.properties.correlation_id.clone().unwrap_or_default();
@@ -212,7 +213,7 @@ impl Gateway {
 
     /// Asks the owner of a partition by message.
     async fn forward(&self, partition: PartitionId, body: InboxBody) -> Option<Reply> {
-        let key = Uuid::new_v4().simple().to_string();
+        let key = self.context.options.ambient.random_id().simple().to_string();
         let (sender, receiver) = oneshot::channel();
         self.waiting.lock().ok()?.insert(key.clone(), sender);
         let queue = Queue::Inbox(partition.0);

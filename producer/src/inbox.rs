@@ -66,15 +66,17 @@ async fn consume(
             Err(error) => {
                 tracing::debug!(%partition, %error, "the inbox cannot be consumed yet");
                 tokio::select! {
-                    () = tokio::time::sleep(Duration::from_millis(500)) => continue,
+                    biased;
                     () = stop.begun() => return,
+                    () = tokio::time::sleep(Duration::from_millis(500)) => continue,
                 }
             }
         };
         loop {
             let batch = tokio::select! {
-                batch = consumer.recv_many(256) => batch,
+                biased;
                 () = stop.begun() => return,
+                batch = consumer.recv_many(256) => batch,
             };
             if batch.is_empty() {
                 break;

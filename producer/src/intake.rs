@@ -29,8 +29,9 @@ pub(crate) async fn run(context: Arc<Context>, gateway: Arc<Gateway>) {
         // Nothing is taken in before there is a place for it.
         if owned.borrow_and_update().is_empty() {
             tokio::select! {
-                _ = owned.changed() => continue,
+                biased;
                 () = context.shutdown.begun() => return,
+                _ = owned.changed() => continue,
             }
         }
         // What the store has no room for waits where it is.
@@ -50,16 +51,18 @@ pub(crate) async fn run(context: Arc<Context>, gateway: Arc<Gateway>) {
             Err(error) => {
                 tracing::debug!(%error, "submissions cannot be consumed yet");
                 tokio::select! {
-                    () = tokio::time::sleep(Duration::from_millis(500)) => continue,
+                    biased;
                     () = context.shutdown.begun() => return,
+                    () = tokio::time::sleep(Duration::from_millis(500)) => continue,
                 }
             }
         };
         loop {
             let batch = tokio::select! {
-                batch = consumer.recv_many(512) => batch,
+                biased;
                 () = context.room.stops() => break,
                 () = context.shutdown.begun() => return,
+                batch = consumer.recv_many(512) => batch,
             };
             if batch.is_empty() {
                 break;
@@ -178,7 +181,7 @@ async fn accept_array(
 }
 
 /// What a message says beside its body: its id is its key when the body has none, its header its trace.
-fn complete(submission: &mut Submission, delivery: &Delivery, index: Option<usize>) {
+pub(crate) fn complete(submission: &mut Submission, delivery: &Delivery, index: Option<usize>) {
     if submission.idempotency_key.is_none()
         && let Some(id) = &delivery.properties.message_id
     {

@@ -4,11 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use millrace_domain::{Epoch, PartitionId, ProducerId, Timestamp};
 use millrace_store::{Acquired, StoreError};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 
 use crate::context::Context;
 use crate::inbox::Inboxes;
@@ -59,9 +60,10 @@ impl Ownership {
                 }
             };
             tokio::select! {
-                () = tokio::time::sleep(wait) => {}
+                biased;
                 Some(one) = self.stepping_down.recv() => self.step_down(one).await,
                 () = self.context.shutdown.begun() => break,
+                () = tokio::time::sleep(wait) => {}
             }
         }
         self.leave().await;

@@ -10,7 +10,6 @@ use millrace_runtime::{Shutdown, StoreClock, telemetry};
 use millrace_store::{Store, StoreError};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use uuid::Uuid;
 
 use crate::api::{self, Access};
 use crate::context::{Context, Options};
@@ -82,12 +81,12 @@ impl Producer {
         let (told, owned) = watch::channel(Arc::new(OwnedSet::new()));
         let (stepped_down, stepping_down) = mpsc::unbounded_channel();
         let context = Arc::new(Context {
-            id: ProducerId(Uuid::new_v4()),
+            id: ProducerId(options.ambient.random_id()),
             store,
             broker,
-            options,
             partitions,
-            clock: StoreClock::new(),
+            clock: StoreClock::new(options.ambient.clone()),
+            options,
             definitions: Definitions::default(),
             owned,
             room: Room::new(),
@@ -161,8 +160,9 @@ async fn found(store: &dyn Store, partitions: u16, shutdown: &Shutdown) -> Resul
             }
         }
         tokio::select! {
-            () = tokio::time::sleep(wait) => {}
+            biased;
             () = shutdown.begun() => {}
+            () = tokio::time::sleep(wait) => {}
         }
         wait = (wait * 2).min(Duration::from_secs(5));
     }

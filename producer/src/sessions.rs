@@ -3,10 +3,11 @@
 //! skewed clock or a suspended laptop ends nobody.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use millrace_domain::SessionId;
 use millrace_store::{SESSION_LEASE_MS, Session};
+use tokio::time::Instant;
 
 /// Beyond the lease: a worker kills its tasks a lease after the last renewal that it *sent*.
 const MARGIN: Duration = Duration::from_secs(1);

@@ -29,14 +29,16 @@ pub(crate) async fn listen(
         };
         let Ok(mut consumer) = consumer.await else {
             tokio::select! {
-                () = tokio::time::sleep(Duration::from_millis(500)) => continue,
+                biased;
                 () = ended.begun() => return,
+                () = tokio::time::sleep(Duration::from_millis(500)) => continue,
             }
         };
         loop {
             let delivery = tokio::select! {
-                delivery = consumer.recv() => delivery,
+                biased;
                 () = ended.begun() => return,
+                delivery = consumer.recv() => delivery,
             };
             let Some(delivery) = delivery else { break };
             match serde_json::from_slice::<Control>(&delivery.payload) {

@@ -1,16 +1,16 @@
-//! What becomes of one delivery: claim → execute → finish → report → ack. It ends in a closed outcome, or the
-//! delivery goes back.
+//! What becomes of one task: claim → execute → finish → report → ack. It ends in a closed outcome, or its delivery
+//! goes back.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use millrace_broker::{Broker, Delivery, Outgoing, Queue, Route};
 use millrace_domain::task::{Task, TaskResult};
 use millrace_domain::{ClaimToken, Outcome, SessionId, Timestamp};
 use millrace_store::{Claim, ClaimVerdict, Finish, FinishVerdict, Store};
-use uuid::Uuid;
+use tokio::time::Instant;
 
 use crate::executors::{Ended, Execution, Executor, Registry};
+use crate::parcel::Parcel;
 use crate::running::Running;
 use crate::settings::Settings;
 use crate::shipper::LogShipper;
@@ -31,44 +31,40 @@ pub(crate) struct Pipeline {
 }
 
 impl Pipeline {
-    /// Carries a delivery through.
-    pub(crate) async fn carry(&self, delivery: Delivery) {
-        let task: Task = match read(&delivery) {
-            Ok(task) => task,
-            Err(problem) => return self.reject(delivery, problem).await,
-        };
-        let token = ClaimToken(Uuid::new_v4());
+    /// Carries a task through that has a slot.
+    pub(crate) async fn carry(&self, task: Task, parcel: &Parcel) {
+        let token = ClaimToken(self.settings.ambient.random_id());
         let claim = Claim { task: task.id(), token, session: self.session };
         match self.trips.claim(claim).await {
-            Some(ClaimVerdict::Granted) => self.execute(task, token, delivery).await,
+            Some(ClaimVerdict::Granted) => self.execute(task, token, parcel).await,
             Some(ClaimVerdict::Finished { result }) => {
                 self.trips.report(task.run.partition(), result).await;
-                delivery.ack();
+                parcel.done();
             }
             Some(ClaimVerdict::Held { session }) => {
                 // A duplicate. Whoever holds it may be dead: its owner should look now.
                 if session != self.session {
                     self.trips.hint(task.id(), session).await;
                 }
-                delivery.ack();
+                parcel.done();
             }
-            Some(ClaimVerdict::Stale) => delivery.ack(),
-            None => delivery.requeue(),
+            Some(ClaimVerdict::Stale) => parcel.done(),
+            None => parcel.give_back(),
         }
     }
 
     /// Executes a claimed attempt, and sees to it that its outcome is stored and told.
-    async fn execute(&self, task: Task, token: ClaimToken, delivery: Delivery) {
-        let waited = now().since(task.dispatched_at);
+    async fn execute(&self, task: Task, token: ClaimToken, parcel: &Parcel) {
+        let waited = self.now().since(task.dispatched_at);
         metrics::histogram!("millrace_task_queue_seconds").record(waited.as_secs_f64());
         let (under, handle, stop) = self.running.begin(task.id());
-        let started = (now(), Instant::now());
+        let started = (self.now(), Instant::now());
         let ended = self.run(&task, &handle, stop.clone()).await;
         metrics::histogram!("millrace_task_duration_seconds").record(started.1.elapsed().as_secs_f64());
         // The drain takes nobody's attempt: it goes back as if it had never been claimed.
         let drained = stop.now() == Some(StopReason::Draining) && ended.outcome == Outcome::Lost;
         if drained && !task.at_most_once && self.hand_back(&task, token).await {
-            delivery.requeue();
+            parcel.give_back();
             return drop(under);
         }
         let result = self.result(&task, ended, started.0);
@@ -85,7 +81,7 @@ impl Pipeline {
             }
             None => tracing::error!(task = %task.id(), "the outcome could not be stored"),
         }
-        delivery.ack();
+        parcel.done();
         drop(under);
     }
 
@@ -98,6 +94,7 @@ impl Pipeline {
         let ended = match task.timeout() {
             None => executing.await,
             Some(timeout) => tokio::select! {
+                biased;
                 ended = &mut executing => ended,
                 () = tokio::time::sleep(timeout) => {
                     handle.stop(StopReason::TimedOut);
@@ -128,7 +125,7 @@ impl Pipeline {
             attempt: task.attempt,
             outcome: ended.outcome,
             started_at,
-            ended_at: now(),
+            ended_at: self.now(),
             code: ended.code,
             reason: ended.reason,
             outputs: ended.outputs,
@@ -136,8 +133,12 @@ impl Pipeline {
         }
     }
 
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.settings.ambient.wall_millis())
+    }
+
     /// A message that is no task goes to the rejected queue, whole.
-    async fn reject(&self, delivery: Delivery, problem: String) {
+    pub(crate) async fn reject(&self, delivery: Delivery, problem: String) {
         tracing::error!(problem, "a message on the task queue cannot be read");
         metrics::counter!("millrace_rejected_total", "code" => "unreadable-task").increment(1);
         let mut message = Outgoing::new(Route::Queue(Queue::Rejected), delivery.payload.clone());
@@ -156,14 +157,7 @@ impl Pipeline {
     }
 }
 
-fn read(delivery: &Delivery) -> Result<Task, String> {
-    let task: Task = serde_json::from_slice(&delivery.payload).map_err(|e| format!("not a task: {e}"))?;
-    match task.v {
-        Task::VERSION => Ok(task),
-        other => Err(format!("a task of version {other}; this worker reads version {}", Task::VERSION)),
-    }
-}
-
-fn now() -> Timestamp {
-    Timestamp::from_millis(millrace_runtime::clock::wall_millis())
+/// The tasks of a delivery.
+pub(crate) fn read(delivery: &Delivery) -> Result<Vec<Task>, String> {
+    Task::read(&delivery.payload).map_err(|error| error.to_string())
 }

@@ -1,6 +1,6 @@
 //! What this worker executes now, so that it can be stopped: one task by a cancel, all by the drain or the lease.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use millrace_domain::TaskId;
@@ -10,7 +10,7 @@ use crate::stop::{Stop, StopHandle, StopReason};
 /// The tasks under way.
 #[derive(Debug, Default)]
 pub(crate) struct Running {
-    tasks: Mutex<HashMap<TaskId, StopHandle>>,
+    tasks: Mutex<BTreeMap<TaskId, StopHandle>>,
 }
 
 impl Running {

@@ -2,12 +2,13 @@
 //! for a whole lease is dead to the others, so it kills its tasks before somebody else may start them.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use millrace_domain::SessionId;
-use millrace_runtime::Shutdown;
+use millrace_runtime::{Ambient, Shutdown};
 use millrace_store::{SESSION_LEASE_MS, SESSION_RENEW_MS, Session, Store};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::running::Running;
 use crate::stop::StopReason;
@@ -21,6 +22,7 @@ pub(crate) struct Identity {
     pub(crate) slots: u32,
     pub(crate) labels: Vec<String>,
     pub(crate) started_at: i64,
+    pub(crate) ambient: Ambient,
 }
 
 /// Renews the session until `ended`; tells through `alive` whether the lease holds.
@@ -48,7 +50,7 @@ pub(crate) async fn keep(
             running: u32::try_from(running.count()).unwrap_or(u32::MAX),
             draining: draining.has_begun(),
             started_at: identity.started_at,
-            renewed_at: millrace_runtime::clock::wall_millis(),
+            renewed_at: identity.ambient.wall_millis(),
             labels: identity.labels.clone(),
         };
         // The lease counts from when the renewal was sent: the store may have heard it at once.
@@ -74,8 +76,9 @@ pub(crate) async fn keep(
         };
         give_up_if_lapsed(renewed, &alive, &running);
         tokio::select! {
-            () = tokio::time::sleep(wait) => {}
+            biased;
             () = ended.begun() => break,
+            () = tokio::time::sleep(wait) => {}
         }
     }
     if let Err(error) = store.end_session(identity.id).await {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use millrace_domain::SessionId;
+use millrace_runtime::Ambient;
 
 use crate::guardian::Guardian;
 
@@ -27,6 +28,8 @@ pub struct Settings {
     pub guardian: Option<Guardian>,
     /// For the `http` executor.
     pub http: HttpSettings,
+    /// Where the time of day and random ids come from.
+    pub ambient: Ambient,
 }
 
 impl Settings {
@@ -41,6 +44,7 @@ impl Settings {
             kill_grace: Duration::from_secs(2),
             guardian: None,
             http: HttpSettings::default(),
+            ambient: Ambient::system(),
         }
     }
 }

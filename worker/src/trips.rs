@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use millrace_broker::{Broker, Outgoing, Queue, Route};
 use millrace_domain::message::VERSION;
 use millrace_domain::{PartitionId, SessionId, TaskId};
 use millrace_runtime::Shutdown;
 use millrace_store::{Claim, ClaimVerdict, Finish, FinishVerdict, Store};
+use tokio::time::Instant;
 
 use crate::batch::Batcher;
 

@@ -67,6 +67,18 @@ impl Worker {
         options: Options,
         shutdown: Shutdown,
     ) -> Self {
+        let executors = Registry::standard(&options.settings);
+        Self::start_with(store, broker, options, executors, shutdown)
+    }
+
+    /// Starts a worker that executes by `executors`.
+    pub fn start_with(
+        store: Arc<dyn Store>,
+        broker: Arc<dyn Broker>,
+        options: Options,
+        executors: Registry,
+        shutdown: Shutdown,
+    ) -> Self {
         let Options { pools, slots, labels, host, grace, listen, settings } = options;
         // What happens before the first scrape counts as well.
         let _ = telemetry::metrics_handle();
@@ -79,7 +91,8 @@ impl Worker {
             pools: pools.iter().map(ToString::to_string).collect(),
             slots,
             labels,
-            started_at: millrace_runtime::clock::wall_millis(),
+            started_at: settings.ambient.wall_millis(),
+            ambient: settings.ambient.clone(),
         };
         let (told, alive) = watch::channel(false);
         let mut background = JoinSet::new();
@@ -97,7 +110,7 @@ impl Worker {
         }
         let pipeline = Arc::new(Pipeline {
             trips: Trips::start(Arc::clone(&store), Arc::clone(&broker), shutdown.clone()),
-            executors: Registry::standard(&settings),
+            executors,
             shipper: LogShipper::start(Arc::clone(&store), BACKLOG_LIMIT_BYTES),
             settings: Arc::new(settings),
             running: Arc::clone(&running),

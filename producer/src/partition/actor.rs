@@ -2,15 +2,17 @@
 //! since a partition is a unit of ownership, not of batching: the more there is to do, the more of it shares
 //! one commit.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use millrace_domain::run::Event;
 use millrace_domain::{PartitionId, PoolName, Priority, Seq, Timestamp};
 use millrace_store::Timer;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
+use super::bundles::{Open, Pace};
 use super::draft::Draft;
 use super::mailbox::{Input, What, Work};
 use super::outbox::Outbox;
@@ -38,7 +40,7 @@ pub(crate) struct Actor {
     /// What the loop tells itself; never blocks.
     pub(super) inner: mpsc::UnboundedSender<Input>,
     inner_mailbox: mpsc::UnboundedReceiver<Input>,
-    pub(super) owned: HashMap<PartitionId, Owned>,
+    pub(super) owned: BTreeMap<PartitionId, Owned>,
     pub(super) runs: Runs,
     pub(super) timers: Timers,
     pub(super) workflows: schedules::Workflows,
@@ -52,10 +54,11 @@ pub(crate) struct Actor {
     pub(super) deferred: VecDeque<Work>,
     /// Fires that wait for room in the store.
     pub(super) held_fires: HashSet<Fire>,
+    pub(super) pace: Pace,
 }
 
 /// The drafts of a batch.
-pub(super) type Drafts = HashMap<PartitionId, Draft>;
+pub(super) type Drafts = BTreeMap<PartitionId, Draft>;
 
 impl Actor {
     /// A loop that owns nothing yet.
@@ -67,7 +70,7 @@ impl Actor {
             mailbox,
             inner,
             inner_mailbox,
-            owned: HashMap::new(),
+            owned: BTreeMap::new(),
             runs: Runs::default(),
             timers: Timers::default(),
             workflows: schedules::Workflows::default(),
@@ -76,6 +79,7 @@ impl Actor {
             claimed: HashMap::new(),
             deferred: VecDeque::new(),
             held_fires: HashSet::new(),
+            pace: Pace::default(),
             context,
         }
     }
@@ -140,7 +144,12 @@ impl Actor {
     async fn change(&mut self, input: Input) {
         match input {
             Input::Took { partition, epoch, published_until } => {
-                self.take(partition, Owned { epoch, seq: Seq(0), watching: true }, published_until).await;
+                self.take(
+                    partition,
+                    Owned { epoch, seq: Seq(0), watching: true, open: Open::new() },
+                    published_until,
+                )
+                .await;
             }
             Input::Lost(partition) => self.drop_partition(partition),
             Input::GiveUp(partition, done) => {
@@ -186,7 +195,6 @@ impl Actor {
 
     fn reorder(&mut self) {
         self.order = self.owned.keys().copied().collect();
-        self.order.sort_unstable();
     }
 
     /// What is due by now becomes work.

@@ -1,8 +1,9 @@
 //! Commits: one round trip for all partitions that a batch touched, repeated until the store has answered.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use millrace_store::{Commit, StoreError, Verdict};
+use tokio::time::Instant;
 
 use crate::context::Context;
 
@@ -40,12 +41,13 @@ pub(crate) async fn commit(
             }
         }
         tokio::select! {
-            () = tokio::time::sleep(wait) => {}
+            biased;
             () = context.shutdown.begun() => {
                 // One last try: a drain with the store in good health loses nothing.
                 let verdicts = context.store.commit(commits).await.ok()?;
                 return Some(verdicts.into_iter().map(Ok).collect());
             }
+            () = tokio::time::sleep(wait) => {}
         }
         wait = (wait * 2).min(Duration::from_secs(1));
     }

@@ -13,6 +13,8 @@ use millrace_domain::submission::Submission;
 use millrace_domain::{Epoch, PartitionId, RunId, SessionId, TaskId, Timestamp, WorkflowName};
 use tokio::sync::oneshot;
 
+use crate::intake;
+
 /// An entry of the mailbox.
 #[expect(
     clippy::large_enum_variant,
@@ -165,6 +167,15 @@ impl Gather {
     /// Does anybody wait for the answer?
     pub(crate) fn is_heard(&self) -> bool {
         self.0.lock().is_ok_and(|gathered| gathered.reply_to.is_some() || gathered.local.is_some())
+    }
+
+    /// What a part of an array that came by message asks for, read again.
+    pub(crate) fn submission(&self, index: usize) -> Option<Submission> {
+        let gathered = self.0.lock().ok()?;
+        let delivery = gathered.delivery.as_ref()?;
+        let mut submission = Submission::parse(&delivery.payload).ok()?.into_iter().nth(index)?.ok()?;
+        intake::complete(&mut submission, delivery, Some(index));
+        Some(submission)
     }
 
     /// Answers for one part.

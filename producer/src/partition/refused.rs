@@ -8,7 +8,6 @@ use std::time::Duration;
 use millrace_broker::Outgoing;
 use millrace_domain::message::Reply;
 use millrace_domain::run::Trigger;
-use millrace_domain::submission::Submission;
 use millrace_domain::{RunId, Timestamp, WorkflowName};
 use millrace_store::{Commit, Timer, WorkflowDelta};
 use tokio::sync::mpsc::UnboundedSender;
@@ -94,7 +93,7 @@ impl Actor {
 
     /// Somebody's submission is refused for now.
     pub(super) fn put_off(&self, done: Done, messages: &mut Vec<Outgoing>) {
-        let Done { delivery, answer, reply, rejected, .. } = done;
+        let Done { delivery, answer, reply, .. } = done;
         let Some(reply) = reply else { return };
         match (answer, delivery) {
             // Nobody would hear of it: unacked, it stays the broker's, and comes again.
@@ -105,9 +104,8 @@ impl Actor {
                 });
             }
             (Answer::Part(gather, place), _) if !gather.is_heard() => {
-                let submission = rejected.and_then(|(payload, _)| serde_json::from_slice(&payload).ok());
                 // Without it, the array goes back whole when its last part is dropped.
-                let Some::<Submission>(submission) = submission else { return };
+                let Some(submission) = gather.submission(place) else { return };
                 let submit = keyed(submission, Trigger::Message, self.context.partitions);
                 let what = What::Submit(Box::new(submit));
                 let answer = Answer::Part(gather, place);

@@ -10,6 +10,7 @@ use millrace_domain::{Epoch, PartitionId, RunId, Timestamp};
 use millrace_store::{Commit, Verdict};
 
 use super::actor::{Actor, Drafts};
+use super::bundles::{self, Open};
 use super::commit::commit;
 use super::draft::{Done, Then};
 use super::mailbox::reject;
@@ -22,12 +23,12 @@ const NO_ROOM_PAUSE: Duration = Duration::from_secs(1);
 
 impl Actor {
     /// Commits the drafts and does what they want done.
-    pub(super) async fn settle(&mut self, mut drafts: Drafts, now: Timestamp) {
+    pub(super) async fn settle(&mut self, drafts: Drafts, now: Timestamp) {
         let published_until = self.outbox.published_until(now);
         let mut commits = Vec::new();
         let mut touched = Vec::new();
         let mut consequences = Vec::new();
-        for (partition, mut draft) in drafts.drain() {
+        for (partition, mut draft) in drafts {
             if draft.is_empty() {
                 consequences.push((partition, draft.then, Vec::new()));
                 continue;
@@ -116,6 +117,7 @@ impl Actor {
     async fn follow_up(&mut self, consequences: Vec<(PartitionId, Then, Vec<RunId>)>, now: Timestamp) {
         let mut tasks = Vec::new();
         let mut messages: Vec<Outgoing> = Vec::new();
+        let open = self.open();
         for (partition, then, duplicates) in consequences {
             let Then { tasks: mut new, stops, done, ended, outcomes, fires: _ } = then;
             for id in &duplicates {
@@ -123,6 +125,9 @@ impl Actor {
             }
             if !duplicates.is_empty() {
                 new.retain(|task| !duplicates.contains(&task.run));
+            }
+            if let Some(owned) = self.owned.get_mut(&partition) {
+                owned.note_dispatched(&new);
             }
             tasks.append(&mut new);
             self.count(outcomes);
@@ -158,7 +163,8 @@ impl Actor {
             }
         }
         failpoint::pass("before-publish");
-        self.outbox.publish(tasks, now).await;
+        let packed = bundles::pack(tasks, &self.pace, self.watch.capacity(), &open);
+        self.outbox.publish(packed, now).await;
         if !messages.is_empty() {
             let context = Arc::clone(&self.context);
             tokio::spawn(async move {
@@ -167,6 +173,18 @@ impl Actor {
                 }
             });
         }
+    }
+
+    /// What is under way by now, by pool.
+    fn open(&self) -> Open {
+        let mut all = Open::new();
+        for (pool, open) in self.owned.values().flat_map(|owned| &owned.open) {
+            match all.get_mut(pool) {
+                Some(all) => *all += open,
+                None => drop(all.insert(pool.clone(), *open)),
+            }
+        }
+        all
     }
 
     fn count(&mut self, outcomes: Vec<(RunId, millrace_domain::Outcome)>) {

@@ -2,10 +2,10 @@
 //! report was lost, attempts whose worker is gone, and tasks that the broker lost. It looks only while something
 //! is dispatched, and only at what is due.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use millrace_broker::{Outgoing, Queue, Route};
 use millrace_domain::message::{Control, ControlBody};
@@ -14,7 +14,9 @@ use millrace_domain::task::{Task, TaskResult};
 use millrace_domain::{Epoch, PartitionId, PoolName, Seq, SessionId, TaskId, Timestamp};
 use millrace_store::{LOOK_AFTER_CLAIM_MS, Revoke, Revoked, StoreError, TaskRecord};
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::Instant;
 
+use super::bundles::Capacity;
 use super::draft::{FIRST_LOOK_MS, Stop};
 use super::mailbox::{Input, What, Work};
 use crate::context::Context;
@@ -36,8 +38,9 @@ pub(crate) struct Watch(Arc<Memory>);
 #[derive(Default)]
 struct Memory {
     passing: AtomicBool,
+    capacity: Capacity,
     sessions: Mutex<SessionWatch>,
-    suspects: Mutex<HashMap<TaskId, SessionId>>,
+    suspects: Mutex<BTreeMap<TaskId, SessionId>>,
     rested: Mutex<Vec<(PartitionId, Seq)>>,
 }
 
@@ -45,6 +48,11 @@ impl Watch {
     /// Nothing seen yet.
     pub(crate) fn new() -> Self {
         Self::default()
+    }
+
+    /// The fleet's slots, as of the last pass.
+    pub(crate) fn capacity(&self) -> &Capacity {
+        &self.0.capacity
     }
 
     /// A worker was handed a task that `_session` holds: look at it in every pass until that is decided.
@@ -94,6 +102,7 @@ impl Watch {
         partitions: &[(PartitionId, Epoch, Seq)],
     ) -> Result<(), StoreError> {
         let sessions = context.store.sessions().await?;
+        self.0.capacity.observe(&sessions);
         if let Ok(mut watch) = self.0.sessions.lock() {
             watch.observe(&sessions, Instant::now());
         }
@@ -336,7 +345,7 @@ pub(crate) fn publish_unclaimed(context: &Arc<Context>, found: Vec<(Task, Epoch,
             }
         }
         let mut messages = Vec::new();
-        let mut looks: HashMap<(PartitionId, Epoch), Vec<(Timestamp, TaskId)>> = HashMap::new();
+        let mut looks: BTreeMap<(PartitionId, Epoch), Vec<(Timestamp, TaskId)>> = BTreeMap::new();
         for (task, epoch, certain) in found {
             let first = Duration::from_millis(FIRST_LOOK_MS);
             let missing = certain || waiting.get(&task.pool).is_none_or(|ready| *ready == 0);
@@ -344,7 +353,7 @@ pub(crate) fn publish_unclaimed(context: &Arc<Context>, found: Vec<(Task, Epoch,
             looks.entry((task.run.partition(), epoch)).or_default().push((now + look, task.id()));
             if missing {
                 tracing::debug!(task = %task.id(), "publishing it again: nobody has claimed it");
-                messages.push(super::outbox::message_of(&task));
+                messages.extend(super::outbox::message_of(&[task]));
             }
         }
         for error in context.broker.publish(messages).await.into_iter().filter_map(Result::err) {

@@ -2,18 +2,23 @@
 //! skewed clocks agree, without a round trip for every look at the clock.
 
 use std::sync::Mutex;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::time::Instant;
+
+use crate::ambient::Ambient;
 
 /// The store's time, carried forward by the local monotonic clock since it was last heard of.
 #[derive(Debug)]
 pub struct StoreClock {
     anchor: Mutex<(Instant, i64)>,
+    ambient: Ambient,
 }
 
 impl StoreClock {
     /// Until the store is heard of, the local wall clock has to do.
-    pub fn new() -> Self {
-        Self { anchor: Mutex::new((Instant::now(), wall_millis())) }
+    pub fn new(ambient: Ambient) -> Self {
+        Self { anchor: Mutex::new((Instant::now(), ambient.wall_millis())), ambient }
     }
 
     /// The store said `millis` in answer to a question asked at `asked`.
@@ -29,14 +34,8 @@ impl StoreClock {
     pub fn now_millis(&self) -> i64 {
         match self.anchor.lock() {
             Ok(anchor) => anchor.1 + i64::try_from(anchor.0.elapsed().as_millis()).unwrap_or(0),
-            Err(_) => wall_millis(),
+            Err(_) => self.ambient.wall_millis(),
         }
-    }
-}
-
-impl Default for StoreClock {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

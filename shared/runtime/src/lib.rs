@@ -1,10 +1,12 @@
 //! What every process of Millrace needs around its work: configuration, a clock, an orderly end, telemetry.
 
+pub mod ambient;
 pub mod clock;
 pub mod config;
 pub mod secret;
 pub mod shutdown;
 pub mod telemetry;
 
+pub use ambient::Ambient;
 pub use clock::StoreClock;
 pub use shutdown::Shutdown;
