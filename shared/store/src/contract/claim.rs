@@ -28,8 +28,12 @@ pub enum ClaimVerdict {
         /// The result as it was stored.
         result: String,
     },
-    /// It is not the current attempt of its step (any more), or its run is gone: drop the delivery.
+    /// It is not the current attempt of its step (any more): drop the delivery.
     Stale,
+    /// Its run is not stored: it was forgotten long ago, or it was lost. Its owner knows, see [`Store::is_lost`].
+    ///
+    /// [`Store::is_lost`]: crate::Store::is_lost
+    Unknown,
 }
 
 /// "This is how it ended."

@@ -1,6 +1,6 @@
 //! Who holds which attempt. An attempt is one row from its dispatch until its owner retires it.
 
-use millrace_domain::{ClaimToken, PartitionId, Priority, StepIndex, TaskId, Timestamp};
+use millrace_domain::{ClaimToken, PartitionId, Priority, RunId, StepIndex, TaskId, Timestamp};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
@@ -87,8 +87,13 @@ pub(super) fn claim(connection: &Connection, claim: &Claim, now: Timestamp) -> R
         }
         Some(Attempt { record: TaskRecord::Claimed { session, .. }, .. }) => ClaimVerdict::Held { session },
         Some(Attempt { record: TaskRecord::Finished { result }, .. }) => ClaimVerdict::Finished { result },
+        None if !is_stored(connection, task.run)? => ClaimVerdict::Unknown,
         Some(_) | None => ClaimVerdict::Stale,
     })
+}
+
+fn is_stored(connection: &Connection, run: RunId) -> Result<bool> {
+    connection.prepare_cached("SELECT 1 FROM runs WHERE run = ?1")?.exists([Text(run)])
 }
 
 pub(super) fn finish(connection: &Connection, finish: &Finish, now: Timestamp) -> Result<FinishVerdict> {
