@@ -7,7 +7,7 @@ use millrace_broker::Broker;
 use millrace_domain::{ProducerId, Timestamp};
 use millrace_runtime::{Ambient, Shutdown, StoreClock};
 use millrace_store::Store;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::definitions::Definitions;
 use crate::ownership::OwnedSet;
@@ -55,6 +55,8 @@ pub(crate) struct Context {
     pub(crate) definitions: Definitions,
     /// Which partitions are ours, for those who place work.
     pub(crate) owned: watch::Receiver<Arc<OwnedSet>>,
+    /// The loop met a fence: what is ours must be asked again, at once.
+    pub(crate) fenced: Notify,
     pub(crate) shutdown: Shutdown,
 }
 

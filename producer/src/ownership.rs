@@ -56,6 +56,7 @@ impl Ownership {
             tokio::select! {
                 biased;
                 () = self.context.shutdown.begun() => break,
+                () = self.context.fenced.notified() => {}
                 () = tokio::time::sleep(wait) => {}
             }
         }

@@ -8,7 +8,7 @@ use millrace_broker::Broker;
 use millrace_domain::ProducerId;
 use millrace_runtime::{Shutdown, StoreClock, telemetry};
 use millrace_store::{Store, StoreError};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::api::{self, Access};
@@ -87,6 +87,7 @@ impl Producer {
             options,
             definitions: Definitions::default(),
             owned,
+            fenced: Notify::new(),
             shutdown,
         });
         let (mailbox, inputs) = mpsc::channel(MAILBOX);

@@ -58,6 +58,7 @@ impl Actor {
                         then.hand_back();
                         self.drop_partition(partition);
                         self.watch.stepped_down(partition);
+                        self.context.fenced.notify_one();
                     }
                 }
             }

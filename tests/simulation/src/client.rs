@@ -74,7 +74,9 @@ impl Client {
         let mut world = self.process.world.lock();
         world.note(self.process.number, "promise", || format!("{by}: {answered:?}"));
         if answered != Some(expected) {
-            world.auditor.object(10, || format!("{by} answered for {answered:?} under the key of {expected}"));
+            world
+                .auditor
+                .object(10, || format!("{by} answered for {answered:?} under the key of {expected}"));
         }
         world.auditor.promise(expected, by);
     }

@@ -54,7 +54,8 @@ pub(crate) struct Fate {
 impl Faults {
     /// The mix of a seed.
     pub(crate) fn drawn(dice: &mut Dice) -> Self {
-        let mut some = |per_mille: u32, high: u64| if dice.chance(per_mille) { dice.range(1, high) } else { 0 };
+        let mut some =
+            |per_mille: u32, high: u64| if dice.chance(per_mille) { dice.range(1, high) } else { 0 };
         Self {
             slow: some(500, 400) as u32,
             slowest_ms: *[3, 20, 200, 1_500].get(some(800, 3) as usize).unwrap_or(&3),

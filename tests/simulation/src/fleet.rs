@@ -53,7 +53,8 @@ impl Fleet {
         seed: u64,
     ) -> Arc<Self> {
         let members = Mutex::new(vec![None; producers + workers]);
-        let fleet = Arc::new(Self { world: world.clone(), producers, members, numbers: Mutex::new(100), seed });
+        let fleet =
+            Arc::new(Self { world: world.clone(), producers, members, numbers: Mutex::new(100), seed });
         for slot in 0..producers + workers {
             let (fleet, dice) = (Arc::clone(&fleet), dice.fork());
             tokio::spawn(async move { fleet.keep(slot, dice).await });

@@ -139,7 +139,9 @@ impl Process {
         self.wait(fate.after).await;
         match answer {
             Some(_) if fate.fails == Some(Moment::After) => {
-                self.world.lock().note(self.number, "lose", || format!("{} {what}: done, not told", self.name));
+                self.world
+                    .lock()
+                    .note(self.number, "lose", || format!("{} {what}: done, not told", self.name));
                 Err(Lost)
             }
             Some(answer) => Ok(answer),
@@ -157,7 +159,7 @@ impl Process {
             tokio::time::sleep(delay).await;
         }
         loop {
-            if self.is_dead() {
+            if self.is_dead() || self.world.lock().is_exhausted() {
                 return std::future::pending().await;
             }
             let until = self.held_until.lock().map_or_else(|_| Instant::now(), |until| *until);

@@ -47,6 +47,11 @@ impl Trace {
         }
     }
 
+    /// How much happened.
+    pub(crate) fn events(&self) -> u64 {
+        self.events
+    }
+
     /// Nothing more is written down.
     pub(crate) fn close(&mut self) {
         self.closed = true;

@@ -89,10 +89,15 @@ impl Workload {
             definitions.extend(dice.pick(&[&DEFINITIONS[3..4], &DEFINITIONS[4..], &DEFINITIONS[3..]]).iter());
         }
         let mut wanted: Vec<Wanted> = (0..count).map(|key| Wanted::drawn(dice, key, window_ms)).collect();
-        let named = |name: &str| wanted.iter().any(|one| one.submission.workflow.as_ref().is_some_and(|w| w.as_str() == name));
+        let named = |name: &str| {
+            wanted.iter().any(|one| one.submission.workflow.as_ref().is_some_and(|w| w.as_str() == name))
+        };
         definitions.retain(|text| {
             let scheduled = text.contains("schedule:");
-            scheduled || ["diamond", "chain", "fan"].iter().any(|name| text.contains(&format!("name: {name}\n")) && named(name))
+            scheduled
+                || ["diamond", "chain", "fan"]
+                    .iter()
+                    .any(|name| text.contains(&format!("name: {name}\n")) && named(name))
         });
         wanted.sort_by_key(|one| one.after_ms);
         Self { definitions, wanted }

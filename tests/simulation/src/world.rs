@@ -15,6 +15,9 @@ use crate::trace::Trace;
 /// When a simulation begins, in milliseconds since the epoch.
 const BEGIN_MS: i64 = 1_790_000_000_000;
 
+/// What happens in one seed, at most.
+const MOST_EVENTS: u64 = 300_000;
+
 /// The names of queues begin with this.
 pub(crate) const PREFIX: &str = "simulated";
 
@@ -90,6 +93,16 @@ impl World {
     /// Have faults stopped?
     pub(crate) fn is_healed(&self) -> bool {
         self.healed
+    }
+
+    /// Has so much happened that it must be a circle? Then the world stands still, so that its time can go on.
+    pub(crate) fn is_exhausted(&mut self) -> bool {
+        let exhausted = self.trace.events() > MOST_EVENTS;
+        if exhausted {
+            self.auditor
+                .object(2, || format!("more than {MOST_EVENTS} calls: something goes round in circles"));
+        }
+        exhausted
     }
 
     /// What comes after the first violation is of no interest.

@@ -70,7 +70,9 @@ impl Auditor {
     }
 
     fn acked_run(&mut self, memory: &Memory, submission: &Submission, how: &str) {
-        let Some((key, partitions)) = submission.idempotency_key.as_ref().zip(memory.founded()) else { return };
+        let Some((key, partitions)) = submission.idempotency_key.as_ref().zip(memory.founded()) else {
+            return;
+        };
         let adhoc = WorkflowName::adhoc();
         let run = RunId::of_key(submission.workflow.as_ref().unwrap_or(&adhoc), key, partitions);
         if !self.runs.contains_key(&run) {

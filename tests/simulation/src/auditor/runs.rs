@@ -54,7 +54,9 @@ impl Auditor {
     pub(crate) fn acquired(&mut self, partition: PartitionId, epoch: Epoch) {
         let last = self.partitions.insert(partition, (epoch, Default::default()));
         if last.is_some_and(|(last, _)| last >= epoch) {
-            self.object(5, || format!("partition {partition} was taken under epoch {}, which is not new", epoch.0));
+            self.object(5, || {
+                format!("partition {partition} was taken under epoch {}, which is not new", epoch.0)
+            });
         }
     }
 
@@ -65,7 +67,9 @@ impl Auditor {
         let (epoch, seq) = self.partitions.get(&partition).copied().unwrap_or_default();
         if commit.epoch != epoch {
             let ours = commit.epoch.0;
-            return self.object(5, || format!("epoch {ours} wrote to partition {partition}, which is {}'s", epoch.0));
+            return self.object(5, || {
+                format!("epoch {ours} wrote to partition {partition}, which is {}'s", epoch.0)
+            });
         }
         if commit.seq == seq {
             return;
@@ -106,7 +110,9 @@ impl Auditor {
                 Ok(head) => {
                     if ended_before && head.state != book.state {
                         let was = book.state;
-                        self.object(3, || format!("run {run} had ended as {was:?} and is {:?} now", head.state));
+                        self.object(3, || {
+                            format!("run {run} had ended as {was:?} and is {:?} now", head.state)
+                        });
                     }
                     book.state = head.state;
                     book.stopping |= head.stopping.is_some();
@@ -128,7 +134,9 @@ impl Auditor {
         for dispatched in &delta.dispatched {
             if ended_before || stopping_before {
                 let state = book.state;
-                self.object(7, || format!("{dispatched:?} of run {run}, which is {state:?} or being stopped"));
+                self.object(7, || {
+                    format!("{dispatched:?} of run {run}, which is {state:?} or being stopped")
+                });
             }
             self.check_dispatch(book, run, dispatched);
         }
@@ -153,10 +161,15 @@ impl Auditor {
             StepRecord::Ended(end) => (end.attempts, Some(end.outcome)),
         };
         if known.ended.is_some() && known.ended != ended {
-            self.object(3, || format!("step {} of run {run} had ended as {:?}: {record:?}", step.0, known.ended));
+            self.object(3, || {
+                format!("step {} of run {run} had ended as {:?}: {record:?}", step.0, known.ended)
+            });
         }
-        if attempts.retries < known.retries || attempts.lost < known.lost || attempts.attempt < known.attempt {
-            self.object(3, || format!("step {} of run {run} went back from {known:?} to {attempts:?}", step.0));
+        if attempts.retries < known.retries || attempts.lost < known.lost || attempts.attempt < known.attempt
+        {
+            self.object(3, || {
+                format!("step {} of run {run} went back from {known:?} to {attempts:?}", step.0)
+            });
         }
         let definition = &book.workflow.steps[step.at()];
         let limit = definition.lost_limit() + u32::from(ended.is_some());

@@ -39,7 +39,8 @@ impl Auditor {
             let key = (commit.partition, name.clone());
             let Some(mut fires) = self.heads.remove(&key).filter(|fires| fires.version == version) else {
                 let stored = memory.catalog(commit.partition).and_then(|catalog| catalog.load(name, None));
-                let parsed = stored.and_then(|stored| definition::parse(&stored.source, "stored").ok()?.pop());
+                let parsed =
+                    stored.and_then(|stored| definition::parse(&stored.source, "stored").ok()?.pop());
                 let Some(parsed) = parsed else { continue };
                 self.heads.insert(key, Fires { workflow: parsed.workflow, version, next });
                 continue;
@@ -57,7 +58,14 @@ impl Auditor {
     }
 
     /// A schedule went past `due`: with a run, or because it was missed.
-    fn fired(&mut self, workflow: &Workflow, home: PartitionId, index: usize, due: Timestamp, now: Timestamp) {
+    fn fired(
+        &mut self,
+        workflow: &Workflow,
+        home: PartitionId,
+        index: usize,
+        due: Timestamp,
+        now: Timestamp,
+    ) {
         let run = RunId::of_fire(&workflow.name, index, due, home);
         let name = &workflow.name;
         let is_late = now.since(due) + TOLERANCE > LATEST;
@@ -93,7 +101,9 @@ impl Auditor {
                 let due = (*next)?;
                 let timer = timer_of(memory, *home, name, index);
                 let wrong = timer != Some(due) || now.since(due) > TOLERANCE;
-                wrong.then(|| format!("{name} fires at {due} by its head and at {timer:?} by its timer; it is {now}"))
+                wrong.then(|| {
+                    format!("{name} fires at {due} by its head and at {timer:?} by its timer; it is {now}")
+                })
             })
         })
     }

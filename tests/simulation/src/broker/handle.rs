@@ -140,7 +140,7 @@ impl Pump {
                     self.world().lock().exchange.stop(&self.name, self.id);
                 }
                 Some(settle) = self.settled.recv() => {
-                    let late = self.lateness();
+                    let late = self.lateness(&settle);
                     if !late.is_zero() {
                         tokio::time::sleep(late).await;
                     }
@@ -155,10 +155,17 @@ impl Pump {
         &self.process.world
     }
 
-    fn lateness(&self) -> Duration {
+    fn lateness(&self, settle: &Settle) -> Duration {
         let mut world = self.world().lock();
         let late = world.faults.late_acks;
-        if self.process.suffers && world.dice.chance(late) { world.dice.millis(1, 300) } else { Duration::ZERO }
+        if world.is_exhausted() {
+            return Duration::from_secs(1_000_000);
+        }
+        if self.process.suffers && world.dice.chance(late) {
+            return world.dice.millis(1, 300);
+        }
+        // What goes back comes again only after a way through the network: no circle is closed in no time.
+        Duration::from_millis(u64::from(matches!(settle, Settle::Requeue(_))))
     }
 
     fn settle(&self, settle: Settle) {

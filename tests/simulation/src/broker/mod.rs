@@ -7,5 +7,5 @@ mod handle;
 mod queue;
 
 pub(crate) use exchange::Exchange;
-pub(crate) use queue::Message;
 pub use handle::MemoryBroker;
+pub(crate) use queue::Message;

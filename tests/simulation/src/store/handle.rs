@@ -262,10 +262,8 @@ impl Store for MemoryStore {
     }
 
     async fn list_workflows(&self, home: PartitionId) -> Result<Vec<(WorkflowName, String)>, StoreError> {
-        self.ask("workflows", |world, _| {
-            world.memory.catalog(home).map(Catalog::list).unwrap_or_default()
-        })
-        .await
+        self.ask("workflows", |world, _| world.memory.catalog(home).map(Catalog::list).unwrap_or_default())
+            .await
     }
 
     async fn append_log(

@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use millrace_domain::{Epoch, PartitionId, ProducerId, RunId, Seq, SessionId, TaskId, Timestamp, WorkflowName};
+use millrace_domain::{
+    Epoch, PartitionId, ProducerId, RunId, Seq, SessionId, TaskId, Timestamp, WorkflowName,
+};
 use millrace_store::{Acquired, Commit, Session, Timer, Verdict};
 
 use super::catalog::Catalog;
@@ -234,7 +236,12 @@ impl Memory {
     }
 
     /// When a schedule fires next, as its timer says.
-    pub(crate) fn fire_of(&self, home: PartitionId, workflow: &WorkflowName, index: u32) -> Option<Timestamp> {
+    pub(crate) fn fire_of(
+        &self,
+        home: PartitionId,
+        workflow: &WorkflowName,
+        index: u32,
+    ) -> Option<Timestamp> {
         self.partitions.get(&home)?.timers.get(&Timer::Fire(workflow.clone(), index)).copied()
     }
 }

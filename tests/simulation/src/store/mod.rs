@@ -5,10 +5,10 @@
 mod catalog;
 mod claim;
 mod guards;
-mod memory;
 mod handle;
+mod memory;
 mod run;
 
 pub use guards::Guards;
-pub use memory::Memory;
 pub use handle::MemoryStore;
+pub use memory::Memory;

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use millrace_domain::{ClaimToken, PartitionId, RunId, SessionId, StepIndex, TaskId, Timestamp};
-use millrace_store::{
-    LogChunk, NewRun, RunDelta, RunQuery, RunSummary, StoredRun, TaskRecord, Timer,
-};
+use millrace_store::{LogChunk, NewRun, RunDelta, RunQuery, RunSummary, StoredRun, TaskRecord, Timer};
 
 use super::memory::Memory;
 
