@@ -2,12 +2,12 @@
 //! since a partition is a unit of ownership, not of batching: the more there is to do, the more of it shares
 //! one commit.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use millrace_domain::run::Event;
-use millrace_domain::{PartitionId, PoolName, Priority, Seq, Timestamp};
+use millrace_domain::{PartitionId, Seq, Timestamp};
 use millrace_store::Timer;
 use tokio::sync::mpsc;
 use tokio::time::Instant;

@@ -1,17 +1,17 @@
 //! A batch: everything that happened since the last one, one commit a partition, then the consequences.
 
-use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use millrace_domain::message::Reply;
 use millrace_domain::run::{Event, Run, StepState, advance};
-use millrace_domain::{PartitionId, PoolName, Priority, RunId, StepIndex, Timestamp};
-use millrace_store::Timer;
+use millrace_domain::{PartitionId, RunId, StepIndex, Timestamp};
+use millrace_store::{Lane, Timer};
 
 use super::actor::{Actor, Drafts, STORE_PAUSE};
 use super::draft::{Done, Draft};
 use super::mailbox::{Input, What, Work, refusal};
 use super::submit::Created;
+use super::watch::Passed;
 use super::{schedules, submit};
 use crate::failpoint;
 

@@ -2,6 +2,8 @@
 
 use millrace_domain::{ClaimToken, SessionId, TaskId, Timestamp};
 
+use super::run::Lane;
+
 /// "This attempt is mine."
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {

@@ -1,7 +1,7 @@
 //! What is stored of a run, and how it changes. Heads, definitions and step records are the producer's words:
 //! the store keeps them as they are.
 
-use millrace_domain::{RunId, StepIndex, Timestamp, WorkflowName};
+use millrace_domain::{PoolName, Priority, RunId, StepIndex, Timestamp, WorkflowName};
 
 use crate::{TaskRecord, Timer};
 

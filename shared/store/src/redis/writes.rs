@@ -40,7 +40,7 @@ struct RunWrites<'a> {
     create: Option<&'a NewRun>,
     fields: Vec<Word<'a>>,
     retired: Vec<(StepIndex, u32)>,
-    dispatched: Vec<Dispatched>,
+    dispatched: Vec<&'a Dispatched>,
     expires_at: Option<i64>,
 }
 
@@ -251,7 +251,7 @@ impl<'a> RunWrites<'a> {
         for new in &delta.dispatched {
             self.dispatched.retain(|old| old.step != new.step);
             self.retired.retain(|gone| *gone != (new.step, new.attempt));
-            self.dispatched.push(*new);
+            self.dispatched.push(new);
         }
         if let Some(expires_at) = delta.expires_at {
             self.expires_at = Some(expires_at.as_millis());

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use millrace_domain::{
-    ClaimToken, Epoch, PartitionId, ProducerId, RunId, Seq, SessionId, StepIndex, TaskId, Timestamp,
-    WorkflowName,
+    ClaimToken, Epoch, PartitionId, Priority, ProducerId, RunId, Seq, SessionId, StepIndex, TaskId,
+    Timestamp, WorkflowName,
 };
 use millrace_store::redis::{Options, RedisStore};
 use millrace_store::sqlite::SqliteStore;
 use millrace_store::{
-    Acquired, Claim, ClaimVerdict, Commit, Dispatched, Finish, FinishVerdict, NewRun, RunDelta, Store,
+    Acquired, Claim, ClaimVerdict, Commit, Dispatched, Finish, FinishVerdict, Lane, NewRun, RunDelta, Store,
     StoredRun, TaskRecord, Verdict,
 };
 use uuid::Uuid;
