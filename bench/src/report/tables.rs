@@ -79,7 +79,9 @@ impl Report {
             let cells: Vec<String> = columns.iter().map(|column| self.beside(figure, column)).collect();
             let best = self.best_celery(figure).unwrap_or_default();
             let cells = cells.join(" | ");
-            let _ = writeln!(text, "| {} | {} | {ours} | {cells} | {best} |", figure.name, figure.unit);
+            // Peers have transports of their own.
+            let name = figure.name.replace(" over AMQP", "");
+            let _ = writeln!(text, "| {name} | {} | {ours} | {cells} | {best} |", figure.unit);
         }
         text
     }
