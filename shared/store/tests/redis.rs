@@ -505,7 +505,13 @@ fn creation(run: RunId, workflow: &str, keyed: bool) -> RunDelta {
     delta.create =
         Some(NewRun { created_at: at, workflow: name(workflow), keyed, definition: "definition".to_owned() });
     delta.head = Some("head".to_owned());
-    delta.dispatched.push(Dispatched { step: StepIndex(0), attempt: 1, at, look_at: at, lane: lane() });
+    delta.dispatched.push(Dispatched {
+        step: StepIndex(0),
+        attempt: 1,
+        at,
+        look_at: at,
+        lane: millrace_store::Lane::default(),
+    });
     delta
 }
 

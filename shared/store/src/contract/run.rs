@@ -60,7 +60,7 @@ pub struct NewRun {
 }
 
 /// Where a dispatched attempt waits.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Lane {
     /// The pool whose queue it is in.
     pub pool: PoolName,
