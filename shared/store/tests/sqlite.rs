@@ -65,7 +65,7 @@ fn creating(epoch: Epoch, seq: u64) -> (Commit, TaskId) {
         attempt: 1,
         at: at(2),
         look_at: at(3),
-        lane: lane(),
+        lane: millrace_store::Lane::default(),
     });
     delta.timers.push((at(4), Timer::RunTimeout(run)));
     let commit = Commit {
