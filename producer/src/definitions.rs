@@ -91,23 +91,33 @@ impl Definitions {
         }
     }
 
-    /// The current version of a stored workflow, with its head.
+    /// The current versions of stored workflows, with their heads. Those that are not there, were deleted, or
+    /// cannot be read any more are left out.
+    ///
+    /// # Errors
+    /// When the store does not answer.
     pub(crate) async fn current(
         &self,
         store: &dyn Store,
         partitions: u16,
-        workflow: &WorkflowName,
-    ) -> Result<(WorkflowHead, Arc<Workflow>), DefinitionError> {
-        let home = PartitionId::home_of(workflow, partitions);
-        let stored = store.load_workflow(home, workflow, None).await?;
-        let stored = stored.ok_or_else(|| DefinitionError::Unknown(workflow.clone()))?;
-        let head: WorkflowHead = serde_json::from_str(&stored.head)
-            .map_err(|e| DefinitionError::Unreadable(workflow.clone(), e.to_string()))?;
-        if head.deleted {
-            return Err(DefinitionError::Unknown(workflow.clone()));
-        }
-        let parsed = self.parse(workflow, stored.version, &stored.source)?;
-        Ok((head, parsed))
+        workflows: impl IntoIterator<Item = WorkflowName>,
+    ) -> Result<HashMap<WorkflowName, (WorkflowHead, Arc<Workflow>)>, StoreError> {
+        let homes = workflows.into_iter().map(|name| (PartitionId::home_of(&name, partitions), name));
+        let wanted: Vec<_> = homes.collect();
+        let stored = store.load_workflows(&wanted).await?;
+        let read = wanted.into_iter().zip(stored).filter_map(|((_, name), stored)| {
+            let stored = stored?;
+            let head = serde_json::from_str::<WorkflowHead>(&stored.head).map_err(|e| e.to_string());
+            let parsed = self.parse(&name, stored.version, &stored.source).map_err(|e| e.to_string());
+            match (head, parsed) {
+                (Ok(head), Ok(parsed)) => (!head.deleted).then_some((name, (head, parsed))),
+                (Err(error), _) | (_, Err(error)) => {
+                    tracing::error!(workflow = %name, error, "the stored workflow cannot be read");
+                    None
+                }
+            }
+        });
+        Ok(read.collect())
     }
 
     /// Parses a version, unless that was done before.

@@ -195,11 +195,8 @@ pub(super) async fn stop(State(api): State<Api>, Path(id): Path<String>) -> ApiR
 async fn stored(api: &Api, id: &str) -> ApiResult<WorkflowName> {
     let name: WorkflowName = id.parse().map_err(|_| ApiError::not_found(format!("task {id:?}")))?;
     let context = &api.context;
-    match context.definitions.current(&*context.store, context.partitions, &name).await {
-        Ok(_) => Ok(name),
-        Err(crate::definitions::DefinitionError::Store(error)) => Err(error.into()),
-        Err(_) => Err(ApiError::not_found(format!("task {id:?}"))),
-    }
+    let found = context.definitions.current(&*context.store, context.partitions, [name.clone()]).await?;
+    if found.contains_key(&name) { Ok(name) } else { Err(ApiError::not_found(format!("task {id:?}"))) }
 }
 
 /// The newest runs of a workflow.

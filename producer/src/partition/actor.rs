@@ -20,8 +20,9 @@ use super::owned::Owned;
 use super::refused::Fire;
 use super::runs::Runs;
 use super::timers::{Timers, WINDOW};
+use super::watch;
 use super::watch::Passed;
-use super::{schedules, watch};
+use super::workflows::Workflows;
 use crate::context::Context;
 use crate::failpoint;
 
@@ -44,7 +45,7 @@ pub(crate) struct Actor {
     pub(super) owned: BTreeMap<PartitionId, Owned>,
     pub(super) runs: Runs,
     pub(super) timers: Timers,
-    pub(super) workflows: schedules::Workflows,
+    pub(super) workflows: Workflows,
     pub(super) outbox: Outbox,
     pub(super) watch: watch::Watch,
     /// Where the next run goes that may go anywhere.
@@ -74,7 +75,7 @@ impl Actor {
             owned: BTreeMap::new(),
             runs: Runs::default(),
             timers: Timers::default(),
-            workflows: schedules::Workflows::default(),
+            workflows: Workflows::default(),
             turn: 0,
             order: Vec::new(),
             claimed: Passed::new(),
@@ -139,6 +140,7 @@ impl Actor {
         self.batch(work).await;
         self.fire_due().await;
         self.runs.age();
+        self.workflows.age();
     }
 
     /// Partitions come and go.

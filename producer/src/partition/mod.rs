@@ -1,6 +1,6 @@
 //! The loop over all partitions of this producer.
 //!
-//! [`mailbox`] is what can arrive; [`actor`] drains it. Each [`batch`] loads what it needs ([`load`], [`runs`]),
+//! [`mailbox`] is what can arrive; [`actor`] drains it. Each [`batch`] loads what it needs ([`load`], [`runs`], [`workflows`]),
 //! advances runs and drafts one commit a touched partition ([`draft`]); [`settle`] commits ([`commit`]) and only
 //! then publishes ([`outbox`], short tasks in [`bundles`]), acks and answers. [`submit`] makes runs, [`timers`] and [`schedules`] are what
 //! happens by itself; [`watch`] finds what got lost on the way, [`findings`] is what is done about it.
@@ -22,3 +22,4 @@ mod settle;
 mod submit;
 mod timers;
 mod watch;
+mod workflows;

@@ -1,11 +1,10 @@
 //! Stored workflows whose home is here, and their schedules. The owner of the home partition is their one
 //! writer: a fire creates its run and sets the next timer in the same commit, so each instant fires once.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use millrace_domain::definition::{self, Params, Workflow};
+use millrace_domain::definition::{Params, Workflow};
 use millrace_domain::message::Reply;
 use millrace_domain::run::{Head, Source, Spec, Trigger};
 use millrace_domain::{PartitionId, RunId, Timestamp, WorkflowName};
@@ -16,64 +15,11 @@ use super::batch::unknown_workflow;
 use super::mailbox::{Apply, refusal};
 use super::refused;
 use super::submit::{self, Wanted};
-use crate::context::Context;
+use super::workflows::Entry;
 use crate::definitions::WorkflowHead;
 
 /// A fire that is later than this was missed (`catchup: none`); one that is less late still fires.
 const LATEST: Duration = Duration::from_secs(60);
-
-/// Workflows at home here, as last committed.
-#[derive(Default)]
-pub(crate) struct Workflows(HashMap<WorkflowName, Option<Entry>>);
-
-struct Entry {
-    head: WorkflowHead,
-    source: String,
-    workflow: Arc<Workflow>,
-}
-
-impl Workflows {
-    /// Makes sure that a workflow is here if it exists. `None` when the store does not answer.
-    pub(super) async fn load(
-        &mut self,
-        context: &Context,
-        home: PartitionId,
-        name: &WorkflowName,
-    ) -> Option<()> {
-        if self.0.contains_key(name) {
-            return Some(());
-        }
-        let stored = match context.store.load_workflow(home, name, None).await {
-            Ok(stored) => stored,
-            Err(error) => {
-                tracing::warn!(%error, workflow = %name, "the workflow cannot be loaded");
-                return None;
-            }
-        };
-        let entry = stored.and_then(|stored| {
-            let head = serde_json::from_str(&stored.head).ok()?;
-            let workflow = definition::parse(&stored.source, "stored definition").ok()?.pop()?.workflow;
-            Some(Entry { head, source: stored.source, workflow: Arc::new(workflow) })
-        });
-        self.0.insert(name.clone(), entry);
-        Some(())
-    }
-
-    /// What is here of a workflow was not committed: the store knows what holds.
-    pub(super) fn read_again(&mut self, name: &WorkflowName) {
-        self.0.remove(name);
-    }
-
-    /// A partition is not ours any more.
-    pub(super) fn forget(&mut self, partition: PartitionId, partitions: u16) {
-        self.0.retain(|name, _| PartitionId::home_of(name, partitions) != partition);
-    }
-
-    /// A workflow that exists and was not deleted.
-    fn get(&mut self, name: &WorkflowName) -> Option<&mut Entry> {
-        self.0.get_mut(name)?.as_mut().filter(|entry| !entry.head.deleted)
-    }
-}
 
 /// Stores a definition as a new version, and sets the timers of its schedules.
 pub(super) fn apply(
@@ -96,7 +42,7 @@ pub(super) fn apply(
             other => other,
         };
     }
-    let before = actor.workflows.0.get(&name).and_then(Option::as_ref);
+    let before = actor.workflows.any(&name);
     if let Some(entry) = before
         && !entry.head.deleted
         && entry.source == source
@@ -134,7 +80,7 @@ pub(super) fn apply(
         source: source.clone(),
         head: text(&head),
     });
-    actor.workflows.0.insert(name.clone(), Some(Entry { head, source, workflow }));
+    actor.workflows.put(&name, Entry { head, source, workflow });
     Reply::Workflow { workflow: name, version, unchanged: false }
 }
 

@@ -1,6 +1,6 @@
 //! From a submission to a run.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -17,46 +17,38 @@ use super::actor::{Actor, Drafts};
 use super::batch::unknown_workflow;
 use super::mailbox::{Submit, What, Work, refusal};
 use super::refused;
-use crate::definitions::{DefinitionError, WorkflowHead};
+use crate::definitions::WorkflowHead;
 
 /// Stored workflows that a batch needs: what they are now.
 #[derive(Default)]
 pub(crate) struct Loaded {
-    current: HashMap<WorkflowName, Result<(WorkflowHead, Arc<Workflow>), String>>,
+    current: HashMap<WorkflowName, (WorkflowHead, Arc<Workflow>)>,
 }
 
-/// Loads the workflows that a batch needs. `None` when the store does not answer.
+/// Loads the workflows that a batch needs, in one trip for those that runs are wanted of, and in one for those that
+/// are to change or to fire. `None` when the store does not answer.
 pub(super) async fn load(actor: &mut Actor, placed: &[(PartitionId, Work)]) -> Option<Loaded> {
-    let mut loaded = Loaded::default();
+    let (mut started, mut at_home) = (BTreeSet::new(), Vec::new());
     for (partition, work) in placed {
         match &work.what {
-            What::Submit(wanted) => {
-                let Some(name) = &wanted.submission.workflow else { continue };
-                if loaded.current.contains_key(name) {
-                    continue;
-                }
-                let context = &actor.context;
-                let found = match context.definitions.current(&*context.store, context.partitions, name).await
-                {
-                    Ok(found) => Ok(found),
-                    Err(DefinitionError::Store(error)) => {
-                        tracing::warn!(%error, workflow = %name, "the workflow cannot be loaded");
-                        return None;
-                    }
-                    Err(error) => Err(error.to_string()),
-                };
-                loaded.current.insert(name.clone(), found);
-            }
-            What::Apply(apply) => {
-                actor.workflows.load(&actor.context, *partition, &apply.workflow.name).await?;
-            }
+            What::Submit(wanted) => started.extend(wanted.submission.workflow.clone()),
+            What::Apply(apply) => at_home.push((*partition, apply.workflow.name.clone())),
             What::Pause(name, _) | What::Delete(name) | What::Fire(name, ..) => {
-                actor.workflows.load(&actor.context, *partition, name).await?;
+                at_home.push((*partition, name.clone()));
             }
             _ => {}
         }
     }
-    Some(loaded)
+    let context = &actor.context;
+    let current = context.definitions.current(&*context.store, context.partitions, started).await;
+    let loaded = actor.workflows.load(context, at_home).await;
+    match (current, loaded) {
+        (Ok(current), Ok(())) => Some(Loaded { current }),
+        (Err(error), _) | (_, Err(error)) => {
+            tracing::warn!(%error, "workflows cannot be loaded");
+            None
+        }
+    }
 }
 
 /// A run that is to be created, whatever asked for it.
@@ -139,7 +131,7 @@ fn plan(submission: &Submission, loaded: &Loaded, now: Timestamp) -> Result<Plan
     let start_at = submission.start_at(now).map_err(|e| refusal(e.code, e.message))?;
     let scheduled_at = start_at.unwrap_or(now);
     if let Some(name) = &submission.workflow {
-        let Some(Ok((head, workflow))) = loaded.current.get(name) else { return Err(unknown_workflow(name)) };
+        let Some((head, workflow)) = loaded.current.get(name) else { return Err(unknown_workflow(name)) };
         return Ok(Plan {
             params: checked_params(workflow, &submission.params, scheduled_at)?,
             workflow: Arc::clone(workflow),

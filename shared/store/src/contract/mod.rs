@@ -180,6 +180,19 @@ pub trait Store: Send + Sync + 'static {
         version: Option<u32>,
     ) -> Result<Option<StoredWorkflow>, StoreError>;
 
+    /// Workflows by their homes and names, with the sources of their current versions: `None` for those that are not
+    /// there.
+    async fn load_workflows(
+        &self,
+        workflows: &[(PartitionId, WorkflowName)],
+    ) -> Result<Vec<Option<StoredWorkflow>>, StoreError> {
+        let mut stored = Vec::with_capacity(workflows.len());
+        for (home, workflow) in workflows {
+            stored.push(self.load_workflow(*home, workflow, None).await?);
+        }
+        Ok(stored)
+    }
+
     /// The heads of all workflows whose home is `home`.
     async fn list_workflows(&self, home: PartitionId) -> Result<Vec<(WorkflowName, String)>, StoreError>;
 

@@ -1,7 +1,7 @@
 //! Reading definitions; they are written by commits.
 
 use millrace_domain::{PartitionId, WorkflowName};
-use redis::cmd;
+use redis::{Cmd, Value, cmd};
 
 use super::connection::Connection;
 use super::keys::Keys;
@@ -30,9 +30,50 @@ pub(super) async fn load(
             }
         }
     };
+    read(version, connection.ask(of_version(&key, version)).await?)
+}
+
+/// Current versions: one round trip for their numbers, one for all the rest.
+pub(super) async fn load_all(
+    connection: &Connection,
+    keys: &Keys,
+    workflows: &[(PartitionId, WorkflowName)],
+) -> Result<Vec<Option<StoredWorkflow>>, StoreError> {
+    let mut found = Vec::with_capacity(workflows.len());
+    for workflows in workflows.chunks(BATCH) {
+        let keys: Vec<String> = workflows.iter().map(|(home, name)| keys.workflow(*home, name)).collect();
+        let current = keys.iter().map(|key| {
+            let mut command = cmd("HGET");
+            command.arg(key).arg("current");
+            command
+        });
+        let mut versions = Vec::with_capacity(keys.len());
+        for answer in connection.ask_all(current.collect()).await? {
+            let current = maybe_text(answer)?;
+            versions.push(current.map(|text| parsed(&text, "the number of a version")).transpose()?);
+        }
+        let calls =
+            keys.iter().zip(&versions).filter_map(|(key, version)| Some(of_version(key, (*version)?)));
+        let mut answers = connection.ask_all(calls.collect()).await?.into_iter();
+        for version in versions {
+            let Some(version) = version else {
+                found.push(None);
+                continue;
+            };
+            found.push(read(version, answers.next().unwrap_or(Value::Nil))?);
+        }
+    }
+    Ok(found)
+}
+
+fn of_version(key: &str, version: u32) -> Cmd {
     let mut command = cmd("HMGET");
-    command.arg(&key).arg("head").arg(format!("v{version}"));
-    let mut fields = array(connection.ask(command).await?)?.into_iter().map(maybe_text);
+    command.arg(key).arg("head").arg(format!("v{version}"));
+    command
+}
+
+fn read(version: u32, answer: Value) -> Result<Option<StoredWorkflow>, StoreError> {
+    let mut fields = array(answer)?.into_iter().map(maybe_text);
     let mut next = || fields.next().transpose().map(Option::flatten);
     Ok(match (next()?, next()?) {
         (Some(head), Some(source)) => Some(StoredWorkflow { head, version, source }),

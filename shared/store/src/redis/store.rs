@@ -197,6 +197,13 @@ impl Store for RedisStore {
         catalog::load(&self.connection, &self.keys, home, workflow, version).await
     }
 
+    async fn load_workflows(
+        &self,
+        workflows: &[(PartitionId, WorkflowName)],
+    ) -> Result<Vec<Option<StoredWorkflow>>, StoreError> {
+        catalog::load_all(&self.connection, &self.keys, workflows).await
+    }
+
     async fn list_workflows(&self, home: PartitionId) -> Result<Vec<(WorkflowName, String)>, StoreError> {
         catalog::list(&self.connection, &self.keys, home).await
     }

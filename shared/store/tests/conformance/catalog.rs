@@ -7,6 +7,7 @@ use crate::fixture::*;
 
 on_every_store!(
     a_workflow_is_loaded_by_version_and_the_current_one_by_none,
+    many_workflows_are_loaded_in_one_call_in_their_order,
     a_version_never_changes,
     a_head_is_replaced_alone,
     a_workflow_off_the_list_stays_readable,
@@ -53,6 +54,22 @@ async fn a_workflow_is_loaded_by_version_and_the_current_one_by_none(store: Give
     assert_eq!(load(&store, "daily", Some(3)).await, None);
     let both = [("daily".into(), "h2".into()), ("other".into(), "o1".into())];
     assert_eq!(listed(&store, HOME).await, both);
+}
+
+async fn many_workflows_are_loaded_in_one_call_in_their_order(store: Given) {
+    let elsewhere = PartitionId(7);
+    let (mut owner, mut other) = (Owner::of(&store, HOME.0).await, Owner::of(&store, elsewhere.0).await);
+    change(
+        &mut owner,
+        vec![put("daily", 1, "one", "h1"), put("daily", 2, "two", "h2"), put("a", 1, "x", "y")],
+    )
+    .await;
+    change(&mut other, vec![put("weekly", 1, "w", "w1")]).await;
+    let wanted = [(elsewhere, "weekly"), (HOME, "none"), (HOME, "daily"), (HOME, "weekly"), (HOME, "a")];
+    let wanted = wanted.map(|(home, name)| (home, workflow(name)));
+    let expected = [stored("w1", 1, "w"), None, stored("h2", 2, "two"), None, stored("y", 1, "x")];
+    assert_eq!(store.load_workflows(&wanted).await.unwrap(), expected);
+    assert_eq!(store.load_workflows(&[]).await.unwrap(), []);
 }
 
 async fn a_version_never_changes(store: Given) {

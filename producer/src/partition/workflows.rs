@@ -1,0 +1,111 @@
+//! Stored workflows whose home is here, in memory. Like runs, any of them can be dropped between batches and loaded
+//! again: two generations bound the memory, so that a million schedules cost no more of it than those that fire.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use millrace_domain::definition::{self, Workflow};
+use millrace_domain::{PartitionId, WorkflowName};
+use millrace_store::{StoreError, StoredWorkflow};
+
+use crate::context::Context;
+use crate::definitions::WorkflowHead;
+
+/// Workflows in one generation, at most.
+const GENERATION: usize = 10_000;
+
+/// Workflows loaded in one trip, at most.
+const LOAD: usize = 512;
+
+/// Workflows at home here, as last committed.
+#[derive(Default)]
+pub(crate) struct Workflows {
+    young: HashMap<WorkflowName, Option<Entry>>,
+    old: HashMap<WorkflowName, Option<Entry>>,
+}
+
+/// One of them.
+pub(super) struct Entry {
+    pub(super) head: WorkflowHead,
+    pub(super) source: String,
+    pub(super) workflow: Arc<Workflow>,
+}
+
+impl Entry {
+    fn read(stored: StoredWorkflow) -> Option<Self> {
+        let head = serde_json::from_str(&stored.head).ok()?;
+        let workflow = definition::parse(&stored.source, "stored definition").ok()?.pop()?.workflow;
+        Some(Self { head, source: stored.source, workflow: Arc::new(workflow) })
+    }
+}
+
+impl Workflows {
+    /// Makes sure that those of `wanted` are here that exist.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub(super) async fn load(
+        &mut self,
+        context: &Context,
+        mut wanted: Vec<(PartitionId, WorkflowName)>,
+    ) -> Result<(), StoreError> {
+        wanted.retain(|(_, name)| !self.renew(name));
+        wanted.sort_unstable();
+        wanted.dedup();
+        for wanted in wanted.chunks(LOAD) {
+            let stored = context.store.load_workflows(wanted).await?;
+            for ((_, name), stored) in wanted.iter().zip(stored) {
+                self.young.insert(name.clone(), stored.and_then(Entry::read));
+            }
+        }
+        Ok(())
+    }
+
+    /// Is it here? Then it stays for longer.
+    fn renew(&mut self, name: &WorkflowName) -> bool {
+        if let Some((name, entry)) = self.old.remove_entry(name) {
+            self.young.entry(name).or_insert(entry);
+            return true;
+        }
+        self.young.contains_key(name)
+    }
+
+    /// Puts one here.
+    pub(super) fn put(&mut self, name: &WorkflowName, entry: Entry) {
+        self.old.remove(name);
+        self.young.insert(name.clone(), Some(entry));
+    }
+
+    /// One that was loaded, also when it was deleted.
+    pub(super) fn any(&self, name: &WorkflowName) -> Option<&Entry> {
+        self.young.get(name).or_else(|| self.old.get(name))?.as_ref()
+    }
+
+    /// One that was loaded and not deleted.
+    pub(super) fn get(&mut self, name: &WorkflowName) -> Option<&mut Entry> {
+        self.young
+            .get_mut(name)
+            .or_else(|| self.old.get_mut(name))?
+            .as_mut()
+            .filter(|entry| !entry.head.deleted)
+    }
+
+    /// What is here of a workflow was not committed: the store knows what holds.
+    pub(super) fn read_again(&mut self, name: &WorkflowName) {
+        self.young.remove(name);
+        self.old.remove(name);
+    }
+
+    /// A partition is not ours any more.
+    pub(super) fn forget(&mut self, partition: PartitionId, partitions: u16) {
+        self.young.retain(|name, _| PartitionId::home_of(name, partitions) != partition);
+        self.old.retain(|name, _| PartitionId::home_of(name, partitions) != partition);
+    }
+
+    /// Drops what was not used while the young generation filled up. To be called between batches.
+    pub(super) fn age(&mut self) {
+        if self.young.len() >= GENERATION {
+            self.old = std::mem::take(&mut self.young);
+        }
+    }
+}
