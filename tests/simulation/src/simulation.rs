@@ -115,7 +115,7 @@ fn run_once(seed: u64, guards: Guards, in_words: bool) -> Result<Report, Box<Fai
 async fn live(seed: u64, guards: Guards, in_words: bool) -> (Shared, Result<u64, Violation>) {
     let mut dice = Dice::new(seed);
     let faults = Faults::drawn(&mut dice);
-    let window = dice.millis(2_000, 25_000);
+    let window = dice.millis(2_000, 45_000);
     let workload = Workload::drawn(&mut dice, window.as_millis() as u64);
     let world = Shared::new(dice.fork(), faults, guards, Auditor::awake(), in_words);
     let began = Instant::now();

@@ -1,7 +1,5 @@
 //! Ten thousand seeds, or as many as `MILLRACE_SIM_SEEDS` says; one, in words, when `MILLRACE_SIM_SEED` names it.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
