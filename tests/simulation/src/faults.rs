@@ -69,7 +69,7 @@ impl Faults {
             doomed: if some(500, 1) == 1 { 700 } else { 0 },
             doomed_within: 20 + some(700, 200),
             skew_ms: some(400, 600_000),
-            blows: some(700, 5),
+            blows: some(800, 9),
         }
     }
 

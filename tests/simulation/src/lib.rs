@@ -28,7 +28,7 @@ mod words;
 mod workload;
 mod world;
 
-pub use auditor::Violation;
+pub use auditor::{Seen, Violation};
 pub use broker::MemoryBroker;
 pub use simulation::{Failure, Report, run, run_in_words};
 pub use store::{Guards, Memory, MemoryStore};

@@ -9,7 +9,7 @@ use tokio::runtime::Builder;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::auditor::{Auditor, Violation};
+use crate::auditor::{Auditor, Seen, Violation};
 use crate::client::Client;
 use crate::dice::Dice;
 use crate::faults::Faults;
@@ -37,10 +37,8 @@ pub struct Report {
     pub events: u64,
     /// A hash of all of it: the same seed gives the same.
     pub hash: u64,
-    /// How many runs came to their end.
-    pub runs: usize,
-    /// How many attempts were started.
-    pub started: usize,
+    /// What of.
+    pub seen: Seen,
     /// How long it took, in simulated milliseconds.
     pub millis: u64,
 }
@@ -104,8 +102,7 @@ fn run_once(seed: u64, guards: Guards, in_words: bool) -> Result<Report, Box<Fai
     match outcome {
         Ok(millis) => {
             let (events, hash) = world.trace.digest();
-            let (runs, started) = (world.auditor.runs.len(), world.auditor.started_tasks());
-            Ok(Report { events, hash, runs, started, millis })
+            Ok(Report { events, hash, seen: world.auditor.all_seen(), millis })
         }
         Err(violation) => Err(fail(violation, world.trace.words())),
     }
@@ -115,7 +112,7 @@ fn run_once(seed: u64, guards: Guards, in_words: bool) -> Result<Report, Box<Fai
 async fn live(seed: u64, guards: Guards, in_words: bool) -> (Shared, Result<u64, Violation>) {
     let mut dice = Dice::new(seed);
     let faults = Faults::drawn(&mut dice);
-    let window = dice.millis(2_000, 25_000);
+    let window = dice.millis(2_000, 45_000);
     let workload = Workload::drawn(&mut dice, window.as_millis() as u64);
     let world = Shared::new(dice.fork(), faults, guards, Auditor::awake(), in_words);
     let began = Instant::now();

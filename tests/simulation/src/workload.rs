@@ -83,7 +83,7 @@ pub(crate) struct Workload {
 impl Workload {
     /// The workload of a seed: most are small, so that there can be many.
     pub(crate) fn drawn(dice: &mut Dice, window_ms: u64) -> Self {
-        let count = if dice.chance(100) { dice.range(5, 12) } else { dice.range(1, 4) };
+        let count = if dice.chance(100) { dice.range(8, 24) } else { dice.range(1, 7) };
         let mut definitions = DEFINITIONS[..BY_HAND as usize].to_vec();
         if dice.chance(250) {
             definitions.extend(dice.pick(&[&DEFINITIONS[3..4], &DEFINITIONS[4..], &DEFINITIONS[3..]]).iter());

@@ -24,6 +24,8 @@ pub(crate) const PREFIX: &str = "simulated";
 /// All that is.
 pub(crate) struct World {
     began: Instant,
+    /// What the store's clock showed then.
+    begin: Timestamp,
     pub(crate) memory: Memory,
     pub(crate) exchange: Exchange,
     pub(crate) auditor: Auditor,
@@ -41,9 +43,12 @@ pub(crate) struct World {
 pub struct Shared(Arc<Mutex<World>>);
 
 impl Shared {
-    /// A world in which nothing goes wrong and nobody watches, with guards as given. Needs a Tokio runtime.
+    /// A world in which nothing goes wrong and nobody watches, with guards as given and the clock of this machine.
+    /// Needs a Tokio runtime.
     pub fn calm(guards: Guards) -> Self {
-        Self::new(Dice::new(0), Faults::default(), guards, Auditor::asleep(), false)
+        let world = Self::new(Dice::new(0), Faults::default(), guards, Auditor::asleep(), false);
+        world.lock().begin = Timestamp::from_millis(millrace_runtime::clock::wall_millis());
+        world
     }
 
     pub(crate) fn new(
@@ -56,6 +61,7 @@ impl Shared {
         let now = Instant::now();
         Self(Arc::new(Mutex::new(World {
             began: now,
+            begin: Timestamp::from_millis(BEGIN_MS),
             memory: Memory::new(guards),
             exchange: Exchange::new(dice.fork(), faults.reordered),
             auditor,
@@ -76,7 +82,7 @@ impl Shared {
 impl World {
     /// The time.
     pub(crate) fn now(&self) -> Timestamp {
-        Timestamp::from_millis(BEGIN_MS) + self.began.elapsed()
+        self.begin + self.began.elapsed()
     }
 
     /// Something happened.

@@ -8,32 +8,13 @@ use millrace_domain::{
     ClaimToken, Epoch, PartitionId, Priority, ProducerId, RunId, Seq, SessionId, StepIndex, TaskId,
     Timestamp, WorkflowName,
 };
-use millrace_store::redis::{Options, RedisStore};
-use millrace_store::sqlite::SqliteStore;
 use millrace_store::{
     Acquired, Claim, ClaimVerdict, Commit, Dispatched, Finish, FinishVerdict, Lane, NewRun, RunDelta, Store,
     StoredRun, TaskRecord, Verdict,
 };
 use uuid::Uuid;
 
-/// Runs each of the named tests on every implementation.
-macro_rules! on_every_store {
-    ($($name:ident),* $(,)?) => {
-        mod sqlite {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $name() {
-                super::$name($crate::fixture::sqlite()).await;
-            })*
-        }
-        mod redis {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $name() {
-                super::$name($crate::fixture::redis().await).await;
-            })*
-        }
-    };
-}
-pub(crate) use on_every_store;
+pub(crate) use crate::stores::on_every_store;
 
 /// What a test is given.
 pub(crate) type Given = Arc<dyn Store>;
@@ -43,21 +24,6 @@ const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Owners in tests that are not about lapsing hold for this long.
 pub(crate) const LONG_MS: u64 = 600_000;
-
-pub(crate) fn sqlite() -> Given {
-    Arc::new(SqliteStore::memory().unwrap())
-}
-
-pub(crate) async fn redis() -> Given {
-    let options = Options {
-        prefix: format!("test-{}", Uuid::new_v4().simple()),
-        ..Options::new(&millrace_servers::shared().redis_url)
-    };
-    let store = RedisStore::connect(options).await.unwrap();
-    let reachable = store.ready().wait_for(|ready| *ready).await.is_ok();
-    assert!(reachable, "the store gave up");
-    Arc::new(store)
-}
 
 /// Asks again until the answer satisfies `enough`, and fails at the deadline.
 pub(crate) async fn eventually<T, F>(mut ask: impl FnMut() -> F, enough: impl Fn(&T) -> bool) -> T

@@ -16,5 +16,6 @@ mod ownership;
 mod revoke;
 mod run;
 mod session;
+mod stores;
 mod timer;
 mod watch;

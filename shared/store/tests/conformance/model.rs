@@ -271,7 +271,7 @@ impl History {
     }
 }
 
-fn histories_agree<F: Future<Output = Given>>(cases: u32, store: impl Fn() -> F) {
+pub(crate) fn histories_agree<F: Future<Output = Given>>(cases: u32, store: impl Fn() -> F) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
     let outcome = runner.run(&vec(event(), 1..60), |events| {
@@ -285,19 +285,5 @@ fn histories_agree<F: Future<Output = Given>>(cases: u32, store: impl Fn() -> F)
     });
     if let Err(error) = outcome {
         panic!("{error}");
-    }
-}
-
-mod sqlite {
-    #[test]
-    fn random_histories_agree_with_the_model() {
-        super::histories_agree(200, || async { crate::fixture::sqlite() });
-    }
-}
-
-mod redis {
-    #[test]
-    fn random_histories_agree_with_the_model() {
-        super::histories_agree(40, crate::fixture::redis);
     }
 }

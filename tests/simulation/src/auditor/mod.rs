@@ -21,6 +21,7 @@ mod sessions;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use millrace_domain::run::RunState;
 use millrace_domain::{Epoch, PartitionId, RunId, Seq, SessionId, TaskId};
 
 pub(crate) use runs::Book;
@@ -40,6 +41,50 @@ impl fmt::Display for Violation {
     }
 }
 
+/// How much of what a simulation is for came about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Seen {
+    /// Runs.
+    pub runs: u64,
+    /// Attempts that were started.
+    pub started: u64,
+    /// Attempts that were lost.
+    pub lost: u64,
+    /// Runs that were cancelled.
+    pub cancelled: u64,
+    /// Runs that took too long.
+    pub timed_out: u64,
+    /// Processes that died or left.
+    pub died: u64,
+    /// Partitions that changed hands.
+    pub takeovers: u64,
+    /// Instants at which a schedule fired or was missed.
+    pub fires: u64,
+}
+
+impl Seen {
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            runs: self.runs + other.runs,
+            started: self.started + other.started,
+            lost: self.lost + other.lost,
+            cancelled: self.cancelled + other.cancelled,
+            timed_out: self.timed_out + other.timed_out,
+            died: self.died + other.died,
+            takeovers: self.takeovers + other.takeovers,
+            fires: self.fires + other.fires,
+        }
+    }
+
+    /// Did each come about at least once?
+    pub fn is_complete(&self) -> bool {
+        let Self { runs, started, lost, cancelled, timed_out, died, takeovers, fires } = *self;
+        [runs, started, lost, cancelled, timed_out, died, takeovers, fires].iter().all(|count| *count > 0)
+    }
+}
+
 /// The books.
 #[derive(Default)]
 pub(crate) struct Auditor {
@@ -55,6 +100,8 @@ pub(crate) struct Auditor {
     revoked: BTreeSet<TaskId>,
     sessions: BTreeMap<SessionId, sessions::Seen>,
     dead: BTreeSet<u16>,
+    takeovers: u64,
+    fires: u64,
     /// Deliveries of an attempt that a process may ack.
     may_ack: BTreeMap<(u16, TaskId), u32>,
     heads: BTreeMap<(PartitionId, millrace_domain::WorkflowName), schedules::Fires>,
@@ -103,8 +150,18 @@ impl Auditor {
         open.map(|(run, book)| format!("run {run} has not ended: {book:?}"))
     }
 
-    /// How many tasks were started.
-    pub(crate) fn started_tasks(&self) -> usize {
-        self.starts.len()
+    /// How much there was to look at.
+    pub(crate) fn all_seen(&self) -> Seen {
+        let ended_as = |state| self.runs.values().filter(|book| book.ended_as(state)).count() as u64;
+        Seen {
+            runs: self.runs.len() as u64,
+            started: self.starts.len() as u64,
+            lost: self.runs.values().map(Book::lost).sum(),
+            cancelled: ended_as(RunState::Cancelled),
+            timed_out: ended_as(RunState::TimedOut),
+            died: self.dead.len() as u64,
+            takeovers: self.takeovers,
+            fires: self.fires,
+        }
     }
 }

@@ -42,6 +42,16 @@ impl Book {
         self.state.is_terminal()
     }
 
+    /// Has it ended like this?
+    pub(super) fn ended_as(&self, state: RunState) -> bool {
+        self.state == state
+    }
+
+    /// How many attempts were lost.
+    pub(super) fn lost(&self) -> u64 {
+        self.steps.iter().map(|step| u64::from(step.lost)).sum()
+    }
+
     /// Is this the attempt that is with the fleet?
     pub(super) fn is_current(&self, task: TaskId) -> bool {
         let step = self.steps.get(task.step.at());
@@ -53,6 +63,7 @@ impl Auditor {
     /// Somebody took a partition.
     pub(crate) fn acquired(&mut self, partition: PartitionId, epoch: Epoch) {
         let last = self.partitions.insert(partition, (epoch, Default::default()));
+        self.takeovers += u64::from(last.is_some());
         if last.is_some_and(|(last, _)| last >= epoch) {
             self.object(5, || {
                 format!("partition {partition} was taken under epoch {}, which is not new", epoch.0)

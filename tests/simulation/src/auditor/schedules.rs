@@ -66,6 +66,7 @@ impl Auditor {
         due: Timestamp,
         now: Timestamp,
     ) {
+        self.fires += 1;
         let run = RunId::of_fire(&workflow.name, index, due, home);
         let name = &workflow.name;
         let is_late = now.since(due) + TOLERANCE > LATEST;
