@@ -1,5 +1,6 @@
 //! A producer and workers, on a RabbitMQ and a Redis of their own.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::Failure;
@@ -46,18 +47,22 @@ pub(crate) struct Fleet {
     pub(crate) producer_start_ms: f64,
     pub(crate) worker_start_ms: f64,
     environment: Vec<(&'static str, String)>,
-    pub(crate) servers: Servers,
+    pub(crate) servers: Arc<Servers>,
 }
 
 impl Fleet {
     /// Starts all of it, and returns when it is ready.
     pub(crate) async fn start(sync: &'static str) -> Result<Self, Failure> {
-        let servers = Servers::start(sync).await?;
+        Self::on(Arc::new(Servers::start(sync).await?), PREFIX).await
+    }
+
+    /// Starts the processes on servers that are there, and returns when they are ready.
+    pub(crate) async fn on(servers: Arc<Servers>, prefix: &str) -> Result<Self, Failure> {
         let port = millrace_servers::free_port();
         let environment = vec![
             ("MILLRACE_AMQP_URL", servers.rabbitmq.url()),
             ("MILLRACE_REDIS_URL", servers.redis.url()),
-            ("MILLRACE_PREFIX", PREFIX.to_owned()),
+            ("MILLRACE_PREFIX", prefix.to_owned()),
             ("MILLRACE_LISTEN", format!("127.0.0.1:{port}")),
         ];
         let api = Api::new(port)?;
@@ -86,6 +91,12 @@ impl Fleet {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         Ok(())
+    }
+
+    /// Ends all processes, and lets go of the servers.
+    pub(crate) async fn stop(mut self) -> Result<(), Failure> {
+        self.stop_workers().await?;
+        self.producer.stop().await
     }
 
     /// Ends all workers.

@@ -1,21 +1,26 @@
 //! W5: memory and start-up time of processes that nothing has asked anything yet, and memory after the load.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::Failure;
 use crate::embedded::Embedded;
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, Servers};
 use crate::report::{EMBEDDED, Report};
 
 /// After the start, before an idle process is looked at.
 const SETTLE: Duration = Duration::from_secs(2);
 
-/// Of processes that were just started.
+/// Before the names of queues and keys of processes that do nothing.
+const PREFIX: &str = "idle";
+
+/// Of processes that are started for this alone. From the second time on their queues and keys are there already.
 pub(crate) async fn idle(
-    fleet: &Fleet,
-    embedded: Option<&Embedded>,
+    servers: &Arc<Servers>,
     sync: &'static str,
     report: &mut Report,
-) {
+) -> Result<(), Failure> {
+    let fleet = Fleet::on(Arc::clone(servers), PREFIX).await?;
     tokio::time::sleep(SETTLE).await;
     report.note("w5.producer_start", sync, fleet.producer_start_ms);
     report.note("w5.worker_start", sync, fleet.worker_start_ms);
@@ -23,10 +28,16 @@ pub(crate) async fn idle(
     if let Some(worker) = fleet.workers.first() {
         report.note("w5.worker_idle", sync, worker.resident_mb());
     }
-    if let Some(embedded) = embedded {
-        report.note("w5.dev_start", EMBEDDED, embedded.start_ms);
-        report.note("w5.dev_idle", EMBEDDED, embedded.program.resident_mb());
-    }
+    fleet.stop().await
+}
+
+/// The same of the embedded server, on a folder that is empty.
+pub(crate) async fn idle_embedded(report: &mut Report) -> Result<(), Failure> {
+    let embedded = Embedded::start().await?;
+    tokio::time::sleep(SETTLE).await;
+    report.note("w5.dev_start", EMBEDDED, embedded.start_ms);
+    report.note("w5.dev_idle", EMBEDDED, embedded.program.resident_mb());
+    Ok(())
 }
 
 /// Of processes that have worked.

@@ -10,6 +10,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use uuid::Uuid;
 
+use crate::arguments::{Arguments, Workload};
 use crate::cpu::Meter;
 use crate::fleet::Servers;
 use crate::latency::{RATE, percentiles};
@@ -58,16 +59,11 @@ const MOST_TASKS: usize = 5_000;
 const LOOK: Duration = Duration::from_millis(5);
 
 /// Measures all peers once. `home` is where they were installed.
-pub(crate) async fn round(
-    home: &Path,
-    servers: &Servers,
-    (tasks, latencies): (usize, usize),
-    report: &mut Report,
-) {
+pub(crate) async fn round(home: &Path, servers: &Servers, arguments: &Arguments, report: &mut Report) {
     for peer in &PEERS {
         let measured = async {
             let running = Running::start(peer, home, servers).await?;
-            running.measure(servers, tasks.min(MOST_TASKS), latencies, report).await?;
+            running.measure(arguments, servers, report).await?;
             running.worker.stop().await
         };
         if let Err(why) = measured.await {
@@ -122,15 +118,35 @@ impl<'a> Running<'a> {
         Ok(Self { peer, worker, home, environment, queue, store, waits })
     }
 
+    /// All that is wanted and that it can do.
     async fn measure(
         &self,
+        arguments: &Arguments,
         servers: &Servers,
-        tasks: usize,
-        latencies: usize,
         report: &mut Report,
     ) -> Result<(), Failure> {
         let column = self.peer.column;
         self.submit("submit", WARM_UP).await?;
+        if arguments.wants(Workload::W1) {
+            self.throughput(arguments.tasks().min(MOST_TASKS), servers, report).await?;
+        }
+        if arguments.wants(Workload::W2) {
+            let waits = self.latency(arguments.latencies()).await?;
+            report.note("w2.p50", column, waits.p50);
+            report.note("w2.p99", column, waits.p99);
+        }
+        if arguments.wants(Workload::W3) {
+            for (key, what, size) in [("w3.chain", "chain", graph::CHAIN), ("w3.fan", "fan", graph::FAN)] {
+                let answer = self.client(&[what, &size.to_string()]).await?;
+                let took = answer["ms"].as_f64().ok_or("a client that did not say how long")?;
+                report.note(key, column, took);
+            }
+        }
+        Ok(())
+    }
+
+    /// In each way that it has, with what it cost.
+    async fn throughput(&self, tasks: usize, servers: &Servers, report: &mut Report) -> Result<(), Failure> {
         let ways: &[_] = match self.peer.tool {
             Tool::Celery => &[("w1.singly", "submit")],
             Tool::BullMq => &[("w1.singly", "submit"), ("w1.batches", "bulk")],
@@ -142,15 +158,8 @@ impl<'a> Running<'a> {
             let (speed, client_cpu) = self.submit(way, tasks).await?;
             let mut split = meter.per_thousand(tasks);
             split.insert("client", client_cpu / tasks as f64 * 1e3);
-            report.note_cpu(key, column, split);
-            report.note(key, column, speed);
-        }
-        let waits = self.latency(latencies).await?;
-        report.note("w2.p50", column, waits.p50);
-        report.note("w2.p99", column, waits.p99);
-        for (key, what, size) in [("w3.chain", "chain", graph::CHAIN), ("w3.fan", "fan", graph::FAN)] {
-            let answer = self.client(&[what, &size.to_string()]).await?;
-            report.note(key, column, answer["ms"].as_f64().ok_or("a client that did not say how long")?);
+            report.note_cpu(key, self.peer.column, split);
+            report.note(key, self.peer.column, speed);
         }
         Ok(())
     }
@@ -158,18 +167,24 @@ impl<'a> Running<'a> {
     /// From the first submission to the last result in the store: tasks a second, and the client's CPU seconds.
     async fn submit(&self, way: &str, tasks: usize) -> Result<(f64, f64), Failure> {
         let before = self.results().await?;
-        let answer = self.client(&[way, &tasks.to_string()]).await?;
+        let count = tasks.to_string();
+        let arguments = [way, count.as_str()];
+        let (answer, ended) = tokio::try_join!(self.client(&arguments), self.ended(before + tasks))?;
+        let began = answer["began"].as_f64().zip(answer["cpu"].as_f64());
+        let (began, cpu) = began.ok_or("a client that did not say when it began")?;
+        Ok((tasks as f64 / (ended - began), cpu))
+    }
+
+    /// When there were so many results: seconds since the epoch.
+    async fn ended(&self, wanted: usize) -> Result<f64, Failure> {
         let deadline = Instant::now() + BOUND;
-        while self.results().await? < before + tasks {
+        while self.results().await? < wanted {
             if Instant::now() > deadline {
-                return Err(format!("not all of {tasks} tasks have a result after {BOUND:?}").into());
+                return Err(format!("there are not {wanted} results after {BOUND:?}").into());
             }
             tokio::time::sleep(LOOK).await;
         }
-        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64();
-        let began = answer["began"].as_f64().zip(answer["cpu"].as_f64());
-        let (began, cpu) = began.ok_or("a client that did not say when it began")?;
-        Ok((tasks as f64 / (now - began), cpu))
+        Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64())
     }
 
     /// How many results the peer has stored.

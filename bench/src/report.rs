@@ -1,13 +1,13 @@
-//! What was measured: kept by round, printed as a table, written as JSON.
+//! What was measured: kept by round, printed as tables, written as JSON.
+
+mod tables;
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
 use crate::catalogue::{FIGURES, Figure, Target};
 use crate::cpu::Split;
-use crate::peers::PEERS;
 
 /// All values of one figure in one column, by round.
 type Rounds = BTreeMap<usize, Vec<f64>>;
@@ -77,6 +77,10 @@ impl Report {
         median(rounds.values().flatten().copied().collect())
     }
 
+    fn worst(&self, key: &str, column: &str) -> Option<f64> {
+        self.rounds(key, column)?.values().flatten().copied().reduce(f64::max)
+    }
+
     fn rounds(&self, key: &str, column: &str) -> Option<&Rounds> {
         let mut entries = self.values.iter();
         entries.find(|((k, c), _)| *k == key && *c == column).map(|(_, rounds)| rounds)
@@ -103,174 +107,49 @@ impl Report {
             Target::ShareOfRaw(least) => self.of_raw(figure, column)? >= *least,
             Target::TimesRaw(most) => self.of_raw(figure, column)? <= *most,
             Target::AtMost(most) => self.median(figure.key, column)? <= *most,
+            Target::Never => self.worst(figure.key, column)? == 0.0,
         })
-    }
-
-    /// The columns that hold something, in the order of the table.
-    fn columns(&self) -> Vec<&'static str> {
-        let order = [MAIN, "always", EMBEDDED];
-        order.into_iter().filter(|column| self.values.keys().any(|(_, c)| c == column)).collect()
-    }
-
-    /// All tables, in markdown.
-    pub(crate) fn tables(&self) -> String {
-        let mut text = self.main_table();
-        text += &self.peers_table();
-        text += &self.cpu_table();
-        text += &self.growth_table();
-        for failure in &self.failures {
-            let _ = writeln!(text, "\nNot measured: {failure}");
-        }
-        text
-    }
-
-    fn main_table(&self) -> String {
-        let columns = self.columns();
-        if columns.is_empty() {
-            return String::new();
-        }
-        let mut text = "| what | unit |".to_owned();
-        for column in &columns {
-            let _ = write!(text, " {column} | of raw |");
-        }
-        text += " target | met |\n|---|---|";
-        text += &"---|---|".repeat(columns.len() + 1);
-        text.push('\n');
-        for figure in FIGURES {
-            if !columns.iter().any(|column| self.rounds(figure.key, column).is_some()) {
-                continue;
-            }
-            let _ = write!(text, "| {} | {} |", figure.name, figure.unit);
-            for column in &columns {
-                let value = self.median(figure.key, column).map_or(String::new(), number);
-                let ratio = self.of_raw(figure, column).map_or(String::new(), |ratio| format!("{ratio:.2}"));
-                let _ = write!(text, " {value} | {ratio} |");
-            }
-            let judged: Vec<_> = figure
-                .targets
-                .iter()
-                .filter_map(|(column, target)| {
-                    let verdict = if self.met(figure, column, target)? { "yes" } else { "no" };
-                    let place = if *column == MAIN { String::new() } else { format!("{column} ") };
-                    Some((format!("{place}{target}"), format!("{place}{verdict}")))
-                })
-                .collect();
-            let (targets, verdicts): (Vec<_>, Vec<_>) = judged.into_iter().unzip();
-            let _ = writeln!(text, " {} | {} |", targets.join(", "), verdicts.join(", "));
-        }
-        text
-    }
-
-    /// Each peer's figures, and how many times better the fleet is in the same round.
-    fn peers_table(&self) -> String {
-        let columns: Vec<&str> = PEERS.iter().map(|peer| peer.column).collect();
-        let measured =
-            |figure: &&Figure| columns.iter().any(|column| self.rounds(figure.key, column).is_some());
-        let figures: Vec<&Figure> = FIGURES.iter().filter(measured).collect();
-        if figures.is_empty() {
-            return String::new();
-        }
-        let mut text = format!("\n| beside peers | unit | {MAIN} | {} |\n", columns.join(" | "));
-        let _ = writeln!(text, "|---|---|---|{}", "---|".repeat(columns.len()));
-        for figure in figures {
-            let ours = self.median(figure.key, MAIN).map_or(String::new(), number);
-            let _ = write!(text, "| {} | {} | {ours} |", figure.name, figure.unit);
-            for column in &columns {
-                let theirs = self.median(figure.key, column).map_or(String::new(), number);
-                let (ours, theirs_key) = ((figure.key, MAIN), (figure.key, *column));
-                let is_speed = figure.unit.ends_with("/s");
-                let (of, to) = if is_speed { (ours, theirs_key) } else { (theirs_key, ours) };
-                let times = self.ratio(of, to).map_or(String::new(), |ratio| format!(" ({ratio:.1}x)"));
-                let _ = write!(text, " {theirs}{times} |");
-            }
-            text.push('\n');
-        }
-        text
-    }
-
-    fn cpu_table(&self) -> String {
-        let mut rows: Vec<(&str, &str)> = Vec::new();
-        let mut processes: Vec<&str> = Vec::new();
-        for (key, column, split) in &self.cpu {
-            if !rows.contains(&(key, column)) {
-                rows.push((key, column));
-            }
-            processes.extend(split.keys());
-        }
-        processes.sort_unstable();
-        processes.dedup();
-        if rows.is_empty() {
-            return String::new();
-        }
-        let mut text = format!("\n| CPU seconds per 1,000 tasks | on | {} | all |\n", processes.join(" | "));
-        let _ = writeln!(text, "|---|---|{}---|", "---|".repeat(processes.len()));
-        for (key, column) in rows {
-            let splits: Vec<&Split> =
-                self.cpu.iter().filter(|(k, c, _)| (*k, *c) == (key, column)).map(|(_, _, s)| s).collect();
-            let of = |process: &str| median(splits.iter().filter_map(|s| s.get(process).copied()).collect());
-            let cell = |process: &&str| of(process).map_or(String::new(), |seconds| format!("{seconds:.3}"));
-            let cells: Vec<String> = processes.iter().map(cell).collect();
-            let all = median(splits.iter().map(|split| split.values().sum()).collect()).unwrap_or(0.0);
-            let name = FIGURES.iter().find(|figure| figure.key == key).map_or(key, |figure| figure.name);
-            let _ = writeln!(text, "| {name} | {column} | {} | {all:.3} |", cells.join(" | "));
-        }
-        text
-    }
-
-    fn growth_table(&self) -> String {
-        let mut curves: Vec<(&str, &str, &str)> = Vec::new();
-        for point in &self.growth {
-            if !curves.contains(&(point.what, point.column, point.unit)) {
-                curves.push((point.what, point.column, point.unit));
-            }
-        }
-        if curves.is_empty() {
-            return String::new();
-        }
-        let mut text = "\n| W6 growth | on | unit | by size | dearest / cheapest | at most 1.3 |\n\
-                        |---|---|---|---|---|---|\n"
-            .to_owned();
-        for (what, column, unit) in curves {
-            let mut sizes: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
-            for point in self.growth.iter().filter(|p| (p.what, p.column) == (what, column)) {
-                sizes.entry(point.size).or_default().push(point.cost);
-            }
-            let costs: Vec<(usize, f64)> =
-                sizes.into_iter().filter_map(|(size, costs)| Some((size, median(costs)?))).collect();
-            let least = costs.iter().map(|(_, cost)| *cost).fold(f64::INFINITY, f64::min);
-            let most = costs.iter().map(|(_, cost)| *cost).fold(0.0, f64::max);
-            let cells: Vec<String> =
-                costs.iter().map(|(size, cost)| format!("{size}: {}", number(*cost))).collect();
-            let (cells, ratio) = (cells.join(", "), most / least);
-            let flat = if ratio <= 1.3 { "yes" } else { "no" };
-            let _ = writeln!(text, "| {what} | {column} | {unit} | {cells} | {ratio:.2} | {flat} |");
-        }
-        text
     }
 
     /// Everything, with every single round.
     pub(crate) fn json(&self, machine: &Value) -> Value {
-        let figures: Vec<Value> = self.values.iter().map(|((key, column), rounds)| {
-            let figure = FIGURES.iter().find(|figure| figure.key == *key);
-            let targets = figure.map_or(&[][..], |figure| figure.targets);
-            let target = targets.iter().find(|(judged, _)| judged == column).map(|(_, target)| target);
-            json!({
-                "key": key, "on": column, "name": figure.map(|f| f.name), "unit": figure.map(|f| f.unit),
-                "median": self.median(key, column), "of_raw": figure.and_then(|f| self.of_raw(f, column)),
-                "target": target.map(ToString::to_string),
-                "met": figure.zip(target).and_then(|(figure, target)| self.met(figure, column, target)),
-                "rounds": rounds.iter().map(|(round, values)| json!({"round": round, "values": values})).collect::<Vec<_>>(),
-            })
-        }).collect();
-        let cpu: Vec<Value> = self
+        let figures: Vec<Value> =
+            self.values.iter().map(|((key, column), rounds)| self.figure_json(key, column, rounds)).collect();
+        let cpu = self
             .cpu
             .iter()
-            .map(|(key, column, split)| json!({"key": key, "on": column, "seconds_per_1000": split}))
-            .collect();
-        let growth: Vec<Value> = self.growth.iter().map(|point| {
-            json!({"what": point.what, "on": point.column, "size": point.size, "unit": point.unit, "cost": point.cost})
-        }).collect();
-        json!({"machine": machine, "figures": figures, "cpu": cpu, "growth": growth, "failures": self.failures})
+            .map(|(key, column, split)| json!({"key": key, "on": column, "seconds_per_1000": split}));
+        let growth = self.growth.iter().map(|point| {
+            let Point { what, column, size, unit, cost } = point;
+            json!({"what": what, "on": column, "size": size, "unit": unit, "cost": cost})
+        });
+        json!({
+            "machine": machine,
+            "figures": figures,
+            "cpu": cpu.collect::<Vec<_>>(),
+            "growth": growth.collect::<Vec<_>>(),
+            "failures": self.failures,
+        })
+    }
+
+    fn figure_json(&self, key: &str, column: &str, rounds: &Rounds) -> Value {
+        let rounds = rounds.iter().map(|(round, values)| json!({"round": round, "values": values}));
+        let rounds: Vec<Value> = rounds.collect();
+        let Some(figure) = FIGURES.iter().find(|figure| figure.key == key) else {
+            return json!({"key": key, "on": column, "median": self.median(key, column), "rounds": rounds});
+        };
+        let target = figure.targets.iter().find(|(judged, _)| *judged == column).map(|(_, target)| target);
+        json!({
+            "key": key,
+            "on": column,
+            "name": figure.name,
+            "unit": figure.unit,
+            "median": self.median(key, column),
+            "of_raw": self.of_raw(figure, column),
+            "target": target.map(ToString::to_string),
+            "met": target.and_then(|target| self.met(figure, column, target)),
+            "rounds": rounds,
+        })
     }
 }
 
@@ -289,11 +168,56 @@ pub(crate) fn median(mut values: Vec<f64>) -> Option<f64> {
     }
 }
 
-/// Three digits that count, and no more.
-fn number(value: f64) -> String {
-    match value.abs() {
-        large if large >= 100.0 => format!("{value:.0}"),
-        large if large >= 10.0 => format!("{value:.1}"),
-        _ => format!("{value:.2}"),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(values: &[(usize, &'static str, &'static str, f64)]) -> Report {
+        let mut report = Report::default();
+        for (round, key, column, value) in values {
+            report.round = *round;
+            report.note(key, column, *value);
+        }
+        report
+    }
+
+    fn figure(key: &str) -> &'static Figure {
+        FIGURES.iter().find(|figure| figure.key == key).unwrap()
+    }
+
+    #[test]
+    fn a_share_of_raw_is_of_the_same_round_so_that_a_slow_machine_does_not_show() {
+        let report = report(&[
+            (1, "raw.throughput", MAIN, 10_000.0),
+            (1, "raw.throughput", MAIN, 30_000.0),
+            (1, "w1.singly", MAIN, 10_000.0),
+            (2, "raw.throughput", MAIN, 2_000.0),
+            (2, "w1.singly", MAIN, 1_000.0),
+            (3, "raw.throughput", MAIN, 1_000.0),
+            (3, "w1.singly", MAIN, 100.0),
+        ]);
+        assert_eq!(report.of_raw(figure("w1.singly"), MAIN), Some(0.5));
+    }
+
+    #[test]
+    fn the_embedded_server_stands_beside_the_raw_figure_of_the_servers() {
+        let report = report(&[(1, "raw.throughput", MAIN, 100.0), (1, "w1.rest", EMBEDDED, 150.0)]);
+        assert_eq!(report.of_raw(figure("w1.rest"), EMBEDDED), Some(1.5));
+        assert!(report.met(figure("w1.rest"), EMBEDDED, &Target::ShareOfRaw(1.0)).unwrap());
+        assert!(!report.met(figure("w1.rest"), EMBEDDED, &Target::ShareOfRaw(1.6)).unwrap());
+    }
+
+    #[test]
+    fn one_bad_fire_in_one_round_of_five_is_too_many() {
+        let values = [(1, 0.0), (2, 0.0), (3, 1.0), (4, 0.0), (5, 0.0)];
+        let report = report(&values.map(|(round, count)| (round, "w4.twice", MAIN, count)));
+        assert_eq!(report.met(figure("w4.twice"), MAIN, &Target::Never), Some(false));
+        assert!(report.tables().contains("| 1.00 |"), "the table shows the worst round, not the median");
+    }
+
+    #[test]
+    fn what_was_not_measured_is_neither_met_nor_missed() {
+        let report = report(&[(1, "w1.singly", MAIN, 1.0)]);
+        assert_eq!(report.met(figure("w1.singly"), MAIN, &Target::ShareOfRaw(0.3)), None);
     }
 }

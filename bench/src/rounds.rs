@@ -38,9 +38,6 @@ impl<'a> Rounds<'a> {
 
     /// All rounds of all workloads that are wanted.
     pub(crate) async fn run(&mut self) {
-        if self.arguments.wants(Workload::W5) {
-            footprint::idle(&self.fleet, self.embedded.as_ref(), self.sync, self.report).await;
-        }
         for round in 1..=self.arguments.rounds {
             self.report.round = round;
             self.report.note("calibration_ms", self.sync, machine::calibration_ms());
@@ -56,9 +53,11 @@ impl<'a> Rounds<'a> {
             if self.arguments.wants(Workload::W7) {
                 self.shell().await;
             }
+            if self.arguments.wants(Workload::W5) {
+                self.idle().await;
+            }
             if let Some(home) = self.arguments.peers.as_ref().filter(|_| self.sync == MAIN) {
-                let sizes = (self.arguments.tasks(), self.arguments.latencies());
-                peers::round(home, &self.fleet.servers, sizes, self.report).await;
+                peers::round(home, &self.fleet.servers, self.arguments, self.report).await;
             }
         }
         if self.arguments.wants(Workload::W5) {
@@ -158,6 +157,17 @@ impl<'a> Rounds<'a> {
                 self.note("w3.chain", EMBEDDED, chain);
                 self.note("w3.fan", EMBEDDED, fan);
             }
+        }
+    }
+
+    async fn idle(&mut self) {
+        if let Err(why) = footprint::idle(&self.fleet.servers, self.sync, self.report).await {
+            self.report.note_failure("w5.producer_idle", &why);
+        }
+        if self.embedded.is_some()
+            && let Err(why) = footprint::idle_embedded(self.report).await
+        {
+            self.report.note_failure("w5.dev_idle", &why);
         }
     }
 

@@ -73,6 +73,9 @@ pub(crate) struct Servers {
     /// How many replicas of Redis must have what is committed, claimed and finished before it counts (default: 0)
     #[arg(long, env = "MILLRACE_WAIT_REPLICAS", value_name = "COUNT")]
     pub(crate) wait_replicas: Option<u32>,
+    /// What durable queues are: classic, or quorum (replicated over the nodes of a RabbitMQ cluster)
+    #[arg(long, env = "MILLRACE_QUEUE_TYPE", value_name = "TYPE")]
+    pub(crate) queue_type: Option<String>,
 }
 
 impl Common {
@@ -88,6 +91,7 @@ impl Common {
             prefix: given(&servers.prefix),
             allow_unsafe_store: servers.allow_unsafe_store,
             wait_replicas: servers.wait_replicas,
+            queue_type: given(&servers.queue_type),
             server: given(&self.server),
             token: given(&self.token),
             log: given(&self.log),

@@ -19,6 +19,7 @@ mod failpoint;
 mod gateway;
 mod inbox;
 mod intake;
+mod orphan;
 mod ownership;
 mod partition;
 mod producer;

@@ -2,10 +2,11 @@
 //! results, cancels and timers still go through when nothing new is taken in.
 
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use millrace_store::Fullness;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::context::Context;
 

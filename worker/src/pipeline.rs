@@ -49,6 +49,11 @@ impl Pipeline {
                 parcel.done();
             }
             Some(ClaimVerdict::Stale) => parcel.done(),
+            // Forgotten, or lost: its owner decides.
+            Some(ClaimVerdict::Unknown) => match self.trips.orphan(task).await {
+                true => parcel.done(),
+                false => parcel.give_back(),
+            },
             None => parcel.give_back(),
         }
     }

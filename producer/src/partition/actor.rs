@@ -2,12 +2,12 @@
 //! since a partition is a unit of ownership, not of batching: the more there is to do, the more of it shares
 //! one commit.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use millrace_domain::run::Event;
-use millrace_domain::{PartitionId, PoolName, Priority, Seq, Timestamp};
+use millrace_domain::{PartitionId, Seq, Timestamp};
 use millrace_store::Timer;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -20,6 +20,7 @@ use super::owned::Owned;
 use super::refused::Fire;
 use super::runs::Runs;
 use super::timers::{Timers, WINDOW};
+use super::watch::Passed;
 use super::{schedules, watch};
 use crate::context::Context;
 use crate::failpoint;
@@ -50,7 +51,7 @@ pub(crate) struct Actor {
     pub(super) turn: usize,
     pub(super) order: Vec<PartitionId>,
     /// When the latest attempt was dispatched of those that came back, by pool and priority.
-    pub(super) claimed: HashMap<(PoolName, Priority), Timestamp>,
+    pub(super) claimed: Passed,
     pub(super) deferred: VecDeque<Work>,
     /// Fires that wait for room in the store.
     pub(super) held_fires: HashSet<Fire>,
@@ -76,7 +77,7 @@ impl Actor {
             workflows: schedules::Workflows::default(),
             turn: 0,
             order: Vec::new(),
-            claimed: HashMap::new(),
+            claimed: Passed::new(),
             deferred: VecDeque::new(),
             held_fires: HashSet::new(),
             pace: Pace::default(),
@@ -127,7 +128,7 @@ impl Actor {
         for input in inputs.drain(..) {
             match input {
                 Input::Work(one) => work.push(one),
-                Input::Unclaimed(tasks) => self.look_unclaimed(tasks).await,
+                Input::Missing(tasks) => self.publish_again(tasks).await,
                 Input::Forget(tasks) => self.forget_watched(tasks).await,
                 other => {
                     self.batch(std::mem::take(&mut work)).await;
@@ -156,7 +157,7 @@ impl Actor {
                 self.drop_partition(partition);
                 let _ = done.send(());
             }
-            Input::Work(_) | Input::Unclaimed(_) | Input::Forget(_) => {}
+            Input::Work(_) | Input::Missing(_) | Input::Forget(_) => {}
         }
         metrics::gauge!("millrace_partitions_owned").set(self.owned.len() as f64);
     }
@@ -179,7 +180,7 @@ impl Actor {
         self.owned.insert(partition, owned);
         self.reorder();
         failpoint::pass("took");
-        watch::publish_again(&self.context, self.inner.clone(), partition, published_until);
+        watch::publish_unconfirmed(&self.context, self.inner.clone(), partition, published_until);
     }
 
     pub(super) fn drop_partition(&mut self, partition: PartitionId) {

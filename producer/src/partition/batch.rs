@@ -1,17 +1,17 @@
 //! A batch: everything that happened since the last one, one commit a partition, then the consequences.
 
-use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use millrace_domain::message::Reply;
 use millrace_domain::run::{Event, Run, StepState, advance};
-use millrace_domain::{PartitionId, PoolName, Priority, RunId, StepIndex, Timestamp};
-use millrace_store::Timer;
+use millrace_domain::{PartitionId, RunId, StepIndex, Timestamp};
+use millrace_store::{Lane, Timer};
 
 use super::actor::{Actor, Drafts, STORE_PAUSE};
 use super::draft::{Done, Draft};
 use super::mailbox::{Input, What, Work, refusal};
 use super::submit::Created;
+use super::watch::Passed;
 use super::{schedules, submit};
 use crate::failpoint;
 
@@ -167,13 +167,14 @@ impl Actor {
 }
 
 /// A result shows how far the queue of its pool and priority has been worked off.
-fn note_claimed(claimed: &mut HashMap<(PoolName, Priority), Timestamp>, run: &Run, step: StepIndex) {
+fn note_claimed(claimed: &mut Passed, run: &Run, step: StepIndex) {
     let dispatched_at = match run.steps.get(step.at()) {
         Some(StepState::Dispatched(attempts)) => attempts.dispatched_at,
         _ => return,
     };
     let Some(step) = run.workflow.step(step) else { return };
-    let latest = claimed.entry((step.pool.clone(), run.spec.priority)).or_default();
+    let lane = Lane { pool: step.pool.clone(), priority: run.spec.priority };
+    let latest = claimed.entry(lane).or_default();
     *latest = (*latest).max(dispatched_at);
 }
 

@@ -9,9 +9,18 @@ use millrace_store::{StoreError, StoredRun, TaskRecord};
 use super::actor::Actor;
 use super::mailbox::{What, Work};
 use super::submit;
+use crate::definitions::DefinitionError;
 
 /// Runs loaded in one trip, at most.
 const LOAD: usize = 512;
+
+/// Why a stored run did not become one in memory.
+enum Unrestored {
+    /// The store did not answer: try again.
+    Store(StoreError),
+    /// What is stored cannot be read, today or tomorrow.
+    Unreadable(String),
+}
 
 impl Actor {
     /// Loads runs and workflows that a batch needs and memory does not hold. `None` when the store does not answer.
@@ -47,7 +56,14 @@ impl Actor {
                 let Some(stored) = stored else { continue };
                 match self.restore(*id, &stored).await {
                     Ok(run) => self.runs.insert(run),
-                    Err(error) => tracing::error!(run = %id, %error, "the run cannot be restored"),
+                    // Not there and not to be had now are two things: what happens to the run must wait.
+                    Err(Unrestored::Store(error)) => {
+                        tracing::warn!(run = %id, %error, "its definition cannot be loaded");
+                        return false;
+                    }
+                    Err(Unrestored::Unreadable(error)) => {
+                        tracing::error!(run = %id, %error, "the run cannot be restored");
+                    }
                 }
             }
         }
@@ -75,17 +91,21 @@ impl Actor {
         Ok(stored)
     }
 
-    async fn restore(&self, id: RunId, stored: &StoredRun) -> Result<Run, String> {
-        let spec: Spec = serde_json::from_str(&stored.definition).map_err(|e| e.to_string())?;
+    async fn restore(&self, id: RunId, stored: &StoredRun) -> Result<Run, Unrestored> {
+        let unreadable = |e: &dyn std::fmt::Display| Unrestored::Unreadable(e.to_string());
+        let spec: Spec = serde_json::from_str(&stored.definition).map_err(|e| unreadable(&e))?;
         let context = &self.context;
         let workflow = context.definitions.of_spec(&*context.store, context.partitions, &spec).await;
-        let workflow = workflow.map_err(|e| e.to_string())?;
+        let workflow = workflow.map_err(|error| match error {
+            DefinitionError::Store(error) => Unrestored::Store(error),
+            other => unreadable(&other),
+        })?;
         let attempts: Vec<_> = stored
             .tasks
             .iter()
             .map(|(step, attempt, record)| {
                 let at = match record {
-                    TaskRecord::Queued { dispatched_at } => *dispatched_at,
+                    TaskRecord::Queued { dispatched_at, .. } => *dispatched_at,
                     TaskRecord::Claimed { claimed_at, .. } => *claimed_at,
                     TaskRecord::Finished { .. } | TaskRecord::Revoked => Timestamp::default(),
                 };
@@ -93,6 +113,6 @@ impl Actor {
             })
             .collect();
         Run::restore(id, workflow, Arc::new(spec), &stored.head, &stored.steps, &attempts)
-            .map_err(|e| e.to_string())
+            .map_err(|e| unreadable(&e))
     }
 }

@@ -29,8 +29,8 @@ pub(crate) enum Input {
     Lost(PartitionId),
     /// Stop working on a partition, then say so.
     GiveUp(PartitionId, oneshot::Sender<()>),
-    /// Dispatched attempts that nobody has claimed: (task, dispatched at, it surely never reached the broker).
-    Unclaimed(Vec<(TaskId, Timestamp, bool)>),
+    /// Dispatched attempts that the broker does not have: (task, dispatched at).
+    Missing(Vec<(TaskId, Timestamp)>),
     /// Entries of the watch whose attempt is not current any more.
     Forget(Vec<TaskId>),
 }

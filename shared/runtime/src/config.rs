@@ -40,6 +40,8 @@ pub struct Settings {
     pub allow_unsafe_store: Option<bool>,
     /// How many replicas of the store must have a write before it counts.
     pub wait_replicas: Option<u32>,
+    /// `classic` or `quorum`.
+    pub queue_type: Option<String>,
 }
 
 /// A setting that cannot be used: which one, what was expected, and the fix.
@@ -80,6 +82,7 @@ impl Settings {
             log_format: self.log_format.or(other.log_format),
             allow_unsafe_store: self.allow_unsafe_store.or(other.allow_unsafe_store),
             wait_replicas: self.wait_replicas.or(other.wait_replicas),
+            queue_type: self.queue_type.or(other.queue_type),
         }
     }
 
@@ -121,6 +124,20 @@ impl Settings {
             other => {
                 Err(ConfigError(format!("MILLRACE_WAIT_REPLICAS: {other} is out of range: expected 0 to 10")))
             }
+        }
+    }
+
+    /// Are durable queues quorum queues?
+    ///
+    /// # Errors
+    /// When it is neither `classic` nor `quorum`.
+    pub fn has_quorum_queues(&self) -> Result<bool, ConfigError> {
+        match self.queue_type.as_deref().unwrap_or("classic") {
+            "classic" => Ok(false),
+            "quorum" => Ok(true),
+            other => Err(ConfigError(format!(
+                "MILLRACE_QUEUE_TYPE: {other:?} is none: expected classic or quorum"
+            ))),
         }
     }
 

@@ -275,6 +275,43 @@ async fn it_tells_how_full_it_is_while_a_limit_is_set() {
     assert!(full.used_bytes > 100_000 && full.ratio().unwrap() < 0.5, "{full:?}");
 }
 
+// -- lost writes ----------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn after_lost_writes_an_owner_is_fenced_off_and_what_was_lost_can_be_told() {
+    let server = Redis::start(&[]);
+    let store = connect(&server).await;
+    let mut owner = Owner::of(&store, P).await;
+    let own = format!("millrace:{{{P}}}:own");
+    for _ in 0..3 {
+        store.commit(&[owner.next()]).await.unwrap();
+    }
+    // What a replica has that did not hear of the last two.
+    ask(&server, &["HSET", &own, "seq", "1"]).await;
+    let verdicts = store.commit(&[owner.next()]).await.unwrap();
+    assert_eq!(verdicts, [Verdict::Fenced { epoch: owner.epoch, seq: Seq(1) }]);
+    assert!(store.is_lost(P, owner.epoch, Seq(2)).await.unwrap());
+
+    let old = owner.epoch;
+    for _ in 0..20 {
+        let acquired = store.acquire(&[P], owner.id, 60_000).await.unwrap().remove(0);
+        let Acquired::Owned { epoch, .. } = acquired else { panic!("{acquired:?}") };
+        (owner.epoch, owner.seq) = (epoch, Seq(0));
+        if epoch.0 - old.0 < 10 {
+            break;
+        }
+        let lost = [1, 2, 3].map(|seq| store.is_lost(P, old, Seq(seq)));
+        let [first, second, third] = lost;
+        let answers = (first.await.unwrap(), second.await.unwrap(), third.await.unwrap());
+        let remembered = answers == (false, true, true);
+        // Of the last sixteen epochs it is known where they ended; what is older counts as there.
+        assert!(remembered || answers == (false, false, false), "{answers:?}");
+    }
+    assert!(!store.is_lost(P, old, Seq(3)).await.unwrap(), "20 epochs ago");
+    store.commit(&[owner.next()]).await.unwrap();
+    assert!(!store.is_lost(P, owner.epoch, Seq(1)).await.unwrap());
+}
+
 // -- damaged --------------------------------------------------------------------------------------------
 
 #[tokio::test]
@@ -468,7 +505,13 @@ fn creation(run: RunId, workflow: &str, keyed: bool) -> RunDelta {
     delta.create =
         Some(NewRun { created_at: at, workflow: name(workflow), keyed, definition: "definition".to_owned() });
     delta.head = Some("head".to_owned());
-    delta.dispatched.push(Dispatched { step: StepIndex(0), attempt: 1, at, look_at: at });
+    delta.dispatched.push(Dispatched {
+        step: StepIndex(0),
+        attempt: 1,
+        at,
+        look_at: at,
+        lane: millrace_store::Lane::default(),
+    });
     delta
 }
 

@@ -41,6 +41,11 @@ impl Redis {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
+    /// The process of the server itself, while it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.process.as_ref().and_then(|_| process::pid(self.folder.path()))
+    }
+
     /// Its port on loopback.
     pub fn port(&self) -> u16 {
         self.port

@@ -157,8 +157,7 @@ async fn supervise(settings: Settings, state: watch::Sender<State>, mut shut: wa
     let mut last_reason = String::new();
     let mut nodes = settings.nodes.iter().enumerate().cycle();
     let mut node = nodes.next();
-    loop {
-        let Some((place, uri)) = node else { break };
+    while let Some((place, uri)) = node {
         let attempt = tokio::select! {
             attempt = timeout(CONNECT_BOUND, connect(&settings, uri)) => attempt,
             () = told(&mut shut) => break,

@@ -15,6 +15,16 @@ const FRAME_MAX: u32 = 32 * 1024;
 /// The AMQP heartbeat, in seconds: a dead peer is noticed within two.
 const HEARTBEAT: u16 = 5;
 
+/// A kind of queue. All of a cluster must say the same, and what is there cannot be changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum QueueType {
+    /// On one node, with priorities: the fastest.
+    #[default]
+    Classic,
+    /// Replicated over the nodes of a cluster; a queue for each priority of a pool.
+    Quorum,
+}
+
 /// How to connect.
 #[derive(Clone)]
 pub struct Options {
@@ -23,6 +33,8 @@ pub struct Options {
     pub url: String,
     /// What the names of our exchanges and queues begin with.
     pub prefix: String,
+    /// What kind of queues the durable ones are.
+    pub queue_type: QueueType,
     /// What the connections are called in RabbitMQ's management.
     pub name: String,
     /// How long anything may wait: for the connection, for an answer, and for a confirm.
@@ -35,6 +47,7 @@ impl Options {
         Self {
             url: url.into(),
             prefix: prefix.into(),
+            queue_type: QueueType::default(),
             name: "millrace".to_owned(),
             bound: Duration::from_secs(30),
         }
@@ -47,6 +60,7 @@ impl fmt::Debug for Options {
             .debug_struct("Options")
             .field("url", &mask(&self.url))
             .field("prefix", &self.prefix)
+            .field("queue_type", &self.queue_type)
             .field("name", &self.name)
             .field("bound", &self.bound)
             .finish()

@@ -115,7 +115,7 @@ impl Sentinels {
         match host.parse() {
             Ok(ip) => url.set_ip_host(ip).map_err(|()| bad())?,
             Err(_) => {
-                url.set_host(Some(&Host::parse(host).map_err(|_| bad())?.to_string())).map_err(|_| bad())?
+                url.set_host(Some(&Host::parse(host).map_err(|_| bad())?.to_string())).map_err(|_| bad())?;
             }
         }
         url.set_port(Some(port)).map_err(|()| bad())?;

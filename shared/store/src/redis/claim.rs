@@ -38,6 +38,7 @@ pub(super) async fn claim(
     let answers = connection.ask_all(batches.iter().map(call).collect()).await?;
     in_order(claims.len(), batches, answers, |answer| match tagged(answer)? {
         Tagged::Number(0) => Ok(ClaimVerdict::Stale),
+        Tagged::Number(2) => Ok(ClaimVerdict::Unknown),
         Tagged::Number(_) => Ok(ClaimVerdict::Granted),
         Tagged::Claimed(session) => Ok(ClaimVerdict::Held { session: parsed(&session, "a session")? }),
         Tagged::Finished(result) => Ok(ClaimVerdict::Finished { result }),

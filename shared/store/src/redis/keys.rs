@@ -24,8 +24,8 @@ impl Keys {
 
     // -- of a partition ----------------------------------------------------------------------------------
 
-    /// Hash: who owns it (`owner`, `until`), its `epoch` and `seq`, `published_until`, and `last`, what to
-    /// answer when the last commit is sent again.
+    /// Hash: who owns it (`owner`, `until`), its `epoch` and `seq`, `published_until`, `last`, what to
+    /// answer when the last commit is sent again, and `ends`, where the last epochs ended.
     pub(super) fn own(&self, partition: PartitionId) -> String {
         self.of(partition, "own")
     }

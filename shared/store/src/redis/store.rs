@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use millrace_domain::{
-    ClaimToken, Epoch, PartitionId, ProducerId, RunId, SessionId, TaskId, Timestamp, WorkflowName,
+    ClaimToken, Epoch, PartitionId, ProducerId, RunId, Seq, SessionId, TaskId, Timestamp, WorkflowName,
 };
 use tokio::sync::watch;
 
@@ -96,6 +96,10 @@ impl Store for RedisStore {
 
     async fn release(&self, held: &[(PartitionId, Epoch)]) -> Result<(), StoreError> {
         partition::release(&self.connection, &self.keys, held).await
+    }
+
+    async fn is_lost(&self, partition: PartitionId, epoch: Epoch, seq: Seq) -> Result<bool, StoreError> {
+        partition::is_lost(&self.connection, &self.keys, partition, epoch, seq).await
     }
 
     async fn commit(&self, commits: &[Commit]) -> Result<Vec<Verdict>, StoreError> {

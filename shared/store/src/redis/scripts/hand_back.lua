@@ -15,7 +15,7 @@ for at = 2, #ARGV, 4 do
   end
   local holder, dispatched
   if record then
-    holder, dispatched = string.match(record, '^c|(%x+)|%x+|%-?%d+|(%-?%d+)$')
+    holder, dispatched = string.match(record, '^c|(%x+)|%x+|%-?%d+|(.*)$')
   end
   if holder == ARGV[at + 2] then
     redis.call('HSET', key, field, 'q|' .. dispatched)

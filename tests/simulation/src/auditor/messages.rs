@@ -1,0 +1,82 @@
+//! What may be acked: only what is stored.
+
+use millrace_broker::Queue;
+use millrace_domain::message::{Inbox, InboxBody};
+use millrace_domain::submission::Submission;
+use millrace_domain::task::Task;
+use millrace_domain::{RunId, TaskId, WorkflowName};
+
+use super::Auditor;
+use crate::broker::{Exchange, Message};
+use crate::store::Memory;
+
+impl Auditor {
+    /// A process knows that an attempt is not, or no longer, its own to execute.
+    pub(crate) fn may_ack(&mut self, process: u16, task: TaskId) {
+        *self.may_ack.entry((process, task)).or_default() += 1;
+    }
+
+    /// A message was acked.
+    pub(crate) fn acked(
+        &mut self,
+        memory: &Memory,
+        exchange: &Exchange,
+        process: u16,
+        queue: &Queue,
+        message: &Message,
+    ) {
+        match queue {
+            Queue::Tasks(_) => self.acked_task(process, message),
+            Queue::Inbox(_) => self.acked_inbox(memory, message),
+            Queue::Submit => self.acked_submission(memory, exchange, message),
+            Queue::Rejected | Queue::Control(_) | Queue::Replies(_) => {}
+        }
+    }
+
+    fn acked_task(&mut self, process: u16, message: &Message) {
+        let Ok(task) = serde_json::from_slice::<Task>(&message.payload) else { return };
+        let task = task.id();
+        match self.may_ack.get_mut(&(process, task)) {
+            Some(left) if *left > 0 => *left -= 1,
+            _ => self.object(8, || format!("{task} was acked with no outcome stored")),
+        }
+    }
+
+    fn acked_inbox(&mut self, memory: &Memory, message: &Message) {
+        let Ok(inbox) = serde_json::from_slice::<Inbox>(&message.payload) else { return };
+        match inbox.body {
+            InboxBody::Results { results } => {
+                for result in results {
+                    let task = result.id();
+                    if memory.task(task).is_some() {
+                        self.object(8, || format!("the result of {task} was acked and not applied"));
+                    }
+                }
+            }
+            InboxBody::Submit { submission } => self.acked_run(memory, &submission, "forwarded"),
+            _ => {}
+        }
+    }
+
+    fn acked_submission(&mut self, memory: &Memory, exchange: &Exchange, message: &Message) {
+        let Ok(mut parsed) = Submission::parse(&message.payload) else { return };
+        let Some(Ok(mut submission)) = parsed.pop() else { return };
+        if submission.idempotency_key.is_none() {
+            submission.idempotency_key.clone_from(&message.properties.message_id);
+        }
+        if exchange.rejected() == 0 {
+            self.acked_run(memory, &submission, "submitted");
+        }
+    }
+
+    fn acked_run(&mut self, memory: &Memory, submission: &Submission, how: &str) {
+        let Some((key, partitions)) = submission.idempotency_key.as_ref().zip(memory.founded()) else {
+            return;
+        };
+        let adhoc = WorkflowName::adhoc();
+        let run = RunId::of_key(submission.workflow.as_ref().unwrap_or(&adhoc), key, partitions);
+        if !self.runs.contains_key(&run) {
+            self.object(8, || format!("a message that {how} run {run} was acked, and the run is not stored"));
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! The auditor: it sees every call that the store and the broker carry out and every start of a task, keeps books of
+//! its own, and holds them against the invariants of the design, by their numbers. It never asks the store whether
+//! the store was right.
+//!
+//! | file | invariants |
+//! |---|---|
+//! | `runs` | 2 to 5, 7, 9, 10: what commits may change |
+//! | `claims` | 3, 5, 7: who may hold, start and finish an attempt; how often it starts |
+//! | `schedules` | 1: every fire exactly once |
+//! | `messages` | 8, 11: what may be acked; nothing vanishes |
+//! | `sessions` | 5: when a worker may be given up |
+//!
+//! What is not there: 6 (locks are not built yet) and 12 (secrets never enter a simulation).
+
+mod claims;
+mod messages;
+mod runs;
+mod schedules;
+mod sessions;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use millrace_domain::{Epoch, PartitionId, RunId, Seq, SessionId, TaskId};
+
+pub(crate) use runs::Book;
+
+/// An invariant that does not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// Its number in section 6 of the design.
+    pub invariant: u8,
+    /// What was seen.
+    pub what: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "invariant {}: {}", self.invariant, self.what)
+    }
+}
+
+/// The books.
+#[derive(Default)]
+pub(crate) struct Auditor {
+    awake: bool,
+    violation: Option<Violation>,
+    /// The last epoch that was taken, and its last commit.
+    partitions: BTreeMap<PartitionId, (Epoch, Seq)>,
+    pub(crate) runs: BTreeMap<RunId, Book>,
+    claims: BTreeMap<TaskId, claims::Held>,
+    /// How often each attempt may still be started without a new claim.
+    starts: BTreeMap<TaskId, u32>,
+    handed_back: BTreeMap<TaskId, u32>,
+    revoked: BTreeSet<TaskId>,
+    sessions: BTreeMap<SessionId, sessions::Seen>,
+    dead: BTreeSet<u16>,
+    /// Deliveries of an attempt that a process may ack.
+    may_ack: BTreeMap<(u16, TaskId), u32>,
+    heads: BTreeMap<(PartitionId, millrace_domain::WorkflowName), schedules::Fires>,
+    /// Runs that somebody was promised.
+    pub(crate) promised: BTreeSet<RunId>,
+}
+
+impl Auditor {
+    /// One that looks.
+    pub(crate) fn awake() -> Self {
+        Self { awake: true, ..Self::default() }
+    }
+
+    /// One that does not: for a store and a broker by themselves.
+    pub(crate) fn asleep() -> Self {
+        Self::default()
+    }
+
+    /// The first invariant that did not hold.
+    pub(crate) fn violation(&self) -> Option<&Violation> {
+        self.violation.as_ref()
+    }
+
+    /// An invariant does not hold. What comes after the first is of no interest.
+    pub(crate) fn object(&mut self, invariant: u8, what: impl FnOnce() -> String) {
+        if self.awake && self.violation.is_none() {
+            self.violation = Some(Violation { invariant, what: what() });
+        }
+    }
+
+    /// Somebody was told that this run is accepted.
+    pub(crate) fn promise(&mut self, run: RunId, by: &str) {
+        self.promised.insert(run);
+        if !self.runs.contains_key(&run) {
+            self.object(2, || format!("{by} promised run {run}, which is not stored"));
+        }
+    }
+
+    /// A run that was promised and has not come to its end.
+    pub(crate) fn unfinished(&self) -> Option<String> {
+        let absent = self.promised.iter().find(|run| !self.runs.contains_key(run));
+        if let Some(run) = absent {
+            return Some(format!("run {run} was promised and is not there"));
+        }
+        let open = self.runs.iter().find(|(_, book)| !book.has_ended());
+        open.map(|(run, book)| format!("run {run} has not ended: {book:?}"))
+    }
+
+    /// How many tasks were started.
+    pub(crate) fn started_tasks(&self) -> usize {
+        self.starts.len()
+    }
+}

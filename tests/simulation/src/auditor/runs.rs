@@ -1,0 +1,224 @@
+//! What commits may do to runs.
+
+use std::sync::Arc;
+
+use millrace_domain::definition::{self, Workflow};
+use millrace_domain::run::record::StepRecord;
+use millrace_domain::run::{Head, RunState, Source, Spec};
+use millrace_domain::{Epoch, Outcome, PartitionId, RunId, StepIndex, TaskId, Timestamp};
+use millrace_store::{Commit, Dispatched, RunDelta, Verdict};
+
+use super::Auditor;
+use crate::store::Memory;
+
+/// What the auditor knows of a run.
+pub(crate) struct Book {
+    pub(super) workflow: Arc<Workflow>,
+    state: RunState,
+    stopping: bool,
+    steps: Vec<Step>,
+}
+
+/// What it knows of a step.
+#[derive(Debug, Clone, Default)]
+struct Step {
+    /// The last attempt that was dispatched.
+    attempt: u32,
+    /// It is with the fleet.
+    current: bool,
+    retries: u32,
+    lost: u32,
+    ended: Option<Outcome>,
+}
+
+impl std::fmt::Debug for Book {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {:?}, stopping: {}, {:?}", self.workflow.name, self.state, self.stopping, self.steps)
+    }
+}
+
+impl Book {
+    pub(crate) fn has_ended(&self) -> bool {
+        self.state.is_terminal()
+    }
+
+    /// Is this the attempt that is with the fleet?
+    pub(super) fn is_current(&self, task: TaskId) -> bool {
+        let step = self.steps.get(task.step.at());
+        step.is_some_and(|step| step.current && step.attempt == task.attempt)
+    }
+}
+
+impl Auditor {
+    /// Somebody took a partition.
+    pub(crate) fn acquired(&mut self, partition: PartitionId, epoch: Epoch) {
+        let last = self.partitions.insert(partition, (epoch, Default::default()));
+        if last.is_some_and(|(last, _)| last >= epoch) {
+            self.object(5, || {
+                format!("partition {partition} was taken under epoch {}, which is not new", epoch.0)
+            });
+        }
+    }
+
+    /// A commit was answered.
+    pub(crate) fn committed(&mut self, memory: &Memory, commit: &Commit, verdict: &Verdict, now: Timestamp) {
+        let Verdict::Applied { duplicates } = verdict else { return };
+        let partition = commit.partition;
+        let (epoch, seq) = self.partitions.get(&partition).copied().unwrap_or_default();
+        if commit.epoch != epoch {
+            let ours = commit.epoch.0;
+            return self.object(5, || {
+                format!("epoch {ours} wrote to partition {partition}, which is {}'s", epoch.0)
+            });
+        }
+        if commit.seq == seq {
+            return;
+        }
+        if commit.seq != seq.next() {
+            let next = commit.seq.0;
+            return self.object(5, || format!("commit {next} of partition {partition} came after {}", seq.0));
+        }
+        self.partitions.insert(partition, (epoch, commit.seq));
+        for delta in commit.runs.iter().filter(|delta| !duplicates.contains(&delta.run)) {
+            self.changed(memory, delta);
+        }
+        self.scheduled(memory, commit, now);
+    }
+
+    fn changed(&mut self, memory: &Memory, delta: &RunDelta) {
+        let run = delta.run;
+        if let Some(new) = &delta.create {
+            if self.runs.contains_key(&run) {
+                return self.object(10, || format!("run {run} was created twice"));
+            }
+            let Some(workflow) = workflow_of(memory, &new.definition, run) else {
+                return self.object(9, || format!("run {run} has no definition: {}", new.definition));
+            };
+            let steps = vec![Step::default(); workflow.steps.len()];
+            self.runs.insert(run, Book { workflow, state: RunState::Waiting, stopping: false, steps });
+        }
+        let Some(mut book) = self.runs.remove(&run) else { return };
+        self.check(&mut book, delta);
+        self.runs.insert(run, book);
+    }
+
+    fn check(&mut self, book: &mut Book, delta: &RunDelta) {
+        let run = delta.run;
+        let (ended_before, stopping_before) = (book.has_ended(), book.stopping);
+        if let Some(head) = &delta.head {
+            match serde_json::from_str::<Head>(head) {
+                Ok(head) => {
+                    if ended_before && head.state != book.state {
+                        let was = book.state;
+                        self.object(3, || {
+                            format!("run {run} had ended as {was:?} and is {:?} now", head.state)
+                        });
+                    }
+                    book.state = head.state;
+                    book.stopping |= head.stopping.is_some();
+                }
+                Err(error) => self.object(3, || format!("the head of run {run} cannot be read: {error}")),
+            }
+        }
+        for (step, attempt) in &delta.retired {
+            if let Some(known) = book.steps.get_mut(step.at())
+                && known.attempt == *attempt
+            {
+                known.current = false;
+                self.claims.remove(&TaskId { run, step: *step, attempt: *attempt });
+            }
+        }
+        for (step, record) in &delta.steps {
+            self.check_step(book, run, *step, record);
+        }
+        for dispatched in &delta.dispatched {
+            if ended_before || stopping_before {
+                let state = book.state;
+                self.object(7, || {
+                    format!("{dispatched:?} of run {run}, which is {state:?} or being stopped")
+                });
+            }
+            self.check_dispatch(book, run, dispatched);
+        }
+        if book.has_ended() {
+            let open = book.steps.iter().position(|step| step.ended.is_none() || step.current);
+            if let Some(open) = open {
+                let step = book.steps[open].clone();
+                self.object(3, || format!("run {run} ended, but its step {open} did not: {step:?}"));
+            }
+        }
+    }
+
+    fn check_step(&mut self, book: &mut Book, run: RunId, step: StepIndex, record: &str) {
+        let Ok(record) = serde_json::from_str::<StepRecord>(record) else {
+            return self.object(3, || format!("the record of step {} of run {run} cannot be read", step.0));
+        };
+        let Some(known) = book.steps.get(step.at()).cloned() else {
+            return self.object(9, || format!("run {run} has no step {} in its version", step.0));
+        };
+        let (attempts, ended) = match &record {
+            StepRecord::Dispatched(attempts) | StepRecord::Backoff { attempts, .. } => (*attempts, None),
+            StepRecord::Ended(end) => (end.attempts, Some(end.outcome)),
+        };
+        if known.ended.is_some() && known.ended != ended {
+            self.object(3, || {
+                format!("step {} of run {run} had ended as {:?}: {record:?}", step.0, known.ended)
+            });
+        }
+        if attempts.retries < known.retries || attempts.lost < known.lost || attempts.attempt < known.attempt
+        {
+            self.object(3, || {
+                format!("step {} of run {run} went back from {known:?} to {attempts:?}", step.0)
+            });
+        }
+        let definition = &book.workflow.steps[step.at()];
+        let limit = definition.lost_limit() + u32::from(ended.is_some());
+        if attempts.retries > definition.retry.limit || attempts.lost > limit {
+            self.object(3, || format!("step {} of run {run} is past its limits: {attempts:?}", step.0));
+        }
+        let slot = &mut book.steps[step.at()];
+        (slot.retries, slot.lost, slot.ended) = (attempts.retries, attempts.lost, ended);
+    }
+
+    fn check_dispatch(&mut self, book: &mut Book, run: RunId, dispatched: &Dispatched) {
+        let Dispatched { step, attempt, .. } = *dispatched;
+        let Some(known) = book.steps.get(step.at()).cloned() else {
+            return self.object(9, || format!("run {run} has no step {} in its version", step.0));
+        };
+        if known.current {
+            self.object(5, || format!("{dispatched:?} of run {run} while {known:?} is current"));
+        }
+        if attempt != known.attempt + 1 {
+            self.object(3, || format!("{dispatched:?} of run {run} does not follow {known:?}"));
+        }
+        if known.ended.is_some() {
+            self.object(3, || format!("{dispatched:?} of run {run} although the step ended: {known:?}"));
+        }
+        let waits_for = book.workflow.graph.dependencies(step);
+        let unmet = waits_for.iter().find(|step| book.steps[step.at()].ended != Some(Outcome::Succeeded));
+        if let Some(unmet) = unmet {
+            self.object(4, || format!("{dispatched:?} of run {run} before step {} succeeded", unmet.0));
+        }
+        let slot = &mut book.steps[step.at()];
+        (slot.attempt, slot.current) = (attempt, true);
+    }
+}
+
+/// What a run runs, by its definition as stored.
+fn workflow_of(memory: &Memory, definition: &str, run: RunId) -> Option<Arc<Workflow>> {
+    let spec: Spec = serde_json::from_str(definition).ok()?;
+    match &spec.source {
+        Source::Adhoc(submission) => submission.to_workflow().ok().map(Arc::new),
+        Source::Inline(source) => parsed(source),
+        Source::Stored { workflow, version } => {
+            let partitions = memory.founded()?;
+            let home = PartitionId::home_of(workflow, partitions);
+            debug_assert!(run.partition().0 < partitions);
+            parsed(&memory.catalog(home)?.load(workflow, Some(*version))?.source)
+        }
+    }
+}
+
+fn parsed(source: &str) -> Option<Arc<Workflow>> {
+    Some(Arc::new(definition::parse(source, "stored definition").ok()?.pop()?.workflow))
+}

@@ -1,0 +1,193 @@
+//! One seed, from its first call to quiet.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::sync::{Arc, Once};
+use std::time::Duration;
+
+use tokio::runtime::Builder;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::auditor::{Auditor, Violation};
+use crate::client::Client;
+use crate::dice::Dice;
+use crate::faults::Faults;
+use crate::fleet::Fleet;
+use crate::nemesis;
+use crate::store::Guards;
+use crate::workload::Workload;
+use crate::world::Shared;
+
+/// How often the auditor's verdict is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// Once faults have stopped, everything has come to its end within this.
+const QUIET_WITHIN: Duration = Duration::from_secs(400);
+
+thread_local! {
+    /// What the last panic of this thread said: tasks swallow theirs.
+    static PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// What came of a seed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Report {
+    /// How much happened.
+    pub events: u64,
+    /// A hash of all of it: the same seed gives the same.
+    pub hash: u64,
+    /// How many runs came to their end.
+    pub runs: usize,
+    /// How many attempts were started.
+    pub started: usize,
+    /// How long it took, in simulated milliseconds.
+    pub millis: u64,
+}
+
+/// A seed under which an invariant does not hold.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// The seed.
+    pub seed: u64,
+    /// What does not hold.
+    pub violation: Violation,
+    /// The last that happened, when it was run in words.
+    pub trace: String,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { seed, violation, trace } = self;
+        let replay = format!("MILLRACE_SIM_SEED={seed} cargo test -p millrace-simulation --test seeds");
+        write!(f, "{trace}\nseed {seed}: {violation}\nreplay: {replay}")
+    }
+}
+
+/// Runs a seed. The one that fails is run again in words.
+///
+/// # Errors
+/// When an invariant does not hold.
+pub fn run(seed: u64, guards: Guards) -> Result<Report, Box<Failure>> {
+    match run_once(seed, guards, false) {
+        Ok(report) => Ok(report),
+        Err(first) => Err(run_once(seed, guards, true).err().unwrap_or(first)),
+    }
+}
+
+/// Runs a seed, and answers its last events in words.
+pub fn run_in_words(seed: u64) -> String {
+    match run_once(seed, Guards::default(), true) {
+        Ok(report) => format!("{report:?}"),
+        Err(failure) => failure.to_string(),
+    }
+}
+
+fn run_once(seed: u64, guards: Guards, in_words: bool) -> Result<Report, Box<Failure>> {
+    note_panics();
+    PANIC.take();
+    let fail = |violation, trace| Box::new(Failure { seed, violation, trace });
+    let runtime = match Builder::new_current_thread().enable_time().start_paused(true).build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let what = format!("no runtime: {error}");
+            return Err(fail(Violation { invariant: 0, what }, String::new()));
+        }
+    };
+    let (world, outcome) = runtime.block_on(live(seed, guards, in_words));
+    drop(runtime);
+    let outcome = match PANIC.take() {
+        Some(what) => Err(Violation { invariant: 0, what }),
+        None => outcome,
+    };
+    let world = world.lock();
+    match outcome {
+        Ok(millis) => {
+            let (events, hash) = world.trace.digest();
+            let (runs, started) = (world.auditor.runs.len(), world.auditor.started_tasks());
+            Ok(Report { events, hash, runs, started, millis })
+        }
+        Err(violation) => Err(fail(violation, world.trace.words())),
+    }
+}
+
+/// Lives through a seed: how long it took, or what did not hold.
+async fn live(seed: u64, guards: Guards, in_words: bool) -> (Shared, Result<u64, Violation>) {
+    let mut dice = Dice::new(seed);
+    let faults = Faults::drawn(&mut dice);
+    let window = dice.millis(2_000, 25_000);
+    let workload = Workload::drawn(&mut dice, window.as_millis() as u64);
+    let world = Shared::new(dice.fork(), faults, guards, Auditor::awake(), in_words);
+    let began = Instant::now();
+    let (producers, workers) = (dice.range(1, 3) as usize, dice.range(1, 3) as usize);
+    let fleet = Fleet::start(&world, producers, workers, &mut dice, seed);
+    tokio::spawn(nemesis::strike(Arc::clone(&fleet), dice.fork(), window));
+    let mut clients = JoinSet::new();
+    clients.spawn(ask_for(Arc::clone(&fleet), dice.fork(), workload));
+    let mut healed: Option<Instant> = None;
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        while clients.try_join_next().is_some() {}
+        let mut state = world.lock();
+        let unaccounted = state.exchange.unaccounted();
+        if let Some(what) = unaccounted {
+            state.auditor.object(11, || what);
+        }
+        if let Some(violation) = state.auditor.violation() {
+            let violation = violation.clone();
+            drop(state);
+            return (world, Err(violation));
+        }
+        let Some(since) = healed else {
+            if began.elapsed() >= window {
+                state.heal();
+                drop(state);
+                fleet.members().iter().flatten().for_each(|member| member.process.let_go());
+                healed = Some(Instant::now());
+            }
+            continue;
+        };
+        let unfinished = match clients.is_empty() {
+            true => None,
+            false => Some("a client waits for an answer".to_owned()),
+        };
+        let unfinished = unfinished
+            .or_else(|| state.auditor.unfinished())
+            .or_else(|| state.memory.left_over())
+            .or_else(|| state.exchange.left_over())
+            .or_else(|| state.auditor.unfired(&state.memory, state.now()));
+        let Some(what) = unfinished else {
+            drop(state);
+            return (world, Ok(began.elapsed().as_millis() as u64));
+        };
+        if since.elapsed() > QUIET_WITHIN {
+            drop(state);
+            return (world, Err(Violation { invariant: 2, what: format!("no end: {what}") }));
+        }
+    }
+}
+
+/// All that is wanted of a fleet.
+async fn ask_for(fleet: Arc<Fleet>, mut dice: Dice, workload: Workload) {
+    Client::new(&fleet, &mut dice).apply(&workload.definitions).await;
+    let mut asking = JoinSet::new();
+    for wanted in workload.wanted {
+        asking.spawn(Client::new(&fleet, &mut dice).submit(wanted));
+    }
+    while asking.join_next().await.is_some() {}
+}
+
+/// Keeps what panics say, instead of printing it, on threads that simulate.
+fn note_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if tokio::runtime::Handle::try_current().is_ok() {
+                PANIC.set(Some(format!("{info}")));
+            } else {
+                before(info);
+            }
+        }));
+    });
+}

@@ -1,0 +1,281 @@
+//! The store, as one process has it. The auditor looks at every call that takes effect.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use millrace_domain::{
+    ClaimToken, Epoch, PartitionId, ProducerId, RunId, SessionId, TaskId, Timestamp, WorkflowName,
+};
+use millrace_store::{
+    Acquired, Claim, ClaimVerdict, Commit, Finish, FinishVerdict, LogChunk, Revoke, Revoked, RunQuery,
+    RunSummary, Session, Store, StoreError, StoredRun, StoredWorkflow, TaskRecord, Timer, Verdict,
+};
+
+use super::catalog::Catalog;
+use crate::process::{Lost, Process, Server};
+use crate::world::{Shared, World};
+
+/// A process's way to the store.
+pub struct MemoryStore(pub(crate) Arc<Process>);
+
+impl MemoryStore {
+    /// A store in a world of its own, in which nothing goes wrong. Needs a Tokio runtime.
+    pub fn calm(world: &Shared) -> Self {
+        Self(Arc::new(Process::new(0, "alone".to_owned(), world.clone(), None, false)))
+    }
+
+    async fn ask<T>(
+        &self,
+        what: &'static str,
+        effect: impl FnOnce(&mut World, Timestamp) -> T,
+    ) -> Result<T, StoreError> {
+        let asked = self.0.call(Server::Store, what, |world| {
+            let now = world.now();
+            effect(world, now)
+        });
+        asked.await.map_err(|Lost| StoreError::Unavailable("the simulation".into(), "no answer".into()))
+    }
+}
+
+fn in_millis(now: Timestamp, millis: u64) -> Timestamp {
+    now + Duration::from_millis(millis)
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn found(&self, partitions: u16) -> Result<u16, StoreError> {
+        self.ask("found", |world, _| world.memory.found(partitions)).await
+    }
+
+    async fn now(&self) -> Result<Timestamp, StoreError> {
+        self.ask("now", |_, now| now).await
+    }
+
+    async fn meet(&self, producer: ProducerId, ttl_ms: u64) -> Result<Vec<ProducerId>, StoreError> {
+        self.ask("meet", |world, now| world.memory.meet(producer, in_millis(now, ttl_ms), now)).await
+    }
+
+    async fn leave(&self, producer: ProducerId) -> Result<(), StoreError> {
+        self.ask("leave", |world, _| world.memory.leave(producer)).await
+    }
+
+    async fn acquire(
+        &self,
+        partitions: &[PartitionId],
+        owner: ProducerId,
+        ttl_ms: u64,
+    ) -> Result<Vec<Acquired>, StoreError> {
+        self.ask("acquire", |world, now| {
+            let until = in_millis(now, ttl_ms);
+            let acquire = |partition: &PartitionId| {
+                let answer = world.memory.acquire(*partition, owner, until, now);
+                if let Acquired::Owned { epoch, .. } = answer {
+                    world.note(self.0.number, "own", || format!("{} {partition} {}", self.0.name, epoch.0));
+                    world.auditor.acquired(*partition, epoch);
+                }
+                answer
+            };
+            partitions.iter().map(acquire).collect()
+        })
+        .await
+    }
+
+    async fn renew(&self, held: &[(PartitionId, Epoch)], ttl_ms: u64) -> Result<Vec<bool>, StoreError> {
+        self.ask("renew", |world, now| {
+            let until = in_millis(now, ttl_ms);
+            held.iter().map(|(partition, epoch)| world.memory.renew(*partition, *epoch, until)).collect()
+        })
+        .await
+    }
+
+    async fn release(&self, held: &[(PartitionId, Epoch)]) -> Result<(), StoreError> {
+        self.ask("release", |world, _| {
+            held.iter().for_each(|(partition, epoch)| world.memory.release(*partition, *epoch));
+        })
+        .await
+    }
+
+    async fn commit(&self, commits: &[Commit]) -> Result<Vec<Verdict>, StoreError> {
+        self.ask("commit", |world, now| {
+            let commit = |commit: &Commit| {
+                let verdict = world.memory.commit(commit);
+                let name = &self.0.name;
+                world.trace.note(now, self.0.number, "committed", commit.seq.0, || {
+                    crate::words::commit(name, commit, &verdict)
+                });
+                world.auditor.committed(&world.memory, commit, &verdict, now);
+                verdict
+            };
+            commits.iter().map(commit).collect()
+        })
+        .await
+    }
+
+    async fn timers(
+        &self,
+        partition: PartitionId,
+        after: Option<(Timestamp, Timer)>,
+        limit: usize,
+    ) -> Result<Vec<(Timestamp, Timer)>, StoreError> {
+        self.ask("timers", |world, _| world.memory.timers(partition, after.as_ref(), limit)).await
+    }
+
+    async fn watched(
+        &self,
+        partition: PartitionId,
+        until: Timestamp,
+        skip: usize,
+        limit: usize,
+    ) -> Result<Vec<(Timestamp, TaskId)>, StoreError> {
+        self.ask("watched", |world, _| world.memory.watched(partition, until, skip, limit)).await
+    }
+
+    async fn look_later(
+        &self,
+        partition: PartitionId,
+        epoch: Epoch,
+        looks: &[(Timestamp, TaskId)],
+    ) -> Result<(), StoreError> {
+        self.ask("look_later", |world, _| world.memory.look_later(partition, epoch, looks)).await
+    }
+
+    async fn revoke(
+        &self,
+        partition: PartitionId,
+        epoch: Epoch,
+        tasks: &[(TaskId, Revoke)],
+    ) -> Result<Vec<Revoked>, StoreError> {
+        self.ask("revoke", |world, now| {
+            let revoke = |(task, when): &(TaskId, Revoke)| {
+                let answer = world.memory.revoke(partition, epoch, *task, *when);
+                world.trace.note(now, self.0.number, "revoked", task, || format!("{task}: {answer:?}"));
+                if answer == Revoked::Done {
+                    world.auditor.revoked(partition, epoch, *task, *when, now);
+                }
+                answer
+            };
+            tasks.iter().map(revoke).collect()
+        })
+        .await
+    }
+
+    async fn expire(
+        &self,
+        partition: PartitionId,
+        until: Timestamp,
+        keep: usize,
+    ) -> Result<usize, StoreError> {
+        self.ask("expire", |world, now| world.memory.expire(partition, until, keep, now)).await
+    }
+
+    async fn claim(&self, claims: &[Claim]) -> Result<Vec<ClaimVerdict>, StoreError> {
+        let claimed = self.ask("claim", |world, now| {
+            let claim = |claim: &Claim| {
+                let verdict = world.memory.claim(claim, now);
+                let (number, name, task) = (self.0.number, &self.0.name, claim.task);
+                world.trace.note(now, number, "claimed", task, || format!("{name} {task}: {verdict:?}"));
+                world.auditor.claimed(claim, &verdict, number, now);
+                verdict
+            };
+            claims.iter().map(claim).collect()
+        });
+        let verdicts: Vec<ClaimVerdict> = claimed.await?;
+        let mut world = self.0.world.lock();
+        for (claim, verdict) in claims.iter().zip(&verdicts) {
+            if *verdict != ClaimVerdict::Granted {
+                world.auditor.may_ack(self.0.number, claim.task);
+            }
+        }
+        Ok(verdicts)
+    }
+
+    async fn finish(&self, finishes: &[Finish]) -> Result<Vec<FinishVerdict>, StoreError> {
+        let finished = self.ask("finish", |world, now| {
+            let finish = |finish: &Finish| {
+                let verdict = world.memory.finish(finish, now);
+                let (number, name, task) = (self.0.number, &self.0.name, finish.task);
+                world.trace.note(now, number, "finished", task, || {
+                    format!("{name} {task}: {verdict:?} {}", finish.result)
+                });
+                world.auditor.finished(finish, verdict, now);
+                verdict
+            };
+            finishes.iter().map(finish).collect()
+        });
+        let verdicts: Vec<FinishVerdict> = finished.await?;
+        let mut world = self.0.world.lock();
+        finishes.iter().for_each(|finish| world.auditor.may_ack(self.0.number, finish.task));
+        Ok(verdicts)
+    }
+
+    async fn hand_back(&self, tasks: &[(TaskId, ClaimToken)]) -> Result<(), StoreError> {
+        self.ask("hand_back", |world, now| {
+            for (task, token) in tasks {
+                world.memory.hand_back(*task, *token, now);
+                world.trace.note(now, self.0.number, "handed", task, || format!("back {task}"));
+                world.auditor.handed_back(*task, *token);
+            }
+        })
+        .await
+    }
+
+    async fn tasks(&self, tasks: &[TaskId]) -> Result<Vec<Option<TaskRecord>>, StoreError> {
+        self.ask("tasks", |world, _| tasks.iter().map(|task| world.memory.task(*task)).collect()).await
+    }
+
+    async fn renew_session(&self, session: &Session) -> Result<(), StoreError> {
+        let renewed = self.ask("session", |world, now| {
+            world.memory.renew_session(session, now);
+            world.auditor.renewed(session.id, self.0.number, now);
+        });
+        renewed.await?;
+        let mut world = self.0.world.lock();
+        let now = world.now();
+        world.auditor.heard_of_renewal(session.id, now);
+        Ok(())
+    }
+
+    async fn sessions(&self) -> Result<Vec<Session>, StoreError> {
+        self.ask("sessions", |world, now| world.memory.sessions(now)).await
+    }
+
+    async fn end_session(&self, session: SessionId) -> Result<(), StoreError> {
+        self.ask("end", |world, _| world.memory.end_session(session)).await
+    }
+
+    async fn load_runs(&self, runs: &[RunId]) -> Result<Vec<Option<StoredRun>>, StoreError> {
+        self.ask("load", |world, _| runs.iter().map(|run| world.memory.load_run(*run)).collect()).await
+    }
+
+    async fn list_runs(&self, query: &RunQuery) -> Result<Vec<RunSummary>, StoreError> {
+        self.ask("list", |world, _| world.memory.list_runs(query)).await
+    }
+
+    async fn load_workflow(
+        &self,
+        home: PartitionId,
+        workflow: &WorkflowName,
+        version: Option<u32>,
+    ) -> Result<Option<StoredWorkflow>, StoreError> {
+        self.ask("workflow", |world, _| world.memory.catalog(home)?.load(workflow, version)).await
+    }
+
+    async fn list_workflows(&self, home: PartitionId) -> Result<Vec<(WorkflowName, String)>, StoreError> {
+        self.ask("workflows", |world, _| world.memory.catalog(home).map(Catalog::list).unwrap_or_default())
+            .await
+    }
+
+    async fn append_log(
+        &self,
+        task: TaskId,
+        lines: &[LogChunk],
+        budget_bytes: u64,
+    ) -> Result<(), StoreError> {
+        self.ask("log", |world, _| world.memory.append_log(task, lines, budget_bytes)).await
+    }
+
+    async fn read_log(&self, task: TaskId, from: u64, limit: usize) -> Result<Vec<LogChunk>, StoreError> {
+        self.ask("read_log", |world, _| world.memory.read_log(task, from, limit)).await
+    }
+}

@@ -1,0 +1,259 @@
+//! Everything that is stored, and one method for each call of the contract, with the store's time as an argument.
+//! Nothing here waits or fails.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use millrace_domain::{
+    Epoch, PartitionId, ProducerId, RunId, Seq, SessionId, TaskId, Timestamp, WorkflowName,
+};
+use millrace_store::{Acquired, Commit, Session, Timer, Verdict};
+
+use super::catalog::Catalog;
+use super::guards::Guards;
+use super::run::Run;
+
+/// A session that was not renewed for so long is forgotten.
+const FORGET_AFTER_MS: u64 = 3_600_000;
+
+/// A store.
+#[derive(Debug, Default)]
+pub struct Memory {
+    /// What it watches over.
+    pub guards: Guards,
+    pub(super) founded: Option<u16>,
+    pub(super) producers: BTreeMap<ProducerId, Timestamp>,
+    pub(super) partitions: BTreeMap<PartitionId, Partition>,
+    pub(super) runs: BTreeMap<RunId, Run>,
+    pub(super) sessions: BTreeMap<SessionId, (Timestamp, Session)>,
+}
+
+/// A partition: who owns it, and what it holds beside its runs.
+#[derive(Debug, Default)]
+pub(super) struct Partition {
+    pub(super) ownership: Option<Ownership>,
+    pub(super) timers: BTreeMap<Timer, Timestamp>,
+    /// Dispatched attempts by when to look at them.
+    pub(super) watch: BTreeSet<(Timestamp, TaskId)>,
+    pub(super) catalog: Catalog,
+}
+
+#[derive(Debug)]
+pub(super) struct Ownership {
+    owner: Option<ProducerId>,
+    until: Timestamp,
+    epoch: Epoch,
+    seq: Seq,
+    published_until: Timestamp,
+    /// Of the last commit.
+    duplicates: Vec<RunId>,
+}
+
+impl Memory {
+    /// An empty store that watches over what `guards` says.
+    pub fn new(guards: Guards) -> Self {
+        Self { guards, ..Self::default() }
+    }
+
+    /// How many partitions there are.
+    pub(crate) fn founded(&self) -> Option<u16> {
+        self.founded
+    }
+
+    pub(crate) fn found(&mut self, partitions: u16) -> u16 {
+        *self.founded.get_or_insert(partitions)
+    }
+
+    pub(crate) fn meet(&mut self, producer: ProducerId, until: Timestamp, now: Timestamp) -> Vec<ProducerId> {
+        self.producers.retain(|_, until| *until > now);
+        self.producers.insert(producer, until);
+        self.producers.keys().copied().collect()
+    }
+
+    pub(crate) fn leave(&mut self, producer: ProducerId) {
+        self.producers.remove(&producer);
+    }
+
+    pub(super) fn partition(&mut self, id: PartitionId) -> &mut Partition {
+        self.partitions.entry(id).or_default()
+    }
+
+    pub(crate) fn acquire(
+        &mut self,
+        id: PartitionId,
+        owner: ProducerId,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Acquired {
+        let partition = self.partition(id);
+        let last = partition.ownership.take();
+        if let Some(held) = &last
+            && let Some(other) = held.owner
+            && other != owner
+            && now < held.until
+        {
+            let answer = Acquired::Held { owner: other, until: held.until };
+            partition.ownership = last;
+            return answer;
+        }
+        let micros = u64::try_from(now.as_millis()).unwrap_or(0).saturating_mul(1_000);
+        let epoch = Epoch(last.as_ref().map_or(micros, |last| micros.max(last.epoch.0 + 1)));
+        let published_until = last.as_ref().map_or(Timestamp::default(), |last| last.published_until);
+        let previous = last.map(|last| (last.epoch, last.seq));
+        partition.ownership = Some(Ownership {
+            owner: Some(owner),
+            until,
+            epoch,
+            seq: Seq(0),
+            published_until,
+            duplicates: Vec::new(),
+        });
+        Acquired::Owned { epoch, previous, published_until }
+    }
+
+    pub(crate) fn renew(&mut self, id: PartitionId, epoch: Epoch, until: Timestamp) -> bool {
+        match &mut self.partition(id).ownership {
+            Some(held) if held.epoch == epoch && held.owner.is_some() => {
+                held.until = until;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    pub(crate) fn release(&mut self, id: PartitionId, epoch: Epoch) {
+        if let Some(held) = &mut self.partition(id).ownership
+            && held.epoch == epoch
+        {
+            held.owner = None;
+        }
+    }
+
+    /// Whether `epoch` is the one that holds.
+    pub(super) fn holds(&self, id: PartitionId, epoch: Epoch) -> bool {
+        let ownership = self.partitions.get(&id).and_then(|partition| partition.ownership.as_ref());
+        ownership.is_some_and(|held| held.epoch == epoch || !self.guards.fence)
+    }
+
+    pub(crate) fn commit(&mut self, commit: &Commit) -> Verdict {
+        let fence = self.guards.fence;
+        let Some(held) = &self.partition(commit.partition).ownership else {
+            return Verdict::Fenced { epoch: Epoch::default(), seq: Seq::default() };
+        };
+        let (epoch, seq) = (held.epoch, held.seq);
+        if commit.epoch == epoch && commit.seq == seq && seq != Seq::default() {
+            return Verdict::Applied { duplicates: held.duplicates.clone() };
+        }
+        if fence && (commit.epoch != epoch || commit.seq != seq.next()) {
+            return Verdict::Fenced { epoch, seq };
+        }
+        let mut duplicates = Vec::new();
+        for delta in &commit.runs {
+            if !self.apply(commit.partition, delta) {
+                duplicates.push(delta.run);
+            }
+        }
+        let partition = self.partition(commit.partition);
+        for delta in &commit.workflows {
+            partition.catalog.apply(delta);
+        }
+        partition.change_timers(&commit.timers, &commit.cleared);
+        if let Some(held) = &mut partition.ownership
+            && commit.epoch == epoch
+        {
+            held.seq = commit.seq;
+            held.published_until = commit.published_until;
+            held.duplicates.clone_from(&duplicates);
+        }
+        Verdict::Applied { duplicates }
+    }
+
+    pub(crate) fn timers(
+        &self,
+        id: PartitionId,
+        after: Option<&(Timestamp, Timer)>,
+        limit: usize,
+    ) -> Vec<(Timestamp, Timer)> {
+        let Some(partition) = self.partitions.get(&id) else { return Vec::new() };
+        let key = |due: Timestamp, timer: &Timer| (due, timer.to_string());
+        let after = after.map(|(due, timer)| key(*due, timer));
+        let mut timers: Vec<_> =
+            partition.timers.iter().map(|(timer, due)| (key(*due, timer), timer.clone())).collect();
+        timers.retain(|(key, _)| after.as_ref().is_none_or(|after| key > after));
+        timers.sort();
+        timers.into_iter().take(limit).map(|((due, _), timer)| (due, timer)).collect()
+    }
+
+    pub(crate) fn watched(
+        &self,
+        id: PartitionId,
+        until: Timestamp,
+        skip: usize,
+        limit: usize,
+    ) -> Vec<(Timestamp, TaskId)> {
+        let Some(partition) = self.partitions.get(&id) else { return Vec::new() };
+        partition.watch.iter().take_while(|(at, _)| *at <= until).skip(skip).take(limit).copied().collect()
+    }
+
+    pub(crate) fn look_later(&mut self, id: PartitionId, epoch: Epoch, looks: &[(Timestamp, TaskId)]) {
+        if !self.holds(id, epoch) {
+            return;
+        }
+        for (at, task) in looks.iter().filter(|(_, task)| task.run.partition() == id) {
+            if self.attempt(*task).is_some() {
+                self.look(*task, *at);
+            }
+        }
+    }
+
+    pub(crate) fn renew_session(&mut self, session: &Session, now: Timestamp) {
+        let oldest = Timestamp::from_millis(now.as_millis().saturating_sub_unsigned(FORGET_AFTER_MS));
+        self.sessions.retain(|_, (renewed, _)| *renewed >= oldest);
+        self.sessions.insert(session.id, (now, session.clone()));
+    }
+
+    pub(crate) fn sessions(&self, now: Timestamp) -> Vec<Session> {
+        let oldest = Timestamp::from_millis(now.as_millis().saturating_sub_unsigned(FORGET_AFTER_MS));
+        let fresh = self.sessions.values().filter(|(renewed, _)| *renewed >= oldest);
+        fresh.map(|(_, session)| session.clone()).collect()
+    }
+
+    pub(crate) fn end_session(&mut self, session: SessionId) {
+        self.sessions.remove(&session);
+    }
+
+    pub(crate) fn catalog(&self, home: PartitionId) -> Option<&Catalog> {
+        self.partitions.get(&home).map(|partition| &partition.catalog)
+    }
+
+    /// What is left of work: attempts that somebody watches, and timers that belong to a run.
+    pub(crate) fn left_over(&self) -> Option<String> {
+        self.partitions.iter().find_map(|(id, partition)| {
+            let attempt = partition.watch.first().map(|(at, task)| format!("attempt {task}, looked at {at}"));
+            let timer = partition.timers.keys().find(|timer| timer.run().is_some());
+            let left = attempt.or_else(|| timer.map(|timer| format!("timer {timer}")))?;
+            Some(format!("partition {id} still has {left}"))
+        })
+    }
+
+    /// When a schedule fires next, as its timer says.
+    pub(crate) fn fire_of(
+        &self,
+        home: PartitionId,
+        workflow: &WorkflowName,
+        index: u32,
+    ) -> Option<Timestamp> {
+        self.partitions.get(&home)?.timers.get(&Timer::Fire(workflow.clone(), index)).copied()
+    }
+}
+
+impl Partition {
+    /// Clears, then sets: a timer that is in both is set.
+    pub(super) fn change_timers(&mut self, set: &[(Timestamp, Timer)], cleared: &[Timer]) {
+        for timer in cleared {
+            self.timers.remove(timer);
+        }
+        for (due, timer) in set {
+            self.timers.insert(timer.clone(), *due);
+        }
+    }
+}

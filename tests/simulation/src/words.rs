@@ -1,0 +1,28 @@
+//! Long things in few words, for the trace.
+
+use millrace_store::{Commit, Verdict};
+
+/// A commit and what became of it.
+pub(crate) fn commit(who: &str, commit: &Commit, verdict: &Verdict) -> String {
+    let mut text = format!("{who} {}/{}.{} {verdict:?}", commit.partition, commit.epoch.0, commit.seq.0);
+    for delta in &commit.runs {
+        let created = if delta.create.is_some() { " created" } else { "" };
+        text.push_str(&format!("\n    run {}{created}", delta.run));
+        if let Some(head) = &delta.head {
+            text.push_str(&format!(" head {head}"));
+        }
+        for (step, record) in &delta.steps {
+            text.push_str(&format!(" step {} {record}", step.0));
+        }
+        for one in &delta.dispatched {
+            text.push_str(&format!(" dispatched {}:{}", one.step.0, one.attempt));
+        }
+        for (step, attempt) in &delta.retired {
+            text.push_str(&format!(" retired {}:{attempt}", step.0));
+        }
+    }
+    for delta in &commit.workflows {
+        text.push_str(&format!("\n    {delta:?}"));
+    }
+    text
+}

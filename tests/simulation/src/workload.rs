@@ -1,0 +1,134 @@
+//! What a seed asks of its fleet: definitions, and submissions by their keys.
+
+use millrace_domain::submission::Submission;
+use serde_json::json;
+
+use crate::dice::Dice;
+
+/// Definitions, each a document of its own.
+pub(crate) const DEFINITIONS: [&str; 5] = [
+    r#"
+name: diamond
+steps:
+  - {name: a, run: ok}
+  - {name: b, run: flaky, depends_on: [a], retry: {limit: 2, delay: 1s}}
+  - {name: c, run: slow, depends_on: [a]}
+  - {name: d, run: ok, depends_on: [b, c]}
+"#,
+    r#"
+name: chain
+timeout: 60s
+steps:
+  - {name: x, run: ok, at_most_once: true}
+  - {name: y, run: hang, depends_on: [x], timeout: 2s, retry: {limit: 1, delay: 1s}}
+  - {name: z, run: ok, depends_on: [y]}
+"#,
+    r#"
+name: fan
+timeout: 15s
+steps:
+  - {name: left, run: ok}
+  - {name: middle, run: slow}
+  - {name: right, run: hang}
+  - {name: other, run: flaky, retry: {limit: 3, delay: 500ms}}
+  - {name: join, run: ok, depends_on: [left, middle, right]}
+"#,
+    r#"
+name: ticks
+schedule: {every: 15s}
+steps:
+  - {name: tick, run: ok}
+  - {name: tock, run: flaky, depends_on: [tick]}
+"#,
+    r#"
+name: minutes
+schedule: ["* * * * *", {every: 40s}]
+steps:
+  - {name: only, run: ok}
+"#,
+];
+
+/// Of these, the first so many are started by hand.
+const BY_HAND: u64 = 3;
+
+/// How something is submitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// By message, with an answer.
+    Asked,
+    /// By message, on the strength of the broker's confirm.
+    Told,
+    /// Over the API.
+    Api,
+}
+
+/// Something that is wanted.
+#[derive(Debug, Clone)]
+pub(crate) struct Wanted {
+    /// How long after the definitions are there.
+    pub(crate) after_ms: u64,
+    pub(crate) ways: Vec<Way>,
+    pub(crate) submission: Submission,
+    /// Stopped so long after it was accepted.
+    pub(crate) cancelled_after_ms: Option<u64>,
+}
+
+/// What a seed wants.
+#[derive(Debug, Clone)]
+pub(crate) struct Workload {
+    pub(crate) definitions: Vec<&'static str>,
+    pub(crate) wanted: Vec<Wanted>,
+}
+
+impl Workload {
+    /// The workload of a seed: most are small, so that there can be many.
+    pub(crate) fn drawn(dice: &mut Dice, window_ms: u64) -> Self {
+        let count = if dice.chance(100) { dice.range(5, 12) } else { dice.range(1, 4) };
+        let mut definitions = DEFINITIONS[..BY_HAND as usize].to_vec();
+        if dice.chance(250) {
+            definitions.extend(dice.pick(&[&DEFINITIONS[3..4], &DEFINITIONS[4..], &DEFINITIONS[3..]]).iter());
+        }
+        let mut wanted: Vec<Wanted> = (0..count).map(|key| Wanted::drawn(dice, key, window_ms)).collect();
+        let named = |name: &str| {
+            wanted.iter().any(|one| one.submission.workflow.as_ref().is_some_and(|w| w.as_str() == name))
+        };
+        definitions.retain(|text| {
+            let scheduled = text.contains("schedule:");
+            scheduled
+                || ["diamond", "chain", "fan"]
+                    .iter()
+                    .any(|name| text.contains(&format!("name: {name}\n")) && named(name))
+        });
+        wanted.sort_by_key(|one| one.after_ms);
+        Self { definitions, wanted }
+    }
+}
+
+impl Wanted {
+    fn drawn(dice: &mut Dice, key: u64, window_ms: u64) -> Self {
+        let mut submission = if dice.chance(500) {
+            let name = dice.pick(&["diamond", "chain", "fan"]).parse().ok();
+            Submission { workflow: name, ..Submission::default() }
+        } else {
+            let script = *dice.pick(&["ok", "ok", "flaky", "fail", "slow", "hang"]);
+            let timeout = (script == "hang" || dice.chance(300)).then(|| "3s".to_owned());
+            let retry = dice.chance(400).then(|| json!({"limit": 2, "delay": "1s"}));
+            let at_most_once = dice.chance(200);
+            Submission { run: Some(script.to_owned()), timeout, retry, at_most_once, ..Submission::default() }
+        };
+        submission.idempotency_key = Some(format!("key-{key}"));
+        if dice.chance(200) {
+            submission.delay = Some(format!("{}ms", dice.range(1, 10_000)));
+        }
+        if dice.chance(300) {
+            submission.priority = serde_json::from_value(json!(dice.range(0, 9))).ok();
+        }
+        let way = |dice: &mut Dice| *dice.pick(&[Way::Asked, Way::Told, Way::Api]);
+        let mut ways = vec![way(dice)];
+        if dice.chance(300) {
+            ways.push(way(dice));
+        }
+        let cancelled_after_ms = dice.chance(200).then(|| dice.below(12_000));
+        Self { after_ms: dice.below(window_ms), ways, submission, cancelled_after_ms }
+    }
+}

@@ -1,0 +1,124 @@
+//! The world that all processes of a simulation share: the store, the broker, and whoever watches.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use millrace_domain::Timestamp;
+use tokio::time::Instant;
+
+use crate::auditor::Auditor;
+use crate::broker::Exchange;
+use crate::dice::Dice;
+use crate::faults::{Fate, Faults};
+use crate::store::{Guards, Memory};
+use crate::trace::Trace;
+
+/// When a simulation begins, in milliseconds since the epoch.
+const BEGIN_MS: i64 = 1_790_000_000_000;
+
+/// What happens in one seed, at most.
+const MOST_EVENTS: u64 = 300_000;
+
+/// The names of queues begin with this.
+pub(crate) const PREFIX: &str = "simulated";
+
+/// All that is.
+pub(crate) struct World {
+    began: Instant,
+    pub(crate) memory: Memory,
+    pub(crate) exchange: Exchange,
+    pub(crate) auditor: Auditor,
+    pub(crate) trace: Trace,
+    pub(crate) dice: Dice,
+    pub(crate) faults: Faults,
+    healed: bool,
+    /// The servers are away until then.
+    pub(crate) store_back: Instant,
+    pub(crate) broker_back: Instant,
+}
+
+/// The world, as everybody has it.
+#[derive(Clone)]
+pub struct Shared(Arc<Mutex<World>>);
+
+impl Shared {
+    /// A world in which nothing goes wrong and nobody watches, with guards as given. Needs a Tokio runtime.
+    pub fn calm(guards: Guards) -> Self {
+        Self::new(Dice::new(0), Faults::default(), guards, Auditor::asleep(), false)
+    }
+
+    pub(crate) fn new(
+        mut dice: Dice,
+        faults: Faults,
+        guards: Guards,
+        auditor: Auditor,
+        in_words: bool,
+    ) -> Self {
+        let now = Instant::now();
+        Self(Arc::new(Mutex::new(World {
+            began: now,
+            memory: Memory::new(guards),
+            exchange: Exchange::new(dice.fork(), faults.reordered),
+            auditor,
+            trace: Trace::new(in_words),
+            dice,
+            faults,
+            healed: false,
+            store_back: now,
+            broker_back: now,
+        })))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, World> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl World {
+    /// The time.
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp::from_millis(BEGIN_MS) + self.began.elapsed()
+    }
+
+    /// Something happened.
+    pub(crate) fn note(&mut self, who: u16, what: &'static str, words: impl FnOnce() -> String) {
+        let at = self.now();
+        self.trace.note(at, who, what, (), words);
+    }
+
+    /// What happens to the next call.
+    pub(crate) fn fate(&mut self) -> Fate {
+        self.faults.fate(&mut self.dice)
+    }
+
+    /// Have faults stopped?
+    pub(crate) fn is_healed(&self) -> bool {
+        self.healed
+    }
+
+    /// Has so much happened that it must be a circle? Then the world stands still, so that its time can go on.
+    pub(crate) fn is_exhausted(&mut self) -> bool {
+        let exhausted = self.trace.events() > MOST_EVENTS;
+        if exhausted {
+            self.auditor
+                .object(2, || format!("more than {MOST_EVENTS} calls: something goes round in circles"));
+        }
+        exhausted
+    }
+
+    /// What comes after the first violation is of no interest.
+    pub(crate) fn close_if_violated(&mut self) {
+        if self.auditor.violation().is_some() {
+            self.trace.close();
+        }
+    }
+
+    /// No more faults.
+    pub(crate) fn heal(&mut self) {
+        self.faults = Faults::default();
+        self.healed = true;
+        self.exchange.calm();
+        let now = Instant::now();
+        (self.store_back, self.broker_back) = (now, now);
+        self.note(0, "heal", || "no more faults".to_owned());
+    }
+}
