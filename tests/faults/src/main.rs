@@ -28,7 +28,7 @@ struct Arguments {
     #[arg(long, default_value_t = 4)]
     workers: usize,
     /// Slots of each worker
-    #[arg(long, default_value_t = 8)]
+    #[arg(long, default_value_t = 24)]
     slots: usize,
     /// Workflows that fire every second
     #[arg(long, default_value_t = 5)]
@@ -61,6 +61,7 @@ async fn main() -> ExitCode {
         .collect();
     if arguments.cluster {
         variables.push(("MILLRACE_QUEUE_TYPE".to_owned(), "quorum".to_owned()));
+        variables.push(("MILLRACE_WAIT_REPLICAS".to_owned(), "1".to_owned()));
     }
     let kinds = if arguments.only.is_empty() { Kind::ALL.to_vec() } else { arguments.only };
     let setup = Setup {

@@ -256,7 +256,9 @@ impl Servers {
         match self {
             Self::Single(servers) => (servers.0.url(), servers.1.url()),
             Self::Cluster(servers) => {
-                let (amqp, sentinel) = (servers.0.urls().join(","), &servers.1);
+                let (urls, sentinel) = (servers.0.urls(), &servers.1);
+                let hosts = urls.iter().filter_map(|url| url.split_once('@')?.1.split('/').next());
+                let amqp = format!("amqp://guest:guest@{}/%2f", hosts.collect::<Vec<_>>().join(","));
                 let redis =
                     format!("redis+sentinel://{}/{}", sentinel.addresses().join(","), sentinel.service());
                 (amqp, redis)

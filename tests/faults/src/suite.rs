@@ -32,8 +32,8 @@ pub const PATIENCE: Duration = Duration::from_secs(120);
 const DRAIN_BOUND: Duration = Duration::from_secs(30);
 
 /// Between looks at the newest runs, and how many pages of them.
-const SWEEP: Duration = Duration::from_secs(10);
-const PAGES: usize = 20;
+const SWEEP: Duration = Duration::from_secs(15);
+const PAGES: usize = 8;
 
 /// Of all runs, when it comes to the end.
 const ALL_PAGES: usize = 10_000;

@@ -75,7 +75,8 @@ async fn from_each_fault_alone_the_fleet_recovers_within_15_s() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes minutes: ./test --faults"]
 async fn a_cluster_that_loses_a_node_or_its_primary_loses_no_work() {
-    let variables = vec![("MILLRACE_QUEUE_TYPE".to_owned(), "quorum".to_owned())];
+    let variables = [("MILLRACE_QUEUE_TYPE", "quorum"), ("MILLRACE_WAIT_REPLICAS", "1")];
+    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
     let cast = Cast { producers: 2, workers: 2, slots: 8, is_clustered: true, variables };
     let report = each(cast, only(|kind| CLUSTER.contains(&kind))).await;
     assert!(report.is_good(), "see above");

@@ -20,6 +20,9 @@ const WINDOW: usize = 4096;
 /// How many callers' batches are taken in while they cannot be written yet, and how many more may wait to be.
 const BATCHES: usize = 256;
 const CHANNEL_BOUND: Duration = Duration::from_secs(5);
+/// How long one confirm is waited for, when the caller would wait longer: servers answer within milliseconds, and a
+/// confirm that was lost on its way holds up whoever waits for it, behind a connection that looks well.
+const CONFIRM_BOUND: Duration = Duration::from_secs(10);
 
 /// The way in.
 #[derive(Debug, Clone)]
@@ -130,7 +133,7 @@ impl Publishing {
         if self.window.len() >= WINDOW || self.batches.unwritten() == 0 {
             return;
         }
-        let deadline = Instant::now() + self.bound;
+        let deadline = Instant::now() + self.bound.min(CONFIRM_BOUND);
         while self.window.len() < WINDOW
             && let Some(message) = self.batches.next()
         {
@@ -193,7 +196,8 @@ impl Publishing {
         let blocked = self.open.as_ref().is_some_and(|open| open.live.connection.status().blocked());
         let late = self.window.expire(now);
         for _ in 0..late {
-            self.batches.record(Err(BrokerError::Unconfirmed(self.bound.as_secs())));
+            let waited = self.bound.min(CONFIRM_BOUND).as_secs();
+            self.batches.record(Err(BrokerError::Unconfirmed(waited)));
         }
         // A server that blocks publishers confirms when its alarm ends; any other silence is a broken connection.
         if late > 0 && !blocked {
