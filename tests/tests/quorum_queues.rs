@@ -1,7 +1,5 @@
 //! A fleet on quorum queues does what one on classic queues does: nobody but the broker's client knows of it.
 
-#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
-
 use std::time::Duration;
 
 use millrace_tests::{Fleet, Kind};
