@@ -1,14 +1,14 @@
 //! A plain client of the broker, as any user would write one.
 
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
+use std::collections::VecDeque;
+
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
-use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
+use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, PublisherConfirm};
 
 use crate::Failure;
 
 /// Messages that are not confirmed yet, at most.
-const WINDOW: usize = 500;
+const WINDOW: usize = 1_000;
 
 /// A channel with confirms.
 pub(crate) async fn channel(url: &str) -> Result<(Connection, Channel), Failure> {
@@ -18,6 +18,29 @@ pub(crate) async fn channel(url: &str) -> Result<(Connection, Channel), Failure>
     Ok((connection, channel))
 }
 
+/// Publishes one persistent message, and answers what will be its confirm.
+pub(crate) async fn send(
+    channel: &Channel,
+    exchange: &str,
+    key: &str,
+    payload: &[u8],
+) -> Result<PublisherConfirm, Failure> {
+    let properties = BasicProperties::default()
+        .with_delivery_mode(2)
+        .with_priority(5)
+        .with_content_type("application/json".into());
+    let options = BasicPublishOptions::default();
+    Ok(channel.basic_publish(exchange.into(), key.into(), options, payload, properties).await?)
+}
+
+/// Waits until the broker has the message for good.
+pub(crate) async fn confirmed(confirm: PublisherConfirm) -> Result<(), Failure> {
+    match confirm.await? {
+        Confirmation::Ack(None) => Ok(()),
+        other => Err(format!("a message was not taken: {other:?}").into()),
+    }
+}
+
 /// Publishes all, and returns when all are confirmed.
 pub(crate) async fn publish(
     channel: &Channel,
@@ -25,20 +48,17 @@ pub(crate) async fn publish(
     key: &str,
     payloads: impl Iterator<Item = Vec<u8>>,
 ) -> Result<(), Failure> {
-    let mut open = FuturesUnordered::new();
+    let mut open = VecDeque::new();
     for payload in payloads {
         if open.len() >= WINDOW
-            && let Some(confirm) = open.next().await
+            && let Some(oldest) = open.pop_front()
         {
-            let _: lapin::Confirmation = confirm?;
+            confirmed(oldest).await?;
         }
-        let properties =
-            BasicProperties::default().with_delivery_mode(2).with_content_type("application/json".into());
-        let options = BasicPublishOptions::default();
-        open.push(channel.basic_publish(exchange.into(), key.into(), options, &payload, properties).await?);
+        open.push_back(send(channel, exchange, key, &payload).await?);
     }
-    while let Some(confirm) = open.next().await {
-        confirm?;
+    for confirm in open {
+        confirmed(confirm).await?;
     }
     Ok(())
 }

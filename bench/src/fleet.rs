@@ -1,124 +1,134 @@
-//! A producer and a worker on private servers.
+//! A producer and workers, on a RabbitMQ and a Redis of their own.
 
-use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-
 use crate::Failure;
+use crate::api::Api;
+use crate::cpu;
+use crate::program::Program;
 
-/// How many tasks the worker runs at once.
-const CONCURRENCY: &str = "256";
+/// How many tasks a worker runs at once.
+pub(crate) const CONCURRENCY: &str = "256";
+/// Before the names of queues and keys.
+pub(crate) const PREFIX: &str = "bench";
+
+const START_BOUND: Duration = Duration::from_secs(30);
+
+/// A private RabbitMQ and a private Redis.
+pub(crate) struct Servers {
+    pub(crate) rabbitmq: millrace_servers::RabbitMq,
+    pub(crate) redis: millrace_servers::Redis,
+}
+
+impl Servers {
+    /// Starts both. `sync` is Redis's `appendfsync`.
+    pub(crate) async fn start(sync: &'static str) -> Result<Self, Failure> {
+        let start = move || Self {
+            rabbitmq: millrace_servers::RabbitMq::start(&[]),
+            redis: millrace_servers::Redis::start(&["--appendfsync", sync]),
+        };
+        Ok(tokio::task::spawn_blocking(start).await?)
+    }
+
+    /// Their processes.
+    pub(crate) fn processes(&self) -> Vec<(&'static str, u32)> {
+        let pids = [("rabbitmq", self.rabbitmq.pid()), ("redis", self.redis.pid())];
+        pids.into_iter().filter_map(|(name, pid)| Some((name, pid?))).collect()
+    }
+}
 
 /// The processes, and where to reach them.
 pub(crate) struct Fleet {
-    pub(crate) amqp_url: String,
-    pub(crate) prefix: String,
-    api: String,
-    http: reqwest::Client,
-    producer: Child,
-    worker: Child,
-    _servers: (millrace_servers::RabbitMq, millrace_servers::Redis),
+    pub(crate) api: Api,
+    pub(crate) producer: Program,
+    pub(crate) workers: Vec<Program>,
+    /// From the start of the process until it is ready, in milliseconds.
+    pub(crate) producer_start_ms: f64,
+    pub(crate) worker_start_ms: f64,
+    environment: Vec<(&'static str, String)>,
+    pub(crate) servers: Arc<Servers>,
 }
 
 impl Fleet {
     /// Starts all of it, and returns when it is ready.
-    pub(crate) async fn start(fsync: &'static str) -> Result<Self, Failure> {
-        let servers = tokio::task::spawn_blocking(move || {
-            (
-                millrace_servers::RabbitMq::start(&[]),
-                millrace_servers::Redis::start(&["--appendfsync", fsync]),
-            )
-        });
-        let servers = servers.await?;
-        let (amqp_url, redis_url) = (servers.0.url(), servers.1.url());
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let program = std::env::current_exe()?.with_file_name("millrace");
-        if !program.exists() {
-            return Err(format!(
-                "{} is missing: build it first with `cargo build --release`",
-                program.display()
-            )
-            .into());
-        }
-        let prefix = "bench".to_owned();
-        let start = |arguments: &[&str]| {
-            Command::new(&program)
-                .args(arguments)
-                .env("MILLRACE_AMQP_URL", &amqp_url)
-                .env("MILLRACE_REDIS_URL", &redis_url)
-                .env("MILLRACE_PREFIX", &prefix)
-                .env("MILLRACE_LISTEN", format!("127.0.0.1:{port}"))
-                .env("MILLRACE_LOG", "warn")
-                .stdin(Stdio::null())
-                .spawn()
-        };
-        let producer = start(&["producer"])?;
-        let worker = start(&["worker", "--concurrency", CONCURRENCY])?;
-        let http = reqwest::Client::builder().no_proxy().build()?;
-        let api = format!("http://127.0.0.1:{port}");
-        let fleet = Self { amqp_url, prefix, api, http, producer, worker, _servers: servers };
-        let deadline = Instant::now() + Duration::from_secs(30);
-        loop {
-            if let Ok(answer) = fleet.get("/api/v1/workers").await
-                && answer["workers"].as_array().is_some_and(|workers| !workers.is_empty())
-            {
-                return Ok(fleet);
-            }
+    pub(crate) async fn start(sync: &'static str) -> Result<Self, Failure> {
+        Self::on(Arc::new(Servers::start(sync).await?), PREFIX).await
+    }
+
+    /// Starts the processes on servers that are there, and returns when they are ready.
+    pub(crate) async fn on(servers: Arc<Servers>, prefix: &str) -> Result<Self, Failure> {
+        let port = millrace_servers::free_port();
+        let environment = vec![
+            ("MILLRACE_AMQP_URL", servers.rabbitmq.url()),
+            ("MILLRACE_REDIS_URL", servers.redis.url()),
+            ("MILLRACE_PREFIX", prefix.to_owned()),
+            ("MILLRACE_LISTEN", format!("127.0.0.1:{port}")),
+        ];
+        let api = Api::new(port)?;
+        let began = Instant::now();
+        let producer = Program::start(&["producer"], &environment)?;
+        wait_ready(&api).await?;
+        let producer_start_ms = began.elapsed().as_secs_f64() * 1e3;
+        let workers = Vec::new();
+        let mut fleet =
+            Self { api, producer, workers, producer_start_ms, worker_start_ms: 0.0, environment, servers };
+        let began = Instant::now();
+        fleet.add_worker(&["--concurrency", CONCURRENCY]).await?;
+        fleet.worker_start_ms = began.elapsed().as_secs_f64() * 1e3;
+        Ok(fleet)
+    }
+
+    /// Starts one more worker, and returns when the producer knows it.
+    pub(crate) async fn add_worker(&mut self, arguments: &[&str]) -> Result<(), Failure> {
+        let before = self.api.workers().await?;
+        let deadline = Instant::now() + START_BOUND;
+        self.workers.push(Program::start(&[&["worker"], arguments].concat(), &self.environment)?);
+        while self.api.workers().await? <= before {
             if Instant::now() > deadline {
-                return Err("the fleet is not ready after 30 s".into());
+                return Err(format!("the worker is not known after {START_BOUND:?}").into());
             }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
+        Ok(())
     }
 
-    /// Asks the API.
-    pub(crate) async fn get(&self, path: &str) -> Result<Value, Failure> {
-        let text = self.http.get(format!("{}{path}", self.api)).send().await?.text().await?;
-        Ok(serde_json::from_str(&text)?)
+    /// Ends all processes, and lets go of the servers.
+    pub(crate) async fn stop(mut self) -> Result<(), Failure> {
+        self.stop_workers().await?;
+        self.producer.stop().await
     }
 
-    /// Starts a run of a definition, and answers its id.
-    pub(crate) async fn run(&self, definition: String) -> Result<String, Failure> {
-        let body = serde_json::json!({ "definition": definition });
-        let answer =
-            self.http.post(format!("{}/api/v1/runs", self.api)).json(&body).send().await?.text().await?;
-        let answer: Value = serde_json::from_str(&answer)?;
-        answer["run_id"].as_str().map(str::to_owned).ok_or_else(|| format!("refused: {answer}").into())
+    /// Ends all workers.
+    pub(crate) async fn stop_workers(&mut self) -> Result<(), Failure> {
+        for worker in self.workers.drain(..) {
+            worker.stop().await?;
+        }
+        Ok(())
     }
 
-    /// How many attempts have ended, by the producer's own count.
-    pub(crate) async fn ended(&self) -> Result<usize, Failure> {
-        let text = self.http.get(format!("{}/metrics", self.api)).send().await?.text().await?;
-        let counts = text.lines().filter(|line| line.starts_with("millrace_task_runs_total{"));
-        let count =
-            |line: &str| line.rsplit(' ').next().and_then(|count| count.parse::<f64>().ok()).unwrap_or(0.0);
-        Ok(counts.map(count).sum::<f64>() as usize)
+    /// Where the broker is.
+    pub(crate) fn amqp_url(&self) -> String {
+        self.servers.rabbitmq.url()
     }
 
-    /// Resident memory of the producer, in megabytes.
-    pub(crate) fn producer_mb(&self) -> f64 {
-        resident_mb(self.producer.id())
-    }
-
-    /// Resident memory of the worker, in megabytes.
-    pub(crate) fn worker_mb(&self) -> f64 {
-        resident_mb(self.worker.id())
+    /// All that works for a task, and the client.
+    pub(crate) fn processes(&self) -> Vec<(&'static str, u32)> {
+        let mut processes = vec![cpu::own(), ("producer", self.producer.pid())];
+        processes.extend(self.workers.iter().map(|worker| ("worker", worker.pid())));
+        processes.extend(self.servers.processes());
+        processes
     }
 }
 
-impl Drop for Fleet {
-    fn drop(&mut self) {
-        for child in [&mut self.worker, &mut self.producer] {
-            let _ = child.kill();
-            let _ = child.wait();
+/// Waits until an API says that it is ready.
+pub(crate) async fn wait_ready(api: &Api) -> Result<(), Failure> {
+    let deadline = Instant::now() + START_BOUND;
+    while !api.is_ready().await {
+        if Instant::now() > deadline {
+            return Err(format!("the server is not ready after {START_BOUND:?}").into());
         }
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
-}
-
-fn resident_mb(pid: u32) -> f64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok()).unwrap_or(0.0) / 1024.0
+    Ok(())
 }

@@ -58,10 +58,10 @@ pub(crate) enum Output {
 /// Where the servers are.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Servers {
-    /// RabbitMQ, amqp:// or amqps:// (default: amqp://guest:guest@127.0.0.1:5672/%2f)
+    /// RabbitMQ, amqp:// or amqps://, several nodes as host:port,host:port (default: amqp://guest:guest@127.0.0.1:5672/%2f)
     #[arg(long, env = "MILLRACE_AMQP_URL", hide_env_values = true, value_name = "URL")]
     pub(crate) amqp_url: Option<String>,
-    /// Redis, redis:// or rediss:// (default: redis://127.0.0.1:6379/0)
+    /// Redis, redis:// or rediss://, under Sentinel redis+sentinel://host:port,.../name (default: redis://127.0.0.1:6379/0)
     #[arg(long, env = "MILLRACE_REDIS_URL", hide_env_values = true, value_name = "URL")]
     pub(crate) redis_url: Option<String>,
     /// Before every queue name and key (default: millrace)
@@ -70,6 +70,12 @@ pub(crate) struct Servers {
     /// Start even on a Redis that may evict or forget
     #[arg(long, env = "MILLRACE_ALLOW_UNSAFE_STORE", num_args = 0..=1, default_missing_value = "true")]
     pub(crate) allow_unsafe_store: Option<bool>,
+    /// How many replicas of Redis must have what is committed, claimed and finished before it counts (default: 0)
+    #[arg(long, env = "MILLRACE_WAIT_REPLICAS", value_name = "COUNT")]
+    pub(crate) wait_replicas: Option<u32>,
+    /// What durable queues are: classic, or quorum (replicated over the nodes of a RabbitMQ cluster)
+    #[arg(long, env = "MILLRACE_QUEUE_TYPE", value_name = "TYPE")]
+    pub(crate) queue_type: Option<String>,
 }
 
 impl Common {
@@ -84,6 +90,8 @@ impl Common {
             redis_url: given(&servers.redis_url),
             prefix: given(&servers.prefix),
             allow_unsafe_store: servers.allow_unsafe_store,
+            wait_replicas: servers.wait_replicas,
+            queue_type: given(&servers.queue_type),
             server: given(&self.server),
             token: given(&self.token),
             log: given(&self.log),

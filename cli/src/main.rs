@@ -18,7 +18,15 @@ use clap::Parser;
 
 use crate::args::Cli;
 
+/// Small values come and go with every task: an allocator made for that is worth a third of a loaded producer's
+/// time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
+    // The allocator does without huge pages, which would triple what an idle process takes. It says so to the
+    // kernel for the whole process, and tasks would inherit that: they decide for themselves.
+    let _ = nix::sys::prctl::set_thp_disable(false);
     let cli = Cli::parse();
     // Every TLS connection of this process, whoever makes it, uses the same provider.
     let _ = rustls::crypto::ring::default_provider().install_default();

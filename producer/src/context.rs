@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millrace_broker::Broker;
-use millrace_domain::{ProducerId, Timestamp};
+use millrace_domain::{Epoch, PartitionId, ProducerId, Timestamp};
 use millrace_runtime::{Ambient, Shutdown, StoreClock};
 use millrace_store::Store;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{mpsc, watch};
 
 use crate::definitions::Definitions;
 use crate::ownership::OwnedSet;
+use crate::room::Room;
 
 /// How a producer works.
 #[derive(Debug, Clone)]
@@ -55,8 +56,10 @@ pub(crate) struct Context {
     pub(crate) definitions: Definitions,
     /// Which partitions are ours, for those who place work.
     pub(crate) owned: watch::Receiver<Arc<OwnedSet>>,
-    /// The loop met a fence: what is ours must be asked again, at once.
-    pub(crate) fenced: Notify,
+    /// Is there room for new runs?
+    pub(crate) room: Room,
+    /// Partitions whose commits are not taken under an epoch of ours, for the keeper of the partitions.
+    pub(crate) stepped_down: mpsc::UnboundedSender<(PartitionId, Epoch)>,
     pub(crate) shutdown: Shutdown,
 }
 

@@ -1,7 +1,9 @@
 //! Places where a test lets a producer die: between any two hops, at once, with nothing tidied up.
 //!
-//! `MILLRACE_FAILPOINT=<point>:<n>` aborts the process when it passes that point for the n-th time. Only builds
-//! with debug assertions look at it: a release holds nothing of this.
+//! `MILLRACE_FAILPOINT=<point>:<n>` aborts the process when it passes that point for the n-th time. And a guard that
+//! a test removes, to see that its auditor notices: with `MILLRACE_UNGUARD=outbox` nothing is published again. (The
+//! guards in the store's scripts are removed there.) Only builds with debug assertions look: a release holds nothing
+//! of this.
 
 #[cfg(debug_assertions)]
 mod armed {
@@ -35,4 +37,16 @@ mod armed {
 pub(crate) fn pass(point: &str) {
     #[cfg(debug_assertions)]
     armed::pass(point);
+}
+
+/// Is this guard removed?
+#[cfg_attr(
+    not(debug_assertions),
+    expect(unused_variables, reason = "only builds with debug assertions look")
+)]
+pub(crate) fn is_removed(guard: &str) -> bool {
+    #[cfg(debug_assertions)]
+    return std::env::var_os("MILLRACE_UNGUARD").is_some_and(|removed| removed == guard);
+    #[cfg(not(debug_assertions))]
+    false
 }

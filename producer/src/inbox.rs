@@ -14,7 +14,9 @@ use tokio::task::JoinHandle;
 
 use crate::context::Context;
 use crate::gateway;
+use crate::orphan::{self, Fate};
 use crate::partition::mailbox::{Answer, Apply, Input, What, Work, refusal, reject};
+use crate::partition::refused::COME_AGAIN;
 
 /// Unsettled messages of one inbox, at most.
 const PREFETCH: u16 = 1_000;
@@ -118,6 +120,19 @@ async fn accept(
             What::Submit(Box::new(submit))
         }
         InboxBody::Cancel { run, reason } => What::Event(run, Event::Cancel { reason }),
+        InboxBody::Orphan { task } => match orphan::judge(context, &task).await {
+            Ok(Fate::Drop) => return delivery.ack(),
+            Ok(Fate::Create(submit)) => What::Submit(submit),
+            Ok(Fate::Reject(error)) => return refuse(context, delivery, &error).await,
+            Err(error) => {
+                tracing::warn!(run = %task.run, %error, "it cannot be told yet what became of this run");
+                tokio::spawn(async move {
+                    tokio::time::sleep(COME_AGAIN).await;
+                    delivery.requeue();
+                });
+                return;
+            }
+        },
         InboxBody::Held { task, session } => What::Held(task, session),
         InboxBody::Pause { workflow, paused } => What::Pause(workflow, paused),
         InboxBody::Delete { workflow } => What::Delete(workflow),

@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 use crate::context::Context;
 use crate::gateway::{Gateway, keyed};
 use crate::partition::mailbox::{Answer, Gather, What, Work, reject};
+use crate::partition::refused::{self, COME_AGAIN};
 
 /// Unsettled submissions of one producer, at most: they are committed in batches of about this size.
 const PREFETCH: u16 = 2_000;
@@ -31,6 +32,13 @@ pub(crate) async fn run(context: Arc<Context>, gateway: Arc<Gateway>) {
                 biased;
                 () = context.shutdown.begun() => return,
                 _ = owned.changed() => continue,
+            }
+        }
+        // What the store has no room for waits where it is.
+        if context.room.why_stopped().is_some() {
+            tokio::select! {
+                () = context.room.opens() => {}
+                () = context.shutdown.begun() => return,
             }
         }
         let consumer = async {
@@ -52,6 +60,7 @@ pub(crate) async fn run(context: Arc<Context>, gateway: Arc<Gateway>) {
         loop {
             let batch = tokio::select! {
                 biased;
+                () = context.room.stops() => break,
                 () = context.shutdown.begun() => return,
                 batch = consumer.recv_many(512) => batch,
             };
@@ -106,6 +115,10 @@ async fn accept(
         let Ok(reply) = gateway.submit(submit.submission, Trigger::Message).await else {
             return delivery.requeue();
         };
+        if refused::is_for_now(&reply) && matches!(answer, Answer::Nobody) {
+            tokio::time::sleep(COME_AGAIN).await;
+            return delivery.requeue();
+        }
         let mut messages = Vec::new();
         answer.give(reply, &mut messages);
         context.broker.publish(messages).await;
@@ -138,10 +151,16 @@ async fn accept_array(
                     let (context, gateway, gather) =
                         (Arc::clone(context), Arc::clone(gateway), Arc::clone(&gather));
                     tokio::spawn(async move {
-                        if let Ok(reply) = gateway.submit(submit.submission, Trigger::Message).await {
+                        let part = submit.submission;
+                        while let Ok(reply) = gateway.submit(part.clone(), Trigger::Message).await {
+                            if refused::is_for_now(&reply) && !gather.is_heard() {
+                                tokio::time::sleep(COME_AGAIN).await;
+                                continue;
+                            }
                             let mut messages = Vec::new();
                             gather.give(index, reply, &mut messages);
                             context.broker.publish(messages).await;
+                            break;
                         }
                     });
                 }
@@ -162,7 +181,7 @@ async fn accept_array(
 }
 
 /// What a message says beside its body: its id is its key when the body has none, its header its trace.
-fn complete(submission: &mut Submission, delivery: &Delivery, index: Option<usize>) {
+pub(crate) fn complete(submission: &mut Submission, delivery: &Delivery, index: Option<usize>) {
     if submission.idempotency_key.is_none()
         && let Some(id) = &delivery.properties.message_id
     {

@@ -19,9 +19,11 @@ mod failpoint;
 mod gateway;
 mod inbox;
 mod intake;
+mod orphan;
 mod ownership;
 mod partition;
 mod producer;
+mod room;
 mod sessions;
 
 pub use api::Access;

@@ -18,12 +18,17 @@ use crate::partition::mailbox::Input;
 /// The partitions of a producer.
 pub(crate) type OwnedSet = BTreeSet<PartitionId>;
 
+/// Between letting go of a partition and taking it again.
+const STEP_DOWN_PAUSE: Duration = Duration::from_millis(100);
+
 /// The keeper of the partitions.
 pub(crate) struct Ownership {
     context: Arc<Context>,
     mailbox: mpsc::Sender<Input>,
     inboxes: Inboxes,
     told: watch::Sender<Arc<OwnedSet>>,
+    /// From the loop: partitions whose commits are not taken.
+    stepping_down: mpsc::UnboundedReceiver<(PartitionId, Epoch)>,
     held: BTreeMap<PartitionId, Epoch>,
 }
 
@@ -33,8 +38,9 @@ impl Ownership {
         mailbox: mpsc::Sender<Input>,
         inboxes: Inboxes,
         told: watch::Sender<Arc<OwnedSet>>,
+        stepping_down: mpsc::UnboundedReceiver<(PartitionId, Epoch)>,
     ) -> Self {
-        Self { context, mailbox, inboxes, told, held: BTreeMap::new() }
+        Self { context, mailbox, inboxes, told, stepping_down, held: BTreeMap::new() }
     }
 
     /// Takes, keeps and gives back partitions until the shutdown, then gives all back.
@@ -55,8 +61,8 @@ impl Ownership {
             };
             tokio::select! {
                 biased;
+                Some(one) = self.stepping_down.recv() => self.step_down(one).await,
                 () = self.context.shutdown.begun() => break,
-                () = self.context.fenced.notified() => {}
                 () = tokio::time::sleep(wait) => {}
             }
         }
@@ -84,12 +90,38 @@ impl Ownership {
         Ok(self.held.len() == wanted.len())
     }
 
+    /// The loop has let go of partitions: what the store holds of them is not what we think. Those that are still
+    /// ours are taken again under a new epoch.
+    async fn step_down(&mut self, first: (PartitionId, Epoch)) {
+        let mut next = Some(first);
+        while let Some((partition, epoch)) = next {
+            if self.held.get(&partition) == Some(&epoch) {
+                self.held.remove(&partition);
+                self.inboxes.close(partition).await;
+            }
+            next = self.stepping_down.try_recv().ok();
+        }
+        self.tell();
+        // What cannot be taken for long must not be tried in a tight loop.
+        tokio::time::sleep(STEP_DOWN_PAUSE).await;
+    }
+
     async fn renew(&mut self, ttl: u64) -> Result<(), StoreError> {
         let held: Vec<(PartitionId, Epoch)> = self.held.iter().map(|(p, e)| (*p, *e)).collect();
         if held.is_empty() {
             return Ok(());
         }
-        let kept = self.context.store.renew(&held, ttl).await?;
+        let kept = match self.context.store.renew(&held, ttl).await {
+            Err(StoreError::Corrupt(_)) => {
+                let mut kept = Vec::with_capacity(held.len());
+                for one in &held {
+                    let renewed = self.context.store.renew(std::slice::from_ref(one), ttl).await;
+                    kept.push(spoiled(one.0, renewed)?.is_some_and(|kept| kept == [true]));
+                }
+                kept
+            }
+            kept => kept?,
+        };
         for ((partition, _), kept) in held.into_iter().zip(kept) {
             if !kept {
                 tracing::warn!(%partition, "somebody else owns it now");
@@ -105,9 +137,20 @@ impl Ownership {
         if missing.is_empty() {
             return Ok(());
         }
-        let acquired = self.context.store.acquire(missing, self.context.id, ttl).await?;
+        let acquired = match self.context.store.acquire(missing, self.context.id, ttl).await {
+            Err(StoreError::Corrupt(_)) => {
+                let mut acquired = Vec::with_capacity(missing.len());
+                for one in missing {
+                    let taken =
+                        self.context.store.acquire(std::slice::from_ref(one), self.context.id, ttl).await;
+                    acquired.push(spoiled(*one, taken)?.and_then(|mut taken| taken.pop()));
+                }
+                acquired
+            }
+            acquired => acquired?.into_iter().map(Some).collect(),
+        };
         for (partition, acquired) in missing.iter().copied().zip(acquired) {
-            if let Acquired::Owned { epoch, published_until, .. } = acquired {
+            if let Some(Acquired::Owned { epoch, published_until, .. }) = acquired {
                 self.held.insert(partition, epoch);
                 let published_until = published_until.max(Timestamp::default());
                 let _ = self.mailbox.send(Input::Took { partition, epoch, published_until }).await;
@@ -161,6 +204,17 @@ impl Ownership {
             }
             Err(_) => tracing::warn!("partitions could not be given back in time; they lapse by themselves"),
         }
+    }
+}
+
+/// A partition whose keys somebody has spoiled stays with nobody, and does not keep the others from being served.
+fn spoiled<T>(partition: PartitionId, answer: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+    match answer {
+        Err(StoreError::Corrupt(why)) => {
+            tracing::error!(%partition, why, "what is stored of it is damaged: nobody can own it");
+            Ok(None)
+        }
+        answer => answer.map(Some),
     }
 }
 

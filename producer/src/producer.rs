@@ -8,7 +8,7 @@ use millrace_broker::Broker;
 use millrace_domain::ProducerId;
 use millrace_runtime::{Shutdown, StoreClock, telemetry};
 use millrace_store::{Store, StoreError};
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::api::{self, Access};
@@ -18,7 +18,8 @@ use crate::gateway::Gateway;
 use crate::inbox::Inboxes;
 use crate::ownership::{OwnedSet, Ownership};
 use crate::partition::actor::Actor;
-use crate::{expiry, intake};
+use crate::room::Room;
+use crate::{expiry, intake, room};
 
 /// Entries of the mailbox, at most: past it, whoever brings something waits.
 const MAILBOX: usize = 8_192;
@@ -78,6 +79,7 @@ impl Producer {
             return Err(Error::Partitions { have: partitions, want: options.partitions });
         }
         let (told, owned) = watch::channel(Arc::new(OwnedSet::new()));
+        let (stepped_down, stepping_down) = mpsc::unbounded_channel();
         let context = Arc::new(Context {
             id: ProducerId(options.ambient.random_id()),
             store,
@@ -87,7 +89,8 @@ impl Producer {
             options,
             definitions: Definitions::default(),
             owned,
-            fenced: Notify::new(),
+            room: Room::new(),
+            stepped_down,
             shutdown,
         });
         let (mailbox, inputs) = mpsc::channel(MAILBOX);
@@ -95,10 +98,11 @@ impl Producer {
         let inboxes = Inboxes::new(Arc::clone(&context), mailbox.clone());
         let mut tasks = JoinSet::new();
         tasks.spawn(Actor::new(Arc::clone(&context), inputs).run());
-        tasks.spawn(Ownership::new(Arc::clone(&context), mailbox, inboxes, told).run());
+        tasks.spawn(Ownership::new(Arc::clone(&context), mailbox, inboxes, told, stepping_down).run());
         tasks.spawn(Arc::clone(&gateway).receive());
         tasks.spawn(intake::run(Arc::clone(&context), Arc::clone(&gateway)));
         tasks.spawn(expiry::run(Arc::clone(&context)));
+        tasks.spawn(room::run(Arc::clone(&context)));
         let router = api::router(Arc::clone(&context), gateway, access);
         Ok(Self { context, router, tasks })
     }

@@ -11,9 +11,11 @@ pub fn binary() -> PathBuf {
     if let Some(path) = env::var_os("MILLRACE_TEST_BINARY") {
         return path.into();
     }
-    let test = env::current_exe().unwrap();
-    // target/<profile>/deps/<test>
-    let path = test.ancestors().nth(2).unwrap().join("millrace");
-    assert!(path.exists(), "{} is not there: run `cargo build` first", path.display());
-    path
+    let own = env::current_exe().unwrap();
+    // target/<profile>/deps/<test>, or a program in target/<profile>
+    let paths = own.ancestors().skip(1).take(2).map(|folder| folder.join("millrace"));
+    paths
+        .into_iter()
+        .find(|path| path.is_file())
+        .unwrap_or_else(|| panic!("no millrace beside {} or above: run `cargo build` first", own.display()))
 }

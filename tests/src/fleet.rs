@@ -82,17 +82,33 @@ impl Fleet {
         self.start("producer", "MILLRACE_LISTEN", arguments, variables)
     }
 
+    /// A worker that was started just now, and keeps its log in this folder.
+    pub fn start_worker_in(&self, log: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Process {
+        self.start_in(log, "worker", "MILLRACE_WORKER_LISTEN", arguments, variables)
+    }
+
     /// A worker that was started just now.
     pub fn start_worker(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Process {
         self.start("worker", "MILLRACE_WORKER_LISTEN", arguments, variables)
     }
 
     fn start(&self, role: &str, listen: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Process {
+        self.start_in(self.folder(), role, listen, arguments, variables)
+    }
+
+    fn start_in(
+        &self,
+        folder: &Path,
+        role: &str,
+        listen: &str,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Process {
         let name = format!("{role}-{}", self.started.fetch_add(1, Ordering::Relaxed));
         let address = format!("127.0.0.1:{}", free_port());
         let mut command = self.millrace();
         command.arg(role).args(arguments).env(listen, &address).envs(variables.iter().copied());
-        let log = self.folder().join(format!("{name}.log"));
+        let log = folder.join(format!("{name}.log"));
         Process::start(&name, &mut command, log, Api::new(format!("http://{address}")))
     }
 

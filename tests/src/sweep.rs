@@ -32,7 +32,8 @@ async fn remove_queues(url: &str, prefix: &str) -> lapin::Result<()> {
     let connection = Connection::connect(url, ConnectionProperties::default()).await?;
     let channel = connection.create_channel().await?;
     let inboxes = (0..PARTITIONS).map(|partition| format!("inbox.{partition}"));
-    let tasks = POOLS.iter().map(|pool| format!("tasks.{pool}"));
+    let kinds = ["", ".p0", ".p1", ".p2", ".p3", ".workers"];
+    let tasks = POOLS.iter().flat_map(|pool| kinds.map(|kind| format!("tasks.{pool}{kind}")));
     for name in inboxes.chain(tasks).chain(["submit".to_owned(), "rejected".to_owned()]) {
         // Deleting what is not there is fine.
         channel.queue_delete(format!("{prefix}.{name}").into(), QueueDeleteOptions::default()).await?;

@@ -1,5 +1,5 @@
-//! What becomes of one delivery: claim → execute → finish → report → ack. It ends in a closed outcome, or the
-//! delivery goes back.
+//! What becomes of one task: claim → execute → finish → report → ack. It ends in a closed outcome, or its delivery
+//! goes back.
 
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use millrace_store::{Claim, ClaimVerdict, Finish, FinishVerdict, Store};
 use tokio::time::Instant;
 
 use crate::executors::{Ended, Execution, Executor, Registry};
+use crate::parcel::Parcel;
 use crate::running::Running;
 use crate::settings::Settings;
 use crate::shipper::LogShipper;
@@ -30,34 +31,35 @@ pub(crate) struct Pipeline {
 }
 
 impl Pipeline {
-    /// Carries a delivery through.
-    pub(crate) async fn carry(&self, delivery: Delivery) {
-        let task: Task = match read(&delivery) {
-            Ok(task) => task,
-            Err(problem) => return self.reject(delivery, problem).await,
-        };
+    /// Carries a task through that has a slot.
+    pub(crate) async fn carry(&self, task: Task, parcel: &Parcel) {
         let token = ClaimToken(self.settings.ambient.random_id());
         let claim = Claim { task: task.id(), token, session: self.session };
         match self.trips.claim(claim).await {
-            Some(ClaimVerdict::Granted) => self.execute(task, token, delivery).await,
+            Some(ClaimVerdict::Granted) => self.execute(task, token, parcel).await,
             Some(ClaimVerdict::Finished { result }) => {
                 self.trips.report(task.run.partition(), result).await;
-                delivery.ack();
+                parcel.done();
             }
             Some(ClaimVerdict::Held { session }) => {
                 // A duplicate. Whoever holds it may be dead: its owner should look now.
                 if session != self.session {
                     self.trips.hint(task.id(), session).await;
                 }
-                delivery.ack();
+                parcel.done();
             }
-            Some(ClaimVerdict::Stale) => delivery.ack(),
-            None => delivery.requeue(),
+            Some(ClaimVerdict::Stale) => parcel.done(),
+            // Forgotten, or lost: its owner decides.
+            Some(ClaimVerdict::Unknown) => match self.trips.orphan(task).await {
+                true => parcel.done(),
+                false => parcel.give_back(),
+            },
+            None => parcel.give_back(),
         }
     }
 
     /// Executes a claimed attempt, and sees to it that its outcome is stored and told.
-    async fn execute(&self, task: Task, token: ClaimToken, delivery: Delivery) {
+    async fn execute(&self, task: Task, token: ClaimToken, parcel: &Parcel) {
         let waited = self.now().since(task.dispatched_at);
         metrics::histogram!("millrace_task_queue_seconds").record(waited.as_secs_f64());
         let (under, handle, stop) = self.running.begin(task.id());
@@ -67,7 +69,7 @@ impl Pipeline {
         // The drain takes nobody's attempt: it goes back as if it had never been claimed.
         let drained = stop.now() == Some(StopReason::Draining) && ended.outcome == Outcome::Lost;
         if drained && !task.at_most_once && self.hand_back(&task, token).await {
-            delivery.requeue();
+            parcel.give_back();
             return drop(under);
         }
         let result = self.result(&task, ended, started.0);
@@ -84,7 +86,7 @@ impl Pipeline {
             }
             None => tracing::error!(task = %task.id(), "the outcome could not be stored"),
         }
-        delivery.ack();
+        parcel.done();
         drop(under);
     }
 
@@ -141,7 +143,7 @@ impl Pipeline {
     }
 
     /// A message that is no task goes to the rejected queue, whole.
-    async fn reject(&self, delivery: Delivery, problem: String) {
+    pub(crate) async fn reject(&self, delivery: Delivery, problem: String) {
         tracing::error!(problem, "a message on the task queue cannot be read");
         metrics::counter!("millrace_rejected_total", "code" => "unreadable-task").increment(1);
         let mut message = Outgoing::new(Route::Queue(Queue::Rejected), delivery.payload.clone());
@@ -160,10 +162,7 @@ impl Pipeline {
     }
 }
 
-fn read(delivery: &Delivery) -> Result<Task, String> {
-    let task: Task = serde_json::from_slice(&delivery.payload).map_err(|e| format!("not a task: {e}"))?;
-    match task.v {
-        Task::VERSION => Ok(task),
-        other => Err(format!("a task of version {other}; this worker reads version {}", Task::VERSION)),
-    }
+/// The tasks of a delivery.
+pub(crate) fn read(delivery: &Delivery) -> Result<Vec<Task>, String> {
+    Task::read(&delivery.payload).map_err(|error| error.to_string())
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use millrace_broker::{Broker, Outgoing, Queue, Route};
 use millrace_domain::message::VERSION;
+use millrace_domain::task::Task;
 use millrace_domain::{PartitionId, SessionId, TaskId};
 use millrace_runtime::Shutdown;
 use millrace_store::{Claim, ClaimVerdict, Finish, FinishVerdict, Store};
@@ -89,6 +90,26 @@ impl Trips {
     /// Reports a stored outcome: `true` when it is confirmed.
     pub(crate) async fn report(&self, partition: PartitionId, result: String) -> bool {
         self.reports.ask(Report { partition, result }).await.unwrap_or(false)
+    }
+
+    /// Moves a task of a run that is not stored to the owner of its partition: `true` when it is confirmed there.
+    pub(crate) async fn orphan(&self, task: Task) -> bool {
+        use millrace_domain::message::{Inbox, InboxBody};
+        let (id, queue) = (task.id(), Queue::Inbox(task.run.partition().0));
+        let orphan = Inbox::new(InboxBody::Orphan { task: Box::new(task) });
+        let message =
+            Outgoing::new(Route::Queue(queue.clone()), serde_json::to_vec(&orphan).unwrap_or_default());
+        let moved = async {
+            self.broker.declare(&queue).await?;
+            self.broker.publish(vec![message]).await.into_iter().collect::<Result<(), _>>()
+        };
+        match moved.await {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::warn!(task = %id, %error, "a task of an unknown run cannot be moved to its owner yet");
+                false
+            }
+        }
     }
 
     /// Tells the owner of a partition that a task was delivered although somebody holds it.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use millrace_broker::Broker;
-use millrace_broker::rabbitmq::RabbitMqBroker;
+use millrace_broker::rabbitmq::{QueueType, RabbitMqBroker};
 use millrace_domain::PoolName;
 use millrace_producer::{Access, Producer};
 use millrace_runtime::Shutdown;
@@ -93,11 +93,16 @@ pub(crate) async fn servers(
     let store = RedisStore::connect(millrace_store::redis::Options {
         prefix: prefix.clone(),
         allow_unsafe: settings.allow_unsafe_store.unwrap_or(false),
+        wait_replicas: settings.wait_replicas()?,
         ..millrace_store::redis::Options::new(redis_url)
     })
     .await?;
     let broker = RabbitMqBroker::connect(millrace_broker::rabbitmq::Options {
         name: format!("millrace {role}"),
+        queue_type: match settings.has_quorum_queues()? {
+            true => QueueType::Quorum,
+            false => QueueType::Classic,
+        },
         ..millrace_broker::rabbitmq::Options::new(amqp_url, prefix)
     })?;
     Ok((Arc::new(store), Arc::new(broker)))

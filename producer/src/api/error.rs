@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{FromRequest, Request};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use millrace_domain::message::{Reply, ReplyError};
@@ -13,6 +13,10 @@ use serde_json::{Value, json};
 
 use super::routes::BODY_BYTES;
 use crate::gateway::Unavailable;
+use crate::partition::refused::STORE_FULL;
+
+/// When to try again what could not be done now, in seconds.
+const RETRY_AFTER_S: &str = "5";
 
 /// A refusal.
 #[derive(Debug)]
@@ -46,7 +50,11 @@ impl IntoResponse for ApiError {
         if let Some(details) = self.details {
             error["details"] = details;
         }
-        (self.status, Json(json!({ "error": error }))).into_response()
+        let mut response = (self.status, Json(json!({ "error": error }))).into_response();
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S));
+        }
+        response
     }
 }
 
@@ -56,6 +64,7 @@ impl From<ReplyError> for ApiError {
             "unknown-workflow" => StatusCode::NOT_FOUND,
             "too-large" => StatusCode::PAYLOAD_TOO_LARGE,
             "invalid-json" => StatusCode::BAD_REQUEST,
+            STORE_FULL => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::UNPROCESSABLE_ENTITY,
         };
         Self::new(status, &error.code, error.message)

@@ -27,7 +27,11 @@ pub(super) async fn ready(State(api): State<Api>) -> Response {
         missing.push("no partition is ours yet".to_owned());
     }
     match missing.is_empty() {
-        true => (StatusCode::OK, "ready\n").into_response(),
+        // It serves all that has begun: nobody should be sent elsewhere.
+        true => match api.context.room.why_stopped() {
+            None => (StatusCode::OK, "ready\n".to_owned()).into_response(),
+            Some(why) => (StatusCode::OK, format!("ready, but intake is stopped: {why}\n")).into_response(),
+        },
         false => {
             (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {}\n", missing.join("; "))).into_response()
         }

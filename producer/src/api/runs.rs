@@ -17,6 +17,7 @@ use super::error::{ApiError, ApiResult, created, refused};
 use super::routes::Api;
 use super::view;
 use crate::gateway::digest_of;
+use crate::partition::refused::STORE_FULL;
 
 /// Runs in one page of a list, at most.
 const PAGE: usize = 500;
@@ -119,6 +120,13 @@ pub(super) async fn start_many(api: &Api, many: Vec<Result<Submission, ApiError>
             Ok(()) => serde_json::to_value(reply).unwrap_or_default(),
             Err(e) => json!({"error": {"code": e.code, "message": e.message}}),
         };
+    }
+    // When nothing of it was taken in, the request as a whole may come again.
+    if let Some(first) = answers.first()
+        && answers.iter().all(|answer| answer["error"]["code"] == STORE_FULL)
+    {
+        let message = first["error"]["message"].as_str().unwrap_or_default();
+        return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, STORE_FULL, message));
     }
     Ok(answers)
 }

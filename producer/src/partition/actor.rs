@@ -2,22 +2,25 @@
 //! since a partition is a unit of ownership, not of batching: the more there is to do, the more of it shares
 //! one commit.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use millrace_domain::run::Event;
-use millrace_domain::{PartitionId, PoolName, Priority, Seq, Timestamp};
+use millrace_domain::{PartitionId, Seq, Timestamp};
 use millrace_store::Timer;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::bundles::{Open, Pace};
 use super::draft::Draft;
 use super::mailbox::{Input, What, Work};
 use super::outbox::Outbox;
 use super::owned::Owned;
+use super::refused::Fire;
 use super::runs::Runs;
 use super::timers::{Timers, WINDOW};
+use super::watch::Passed;
 use super::{schedules, watch};
 use crate::context::Context;
 use crate::failpoint;
@@ -48,8 +51,11 @@ pub(crate) struct Actor {
     pub(super) turn: usize,
     pub(super) order: Vec<PartitionId>,
     /// When the latest attempt was dispatched of those that came back, by pool and priority.
-    pub(super) claimed: HashMap<(PoolName, Priority), Timestamp>,
+    pub(super) claimed: Passed,
     pub(super) deferred: VecDeque<Work>,
+    /// Fires that wait for room in the store.
+    pub(super) held_fires: HashSet<Fire>,
+    pub(super) pace: Pace,
 }
 
 /// The drafts of a batch.
@@ -71,8 +77,10 @@ impl Actor {
             workflows: schedules::Workflows::default(),
             turn: 0,
             order: Vec::new(),
-            claimed: HashMap::new(),
+            claimed: Passed::new(),
             deferred: VecDeque::new(),
+            held_fires: HashSet::new(),
+            pace: Pace::default(),
             context,
         }
     }
@@ -120,7 +128,7 @@ impl Actor {
         for input in inputs.drain(..) {
             match input {
                 Input::Work(one) => work.push(one),
-                Input::Unclaimed(tasks) => self.look_unclaimed(tasks).await,
+                Input::Missing(tasks) => self.publish_again(tasks).await,
                 Input::Forget(tasks) => self.forget_watched(tasks).await,
                 other => {
                     self.batch(std::mem::take(&mut work)).await;
@@ -137,14 +145,19 @@ impl Actor {
     async fn change(&mut self, input: Input) {
         match input {
             Input::Took { partition, epoch, published_until } => {
-                self.take(partition, Owned { epoch, seq: Seq(0), watching: true }, published_until).await;
+                self.take(
+                    partition,
+                    Owned { epoch, seq: Seq(0), watching: true, open: Open::new() },
+                    published_until,
+                )
+                .await;
             }
             Input::Lost(partition) => self.drop_partition(partition),
             Input::GiveUp(partition, done) => {
                 self.drop_partition(partition);
                 let _ = done.send(());
             }
-            Input::Work(_) | Input::Unclaimed(_) | Input::Forget(_) => {}
+            Input::Work(_) | Input::Missing(_) | Input::Forget(_) => {}
         }
         metrics::gauge!("millrace_partitions_owned").set(self.owned.len() as f64);
     }
@@ -167,14 +180,16 @@ impl Actor {
         self.owned.insert(partition, owned);
         self.reorder();
         failpoint::pass("took");
-        watch::publish_again(&self.context, self.inner.clone(), partition, published_until);
+        watch::publish_unconfirmed(&self.context, self.inner.clone(), partition, published_until);
     }
 
     pub(super) fn drop_partition(&mut self, partition: PartitionId) {
         if self.owned.remove(&partition).is_some() {
             self.runs.forget(partition);
             self.timers.forget(partition);
-            self.workflows.forget(partition, self.context.partitions);
+            let partitions = self.context.partitions;
+            self.workflows.forget(partition, partitions);
+            self.held_fires.retain(|(name, ..)| PartitionId::home_of(name, partitions) != partition);
             self.reorder();
         }
     }

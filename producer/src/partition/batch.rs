@@ -1,16 +1,17 @@
 //! A batch: everything that happened since the last one, one commit a partition, then the consequences.
 
-use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use millrace_domain::message::Reply;
 use millrace_domain::run::{Event, Run, StepState, advance};
-use millrace_domain::{PartitionId, PoolName, Priority, RunId, StepIndex, Timestamp};
-use millrace_store::Timer;
+use millrace_domain::{PartitionId, RunId, StepIndex, Timestamp};
+use millrace_store::{Lane, Timer};
 
 use super::actor::{Actor, Drafts, STORE_PAUSE};
 use super::draft::{Done, Draft};
 use super::mailbox::{Input, What, Work, refusal};
+use super::submit::Created;
+use super::watch::Passed;
 use super::{schedules, submit};
 use crate::failpoint;
 
@@ -65,14 +66,21 @@ impl Actor {
         drafts: &mut Drafts,
         now: Timestamp,
     ) {
-        let rejected = submit::rejected(&work);
         let Work { what, delivery, answer } = work;
-        let mut done = Done { delivery, answer, reply: None, rejected, created: None };
+        let mut done = Done { delivery, answer, reply: None, rejected: None, created: None };
         match what {
             What::Submit(wanted) => {
-                let (reply, created) = submit::create(self, partition, *wanted, loaded, drafts, now);
-                done.reply = Some(reply);
-                done.created = created;
+                done.reply = Some(match submit::create(self, partition, wanted, loaded, drafts, now) {
+                    Created::New(run_id) => {
+                        done.created = Some(run_id);
+                        Reply::Run { run_id, duplicate: false }
+                    }
+                    Created::Known(run_id) => Reply::Run { run_id, duplicate: true },
+                    Created::Refused(reply, wanted) => {
+                        done.rejected = submit::rejected(&wanted, done.delivery.as_ref());
+                        reply
+                    }
+                });
             }
             What::Event(run, event) => {
                 // What happens to a run that this very commit creates must wait for the commit's verdict.
@@ -122,8 +130,15 @@ impl Actor {
         let run = self.runs.get(id);
         if let (Some(run), Event::Result(result)) = (&run, event) {
             note_claimed(&mut self.claimed, run, result.step);
+            self.pace.note(run, result.step, result.ended_at.since(result.started_at));
         }
-        let outcome = run.map(|run| catch_unwind(AssertUnwindSafe(|| advance(run, event.clone(), now))));
+        let outcome = run.map(|run| {
+            let advanced = catch_unwind(AssertUnwindSafe(|| advance(run, event.clone(), now)));
+            if let (Ok(Ok(advanced)), Some(owned)) = (&advanced, self.owned.get_mut(&partition)) {
+                owned.note_ended(run, advanced);
+            }
+            advanced
+        });
         let Some(draft) = self.draft(drafts, partition) else { return };
         // A timer that went off is cleared, unless the advance sets it again.
         match stale_timer {
@@ -152,13 +167,14 @@ impl Actor {
 }
 
 /// A result shows how far the queue of its pool and priority has been worked off.
-fn note_claimed(claimed: &mut HashMap<(PoolName, Priority), Timestamp>, run: &Run, step: StepIndex) {
+fn note_claimed(claimed: &mut Passed, run: &Run, step: StepIndex) {
     let dispatched_at = match run.steps.get(step.at()) {
         Some(StepState::Dispatched(attempts)) => attempts.dispatched_at,
         _ => return,
     };
     let Some(step) = run.workflow.step(step) else { return };
-    let latest = claimed.entry((step.pool.clone(), run.spec.priority)).or_default();
+    let lane = Lane { pool: step.pool.clone(), priority: run.spec.priority };
+    let latest = claimed.entry(lane).or_default();
     *latest = (*latest).max(dispatched_at);
 }
 

@@ -7,36 +7,64 @@ use tokio::time::Instant;
 
 use crate::context::Context;
 
-/// Commits all, and answers what became of each. `None` when the process ends while the store is away.
-pub(crate) async fn commit(context: &Context, commits: &[Commit]) -> Option<Vec<Verdict>> {
+/// What is sent again in vain so often is tried one by one.
+const IN_VAIN: u32 = 3;
+
+/// Commits all, and answers what became of each: an error is one that does not pass, such as a partition whose
+/// keys somebody has spoiled. `None` when the process ends while the store is away.
+pub(crate) async fn commit(
+    context: &Context,
+    commits: &[Commit],
+) -> Option<Vec<Result<Verdict, StoreError>>> {
     let began = Instant::now();
     let mut wait = Duration::from_millis(20);
     let mut told = Instant::now();
+    let mut in_vain = 0;
     loop {
         match context.store.commit(commits).await {
             Ok(verdicts) => {
                 metrics::histogram!("millrace_commit_seconds").record(began.elapsed().as_secs_f64());
-                return Some(verdicts);
+                return Some(verdicts.into_iter().map(Ok).collect());
+            }
+            Err(StoreError::Full(why)) => {
+                return Some(commits.iter().map(|_| Ok(Verdict::Full { why: why.clone() })).collect());
             }
             Err(error) => {
                 if told.elapsed() > Duration::from_secs(5) || began.elapsed() < Duration::from_millis(100) {
                     tracing::warn!(%error, "the commit is not answered; sending it again");
                     told = Instant::now();
                 }
-                // Memory is freed by what ends elsewhere: be patient, but do not hammer.
-                wait = match error {
-                    StoreError::Full(_) => Duration::from_secs(1),
-                    _ => (wait * 2).min(Duration::from_secs(1)),
-                };
+                in_vain += u32::from(matches!(error, StoreError::Corrupt(_)));
+                if in_vain >= IN_VAIN {
+                    return one_by_one(context, commits, error).await;
+                }
             }
         }
         tokio::select! {
             biased;
             () = context.shutdown.begun() => {
                 // One last try: a drain with the store in good health loses nothing.
-                return context.store.commit(commits).await.ok();
+                let verdicts = context.store.commit(commits).await.ok()?;
+                return Some(verdicts.into_iter().map(Ok).collect());
             }
             () = tokio::time::sleep(wait) => {}
         }
+        wait = (wait * 2).min(Duration::from_secs(1));
     }
+}
+
+/// Finds out which commit it is that spoils the others.
+async fn one_by_one(
+    context: &Context,
+    commits: &[Commit],
+    error: StoreError,
+) -> Option<Vec<Result<Verdict, StoreError>>> {
+    if commits.len() == 1 {
+        return Some(vec![Err(error)]);
+    }
+    let mut verdicts = Vec::with_capacity(commits.len());
+    for one in commits {
+        verdicts.extend(Box::pin(commit(context, std::slice::from_ref(one))).await?);
+    }
+    Some(verdicts)
 }

@@ -2,6 +2,7 @@
 //! it holds.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use bytes::Bytes;
 use millrace_broker::{Delivery, Properties};
@@ -9,12 +10,13 @@ use millrace_domain::message::Reply;
 use millrace_domain::run::{Action, Advanced, Run, RunTimer};
 use millrace_domain::task::Task;
 use millrace_domain::{Epoch, Outcome, PartitionId, RunId, Seq, StepIndex, Timestamp};
-use millrace_store::{Commit, Dispatched, NewRun, RunDelta, Timer, WorkflowDelta};
+use millrace_store::{Commit, Dispatched, Lane, NewRun, RunDelta, Timer, WorkflowDelta};
 
 use super::mailbox::Answer;
+use super::refused::Fire;
 
 /// An unclaimed attempt is looked at after so long.
-pub(crate) const FIRST_LOOK_MS: u64 = 30_000;
+pub(crate) const FIRST_LOOK: Duration = Duration::from_secs(30);
 
 /// A commit in the making.
 pub(crate) struct Draft {
@@ -47,6 +49,8 @@ pub(crate) struct Then {
     pub(crate) ended: Vec<RunId>,
     /// Ended attempts, for the metrics: by workflow and outcome.
     pub(crate) outcomes: Vec<(RunId, Outcome)>,
+    /// Fires, and whether each was missed: those whose commit does not hold come again.
+    pub(crate) fires: Vec<(Fire, bool)>,
 }
 
 /// Attempts of a run that are to be taken back, or told to end.
@@ -115,13 +119,7 @@ impl Draft {
     }
 
     /// Takes over what an advance changed and wants done.
-    pub(crate) fn take(
-        &mut self,
-        run: RunId,
-        advanced: Advanced,
-        now: Timestamp,
-        retention: std::time::Duration,
-    ) {
+    pub(crate) fn take(&mut self, run: RunId, advanced: Advanced, now: Timestamp, retention: Duration) {
         let (epoch, seq) = (self.epoch, self.seq);
         let touched = self.touch(run);
         touched.head |= advanced.head;
@@ -133,12 +131,13 @@ impl Draft {
                 Action::Dispatch(mut task) => {
                     task.epoch = epoch;
                     task.seq = seq;
-                    let look_at = now + std::time::Duration::from_millis(FIRST_LOOK_MS);
+                    let look_at = now + FIRST_LOOK;
                     delta.dispatched.push(Dispatched {
                         step: task.index,
                         attempt: task.attempt,
                         at: now,
                         look_at,
+                        lane: Lane { pool: task.pool.clone(), priority: task.priority },
                     });
                     self.then.tasks.push(*task);
                 }

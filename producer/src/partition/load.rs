@@ -105,7 +105,7 @@ impl Actor {
             .iter()
             .map(|(step, attempt, record)| {
                 let at = match record {
-                    TaskRecord::Queued { dispatched_at } => *dispatched_at,
+                    TaskRecord::Queued { dispatched_at, .. } => *dispatched_at,
                     TaskRecord::Claimed { claimed_at, .. } => *claimed_at,
                     TaskRecord::Finished { .. } | TaskRecord::Revoked => Timestamp::default(),
                 };

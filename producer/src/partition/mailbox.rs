@@ -13,6 +13,8 @@ use millrace_domain::submission::Submission;
 use millrace_domain::{Epoch, PartitionId, RunId, SessionId, TaskId, Timestamp, WorkflowName};
 use tokio::sync::oneshot;
 
+use crate::intake;
+
 /// An entry of the mailbox.
 #[expect(
     clippy::large_enum_variant,
@@ -27,8 +29,8 @@ pub(crate) enum Input {
     Lost(PartitionId),
     /// Stop working on a partition, then say so.
     GiveUp(PartitionId, oneshot::Sender<()>),
-    /// Dispatched attempts that nobody has claimed: (task, dispatched at, it surely never reached the broker).
-    Unclaimed(Vec<(TaskId, Timestamp, bool)>),
+    /// Dispatched attempts that the broker does not have: (task, dispatched at).
+    Missing(Vec<(TaskId, Timestamp)>),
     /// Entries of the watch whose attempt is not current any more.
     Forget(Vec<TaskId>),
 }
@@ -160,6 +162,20 @@ impl Gather {
     ) -> Arc<Self> {
         let replies = (0..count).map(|_| None).collect();
         Arc::new(Self(Mutex::new(Gathered { replies, missing: count, delivery, reply_to, local })))
+    }
+
+    /// Does anybody wait for the answer?
+    pub(crate) fn is_heard(&self) -> bool {
+        self.0.lock().is_ok_and(|gathered| gathered.reply_to.is_some() || gathered.local.is_some())
+    }
+
+    /// What a part of an array that came by message asks for, read again.
+    pub(crate) fn submission(&self, index: usize) -> Option<Submission> {
+        let gathered = self.0.lock().ok()?;
+        let delivery = gathered.delivery.as_ref()?;
+        let mut submission = Submission::parse(&delivery.payload).ok()?.into_iter().nth(index)?.ok()?;
+        intake::complete(&mut submission, delivery, Some(index));
+        Some(submission)
     }
 
     /// Answers for one part.

@@ -2,11 +2,12 @@
 //!
 //! [`mailbox`] is what can arrive; [`actor`] drains it. Each [`batch`] loads what it needs ([`load`], [`runs`]),
 //! advances runs and drafts one commit a touched partition ([`draft`]); [`settle`] commits ([`commit`]) and only
-//! then publishes ([`outbox`]), acks and answers. [`submit`] makes runs, [`timers`] and [`schedules`] are what
+//! then publishes ([`outbox`], short tasks in [`bundles`]), acks and answers. [`submit`] makes runs, [`timers`] and [`schedules`] are what
 //! happens by itself; [`watch`] finds what got lost on the way, [`findings`] is what is done about it.
 
 pub(crate) mod actor;
 mod batch;
+mod bundles;
 mod commit;
 mod draft;
 mod findings;
@@ -14,6 +15,7 @@ mod load;
 pub(crate) mod mailbox;
 mod outbox;
 mod owned;
+pub(crate) mod refused;
 mod runs;
 mod schedules;
 mod settle;

@@ -20,7 +20,7 @@ const IN_FLIGHT: usize = 20_000;
 /// The publisher of tasks.
 pub(crate) struct Outbox {
     context: Arc<Context>,
-    /// Batches that are not confirmed yet, by (dispatched at, number).
+    /// Batches of messages that are not confirmed yet, by (dispatched at, number).
     open: Arc<Mutex<BTreeMap<(Timestamp, u64), usize>>>,
     room: Arc<Semaphore>,
     batches: u64,
@@ -38,9 +38,10 @@ impl Outbox {
         open.and_then(|open| open.keys().next().map(|key| key.0)).unwrap_or(now)
     }
 
-    /// Publishes tasks in the background until each is confirmed. Waits while too many are on their way.
-    pub(crate) async fn publish(&mut self, tasks: Vec<Task>, dispatched_at: Timestamp) {
-        for tasks in split(tasks) {
+    /// Publishes tasks, packed into messages, in the background until each is confirmed. Waits while too many
+    /// messages are on their way.
+    pub(crate) async fn publish(&mut self, packed: Vec<Vec<Task>>, dispatched_at: Timestamp) {
+        for tasks in split(packed) {
             let permits = u32::try_from(tasks.len()).unwrap_or(u32::MAX);
             let Ok(permit) = Arc::clone(&self.room).acquire_many_owned(permits).await else { return };
             self.batches += 1;
@@ -63,7 +64,7 @@ impl Outbox {
 }
 
 /// Batches that always fit into the room there is.
-fn split(tasks: Vec<Task>) -> Vec<Vec<Task>> {
+fn split(tasks: Vec<Vec<Task>>) -> Vec<Vec<Vec<Task>>> {
     if tasks.is_empty() {
         return Vec::new();
     }
@@ -79,25 +80,25 @@ fn split(tasks: Vec<Task>) -> Vec<Vec<Task>> {
 }
 
 /// Publishes until all are confirmed. `false` when the process ends first.
-async fn deliver(context: &Context, mut tasks: Vec<Task>, _room: OwnedSemaphorePermit) -> bool {
+async fn deliver(context: &Context, mut packed: Vec<Vec<Task>>, _room: OwnedSemaphorePermit) -> bool {
     let mut wait = Duration::from_millis(50);
     loop {
-        let messages = tasks.iter().map(message_of).collect();
+        let messages = packed.iter().filter_map(|tasks| message_of(tasks)).collect();
         let results = context.broker.publish(messages).await;
         let mut failed = results.into_iter();
         let mut missing = Vec::new();
-        tasks.retain(|task| match failed.next() {
-            Some(Ok(())) => false,
-            Some(Err(error)) => {
+        packed.retain(|tasks| match (failed.next(), tasks.first()) {
+            (Some(Ok(())), _) | (_, None) => false,
+            (Some(Err(error)), Some(task)) => {
                 if matches!(error, BrokerError::Unroutable(_)) && !missing.contains(&task.pool) {
                     missing.push(task.pool.clone());
                 }
                 tracing::debug!(task = %task.id(), %error, "task not confirmed; publishing it again");
                 true
             }
-            None => true,
+            (None, _) => true,
         });
-        if tasks.is_empty() {
+        if packed.is_empty() {
             failpoint::pass("published");
             return true;
         }
@@ -117,10 +118,10 @@ async fn deliver(context: &Context, mut tasks: Vec<Task>, _room: OwnedSemaphoreP
     }
 }
 
-/// The message of a task.
-pub(super) fn message_of(task: &Task) -> Outgoing {
-    let payload = serde_json::to_vec(task).unwrap_or_default();
-    let mut message = Outgoing::new(Route::Queue(Queue::Tasks(task.pool.to_string())), payload);
-    message.level = task.priority.level();
-    message
+/// The message of one task, or of a bundle: all of one pool and priority.
+pub(super) fn message_of(tasks: &[Task]) -> Option<Outgoing> {
+    let first = tasks.first()?;
+    let mut message = Outgoing::new(Route::Queue(Queue::Tasks(first.pool.to_string())), Task::message(tasks));
+    message.level = first.priority.level();
+    Some(message)
 }

@@ -1,6 +1,10 @@
 //! A partition that is ours.
 
+use millrace_domain::run::{Action, Advanced, Run};
+use millrace_domain::task::Task;
 use millrace_domain::{Epoch, Seq};
+
+use super::bundles::Open;
 
 /// What the loop knows of it.
 #[derive(Debug)]
@@ -11,4 +15,30 @@ pub(crate) struct Owned {
     pub(crate) seq: Seq,
     /// Something may be dispatched: the watch looks at it.
     pub(crate) watching: bool,
+    /// What was dispatched since it is ours, and has not ended.
+    pub(crate) open: Open,
+}
+
+impl Owned {
+    /// These tasks are under way now.
+    pub(crate) fn note_dispatched(&mut self, tasks: &[Task]) {
+        for task in tasks {
+            match self.open.get_mut(&task.pool) {
+                Some(open) => *open += 1,
+                None => drop(self.open.insert(task.pool.clone(), 1)),
+            }
+        }
+    }
+
+    /// Attempts of a run ended.
+    pub(crate) fn note_ended(&mut self, run: &Run, advanced: &Advanced) {
+        for action in &advanced.actions {
+            if let Action::Retire { step, .. } = action
+                && let Some(definition) = run.workflow.step(*step)
+                && let Some(open) = self.open.get_mut(&definition.pool)
+            {
+                *open = open.saturating_sub(1);
+            }
+        }
+    }
 }

@@ -14,6 +14,7 @@ use millrace_store::{Timer, WorkflowDelta};
 use super::actor::{Actor, Drafts};
 use super::batch::unknown_workflow;
 use super::mailbox::{Apply, refusal};
+use super::refused;
 use super::submit::{self, Wanted};
 use crate::context::Context;
 use crate::definitions::WorkflowHead;
@@ -58,6 +59,11 @@ impl Workflows {
         Some(())
     }
 
+    /// What is here of a workflow was not committed: the store knows what holds.
+    pub(super) fn read_again(&mut self, name: &WorkflowName) {
+        self.0.remove(name);
+    }
+
     /// A partition is not ours any more.
     pub(super) fn forget(&mut self, partition: PartitionId, partitions: u16) {
         self.0.retain(|name, _| PartitionId::home_of(name, partitions) != partition);
@@ -97,6 +103,9 @@ pub(super) fn apply(
         && entry.head.base_dir == base_dir
     {
         return Reply::Workflow { workflow: name, version: entry.head.version, unchanged: true };
+    }
+    if let Some(why) = actor.context.room.why_stopped() {
+        return refused::store_full(&why);
     }
     let version = before.map_or(0, |entry| entry.head.version) + 1;
     let paused = before.is_some_and(|entry| entry.head.paused && !entry.head.deleted);
@@ -213,13 +222,20 @@ pub(super) fn fire(
     if entry.head.next.get(slot) != Some(&Some(due)) {
         return;
     }
-    let Some(schedule) = entry.workflow.schedules.get(slot) else { return };
+    let workflow = Arc::clone(&entry.workflow);
+    let Some(schedule) = workflow.schedules.get(slot) else { return };
     let late = now.since(due);
+    let fire = (name.clone(), index, due);
+    let missed = late > LATEST && !actor.held_fires.contains(&fire);
+    if !missed && actor.context.room.why_stopped().is_some() {
+        return actor.hold_fire(fire);
+    }
+    actor.held_fires.remove(&fire);
     metrics::histogram!("millrace_schedule_lag_seconds").record(late.as_secs_f64());
-    let missed = late > LATEST;
+    let Some(entry) = actor.workflows.get(name) else { return };
     let next = if missed { schedule.next_after(now - LATEST) } else { schedule.next_after(due) };
     entry.head.next[slot] = next;
-    let (head, workflow) = (entry.head.clone(), Arc::clone(&entry.workflow));
+    let (head, workflow) = (entry.head.clone(), Arc::clone(&workflow));
     let result = if missed {
         tracing::warn!(workflow = %name, %due, late_s = late.as_secs(), "the fire was missed");
         "missed"
@@ -228,6 +244,7 @@ pub(super) fn fire(
     };
     metrics::counter!("millrace_fires_total", "result" => result).increment(1);
     let Some(draft) = actor.draft(drafts, home) else { return };
+    draft.then.fires.push((fire, missed));
     draft.workflows.push(WorkflowDelta::Head { workflow: name.clone(), head: text(&head) });
     match next {
         Some(due) => draft.timers.push((due, stale)),

@@ -2,19 +2,24 @@
 //! acking.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use millrace_broker::Outgoing;
 use millrace_domain::message::{Reply, ReplyError};
-use millrace_domain::{PartitionId, RunId, Timestamp};
-use millrace_store::Verdict;
+use millrace_domain::{Epoch, PartitionId, RunId, Timestamp};
+use millrace_store::{Commit, Verdict};
 
 use super::actor::{Actor, Drafts};
+use super::bundles::{self, Open};
 use super::commit::commit;
 use super::draft::{Done, Then};
 use super::mailbox::reject;
-use super::watch;
+use super::{refused, watch};
 use crate::context::Context;
 use crate::failpoint;
+
+/// When there is no room even for what has begun, it is tried again after so long.
+const NO_ROOM_PAUSE: Duration = Duration::from_secs(1);
 
 impl Actor {
     /// Commits the drafts and does what they want done.
@@ -38,37 +43,62 @@ impl Actor {
             commits.push(draft.commit(partition, published_until));
             touched.push((partition, draft.then));
         }
-        if !commits.is_empty() {
-            failpoint::pass("before-commit");
+        failpoint::pass("before-commit");
+        while !commits.is_empty() {
             let Some(verdicts) = commit(&self.context, &commits).await else {
                 for (partition, then) in touched {
                     then.hand_back();
                     self.drop_partition(partition);
                 }
-                return;
+                break;
             };
-            for ((commit, (partition, then)), verdict) in commits.iter().zip(touched).zip(verdicts) {
+            let pending = commits.drain(..).zip(std::mem::take(&mut touched));
+            let mut is_short = false;
+            let mut again = Vec::new();
+            for ((mut commit, (partition, mut then)), verdict) in pending.zip(verdicts) {
                 match verdict {
-                    Verdict::Applied { duplicates } => {
-                        self.applied(commit, &duplicates);
+                    Ok(Verdict::Applied { duplicates }) => {
+                        self.applied(&commit, &duplicates);
                         consequences.push((partition, then, duplicates));
                     }
-                    Verdict::Fenced { epoch, seq } => {
+                    Ok(Verdict::Fenced { epoch, seq }) => {
                         tracing::warn!(%partition, ours = commit.epoch.0, theirs = epoch.0, seq = seq.0, "stepping down");
                         then.hand_back();
-                        self.drop_partition(partition);
-                        self.watch.stepped_down(partition);
-                        self.context.fenced.notify_one();
+                        self.step_down(partition, commit.epoch);
+                    }
+                    Ok(Verdict::Full { why }) => {
+                        self.context.room.ran_out(&why);
+                        is_short |= !self.leave_out_new(&mut commit, &mut then, &why);
+                        match is_empty(&commit) {
+                            true => consequences.push((partition, then, Vec::new())),
+                            false => again.push((commit, (partition, then))),
+                        }
+                    }
+                    Err(error) => {
+                        tracing::error!(%partition, %error, "its commit cannot be applied: stepping down, and beginning anew");
+                        then.hand_back();
+                        self.step_down(partition, commit.epoch);
                     }
                 }
+            }
+            (commits, touched) = again.into_iter().unzip();
+            if is_short {
+                tokio::time::sleep(NO_ROOM_PAUSE).await;
             }
         }
         failpoint::pass("after-commit");
         self.follow_up(consequences, now).await;
     }
 
+    /// The store does not take our commits for this partition: its ownership begins anew, with us or somebody else.
+    fn step_down(&mut self, partition: PartitionId, epoch: Epoch) {
+        self.drop_partition(partition);
+        self.watch.stepped_down(partition);
+        let _ = self.context.stepped_down.send((partition, epoch));
+    }
+
     /// What a commit that holds means for memory. Of runs that existed already, the store has changed nothing.
-    fn applied(&mut self, commit: &millrace_store::Commit, duplicates: &[RunId]) {
+    fn applied(&mut self, commit: &Commit, duplicates: &[RunId]) {
         let partition = commit.partition;
         if let Some(owned) = self.owned.get_mut(&partition) {
             owned.seq = commit.seq;
@@ -87,13 +117,17 @@ impl Actor {
     async fn follow_up(&mut self, consequences: Vec<(PartitionId, Then, Vec<RunId>)>, now: Timestamp) {
         let mut tasks = Vec::new();
         let mut messages: Vec<Outgoing> = Vec::new();
+        let open = self.open();
         for (partition, then, duplicates) in consequences {
-            let Then { tasks: mut new, stops, done, ended, outcomes } = then;
+            let Then { tasks: mut new, stops, done, ended, outcomes, fires: _ } = then;
             for id in &duplicates {
                 self.runs.remove(*id);
             }
             if !duplicates.is_empty() {
                 new.retain(|task| !duplicates.contains(&task.run));
+            }
+            if let Some(owned) = self.owned.get_mut(&partition) {
+                owned.note_dispatched(&new);
             }
             tasks.append(&mut new);
             self.count(outcomes);
@@ -108,6 +142,10 @@ impl Actor {
             for mut one in done {
                 if let (Some(Reply::Run { duplicate, .. }), Some(run)) = (&mut one.reply, one.created) {
                     *duplicate |= duplicates.contains(&run);
+                }
+                if one.reply.as_ref().is_some_and(refused::is_for_now) {
+                    self.put_off(one, &mut messages);
+                    continue;
                 }
                 if let (Some(Reply::Error { error }), Some(_)) = (&one.reply, &one.rejected) {
                     let error = error.clone();
@@ -125,7 +163,8 @@ impl Actor {
             }
         }
         failpoint::pass("before-publish");
-        self.outbox.publish(tasks, now).await;
+        let packed = bundles::pack(tasks, &self.pace, self.watch.capacity(), &open);
+        self.outbox.publish(packed, now).await;
         if !messages.is_empty() {
             let context = Arc::clone(&self.context);
             tokio::spawn(async move {
@@ -136,6 +175,18 @@ impl Actor {
         }
     }
 
+    /// What is under way by now, by pool.
+    fn open(&self) -> Open {
+        let mut all = Open::new();
+        for (pool, open) in self.owned.values().flat_map(|owned| &owned.open) {
+            match all.get_mut(pool) {
+                Some(all) => *all += open,
+                None => drop(all.insert(pool.clone(), *open)),
+            }
+        }
+        all
+    }
+
     fn count(&mut self, outcomes: Vec<(RunId, millrace_domain::Outcome)>) {
         for (id, outcome) in outcomes {
             let workflow =
@@ -144,6 +195,14 @@ impl Actor {
                 .increment(1);
         }
     }
+}
+
+/// Does it change nothing?
+fn is_empty(commit: &Commit) -> bool {
+    commit.runs.is_empty()
+        && commit.workflows.is_empty()
+        && commit.timers.is_empty()
+        && commit.cleared.is_empty()
 }
 
 /// A submission that came by message and is refused: acked and answered once the rejected queue has it.

@@ -4,17 +4,19 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use millrace_broker::Properties;
+use millrace_broker::{Delivery, Properties};
 use millrace_domain::definition::{self, Params, Workflow};
 use millrace_domain::expression::Fire;
 use millrace_domain::message::Reply;
 use millrace_domain::run::{Head, Source, Spec, Trigger, create as create_run};
+use millrace_domain::submission::Submission;
 use millrace_domain::{PartitionId, RunId, Timestamp, WorkflowName};
 use millrace_store::NewRun;
 
 use super::actor::{Actor, Drafts};
 use super::batch::unknown_workflow;
 use super::mailbox::{Submit, What, Work, refusal};
+use super::refused;
 use crate::definitions::{DefinitionError, WorkflowHead};
 
 /// Stored workflows that a batch needs: what they are now.
@@ -66,27 +68,38 @@ pub(super) struct Wanted {
     pub(super) head: Head,
 }
 
-/// Creates the run of a submission in `partition`: the answer, the run that was drafted if one was, and, when the
-/// submission is refused, nothing else.
+/// What became of a submission.
+pub(super) enum Created {
+    /// Its run is drafted.
+    New(RunId),
+    /// There is one already.
+    Known(RunId),
+    /// It cannot be done; what was asked for.
+    Refused(Reply, Box<Submit>),
+}
+
+/// Creates the run of a submission in `partition`. Refused, it drafts nothing.
 pub(super) fn create(
     actor: &mut Actor,
     partition: PartitionId,
-    wanted: Submit,
+    wanted: Box<Submit>,
     loaded: &Loaded,
     drafts: &mut Drafts,
     now: Timestamp,
-) -> (Reply, Option<RunId>) {
-    let keyed = wanted.run.is_some();
+) -> Created {
     let id = wanted.run.unwrap_or_else(|| RunId::new(actor.context.options.ambient.ordered_id(), partition));
-    let known = actor.runs.has(id) || drafts.get(&partition).is_some_and(|draft| draft.creates(id));
-    if known {
-        return (Reply::Run { run_id: id, duplicate: true }, None);
+    if actor.runs.has(id) || drafts.get(&partition).is_some_and(|draft| draft.creates(id)) {
+        return Created::Known(id);
     }
-    match plan(wanted, id, keyed, loaded, now) {
-        Err(reply) => (reply, None),
-        Ok(wanted) => {
+    if let Some(why) = actor.context.room.why_stopped() {
+        return Created::Refused(refused::store_full(&why), wanted);
+    }
+    match plan(&wanted.submission, loaded, now) {
+        Err(reply) => Created::Refused(reply, wanted),
+        Ok(plan) => {
+            let wanted = plan.wanted(*wanted, id, now);
             draft(actor, partition, wanted, drafts, now);
-            (Reply::Run { run_id: id, duplicate: false }, Some(id))
+            Created::New(id)
         }
     }
 }
@@ -112,46 +125,71 @@ pub(super) fn draft(
 }
 
 /// What a submission asks for, checked.
-fn plan(wanted: Submit, id: RunId, keyed: bool, loaded: &Loaded, now: Timestamp) -> Result<Wanted, Reply> {
-    let Submit { submission, trigger, digest, .. } = wanted;
+struct Plan {
+    workflow: Arc<Workflow>,
+    /// Absent for an ad-hoc task: the submission itself is the source.
+    source: Option<Source>,
+    params: Params,
+    base_dir: Option<String>,
+    version: Option<u32>,
+    start_at: Option<Timestamp>,
+}
+
+fn plan(submission: &Submission, loaded: &Loaded, now: Timestamp) -> Result<Plan, Reply> {
     let start_at = submission.start_at(now).map_err(|e| refusal(e.code, e.message))?;
     let scheduled_at = start_at.unwrap_or(now);
-    let mut base_dir = None;
-    let mut version = None;
-    let (workflow, source, params) = if let Some(name) = &submission.workflow {
-        let (head, workflow) = match loaded.current.get(name) {
-            Some(Ok(found)) => found.clone(),
-            Some(Err(_)) | None => return Err(unknown_workflow(name)),
-        };
-        let params = checked_params(&workflow, &submission.params, scheduled_at)?;
-        base_dir = head.base_dir;
-        version = Some(head.version);
-        (workflow, Source::Stored { workflow: name.clone(), version: head.version }, params)
-    } else if let Some(source) = &submission.definition {
+    if let Some(name) = &submission.workflow {
+        let Some(Ok((head, workflow))) = loaded.current.get(name) else { return Err(unknown_workflow(name)) };
+        return Ok(Plan {
+            params: checked_params(workflow, &submission.params, scheduled_at)?,
+            workflow: Arc::clone(workflow),
+            source: Some(Source::Stored { workflow: name.clone(), version: head.version }),
+            base_dir: head.base_dir.clone(),
+            version: Some(head.version),
+            start_at,
+        });
+    }
+    if let Some(source) = &submission.definition {
         let workflow = Arc::new(inline(source)?);
-        let params = checked_params(&workflow, &submission.params, scheduled_at)?;
-        base_dir.clone_from(&submission.base_dir);
-        (workflow, Source::Inline(source.clone()), params)
-    } else {
-        let workflow = submission.to_workflow().map_err(|e| refusal(e.code, e.message))?;
-        let params = submission.params.clone();
-        (Arc::new(workflow), Source::Adhoc(Box::default()), params)
-    };
-    let labels = if submission.labels.is_empty() { &workflow.labels } else { &submission.labels };
-    let head = Head {
-        start_at,
-        labels: labels.clone(),
-        digest: digest.filter(|_| keyed),
-        ..Head::new(workflow.name.clone(), version, now)
-    };
-    let priority = submission.priority.unwrap_or(workflow.priority);
-    let traceparent = submission.traceparent.clone();
-    let source = match source {
-        Source::Adhoc(_) => Source::Adhoc(Box::new(submission)),
-        other => other,
-    };
-    let spec = Spec { v: 1, source, params, scheduled_at, priority, trigger, traceparent, base_dir };
-    Ok(Wanted { id, keyed, workflow, spec, head })
+        return Ok(Plan {
+            params: checked_params(&workflow, &submission.params, scheduled_at)?,
+            workflow,
+            source: Some(Source::Inline(source.clone())),
+            base_dir: submission.base_dir.clone(),
+            version: None,
+            start_at,
+        });
+    }
+    let workflow = submission.to_workflow().map_err(|e| refusal(e.code, e.message))?;
+    let params = submission.params.clone();
+    Ok(Plan { workflow: Arc::new(workflow), source: None, params, base_dir: None, version: None, start_at })
+}
+
+impl Plan {
+    /// The run that follows from it.
+    fn wanted(self, wanted: Submit, id: RunId, now: Timestamp) -> Wanted {
+        let Self { workflow, source, params, base_dir, version, start_at } = self;
+        let Submit { submission, trigger, digest, run } = wanted;
+        let keyed = run.is_some();
+        let labels = if submission.labels.is_empty() { &workflow.labels } else { &submission.labels };
+        let head = Head {
+            start_at,
+            labels: labels.clone(),
+            digest: digest.filter(|_| keyed),
+            ..Head::new(workflow.name.clone(), version, now)
+        };
+        let spec = Spec {
+            v: 1,
+            params,
+            scheduled_at: start_at.unwrap_or(now),
+            priority: submission.priority.unwrap_or(workflow.priority),
+            trigger,
+            traceparent: submission.traceparent.clone(),
+            base_dir,
+            source: source.unwrap_or_else(|| Source::Adhoc(Box::new(submission))),
+        };
+        Wanted { id, keyed, workflow, spec, head }
+    }
 }
 
 /// A definition that came with the submission.
@@ -176,12 +214,11 @@ pub(super) fn checked_params(
 }
 
 /// What goes to the rejected queue when a submission that came by message is refused.
-pub(super) fn rejected(work: &Work) -> Option<(Bytes, Properties)> {
-    let What::Submit(wanted) = &work.what else { return None };
+pub(super) fn rejected(wanted: &Submit, delivery: Option<&Delivery>) -> Option<(Bytes, Properties)> {
     if wanted.trigger != Trigger::Message {
         return None;
     }
-    Some(match &work.delivery {
+    Some(match delivery {
         Some(delivery) => (delivery.payload.clone(), delivery.properties.clone()),
         None => (serde_json::to_vec(&wanted.submission).unwrap_or_default().into(), Properties::default()),
     })

@@ -12,13 +12,15 @@ use millrace_domain::message::{Control, ControlBody};
 use millrace_domain::run::Event;
 use millrace_domain::task::{Task, TaskResult};
 use millrace_domain::{Epoch, PartitionId, PoolName, Seq, SessionId, TaskId, Timestamp};
-use millrace_store::{LOOK_AFTER_CLAIM_MS, Revoke, Revoked, StoreError, TaskRecord};
+use millrace_store::{LOOK_AFTER_CLAIM_MS, Lane, Revoke, Revoked, StoreError, TaskRecord};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
 
-use super::draft::{FIRST_LOOK_MS, Stop};
+use super::bundles::Capacity;
+use super::draft::{FIRST_LOOK, Stop};
 use super::mailbox::{Input, What, Work};
 use crate::context::Context;
+use crate::failpoint;
 use crate::sessions::SessionWatch;
 
 /// Entries of a partition looked at in one pass.
@@ -30,6 +32,44 @@ const SUSPECTS: usize = 10_000;
 /// An unclaimed task is looked at again at least this often.
 const LONGEST_LOOK: Duration = Duration::from_secs(600);
 
+/// When the latest attempt was dispatched of those that came back, by where they waited.
+pub(crate) type Passed = HashMap<Lane, Timestamp>;
+
+/// What one pass knows of the task queues. Each is asked for once.
+struct Queues {
+    passed: Passed,
+    /// How many messages wait, by pool; absent when the broker did not say.
+    ready: HashMap<PoolName, Option<u64>>,
+}
+
+impl Queues {
+    fn new(passed: Passed) -> Self {
+        Self { passed, ready: HashMap::new() }
+    }
+
+    /// Has the broker lost what was dispatched then and is not claimed? Certainly when its queue is empty, or when
+    /// later ones were claimed: a queue is first in, first out within a priority. `None`: not to be said now.
+    async fn has_lost(&mut self, context: &Context, lane: &Lane, dispatched_at: Timestamp) -> Option<bool> {
+        if self.passed.get(lane).is_some_and(|latest| dispatched_at + FIRST_LOOK < *latest) {
+            return Some(true);
+        }
+        if !self.ready.contains_key(&lane.pool) {
+            let ready = ready(context, &lane.pool).await;
+            self.ready.insert(lane.pool.clone(), ready);
+        }
+        self.ready.get(&lane.pool).copied().flatten().map(|ready| ready == 0)
+    }
+}
+
+async fn ready(context: &Context, pool: &PoolName) -> Option<u64> {
+    let queue = Queue::Tasks(pool.to_string());
+    if let Err(error) = context.broker.declare(&queue).await {
+        tracing::warn!(%pool, %error, "its queue cannot be looked at");
+        return None;
+    }
+    context.broker.depth(&queue).await.ok().map(|depth| depth.ready)
+}
+
 /// What the watch remembers between its passes.
 #[derive(Clone, Default)]
 pub(crate) struct Watch(Arc<Memory>);
@@ -37,6 +77,7 @@ pub(crate) struct Watch(Arc<Memory>);
 #[derive(Default)]
 struct Memory {
     passing: AtomicBool,
+    capacity: Capacity,
     sessions: Mutex<SessionWatch>,
     suspects: Mutex<BTreeMap<TaskId, SessionId>>,
     rested: Mutex<Vec<(PartitionId, Seq)>>,
@@ -46,6 +87,11 @@ impl Watch {
     /// Nothing seen yet.
     pub(crate) fn new() -> Self {
         Self::default()
+    }
+
+    /// The fleet's slots, as of the last pass.
+    pub(crate) fn capacity(&self) -> &Capacity {
+        &self.0.capacity
     }
 
     /// A worker was handed a task that `_session` holds: look at it in every pass until that is decided.
@@ -75,13 +121,14 @@ impl Watch {
         context: &Arc<Context>,
         inner: UnboundedSender<Input>,
         partitions: Vec<(PartitionId, Epoch, Seq)>,
+        passed: Passed,
     ) {
         if self.0.passing.swap(true, Ordering::AcqRel) {
             return;
         }
         let (watch, context) = (self.clone(), Arc::clone(context));
         tokio::spawn(async move {
-            if let Err(error) = watch.pass(&context, &inner, &partitions).await {
+            if let Err(error) = watch.pass(&context, &inner, &partitions, Queues::new(passed)).await {
                 tracing::warn!(%error, "the watch cannot look");
             }
             watch.0.passing.store(false, Ordering::Release);
@@ -93,8 +140,10 @@ impl Watch {
         context: &Context,
         inner: &UnboundedSender<Input>,
         partitions: &[(PartitionId, Epoch, Seq)],
+        mut queues: Queues,
     ) -> Result<(), StoreError> {
         let sessions = context.store.sessions().await?;
+        self.0.capacity.observe(&sessions);
         if let Ok(mut watch) = self.0.sessions.lock() {
             watch.observe(&sessions, Instant::now());
         }
@@ -119,7 +168,7 @@ impl Watch {
             }
             if !due.is_empty() {
                 let tasks: Vec<TaskId> = due.into_iter().map(|(_, task)| task).collect();
-                self.look(context, inner, *partition, *epoch, &tasks).await?;
+                self.look(context, inner, *partition, *epoch, &tasks, &mut queues).await?;
             }
         }
         Ok(())
@@ -133,10 +182,11 @@ impl Watch {
         partition: PartitionId,
         epoch: Epoch,
         tasks: &[TaskId],
+        queues: &mut Queues,
     ) -> Result<(), StoreError> {
         let records = context.store.tasks(tasks).await?;
         let now = context.now();
-        let (mut later, mut over, mut unclaimed, mut gone) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut later, mut over, mut missing, mut gone) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for (task, record) in tasks.iter().zip(records) {
             let decided = !matches!(record, Some(TaskRecord::Claimed { .. }));
             match record {
@@ -145,7 +195,14 @@ impl Watch {
                     later.push((now + LONGEST_LOOK, *task));
                 }
                 Some(TaskRecord::Finished { result }) => report(inner, *task, &result),
-                Some(TaskRecord::Queued { dispatched_at }) => unclaimed.push((*task, dispatched_at, false)),
+                Some(TaskRecord::Queued { dispatched_at, lane }) => {
+                    let age = now.since(dispatched_at);
+                    match queues.has_lost(context, &lane, dispatched_at).await {
+                        Some(true) => missing.push((*task, dispatched_at)),
+                        Some(false) => later.push((now + age.clamp(FIRST_LOOK, LONGEST_LOOK), *task)),
+                        None => {}
+                    }
+                }
                 Some(TaskRecord::Revoked) => taken_back(inner, *task, "taken back"),
                 Some(TaskRecord::Claimed { session, .. }) => {
                     let is_over = self
@@ -170,8 +227,8 @@ impl Watch {
         if !over.is_empty() {
             self.end(context, inner, partition, epoch, &over).await?;
         }
-        if !unclaimed.is_empty() {
-            let _ = inner.send(Input::Unclaimed(unclaimed));
+        if !missing.is_empty() {
+            let _ = inner.send(Input::Missing(missing));
         }
         if !gone.is_empty() {
             let _ = inner.send(Input::Forget(gone));
@@ -279,9 +336,9 @@ pub(crate) fn stop(
     });
 }
 
-/// After a takeover: what was dispatched and is not claimed goes to the broker again, at once where the
-/// watermark says that it may never have got there.
-pub(crate) fn publish_again(
+/// After a takeover: what was dispatched and is not claimed goes to the broker again, where the watermark says that
+/// it may never have got there.
+pub(crate) fn publish_unconfirmed(
     context: &Arc<Context>,
     inner: UnboundedSender<Input>,
     partition: PartitionId,
@@ -297,17 +354,19 @@ pub(crate) fn publish_again(
             };
             let tasks: Vec<TaskId> = page.into_iter().map(|(_, task)| task).collect();
             let Ok(records) = context.store.tasks(&tasks).await else { return };
-            let queued = |record| match record {
-                Some(TaskRecord::Queued { dispatched_at }) => Some(dispatched_at),
+            let unconfirmed = |record| match record {
+                Some(TaskRecord::Queued { dispatched_at, .. }) if dispatched_at >= published_until => {
+                    Some(dispatched_at)
+                }
                 _ => None,
             };
-            let unclaimed: Vec<_> = tasks
+            let missing: Vec<_> = tasks
                 .iter()
                 .zip(records)
-                .filter_map(|(task, record)| queued(record).map(|at| (*task, at, at >= published_until)))
+                .filter_map(|(task, record)| unconfirmed(record).map(|at| (*task, at)))
                 .collect();
-            if !unclaimed.is_empty() {
-                let _ = inner.send(Input::Unclaimed(unclaimed));
+            if !missing.is_empty() {
+                let _ = inner.send(Input::Missing(missing));
             }
             if tasks.len() < PAGE {
                 return;
@@ -317,36 +376,20 @@ pub(crate) fn publish_again(
     });
 }
 
-/// Unclaimed tasks: those that the broker must have lost are published again, the others looked at later. A task
-/// is certainly missing when its queue is empty. Publishing one too many is harmless: the claim decides.
-pub(crate) fn publish_unclaimed(context: &Arc<Context>, found: Vec<(Task, Epoch, bool)>, now: Timestamp) {
-    if found.is_empty() {
+/// Publishes tasks again that the broker must have lost. One too many is harmless: the claim decides.
+pub(crate) fn publish_again(context: &Arc<Context>, found: Vec<(Task, Epoch)>) {
+    if found.is_empty() || failpoint::is_removed("outbox") {
         return;
     }
     let context = Arc::clone(context);
     tokio::spawn(async move {
-        let mut waiting: HashMap<PoolName, u64> = HashMap::new();
-        for (task, ..) in &found {
-            if !waiting.contains_key(&task.pool) {
-                let queue = Queue::Tasks(task.pool.to_string());
-                if let Err(error) = context.broker.declare(&queue).await {
-                    return tracing::warn!(pool = %task.pool, %error, "its queue cannot be looked at");
-                }
-                let Ok(depth) = context.broker.depth(&queue).await else { return };
-                waiting.insert(task.pool.clone(), depth.ready);
-            }
-        }
+        let look_at = context.now() + FIRST_LOOK;
         let mut messages = Vec::new();
         let mut looks: BTreeMap<(PartitionId, Epoch), Vec<(Timestamp, TaskId)>> = BTreeMap::new();
-        for (task, epoch, certain) in found {
-            let first = Duration::from_millis(FIRST_LOOK_MS);
-            let missing = certain || waiting.get(&task.pool).is_none_or(|ready| *ready == 0);
-            let look = if missing { first } else { now.since(task.dispatched_at).clamp(first, LONGEST_LOOK) };
-            looks.entry((task.run.partition(), epoch)).or_default().push((now + look, task.id()));
-            if missing {
-                tracing::debug!(task = %task.id(), "publishing it again: nobody has claimed it");
-                messages.push(super::outbox::message_of(&task));
-            }
+        for (task, epoch) in found {
+            tracing::debug!(task = %task.id(), "publishing it again: nobody has claimed it");
+            looks.entry((task.run.partition(), epoch)).or_default().push((look_at, task.id()));
+            messages.extend(super::outbox::message_of(&[task]));
         }
         for error in context.broker.publish(messages).await.into_iter().filter_map(Result::err) {
             tracing::warn!(%error, "an unclaimed task could not be published again yet");

@@ -157,6 +157,14 @@ impl Consumer {
         self.deliveries.recv().await
     }
 
+    /// [`Consumer::recv`], polled.
+    pub(crate) fn poll_recv(
+        &mut self,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Delivery>> {
+        self.deliveries.poll_recv(context)
+    }
+
     /// At least one and at most `limit` deliveries: all that are here now. Empty when the stream ended.
     pub async fn recv_many(&mut self, limit: usize) -> Vec<Delivery> {
         let mut batch = Vec::new();

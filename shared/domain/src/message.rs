@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::submission::Submission;
-use crate::task::TaskResult;
+use crate::task::{Task, TaskResult};
 use crate::{RunId, SessionId, TaskId, WorkflowName};
 
 /// The version this code writes.
@@ -54,6 +54,11 @@ pub enum InboxBody {
         task: TaskId,
         /// Who holds it.
         session: SessionId,
+    },
+    /// A worker was handed a task of a run that is not stored.
+    Orphan {
+        /// The task, whole.
+        task: Box<Task>,
     },
     /// Store a definition: a new version of a workflow whose home is here. Answered with a [`Reply`].
     Apply {

@@ -73,10 +73,69 @@ impl Task {
         format!("{}:{}", self.run, self.step)
     }
 
+    /// The tasks of one message: one task, or an array of them, a *bundle*.
+    ///
+    /// # Errors
+    /// What the message is instead.
+    pub fn read(payload: &[u8]) -> Result<Vec<Self>, TaskError> {
+        let is_bundle = payload.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
+        let read: serde_json::Result<Vec<Self>> = if is_bundle {
+            serde_json::from_slice(payload)
+        } else {
+            serde_json::from_slice(payload).map(|task| vec![task])
+        };
+        match read {
+            Ok(tasks) if tasks.is_empty() => Err(TaskError::Empty),
+            Ok(tasks) => match tasks.iter().find(|task| task.v != Self::VERSION) {
+                Some(task) => Err(TaskError::Version(task.v)),
+                None => Ok(tasks),
+            },
+            // Of another version, other fields may be missing: its number says more.
+            Err(error) => Err(match version_of(payload) {
+                Some(other) if other != Self::VERSION => TaskError::Version(other),
+                _ => TaskError::Unreadable(error.to_string()),
+            }),
+        }
+    }
+
+    /// The message of these tasks, which [`Task::read`] reads: at least one.
+    pub fn message(tasks: &[Self]) -> Vec<u8> {
+        match tasks {
+            [one] => serde_json::to_vec(one),
+            many => serde_json::to_vec(many),
+        }
+        .unwrap_or_default()
+    }
+
     /// How long it may take.
     pub fn timeout(&self) -> Option<Duration> {
         self.timeout_ms.map(Duration::from_millis)
     }
+}
+
+/// Why a message on a task queue cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TaskError {
+    /// It is something else.
+    #[error("expected a task or an array of tasks: {0}")]
+    Unreadable(String),
+    /// An array without tasks.
+    #[error("expected at least one task in the array")]
+    Empty,
+    /// Written by a newer program.
+    #[error("a task of version {0}; this worker reads version {version}", version = Task::VERSION)]
+    Version(u8),
+}
+
+/// The version that a message names, whatever else it says.
+fn version_of(payload: &[u8]) -> Option<u8> {
+    #[derive(Deserialize)]
+    struct Versioned {
+        v: u8,
+    }
+    let one = serde_json::from_slice::<Versioned>(payload).ok();
+    let first = || serde_json::from_slice::<Vec<Versioned>>(payload).ok()?.into_iter().next();
+    one.or_else(first).map(|versioned| versioned.v)
 }
 
 /// How one attempt ended: stored by the worker, then reported, word for word.

@@ -38,6 +38,10 @@ pub struct Settings {
     pub log_format: Option<String>,
     /// Start on a store that may lose data.
     pub allow_unsafe_store: Option<bool>,
+    /// How many replicas of the store must have a write before it counts.
+    pub wait_replicas: Option<u32>,
+    /// `classic` or `quorum`.
+    pub queue_type: Option<String>,
 }
 
 /// A setting that cannot be used: which one, what was expected, and the fix.
@@ -77,6 +81,8 @@ impl Settings {
             log: self.log.or(other.log),
             log_format: self.log_format.or(other.log_format),
             allow_unsafe_store: self.allow_unsafe_store.or(other.allow_unsafe_store),
+            wait_replicas: self.wait_replicas.or(other.wait_replicas),
+            queue_type: self.queue_type.or(other.queue_type),
         }
     }
 
@@ -108,6 +114,33 @@ impl Settings {
         }
     }
 
+    /// How many replicas must have what is committed, claimed and finished before it counts.
+    ///
+    /// # Errors
+    /// When it is more than 10: somebody meant something else.
+    pub fn wait_replicas(&self) -> Result<u32, ConfigError> {
+        match self.wait_replicas.unwrap_or(0) {
+            count @ 0..=10 => Ok(count),
+            other => {
+                Err(ConfigError(format!("MILLRACE_WAIT_REPLICAS: {other} is out of range: expected 0 to 10")))
+            }
+        }
+    }
+
+    /// Are durable queues quorum queues?
+    ///
+    /// # Errors
+    /// When it is neither `classic` nor `quorum`.
+    pub fn has_quorum_queues(&self) -> Result<bool, ConfigError> {
+        match self.queue_type.as_deref().unwrap_or("classic") {
+            "classic" => Ok(false),
+            "quorum" => Ok(true),
+            other => Err(ConfigError(format!(
+                "MILLRACE_QUEUE_TYPE: {other:?} is none: expected classic or quorum"
+            ))),
+        }
+    }
+
     /// The broker's address.
     ///
     /// # Errors
@@ -121,10 +154,11 @@ impl Settings {
     /// The store's address.
     ///
     /// # Errors
-    /// When its scheme is not `redis` or `rediss`.
+    /// When its scheme is not one of `redis`, `rediss`, `redis+sentinel`, `rediss+sentinel`.
     pub fn redis_url(&self) -> Result<String, ConfigError> {
         let url = self.redis_url.clone().unwrap_or_else(|| "redis://127.0.0.1:6379/0".to_owned());
-        check_scheme("MILLRACE_REDIS_URL", &url, &["redis", "rediss"], "redis://:password@host:6379/0")?;
+        let schemes = ["redis", "rediss", "redis+sentinel", "rediss+sentinel"];
+        check_scheme("MILLRACE_REDIS_URL", &url, &schemes, "redis://:password@host:6379/0")?;
         Ok(url)
     }
 
@@ -160,9 +194,18 @@ fn socket_address(name: &str, text: &str) -> Result<SocketAddr, ConfigError> {
     })
 }
 
+/// The address with the first host of those that it names.
+fn first_of(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let (user, hosts) = authority.rfind('@').map_or(("", authority), |at| authority.split_at(at + 1));
+    format!("{scheme}://{user}{}{path}", hosts.split(',').next().unwrap_or_default())
+}
+
 fn check_scheme(name: &str, text: &str, schemes: &[&str], example: &str) -> Result<(), ConfigError> {
     let shown = mask_url(text);
-    let url = url::Url::parse(text)
+    let url = url::Url::parse(&first_of(text))
         .map_err(|e| ConfigError(format!("{name}: {shown} is not a URL ({e}); expected {example}")))?;
     if schemes.contains(&url.scheme()) {
         return Ok(());
@@ -199,6 +242,24 @@ mod tests {
             error.contains("MILLRACE_AMQP_URL") && error.contains("amqp://") && !error.contains("s3cret"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn several_hosts_are_fine_and_a_cluster_of_redis_is_not() {
+        let with = |amqp: &str, redis: &str| Settings {
+            amqp_url: Some(amqp.into()),
+            redis_url: Some(redis.into()),
+            ..Settings::default()
+        };
+        let several = with("amqp://me:s3cret@a:1,b:2/%2f", "redis+sentinel://me:s3cret@a:1,b:2/main");
+        assert!(several.amqp_url().is_ok() && several.redis_url().is_ok());
+        let cluster =
+            with("amqp://a", "redis+cluster://me:s3cret@a:1,b:2").redis_url().unwrap_err().to_string();
+        assert!(cluster.contains("redis+sentinel://") && !cluster.contains("s3cret"), "{cluster}");
+        for url in ["amqp://me:s3cret@a:1,b:2/%2f", "redis+sentinel://me:s3cret@a:1,b:2/main"] {
+            let shown = mask_url(url);
+            assert!(shown.contains("a:1,b:2") && !shown.contains("s3cret"), "{shown}");
+        }
     }
 
     #[test]

@@ -228,7 +228,10 @@ async fn with_full_memory_what_runs_can_end_and_nothing_new_is_taken() {
     let mut creating = owner.next();
     creating.runs.push(creation(RunId::new(Uuid::now_v7(), P), "adhoc", false));
     owner.seq = Seq(owner.seq.0 - 1);
-    assert!(matches!(store.commit(&[creating]).await, Err(StoreError::Full(_))));
+    // A verdict each: what is behind it in another partition goes on, and it says which one was refused.
+    let mut other = Owner::of(&store, PartitionId(4)).await;
+    let verdicts = store.commit(&[creating, other.next()]).await.unwrap();
+    assert!(matches!(&verdicts[..], [Verdict::Full { .. }, Verdict::Applied { .. }]), "{verdicts:?}");
     assert!(matches!(store.claim(&[claim_of(waiting)]).await, Err(StoreError::Full(_))));
 
     let finish = Finish { task, token: claim.token, result: "{}".to_owned() };
@@ -242,6 +245,100 @@ async fn with_full_memory_what_runs_can_end_and_nothing_new_is_taken() {
     assert_eq!(store.expire(P, Timestamp::from_millis(1), 10).await.unwrap(), 1);
     store.release(&[(P, owner.epoch)]).await.unwrap();
     Owner::of(&store, P).await;
+}
+
+#[tokio::test]
+async fn a_commit_that_was_applied_before_memory_was_full_is_not_taken_for_refused() {
+    let server = Redis::start(&[]);
+    let store = connect(&server).await;
+    let mut owner = Owner::of(&store, P).await;
+    let run = RunId::new(Uuid::now_v7(), P);
+    let mut creating = [owner.next(), owner.next()];
+    creating[0].runs.push(creation(run, "adhoc", false));
+    creating[1].runs.push(creation(run, "adhoc", false));
+    let [first, second] = &creating;
+    store.commit(std::slice::from_ref(first)).await.unwrap();
+    let duplicate = store.commit(std::slice::from_ref(second)).await.unwrap();
+    ask(&server, &["CONFIG", "SET", "maxmemory", "1"]).await;
+    assert_eq!(store.commit(std::slice::from_ref(second)).await.unwrap(), duplicate);
+    assert_eq!(duplicate, [Verdict::Applied { duplicates: vec![run] }]);
+}
+
+#[tokio::test]
+async fn it_tells_how_full_it_is_while_a_limit_is_set() {
+    let server = Redis::start(&[]);
+    let store = connect(&server).await;
+    assert_eq!(store.fullness().await.unwrap().ratio(), None);
+    ask(&server, &["CONFIG", "SET", "maxmemory", "1gb"]).await;
+    let full = store.fullness().await.unwrap();
+    assert_eq!(full.limit_bytes, Some(1 << 30));
+    assert!(full.used_bytes > 100_000 && full.ratio().unwrap() < 0.5, "{full:?}");
+}
+
+// -- lost writes ----------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn after_lost_writes_an_owner_is_fenced_off_and_what_was_lost_can_be_told() {
+    let server = Redis::start(&[]);
+    let store = connect(&server).await;
+    let mut owner = Owner::of(&store, P).await;
+    let own = format!("millrace:{{{P}}}:own");
+    for _ in 0..3 {
+        store.commit(&[owner.next()]).await.unwrap();
+    }
+    // What a replica has that did not hear of the last two.
+    ask(&server, &["HSET", &own, "seq", "1"]).await;
+    let verdicts = store.commit(&[owner.next()]).await.unwrap();
+    assert_eq!(verdicts, [Verdict::Fenced { epoch: owner.epoch, seq: Seq(1) }]);
+    assert!(store.is_lost(P, owner.epoch, Seq(2)).await.unwrap());
+
+    let old = owner.epoch;
+    for _ in 0..20 {
+        let acquired = store.acquire(&[P], owner.id, 60_000).await.unwrap().remove(0);
+        let Acquired::Owned { epoch, .. } = acquired else { panic!("{acquired:?}") };
+        (owner.epoch, owner.seq) = (epoch, Seq(0));
+        if epoch.0 - old.0 < 10 {
+            break;
+        }
+        let lost = [1, 2, 3].map(|seq| store.is_lost(P, old, Seq(seq)));
+        let [first, second, third] = lost;
+        let answers = (first.await.unwrap(), second.await.unwrap(), third.await.unwrap());
+        let remembered = answers == (false, true, true);
+        // Of the last sixteen epochs it is known where they ended; what is older counts as there.
+        assert!(remembered || answers == (false, false, false), "{answers:?}");
+    }
+    assert!(!store.is_lost(P, old, Seq(3)).await.unwrap(), "20 epochs ago");
+    store.commit(&[owner.next()]).await.unwrap();
+    assert!(!store.is_lost(P, owner.epoch, Seq(1)).await.unwrap());
+}
+
+// -- damaged --------------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn a_run_that_somebody_spoiled_does_not_stand_in_the_way_of_the_others() {
+    let server = Redis::start(&[]);
+    let store = connect(&server).await;
+    let mut owner = Owner::of(&store, P).await;
+    let (spoiled, sound) = (owner.create(&store).await, owner.create(&store).await);
+    let key = format!("millrace:{{{P}}}:run:{}", spoiled.run);
+    ask(&server, &["SET", &key, "nonsense"]).await;
+
+    let mut commit = owner.next();
+    for task in [spoiled, sound] {
+        let mut delta = RunDelta::new(task.run);
+        delta.head = Some("changed".to_owned());
+        commit.runs.push(delta);
+    }
+    assert_eq!(store.commit(&[commit]).await.unwrap(), [Verdict::Applied { duplicates: vec![] }]);
+    assert_eq!(store.load_runs(&[sound.run]).await.unwrap().remove(0).unwrap().head, "changed");
+
+    let records = store.tasks(&[spoiled, sound]).await.unwrap();
+    assert!(matches!(records[..], [None, Some(TaskRecord::Queued { .. })]), "{records:?}");
+    let claims = [claim_of(spoiled), claim_of(sound)];
+    assert_eq!(store.claim(&claims).await.unwrap(), [ClaimVerdict::Stale, ClaimVerdict::Granted]);
+    let finishes =
+        claims.map(|claim| Finish { task: claim.task, token: claim.token, result: "{}".to_owned() });
+    assert_eq!(store.finish(&finishes).await.unwrap(), [FinishVerdict::Stale, FinishVerdict::Stored]);
 }
 
 // -- size -----------------------------------------------------------------------------------------------
@@ -408,7 +505,13 @@ fn creation(run: RunId, workflow: &str, keyed: bool) -> RunDelta {
     delta.create =
         Some(NewRun { created_at: at, workflow: name(workflow), keyed, definition: "definition".to_owned() });
     delta.head = Some("head".to_owned());
-    delta.dispatched.push(Dispatched { step: StepIndex(0), attempt: 1, at, look_at: at });
+    delta.dispatched.push(Dispatched {
+        step: StepIndex(0),
+        attempt: 1,
+        at,
+        look_at: at,
+        lane: millrace_store::Lane::default(),
+    });
     delta
 }
 

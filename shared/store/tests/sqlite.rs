@@ -60,7 +60,13 @@ fn creating(epoch: Epoch, seq: u64) -> (Commit, TaskId) {
         definition: "definition".into(),
     });
     delta.head = Some("head".into());
-    delta.dispatched.push(Dispatched { step: StepIndex(0), attempt: 1, at: at(2), look_at: at(3) });
+    delta.dispatched.push(Dispatched {
+        step: StepIndex(0),
+        attempt: 1,
+        at: at(2),
+        look_at: at(3),
+        lane: millrace_store::Lane::default(),
+    });
     delta.timers.push((at(4), Timer::RunTimeout(run)));
     let commit = Commit {
         partition: P,

@@ -82,9 +82,17 @@ impl Process {
         Ok(())
     }
 
+    /// Sends a signal to the process that was started, and not to what it started.
+    pub(crate) fn signal(&self, signal: Signal) {
+        // Not waited for yet, so that the number is still its own.
+        if let Ok(pid) = i32::try_from(self.leader.id()) {
+            let _ = kill(Pid::from_raw(pid), signal);
+        }
+    }
+
     /// Asks the server to end and waits until it has; one that does not within the bound is killed.
     pub(crate) fn stop(mut self) {
-        let pid = fs::read_to_string(pid_file(&self.folder)).ok().and_then(|pid| pid.trim().parse().ok());
+        let pid = pid(&self.folder).and_then(|pid| i32::try_from(pid).ok());
         if let Some(pid) = pid
             && kill(Pid::from_raw(pid), Signal::SIGTERM).is_ok()
         {
@@ -113,6 +121,11 @@ impl Drop for Process {
 /// Where a server's pid is written.
 pub(crate) fn pid_file(folder: &Path) -> PathBuf {
     folder.join("server.pid")
+}
+
+/// What a server wrote there.
+pub(crate) fn pid(folder: &Path) -> Option<u32> {
+    fs::read_to_string(pid_file(folder)).ok()?.trim().parse().ok()
 }
 
 /// Where what a server prints is written.

@@ -1,8 +1,10 @@
-//! A private RabbitMQ, with an epmd (Erlang's name service) of its own.
+//! A private RabbitMQ, with an epmd (Erlang's name service) of its own, or as a node of a cluster with the
+//! cluster's.
 
 use std::fs;
 use std::io::{self, Read, Write};
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
@@ -26,6 +28,18 @@ wait "$!"
 kill -s KILL 0
 "#;
 
+/// The same with an epmd that is there already.
+const NODE: &str = r#""$1" & wait "$!"; kill -s KILL 0"#;
+
+/// What the nodes of a cluster have in common.
+#[derive(Debug, Clone)]
+pub(crate) struct Common {
+    /// Where the epmd is that they all use.
+    pub(crate) epmd_port: u16,
+    /// What lets Erlang nodes in.
+    pub(crate) cookie: String,
+}
+
 /// A RabbitMQ server with its own data, ended and removed when dropped.
 #[derive(Debug)]
 pub struct RabbitMq {
@@ -33,12 +47,18 @@ pub struct RabbitMq {
     port: u16,
     distribution_port: u16,
     epmd_port: u16,
+    leader: &'static str,
     folder: TempDir,
 }
 
 impl RabbitMq {
     /// Starts one with these lines added to its `rabbitmq.conf`, and waits until it speaks AMQP.
     pub fn start(config: &[&str]) -> Self {
+        Self::start_as(config, None)
+    }
+
+    /// The same as a node of a cluster: `config` says which.
+    pub(crate) fn start_as(config: &[&str], common: Option<&Common>) -> Self {
         let folder = match TempDir::with_prefix("millrace-rabbitmq-") {
             Ok(folder) => folder,
             Err(error) => panic!("a temporary folder for rabbitmq cannot be made: {error}"),
@@ -46,7 +66,8 @@ impl RabbitMq {
         let lines =
             [&["loopback_users.guest = true", "log.file.level = warning"], config].concat().join("\n");
         let written = fs::write(folder.path().join("rabbitmq.conf"), lines + "\n")
-            .and_then(|()| fs::write(folder.path().join("plugins"), "[].\n"));
+            .and_then(|()| fs::write(folder.path().join("plugins"), "[].\n"))
+            .and_then(|()| common.map_or(Ok(()), |common| write_cookie(folder.path(), &common.cookie)));
         if let Err(error) = written {
             panic!("the configuration of rabbitmq cannot be written: {error}");
         }
@@ -54,7 +75,8 @@ impl RabbitMq {
             process: None,
             port: port::free(),
             distribution_port: port::free(),
-            epmd_port: port::free(),
+            epmd_port: common.map_or_else(port::free, |common| common.epmd_port),
+            leader: if common.is_some() { NODE } else { LEADER },
             folder,
         };
         server.start_again();
@@ -64,6 +86,21 @@ impl RabbitMq {
     /// `amqp://` with the default account, which works on loopback only.
     pub fn url(&self) -> String {
         format!("amqp://guest:guest@127.0.0.1:{}/%2f", self.port)
+    }
+
+    /// The process of the server itself, while it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.process.as_ref().and_then(|_| process::pid(self.folder.path()))
+    }
+
+    /// Its port on loopback.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its name among Erlang nodes.
+    pub fn node_name(&self) -> String {
+        format!("millrace-{}@localhost", self.port)
     }
 
     /// Ends it gracefully and waits for that. Its data stay.
@@ -115,7 +152,7 @@ impl RabbitMq {
         let script = program("rabbitmq-server").ok_or(io::ErrorKind::NotFound)?;
         let mut command = Command::new("sh");
         self.surround(&mut command);
-        command.args(["-c", LEADER, "rabbitmq"]).arg(script);
+        command.args(["-c", self.leader, "rabbitmq"]).arg(script);
         let mut process = Process::start(&mut command, folder)?;
         process.wait_until(|| speaks_amqp(self.port).unwrap_or(false))?;
         Ok(process)
@@ -149,10 +186,17 @@ impl RabbitMq {
             .env("RABBITMQ_DIST_PORT", self.distribution_port.to_string())
             .env("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1")
             .env("RABBITMQ_NODE_PORT", self.port.to_string())
-            .env("RABBITMQ_NODENAME", format!("millrace-{}@localhost", self.port))
+            .env("RABBITMQ_NODENAME", self.node_name())
             .env("RABBITMQ_PID_FILE", process::pid_file(folder))
             .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", ERLANG_ARGUMENTS);
     }
+}
+
+/// Erlang takes only a cookie that nobody else can read.
+fn write_cookie(home: &Path, cookie: &str) -> io::Result<()> {
+    let path = home.join(".erlang.cookie");
+    fs::write(&path, cookie)?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o400))
 }
 
 /// Where a program of RabbitMQ is: in Debian's folder, or else in the PATH.

@@ -3,6 +3,7 @@
 use std::io::{self, Read, Write};
 use std::process::Command;
 
+use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use crate::port;
@@ -40,6 +41,24 @@ impl Redis {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
+    /// The process of the server itself, while it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.process.as_ref().and_then(|_| process::pid(self.folder.path()))
+    }
+
+    /// Its port on loopback.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// What it answers to a command, up to 16 KiB, as it is on the wire.
+    ///
+    /// # Errors
+    /// When it does not answer within 1 s.
+    pub fn ask(&self, command: &str) -> io::Result<String> {
+        ask(self.port, command)
+    }
+
     /// Ends it gracefully and waits for that. Its data stay.
     pub fn stop(&mut self) {
         if let Some(process) = self.process.take() {
@@ -50,6 +69,22 @@ impl Redis {
     /// Kills it at once. Its data stay.
     pub fn kill(&mut self) {
         self.process = None;
+    }
+
+    /// Freezes it: it answers nothing, and its connections stay.
+    pub fn freeze(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(process) = &self.process {
+            process.signal(signal);
+        }
     }
 
     /// Starts it again on the same data and port, and waits until it answers. Nothing when it runs.
@@ -80,8 +115,17 @@ impl Redis {
     }
 }
 
+/// What a Redis, or a Sentinel, answers to a command, up to 16 KiB, as it is on the wire.
+pub(crate) fn ask(port: u16, command: &str) -> io::Result<String> {
+    let mut stream = port::connect(port)?;
+    stream.write_all(format!("{command}\r\n").as_bytes())?;
+    let mut answer = vec![0; 16 * 1024];
+    let length = stream.read(&mut answer)?;
+    Ok(String::from_utf8_lossy(&answer[..length]).into_owned())
+}
+
 /// Does it answer a ping? While it loads its data it answers an error.
-fn answers(port: u16) -> io::Result<bool> {
+pub(crate) fn answers(port: u16) -> io::Result<bool> {
     let mut stream = port::connect(port)?;
     stream.write_all(b"PING\r\n")?;
     let mut first = [0];
@@ -93,22 +137,14 @@ fn answers(port: u16) -> io::Result<bool> {
 mod tests {
     use super::*;
 
-    fn ask(port: u16, command: &str) -> String {
-        let mut stream = port::connect(port).unwrap();
-        stream.write_all(format!("{command}\r\n").as_bytes()).unwrap();
-        let mut answer = [0; 200];
-        let length = stream.read(&mut answer).unwrap();
-        String::from_utf8_lossy(&answer[..length]).into_owned()
-    }
-
     #[test]
     fn a_redis_keeps_its_data_over_a_stop_and_leaves_nothing_when_dropped() {
         let mut server = Redis::start(&[]);
-        assert_eq!(ask(server.port, "SET kept 7"), "+OK\r\n");
+        assert_eq!(ask(server.port, "SET kept 7").unwrap(), "+OK\r\n");
         server.stop();
         assert!(answers(server.port).is_err());
         server.start_again();
-        assert_eq!(ask(server.port, "GET kept"), "$1\r\n7\r\n");
+        assert_eq!(ask(server.port, "GET kept").unwrap(), "$1\r\n7\r\n");
         server.kill();
         assert!(answers(server.port).is_err());
 
@@ -120,6 +156,6 @@ mod tests {
     #[test]
     fn arguments_win_over_the_defaults() {
         let server = Redis::start(&["--appendonly", "no"]);
-        assert!(ask(server.port, "CONFIG GET appendonly").ends_with("no\r\n"));
+        assert!(ask(server.port, "CONFIG GET appendonly").unwrap().ends_with("no\r\n"));
     }
 }

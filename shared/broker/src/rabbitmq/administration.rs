@@ -47,7 +47,20 @@ impl Administration {
 
     /// How a queue stands: a declaration that creates nothing.
     pub(crate) async fn depth(&self, queue: &Queue) -> Result<Depth, BrokerError> {
-        let name = self.topology.name(queue);
+        if !self.topology.is_banded(queue) {
+            return self.depth_of(self.topology.name(queue)).await;
+        }
+        let mut depth = self.depth_of(self.topology.presence(queue)).await.map_err(|error| match error {
+            BrokerError::Unroutable(_) => BrokerError::Unroutable(self.topology.name(queue)),
+            other => other,
+        })?;
+        for band in self.topology.queues(queue) {
+            depth.ready += self.depth_of(self.topology.name(&band)).await?.ready;
+        }
+        Ok(depth)
+    }
+
+    async fn depth_of(&self, name: String) -> Result<Depth, BrokerError> {
         let short_name = short("queue name", &name)?;
         let ask = async |channel: &Channel| {
             let passive = QueueDeclareOptions::default().passive();

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::administration::Administration;
+use super::bands;
 use super::consumer::{self, Surroundings};
 use super::link::{Link, Purpose, Settings};
 use super::options::{self, Options};
@@ -36,13 +37,13 @@ impl RabbitMqBroker {
     /// tried again for ever, from 100 ms to 5 s apart. The only error is [`BrokerError::Configuration`]. Needs
     /// the Tokio runtime, and for `amqps://` a default rustls crypto provider.
     pub fn connect(options: Options) -> Result<Self, BrokerError> {
-        let uri = options::parse(&options.url)?;
+        let nodes = options::parse(&options.url)?;
         let shown_url: Arc<str> = options::mask(&options.url).into();
-        let topology = Arc::new(Topology::new(options.prefix)?);
+        let topology = Arc::new(Topology::new(options.prefix, options.queue_type)?);
         let (draining, drain) = watch::channel(false);
         let (shut, is_shut) = watch::channel(false);
         let settings = |purpose| Settings {
-            uri: uri.clone(),
+            nodes: nodes.clone(),
             shown_url: Arc::clone(&shown_url),
             name: options.name.clone(),
             purpose,
@@ -94,7 +95,10 @@ impl Broker for RabbitMqBroker {
             draining: self.draining.subscribe(),
             bound: self.bound,
         };
-        consumer::consume(around, queue, prefetch).await
+        match self.topology.is_banded(queue) {
+            true => bands::consume(around, queue, prefetch).await,
+            false => consumer::consume(around, queue, prefetch).await,
+        }
     }
 
     async fn depth(&self, queue: &Queue) -> Result<Depth, BrokerError> {

@@ -36,7 +36,8 @@ pub(crate) enum Purpose {
 /// How a connection is made.
 #[derive(Debug)]
 pub(crate) struct Settings {
-    pub(crate) uri: AMQPUri,
+    /// Nodes of one cluster, tried in turn.
+    pub(crate) nodes: Vec<AMQPUri>,
     /// With the password masked.
     pub(crate) shown_url: Arc<str>,
     pub(crate) name: String,
@@ -154,9 +155,11 @@ async fn supervise(settings: Settings, state: watch::Sender<State>, mut shut: wa
     let purpose = settings.purpose;
     let mut pause = FIRST_PAUSE;
     let mut last_reason = String::new();
-    loop {
+    let mut nodes = settings.nodes.iter().enumerate().cycle();
+    let mut node = nodes.next();
+    while let Some((place, uri)) = node {
         let attempt = tokio::select! {
-            attempt = timeout(CONNECT_BOUND, connect(&settings)) => attempt,
+            attempt = timeout(CONNECT_BOUND, connect(&settings, uri)) => attempt,
             () = told(&mut shut) => break,
         };
         match attempt.unwrap_or_else(|_| Err(format!("no connection within {} s", CONNECT_BOUND.as_secs()))) {
@@ -186,6 +189,11 @@ async fn supervise(settings: Settings, state: watch::Sender<State>, mut shut: wa
                 }
                 state.send_replace(State::Down(reason.as_str().into()));
                 last_reason = reason;
+                node = nodes.next();
+                // Another node may be there at once.
+                if place + 1 < settings.nodes.len() {
+                    continue;
+                }
             }
         }
         tokio::select! {
@@ -197,7 +205,7 @@ async fn supervise(settings: Settings, state: watch::Sender<State>, mut shut: wa
     state.send_replace(State::Shut);
 }
 
-async fn connect(settings: &Settings) -> Result<(Arc<Live>, Events), String> {
+async fn connect(settings: &Settings, node: &AMQPUri) -> Result<(Arc<Live>, Events), String> {
     let runtime = lapin::runtime::default_runtime().map_err(|error| error.to_string())?;
     let name = match settings.purpose {
         Purpose::Publish => format!("{} publish", settings.name),
@@ -208,7 +216,7 @@ async fn connect(settings: &Settings) -> Result<(Arc<Live>, Events), String> {
         Ok(connected) => connected.map_err(lapin::Error::from),
         Err(_) => Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
     };
-    let connected = Connection::connector(settings.uri.clone(), runtime, tcp, properties).await;
+    let connected = Connection::connector(node.clone(), runtime, tcp, properties).await;
     let connection = connected.map_err(|error| error.to_string())?;
     let events: Events = Box::pin(connection.events_listener());
     let queues = settings.purpose == Purpose::Consume;

@@ -3,6 +3,7 @@
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 
+use super::topology::band;
 use crate::topology::{TASK_LEVELS, control_exchange};
 use crate::{BrokerError, Outgoing, Properties, Route};
 
@@ -18,11 +19,14 @@ const PERSISTENT: u8 = 2;
 pub(crate) struct Exchanges {
     pub(crate) direct: ShortString,
     pub(crate) control: ShortString,
+    /// A queue for each priority of a pool.
+    bands: bool,
 }
 
 impl Exchanges {
-    pub(crate) fn new(prefix: &str) -> Result<Self, BrokerError> {
-        Ok(Self { direct: short("prefix", prefix)?, control: short("prefix", &control_exchange(prefix))? })
+    pub(crate) fn new(prefix: &str, bands: bool) -> Result<Self, BrokerError> {
+        let control = short("prefix", &control_exchange(prefix))?;
+        Ok(Self { direct: short("prefix", prefix)?, control, bands })
     }
 }
 
@@ -44,10 +48,14 @@ pub(crate) fn envelope(
     let mut properties = BasicProperties::default().with_content_type("application/json".into());
     let (exchange, routing_key, mandatory, persistent) = match &message.route {
         Route::Queue(queue) => {
-            if matches!(queue, crate::Queue::Tasks(_)) {
+            let mut key = queue.routing_key();
+            if let crate::Queue::Tasks(pool) = queue {
                 properties = properties.with_priority(message.level.min(TASK_LEVELS - 1));
+                if exchanges.bands {
+                    key = crate::Queue::Tasks(band(pool, message.level)).routing_key();
+                }
             }
-            let key = short("routing key", &queue.routing_key())?;
+            let key = short("routing key", &key)?;
             (exchanges.direct.clone(), key, true, queue.is_durable())
         }
         Route::Control => (exchanges.control.clone(), ShortString::default(), false, false),
@@ -129,7 +137,7 @@ mod tests {
             reply_to: Some("r".to_owned()),
             headers: vec![("traceparent".to_owned(), "00-1".to_owned())],
         };
-        let exchanges = Exchanges::new("mill").unwrap();
+        let exchanges = Exchanges::new("mill", false).unwrap();
         let envelope = envelope(&message, &exchanges, 77).unwrap();
         assert_eq!(envelope.routing_key.as_str(), "tasks.gpu");
         assert_eq!(envelope.properties.priority(), &Some(3));
@@ -138,10 +146,20 @@ mod tests {
     }
 
     #[test]
+    fn where_each_priority_has_its_queue_a_task_goes_to_that_of_its_own() {
+        let exchanges = Exchanges::new("mill", true).unwrap();
+        for (level, key) in [(0, "tasks.gpu.p3"), (3, "tasks.gpu.p0"), (9, "tasks.gpu.p0")] {
+            let route = Route::Queue(Queue::Tasks("gpu".to_owned()));
+            let message = Outgoing { level, ..Outgoing::new(route, "{}") };
+            assert_eq!(envelope(&message, &exchanges, 1).unwrap().routing_key.as_str(), key);
+        }
+    }
+
+    #[test]
     fn a_property_that_amqp_cannot_carry_is_an_error_and_not_a_panic() {
         let mut message = Outgoing::new(Route::Control, "{}");
         message.properties.correlation_id = Some("x".repeat(256));
-        let error = envelope(&message, &Exchanges::new("mill").unwrap(), 0).unwrap_err();
+        let error = envelope(&message, &Exchanges::new("mill", false).unwrap(), 0).unwrap_err();
         assert_eq!(error.to_string(), "expected a correlation_id of at most 255 bytes, found 256");
     }
 }

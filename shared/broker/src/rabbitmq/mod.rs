@@ -9,6 +9,7 @@
 //! costs.
 
 mod administration;
+mod bands;
 mod batches;
 mod broker;
 mod consumer;
@@ -21,4 +22,4 @@ mod topology;
 mod window;
 
 pub use broker::RabbitMqBroker;
-pub use options::{Options, mask, validate_url};
+pub use options::{Options, QueueType, mask, validate_url};

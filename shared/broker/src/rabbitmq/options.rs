@@ -15,13 +15,26 @@ const FRAME_MAX: u32 = 32 * 1024;
 /// The AMQP heartbeat, in seconds: a dead peer is noticed within two.
 const HEARTBEAT: u16 = 5;
 
+/// A kind of queue. All of a cluster must say the same, and what is there cannot be changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum QueueType {
+    /// On one node, with priorities: the fastest.
+    #[default]
+    Classic,
+    /// Replicated over the nodes of a cluster; a queue for each priority of a pool.
+    Quorum,
+}
+
 /// How to connect.
 #[derive(Clone)]
 pub struct Options {
-    /// `amqp://user:password@host:5672/vhost` or `amqps://...`; no vhost, or `/`, is the default one.
+    /// `amqp://user:password@host:5672/vhost` or `amqps://...`; no vhost, or `/`, is the default one. Several nodes of
+    /// a cluster are `host:5672,host:5672`: they are tried in turn.
     pub url: String,
     /// What the names of our exchanges and queues begin with.
     pub prefix: String,
+    /// What kind of queues the durable ones are.
+    pub queue_type: QueueType,
     /// What the connections are called in RabbitMQ's management.
     pub name: String,
     /// How long anything may wait: for the connection, for an answer, and for a confirm.
@@ -34,6 +47,7 @@ impl Options {
         Self {
             url: url.into(),
             prefix: prefix.into(),
+            queue_type: QueueType::default(),
             name: "millrace".to_owned(),
             bound: Duration::from_secs(30),
         }
@@ -46,6 +60,7 @@ impl fmt::Debug for Options {
             .debug_struct("Options")
             .field("url", &mask(&self.url))
             .field("prefix", &self.prefix)
+            .field("queue_type", &self.queue_type)
             .field("name", &self.name)
             .field("bound", &self.bound)
             .finish()
@@ -64,6 +79,21 @@ pub fn mask(url: &str) -> String {
 }
 
 fn masked(url: &str) -> Option<String> {
+    let shown: Option<Vec<String>> = nodes(url).iter().map(|url| masked_one(url)).collect();
+    Some(shown?.join(", "))
+}
+
+/// The addresses of all nodes that one address names.
+fn nodes(url: &str) -> Vec<String> {
+    let whole = || vec![url.to_owned()];
+    let Some((scheme, rest)) = url.split_once("://") else { return whole() };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let (user, hosts) = authority.rfind('@').map_or(("", authority), |at| authority.split_at(at + 1));
+    hosts.split(',').map(|host| format!("{scheme}://{user}{host}{path}")).collect()
+}
+
+fn masked_one(url: &str) -> Option<String> {
     let mut parsed = Url::parse(url).ok()?;
     if parsed.cannot_be_a_base() || parsed.fragment().is_some() || parsed.path().contains('@') {
         return None;
@@ -77,7 +107,12 @@ fn masked(url: &str) -> Option<String> {
     Some(parsed.to_string())
 }
 
-pub(crate) fn parse(url: &str) -> Result<AMQPUri, BrokerError> {
+/// The nodes to try, in turn: one at least.
+pub(crate) fn parse(url: &str) -> Result<Vec<AMQPUri>, BrokerError> {
+    nodes(url).iter().map(|url| parse_one(url)).collect()
+}
+
+fn parse_one(url: &str) -> Result<AMQPUri, BrokerError> {
     let expected = "expected a broker address like amqp://user:password@host:5672/%2f";
     let wrong = |what: String| BrokerError::Configuration(format!("{expected}, {what}"));
     let scheme = match Url::parse(url) {
@@ -131,8 +166,21 @@ mod tests {
     #[test]
     fn no_vhost_and_a_slash_are_the_default_vhost() {
         for url in ["amqp://host", "amqp://host/", "amqp://host/%2f"] {
-            assert_eq!(parse(url).unwrap().vhost, "/");
+            assert_eq!(parse(url).unwrap()[0].vhost, "/");
         }
-        assert_eq!(parse("amqp://host/team").unwrap().vhost, "team");
+        assert_eq!(parse("amqp://host/team").unwrap()[0].vhost, "team");
+    }
+
+    #[test]
+    fn several_nodes_share_user_vhost_and_query() {
+        let parsed = parse("amqp://me:hid,den@a:1,b,10.0.0.3:3/team?connection_timeout=7").unwrap();
+        let places: Vec<(&str, u16)> =
+            parsed.iter().map(|uri| (uri.authority.host.as_str(), uri.authority.port)).collect();
+        assert_eq!(places, [("a", 1), ("b", 5672), ("10.0.0.3", 3)]);
+        for uri in &parsed {
+            assert_eq!((uri.vhost.as_str(), uri.authority.userinfo.password.as_str()), ("team", "hid,den"));
+        }
+        assert_eq!(mask("amqp://me:hidden@a:1,b/team"), "amqp://me:***@a:1/team, amqp://me:***@b/team");
+        assert!(validate_url("amqp://me:hidden@a,,b").is_err());
     }
 }

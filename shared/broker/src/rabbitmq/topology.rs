@@ -7,14 +7,20 @@ use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Connection, ErrorKind, ExchangeKind};
 
+use super::QueueType;
 use super::message::{Exchanges, short};
 use crate::topology::TASK_LEVELS;
 use crate::{BrokerError, Queue};
+
+/// Said, since RabbitMQ 4 drops a message that came back 20 times; out of reach, since how often a task goes back is
+/// ours to bound. (4.x knows -1 for "none", 3.x does not.)
+const DELIVERY_LIMIT: i32 = 1_000_000_000;
 
 /// What is ours, to be declared on every new connection.
 #[derive(Debug)]
 pub(crate) struct Topology {
     prefix: String,
+    kind: QueueType,
     pub(crate) exchanges: Exchanges,
     queues: Mutex<Vec<Queue>>,
 }
@@ -29,9 +35,30 @@ pub(crate) enum DeclareError {
 }
 
 impl Topology {
-    pub(crate) fn new(prefix: String) -> Result<Self, BrokerError> {
-        let exchanges = Exchanges::new(&prefix)?;
-        Ok(Self { prefix, exchanges, queues: Mutex::default() })
+    pub(crate) fn new(prefix: String, kind: QueueType) -> Result<Self, BrokerError> {
+        let exchanges = Exchanges::new(&prefix, kind == QueueType::Quorum)?;
+        Ok(Self { prefix, kind, exchanges, queues: Mutex::default() })
+    }
+
+    /// Are there several queues under this name?
+    pub(crate) fn is_banded(&self, queue: &Queue) -> bool {
+        // No pool has a dot in its name: this is one of the bands.
+        self.kind == QueueType::Quorum && matches!(queue, Queue::Tasks(pool) if !pool.contains('.'))
+    }
+
+    /// The queues on the server: itself, or its bands, the most urgent first.
+    pub(crate) fn queues(&self, queue: &Queue) -> Vec<Queue> {
+        match queue {
+            Queue::Tasks(pool) if self.is_banded(queue) => {
+                (0..TASK_LEVELS).rev().map(|level| Queue::Tasks(band(pool, level))).collect()
+            }
+            other => vec![other.clone()],
+        }
+    }
+
+    /// The queue that holds nothing, and whose consumers are the consumers of the bands: who pulls has none there.
+    pub(crate) fn presence(&self, queue: &Queue) -> String {
+        format!("{}.workers", self.name(queue))
     }
 
     pub(crate) fn name(&self, queue: &Queue) -> String {
@@ -54,7 +81,7 @@ impl Topology {
         let mut channel = connection.create_channel().await?;
         let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
         let none = FieldTable::default();
-        let Exchanges { direct, control } = &self.exchanges;
+        let Exchanges { direct, control, .. } = &self.exchanges;
         channel.exchange_declare(direct.clone(), ExchangeKind::Direct, durable, none.clone()).await?;
         channel.exchange_declare(control.clone(), ExchangeKind::Fanout, durable, none).await?;
         let remembered = match queues {
@@ -76,8 +103,23 @@ impl Topology {
         channel.close(200, "declared".into()).await
     }
 
-    /// Declares one queue and binds it.
+    /// Declares a queue, with its bands.
     pub(crate) async fn declare(&self, channel: &Channel, queue: &Queue) -> Result<(), DeclareError> {
+        if self.is_banded(queue) {
+            let name = self.presence(queue);
+            let short_name = short("queue name", &name).map_err(DeclareError::Refused)?;
+            let arguments = quorum();
+            let declared = channel.queue_declare(short_name, QueueDeclareOptions::durable(), arguments).await;
+            declared.map_err(|error| refused(&name, error))?;
+        }
+        for one in self.queues(queue) {
+            self.declare_one(channel, &one).await?;
+        }
+        Ok(())
+    }
+
+    /// Declares one queue and binds it.
+    async fn declare_one(&self, channel: &Channel, queue: &Queue) -> Result<(), DeclareError> {
         let name = self.name(queue);
         let short_name = short("queue name", &name).map_err(DeclareError::Refused)?;
         let key = short("routing key", &queue.routing_key()).map_err(DeclareError::Refused)?;
@@ -85,12 +127,10 @@ impl Topology {
             true => QueueDeclareOptions::durable(),
             false => QueueDeclareOptions::exclusive().auto_delete(),
         };
-        let mut arguments = FieldTable::default();
-        // Said explicitly, since a virtual host can have another default.
-        arguments.insert("x-queue-type".into(), AMQPValue::LongString("classic".into()));
-        if matches!(queue, Queue::Tasks(_)) {
-            arguments.insert("x-max-priority".into(), AMQPValue::LongInt(i32::from(TASK_LEVELS - 1)));
-        }
+        let arguments = match self.kind {
+            QueueType::Quorum if queue.is_durable() => quorum(),
+            _ => classic(matches!(queue, Queue::Tasks(_))),
+        };
         let declared = channel.queue_declare(short_name.clone(), options, arguments).await;
         declared.map_err(|error| refused(&name, error))?;
         let (exchange, key) = match queue {
@@ -102,6 +142,29 @@ impl Topology {
             .await;
         bound.map_err(|error| refused(&name, error))
     }
+}
+
+/// The arguments of a classic queue. The type is said, since a virtual host can have another default.
+fn classic(has_levels: bool) -> FieldTable {
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-queue-type".into(), AMQPValue::LongString("classic".into()));
+    if has_levels {
+        arguments.insert("x-max-priority".into(), AMQPValue::LongInt(i32::from(TASK_LEVELS - 1)));
+    }
+    arguments
+}
+
+/// The arguments of a quorum queue.
+fn quorum() -> FieldTable {
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+    arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(DELIVERY_LIMIT));
+    arguments
+}
+
+/// The band of a pool: the priority that tasks of this level have.
+pub(super) fn band(pool: &str, level: u8) -> String {
+    format!("{pool}.p{}", TASK_LEVELS - 1 - level.min(TASK_LEVELS - 1))
 }
 
 /// Is this the server's answer that there is no such queue?

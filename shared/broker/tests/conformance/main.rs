@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use millrace_broker::Broker;
 use millrace_broker::memory::MemoryBroker;
-use millrace_broker::rabbitmq::{Options, RabbitMqBroker};
+use millrace_broker::rabbitmq::{Options, QueueType, RabbitMqBroker};
 use uuid::Uuid;
 
 /// Tests share servers and keep apart by prefix.
@@ -20,25 +20,29 @@ fn memory() -> Arc<dyn Broker> {
     Arc::new(MemoryBroker::new(prefix()))
 }
 
-fn rabbitmq() -> Arc<dyn Broker> {
+fn rabbitmq(queue_type: QueueType) -> Arc<dyn Broker> {
     let url = millrace_servers::shared().amqp_url.clone();
-    Arc::new(RabbitMqBroker::connect(Options::new(url, prefix())).unwrap())
+    Arc::new(RabbitMqBroker::connect(Options { queue_type, ..Options::new(url, prefix()) }).unwrap())
+}
+
+macro_rules! on_broker {
+    ($module:ident, $broker:expr, $($behaviour:ident)*) => {
+        mod $module {
+            use super::*;
+
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $behaviour() {
+                suite::run($broker, suite::$behaviour).await;
+            })*
+        }
+    };
 }
 
 macro_rules! on_every_broker {
     ($($behaviour:ident)*) => {
-        mod memory_broker {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $behaviour() {
-                crate::suite::run(crate::memory(), crate::suite::$behaviour).await;
-            })*
-        }
-        mod rabbitmq_broker {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $behaviour() {
-                crate::suite::run(crate::rabbitmq(), crate::suite::$behaviour).await;
-            })*
-        }
+        on_broker! { memory_broker, memory(), $($behaviour)* }
+        on_broker! { rabbitmq_broker, rabbitmq(QueueType::Classic), $($behaviour)* }
+        on_broker! { quorum_rabbitmq_broker, rabbitmq(QueueType::Quorum), $($behaviour)* }
     };
 }
 
@@ -55,7 +59,6 @@ on_every_broker! {
     what_was_not_received_goes_at_once_to_another_consumer
     a_drain_starts_each_message_once
     closing_does_not_wait_for_what_was_received
-    requeued_messages_keep_their_place
     acks_out_of_order_settle_only_what_was_acked
     acks_told_before_the_drop_count
     a_message_for_no_queue_is_unroutable
@@ -70,3 +73,7 @@ on_every_broker! {
     ten_thousand_messages_arrive_exactly_once
     everything_fails_after_close
 }
+
+// A quorum queue delivers what came back before the rest, but in the order in which it came back.
+on_broker! { memory_broker_order, memory(), requeued_messages_keep_their_place }
+on_broker! { rabbitmq_broker_order, rabbitmq(QueueType::Classic), requeued_messages_keep_their_place }

@@ -9,6 +9,7 @@ use crate::definition::{self, Places, Step, Workflow};
 use crate::expression::{Template, Templated};
 use crate::graph::Graph;
 use crate::quantity::{MAX_DURATION, parse_duration, parse_positive_duration};
+use crate::task::Task;
 use crate::{ParamName, RetryPolicy, StepName, Timestamp, WorkflowName, environment};
 
 const MAX_DIR_BYTES: usize = 4096;
@@ -19,6 +20,23 @@ static ADHOC: LazyLock<WorkflowName> = LazyLock::new(WorkflowName::adhoc);
 static TASK: LazyLock<StepName> = LazyLock::new(|| "task".parse().expect("a step name"));
 
 impl Submission {
+    /// What an ad-hoc task was submitted as, as far as the task tells: its retries and labels are not in it, and its
+    /// params are variables among others.
+    pub fn of_task(task: &Task) -> Self {
+        Self {
+            uses: Some(task.uses.clone()),
+            with: Some(task.with.clone()).filter(|with| !with.is_null()),
+            env: task.env.clone(),
+            pool: Some(task.pool.clone()),
+            priority: Some(task.priority),
+            timeout: task.timeout_ms.map(|timeout| format!("{timeout}ms")),
+            at_most_once: task.at_most_once,
+            working_dir: task.working_dir.clone(),
+            traceparent: task.traceparent.clone(),
+            ..Self::default()
+        }
+    }
+
     /// The workflow of an ad-hoc task: called `adhoc`, with the one step `task`. Its params need no declaration.
     ///
     /// # Errors

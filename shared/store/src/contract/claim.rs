@@ -2,6 +2,8 @@
 
 use millrace_domain::{ClaimToken, SessionId, TaskId, Timestamp};
 
+use super::run::Lane;
+
 /// "This attempt is mine."
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
@@ -28,8 +30,12 @@ pub enum ClaimVerdict {
         /// The result as it was stored.
         result: String,
     },
-    /// It is not the current attempt of its step (any more), or its run is gone: drop the delivery.
+    /// It is not the current attempt of its step (any more): drop the delivery.
     Stale,
+    /// Its run is not stored: it was forgotten long ago, or it was lost. Its owner knows, see [`Store::is_lost`].
+    ///
+    /// [`Store::is_lost`]: crate::Store::is_lost
+    Unknown,
 }
 
 /// "This is how it ended."
@@ -59,6 +65,8 @@ pub enum TaskRecord {
     Queued {
         /// When it was dispatched.
         dispatched_at: Timestamp,
+        /// Where it waits.
+        lane: Lane,
     },
     /// Somebody executes it.
     Claimed {

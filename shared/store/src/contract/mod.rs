@@ -11,7 +11,9 @@ use async_trait::async_trait;
 pub use catalog::*;
 pub use claim::*;
 pub use log::*;
-use millrace_domain::{Epoch, PartitionId, ProducerId, RunId, SessionId, TaskId, Timestamp, WorkflowName};
+use millrace_domain::{
+    Epoch, PartitionId, ProducerId, RunId, Seq, SessionId, TaskId, Timestamp, WorkflowName,
+};
 pub use partition::*;
 pub use run::*;
 pub use session::*;
@@ -48,6 +50,11 @@ pub trait Store: Send + Sync + 'static {
     /// The store's clock, which decides what is due.
     async fn now(&self) -> Result<Timestamp, StoreError>;
 
+    /// How full it is; cheap enough to be asked every second.
+    async fn fullness(&self) -> Result<Fullness, StoreError> {
+        Ok(Fullness::default())
+    }
+
     /// "I am here, for `ttl_ms`": answers all producers that are here now, this one among them, in order.
     async fn meet(&self, producer: ProducerId, ttl_ms: u64) -> Result<Vec<ProducerId>, StoreError>;
 
@@ -72,9 +79,17 @@ pub trait Store: Send + Sync + 'static {
     /// Gives partitions back at once. A stale epoch changes nothing.
     async fn release(&self, held: &[(PartitionId, Epoch)]) -> Result<(), StoreError>;
 
+    /// Was the commit numbered (`epoch`, `seq`) lost? A store that fails over to a replica may forget what it had
+    /// confirmed last; where each epoch ended is written down when the next one begins. `false` for what is there, and
+    /// for epochs that are too long ago to be remembered.
+    async fn is_lost(&self, _partition: PartitionId, _epoch: Epoch, _seq: Seq) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
     /// Applies each commit atomically, all in one round trip, with a verdict each, in order. A commit needs the
     /// stored epoch to be equal and its seq to be the last + 1; the last one sent again answers as it did
-    /// the first time. An `Err` says nothing of what was applied: send the same commits again.
+    /// the first time. Runs that are damaged in the store are left as they are; the rest of a commit holds. An `Err`
+    /// says nothing of what was applied: send the same commits again.
     async fn commit(&self, commits: &[Commit]) -> Result<Vec<Verdict>, StoreError>;
 
     /// Timers of a partition in order of (due, the timer's text), after `after`, at most `limit`.

@@ -1,7 +1,7 @@
 //! What is stored of a run, and how it changes. Heads, definitions and step records are the producer's words:
 //! the store keeps them as they are.
 
-use millrace_domain::{RunId, StepIndex, Timestamp, WorkflowName};
+use millrace_domain::{PoolName, Priority, RunId, StepIndex, Timestamp, WorkflowName};
 
 use crate::{TaskRecord, Timer};
 
@@ -59,8 +59,17 @@ pub struct NewRun {
     pub definition: String,
 }
 
+/// Where a dispatched attempt waits.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Lane {
+    /// The pool whose queue it is in.
+    pub pool: PoolName,
+    /// Its priority there.
+    pub priority: Priority,
+}
+
 /// An attempt that is dispatched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dispatched {
     /// Of which step.
     pub step: StepIndex,
@@ -70,6 +79,8 @@ pub struct Dispatched {
     pub at: Timestamp,
     /// When to look whether somebody claimed it.
     pub look_at: Timestamp,
+    /// Where it waits.
+    pub lane: Lane,
 }
 
 /// A run as it is stored.

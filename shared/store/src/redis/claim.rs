@@ -38,6 +38,7 @@ pub(super) async fn claim(
     let answers = connection.ask_all(batches.iter().map(call).collect()).await?;
     in_order(claims.len(), batches, answers, |answer| match tagged(answer)? {
         Tagged::Number(0) => Ok(ClaimVerdict::Stale),
+        Tagged::Number(2) => Ok(ClaimVerdict::Unknown),
         Tagged::Number(_) => Ok(ClaimVerdict::Granted),
         Tagged::Claimed(session) => Ok(ClaimVerdict::Held { session: parsed(&session, "a session")? }),
         Tagged::Finished(result) => Ok(ClaimVerdict::Finished { result }),
@@ -95,8 +96,18 @@ pub(super) async fn tasks(
     };
     let mut records = Vec::with_capacity(tasks.len());
     for tasks in tasks.chunks(BATCH) {
-        for answer in connection.ask_all(tasks.iter().map(read).collect()).await? {
-            records.push(maybe_text(answer)?.map(|text| record::read(&text)).transpose()?);
+        let answers = connection.ask_each(tasks.iter().map(read).collect()).await?;
+        for (task, answer) in tasks.iter().zip(answers) {
+            let record =
+                answer.and_then(|answer| maybe_text(answer)?.map(|text| record::read(&text)).transpose());
+            records.push(match record {
+                // A damaged run is as good as gone, and must not hide the others.
+                Err(StoreError::Corrupt(why)) => {
+                    tracing::error!(%task, why, "the record of the attempt is damaged");
+                    None
+                }
+                record => record?,
+            });
         }
     }
     Ok(records)

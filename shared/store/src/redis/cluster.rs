@@ -6,8 +6,9 @@ use redis::cmd;
 use super::connection::Connection;
 use super::keys::Keys;
 use super::reply::{parsed, text, texts};
+use super::safety;
 use super::script::Script;
-use crate::StoreError;
+use crate::{Fullness, StoreError};
 
 pub(super) async fn found(connection: &Connection, keys: &Keys, partitions: u16) -> Result<u16, StoreError> {
     if partitions == 0 {
@@ -30,6 +31,12 @@ pub(super) async fn now(connection: &Connection) -> Result<Timestamp, StoreError
     let seconds: i64 = parsed(seconds, "seconds")?;
     let micros: i64 = parsed(micros, "microseconds")?;
     Ok(Timestamp::from_millis(seconds * 1_000 + micros / 1_000))
+}
+
+pub(super) async fn fullness(connection: &Connection) -> Result<Fullness, StoreError> {
+    let mut command = cmd("INFO");
+    command.arg("memory");
+    Ok(safety::fullness(&safety::text(&connection.ask(command).await?)))
 }
 
 pub(super) async fn meet(

@@ -1,13 +1,13 @@
 //! The owner's one way to write: a script call per commit, all in one round trip.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use millrace_domain::{Epoch, PartitionId, RunId, Seq};
-use redis::{Cmd, Value};
+use redis::{Cmd, Value, cmd};
 
 use super::connection::Connection;
 use super::keys::Keys;
-use super::reply::{array, int, parsed, text, unexpected};
+use super::reply::{array, int, maybe_text, parsed, text, unexpected};
 use super::script::Script;
 use super::writes::Writes;
 use crate::{Commit, StoreError, Verdict};
@@ -47,12 +47,28 @@ pub(super) async fn commit(
         }
         // A commit that follows an unsettled one of its partition was refused for that reason only.
         let mut unsettled: HashSet<PartitionId> = HashSet::new();
-        for (answer, (place, checked)) in connection.ask_all(calls).await?.into_iter().zip(expected) {
+        let mut full: HashMap<PartitionId, Verdict> = HashMap::new();
+        for (answer, (place, checked)) in connection.ask_each(calls).await?.into_iter().zip(expected) {
             let one = &mut pending[place];
             if unsettled.contains(&one.commit.partition) {
                 continue;
             }
-            match read(answer)? {
+            if let Some(verdict) = full.get(&one.commit.partition) {
+                one.verdict = Some(verdict.clone());
+                continue;
+            }
+            let answer = match answer {
+                Err(StoreError::Full(why)) => match sent_before(connection, keys, one.commit).await? {
+                    None => {
+                        full.insert(one.commit.partition, Verdict::Full { why });
+                        one.verdict = full.get(&one.commit.partition).cloned();
+                        continue;
+                    }
+                    Some(verdict) => Answer::Settled(verdict),
+                },
+                answer => read(one.commit, answer?)?,
+            };
+            match answer {
                 Answer::Settled(verdict) => one.verdict = Some(verdict),
                 Answer::Conflict(places) => {
                     unsettled.insert(one.commit.partition);
@@ -116,16 +132,45 @@ impl Writes<'_> {
     }
 }
 
-fn read(answer: Value) -> Result<Answer, StoreError> {
+/// The script of a commit that is refused for full memory does not begin: was this one applied by an earlier
+/// sending, whose answer was lost?
+async fn sent_before(
+    connection: &Connection,
+    keys: &Keys,
+    commit: &Commit,
+) -> Result<Option<Verdict>, StoreError> {
+    let mut command = cmd("HMGET");
+    command.arg(keys.own(commit.partition)).arg("epoch").arg("seq").arg("last");
+    let own = array(connection.ask(command).await?)?;
+    let own = own.into_iter().map(maybe_text).collect::<Result<Vec<_>, _>>()?;
+    match own.as_slice() {
+        [Some(epoch), Some(seq), last]
+            if *epoch == commit.epoch.0.to_string() && *seq == commit.seq.0.to_string() =>
+        {
+            Ok(Some(applied(last.as_deref().unwrap_or_default())?))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// It holds; these runs existed.
+fn applied(duplicates: &str) -> Result<Verdict, StoreError> {
+    let runs = duplicates.split(',').filter(|run| !run.is_empty());
+    let duplicates = runs.map(|run| parsed(run, "a run id")).collect::<Result<_, _>>()?;
+    Ok(Verdict::Applied { duplicates })
+}
+
+fn read(commit: &Commit, answer: Value) -> Result<Answer, StoreError> {
     let shown = answer.clone();
     let mut parts = array(answer)?.into_iter();
     let mut next = || parts.next().ok_or_else(|| unexpected("a verdict", &shown));
     match int(&next()?)? {
         1 => {
-            let duplicates = text(next()?)?;
-            let runs = duplicates.split(',').filter(|run| !run.is_empty());
-            let duplicates = runs.map(|run| parsed(run, "a run id")).collect::<Result<_, _>>()?;
-            Ok(Answer::Settled(Verdict::Applied { duplicates }))
+            let verdict = applied(&text(next()?)?)?;
+            for key in parts {
+                tracing::error!(partition = %commit.partition, key = text(key)?, "this key was spoiled by somebody: nothing can be written to it");
+            }
+            Ok(Answer::Settled(verdict))
         }
         0 => {
             let epoch = Epoch(parsed(&text(next()?)?, "an epoch")?);

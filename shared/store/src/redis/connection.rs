@@ -1,4 +1,5 @@
-//! The one connection, multiplexed: all calls share it, pipelined, and a supervisor rebuilds it when it breaks.
+//! A connection, multiplexed: all calls share it, pipelined, and a supervisor rebuilds it when it breaks. There is
+//! one, and a second for what waits for replicas, when that is asked for.
 //!
 //! A call made while there is none fails at once, as does one whose answer does not come within the bound:
 //! whether to try again, and when, is the caller's decision.
@@ -6,12 +7,15 @@
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, ServerErrorKind, Value};
+use redis::{AsyncConnectionConfig, Cmd, Pipeline, ServerErrorKind, Value};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
+use super::address::{Address, Target};
+use super::replicas::Replicas;
 use super::script::Script;
+use super::sentinel::{self, Place};
 use super::{Options, failure, reply, safety};
 use crate::StoreError;
 
@@ -31,27 +35,38 @@ pub(super) struct Connection {
     state: watch::Receiver<State>,
     ready: watch::Receiver<bool>,
     broken: mpsc::Sender<u64>,
+    /// Set where no call counts before replicas have it.
+    replicas: Option<Replicas>,
+    /// The connection beside this one. Both must be to the same primary: what one has written, the other must read.
+    other: Option<watch::Receiver<State>>,
     _supervisor: JoinSet<()>,
 }
 
 #[derive(Debug, Clone)]
 enum State {
-    Up { connection: MultiplexedConnection, generation: u64 },
+    Up {
+        connection: MultiplexedConnection,
+        /// Where the Sentinels said that the primary is.
+        place: Option<Place>,
+        generation: u64,
+    },
     Down(StoreError),
 }
 
 impl Connection {
-    /// Connects, or keeps trying in the background when nobody is there. An error will not pass by itself.
-    pub(super) async fn open(options: &Options) -> Result<Self, StoreError> {
-        let (client, shown) = options.client()?;
+    /// Connects, or keeps trying in the background when nobody is there. An error will not pass by itself. With
+    /// `replicas`, every call waits for them.
+    pub(super) async fn open(options: &Options, replicas: Option<Replicas>) -> Result<Self, StoreError> {
+        let address = options.address()?;
+        let shown = address.shown.clone();
         let dial = Dial {
-            client,
+            address,
             shown: shown.clone(),
             allow_unsafe: options.allow_unsafe,
             timeout: options.response_timeout,
         };
         let first = match dial.attempt().await {
-            Ok(connection) => State::Up { connection, generation: 0 },
+            Ok((connection, place)) => State::Up { connection, place, generation: 0 },
             Err(error @ StoreError::Unavailable(..)) => {
                 warn!(%error, "keeping on trying");
                 State::Down(error)
@@ -63,7 +78,13 @@ impl Connection {
         let (broken, reports) = mpsc::channel(1);
         let mut supervisor = JoinSet::new();
         supervisor.spawn(supervise(dial, state_sender, ready_sender, reports));
-        Ok(Self { shown, state, ready, broken, _supervisor: supervisor })
+        Ok(Self { shown, state, ready, broken, replicas, other: None, _supervisor: supervisor })
+    }
+
+    /// Two connections that are used side by side.
+    pub(super) fn pair(&mut self, other: &mut Self) {
+        self.other = Some(other.state.clone());
+        other.other = Some(self.state.clone());
     }
 
     /// Is it connected, now and later?
@@ -80,16 +101,39 @@ impl Connection {
     /// of all: some of them may have been carried out. Scripts that the server has lost are loaded and called
     /// again.
     pub(super) async fn ask_all(&self, commands: Vec<Cmd>) -> Result<Vec<Value>, StoreError> {
+        self.ask_each(commands).await?.into_iter().collect()
+    }
+
+    /// The same; an error among the answers is that of its command alone.
+    pub(super) async fn ask_each(
+        &self,
+        commands: Vec<Cmd>,
+    ) -> Result<Vec<Result<Value, StoreError>>, StoreError> {
         if commands.is_empty() {
             return Ok(Vec::new());
         }
-        let (connection, generation) = match &*self.state.borrow() {
-            State::Up { connection, generation } => (connection.clone(), *generation),
+        let _turn = match &self.replicas {
+            Some(replicas) => Some(replicas.turn.lock().await),
+            None => None,
+        };
+        let (connection, generation, place) = match &*self.state.borrow() {
+            State::Up { connection, generation, place } => (connection.clone(), *generation, place.clone()),
             State::Down(error) => return Err(error.clone()),
         };
+        if let Some(other) = &self.other
+            && let State::Up { place: elsewhere, .. } = &*other.borrow()
+            && *elsewhere != place
+        {
+            let why = "another primary takes over".to_owned();
+            return Err(StoreError::Unavailable(self.shown.clone(), why));
+        }
         let mut line = Line { connection, generation, owner: self };
-        let mut pipeline = Pipeline::with_capacity(commands.len());
+        let count = commands.len();
+        let mut pipeline = Pipeline::with_capacity(count + 2);
         for command in commands {
+            pipeline.add_command(command);
+        }
+        for command in self.replicas.iter().flat_map(Replicas::wait) {
             pipeline.add_command(command);
         }
         let mut answers = line.send(&pipeline).await?;
@@ -105,18 +149,31 @@ impl Connection {
             for index in &lost {
                 again.add_command(commands[*index].clone());
             }
-            let late = line.send(&again).await?.into_iter().skip(Script::ALL.len());
-            for (index, answer) in lost.into_iter().zip(late) {
+            for command in self.replicas.iter().flat_map(Replicas::wait) {
+                again.add_command(command);
+            }
+            let mut late = line.send(&again).await?.into_iter().skip(Script::ALL.len());
+            for (index, answer) in lost.into_iter().zip(late.by_ref()) {
                 answers[index] = answer;
             }
-        }
-        if let Some(error) = answers.iter().find_map(server_error) {
-            if failure::wants_reconnection(error) {
-                line.report();
+            if let Some(waited) = late.last() {
+                answers.push(waited);
             }
-            return Err(failure::refused(&self.shown, error));
         }
-        Ok(answers)
+        if answers.iter().filter_map(server_error).any(failure::wants_reconnection) {
+            line.report();
+        }
+        let answer = |answer| match answer {
+            Value::ServerError(error) => Err(failure::refused(&self.shown, &error)),
+            answer => Ok(answer),
+        };
+        if let Some(replicas) = &self.replicas
+            && let Some(waited) = answers.pop()
+        {
+            replicas.reached(&self.shown, &answer(waited)?)?;
+            answers.truncate(count);
+        }
+        Ok(answers.into_iter().map(answer).collect())
     }
 }
 
@@ -154,29 +211,42 @@ fn is_no_script(answer: &Value) -> bool {
 
 /// How to connect.
 struct Dial {
-    client: Client,
+    address: Address,
     shown: String,
     allow_unsafe: bool,
     timeout: Duration,
 }
 
 impl Dial {
-    /// Connects, looks whether the server is one we can use, and loads the scripts.
-    async fn attempt(&self) -> Result<MultiplexedConnection, StoreError> {
+    /// Finds the primary, connects, looks whether the server is one we can use, and loads the scripts.
+    async fn attempt(&self) -> Result<(MultiplexedConnection, Option<Place>), StoreError> {
+        let (client, place) = match &self.address.target {
+            Target::Server(client) => (client.clone(), None),
+            Target::Sentinel(sentinels) => {
+                let place = sentinel::primary(sentinels, &self.shown).await?;
+                (sentinels.server(&place.0, place.1)?, Some(place))
+            }
+        };
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.timeout))
             .set_response_timeout(Some(self.timeout))
             .set_pipeline_buffer_size(WAITING_COMMANDS);
         let broken = |error| failure::broken(&self.shown, &error);
         let mut connection =
-            self.client.get_multiplexed_async_connection_with_config(&config).await.map_err(broken)?;
+            client.get_multiplexed_async_connection_with_config(&config).await.map_err(broken)?;
 
         let info = self.one(&mut connection, &redis::cmd("INFO")).await?;
         safety::check(&self.shown, &safety::text(&info), self.allow_unsafe)?;
         for script in Script::ALL {
             self.one(&mut connection, &script.load()).await?;
         }
-        Ok(connection)
+        Ok((connection, place))
+    }
+
+    /// Do the Sentinels name another primary than the one at `place`? The one that was may not know yet.
+    async fn has_moved(&self, place: Option<&Place>) -> bool {
+        let (Target::Sentinel(sentinels), Some(place)) = (&self.address.target, place) else { return false };
+        sentinel::primary(sentinels, &self.shown).await.is_ok_and(|now| now != *place)
     }
 
     async fn one(&self, connection: &mut MultiplexedConnection, command: &Cmd) -> Result<Value, StoreError> {
@@ -201,8 +271,8 @@ async fn supervise(
     let mut generation = 0;
     loop {
         let current = state.borrow().clone();
-        if let State::Up { mut connection, generation: of } = current {
-            let why = watch_over(&dial, &mut connection, of, &mut reports).await;
+        if let State::Up { mut connection, place, generation: of } = current {
+            let why = watch_over(&dial, &mut connection, place.as_ref(), of, &mut reports).await;
             warn!(store = %dial.shown, %why, "lost the store: connecting again");
             // The connection goes with its last clone, that of a call in flight.
             ready.send_replace(false);
@@ -210,9 +280,9 @@ async fn supervise(
         }
         let mut wait = RETRY_AFTER.0;
         let mut said = None;
-        let connection = loop {
+        let (connection, place) = loop {
             match dial.attempt().await {
-                Ok(connection) => break connection,
+                Ok(connected) => break connected,
                 Err(error) => {
                     if said.as_ref() != Some(&error.to_string()) {
                         warn!(%error, "keeping on trying");
@@ -226,7 +296,7 @@ async fn supervise(
         };
         generation += 1;
         info!(store = %dial.shown, "connected to the store");
-        state.send_replace(State::Up { connection, generation });
+        state.send_replace(State::Up { connection, place, generation });
         ready.send_replace(true);
     }
 }
@@ -235,6 +305,7 @@ async fn supervise(
 async fn watch_over(
     dial: &Dial,
     connection: &mut MultiplexedConnection,
+    place: Option<&Place>,
     generation: u64,
     reports: &mut mpsc::Receiver<u64>,
 ) -> StoreError {
@@ -250,6 +321,10 @@ async fn watch_over(
                 // A server that answers with an error (busy, say) is there.
                 if let Err(error) = connection.send_packed_command(&redis::cmd("PING")).await {
                     return failure::broken(&dial.shown, &error);
+                }
+                if dial.has_moved(place).await {
+                    let why = "the Sentinels name another primary".to_owned();
+                    return StoreError::Unavailable(dial.shown.clone(), why);
                 }
             }
         }

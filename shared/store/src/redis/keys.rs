@@ -17,10 +17,15 @@ impl Keys {
         format!("{}:{{{partition}}}:{name}", self.prefix)
     }
 
+    /// Written when replicas are waited for, and never read.
+    pub(super) fn mark(&self) -> String {
+        format!("{}:mark", self.prefix)
+    }
+
     // -- of a partition ----------------------------------------------------------------------------------
 
-    /// Hash: who owns it (`owner`, `until`), its `epoch` and `seq`, `published_until`, and `last`, what to
-    /// answer when the last commit is sent again.
+    /// Hash: who owns it (`owner`, `until`), its `epoch` and `seq`, `published_until`, `last`, what to
+    /// answer when the last commit is sent again, and `ends`, where the last epochs ended.
     pub(super) fn own(&self, partition: PartitionId) -> String {
         self.of(partition, "own")
     }

@@ -1,13 +1,18 @@
-//! The store of a fleet: Redis 7.0 or newer (or a server that speaks as it does), one connection.
+//! The store of a fleet: Redis 7.0 or newer (or a server that speaks as it does), one connection,
+//! and a second one where replicas are waited for.
 //!
 //! | file | what |
 //! |---|---|
-//! | `options` | where, under which prefix; what is wrong with an address |
+//! | `options` | where, under which prefix |
+//! | `address` | an address as it is written, and what is wrong with it |
+//! | `sentinel` | who is the primary now |
 //! | `connection` | the one connection, kept by a supervisor; every call goes through it |
+//! | `replicas` | waiting for them, when that is asked for |
 //! | `safety` | whether a server would lose data |
 //! | `failure` | Redis's words into [`StoreError`](crate::StoreError) |
 //! | `keys` | every key there is |
 //! | `script`, `scripts/*.lua` | what is atomic; each file states its KEYS, ARGV and answer |
+//! | `unguard` | scripts without a guard, for the test of the auditor; not in releases |
 //! | `reply` | reading answers |
 //! | `record` | how a dispatched attempt is written down |
 //! | `commit`, `writes` | the owner's one way to write |
@@ -17,6 +22,7 @@
 //! What is not here: commands that touch two hash slots. All keys of a partition share the tag `{p<N>}`, and a
 //! script or a command has keys of one partition only, so that the same calls work on a cluster of slots.
 
+mod address;
 mod catalog;
 mod claim;
 mod cluster;
@@ -29,12 +35,16 @@ mod log;
 mod options;
 mod partition;
 mod record;
+mod replicas;
 mod reply;
 mod run;
 mod safety;
 mod script;
+mod sentinel;
 mod session;
 mod store;
+#[cfg(debug_assertions)]
+mod unguard;
 mod writes;
 
 pub use options::Options;

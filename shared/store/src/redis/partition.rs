@@ -46,6 +46,35 @@ fn acquired(answer: Value) -> Result<Acquired, StoreError> {
     Ok(Acquired::Owned { epoch, previous, published_until })
 }
 
+/// Was this commit lost?
+pub(super) async fn is_lost(
+    connection: &Connection,
+    keys: &Keys,
+    partition: PartitionId,
+    epoch: Epoch,
+    seq: Seq,
+) -> Result<bool, StoreError> {
+    let mut command = cmd("HMGET");
+    command.arg(keys.own(partition)).arg("epoch").arg("seq").arg("ends");
+    let own = array(connection.ask(command).await?)?;
+    let own = own.into_iter().map(maybe_text).collect::<Result<Vec<_>, _>>()?;
+    let [Some(current), Some(last), ends] = own.as_slice() else { return Ok(false) };
+    let mut known = vec![(parsed(current, "an epoch")?, parsed(last, "a seq")?)];
+    for end in ends.as_deref().unwrap_or_default().split_whitespace() {
+        let (epoch, seq) = end.split_once(':').unwrap_or((end, ""));
+        known.push((parsed(epoch, "an epoch")?, parsed(seq, "a seq")?));
+    }
+    Ok(beyond(&known, epoch.0, seq.0))
+}
+
+/// Is it beyond the end of its epoch, or of an epoch that is not known, though an older one is?
+fn beyond(known: &[(u64, u64)], epoch: u64, seq: u64) -> bool {
+    match known.iter().find(|(other, _)| *other == epoch) {
+        Some((_, end)) => seq > *end,
+        None => known.iter().any(|(other, _)| *other < epoch),
+    }
+}
+
 pub(super) async fn renew(
     connection: &Connection,
     keys: &Keys,
@@ -158,4 +187,25 @@ pub(super) async fn look_later(
         call
     };
     connection.ask_all(looks.chunks(PAIRS).map(call).collect()).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::beyond;
+
+    #[test]
+    fn what_is_beyond_the_end_of_its_epoch_was_lost_and_what_is_too_old_to_tell_was_not() {
+        let known = [(50, 7), (40, 9), (30, 2)];
+        for (epoch, seq, lost) in [
+            (50, 7, false),
+            (50, 8, true),
+            (40, 9, false),
+            (40, 10, true),
+            (45, 1, true),
+            (60, 1, true),
+            (20, 1_000, false),
+        ] {
+            assert_eq!(beyond(&known, epoch, seq), lost, "{epoch}, {seq}");
+        }
+    }
 }

@@ -1,22 +1,32 @@
 //! How a dispatched attempt is written down, in one field of its run, so that a claim is one read and one write:
 //!
 //! ```text
-//! q|<dispatched ms>                                           queued
-//! c|<token>|<session>|<claimed ms>|<dispatched ms>            claimed
-//! f|<token>|<result>                                          finished
-//! x                                                           revoked
+//! q|<dispatched ms>|<level>|<pool>                                queued
+//! c|<token>|<session>|<claimed ms>|<dispatched ms>|<level>|<pool>  claimed
+//! f|<token>|<result>                                              finished
+//! x                                                               revoked
 //! ```
 //!
-//! Tokens and sessions are 32 hexadecimal digits. `q` is written by a commit, the others by scripts.
+//! The level is that of AMQP: 3 for P0, 0 for P3. Tokens and sessions are 32 hexadecimal digits. `q` is written by a commit, the others by scripts.
 
-use millrace_domain::Timestamp;
+use millrace_domain::{Priority, Timestamp};
 
 use super::reply::{parsed, timestamp};
-use crate::{StoreError, TaskRecord};
+use crate::{Lane, StoreError, TaskRecord};
 
 /// A fresh one.
-pub(super) fn queued(at: Timestamp) -> String {
-    format!("q|{}", at.as_millis())
+pub(super) fn queued(at: Timestamp, lane: &Lane) -> String {
+    format!("q|{}|{}|{}", at.as_millis(), lane.priority.level(), lane.pool)
+}
+
+/// Reads what follows the `q`.
+fn waiting(text: &str) -> Option<TaskRecord> {
+    let mut parts = text.splitn(3, '|');
+    let dispatched_at = timestamp(parts.next()?).ok()?;
+    let level: u8 = parts.next()?.parse().ok()?;
+    let priority = Priority::ALL.into_iter().find(|priority| priority.level() == level)?;
+    let pool = parts.next()?.parse().ok()?;
+    Some(TaskRecord::Queued { dispatched_at, lane: Lane { pool, priority } })
 }
 
 /// Reads one.
@@ -27,7 +37,7 @@ pub(super) fn read(text: &str) -> Result<TaskRecord, StoreError> {
     };
     let (phase, rest) = text.split_once('|').unwrap_or((text, ""));
     match phase {
-        "q" => Ok(TaskRecord::Queued { dispatched_at: timestamp(rest)? }),
+        "q" => waiting(rest).ok_or_else(unreadable),
         "c" => {
             let mut parts = rest.split('|').skip(1);
             let mut next = || parts.next().ok_or_else(unreadable);
@@ -52,7 +62,9 @@ mod tests {
     #[test]
     fn each_phase_is_read_and_what_is_none_is_an_error() {
         let at = Timestamp::from_millis(17);
-        assert_eq!(read(&queued(at)).unwrap(), TaskRecord::Queued { dispatched_at: at });
+        let lane = Lane { pool: "gpu".parse().unwrap(), priority: Priority::P1 };
+        assert_eq!(queued(at, &lane), "q|17|2|gpu");
+        assert_eq!(read(&queued(at, &lane)).unwrap(), TaskRecord::Queued { dispatched_at: at, lane });
         let session = "0".repeat(31) + "5";
         assert_eq!(
             read(&format!("c|{}|{session}|17|9", "a".repeat(32))).unwrap(),
@@ -61,7 +73,7 @@ mod tests {
         let finished = TaskRecord::Finished { result: "{\"a\":\"b|c\"}".to_owned() };
         assert_eq!(read("f|aa|{\"a\":\"b|c\"}").unwrap(), finished);
         assert_eq!(read("x").unwrap(), TaskRecord::Revoked);
-        for wrong in ["", "c|a", "f|a", "z|1"] {
+        for wrong in ["", "c|a", "f|a", "z|1", "q|1", "q|1|2|", "q|1|9|gpu"] {
             assert!(read(wrong).is_err(), "{wrong}");
         }
     }

@@ -2,7 +2,7 @@
 
 use redis::Value;
 
-use crate::StoreError;
+use crate::{Fullness, StoreError};
 
 /// Reads an answer to `INFO`. The error says what to change.
 pub(super) fn check(shown: &str, info: &str, allow_unsafe: bool) -> Result<(), StoreError> {
@@ -46,6 +46,17 @@ pub(super) fn check(shown: &str, info: &str, allow_unsafe: bool) -> Result<(), S
     )))
 }
 
+/// Reads an answer to `INFO memory`. What Redis does not count when it decides whether it is full is not counted.
+pub(super) fn fullness(info: &str) -> Fullness {
+    let number = |name: &str| -> u64 {
+        let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        line.and_then(|value| value.trim().parse().ok()).unwrap_or(0)
+    };
+    let used_bytes = number("used_memory").saturating_sub(number("mem_not_counted_for_evict"));
+    let limit = number("maxmemory");
+    Fullness { used_bytes, limit_bytes: (limit > 0).then_some(limit) }
+}
+
 /// The text of an answer to `INFO`.
 pub(super) fn text(value: &Value) -> String {
     match value {
@@ -73,6 +84,16 @@ mod tests {
         let error = check("redis://h", &bad, false).unwrap_err().to_string();
         assert!(error.contains("maxmemory-policy noeviction") && error.contains("appendonly yes"), "{error}");
         assert!(check("redis://h", &bad, true).is_ok());
+    }
+
+    #[test]
+    fn fullness_is_what_counts_of_what_there_may_be() {
+        let info =
+            "used_memory:950\r\nused_memory_rss:2000\r\nmaxmemory:1000\r\nmem_not_counted_for_evict:50\r\n";
+        let full = fullness(info);
+        assert_eq!(full, Fullness { used_bytes: 900, limit_bytes: Some(1_000) });
+        assert_eq!(full.ratio(), Some(0.9));
+        assert_eq!(fullness("used_memory:950\r\nmaxmemory:0\r\n").ratio(), None);
     }
 
     #[test]

@@ -38,6 +38,7 @@ scripts! {
     RenewSession = "renew_session",
     Sessions = "sessions",
     AppendLog = "append_log",
+    Mark = "mark",
 }
 
 static HASHES: LazyLock<Vec<String>> = LazyLock::new(|| {
@@ -47,10 +48,13 @@ static HASHES: LazyLock<Vec<String>> = LazyLock::new(|| {
 impl Script {
     /// What is loaded.
     pub(super) fn source(self) -> String {
-        match self {
+        let source = match self {
             Self::CommitCreating => self.file().replacen("#!lua flags=allow-oom", "#!lua", 1),
             _ => self.file().to_owned(),
-        }
+        };
+        #[cfg(debug_assertions)]
+        let source = super::unguard::source(self, source);
+        source
     }
 
     /// A call with these keys; the arguments follow.

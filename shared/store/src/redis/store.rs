@@ -2,22 +2,25 @@
 
 use async_trait::async_trait;
 use millrace_domain::{
-    ClaimToken, Epoch, PartitionId, ProducerId, RunId, SessionId, TaskId, Timestamp, WorkflowName,
+    ClaimToken, Epoch, PartitionId, ProducerId, RunId, Seq, SessionId, TaskId, Timestamp, WorkflowName,
 };
 use tokio::sync::watch;
 
 use super::connection::Connection;
 use super::keys::Keys;
+use super::replicas::Replicas;
 use super::{Options, catalog, claim, cluster, commit, list, log, partition, run, session};
 use crate::{
-    Acquired, Claim, ClaimVerdict, Commit, Finish, FinishVerdict, LogChunk, Revoke, Revoked, RunQuery,
-    RunSummary, Session, Store, StoreError, StoredRun, StoredWorkflow, TaskRecord, Timer, Verdict,
+    Acquired, Claim, ClaimVerdict, Commit, Finish, FinishVerdict, Fullness, LogChunk, Revoke, Revoked,
+    RunQuery, RunSummary, Session, Store, StoreError, StoredRun, StoredWorkflow, TaskRecord, Timer, Verdict,
 };
 
 /// The store of a fleet.
 #[derive(Debug)]
 pub struct RedisStore {
     connection: Connection,
+    /// For what counts only once replicas have it; the other one when none are waited for.
+    replicated: Option<Connection>,
     keys: Keys,
 }
 
@@ -31,8 +34,23 @@ impl RedisStore {
     /// [`StoreError::Unsafe`] for a server that would lose data, unless that is allowed. Both also come from
     /// every call when the server turns out to be such a one after a reconnection.
     pub async fn connect(options: Options) -> Result<Self, StoreError> {
-        let connection = Connection::open(&options).await?;
-        Ok(Self { connection, keys: Keys::new(&options.prefix) })
+        let keys = Keys::new(&options.prefix);
+        let mut connection = Connection::open(&options, None).await?;
+        let replicated = match options.wait_replicas {
+            0 => None,
+            count => {
+                let replicas = Replicas::new(count, keys.mark(), options.response_timeout);
+                let mut replicated = Connection::open(&options, Some(replicas)).await?;
+                connection.pair(&mut replicated);
+                Some(replicated)
+            }
+        };
+        Ok(Self { connection, replicated, keys })
+    }
+
+    /// Where to write what others are told of: that it is committed, claimed, finished.
+    fn told(&self) -> &Connection {
+        self.replicated.as_ref().unwrap_or(&self.connection)
     }
 
     /// Is it connected, now and later? For `/readyz`.
@@ -49,6 +67,10 @@ impl Store for RedisStore {
 
     async fn now(&self) -> Result<Timestamp, StoreError> {
         cluster::now(&self.connection).await
+    }
+
+    async fn fullness(&self) -> Result<Fullness, StoreError> {
+        cluster::fullness(&self.connection).await
     }
 
     async fn meet(&self, producer: ProducerId, ttl_ms: u64) -> Result<Vec<ProducerId>, StoreError> {
@@ -76,8 +98,12 @@ impl Store for RedisStore {
         partition::release(&self.connection, &self.keys, held).await
     }
 
+    async fn is_lost(&self, partition: PartitionId, epoch: Epoch, seq: Seq) -> Result<bool, StoreError> {
+        partition::is_lost(&self.connection, &self.keys, partition, epoch, seq).await
+    }
+
     async fn commit(&self, commits: &[Commit]) -> Result<Vec<Verdict>, StoreError> {
-        commit::commit(&self.connection, &self.keys, commits).await
+        commit::commit(self.told(), &self.keys, commits).await
     }
 
     async fn timers(
@@ -127,11 +153,11 @@ impl Store for RedisStore {
     }
 
     async fn claim(&self, claims: &[Claim]) -> Result<Vec<ClaimVerdict>, StoreError> {
-        claim::claim(&self.connection, &self.keys, claims).await
+        claim::claim(self.told(), &self.keys, claims).await
     }
 
     async fn finish(&self, finishes: &[Finish]) -> Result<Vec<FinishVerdict>, StoreError> {
-        claim::finish(&self.connection, &self.keys, finishes).await
+        claim::finish(self.told(), &self.keys, finishes).await
     }
 
     async fn hand_back(&self, tasks: &[(TaskId, ClaimToken)]) -> Result<(), StoreError> {

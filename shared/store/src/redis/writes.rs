@@ -40,7 +40,7 @@ struct RunWrites<'a> {
     create: Option<&'a NewRun>,
     fields: Vec<Word<'a>>,
     retired: Vec<(StepIndex, u32)>,
-    dispatched: Vec<Dispatched>,
+    dispatched: Vec<&'a Dispatched>,
     expires_at: Option<i64>,
 }
 
@@ -122,7 +122,7 @@ impl<'a> Writes<'a> {
                 looks.push(Word::Number(new.look_at.as_millis()));
                 looks.push(Word::Owned(format!("{run}:{}:{}", new.step.0, new.attempt)));
                 writes.fields.push(Word::Owned(Keys::attempt(new.step, new.attempt)));
-                writes.fields.push(Word::Owned(record::queued(new.at)));
+                writes.fields.push(Word::Owned(record::queued(new.at, &new.lane)));
             }
             if let Some(expires_at) = writes.expires_at {
                 ended.push(Word::Number(expires_at));
@@ -251,7 +251,7 @@ impl<'a> RunWrites<'a> {
         for new in &delta.dispatched {
             self.dispatched.retain(|old| old.step != new.step);
             self.retired.retain(|gone| *gone != (new.step, new.attempt));
-            self.dispatched.push(*new);
+            self.dispatched.push(new);
         }
         if let Some(expires_at) = delta.expires_at {
             self.expires_at = Some(expires_at.as_millis());

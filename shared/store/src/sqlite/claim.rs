@@ -1,6 +1,6 @@
 //! Who holds which attempt. An attempt is one row from its dispatch until its owner retires it.
 
-use millrace_domain::{ClaimToken, PartitionId, StepIndex, TaskId, Timestamp};
+use millrace_domain::{ClaimToken, PartitionId, Priority, RunId, StepIndex, TaskId, Timestamp};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
@@ -8,7 +8,7 @@ use super::column::{Millis, Text};
 use super::run::RunKey;
 use crate::{
     Claim, ClaimVerdict, Dispatched, Finish, FinishVerdict, LOOK_AFTER_CLAIM_MS, LOOK_AFTER_FINISH_MS,
-    LOOK_AFTER_HAND_BACK_MS, TaskRecord,
+    LOOK_AFTER_HAND_BACK_MS, Lane, TaskRecord,
 };
 
 /// The state of an attempt, as it is stored.
@@ -46,8 +46,8 @@ pub(super) fn dispatch(
 ) -> Result<()> {
     connection
         .prepare_cached(
-            "REPLACE INTO tasks (run, step, attempt, partition, state, dispatched_at, look_at)
-             VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6)",
+            "REPLACE INTO tasks (run, step, attempt, partition, state, dispatched_at, look_at, pool, level)
+             VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7, ?8)",
         )?
         .execute(params![
             run,
@@ -56,6 +56,8 @@ pub(super) fn dispatch(
             partition.0,
             Millis(dispatched.at),
             Millis(dispatched.look_at),
+            dispatched.lane.pool.as_str(),
+            dispatched.lane.priority.level(),
         ])?;
     Ok(())
 }
@@ -85,8 +87,13 @@ pub(super) fn claim(connection: &Connection, claim: &Claim, now: Timestamp) -> R
         }
         Some(Attempt { record: TaskRecord::Claimed { session, .. }, .. }) => ClaimVerdict::Held { session },
         Some(Attempt { record: TaskRecord::Finished { result }, .. }) => ClaimVerdict::Finished { result },
+        None if !is_stored(connection, task.run)? => ClaimVerdict::Unknown,
         Some(_) | None => ClaimVerdict::Stale,
     })
+}
+
+fn is_stored(connection: &Connection, run: RunId) -> Result<bool> {
+    connection.prepare_cached("SELECT 1 FROM runs WHERE run = ?1")?.exists([Text(run)])
 }
 
 pub(super) fn finish(connection: &Connection, finish: &Finish, now: Timestamp) -> Result<FinishVerdict> {
@@ -142,11 +149,11 @@ pub(super) fn hand_back(
 pub(super) fn find(connection: &Connection, task: TaskId) -> Result<Option<Attempt>> {
     connection
         .prepare_cached(
-            "SELECT state, dispatched_at, session, claimed_at, result, token FROM tasks
+            "SELECT state, dispatched_at, session, claimed_at, result, pool, level, token FROM tasks
              WHERE run = (SELECT id FROM runs WHERE run = ?1) AND step = ?2 AND attempt = ?3",
         )?
         .query_row(params![Text(task.run), task.step.0, task.attempt], |row| {
-            let token = row.get::<_, Option<Text<_>>>(5)?.map(|token| token.0);
+            let token = row.get::<_, Option<Text<_>>>(7)?.map(|token| token.0);
             Ok(Attempt { record: record(row)?, token })
         })
         .optional()
@@ -156,17 +163,23 @@ pub(super) fn find(connection: &Connection, task: TaskId) -> Result<Option<Attem
 pub(super) fn current(connection: &Connection, run: RunKey) -> Result<Vec<(StepIndex, u32, TaskRecord)>> {
     connection
         .prepare_cached(
-            "SELECT state, dispatched_at, session, claimed_at, result, step, attempt FROM tasks
+            "SELECT state, dispatched_at, session, claimed_at, result, pool, level, step, attempt FROM tasks
              WHERE run = ?1 ORDER BY step",
         )?
-        .query_map([run], |row| Ok((StepIndex(row.get(5)?), row.get(6)?, record(row)?)))?
+        .query_map([run], |row| Ok((StepIndex(row.get(7)?), row.get(8)?, record(row)?)))?
         .collect()
 }
 
-/// Of a row that begins with state, dispatched_at, session, claimed_at, result.
+/// Of a row that begins with state, dispatched_at, session, claimed_at, result, pool, level.
 fn record(row: &Row<'_>) -> Result<TaskRecord> {
     Ok(match row.get(0)? {
-        State::Queued => TaskRecord::Queued { dispatched_at: row.get::<_, Millis>(1)?.0 },
+        State::Queued => {
+            let level: u8 = row.get(6)?;
+            let priority = Priority::ALL.into_iter().find(|priority| priority.level() == level);
+            let priority = priority.ok_or_else(|| FromSqlError::OutOfRange(level.into()))?;
+            let lane = Lane { pool: row.get::<_, Text<_>>(5)?.0, priority };
+            TaskRecord::Queued { dispatched_at: row.get::<_, Millis>(1)?.0, lane }
+        }
         State::Claimed => TaskRecord::Claimed {
             session: row.get::<_, Text<_>>(2)?.0,
             claimed_at: row.get::<_, Millis>(3)?.0,

@@ -172,7 +172,7 @@ async fn all_of_a_run_is_forgotten(store: Given) {
     assert_eq!(load(&store, run).await, None);
     assert_eq!(stands(&store, task).await, None);
     let claim = Claim { task, token: token(), session: session() };
-    assert_eq!(claim_one(&store, &claim).await, ClaimVerdict::Stale);
+    assert_eq!(claim_one(&store, &claim).await, ClaimVerdict::Unknown);
     assert_eq!(store.read_log(task, 0, 10).await.unwrap(), []);
     assert_eq!(listed(&store).await, 1);
     assert_eq!(watched(&store, owner.partition).await, [(at(3_000), other)]);

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use millrace_domain::{
-    ClaimToken, Epoch, PartitionId, ProducerId, RunId, Seq, SessionId, StepIndex, TaskId, Timestamp,
-    WorkflowName,
+    ClaimToken, Epoch, PartitionId, Priority, ProducerId, RunId, Seq, SessionId, StepIndex, TaskId,
+    Timestamp, WorkflowName,
 };
 use millrace_store::{
-    Acquired, Claim, ClaimVerdict, Commit, Dispatched, Finish, FinishVerdict, NewRun, RunDelta, Store,
+    Acquired, Claim, ClaimVerdict, Commit, Dispatched, Finish, FinishVerdict, Lane, NewRun, RunDelta, Store,
     StoredRun, TaskRecord, Verdict,
 };
 use uuid::Uuid;
@@ -169,7 +169,12 @@ pub(crate) fn created_at(run: RunId, when: Timestamp, name: &str) -> RunDelta {
 
 /// Dispatched at 2 s, to be looked at from 3 s on.
 pub(crate) fn dispatched(step: u32, attempt: u32) -> Dispatched {
-    Dispatched { step: StepIndex(step), attempt, at: at(2_000), look_at: at(3_000) }
+    Dispatched { step: StepIndex(step), attempt, at: at(2_000), look_at: at(3_000), lane: lane() }
+}
+
+/// Where the tests' attempts wait.
+pub(crate) fn lane() -> Lane {
+    Lane { pool: "gpu".parse().unwrap(), priority: Priority::P1 }
 }
 
 pub(crate) async fn claim_one(store: &Given, claim: &Claim) -> ClaimVerdict {

@@ -41,7 +41,7 @@ async fn a_run_is_loaded_as_it_was_written(store: Given) {
         head: "{\"state\":\"queued\"}".into(),
         definition: "{\"v\":1}".into(),
         steps: vec![(StepIndex(0), "a".into()), (StepIndex(1), "b".into())],
-        tasks: vec![(StepIndex(0), 1, TaskRecord::Queued { dispatched_at: at(2_000) })],
+        tasks: vec![(StepIndex(0), 1, TaskRecord::Queued { dispatched_at: at(2_000), lane: lane() })],
     };
     assert_eq!(load(&store, run).await, Some(expected));
 }
@@ -106,7 +106,7 @@ async fn current_attempts_come_in_order_of_their_steps(store: Given) {
     let run = owner.new_run();
     let dispatched = [10, 2, 0].map(|step| dispatched(step, step + 1)).to_vec();
     owner.commit(vec![RunDelta { dispatched, ..created(run) }]).await;
-    let queued = TaskRecord::Queued { dispatched_at: at(2_000) };
+    let queued = TaskRecord::Queued { dispatched_at: at(2_000), lane: lane() };
     assert_eq!(
         load(&store, run).await.unwrap().tasks,
         [(StepIndex(0), 1, queued.clone()), (StepIndex(2), 3, queued.clone()), (StepIndex(10), 11, queued)]
@@ -141,7 +141,7 @@ async fn one_commit_retires_an_attempt_and_dispatches_the_next(store: Given) {
     };
     owner.commit(vec![delta]).await;
     let new = task(old.run, 0, 2);
-    let queued = TaskRecord::Queued { dispatched_at: at(2_000) };
+    let queued = TaskRecord::Queued { dispatched_at: at(2_000), lane: lane() };
     assert_eq!(store.tasks(&[old, new]).await.unwrap(), [None, Some(queued)]);
     assert_eq!(watched(&store, owner.partition).await, [(at(3_000), new)]);
 }
@@ -150,7 +150,7 @@ async fn a_later_dispatch_makes_the_attempt_before_stale(store: Given) {
     let mut owner = Owner::of(&store, 0).await;
     let old = owner.claimed().await.task;
     owner.commit(vec![RunDelta { dispatched: vec![dispatched(0, 2)], ..RunDelta::new(old.run) }]).await;
-    let queued = TaskRecord::Queued { dispatched_at: at(2_000) };
+    let queued = TaskRecord::Queued { dispatched_at: at(2_000), lane: lane() };
     assert_eq!(store.tasks(&[old, task(old.run, 0, 2)]).await.unwrap(), [None, Some(queued)]);
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use millrace_domain::{ClaimToken, PartitionId, RunId, SessionId, StepIndex, TaskId, Timestamp};
-use millrace_store::{LogChunk, NewRun, RunDelta, RunQuery, RunSummary, StoredRun, TaskRecord, Timer};
+use millrace_store::{Lane, LogChunk, NewRun, RunDelta, RunQuery, RunSummary, StoredRun, TaskRecord, Timer};
 
 use super::memory::Memory;
 
@@ -30,6 +30,7 @@ pub(super) struct Attempt {
     pub(super) number: u32,
     pub(super) dispatched_at: Timestamp,
     look_at: Timestamp,
+    lane: Lane,
     pub(super) state: State,
 }
 
@@ -51,7 +52,9 @@ struct Log {
 impl Attempt {
     pub(super) fn record(&self) -> TaskRecord {
         match &self.state {
-            State::Queued => TaskRecord::Queued { dispatched_at: self.dispatched_at },
+            State::Queued => {
+                TaskRecord::Queued { dispatched_at: self.dispatched_at, lane: self.lane.clone() }
+            }
             State::Claimed { session, at, .. } => TaskRecord::Claimed { session: *session, claimed_at: *at },
             State::Finished { result, .. } => TaskRecord::Finished { result: result.clone() },
             State::Revoked => TaskRecord::Revoked,
@@ -94,6 +97,7 @@ impl Memory {
                 number: one.attempt,
                 dispatched_at: one.at,
                 look_at: one.look_at,
+                lane: one.lane.clone(),
                 state: State::Queued,
             };
             let Some(stored) = self.runs.get_mut(&run) else { break };

@@ -7,7 +7,7 @@
 local time = redis.call('TIME')
 local micros = time[1] * 1000000 + time[2]
 local now = math.floor(micros / 1000)
-local own = redis.call('HMGET', KEYS[1], 'owner', 'until', 'epoch', 'seq', 'published_until')
+local own = redis.call('HMGET', KEYS[1], 'owner', 'until', 'epoch', 'seq', 'published_until', 'ends')
 if own[1] and own[1] ~= ARGV[1] and tonumber(own[2]) > now then
   return {0, own[1], own[2]}
 end
@@ -16,6 +16,14 @@ if own[3] and tonumber(own[3]) + 1 > epoch then
   epoch = tonumber(own[3]) + 1
 end
 local number = string.format('%.0f', epoch)
-redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'until', string.format('%.0f', now + ARGV[2]),
+-- Where the last epochs ended, the newest first: what says that it is of one of them and beyond its end was lost.
+local ends, count = own[3] and own[3] .. ':' .. own[4] or '', own[3] and 1 or 0
+for ended in string.gmatch(own[6] or '', '%S+') do
+  if count == 16 then
+    break
+  end
+  ends, count = ends .. ' ' .. ended, count + 1
+end
+redis.call('HSET', KEYS[1], 'ends', ends, 'owner', ARGV[1], 'until', string.format('%.0f', now + ARGV[2]),
   'epoch', number, 'seq', '0', 'last', '')
 return {1, number, own[3] or '', own[4] or '', own[5] or ''}

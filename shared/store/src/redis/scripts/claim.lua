@@ -2,7 +2,7 @@
 -- Asks for attempts of one partition. Not allowed when memory is full: what is running may end, nothing starts.
 -- KEYS  1 watch; the runs are of the same partition
 -- ARGV  1 look again after (ms), then for each: run key, field, token, session, task
--- Answers for each: 0 stale, 1 granted, 'c<session>' held, 'f<result>' ended.
+-- Answers for each: 0 stale, 1 granted, 2 its run is not there, 'c<session>' held, 'f<result>' ended.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local stamp = string.format('%.0f', now)
@@ -10,7 +10,10 @@ local look = string.format('%.0f', now + ARGV[1])
 local answers, looks = {}, {}
 for at = 2, #ARGV, 5 do
   local key, field, token = ARGV[at], ARGV[at + 1], ARGV[at + 2]
-  local record = redis.call('HGET', key, field)
+  local record = redis.pcall('HGET', key, field)
+  if type(record) == 'table' then
+    record = false -- a damaged run is as good as gone
+  end
   local phase = record and string.sub(record, 1, 1)
   local answer = 0
   if phase == 'q' then
@@ -24,6 +27,8 @@ for at = 2, #ARGV, 5 do
     answer = holder == token and 1 or 'c' .. session
   elseif phase == 'f' then
     answer = 'f' .. string.match(record, '^f|%x+|(.*)$')
+  elseif not record and redis.call('EXISTS', key) == 0 then
+    answer = 2
   end
   answers[#answers + 1] = answer
 end

@@ -6,7 +6,8 @@
 -- ARGV  1 epoch, 2 seq, 3 published until, 4 what to answer when this seq is sent again (run ids),
 --       5 how many keys must be absent, 6 how many must be there, then these keys,
 --       then the writes, each: how many words, the words of the command
--- Answers {1, run ids} when it holds (now, or since an earlier sending); {0, epoch, seq} when it is fenced off;
+-- Answers {1, run ids, damaged key, ...} when it holds (now, or since an earlier sending), but for keys that are of
+--         another type than they should be; {0, epoch, seq} when it is fenced off;
 --         {2, place, ...} with the places of keys (from 1) that are there or absent against expectation: nothing
 --         was written then.
 local own = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'last')
@@ -47,11 +48,19 @@ if #conflicts > 1 then
   return conflicts
 end
 
+-- There is no way back from here: a key that somebody else has spoiled must not keep the others from being written.
 local at, count = first + absent + present, #ARGV
+local answer = {1, ARGV[4]}
 while at <= count do
   local words = tonumber(ARGV[at])
-  redis.call(unpack(ARGV, at + 1, at + words))
+  local done = redis.pcall(unpack(ARGV, at + 1, at + words))
+  if type(done) == 'table' and done.err then
+    if not string.find(done.err, 'WRONGTYPE', 1, true) then
+      return done
+    end
+    answer[#answer + 1] = ARGV[at + 2]
+  end
   at = at + words + 1
 end
 redis.call('HSET', KEYS[1], 'seq', ARGV[2], 'published_until', ARGV[3], 'last', ARGV[4])
-return {1, ARGV[4]}
+return answer

@@ -9,7 +9,10 @@ local look = string.format('%.0f', now + ARGV[1])
 local answers, looks = {}, {}
 for at = 2, #ARGV, 5 do
   local key, field, token = ARGV[at], ARGV[at + 1], ARGV[at + 2]
-  local record = redis.call('HGET', key, field)
+  local record = redis.pcall('HGET', key, field)
+  if type(record) == 'table' then
+    record = false -- a damaged run is as good as gone
+  end
   local phase, holder
   if record then
     phase, holder = string.match(record, '^([cf])|(%x+)|')

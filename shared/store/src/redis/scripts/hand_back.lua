@@ -9,10 +9,13 @@ local look = string.format('%.0f', now + ARGV[1])
 local looks = {}
 for at = 2, #ARGV, 4 do
   local key, field = ARGV[at], ARGV[at + 1]
-  local record = redis.call('HGET', key, field)
+  local record = redis.pcall('HGET', key, field)
+  if type(record) == 'table' then
+    record = false -- a damaged run is as good as gone
+  end
   local holder, dispatched
   if record then
-    holder, dispatched = string.match(record, '^c|(%x+)|%x+|%-?%d+|(%-?%d+)$')
+    holder, dispatched = string.match(record, '^c|(%x+)|%x+|%-?%d+|(.*)$')
   end
   if holder == ARGV[at + 2] then
     redis.call('HSET', key, field, 'q|' .. dispatched)

@@ -8,7 +8,10 @@ local current = redis.call('HGET', KEYS[1], 'epoch') == ARGV[1]
 local answers = {}
 for at = 2, #ARGV, 3 do
   local key, field, mode = ARGV[at], ARGV[at + 1], ARGV[at + 2]
-  local record = current and redis.call('HGET', key, field)
+  local record = current and redis.pcall('HGET', key, field)
+  if type(record) == 'table' then
+    record = false -- a damaged run is as good as gone
+  end
   local phase = record and string.sub(record, 1, 1)
   local answer = 0
   if phase == 'f' then

@@ -1,0 +1,35 @@
+//! W3: a chain and a fan of no-op steps, from the run's creation to its end, by its own stamps.
+
+use serde_json::{Value, json};
+
+use crate::Failure;
+use crate::api::Api;
+use crate::throughput::BOUND;
+
+/// Steps of the chain, and branches of the fan.
+pub(crate) const CHAIN: usize = 40;
+pub(crate) const FAN: usize = 1_000;
+
+/// A chain of steps. Milliseconds.
+pub(crate) async fn chain(api: &Api) -> Result<f64, Failure> {
+    let step = |n: usize| match n {
+        0 => json!({"name": "s0", "uses": "noop"}),
+        n => json!({"name": format!("s{n}"), "uses": "noop", "depends_on": [format!("s{}", n - 1)]}),
+    };
+    run(api, (0..CHAIN).map(step).collect()).await
+}
+
+/// One step, then many at once, then one. Milliseconds.
+pub(crate) async fn fan(api: &Api) -> Result<f64, Failure> {
+    let names: Vec<String> = (0..FAN).map(|n| format!("s{n}")).collect();
+    let mut steps = vec![json!({"name": "first", "uses": "noop"})];
+    steps.extend(names.iter().map(|name| json!({"name": name, "uses": "noop", "depends_on": ["first"]})));
+    steps.push(json!({"name": "last", "uses": "noop", "depends_on": names}));
+    run(api, steps).await
+}
+
+async fn run(api: &Api, steps: Vec<Value>) -> Result<f64, Failure> {
+    let definition = json!({"name": "bench", "steps": steps}).to_string();
+    let id = api.run(&json!({"definition": definition})).await?;
+    api.took(&id, BOUND).await
+}

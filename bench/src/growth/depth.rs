@@ -1,0 +1,68 @@
+//! How much waits: tasks are submitted while no worker is up, and then drained.
+
+use std::time::{Duration, Instant};
+
+use lapin::Channel;
+use lapin::options::QueueDeclareOptions;
+use lapin::types::FieldTable;
+
+use super::{bound, microseconds, sizes};
+use crate::fleet::{CONCURRENCY, Fleet, PREFIX};
+use crate::report::{MAIN, Report};
+use crate::throughput::{NOOP, payload};
+use crate::{Failure, amqp};
+
+const ARRAY: usize = 500;
+/// Small sizes are measured more than once.
+const WORK: usize = 10_000;
+const LOOK: Duration = Duration::from_millis(2);
+
+/// Time per task of both, by how many wait.
+pub(super) async fn grow(fleet: &mut Fleet, most: usize, report: &mut Report) -> Result<(), Failure> {
+    let (_connection, channel) = amqp::channel(&fleet.amqp_url()).await?;
+    for size in sizes(most) {
+        for _ in 0..(WORK / size).max(1) {
+            fleet.stop_workers().await?;
+            let took = fill(&channel, size).await?;
+            report.note_growth("submit, so many waiting", MAIN, size, "µs/task", microseconds(took, size));
+            let (took, tasks) = drain(fleet, size).await?;
+            report.note_growth("drain, so many waiting", MAIN, size, "µs/task", microseconds(took, tasks));
+        }
+    }
+    Ok(())
+}
+
+/// Until all tasks wait in their queue.
+async fn fill(channel: &Channel, size: usize) -> Result<Duration, Failure> {
+    let queue = format!("{PREFIX}.tasks.default");
+    let deadline = Instant::now() + bound(size);
+    let began = Instant::now();
+    let payload = payload(NOOP, ARRAY).into_bytes();
+    amqp::publish(channel, PREFIX, "submit", (0..size / ARRAY).map(|_| payload.clone())).await?;
+    loop {
+        let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let declared = channel.queue_declare(queue.as_str().into(), passive, FieldTable::default()).await?;
+        if declared.message_count() as usize >= size {
+            return Ok(began.elapsed());
+        }
+        if Instant::now() > deadline {
+            return Err(format!("only {} of {size} tasks wait", declared.message_count()).into());
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// From the first end that is seen to the last, and how many tasks that were.
+async fn drain(fleet: &mut Fleet, size: usize) -> Result<(Duration, usize), Failure> {
+    let before = fleet.api.ended().await?;
+    fleet.add_worker(&["--concurrency", CONCURRENCY]).await?;
+    let mut first = before;
+    let mut began = Instant::now();
+    while first == before {
+        tokio::time::sleep(LOOK).await;
+        began = Instant::now();
+        first = fleet.api.ended().await?;
+    }
+    fleet.api.wait_ended(before + size, bound(size)).await?;
+    Ok((began.elapsed(), before + size - first))
+}

@@ -1,0 +1,112 @@
+//! Which faults come, in which order: all of it follows from the seed, and nothing from what happens meanwhile.
+
+use std::time::Duration;
+
+use crate::dice::Dice;
+use crate::kind::Kind;
+
+/// One fault to come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// From 1.
+    pub number: usize,
+    /// What is done.
+    pub kind: Kind,
+    /// To whom: taken modulo how many there are.
+    pub target: usize,
+    /// Between what a kind has to choose from, such as broker or store.
+    pub choice: usize,
+    /// How long it stays.
+    pub lasts: Duration,
+    /// How long nothing happens before it.
+    pub gap: Duration,
+    /// Another one in the middle of it.
+    pub within: Option<Box<Fault>>,
+}
+
+impl Fault {
+    /// One that somebody thought of, not dice.
+    pub fn of(kind: Kind, lasts: Duration) -> Self {
+        let gap = Duration::from_secs(1);
+        Self { number: 0, kind, target: 0, choice: 0, lasts, gap, within: None }
+    }
+}
+
+/// How many in a hundred faults have another one in their middle.
+const PAIRS: usize = 20;
+
+/// An endless sequence of faults. Each kind comes once in a round, the rounds in ever other orders.
+#[derive(Debug)]
+pub struct Plan {
+    dice: Dice,
+    kinds: Vec<Kind>,
+    round: Vec<Kind>,
+    number: usize,
+}
+
+impl Plan {
+    /// The sequence of a seed, of these kinds.
+    pub fn new(seed: u64, kinds: &[Kind]) -> Self {
+        Self { dice: Dice::new(seed), kinds: kinds.to_vec(), round: Vec::new(), number: 0 }
+    }
+}
+
+impl Iterator for Plan {
+    type Item = Fault;
+
+    fn next(&mut self) -> Option<Fault> {
+        let mut fault = self.one()?;
+        if self.dice.percent(PAIRS) {
+            let within = self.one()?;
+            // Two of a family would be one.
+            if within.kind.on_same(fault.kind) {
+                self.round.push(within.kind);
+                self.number -= 1;
+            } else {
+                fault.within = Some(Box::new(within));
+            }
+        }
+        Some(fault)
+    }
+}
+
+impl Plan {
+    fn one(&mut self) -> Option<Fault> {
+        if self.round.is_empty() {
+            self.round.clone_from(&self.kinds);
+            self.dice.shuffle(&mut self.round);
+        }
+        let kind = self.round.pop()?;
+        self.number += 1;
+        let (from, to) = kind.lasts();
+        Some(Fault {
+            number: self.number,
+            kind,
+            target: self.dice.below(1_000),
+            choice: self.dice.below(1_000),
+            lasts: self.dice.between(from, to),
+            gap: self.dice.between(Duration::from_millis(500), Duration::from_secs(3)),
+            within: None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_gives_the_same_faults_and_another_one_others() {
+        let first = |seed| Plan::new(seed, Kind::ALL).take(100).collect::<Vec<_>>();
+        assert_eq!(first(1), first(1));
+        assert_ne!(first(1), first(2));
+        let mut kinds: Vec<Kind> = first(3)
+            .iter()
+            .flat_map(|fault| [Some(fault.kind), fault.within.as_ref().map(|within| within.kind)])
+            .flatten()
+            .collect();
+        kinds.truncate(Kind::ALL.len());
+        kinds.sort();
+        assert_eq!(kinds, Kind::ALL);
+    }
+}

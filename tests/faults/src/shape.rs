@@ -1,0 +1,152 @@
+//! The shapes of work that is submitted, and how each of them must end.
+
+use serde_json::{Value, json};
+
+/// A shape of work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Shape {
+    /// An ad-hoc task that leaves its marks and ends.
+    Quick,
+    /// An ad-hoc task that does nothing, and leaves no marks.
+    Noop,
+    /// An ad-hoc task of some seconds, which lives through faults.
+    Long,
+    /// Four steps: a fork and a join.
+    Diamond,
+    /// A step that fails at first, and another one after it.
+    Flaky,
+    /// A step that fails, and one that must not start.
+    Failing,
+    /// A step that lasts too long and is cancelled, and one that must not start.
+    Doomed,
+    /// A step that hands an output to the next.
+    Handover,
+}
+
+/// What must be seen of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StepRule {
+    /// Its name; `*` for the one step of ad-hoc tasks.
+    pub name: &'static str,
+    /// Steps that must have left their last mark before it starts.
+    pub after: &'static [&'static str],
+    /// What it must have done when the run has ended.
+    pub must: Must,
+    /// How many attempts its definition makes, when nothing goes wrong.
+    pub attempts: usize,
+}
+
+/// What a step must do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Must {
+    /// Start, and come to its end.
+    End,
+    /// Nothing: it may start.
+    May,
+    /// Never start.
+    Not,
+}
+
+const fn step(name: &'static str, after: &'static [&'static str], must: Must, attempts: usize) -> StepRule {
+    StepRule { name, after, must, attempts }
+}
+
+impl Shape {
+    /// Which states its run may end in: one.
+    pub fn state(self) -> &'static str {
+        match self {
+            Self::Failing => "failed",
+            Self::Doomed => "cancelled",
+            _ => "succeeded",
+        }
+    }
+
+    /// How many tasks it makes, as a load.
+    pub fn tasks(self) -> usize {
+        match self {
+            Self::Quick | Self::Noop | Self::Long | Self::Failing | Self::Doomed => 1,
+            Self::Handover => 2,
+            Self::Flaky => 3,
+            Self::Diamond => 4,
+        }
+    }
+
+    /// Its steps.
+    pub fn steps(self) -> &'static [StepRule] {
+        const ONE: &[StepRule] = &[step("*", &[], Must::End, 1)];
+        const DIAMOND: &[StepRule] = &[
+            step("top", &[], Must::End, 1),
+            step("left", &["top"], Must::End, 1),
+            step("right", &["top"], Must::End, 1),
+            step("bottom", &["left", "right"], Must::End, 1),
+        ];
+        const FLAKY: &[StepRule] =
+            &[step("first", &[], Must::End, 2), step("second", &["first"], Must::End, 1)];
+        const FAILING: &[StepRule] = &[step("first", &[], Must::May, 1), step("second", &[], Must::Not, 0)];
+        const DOOMED: &[StepRule] = &[step("first", &[], Must::May, 1), step("second", &[], Must::Not, 0)];
+        const HANDOVER: &[StepRule] =
+            &[step("first", &[], Must::End, 1), step("second", &["first"], Must::End, 1)];
+        match self {
+            Self::Quick | Self::Long => ONE,
+            Self::Noop => &[],
+            Self::Diamond => DIAMOND,
+            Self::Flaky => FLAKY,
+            Self::Failing => FAILING,
+            Self::Doomed => DOOMED,
+            Self::Handover => HANDOVER,
+        }
+    }
+
+    /// The step whose end is the run's.
+    pub fn last_step(name: &str) -> bool {
+        !matches!(name, "top" | "left" | "right" | "first")
+    }
+
+    /// What is submitted, without its key. `script` leaves the marks.
+    pub(crate) fn submission(self, script: &str) -> Value {
+        // A full disk makes attempts fail; these are on record, and the retries outlast it.
+        let retry = json!({"limit": 30, "delay": "500ms", "backoff": 1.0});
+        match self {
+            Self::Quick => json!({"run": script, "retry": retry}),
+            Self::Noop => json!({"uses": "noop"}),
+            Self::Long => {
+                json!({"run": script.replacen('\n', "\nsleep 4\n", 1), "retry": retry, "priority": "P1"})
+            }
+            Self::Diamond => json!({"workflow": "diamond"}),
+            Self::Flaky => json!({"workflow": "flaky"}),
+            Self::Failing => json!({"workflow": "failing"}),
+            Self::Doomed => json!({"workflow": "doomed"}),
+            Self::Handover => json!({"workflow": "handover"}),
+        }
+    }
+}
+
+/// The stored workflows of the shapes, and `schedules` of them that fire every second. `start` and `end` leave the
+/// marks.
+pub(crate) fn workflows(start: &str, end: &str, schedules: usize) -> Vec<Value> {
+    let retry = json!({"retry": {"limit": 30, "delay": "500ms", "backoff": 1.0}});
+    let both = format!("{start}\n{end}");
+    let step = |name: &str, after: &[&str], run: &str| json!({"name": name, "depends_on": after, "run": run});
+    let unretried = |name: &str, run: &str| json!({"name": name, "run": run, "retry": {"limit": 0}});
+    let reads = json!({"name": "second", "depends_on": ["first"], "env": {"HANDED": "${{ outputs.first.value }}"},
+        "run": format!("{start}\ntest \"$HANDED\" = \"of $MILLRACE_RUN_ID\"\n{end}")});
+    let writes = format!("{start}\necho \"value=of $MILLRACE_RUN_ID\" > \"$MILLRACE_OUTPUT\"\n{end}");
+    let fails_first = format!("{start}\ntest \"$MILLRACE_ATTEMPT\" -ge 2\n{end}");
+    let mut all = vec![
+        json!({"name": "diamond", "defaults": retry, "steps": [step("top", &[], &both),
+            step("left", &["top"], &both), step("right", &["top"], &both),
+            step("bottom", &["left", "right"], &both)]}),
+        json!({"name": "flaky", "defaults": retry, "steps": [step("first", &[], &fails_first),
+            step("second", &["first"], &both)]}),
+        json!({"name": "failing", "steps": [unretried("first", &format!("{start}\nexit 1")),
+            step("second", &["first"], &both)]}),
+        json!({"name": "doomed", "steps": [step("first", &[], &format!("{start}\nsleep 60")),
+            step("second", &["first"], &both)]}),
+        json!({"name": "handover", "defaults": retry, "steps": [step("first", &[], &writes), reads]}),
+    ];
+    all.extend((0..schedules).map(|number| {
+        json!({"name": format!("tick{number}"), "defaults": retry, "schedule": [{"every": "1s"}],
+            "steps": [step("tick", &[], &both)]})
+    }));
+    all
+}

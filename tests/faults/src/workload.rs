@@ -1,0 +1,209 @@
+//! The load: submissions of all shapes at a steady rate, through all doors, each repeated until it is answered.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio_util::task::TaskTracker;
+
+use crate::dice::Dice;
+use crate::doors::{Door, Doors};
+use crate::incident::Epoch;
+use crate::ledger::Ledger;
+use crate::shape::{Shape, workflows};
+use crate::trail::Trail;
+
+/// How often a batch is submitted.
+const TICK: Duration = Duration::from_millis(200);
+
+/// Batches that wait for their answer, at most: past it, the load pauses.
+const UNANSWERED: usize = 400;
+
+/// How often an unanswered batch is sent again.
+const AGAIN: Duration = Duration::from_millis(300);
+
+/// How long a task lasts before it is cancelled.
+const DOOM: Duration = Duration::from_millis(1500);
+
+/// How many in a hundred batches are sent a second time, through another door.
+const REPEATED: usize = 10;
+
+/// What is submitted.
+#[derive(Debug, Clone, Copy)]
+pub struct Load {
+    /// Tasks a second.
+    pub rate: usize,
+    /// How many in a hundred of them start a shell and leave marks; the rest do nothing, and are judged by the
+    /// API alone.
+    pub marked: usize,
+    /// How many in a hundred of those last for seconds, so that faults find them running.
+    pub long: usize,
+    /// Workflows that fire every second.
+    pub schedules: usize,
+}
+
+/// What all of the load needs.
+#[derive(Debug)]
+pub struct Around {
+    /// The ways in.
+    pub doors: Doors,
+    /// The books.
+    pub ledger: Arc<Ledger>,
+    /// The marks.
+    pub trail: Trail,
+    /// When the suite began.
+    pub epoch: Epoch,
+    /// Nobody asks again from now on.
+    pub given_up: AtomicBool,
+}
+
+/// A load that is running.
+#[derive(Debug)]
+pub struct Workload {
+    running: JoinHandle<()>,
+    pending: TaskTracker,
+    around: Arc<Around>,
+}
+
+/// Stores the workflows that are part of the load.
+pub async fn prepare(around: &Around, load: Load) {
+    for definition in workflows(&around.trail.start(), &around.trail.end(), load.schedules) {
+        let body = json!({"definition": definition.to_string()});
+        around.doors.post(0, "/api/v1/workflows", &body).await.unwrap();
+    }
+}
+
+impl Workload {
+    /// Starts it.
+    pub fn start(around: Arc<Around>, load: Load, seed: u64) -> Self {
+        let pending = TaskTracker::new();
+        let running = tokio::spawn(submit(Arc::clone(&around), load, Dice::new(seed), pending.clone()));
+        Self { running, pending, around }
+    }
+
+    /// Submits nothing more, and waits until all that was is answered, at most so long.
+    pub async fn stop(self, within: Duration) {
+        self.running.abort();
+        let _ = self.running.await;
+        self.pending.close();
+        if tokio::time::timeout(within, self.pending.wait()).await.is_err() {
+            self.around.given_up.store(true, Ordering::Relaxed);
+            self.pending.wait().await;
+        }
+    }
+}
+
+async fn submit(around: Arc<Around>, load: Load, mut dice: Dice, pending: TaskTracker) {
+    let room = Arc::new(Semaphore::new(UNANSWERED));
+    let mut tick = interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let (began, mut submitted, mut batches) = (around.epoch.now(), 0.0, 0);
+    loop {
+        tick.tick().await;
+        batches += 1;
+        let door = [Door::Rest, Door::Reply, Door::Rest, Door::Confirm][batches % 4];
+        let due = load.rate as f64 * (around.epoch.now() - began).as_secs_f64();
+        let mut batch = Vec::new();
+        while submitted < due && batch.len() < load.rate {
+            let shape = match shape(&mut dice, load) {
+                // Who does not know the run cannot cancel it.
+                Shape::Doomed if door == Door::Confirm => Shape::Quick,
+                shape => shape,
+            };
+            submitted += shape.tasks() as f64;
+            batch.push(around.ledger.enter(shape, "work"));
+        }
+        let permit = Arc::clone(&room).acquire_owned().await;
+        let again = dice.percent(REPEATED);
+        let around = Arc::clone(&around);
+        let tasks = pending.clone();
+        pending.spawn(async move {
+            carry(&around, door, batches, &batch).await;
+            drop(permit);
+            // Not while the first is unanswered: both would be the first then.
+            if again && door != Door::Confirm {
+                let other = if door == Door::Rest { Door::Reply } else { Door::Rest };
+                tasks.spawn({
+                    let (around, batch) = (Arc::clone(&around), batch.clone());
+                    async move { carry(&around, other, batches + 1, &batch).await }
+                });
+            }
+            cancel(&around, &batch, batches).await;
+        });
+    }
+}
+
+/// Which shape comes next: mostly short ones.
+fn shape(dice: &mut Dice, load: Load) -> Shape {
+    if !dice.percent(load.marked) {
+        return Shape::Noop;
+    }
+    if dice.percent(load.long) {
+        return Shape::Long;
+    }
+    match dice.below(200) {
+        0..20 => Shape::Diamond,
+        20..26 => Shape::Flaky,
+        26..30 => Shape::Failing,
+        30..33 => Shape::Doomed,
+        33..43 => Shape::Handover,
+        _ => Shape::Quick,
+    }
+}
+
+/// Sends entries until each is answered, or nobody asks again.
+pub(crate) async fn carry(around: &Around, door: Door, number: usize, batch: &[usize]) {
+    let mut left = batch.to_vec();
+    let mut producer = number;
+    let script = around.trail.script();
+    while !left.is_empty() {
+        let many: Vec<Value> = left.iter().map(|entry| around.ledger.submission(*entry, &script)).collect();
+        let sent = around.doors.send(door, producer, &Value::from(many)).await;
+        let now = around.epoch.now();
+        match sent {
+            Ok(_) if door == Door::Confirm => {
+                left.iter().for_each(|entry| around.ledger.confirmed(*entry, now));
+                return;
+            }
+            Ok(answers) if answers.len() == left.len() => {
+                let mut answers = answers.iter();
+                left.retain(|entry| {
+                    !answers.next().is_some_and(|answer| around.ledger.answered(*entry, answer, now))
+                });
+            }
+            Ok(_) | Err(_) => {}
+        }
+        if left.is_empty() || around.given_up.load(Ordering::Relaxed) {
+            return;
+        }
+        producer += 1;
+        sleep(AGAIN).await;
+    }
+}
+
+/// Cancels the doomed of a batch, until that is accepted.
+async fn cancel(around: &Around, batch: &[usize], number: usize) {
+    let doomed: Vec<String> = {
+        let books = around.ledger.open();
+        let doomed = batch.iter().filter(|entry| books.entries[**entry].shape == Shape::Doomed);
+        doomed.filter_map(|entry| books.entries[*entry].run.clone()).collect()
+    };
+    if doomed.is_empty() {
+        return;
+    }
+    sleep(DOOM).await;
+    for run in doomed {
+        let path = format!("/api/v1/runs/{run}/cancel");
+        let mut producer = number;
+        while around.doors.post(producer, &path, &json!({})).await.is_err()
+            && !around.given_up.load(Ordering::Relaxed)
+        {
+            producer += 1;
+            sleep(AGAIN).await;
+        }
+    }
+}

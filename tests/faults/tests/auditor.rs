@@ -1,0 +1,61 @@
+//! The auditor, tested: a fleet from which one guard was removed is caught, by the check that the guard is for. A
+//! fleet with all its guards, under the same faults, is in `short.rs`.
+
+use std::time::Duration;
+
+use millrace_faults::kind::Kind;
+use millrace_faults::plan::Fault;
+use millrace_faults::report::Report;
+use millrace_faults::stage::Cast;
+use millrace_faults::suite::{Faults, Setup, run};
+use millrace_faults::workload::Load;
+
+/// Runs a fleet without a guard through these faults.
+async fn without(guard: &str, faults: Vec<Fault>) -> Report {
+    let variables = vec![("MILLRACE_UNGUARD".to_owned(), guard.to_owned())];
+    let report = run(Setup {
+        seed: 1,
+        lasts: Duration::from_secs(120),
+        cast: Cast { producers: 2, workers: 2, slots: 8, is_clustered: false, variables },
+        load: Load { rate: 60, marked: 100, long: 10, schedules: 1 },
+        faults: Faults::These(faults),
+        patience: Duration::from_secs(15),
+    })
+    .await;
+    println!("{}", report.table());
+    assert!(!report.is_good(), "the auditor did not notice that {guard} is gone");
+    report
+}
+
+fn breaks(report: &Report, check: &str) {
+    assert!(!report.check(check).broken.is_empty(), "{check} holds");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_fence_a_producer_that_wakes_up_late_breaks_what_others_have_done() {
+    let frozen = Fault::of(Kind::FreezeProducer, Duration::from_secs(12));
+    let report = without("fence", vec![frozen]).await;
+    breaks(&report, "accepted has ended");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_claim_check_what_is_delivered_twice_starts_twice() {
+    let killed = Fault::of(Kind::KillBroker, Duration::from_secs(1));
+    let report = without("claim", vec![killed]).await;
+    breaks(&report, "an attempt starts once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_outbox_tasks_that_a_dead_producer_did_not_publish_are_lost() {
+    // The broker is away, so that what is accepted is not published yet when the producer dies.
+    let mut away = Fault::of(Kind::KillBroker, Duration::from_secs(6));
+    away.within = Some(Box::new(Fault::of(Kind::KillProducer, Duration::from_secs(1))));
+    let report = without("outbox", vec![away]).await;
+    breaks(&report, "accepted has ended");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_dedup_what_is_asked_for_twice_runs_twice() {
+    let report = without("dedup", vec![Fault::of(Kind::PauseWorker, Duration::from_secs(8))]).await;
+    breaks(&report, "an attempt starts once");
+}
