@@ -34,11 +34,12 @@ impl Auditor {
     }
 
     fn acked_task(&mut self, process: u16, message: &Message) {
-        let Ok(task) = serde_json::from_slice::<Task>(&message.payload) else { return };
-        let task = task.id();
-        match self.may_ack.get_mut(&(process, task)) {
-            Some(left) if *left > 0 => *left -= 1,
-            _ => self.object(8, || format!("{task} was acked with no outcome stored")),
+        // One task, or a bundle: each of them is settled with the message.
+        for task in Task::read(&message.payload).into_iter().flatten().map(|task| task.id()) {
+            match self.may_ack.get_mut(&(process, task)) {
+                Some(left) if *left > 0 => *left -= 1,
+                _ => self.object(8, || format!("{task} was acked with no outcome stored")),
+            }
         }
     }
 

@@ -14,6 +14,9 @@ use super::run::State;
 impl Memory {
     pub(crate) fn claim(&mut self, claim: &Claim, now: Timestamp) -> ClaimVerdict {
         let guarded = self.guards.claim;
+        if !self.runs.contains_key(&claim.task.run) {
+            return ClaimVerdict::Unknown;
+        }
         let Some(attempt) = self.attempt_mut(claim.task) else { return ClaimVerdict::Stale };
         match &attempt.state {
             State::Claimed { token, .. } if *token == claim.token => return ClaimVerdict::Granted,
