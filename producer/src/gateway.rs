@@ -190,6 +190,7 @@ impl Gateway {
         body: impl Fn() -> InboxBody,
     ) -> Result<Reply, Unavailable> {
         let asking = async {
+            let mut again = ASK_AGAIN;
             loop {
                 if self.is_here(partition) {
                     let (sender, receiver) = oneshot::channel();
@@ -198,10 +199,12 @@ impl Gateway {
                         return Ok(reply);
                     }
                 } else if let Some(partition) = partition
-                    && let Some(reply) = self.forward(partition, body()).await
+                    && let Some(reply) = self.forward(partition, body(), again).await
                 {
                     return Ok(reply);
                 }
+                // What was asked is still in the owner's inbox. An owner that is behind must not get ever more of it.
+                again *= 2;
                 if self.context.shutdown.has_begun() {
                     return Err(Unavailable);
                 }
@@ -211,8 +214,8 @@ impl Gateway {
         tokio::time::timeout(PATIENCE, asking).await.unwrap_or(Err(Unavailable))
     }
 
-    /// Asks the owner of a partition by message.
-    async fn forward(&self, partition: PartitionId, body: InboxBody) -> Option<Reply> {
+    /// Asks the owner of a partition by message, and waits so long for the reply.
+    async fn forward(&self, partition: PartitionId, body: InboxBody, within: Duration) -> Option<Reply> {
         let key = self.context.options.ambient.random_id().simple().to_string();
         let (sender, receiver) = oneshot::channel();
         self.waiting.lock().ok()?.insert(key.clone(), sender);
@@ -226,7 +229,7 @@ impl Gateway {
             self.context.broker.publish(vec![message]).await.into_iter().collect::<Result<(), _>>()
         };
         let reply = match sent.await {
-            Ok(()) => tokio::time::timeout(ASK_AGAIN, receiver).await.ok().and_then(Result::ok),
+            Ok(()) => tokio::time::timeout(within, receiver).await.ok().and_then(Result::ok),
             Err(error) => {
                 tracing::debug!(%partition, %error, "its owner cannot be asked yet");
                 None

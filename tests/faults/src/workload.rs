@@ -21,10 +21,11 @@ use crate::trail::Trail;
 const TICK: Duration = Duration::from_millis(200);
 
 /// Batches that wait for their answer, at most: past it, the load pauses.
-const UNANSWERED: usize = 400;
+const UNANSWERED: usize = 150;
 
-/// How often an unanswered batch is sent again.
+/// How soon an unanswered batch is sent again; each time twice as late, up to the second.
 const AGAIN: Duration = Duration::from_millis(300);
+const AGAIN_AT_LAST: Duration = Duration::from_secs(3);
 
 /// How long a task lasts before it is cancelled.
 const DOOM: Duration = Duration::from_millis(1500);
@@ -160,6 +161,7 @@ pub(crate) async fn carry(around: &Around, door: Door, number: usize, batch: &[u
     let mut left = batch.to_vec();
     let mut producer = number;
     let script = around.trail.script();
+    let mut wait = AGAIN;
     while !left.is_empty() {
         let many: Vec<Value> = left.iter().map(|entry| around.ledger.submission(*entry, &script)).collect();
         let sent = around.doors.send(door, producer, &Value::from(many)).await;
@@ -181,7 +183,8 @@ pub(crate) async fn carry(around: &Around, door: Door, number: usize, batch: &[u
             return;
         }
         producer += 1;
-        sleep(AGAIN).await;
+        sleep(wait).await;
+        wait = (wait * 2).min(AGAIN_AT_LAST);
     }
 }
 
