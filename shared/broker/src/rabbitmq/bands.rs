@@ -19,7 +19,7 @@ use lapin::options::{
 };
 use lapin::types::FieldTable;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::consumer::{self, Surroundings};
 use super::link::told;
@@ -162,6 +162,7 @@ impl Merging {
         }
         // What is unsettled goes back with the channel, and with what is dropped here.
         if self.channel.status().connected() {
+            sleep(consumer::LINGER).await;
             let _ = timeout(CLOSE_BOUND, self.channel.close(200, "ended".into())).await;
         }
     }

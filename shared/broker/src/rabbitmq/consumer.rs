@@ -12,7 +12,7 @@ use lapin::options::{
 };
 use lapin::types::{FieldTable, ShortString};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, MissedTickBehavior, timeout, timeout_at};
+use tokio::time::{Instant, MissedTickBehavior, sleep, timeout, timeout_at};
 
 use super::administration::Administration;
 use super::ledger::Ledger;
@@ -31,6 +31,10 @@ const ANSWER_BOUND: Duration = Duration::from_secs(2);
 /// How long the server may go on delivering after it was told to stop.
 const CANCEL_BOUND: Duration = Duration::from_secs(10);
 const CLOSE_BOUND: Duration = Duration::from_secs(5);
+
+/// How long a channel on a quorum queue stays open after the last ack: the server hands acks to such a queue some 30
+/// at a time, and what waits for that is lost with the channel, so that it would all be delivered again.
+pub(super) const LINGER: Duration = Duration::from_millis(200);
 
 /// What a consumer needs of its broker.
 #[derive(Clone)]
@@ -176,6 +180,7 @@ impl Consuming {
                 break end;
             }
         };
+        let is_wanted = matches!(end, End::Wanted);
         match end {
             End::Wanted => {
                 settled.close();
@@ -191,6 +196,9 @@ impl Consuming {
         }
         // What is unsettled goes back to the queue with the channel.
         if self.channel.status().connected() {
+            if is_wanted && self.around.topology.is_quorum(&self.queue) {
+                sleep(LINGER).await;
+            }
             let _ = timeout(CLOSE_BOUND, self.channel.close(200, "ended".into())).await;
         }
     }

@@ -46,6 +46,11 @@ impl Topology {
         self.kind == QueueType::Quorum && matches!(queue, Queue::Tasks(pool) if !pool.contains('.'))
     }
 
+    /// Is it replicated on the server?
+    pub(crate) fn is_quorum(&self, queue: &Queue) -> bool {
+        self.kind == QueueType::Quorum && queue.is_durable()
+    }
+
     /// The queues on the server: itself, or its bands, the most urgent first.
     pub(crate) fn queues(&self, queue: &Queue) -> Vec<Queue> {
         match queue {
@@ -127,9 +132,9 @@ impl Topology {
             true => QueueDeclareOptions::durable(),
             false => QueueDeclareOptions::exclusive().auto_delete(),
         };
-        let arguments = match self.kind {
-            QueueType::Quorum if queue.is_durable() => quorum(),
-            _ => classic(matches!(queue, Queue::Tasks(_))),
+        let arguments = match self.is_quorum(queue) {
+            true => quorum(),
+            false => classic(matches!(queue, Queue::Tasks(_))),
         };
         let declared = channel.queue_declare(short_name.clone(), options, arguments).await;
         declared.map_err(|error| refused(&name, error))?;

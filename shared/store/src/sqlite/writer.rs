@@ -1,6 +1,6 @@
 //! The one thread that owns the connection. All calls that wait when it turns to them go into one transaction,
-//! each in a savepoint of its own, so that one flush to the disk serves them all and a call that fails takes
-//! back only itself. They are answered after the commit, reads too: nobody sees what may yet be lost.
+//! each in a savepoint of its own (one that is alone needs none), so that one flush to the disk serves them all
+//! and a call that fails takes back only itself. They are answered after the commit, reads too: nobody sees what may yet be lost.
 //!
 //! What is answered survives the end of this process, however it ends. A power loss or a crash of the system may
 //! take the last moments, unless a call asked for a flush: then that call, and all that came before it, survive.
@@ -81,8 +81,9 @@ trait Call: Send {
     /// Whether it is answered only once it is flushed to the disk.
     fn flush(&self) -> bool;
 
-    /// Runs it. An error is its own, unless it ended the transaction.
-    fn run(&mut self, connection: &Connection, place: &str) -> Result<(), StoreError>;
+    /// Runs it, in a savepoint unless it is `alone` in its transaction. An error is its own, unless it ended the
+    /// transaction.
+    fn run(&mut self, connection: &Connection, place: &str, alone: bool) -> Result<(), StoreError>;
 
     /// Answers it, now that its transaction is committed or lost.
     fn answer(self: Box<Self>, committed: Result<(), StoreError>);
@@ -104,9 +105,10 @@ where
         self.flush
     }
 
-    fn run(&mut self, connection: &Connection, place: &str) -> Result<(), StoreError> {
+    fn run(&mut self, connection: &Connection, place: &str, alone: bool) -> Result<(), StoreError> {
         let Some(operation) = self.operation.take() else { return Ok(()) };
-        let outcome = in_savepoint(connection, operation).map_err(|error| error::of_call(place, &error));
+        let outcome = if alone { operation(connection) } else { in_savepoint(connection, operation) };
+        let outcome = outcome.map_err(|error| error::of_call(place, &error));
         let result = outcome.as_ref().map(|_| ()).map_err(StoreError::clone);
         self.outcome = Some(outcome);
         result
@@ -143,13 +145,17 @@ fn in_transaction(
 ) -> Result<(), StoreError> {
     let failed = |error: rusqlite::Error| error::of_call(place, &error);
     execute(connection, "BEGIN").map_err(failed)?;
+    let alone = group.len() == 1;
     for call in group {
-        let result = call.run(connection, place);
+        let result = call.run(connection, place, alone);
         // Some errors (a full disk, a failed read) end the whole transaction, and everybody's work with it.
         if connection.is_autocommit() {
             return Err(result.err().unwrap_or_else(|| {
                 StoreError::Unavailable(place.to_owned(), "it ended a transaction by itself".into())
             }));
+        }
+        if alone && result.is_err() {
+            return execute(connection, "ROLLBACK").map_err(failed);
         }
     }
     execute(connection, "COMMIT").map_err(|error| {
