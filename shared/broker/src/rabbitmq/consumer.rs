@@ -9,6 +9,7 @@ use lapin::Channel;
 use lapin::message::Delivery as Received;
 use lapin::options::{
     BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions,
+    BasicRecoverOptions,
 };
 use lapin::types::{FieldTable, ShortString};
 use tokio::sync::{mpsc, watch};
@@ -80,6 +81,7 @@ pub(crate) async fn consume(
         last_delivery: Instant::now(),
         next_question: Instant::now() + SILENCE,
         suspected: false,
+        recovered: true,
     };
     tokio::spawn(task.run(stream, settled));
     Ok(Consumer::new(received))
@@ -151,6 +153,8 @@ struct Consuming {
     /// When to ask next whether messages wait.
     next_question: Instant,
     suspected: bool,
+    /// Since the last delivery, the server was told to take back what it counts as ours.
+    recovered: bool,
 }
 
 impl Consuming {
@@ -213,6 +217,7 @@ impl Consuming {
         };
         self.last_delivery = Instant::now();
         self.suspected = false;
+        self.recovered = false;
         for received in arrived {
             let received = received.map_err(|error| End::Broken(error.to_string()))?;
             let tag = received.delivery_tag;
@@ -284,6 +289,16 @@ impl Consuming {
         }
         if !self.ledger.is_idle() || now < self.next_question || now < self.last_delivery + SILENCE {
             return Ok(());
+        }
+        // Acks may have been lost on their way, and with them all room: nothing is held here, so all that the server
+        // still counts as ours may go back. In silence there is nothing that this could be done to twice.
+        if !std::mem::replace(&mut self.recovered, true) {
+            let recover = self.channel.basic_recover(BasicRecoverOptions { requeue: true });
+            return match timeout(ANSWER_BOUND, recover).await {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(error)) => Err(End::Broken(error.to_string())),
+                Err(_) => Err(End::Broken("no answer to a recovery".to_owned())),
+            };
         }
         let waits = match timeout(ANSWER_BOUND, self.around.administration.depth(&self.queue)).await {
             Ok(Ok(depth)) => depth.ready > 0,
