@@ -13,6 +13,7 @@ use millrace_domain::submission::Submission;
 use millrace_domain::{PartitionId, RunId, WorkflowName};
 use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use crate::context::Context;
 use crate::partition::mailbox::{Answer, Apply, Gather, Input, Submit, What, Work};
@@ -192,6 +193,7 @@ impl Gateway {
         let asking = async {
             let mut again = ASK_AGAIN;
             loop {
+                let began = Instant::now();
                 if self.is_here(partition) {
                     let (sender, receiver) = oneshot::channel();
                     self.post(Work { what: what(), delivery: None, answer: Answer::Local(sender) }).await;
@@ -204,7 +206,9 @@ impl Gateway {
                     return Ok(reply);
                 }
                 // What was asked is still in the owner's inbox. An owner that is behind must not get ever more of it.
-                again *= 2;
+                if began.elapsed() >= again {
+                    again = (again * 2).min(PATIENCE);
+                }
                 if self.context.shutdown.has_begun() {
                     return Err(Unavailable);
                 }
