@@ -92,7 +92,8 @@ impl Broker for MemoryBroker {
         let asked = self.ask("consume", |world| {
             let Ends { id, name, received, deliveries, settled, line } =
                 world.exchange.consume(number, queue, prefetch)?;
-            let pump = Pump { process: Arc::clone(&self.process), id, name, deliveries, settled };
+            let pump =
+                Pump { process: Arc::clone(&self.process), id, name, deliveries: Some(deliveries), settled };
             tokio::spawn(async move {
                 tokio::select! {
                     biased;
@@ -124,19 +125,19 @@ struct Pump {
     process: Arc<Process>,
     id: u64,
     name: String,
-    /// Closed when the consumer is dropped.
-    deliveries: mpsc::Sender<millrace_broker::Delivery>,
+    /// Closed when the consumer is dropped; then nothing. A delivery that was sent at that very moment goes back
+    /// with the last sender.
+    deliveries: Option<mpsc::Sender<millrace_broker::Delivery>>,
     settled: mpsc::UnboundedReceiver<Settle>,
 }
 
 impl Pump {
     async fn run(mut self) {
-        let mut consumed = true;
-        while consumed || self.world().lock().exchange.holds(&self.name, self.id) {
+        while self.deliveries.is_some() || self.world().lock().exchange.holds(&self.name, self.id) {
             tokio::select! {
                 biased;
-                () = self.deliveries.closed(), if consumed => {
-                    consumed = false;
+                () = closed(self.deliveries.as_ref()), if self.deliveries.is_some() => {
+                    self.deliveries = None;
                     self.world().lock().exchange.stop(&self.name, self.id);
                 }
                 Some(settle) = self.settled.recv() => {
@@ -177,5 +178,13 @@ impl Pump {
         });
         let World { auditor, memory, exchange, .. } = &mut *world;
         auditor.acked(memory, exchange, number, &queue, &message);
+    }
+}
+
+/// Waits until the consumer is dropped.
+async fn closed(deliveries: Option<&mpsc::Sender<millrace_broker::Delivery>>) {
+    match deliveries {
+        Some(deliveries) => deliveries.closed().await,
+        None => std::future::pending().await,
     }
 }
