@@ -71,10 +71,8 @@ pub async fn measure(
 async fn has_ended(around: &Around, probe: usize, producer: usize) -> bool {
     let known = around.ledger.open().entries[probe].run.clone();
     let Some(run) = known else {
-        let mut submission = around.ledger.submission(probe, &around.trail.script());
-        // What piled up meanwhile is load, and takes as long as it takes: the probe goes past it.
-        submission["priority"] = json!("P0");
-        if let Ok(answers) = around.doors.post(producer, "/api/v1/runs", &json!([submission])).await {
+        let many = json!([around.ledger.submission(probe, &around.trail.script())]);
+        if let Ok(answers) = around.doors.post(producer, "/api/v1/runs", &many).await {
             let answer = answers.get(0).unwrap_or(&Value::Null);
             around.ledger.answered(probe, answer, around.epoch.now());
         }
