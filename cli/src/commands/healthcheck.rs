@@ -47,8 +47,8 @@ fn ask(url: &Url) -> std::io::Result<String> {
     let mut stream = connect(&addresses)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    // HTTP/1.0: the answer ends with the connection.
-    write!(stream, "GET /readyz HTTP/1.0\r\nHost: {host}:{port}\r\n\r\n")?;
+    // HTTP/1.0: the answer ends with the connection. In one write, since a server may answer what it has, and close.
+    stream.write_all(format!("GET /readyz HTTP/1.0\r\nHost: {host}:{port}\r\n\r\n").as_bytes())?;
     let mut answer = Vec::new();
     stream.take(ANSWER_BYTES).read_to_end(&mut answer)?;
     Ok(String::from_utf8_lossy(&answer).into_owned())

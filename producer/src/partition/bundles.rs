@@ -1,7 +1,8 @@
 //! Which tasks share a message. Under a backlog, a broker hop for every task costs more than a short task does, so
 //! tasks that were short so far travel together: at most [`BUNDLE_MICROS`] of expected work, [`BUNDLE`] tasks, and a
 //! quarter of the smallest worker's slots. Each of them is claimed, finished and recovered on its own: only the hop
-//! is shared. While a slot is free anywhere, every task travels alone.
+//! is shared. While a slot is free anywhere, every task travels alone. A step that never ran is taken to be like the
+//! others of its executor.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -74,6 +75,7 @@ impl Pace {
     pub(crate) fn note(&mut self, run: &Run, step: StepIndex, took: Duration) {
         let Some(definition) = run.workflow.step(step) else { return };
         self.learn(kind(&run.head.workflow, definition.name.as_str(), &definition.uses), took);
+        self.learn(any_of(&definition.uses), took);
     }
 
     fn learn(&mut self, kind: u64, took: Duration) {
@@ -87,13 +89,23 @@ impl Pace {
     }
 
     fn micros(&self, task: &Task) -> Option<u64> {
-        self.0.get(&kind(&task.workflow, task.step.as_str(), &task.uses)).copied()
+        let known = self.0.get(&kind(&task.workflow, task.step.as_str(), &task.uses));
+        known.or_else(|| self.0.get(&any_of(&task.uses))).copied()
     }
 }
 
 fn kind(workflow: &WorkflowName, step: &str, uses: &str) -> u64 {
+    hash((workflow.as_str(), step, uses))
+}
+
+/// All tasks of an executor.
+fn any_of(uses: &str) -> u64 {
+    hash(uses)
+}
+
+fn hash(of: impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
-    (workflow.as_str(), step, uses).hash(&mut hasher);
+    of.hash(&mut hasher);
     hasher.finish()
 }
 
@@ -247,6 +259,17 @@ mod tests {
             let packed = pack(tasks(8, "task"), &pace("task", &[took]), &fleet(&[256]), &open);
             assert_eq!(sizes(&packed), expected, "tasks of {took} ms");
         }
+    }
+
+    #[test]
+    fn a_step_that_never_ran_is_taken_to_be_like_the_others_of_its_executor() {
+        let open = Open::from([(PoolName::default(), 1_000)]);
+        let mut pace = pace("slow", &[5_000]);
+        pace.learn(any_of("noop"), Duration::from_millis(1));
+        assert_eq!(pack(tasks(8, "new"), &pace, &fleet(&[256]), &open).len(), 1);
+        assert_eq!(pack(tasks(8, "slow"), &pace, &fleet(&[256]), &open).len(), 8, "what is known of it counts");
+        pace.learn(any_of("noop"), Duration::from_millis(30));
+        assert_eq!(pack(tasks(8, "new"), &pace, &fleet(&[256]), &open).len(), 8);
     }
 
     #[test]
