@@ -42,8 +42,13 @@ async fn before_the_delivery_is_acked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn after_the_ack_and_before_the_tasks_are_published() {
+async fn before_the_tasks_are_published() {
     dies_at("before-publish").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_the_ack_and_before_the_tasks_are_confirmed() {
+    dies_at("after-ack").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -38,20 +38,20 @@ impl Outbox {
         open.and_then(|open| open.keys().next().map(|key| key.0)).unwrap_or(now)
     }
 
-    /// Publishes tasks, packed into messages, in the background until each is confirmed. Waits while too many
-    /// messages are on their way.
-    pub(crate) async fn publish(&mut self, packed: Vec<Vec<Task>>, dispatched_at: Timestamp) {
+    /// Publishes tasks, packed into messages, in the background until each is confirmed.
+    pub(crate) fn publish(&mut self, packed: Vec<Vec<Task>>, dispatched_at: Timestamp) {
         for tasks in split(packed) {
-            let permits = u32::try_from(tasks.len()).unwrap_or(u32::MAX);
-            let Ok(permit) = Arc::clone(&self.room).acquire_many_owned(permits).await else { return };
             self.batches += 1;
             let key = (dispatched_at, self.batches);
             if let Ok(mut open) = self.open.lock() {
                 open.insert(key, tasks.len());
                 metrics::gauge!("millrace_outbox_depth").set(open.values().sum::<usize>() as f64);
             }
-            let (context, open) = (Arc::clone(&self.context), Arc::clone(&self.open));
+            let (context, open, room) =
+                (Arc::clone(&self.context), Arc::clone(&self.open), Arc::clone(&self.room));
             tokio::spawn(async move {
+                let permits = u32::try_from(tasks.len()).unwrap_or(u32::MAX);
+                let Ok(permit) = room.acquire_many_owned(permits).await else { return };
                 if deliver(&context, tasks, permit).await
                     && let Ok(mut open) = open.lock()
                 {
@@ -60,6 +60,11 @@ impl Outbox {
                 }
             });
         }
+    }
+
+    /// Waits while too many messages are on their way: whoever comes first is served first.
+    pub(crate) async fn room(&self) {
+        drop(self.room.acquire().await);
     }
 }
 

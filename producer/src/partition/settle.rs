@@ -113,10 +113,10 @@ impl Actor {
         }
     }
 
-    /// Publishes, stops, answers and acks: what commits allow.
+    /// Publishes, stops, answers and acks: what commits allow. Tasks go first, since somebody waits for them.
     async fn follow_up(&mut self, consequences: Vec<(PartitionId, Then, Vec<RunId>)>, now: Timestamp) {
         let mut tasks = Vec::new();
-        let mut messages: Vec<Outgoing> = Vec::new();
+        let mut settled: Vec<Done> = Vec::new();
         let open = self.open();
         for (partition, then, duplicates) in consequences {
             let Then { tasks: mut new, stops, done, ended, outcomes, fires: _ } = then;
@@ -139,32 +139,47 @@ impl Actor {
             for id in ended {
                 self.runs.remove(id);
             }
-            for mut one in done {
+            settled.extend(done.into_iter().map(|mut one| {
                 if let (Some(Reply::Run { duplicate, .. }), Some(run)) = (&mut one.reply, one.created) {
                     *duplicate |= duplicates.contains(&run);
                 }
-                if one.reply.as_ref().is_some_and(refused::is_for_now) {
-                    self.put_off(one, &mut messages);
-                    continue;
-                }
-                if let (Some(Reply::Error { error }), Some(_)) = (&one.reply, &one.rejected) {
-                    let error = error.clone();
-                    tokio::spawn(reject_and_settle(Arc::clone(&self.context), one, error));
-                    continue;
-                }
-                let Done { delivery, answer, reply, .. } = one;
-                if let Some(reply) = reply {
-                    answer.give(reply, &mut messages);
-                }
-                if let Some(delivery) = delivery {
-                    failpoint::pass("before-ack");
-                    delivery.ack();
-                }
-            }
+                one
+            }));
         }
         failpoint::pass("before-publish");
-        let packed = bundles::pack(tasks, &self.pace, self.watch.capacity(), &open);
-        self.outbox.publish(packed, now).await;
+        if !tasks.is_empty() {
+            let packed = bundles::pack(tasks, &self.pace, self.watch.capacity(), &open);
+            self.outbox.publish(packed, now);
+            // What was just spawned comes first.
+            tokio::task::yield_now().await;
+        }
+        self.conclude(settled);
+        self.outbox.room().await;
+    }
+
+    /// Answers and acks.
+    fn conclude(&mut self, settled: Vec<Done>) {
+        let mut messages: Vec<Outgoing> = Vec::new();
+        for one in settled {
+            if one.reply.as_ref().is_some_and(refused::is_for_now) {
+                self.put_off(one, &mut messages);
+                continue;
+            }
+            if let (Some(Reply::Error { error }), Some(_)) = (&one.reply, &one.rejected) {
+                let error = error.clone();
+                tokio::spawn(reject_and_settle(Arc::clone(&self.context), one, error));
+                continue;
+            }
+            let Done { delivery, answer, reply, .. } = one;
+            if let Some(reply) = reply {
+                answer.give(reply, &mut messages);
+            }
+            if let Some(delivery) = delivery {
+                failpoint::pass("before-ack");
+                delivery.ack();
+            }
+        }
+        failpoint::pass("after-ack");
         if !messages.is_empty() {
             let context = Arc::clone(&self.context);
             tokio::spawn(async move {

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use millrace_broker::{Outgoing, Queue, Route};
 use millrace_domain::message::{Control, ControlBody};
 use millrace_domain::run::Event;
@@ -31,6 +32,9 @@ const SUSPECTS: usize = 10_000;
 
 /// An unclaimed task is looked at again at least this often.
 const LONGEST_LOOK: Duration = Duration::from_secs(600);
+
+/// After every look that is set.
+const FAR: Timestamp = Timestamp::from_millis(i64::MAX / 4);
 
 /// When the latest attempt was dispatched of those that came back, by where they waited.
 pub(crate) type Passed = HashMap<Lane, Timestamp>;
@@ -148,17 +152,20 @@ impl Watch {
             watch.observe(&sessions, Instant::now());
         }
         let now = context.now();
-        for (partition, epoch, seq) in partitions {
-            let mut due = context.store.watched(*partition, now, 0, PAGE).await?;
-            if due.is_empty() {
-                let any =
-                    context.store.watched(*partition, Timestamp::from_millis(i64::MAX / 4), 0, 1).await?;
-                if any.is_empty()
-                    && let Ok(mut rested) = self.0.rested.lock()
-                {
-                    rested.push((*partition, *seq));
-                }
-            }
+        // Asked for at once, for all: that is one trip.
+        let watched = |until, limit, partitions: Vec<PartitionId>| {
+            let asked = partitions.into_iter().map(move |one| context.store.watched(one, until, 0, limit));
+            try_join_all(asked)
+        };
+        let all: Vec<PartitionId> = partitions.iter().map(|(partition, ..)| *partition).collect();
+        let found = watched(now, PAGE, all).await?;
+        let quiet = partitions.iter().zip(&found).filter(|(_, due)| due.is_empty());
+        let quiet: Vec<(PartitionId, Seq)> = quiet.map(|((partition, _, seq), _)| (*partition, *seq)).collect();
+        let any = watched(FAR, 1, quiet.iter().map(|(partition, _)| *partition).collect()).await?;
+        if let Ok(mut rested) = self.0.rested.lock() {
+            rested.extend(quiet.into_iter().zip(any).filter(|(_, any)| any.is_empty()).map(|(quiet, _)| quiet));
+        }
+        for ((partition, epoch, _), mut due) in partitions.iter().zip(found) {
             let known: HashSet<TaskId> = due.iter().map(|(_, task)| *task).collect();
             if let Ok(suspects) = self.0.suspects.lock() {
                 let here = suspects
@@ -346,9 +353,9 @@ pub(crate) fn publish_unconfirmed(
 ) {
     let context = Arc::clone(context);
     tokio::spawn(async move {
-        let (mut skip, end) = (0, Timestamp::from_millis(i64::MAX / 4));
+        let mut skip = 0;
         loop {
-            let page = match context.store.watched(partition, end, skip, PAGE).await {
+            let page = match context.store.watched(partition, FAR, skip, PAGE).await {
                 Ok(page) => page,
                 Err(error) => return tracing::warn!(%partition, %error, "what is dispatched cannot be read"),
             };
