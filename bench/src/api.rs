@@ -49,11 +49,16 @@ impl Api {
 
     /// How many attempts have ended, by the producer's own count.
     pub(crate) async fn ended(&self) -> Result<usize, Failure> {
+        self.metric("millrace_task_runs_total").await
+    }
+
+    /// Sums a metric over its labels.
+    pub(crate) async fn metric(&self, name: &str) -> Result<usize, Failure> {
         let text = self.http.get(format!("{}/metrics", self.base)).send().await?.text().await?;
-        let counts = text.lines().filter(|line| line.starts_with("millrace_task_runs_total{"));
-        let count =
-            |line: &str| line.rsplit(' ').next().and_then(|count| count.parse::<f64>().ok()).unwrap_or(0.0);
-        Ok(counts.map(count).sum::<f64>() as usize)
+        let of = |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']));
+        let value =
+            |line: &str| line.rsplit(' ').next().and_then(|value| value.parse::<f64>().ok()).unwrap_or(0.0);
+        Ok(text.lines().filter(of).map(value).sum::<f64>() as usize)
     }
 
     /// Waits until so many attempts have ended. More than that is a failure: a task was started twice.

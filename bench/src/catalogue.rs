@@ -78,7 +78,7 @@ pub(crate) const FIGURES: &[Figure] = &[
     figure("raw.fan", "raw: fan 1 -> 1,000 -> 1", "ms"),
     figure("w3.chain", "W3 chain of 40", "ms").beside("raw.chain").asks(&[(MAIN, Target::TimesRaw(2.0))]),
     figure("w3.fan", "W3 fan 1 -> 1,000 -> 1", "ms").beside("raw.fan").asks(&[(MAIN, Target::TimesRaw(2.0))]),
-    figure("w4.apply", "W4 storing a workflow with a schedule, 128 at a time", "workflows/s"),
+    figure("w4.apply", "W4 storing a workflow with a schedule, in files of 100", "workflows/s"),
     figure("w4.fire_p50", "W4 fires due in one second: lag of the run, median", "ms"),
     figure("w4.fire_p99", "W4 fires due in one second: lag of the run, p99", "ms"),
     figure("w4.start_p50", "W4 fires due in one second: lag of the task's start, median", "ms"),

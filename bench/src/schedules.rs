@@ -13,10 +13,9 @@ use crate::Failure;
 use crate::api::{Api, millis};
 use crate::latency::{Waits, percentiles};
 
-/// Documents in one request, and requests under way. A request stores one after the other, so that as many are stored
-/// at a time as there are requests.
-const DOCUMENTS: usize = 10;
-const CONNECTIONS: usize = 128;
+/// Documents in one request, and requests under way.
+const DOCUMENTS: usize = 100;
+const CONNECTIONS: usize = 8;
 /// How late the last fire may be before it counts as missing, and how long to look for fires that come twice.
 const PATIENCE: Duration = Duration::from_secs(60);
 const AFTERMATH: Duration = Duration::from_secs(1);

@@ -35,7 +35,7 @@ fn main() -> ExitCode {
         Err(error) => {
             let text = error.to_string();
             if !text.is_empty() {
-                eprintln!("millrace: {text}");
+                output::note(&format!("millrace: {text}"));
             }
             ExitCode::from(error.exit_code())
         }

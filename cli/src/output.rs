@@ -29,6 +29,11 @@ pub(crate) fn line(text: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{text}");
 }
 
+/// A line on standard error, for whoever looks.
+pub(crate) fn note(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
 fn table(rows: &[Value], columns: &[(&str, &str)]) {
     let cells: Vec<Vec<String>> =
         rows.iter().map(|row| columns.iter().map(|(_, key)| cell(&row[*key])).collect()).collect();

@@ -71,6 +71,25 @@ async fn a_key_is_one_run_whichever_producer_is_asked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_many_workflows_is_stored_whole_and_answered_in_its_order() {
+    let fleet = Fleet::new();
+    let (first, second) = (fleet.producer().await, fleet.producer().await);
+    let names: Vec<String> = (0..300).map(|number| format!("w{}", number * 7 % 300)).collect();
+    let file: String =
+        names.iter().map(|name| format!("---\nname: {name}\nsteps: [{{name: s, run: 'true'}}]\n")).collect();
+    for unchanged in [false, true] {
+        let answer = first.api().post("/api/v1/workflows", &json!({"definition": file})).await;
+        let expected: Vec<Value> = names
+            .iter()
+            .map(|name| json!({"name": name, "version": 1, "unchanged": unchanged}))
+            .collect();
+        assert_eq!(answer["workflows"], json!(expected));
+    }
+    let listed = second.api().get("/api/v1/workflows").await;
+    assert_eq!(listed["workflows"].as_array().map(Vec::len), Some(names.len()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_array_is_answered_item_by_item_and_its_runs_are_listed_once_over_all_pages() {
     let fleet = Fleet::new();
     let (first, second) = (fleet.producer().await, fleet.producer().await);

@@ -3,10 +3,9 @@
 use std::time::{Duration, Instant};
 
 use lapin::Channel;
-use lapin::options::QueueDeclareOptions;
-use lapin::types::FieldTable;
 
 use super::{bound, microseconds, sizes};
+use crate::api::Api;
 use crate::fleet::{CONCURRENCY, Fleet, PREFIX};
 use crate::report::{MAIN, Report};
 use crate::throughput::{NOOP, payload};
@@ -16,6 +15,7 @@ const ARRAY: usize = 500;
 /// Small sizes are measured more than once.
 const WORK: usize = 10_000;
 const LOOK: Duration = Duration::from_millis(2);
+const DISPATCHED: &str = "millrace_tasks_dispatched_total";
 
 /// Time per task of both, by how many wait.
 pub(super) async fn grow(fleet: &mut Fleet, most: usize, report: &mut Report) -> Result<(), Failure> {
@@ -23,7 +23,7 @@ pub(super) async fn grow(fleet: &mut Fleet, most: usize, report: &mut Report) ->
     for size in sizes(most) {
         for _ in 0..(WORK / size).max(1) {
             fleet.stop_workers().await?;
-            let took = fill(&channel, size).await?;
+            let took = fill(&channel, &fleet.api, size).await?;
             report.note_growth("submit, so many waiting", MAIN, size, "µs/task", microseconds(took, size));
             let (took, tasks) = drain(fleet, size).await?;
             report.note_growth("drain, so many waiting", MAIN, size, "µs/task", microseconds(took, tasks));
@@ -32,21 +32,20 @@ pub(super) async fn grow(fleet: &mut Fleet, most: usize, report: &mut Report) ->
     Ok(())
 }
 
-/// Until all tasks wait in their queue.
-async fn fill(channel: &Channel, size: usize) -> Result<Duration, Failure> {
-    let queue = format!("{PREFIX}.tasks.default");
+/// Until all tasks wait in their queue: dispatched, and confirmed.
+async fn fill(channel: &Channel, api: &Api, size: usize) -> Result<Duration, Failure> {
+    let before = api.metric(DISPATCHED).await?;
     let deadline = Instant::now() + bound(size);
     let began = Instant::now();
     let payload = payload(NOOP, ARRAY).into_bytes();
     amqp::publish(channel, PREFIX, "submit", (0..size / ARRAY).map(|_| payload.clone())).await?;
     loop {
-        let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-        let declared = channel.queue_declare(queue.as_str().into(), passive, FieldTable::default()).await?;
-        if declared.message_count() as usize >= size {
+        let dispatched = api.metric(DISPATCHED).await? - before;
+        if dispatched >= size && api.metric("millrace_outbox_depth").await? == 0 {
             return Ok(began.elapsed());
         }
         if Instant::now() > deadline {
-            return Err(format!("only {} of {size} tasks wait", declared.message_count()).into());
+            return Err(format!("only {dispatched} of {size} tasks wait").into());
         }
         tokio::time::sleep(LOOK).await;
     }

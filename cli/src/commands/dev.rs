@@ -12,6 +12,7 @@ use crate::args::{Common, DevArgs, Servers};
 use crate::commands::apply;
 use crate::embedded::Embedded;
 use crate::error::CliError;
+use crate::output;
 
 /// Serves until Ctrl-C.
 pub(crate) async fn run(common: Common, args: DevArgs) -> Result<(), CliError> {
@@ -31,13 +32,13 @@ pub(crate) async fn run(common: Common, args: DevArgs) -> Result<(), CliError> {
     let applied = apply::apply(&embedded.client(), &args.files).await;
     match &applied {
         Ok(applied) => {
-            eprintln!("millrace dev: http://{address}, state in {}", args.data.display());
+            output::note(&format!("millrace dev: http://{address}, state in {}", args.data.display()));
             for row in applied {
                 let (name, change) =
                     (row["name"].as_str().unwrap_or_default(), row["change"].as_str().unwrap_or_default());
-                eprintln!("  workflow {name}, version {} ({change})", row["version"]);
+                output::note(&format!("  workflow {name}, version {} ({change})", row["version"]));
             }
-            eprintln!("  try: millrace submit --follow -- echo hello");
+            output::note("  try: millrace submit --follow -- echo hello");
             embedded.wait().await;
         }
         Err(_) => {

@@ -88,7 +88,7 @@ async fn batch(client: &Client, common: &Common, file: &str) -> Result<(), CliEr
     }
     progress.send(client, common, file, &mut chunk).await?;
     let Progress { accepted, refused } = progress;
-    eprintln!("{accepted} accepted, {refused} refused");
+    output::note(&format!("{accepted} accepted, {refused} refused"));
     if refused > 0 { Err(CliError::Failed(format!("{refused} refused"))) } else { Ok(()) }
 }
 
@@ -115,7 +115,7 @@ impl Progress {
             match answer["error"]["message"].as_str() {
                 Some(message) => {
                     self.refused += 1;
-                    eprintln!("{file}:{line}: {message}");
+                    output::note(&format!("{file}:{line}: {message}"));
                 }
                 None => {
                     self.accepted += 1;

@@ -91,7 +91,12 @@ fn health_is_plain_and_metrics_are_prometheus_text() {
     dev.ended(&id);
     let metrics = dev.get("/metrics");
     assert_eq!(metrics.status, 200);
-    for name in ["millrace_task_runs_total", "millrace_commit_seconds", "millrace_partitions_owned"] {
+    for name in [
+        "millrace_tasks_dispatched_total",
+        "millrace_task_runs_total",
+        "millrace_commit_seconds",
+        "millrace_partitions_owned",
+    ] {
         assert!(metrics.body.contains(name), "{name} is missing in:\n{}", metrics.body);
     }
     assert!(!metrics.body.contains(&id), "a run's id is no label");

@@ -5,6 +5,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use futures_util::{StreamExt, stream};
 use millrace_domain::definition;
 use millrace_domain::message::Reply;
 use millrace_domain::submission::Submission;
@@ -16,6 +17,9 @@ use super::error::{ApiError, ApiResult, Body, refused};
 use super::routes::Api;
 use super::runs;
 use crate::definitions::WorkflowHead;
+
+/// Workflows of one file that are being stored at the same time: they share commits.
+const AT_ONCE: usize = 256;
 
 /// Definitions to store: the text of a file.
 #[derive(Debug, Deserialize)]
@@ -40,9 +44,12 @@ pub(super) async fn apply(State(api): State<Api>, Body(body): Body<ApplyBody>) -
         error
     })?;
     let base_dir = body.base_dir.filter(|_| api.context.options.local_files);
+    let asked =
+        parsed.into_iter().map(|one| api.gateway.apply(one.workflow, one.source, base_dir.clone()));
+    let answers: Vec<_> = stream::iter(asked).buffered(AT_ONCE).collect().await;
     let mut applied = Vec::new();
-    for one in parsed {
-        match api.gateway.apply(one.workflow, one.source, base_dir.clone()).await? {
+    for answer in answers {
+        match answer? {
             Reply::Workflow { workflow, version, unchanged } => {
                 applied.push(json!({"name": workflow, "version": version, "unchanged": unchanged}));
             }

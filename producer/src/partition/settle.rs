@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use millrace_broker::Outgoing;
 use millrace_domain::message::{Reply, ReplyError};
+use millrace_domain::task::Task;
 use millrace_domain::{Epoch, PartitionId, RunId, Timestamp};
 use millrace_store::{Commit, Verdict};
 
@@ -148,6 +149,7 @@ impl Actor {
         }
         failpoint::pass("before-publish");
         if !tasks.is_empty() {
+            count_dispatched(&tasks);
             let packed = bundles::pack(tasks, &self.pace, self.watch.capacity(), &open);
             self.outbox.publish(packed, now);
             // What was just spawned comes first.
@@ -209,6 +211,13 @@ impl Actor {
             metrics::counter!("millrace_task_runs_total", "workflow" => workflow, "outcome" => outcome.as_str())
                 .increment(1);
         }
+    }
+}
+
+fn count_dispatched(tasks: &[Task]) {
+    for tasks in tasks.chunk_by(|one, other| one.pool == other.pool) {
+        metrics::counter!("millrace_tasks_dispatched_total", "pool" => tasks[0].pool.to_string())
+            .increment(tasks.len() as u64);
     }
 }
 

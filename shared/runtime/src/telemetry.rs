@@ -27,6 +27,9 @@ pub fn init_logs(filter: &str, format: LogFormat) -> Result<(), String> {
     })?;
     let writer = BoxMakeWriter::new(std::io::stderr);
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
+    // A line that cannot be written is lost. To report that to standard error, which is what failed, would panic,
+    // and end whatever was logging.
+    let builder = builder.log_internal_errors(false);
     // A second initialisation (tests, embedded use) keeps the first.
     let _ = match format {
         LogFormat::Text => {
