@@ -79,10 +79,8 @@ async fn a_file_of_many_workflows_is_stored_whole_and_answered_in_its_order() {
         names.iter().map(|name| format!("---\nname: {name}\nsteps: [{{name: s, run: 'true'}}]\n")).collect();
     for unchanged in [false, true] {
         let answer = first.api().post("/api/v1/workflows", &json!({"definition": file})).await;
-        let expected: Vec<Value> = names
-            .iter()
-            .map(|name| json!({"name": name, "version": 1, "unchanged": unchanged}))
-            .collect();
+        let expected: Vec<Value> =
+            names.iter().map(|name| json!({"name": name, "version": 1, "unchanged": unchanged})).collect();
         assert_eq!(answer["workflows"], json!(expected));
     }
     let listed = second.api().get("/api/v1/workflows").await;

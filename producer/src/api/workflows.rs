@@ -44,8 +44,7 @@ pub(super) async fn apply(State(api): State<Api>, Body(body): Body<ApplyBody>) -
         error
     })?;
     let base_dir = body.base_dir.filter(|_| api.context.options.local_files);
-    let asked =
-        parsed.into_iter().map(|one| api.gateway.apply(one.workflow, one.source, base_dir.clone()));
+    let asked = parsed.into_iter().map(|one| api.gateway.apply(one.workflow, one.source, base_dir.clone()));
     let answers: Vec<_> = stream::iter(asked).buffered(AT_ONCE).collect().await;
     let mut applied = Vec::new();
     for answer in answers {

@@ -127,6 +127,9 @@ impl Actor {
             _ => None,
         };
         let retention = self.context.options.retention;
+        if let Event::Result(result) = event {
+            self.runs.note_outputs(&result.outputs);
+        }
         let run = self.runs.get(id);
         if let (Some(run), Event::Result(result)) = (&run, event) {
             note_claimed(&mut self.claimed, run, result.step);

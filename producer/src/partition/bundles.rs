@@ -267,7 +267,11 @@ mod tests {
         let mut pace = pace("slow", &[5_000]);
         pace.learn(any_of("noop"), Duration::from_millis(1));
         assert_eq!(pack(tasks(8, "new"), &pace, &fleet(&[256]), &open).len(), 1);
-        assert_eq!(pack(tasks(8, "slow"), &pace, &fleet(&[256]), &open).len(), 8, "what is known of it counts");
+        assert_eq!(
+            pack(tasks(8, "slow"), &pace, &fleet(&[256]), &open).len(),
+            8,
+            "what is known of it counts"
+        );
         pace.learn(any_of("noop"), Duration::from_millis(30));
         assert_eq!(pack(tasks(8, "new"), &pace, &fleet(&[256]), &open).len(), 8);
     }

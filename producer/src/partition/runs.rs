@@ -3,18 +3,24 @@
 
 use std::collections::HashMap;
 
-use millrace_domain::run::Run;
+use millrace_domain::run::{Run, Source, StepState};
 use millrace_domain::{PartitionId, RunId};
+use serde_json::{Map, Value};
 
-/// Steps kept in memory in each generation, about.
-const GENERATION: usize = 30_000;
+/// Bytes in each generation, about.
+const GENERATION: usize = 96 * 1024 * 1024;
+
+/// What a run, a step, and a step's definition take, in bytes, about. Runs of a stored workflow share a definition.
+const RUN: usize = 512;
+const STEP: usize = 256;
+const DEFINITION: usize = 2_048;
 
 /// The cache.
 #[derive(Default)]
 pub(crate) struct Runs {
     young: HashMap<RunId, Run>,
     old: HashMap<RunId, Run>,
-    young_steps: usize,
+    young_bytes: usize,
 }
 
 impl Runs {
@@ -33,15 +39,20 @@ impl Runs {
 
     /// Keeps a run.
     pub(crate) fn insert(&mut self, run: Run) {
-        self.young_steps += run.steps.len();
+        self.young_bytes += size(&run);
         self.young.insert(run.id, run);
+    }
+
+    /// A run that is here has been handed these outputs.
+    pub(crate) fn note_outputs(&mut self, outputs: &Map<String, Value>) {
+        self.young_bytes += size_of_map(outputs);
     }
 
     /// Drops a run.
     pub(crate) fn remove(&mut self, id: RunId) {
         self.old.remove(&id);
         if let Some(run) = self.young.remove(&id) {
-            self.young_steps = self.young_steps.saturating_sub(run.steps.len());
+            self.young_bytes = self.young_bytes.saturating_sub(size(&run));
         }
     }
 
@@ -49,14 +60,110 @@ impl Runs {
     pub(crate) fn forget(&mut self, partition: PartitionId) {
         self.young.retain(|id, _| id.partition() != partition);
         self.old.retain(|id, _| id.partition() != partition);
-        self.young_steps = self.young.values().map(|run| run.steps.len()).sum();
+        self.young_bytes = self.young.values().map(size).sum();
     }
 
     /// Drops the old generation when the young one is full. To be called between batches.
     pub(crate) fn age(&mut self) {
-        if self.young_steps >= GENERATION {
+        if self.young_bytes >= GENERATION {
             self.old = std::mem::take(&mut self.young);
-            self.young_steps = 0;
+            self.young_bytes = 0;
         }
+    }
+}
+
+/// Bytes that a run takes, about: its outputs, and what it does not share.
+fn size(run: &Run) -> usize {
+    let step = match run.spec.source {
+        Source::Stored { .. } => STEP,
+        Source::Adhoc(_) | Source::Inline(_) => STEP + DEFINITION,
+    };
+    let outputs = run.steps.iter().map(|state| match state {
+        StepState::Ended(ended) => size_of_map(&ended.outputs),
+        _ => 0,
+    });
+    RUN + run.steps.len() * step + outputs.sum::<usize>()
+}
+
+fn size_of_map(map: &Map<String, Value>) -> usize {
+    map.iter().map(|(key, value)| STEP + key.len() + size_of_value(value)).sum()
+}
+
+fn size_of_value(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(values) => values.iter().map(|value| STEP / 4 + size_of_value(value)).sum(),
+        Value::Object(map) => size_of_map(map),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use millrace_domain::definition;
+    use millrace_domain::run::{Head, Spec, Trigger, create};
+    use millrace_domain::{Priority, Timestamp, WorkflowName};
+    use serde_json::json;
+    use std::sync::Arc;
+    use uuid::Uuid;
+
+    fn run(source: Source) -> Run {
+        let text = "name: w\nsteps: [{name: one, run: 'true'}, {name: two, run: 'true'}]\n";
+        let workflow = Arc::new(definition::parse(text, "test").unwrap().remove(0).workflow);
+        let spec = Spec {
+            v: 1,
+            source,
+            params: definition::Params::new(),
+            scheduled_at: Timestamp::default(),
+            priority: Priority::default(),
+            trigger: Trigger::Api,
+            traceparent: None,
+            base_dir: None,
+        };
+        let head = Head::new("w".parse().unwrap(), None, Timestamp::default());
+        let id = RunId::new(Uuid::new_v4(), PartitionId(1));
+        create(id, workflow, Arc::new(spec), head, Timestamp::default()).0
+    }
+
+    fn stored() -> Run {
+        run(Source::Stored { workflow: WorkflowName::adhoc(), version: 1 })
+    }
+
+    #[test]
+    fn what_was_not_touched_for_a_generation_is_dropped_and_what_was_stays() {
+        let mut runs = Runs::default();
+        let (touched, idle) = (stored(), stored());
+        let (touched_id, idle_id) = (touched.id, idle.id);
+        runs.insert(touched);
+        runs.insert(idle);
+        for _ in 0..2 {
+            runs.young_bytes = GENERATION;
+            runs.age();
+            assert!(runs.get(touched_id).is_some());
+        }
+        assert!(!runs.has(idle_id));
+    }
+
+    #[test]
+    fn a_run_with_a_definition_of_its_own_or_large_outputs_counts_for_more() {
+        let shared = size(&stored());
+        assert!(size(&run(Source::Inline(String::new()))) > 4 * shared);
+        let mut runs = Runs::default();
+        let text = "x".repeat(GENERATION);
+        runs.note_outputs(json!({"text": text}).as_object().unwrap());
+        runs.insert(stored());
+        runs.age();
+        assert!(runs.young.is_empty(), "outputs of one generation's size begin another one");
+    }
+
+    #[test]
+    fn what_is_removed_leaves_its_room() {
+        let mut runs = Runs::default();
+        let one = stored();
+        let id = one.id;
+        runs.insert(one);
+        runs.remove(id);
+        assert_eq!(runs.young_bytes, 0);
     }
 }

@@ -160,10 +160,12 @@ impl Watch {
         let all: Vec<PartitionId> = partitions.iter().map(|(partition, ..)| *partition).collect();
         let found = watched(now, PAGE, all).await?;
         let quiet = partitions.iter().zip(&found).filter(|(_, due)| due.is_empty());
-        let quiet: Vec<(PartitionId, Seq)> = quiet.map(|((partition, _, seq), _)| (*partition, *seq)).collect();
+        let quiet: Vec<(PartitionId, Seq)> =
+            quiet.map(|((partition, _, seq), _)| (*partition, *seq)).collect();
         let any = watched(FAR, 1, quiet.iter().map(|(partition, _)| *partition).collect()).await?;
         if let Ok(mut rested) = self.0.rested.lock() {
-            rested.extend(quiet.into_iter().zip(any).filter(|(_, any)| any.is_empty()).map(|(quiet, _)| quiet));
+            rested
+                .extend(quiet.into_iter().zip(any).filter(|(_, any)| any.is_empty()).map(|(quiet, _)| quiet));
         }
         for ((partition, epoch, _), mut due) in partitions.iter().zip(found) {
             let known: HashSet<TaskId> = due.iter().map(|(_, task)| *task).collect();
