@@ -258,15 +258,15 @@ impl Consuming {
         let acks = self.ledger.flush();
         let mut failed = None;
         let ack = |tag, multiple| self.channel.basic_ack(tag, BasicAckOptions { multiple }).now_or_never();
+        for tag in acks.requeue {
+            let options = BasicNackOptions { multiple: false, requeue: true };
+            failed = failed.or(self.channel.basic_nack(tag, options).now_or_never());
+        }
         if let Some(tag) = acks.up_to {
             failed = failed.or(ack(tag, true));
         }
         for tag in acks.single {
             failed = failed.or(ack(tag, false));
-        }
-        for tag in acks.requeue {
-            let options = BasicNackOptions { multiple: false, requeue: true };
-            failed = failed.or(self.channel.basic_nack(tag, options).now_or_never());
         }
         match failed {
             Some(Err(error)) => Err(End::Broken(error.to_string())),

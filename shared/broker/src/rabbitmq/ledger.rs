@@ -28,15 +28,15 @@ enum Tag {
     Settled,
 }
 
-/// What to tell the server.
+/// What to tell the server, in this order.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Acks {
-    /// Everything up to this one.
-    pub(crate) up_to: Option<u64>,
-    /// Each of these.
-    pub(crate) single: Vec<u64>,
-    /// Back to the queue, each of these.
+    /// Back to the queue, each of these: before the multiple ack, which would cover those below it, and lose them.
     pub(crate) requeue: Vec<u64>,
+    /// Acked, everything up to this one.
+    pub(crate) up_to: Option<u64>,
+    /// Acked, each of these.
+    pub(crate) single: Vec<u64>,
 }
 
 impl Ledger {
@@ -88,7 +88,7 @@ impl Ledger {
             let state = Self::state(&mut self.tags, self.first, tag);
             state.map(|state| *state = Tag::Settled).is_some()
         });
-        Acks { up_to, single, requeue: std::mem::take(&mut self.requeued) }
+        Acks { requeue: std::mem::take(&mut self.requeued), up_to, single }
     }
 
     /// Is nothing with the consumer?
@@ -181,13 +181,17 @@ mod tests {
                     }
                     _ => {
                         let acks = ledger.flush();
-                        for tag in acks.requeue.into_iter().chain(acks.single) {
+                        for tag in acks.requeue {
                             let at = waiting.iter().position(|other| *other == tag).unwrap();
                             waiting.remove(at);
                         }
                         if let Some(up_to) = acks.up_to {
                             assert!(waiting.contains(&up_to));
                             waiting.retain(|tag| *tag > up_to);
+                        }
+                        for tag in acks.single {
+                            let at = waiting.iter().position(|other| *other == tag).unwrap();
+                            waiting.remove(at);
                         }
                         out.iter().for_each(|tag| assert!(waiting.contains(tag)));
                         assert_eq!(waiting.len(), out.len());

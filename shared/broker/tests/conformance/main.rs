@@ -54,6 +54,7 @@ on_every_broker! {
     prefetch_bounds_what_is_unsettled
     acked_messages_are_gone
     a_requeued_message_comes_back_flagged
+    what_goes_back_comes_again_though_later_ones_are_acked
     a_delivery_dropped_unsettled_comes_back_flagged
     what_was_received_outlives_its_consumer
     what_was_not_received_goes_at_once_to_another_consumer

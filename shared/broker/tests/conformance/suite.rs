@@ -172,6 +172,26 @@ pub(crate) async fn a_requeued_message_comes_back_flagged(broker: Arc<dyn Broker
     nothing_more(&mut consumer).await;
 }
 
+/// Acks may be told for many at once: that must not take what goes back at the same moment.
+pub(crate) async fn what_goes_back_comes_again_though_later_ones_are_acked(broker: Arc<dyn Broker>) {
+    const EACH: usize = 50;
+    let queue = declared(&broker, tasks()).await;
+    let again: Vec<String> = (0..EACH).map(|number| format!("again {number:02}")).collect();
+    publish(&broker, again.iter().flat_map(|text| [task(0, text), task(0, "done")]).collect()).await;
+    let mut consumer = broker.consume(&queue, 2 * EACH as u16).await.unwrap();
+    let mut deliveries = Vec::new();
+    while deliveries.len() < 2 * EACH {
+        deliveries.push(next(&mut consumer).await);
+    }
+    for delivery in deliveries {
+        if text(&delivery) == "done" { delivery.ack() } else { delivery.requeue() }
+    }
+    let mut came = next_texts(&mut consumer, EACH).await;
+    came.sort();
+    assert_eq!(came, again);
+    nothing_more(&mut consumer).await;
+}
+
 pub(crate) async fn a_delivery_dropped_unsettled_comes_back_flagged(broker: Arc<dyn Broker>) {
     let queue = declared(&broker, tasks()).await;
     publish(&broker, vec![task(0, "forgotten"), task(0, "later")]).await;
