@@ -1,7 +1,7 @@
 //! One `millrace` process that cannot outlive its test.
 
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs::File;
+use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
@@ -14,6 +14,9 @@ use crate::{Api, wait_until};
 
 /// How long a process may take until it is ready.
 const READY_BOUND: Duration = Duration::from_secs(60);
+
+/// What is read of a log.
+const LOG_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Lines of a log that are shown when a test fails.
 const SHOWN_LINES: usize = 60;
@@ -71,9 +74,11 @@ impl Process {
         self.child.id()
     }
 
-    /// What it has logged.
+    /// What it has logged, at most [`LOG_BYTES`] of it: the log may be a device that never ends.
     pub fn log(&self) -> String {
-        fs::read_to_string(&self.log).unwrap_or_default()
+        let mut log = String::new();
+        let _ = File::open(&self.log).map(|file| file.take(LOG_BYTES).read_to_string(&mut log));
+        log
     }
 
     /// How it ended; `None` while it runs.

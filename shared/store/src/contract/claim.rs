@@ -114,11 +114,9 @@ pub enum Revoked {
     Gone,
 }
 
-/// After a claim, look again so much later: a worker may have died.
+/// After a claim, look again so much later: a worker may have died, or its report may have been lost. A finish does
+/// not move the look, which would be one more write for every task.
 pub const LOOK_AFTER_CLAIM_MS: u64 = 5_000;
-
-/// After a finish, look so much later: the report may have been lost.
-pub const LOOK_AFTER_FINISH_MS: u64 = 2_000;
 
 /// After a hand-back, look so much later whether somebody else claimed it.
 pub const LOOK_AFTER_HAND_BACK_MS: u64 = 30_000;

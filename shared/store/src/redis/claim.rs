@@ -10,8 +10,7 @@ use super::record;
 use super::reply::{array, maybe_text, parsed, text, unexpected};
 use super::script::Script;
 use crate::{
-    Claim, ClaimVerdict, Finish, FinishVerdict, LOOK_AFTER_CLAIM_MS, LOOK_AFTER_FINISH_MS, Revoke, Revoked,
-    StoreError, TaskRecord,
+    Claim, ClaimVerdict, Finish, FinishVerdict, LOOK_AFTER_CLAIM_MS, Revoke, Revoked, StoreError, TaskRecord,
 };
 
 /// What was handed back is published again by its worker's broker; look when that has had its time.
@@ -53,10 +52,9 @@ pub(super) async fn finish(
     let batches = by_partition(finishes, |finish| finish.task);
     let call = |(partition, batch): &(PartitionId, Vec<usize>)| {
         let mut call = Script::Finish.on(&[&keys.watch(*partition)]);
-        call.arg(LOOK_AFTER_FINISH_MS);
         for finish in batch.iter().map(|index| &finishes[*index]) {
             attempt(&mut call, keys, finish.task).arg(finish.token.to_string());
-            call.arg(&finish.result).arg(finish.task.to_string());
+            call.arg(&finish.result);
         }
         call
     };

@@ -7,8 +7,8 @@ use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 use super::column::{Millis, Text};
 use super::run::RunKey;
 use crate::{
-    Claim, ClaimVerdict, Dispatched, Finish, FinishVerdict, LOOK_AFTER_CLAIM_MS, LOOK_AFTER_FINISH_MS,
-    LOOK_AFTER_HAND_BACK_MS, Lane, TaskRecord,
+    Claim, ClaimVerdict, Dispatched, Finish, FinishVerdict, LOOK_AFTER_CLAIM_MS, LOOK_AFTER_HAND_BACK_MS,
+    Lane, TaskRecord,
 };
 
 /// The state of an attempt, as it is stored.
@@ -96,22 +96,15 @@ fn is_stored(connection: &Connection, run: RunId) -> Result<bool> {
     connection.prepare_cached("SELECT 1 FROM runs WHERE run = ?1")?.exists([Text(run)])
 }
 
-pub(super) fn finish(connection: &Connection, finish: &Finish, now: Timestamp) -> Result<FinishVerdict> {
+pub(super) fn finish(connection: &Connection, finish: &Finish) -> Result<FinishVerdict> {
     let task = finish.task;
     let stored = connection
         .prepare_cached(
-            "UPDATE tasks SET state = 2, result = ?5, look_at = ?6
+            "UPDATE tasks SET state = 2, result = ?5
              WHERE run = (SELECT id FROM runs WHERE run = ?1) AND step = ?2 AND attempt = ?3
                AND state = 1 AND token = ?4",
         )?
-        .execute(params![
-            Text(task.run),
-            task.step.0,
-            task.attempt,
-            Text(finish.token),
-            finish.result,
-            now.as_millis().saturating_add_unsigned(LOOK_AFTER_FINISH_MS),
-        ])?;
+        .execute(params![Text(task.run), task.step.0, task.attempt, Text(finish.token), finish.result,])?;
     if stored == 1 {
         return Ok(FinishVerdict::Stored);
     }

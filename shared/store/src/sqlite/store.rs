@@ -204,12 +204,9 @@ impl Store for SqliteStore {
     }
 
     async fn finish(&self, finishes: &[Finish]) -> Result<Vec<FinishVerdict>, StoreError> {
-        let (clock, finishes) = (self.clock.clone(), finishes.to_vec());
+        let finishes = finishes.to_vec();
         self.writer
-            .call(move |connection| {
-                let now = clock();
-                finishes.iter().map(|finish| claim::finish(connection, finish, now)).collect()
-            })
+            .call(move |connection| finishes.iter().map(|finish| claim::finish(connection, finish)).collect())
             .await
     }
 

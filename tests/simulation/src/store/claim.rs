@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use millrace_domain::{ClaimToken, Epoch, PartitionId, TaskId, Timestamp};
 use millrace_store::{
-    Claim, ClaimVerdict, Finish, FinishVerdict, LOOK_AFTER_CLAIM_MS, LOOK_AFTER_FINISH_MS,
-    LOOK_AFTER_HAND_BACK_MS, Revoke, Revoked, TaskRecord,
+    Claim, ClaimVerdict, Finish, FinishVerdict, LOOK_AFTER_CLAIM_MS, LOOK_AFTER_HAND_BACK_MS, Revoke,
+    Revoked, TaskRecord,
 };
 
 use super::memory::Memory;
@@ -30,7 +30,7 @@ impl Memory {
         ClaimVerdict::Granted
     }
 
-    pub(crate) fn finish(&mut self, finish: &Finish, now: Timestamp) -> FinishVerdict {
+    pub(crate) fn finish(&mut self, finish: &Finish) -> FinishVerdict {
         let guarded = self.guards.finish;
         let Some(attempt) = self.attempt_mut(finish.task) else {
             return if guarded { FinishVerdict::Stale } else { FinishVerdict::Stored };
@@ -42,7 +42,6 @@ impl Memory {
             _ => {}
         }
         attempt.state = State::Finished { token: finish.token, result: finish.result.clone() };
-        self.look(finish.task, now + Duration::from_millis(LOOK_AFTER_FINISH_MS));
         FinishVerdict::Stored
     }
 

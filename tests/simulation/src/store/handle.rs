@@ -193,7 +193,7 @@ impl Store for MemoryStore {
     async fn finish(&self, finishes: &[Finish]) -> Result<Vec<FinishVerdict>, StoreError> {
         let finished = self.ask("finish", |world, now| {
             let finish = |finish: &Finish| {
-                let verdict = world.memory.finish(finish, now);
+                let verdict = world.memory.finish(finish);
                 let (number, name, task) = (self.0.number, &self.0.name, finish.task);
                 world.trace.note(now, number, "finished", task, || {
                     format!("{name} {task}: {verdict:?} {}", finish.result)

@@ -1,13 +1,10 @@
 #!lua flags=allow-oom
 -- Stores outcomes of attempts of one partition.
--- KEYS  1 watch; the runs are of the same partition
--- ARGV  1 look after (ms), then for each: run key, field, token, result, task
+-- KEYS  1 any key of the partition: the runs are of its slot
+-- ARGV  for each: run key, field, token, result
 -- Answers for each: 1 stored, 0 stale.
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local look = string.format('%.0f', now + ARGV[1])
-local answers, looks = {}, {}
-for at = 2, #ARGV, 5 do
+local answers = {}
+for at = 1, #ARGV, 4 do
   local key, field, token = ARGV[at], ARGV[at + 1], ARGV[at + 2]
   local record = redis.pcall('HGET', key, field)
   if type(record) == 'table' then
@@ -21,14 +18,9 @@ for at = 2, #ARGV, 5 do
   if holder == token then
     if phase == 'c' then
       redis.call('HSET', key, field, 'f|' .. token .. '|' .. ARGV[at + 3])
-      looks[#looks + 1] = look
-      looks[#looks + 1] = ARGV[at + 4]
     end
     answer = 1
   end
   answers[#answers + 1] = answer
-end
-if #looks > 0 then
-  redis.call('ZADD', KEYS[1], unpack(looks))
 end
 return answers
