@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use millrace_broker::{Outgoing, Queue, Route};
+use millrace_broker::{BrokerError, Outgoing, Queue, Route};
 use millrace_domain::definition::{self, Workflow};
 use millrace_domain::message::{Inbox, InboxBody, Reply};
 use millrace_domain::run::{Event, Trigger};
@@ -228,11 +228,7 @@ impl Gateway {
             Outgoing::new(Route::Queue(queue.clone()), serde_json::to_vec(&Inbox::new(body)).ok()?);
         message.properties.reply_to = Some(self.reply_to.clone());
         message.properties.correlation_id = Some(key.clone());
-        let sent = async {
-            self.context.broker.declare(&queue).await?;
-            self.context.broker.publish(vec![message]).await.into_iter().collect::<Result<(), _>>()
-        };
-        let reply = match sent.await {
+        let reply = match self.send(&queue, message).await {
             Ok(()) => tokio::time::timeout(within, receiver).await.ok().and_then(Result::ok),
             Err(error) => {
                 tracing::debug!(%partition, %error, "its owner cannot be asked yet");
@@ -243,6 +239,19 @@ impl Gateway {
             waiting.remove(&key);
         }
         reply
+    }
+
+    /// Sends a message to an inbox. One that was never consumed is made first: hardly ever, so that it is not asked.
+    async fn send(&self, inbox: &Queue, message: Outgoing) -> Result<(), BrokerError> {
+        let broker = &self.context.broker;
+        let publish = async |message| broker.publish(vec![message]).await.into_iter().collect();
+        match publish(message.clone()).await {
+            Err(BrokerError::Unroutable(_)) => {
+                broker.declare(inbox).await?;
+                publish(message).await
+            }
+            other => other,
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::{StreamExt, stream};
 use serde_json::json;
 use tokio::sync::Mutex;
 use tokio::task::{JoinHandle, block_in_place};
@@ -38,8 +39,10 @@ const PAGES: usize = 8;
 /// Of all runs, when it comes to the end.
 const ALL_PAGES: usize = 10_000;
 
-/// Entries that are asked for at once at the end.
-const SETTLED: usize = 200;
+/// Entries in one request at the end, requests under way, and how long each entry may take.
+const SETTLED: usize = 100;
+const ASKED_AT_ONCE: usize = 6;
+const SETTLE_MS: u64 = 10;
 
 /// What is run.
 #[derive(Debug, Clone)]
@@ -285,11 +288,13 @@ async fn settle(around: &Arc<Around>, patience: Duration) {
         let unknown = books.entries.iter().enumerate().filter(|(_, entry)| entry.run.is_none());
         unknown.map(|(number, _)| number).collect()
     };
-    let asked = async {
-        for (producer, batch) in unknown.chunks(SETTLED).enumerate() {
+    let patience = patience + Duration::from_millis(unknown.len() as u64 * SETTLE_MS);
+    let asked = stream::iter(unknown.chunks(SETTLED).enumerate()).for_each_concurrent(
+        ASKED_AT_ONCE,
+        async |(producer, batch)| {
             workload::carry(around, Door::Rest, producer, batch).await;
-        }
-    };
+        },
+    );
     if tokio::time::timeout(patience, asked).await.is_err() {
         println!("not everything was answered within {patience:?}");
     }
