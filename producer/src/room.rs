@@ -58,9 +58,7 @@ impl Room {
 
     fn heard(&self, fullness: Fullness) {
         metrics::gauge!("millrace_store_used_bytes").set(fullness.used_bytes as f64);
-        if let Some(limit) = fullness.limit_bytes {
-            metrics::gauge!("millrace_store_limit_bytes").set(limit as f64);
-        }
+        metrics::gauge!("millrace_store_limit_bytes").set(fullness.limit_bytes.unwrap_or(0) as f64);
         let rests = self.refused.lock().is_ok_and(|at| at.is_some_and(|at| at.elapsed() < REST));
         if rests {
             return;

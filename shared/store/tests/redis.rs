@@ -115,7 +115,8 @@ async fn a_server_that_hangs_is_unavailable_within_the_bound() {
 
 #[tokio::test]
 async fn a_killed_server_has_kept_everything_when_it_is_back() {
-    let mut server = Redis::start(&[]);
+    // Synced every second, it holds back for up to two what it should write, while a sync goes on.
+    let mut server = Redis::start(&["--appendfsync", "always"]);
     let store = connect(&server).await;
     let mut owner = Owner::of(&store, P).await;
     let task = owner.create(&store).await;
