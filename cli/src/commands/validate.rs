@@ -26,7 +26,7 @@ pub(crate) fn run(common: &Common, args: &FilesArgs) -> Result<(), CliError> {
             Err(problems) => {
                 failed += problems.1;
                 if common.output == Output::Table {
-                    output::note(&problems.0.to_string());
+                    output::note(&problems.0);
                 }
                 rows.push(json!({"file": name, "ok": false, "workflows": [], "problems": problems.2}));
             }
