@@ -122,7 +122,7 @@ async fn accept(
         InboxBody::Cancel { run, reason } => What::Event(run, Event::Cancel { reason }),
         InboxBody::Orphan { task } => match orphan::judge(context, &task).await {
             Ok(Fate::Drop) => return delivery.ack(),
-            Ok(Fate::Create(submit)) => What::Submit(submit),
+            Ok(Fate::Restore(submit)) => What::Restore(submit),
             Ok(Fate::Reject(error)) => return refuse(context, delivery, &error).await,
             Err(error) => {
                 tracing::warn!(run = %task.run, %error, "it cannot be told yet what became of this run");

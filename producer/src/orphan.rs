@@ -17,7 +17,7 @@ pub(crate) enum Fate {
     /// Nothing: its run is there, or was forgotten.
     Drop,
     /// Its run is created again.
-    Create(Box<Submit>),
+    Restore(Box<Submit>),
     /// Nobody can tell what its run was: it is put away.
     Reject(ReplyError),
 }
@@ -33,7 +33,7 @@ pub(crate) async fn judge(context: &Context, task: &Task) -> Result<Fate, StoreE
     if task.workflow == WorkflowName::adhoc() && task.attempt == 1 {
         let submission = Submission::of_task(task);
         let submit = Submit { submission, run: Some(task.run), trigger: Trigger::Message, digest: None };
-        return Ok(Fate::Create(Box::new(submit)));
+        return Ok(Fate::Restore(Box::new(submit)));
     }
     let message = format!(
         "the store has lost run {} of {} (its commit {} of epoch {}); start it again",

@@ -13,13 +13,24 @@ const SOON: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_task_whose_run_was_lost_brings_it_back_and_runs_once() {
+    a_lost_run_comes_back("default").await;
+}
+
+/// Nothing else happens in the partition: its owner, which still remembers the run, learns of the loss from the task.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_run_that_its_owner_still_remembers_comes_back() {
+    a_lost_run_comes_back("later").await;
+}
+
+/// Loses a run beside another one, whose task is in a pool of its own that is served at the end.
+async fn a_lost_run_comes_back(pool_of_the_other: &str) {
     let (rabbitmq, redis) = (RabbitMq::start(&[]), Redis::start(&[]));
     let fleet = Fleet::on(rabbitmq.url(), redis.url());
     let producer = fleet.producer_with(&[], &[("MILLRACE_PARTITIONS", "1")]).await;
     let (api, marks) = (producer.api(), fleet.marks("tasks"));
     let own = format!("{}:{{p0}}:own", fleet.prefix());
 
-    let kept = api.submit(&json!({"run": "exit 0"})).await;
+    let kept = api.submit(&json!({"run": "exit 0", "pool": pool_of_the_other})).await;
     let seq: u64 = ask(&redis, &["HGET", &own, "seq"]).await;
     let body = json!({"run": marks.mark(Kind::Start), "idempotency_key": "lost", "priority": "P1", "timeout": "30s"});
     let lost = api.submit(&body).await;
@@ -42,6 +53,7 @@ async fn a_task_whose_run_was_lost_brings_it_back_and_runs_once() {
     let run = api.ended(&lost, SOON).await;
     assert_eq!((run["state"].as_str(), run["priority"].as_str()), (Some("succeeded"), Some("P1")), "{run}");
     assert_eq!(marks.read().len(), 1);
+    let _other = fleet.worker(&["--concurrency", "2", "--pool", pool_of_the_other]).await;
     assert_eq!(api.ended(&kept, SOON).await["state"], "succeeded");
     // The same key still means the same run, and what is new is taken in.
     assert_eq!(api.post("/api/v1/runs", &body).await["run_id"], lost.as_str());

@@ -67,9 +67,10 @@ impl Actor {
         now: Timestamp,
     ) {
         let Work { what, delivery, answer } = work;
+        let doubtful = matches!(what, What::Restore(_));
         let mut done = Done { delivery, answer, reply: None, rejected: None, created: None };
         match what {
-            What::Submit(wanted) => {
+            What::Submit(wanted) | What::Restore(wanted) => {
                 done.reply = Some(match submit::create(self, partition, wanted, loaded, drafts, now) {
                     Created::New(run_id) => {
                         done.created = Some(run_id);
@@ -106,6 +107,7 @@ impl Actor {
             What::Fire(name, index, due) => schedules::fire(self, partition, &name, index, due, drafts, now),
         }
         if let Some(draft) = self.draft(drafts, partition) {
+            draft.then.doubtful |= doubtful;
             draft.then.done.push(done);
         }
     }

@@ -51,6 +51,9 @@ pub(crate) struct Then {
     pub(crate) outcomes: Vec<(RunId, Outcome)>,
     /// Fires, and whether each was missed: those whose commit does not hold come again.
     pub(crate) fires: Vec<(Fire, bool)>,
+    /// The store seems to have lost what the memory holds: a commit has to show that it takes ours, even one that
+    /// changes nothing.
+    pub(crate) doubtful: bool,
 }
 
 /// Attempts of a run that are to be taken back, or told to end.
@@ -91,9 +94,13 @@ impl Draft {
         self.by_run.get(&run).is_some_and(|touched| touched.created)
     }
 
-    /// Does it change anything in the store?
+    /// Is a commit needed?
     pub(crate) fn is_empty(&self) -> bool {
-        self.runs.is_empty() && self.workflows.is_empty() && self.timers.is_empty() && self.cleared.is_empty()
+        self.runs.is_empty()
+            && self.workflows.is_empty()
+            && self.timers.is_empty()
+            && self.cleared.is_empty()
+            && !self.then.doubtful
     }
 
     /// The delta of a run, for what is not the run's own doing.

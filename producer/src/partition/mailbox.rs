@@ -66,6 +66,8 @@ impl Work {
 pub(crate) enum What {
     /// A run is wanted.
     Submit(Box<Submit>),
+    /// A run is wanted that the store has lost.
+    Restore(Box<Submit>),
     /// Something happened to a run.
     Event(RunId, Event),
     /// Attempts ended, all of one partition.
@@ -86,7 +88,7 @@ impl What {
     /// The partition it belongs to; `None` for what may go anywhere.
     pub(crate) fn partition(&self, partitions: u16) -> Option<PartitionId> {
         match self {
-            Self::Submit(submit) => submit.run.map(RunId::partition),
+            Self::Submit(submit) | Self::Restore(submit) => submit.run.map(RunId::partition),
             Self::Event(run, _) => Some(run.partition()),
             Self::Results(results) => results.first().map(|(run, _)| run.partition()),
             Self::Held(task, _) => Some(task.run.partition()),

@@ -70,7 +70,7 @@ impl Actor {
                     Ok(Verdict::Full { why }) => {
                         self.context.room.ran_out(&why);
                         is_short |= !self.leave_out_new(&mut commit, &mut then, &why);
-                        match is_empty(&commit) {
+                        match is_empty(&commit) && !then.doubtful {
                             true => consequences.push((partition, then, Vec::new())),
                             false => again.push((commit, (partition, then))),
                         }
@@ -120,7 +120,7 @@ impl Actor {
         let mut settled: Vec<Done> = Vec::new();
         let open = self.open();
         for (partition, then, duplicates) in consequences {
-            let Then { tasks: mut new, stops, done, ended, outcomes, fires: _ } = then;
+            let Then { tasks: mut new, stops, done, ended, outcomes, fires: _, doubtful: _ } = then;
             for id in &duplicates {
                 self.runs.remove(*id);
             }

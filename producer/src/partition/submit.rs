@@ -31,7 +31,9 @@ pub(super) async fn load(actor: &mut Actor, placed: &[(PartitionId, Work)]) -> O
     let (mut started, mut at_home) = (BTreeSet::new(), Vec::new());
     for (partition, work) in placed {
         match &work.what {
-            What::Submit(wanted) => started.extend(wanted.submission.workflow.clone()),
+            What::Submit(wanted) | What::Restore(wanted) => {
+                started.extend(wanted.submission.workflow.clone());
+            }
             What::Apply(apply) => at_home.push((*partition, apply.workflow.name.clone())),
             What::Pause(name, _) | What::Delete(name) | What::Fire(name, ..) => {
                 at_home.push((*partition, name.clone()));
