@@ -1,5 +1,7 @@
 //! What can end a command, and with which status.
 
+use millrace_runtime::Shutdown;
+
 /// A failure, as the user sees it.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CliError {
@@ -37,6 +39,14 @@ impl CliError {
             Self::NotFound(_) => 5,
             Self::TimedOut(_) => 124,
             Self::Interrupted(_) => 130,
+        }
+    }
+
+    /// The end of a process: an error when a part of it broke.
+    pub(crate) fn of_end(shutdown: &Shutdown) -> Result<(), Self> {
+        match shutdown.is_broken() {
+            true => Err(Self::failed("a part of this process has broken, which is a bug: see the log above")),
+            false => Ok(()),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Places where a test lets a producer die: between any two hops, at once, with nothing tidied up.
 //!
-//! `MILLRACE_FAILPOINT=<point>:<n>` aborts the process when it passes that point for the n-th time. And a guard that
+//! `MILLRACE_FAILPOINT=<point>:<n>` aborts the process when it passes that point for the n-th time; with `:panic` after
+//! it, only what passes there panics. And a guard that
 //! a test removes, to see that its auditor notices: with `MILLRACE_UNGUARD=outbox` nothing is published again. (The
 //! guards in the store's scripts are removed there.) Only builds with debug assertions look: a release holds nothing
 //! of this.
@@ -10,19 +11,27 @@ mod armed {
     use std::sync::LazyLock;
     use std::sync::atomic::{AtomicU64, Ordering};
 
-    static PLAN: LazyLock<Option<(String, u64)>> = LazyLock::new(|| {
+    struct Plan {
+        point: String,
+        nth: u64,
+        panics: bool,
+    }
+
+    static PLAN: LazyLock<Option<Plan>> = LazyLock::new(|| {
         let text = std::env::var("MILLRACE_FAILPOINT").ok()?;
-        let (point, nth) = text.split_once(':')?;
-        Some((point.to_owned(), nth.parse().ok()?))
+        let mut parts = text.split(':');
+        let (point, nth) = (parts.next()?.to_owned(), parts.next()?.parse().ok()?);
+        Some(Plan { point, nth, panics: parts.next() == Some("panic") })
     });
 
     static PASSED: AtomicU64 = AtomicU64::new(0);
 
     pub(super) fn pass(point: &str) {
-        if let Some((wanted, nth)) = &*PLAN
-            && wanted == point
-            && PASSED.fetch_add(1, Ordering::Relaxed) + 1 == *nth
+        if let Some(plan) = &*PLAN
+            && plan.point == point
+            && PASSED.fetch_add(1, Ordering::Relaxed) + 1 == plan.nth
         {
+            assert!(!plan.panics, "failpoint {point}");
             eprintln!("failpoint {point}: aborting");
             std::process::abort();
         }

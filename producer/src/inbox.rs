@@ -36,8 +36,8 @@ impl Inboxes {
     /// Begins to consume the inbox of a partition.
     pub(crate) fn open(&mut self, partition: PartitionId) {
         let stop = self.context.shutdown.child();
-        let task =
-            tokio::spawn(consume(Arc::clone(&self.context), self.mailbox.clone(), partition, stop.clone()));
+        let consuming = consume(Arc::clone(&self.context), self.mailbox.clone(), partition, stop.clone());
+        let task = tokio::spawn(self.context.shutdown.vital("inbox", consuming));
         self.open.insert(partition, (stop, task));
     }
 

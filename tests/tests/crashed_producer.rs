@@ -61,6 +61,23 @@ async fn in_the_middle_of_taking_over() {
     dies("after-commit:1", "took:2").await;
 }
 
+/// A part that panics takes the process with it, in order: half alive, it would hold partitions that nobody serves.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_producer_whose_loop_panics_ends_and_another_takes_over_at_once() {
+    let fleet = Fleet::new();
+    let few = ("MILLRACE_PARTITIONS", "4");
+    let mut mortal = fleet.producer_with(&[], &[few, ("MILLRACE_FAILPOINT", "before-commit:1:panic")]).await;
+    let _worker = fleet.worker(&["--concurrency", "4"]).await;
+    fleet.amqp().await.submit(&json!({"run": "exit 0", "idempotency_key": "one"})).await;
+
+    let status = mortal.ends(Duration::from_secs(15)).await;
+    assert_eq!(status.code(), Some(1), "{}", mortal.log());
+    assert!(mortal.log().contains("has broken") && mortal.log().contains("panicked"), "{}", mortal.log());
+    let heir = fleet.producer().await;
+    let runs = heir.api().all_ended(1, Duration::from_secs(30)).await;
+    assert_eq!(runs[0]["state"], "succeeded");
+}
+
 async fn dies_at(point: &str) {
     // The first passing is at the submissions, the second at results.
     dies(&format!("{point}:1"), &format!("{point}:2")).await;

@@ -123,7 +123,8 @@ impl Intake {
         };
         let parcel = Arc::new(Parcel::new(delivery, tasks.len()));
         for task in tasks {
-            self.tasks.spawn(Arc::clone(floor).carry(task, Arc::clone(&parcel)));
+            let carried = Arc::clone(floor).carry(task, Arc::clone(&parcel));
+            self.tasks.spawn(self.shutdown.vital("a task", carried));
         }
     }
 }

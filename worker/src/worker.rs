@@ -96,15 +96,17 @@ impl Worker {
         };
         let (told, alive) = watch::channel(false);
         let mut background = JoinSet::new();
-        background.spawn(session::keep(
+        let session = session::keep(
             Arc::clone(&store),
             identity,
             Arc::clone(&running),
             told,
             shutdown.clone(),
             ended.clone(),
-        ));
-        background.spawn(control::listen(Arc::clone(&broker), id, Arc::clone(&running), ended.clone()));
+        );
+        background.spawn(shutdown.vital("session", session));
+        let control = control::listen(Arc::clone(&broker), id, Arc::clone(&running), ended.clone());
+        background.spawn(shutdown.vital("control", control));
         if let Some(address) = listen {
             background.spawn(health::serve(address, Arc::clone(&broker), alive.clone(), ended.clone()));
         }
@@ -130,7 +132,7 @@ impl Worker {
                 alive: alive.clone(),
                 shutdown: shutdown.clone(),
             };
-            intakes.spawn(intake.run());
+            intakes.spawn(shutdown.vital("intake", intake.run()));
         }
         Self { running, tasks, intakes, background, shutdown, ended, grace }
     }

@@ -29,12 +29,14 @@ pub(crate) async fn run(common: Common, args: RunArgs) -> Result<(), CliError> {
         return render::wait(&client, &id, common.output, args.follow, args.wait_timeout).await;
     }
     let shutdown = Shutdown::new();
-    let embedded = Embedded::start(None, Access::default(), &args.execution, shutdown).await?;
+    let embedded = Embedded::start(None, Access::default(), &args.execution, shutdown.clone()).await?;
     let client = embedded.client();
     let result = match start(&client, &body).await {
-        Ok(id) => render::wait(&client, &id, common.output, args.follow, args.wait_timeout)
-            .await
-            .map_err(|error| (error, Some(id))),
+        Ok(id) => tokio::select! {
+            ended = render::wait(&client, &id, common.output, args.follow, args.wait_timeout) => ended,
+            () = shutdown.begun() => CliError::of_end(&shutdown),
+        }
+        .map_err(|error| (error, Some(id))),
         Err(error) => Err((error, None)),
     };
     let ending = async {

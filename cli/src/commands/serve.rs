@@ -55,7 +55,7 @@ pub(crate) async fn producer(common: Common, args: ProducerArgs) -> Result<(), C
     let _ = serving.await;
     broker.close().await;
     tracing::info!("the producer has ended");
-    Ok(())
+    CliError::of_end(&shutdown)
 }
 
 /// Runs a worker until SIGTERM.
@@ -76,11 +76,11 @@ pub(crate) async fn worker(common: Common, args: WorkerArgs) -> Result<(), CliEr
     shutdown.on_signals()?;
     let pools = args.pools.join(",");
     tracing::info!(pools, slots = options.slots, prefix = settings.prefix()?, "worker");
-    let worker = Worker::start(store, Arc::clone(&broker), options, shutdown);
+    let worker = Worker::start(store, Arc::clone(&broker), options, shutdown.clone());
     worker.finish().await;
     broker.close().await;
     tracing::info!("the worker has ended");
-    Ok(())
+    CliError::of_end(&shutdown)
 }
 
 /// The store and the broker of the settings. Both connect in the background, and again after every loss.

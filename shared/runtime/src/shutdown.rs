@@ -1,11 +1,20 @@
-//! An orderly end: one signal asks for a drain, a second one ends the process.
+//! An orderly end: one signal asks for a drain, a second one ends the process. A part that breaks asks as well, since
+//! a process that is started anew is better than one that is half alive.
 
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_util::FutureExt;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 /// Asked to end? Cloned into every part of the process.
 #[derive(Debug, Clone, Default)]
-pub struct Shutdown(CancellationToken);
+pub struct Shutdown {
+    asked: CancellationToken,
+    broken: Arc<AtomicBool>,
+}
 
 impl Shutdown {
     /// Not asked yet.
@@ -15,22 +24,46 @@ impl Shutdown {
 
     /// Asks.
     pub fn begin(&self) {
-        self.0.cancel();
+        self.asked.cancel();
     }
 
     /// Was it asked?
     pub fn has_begun(&self) -> bool {
-        self.0.is_cancelled()
+        self.asked.is_cancelled()
     }
 
     /// Waits until it is asked.
     pub async fn begun(&self) {
-        self.0.cancelled().await;
+        self.asked.cancelled().await;
     }
 
     /// One that ends with this one, or earlier by itself.
     pub fn child(&self) -> Self {
-        Self(self.0.child_token())
+        Self { asked: self.asked.child_token(), broken: Arc::clone(&self.broken) }
+    }
+
+    /// Does what the process cannot do without: when that panics, asks.
+    pub fn vital<W: Future<Output = ()>>(
+        &self,
+        part: &'static str,
+        work: W,
+    ) -> impl Future<Output = ()> + use<W> {
+        let shutdown = self.clone();
+        async move {
+            if AssertUnwindSafe(work).catch_unwind().await.is_err() {
+                tracing::error!(
+                    part,
+                    "this part has broken, which is a bug: the process ends, to be started anew"
+                );
+                shutdown.broken.store(true, Ordering::Release);
+                shutdown.begin();
+            }
+        }
+    }
+
+    /// Did a vital part break?
+    pub fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Acquire)
     }
 
     /// Asks on SIGTERM and SIGINT. The second signal ends the process with the status shells use for it.
@@ -54,5 +87,19 @@ impl Shutdown {
             }
         });
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_part_that_panics_asks_for_the_end_and_one_that_ends_does_not() {
+        let shutdown = Shutdown::new();
+        shutdown.vital("a part that ends", async {}).await;
+        assert!(!shutdown.has_begun() && !shutdown.is_broken());
+        shutdown.vital("a part that breaks", async { panic!("it breaks") }).await;
+        assert!(shutdown.has_begun() && shutdown.is_broken() && shutdown.child().is_broken());
     }
 }
