@@ -68,12 +68,14 @@ pub(crate) const FIGURES: &[Figure] = &[
         .beside("raw.throughput"),
     figure("raw.latency_p50", "raw: publish to claim, 50/s, median", "ms"),
     figure("raw.latency_p99", "raw: publish to claim, 50/s, p99", "ms"),
-    figure("w2.p50", "W2 submit to start, 50/s, median", "ms")
+    figure("w2.p50", "W2 submit over AMQP to start, 50/s, median", "ms")
         .beside("raw.latency_p50")
         .asks(&[(MAIN, Target::TimesRaw(2.0))]),
-    figure("w2.p99", "W2 submit to start, 50/s, p99", "ms")
+    figure("w2.p99", "W2 submit over AMQP to start, 50/s, p99", "ms")
         .beside("raw.latency_p99")
         .asks(&[(MAIN, Target::TimesRaw(4.0))]),
+    figure("w2.rest_p50", "W2 submit over REST to start, 50/s, median", "ms").beside("raw.latency_p50"),
+    figure("w2.rest_p99", "W2 submit over REST to start, 50/s, p99", "ms").beside("raw.latency_p99"),
     figure("raw.chain", "raw: chain of 40", "ms"),
     figure("raw.fan", "raw: fan 1 -> 1,000 -> 1", "ms"),
     figure("w3.chain", "W3 chain of 40", "ms").beside("raw.chain").asks(&[(MAIN, Target::TimesRaw(2.0))]),

@@ -136,9 +136,12 @@ impl<'a> Rounds<'a> {
         self.note_waits(["raw.latency_p50", "raw.latency_p99"], self.sync, waits);
         let waits = latency::over_amqp(&self.fleet, count).await;
         self.note_waits(["w2.p50", "w2.p99"], self.sync, waits);
+        let over_rest = ["w2.rest_p50", "w2.rest_p99"];
+        let waits = latency::over_rest(&self.fleet.api, count).await;
+        self.note_waits(over_rest, self.sync, waits);
         if let Some(embedded) = &self.embedded {
             let waits = latency::over_rest(&embedded.api, count).await;
-            self.note_waits(["w2.p50", "w2.p99"], EMBEDDED, waits);
+            self.note_waits(over_rest, EMBEDDED, waits);
         }
     }
 
