@@ -18,6 +18,9 @@ use crate::partition::mailbox::Input;
 /// The partitions of a producer.
 pub(crate) type OwnedSet = BTreeSet<PartitionId>;
 
+/// What damage to a partition means.
+const UNOWNED: &str = "nobody can own it";
+
 /// Between letting go of a partition and taking it again.
 const STEP_DOWN_PAUSE: Duration = Duration::from_millis(100);
 
@@ -116,7 +119,7 @@ impl Ownership {
                 let mut kept = Vec::with_capacity(held.len());
                 for one in &held {
                     let renewed = self.context.store.renew(std::slice::from_ref(one), ttl).await;
-                    kept.push(spoiled(one.0, renewed)?.is_some_and(|kept| kept == [true]));
+                    kept.push(unless_damaged(one.0, renewed, UNOWNED)?.is_some_and(|kept| kept == [true]));
                 }
                 kept
             }
@@ -143,7 +146,7 @@ impl Ownership {
                 for one in missing {
                     let taken =
                         self.context.store.acquire(std::slice::from_ref(one), self.context.id, ttl).await;
-                    acquired.push(spoiled(*one, taken)?.and_then(|mut taken| taken.pop()));
+                    acquired.push(unless_damaged(*one, taken, UNOWNED)?.and_then(|mut taken| taken.pop()));
                 }
                 acquired
             }
@@ -207,11 +210,15 @@ impl Ownership {
     }
 }
 
-/// A partition whose keys somebody has spoiled stays with nobody, and does not keep the others from being served.
-fn spoiled<T>(partition: PartitionId, answer: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+/// A partition whose keys somebody has spoiled does not keep the others from being served. `so` is what it means.
+pub(crate) fn unless_damaged<T>(
+    partition: PartitionId,
+    answer: Result<T, StoreError>,
+    so: &str,
+) -> Result<Option<T>, StoreError> {
     match answer {
         Err(StoreError::Corrupt(why)) => {
-            tracing::error!(%partition, why, "what is stored of it is damaged: nobody can own it");
+            tracing::error!(%partition, why, "what is stored of it is damaged: {so}");
             Ok(None)
         }
         answer => answer.map(Some),

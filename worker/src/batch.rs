@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use millrace_runtime::Shutdown;
 use tokio::sync::{mpsc, oneshot};
 
 /// Requests in one trip, at most.
@@ -23,14 +24,14 @@ impl<Q, A> Clone for Batcher<Q, A> {
 impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
     /// Answers batches by `answer`, which gives an answer for each request in order; fewer answers mean that the
     /// others are given up. How many requests wait is bounded by the worker's slots.
-    pub(crate) fn start<F, Fut>(answer: F) -> Self
+    pub(crate) fn start<F, Fut>(shutdown: &Shutdown, answer: F) -> Self
     where
         F: Fn(Vec<Q>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Vec<A>> + Send + 'static,
     {
         let (requests, mut waiting) = mpsc::unbounded_channel::<(Q, oneshot::Sender<A>)>();
         let answer = Arc::new(answer);
-        tokio::spawn(async move {
+        let trips = async move {
             let mut batch = Vec::with_capacity(BATCH);
             while waiting.recv_many(&mut batch, BATCH).await > 0 {
                 let (questions, senders): (Vec<Q>, Vec<_>) = batch.drain(..).unzip();
@@ -38,7 +39,8 @@ impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
                     let _ = sender.send(answer);
                 }
             }
-        });
+        };
+        tokio::spawn(shutdown.vital("trips", trips));
         Self { requests }
     }
 

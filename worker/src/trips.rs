@@ -38,10 +38,11 @@ struct Report {
 
 impl Trips {
     /// Begins; claims are given up when the shutdown begins while the store is away.
-    pub(crate) fn start(store: Arc<dyn Store>, broker: Arc<dyn Broker>, shutdown: Shutdown) -> Self {
+    pub(crate) fn start(store: Arc<dyn Store>, broker: Arc<dyn Broker>, shutdown: &Shutdown) -> Self {
         let claiming = Arc::clone(&store);
-        let claims = Batcher::start(move |claims: Vec<Claim>| {
-            let (store, shutdown) = (Arc::clone(&claiming), shutdown.clone());
+        let ending = shutdown.clone();
+        let claims = Batcher::start(shutdown, move |claims: Vec<Claim>| {
+            let (store, shutdown) = (Arc::clone(&claiming), ending.clone());
             async move {
                 let mut wait = Backoff::new();
                 loop {
@@ -56,7 +57,7 @@ impl Trips {
                 }
             }
         });
-        let finishes = Batcher::start(move |finishes: Vec<Finish>| {
+        let finishes = Batcher::start(shutdown, move |finishes: Vec<Finish>| {
             let store = Arc::clone(&store);
             async move {
                 let (mut wait, began) = (Backoff::new(), Instant::now());
@@ -73,7 +74,8 @@ impl Trips {
             }
         });
         let reporting = Arc::clone(&broker);
-        let reports = Batcher::start(move |reports: Vec<Report>| report(Arc::clone(&reporting), reports));
+        let reports =
+            Batcher::start(shutdown, move |reports: Vec<Report>| report(Arc::clone(&reporting), reports));
         Self { claims, finishes, reports, broker }
     }
 

@@ -111,7 +111,7 @@ impl Worker {
             background.spawn(health::serve(address, Arc::clone(&broker), alive.clone(), ended.clone()));
         }
         let pipeline = Arc::new(Pipeline {
-            trips: Trips::start(Arc::clone(&store), Arc::clone(&broker), shutdown.clone()),
+            trips: Trips::start(Arc::clone(&store), Arc::clone(&broker), &shutdown),
             executors,
             shipper: LogShipper::start(Arc::clone(&store), BACKLOG_LIMIT_BYTES),
             settings: Arc::new(settings),
@@ -144,10 +144,12 @@ impl Worker {
         while self.intakes.join_next().await.is_some() {}
         self.tasks.close();
         let running = self.running.count();
+        // What broke may be what keeps the session, without which no task may go on.
+        let grace = if self.shutdown.is_broken() { Duration::ZERO } else { self.grace };
         if running > 0 {
-            tracing::info!(running, grace_s = self.grace.as_secs(), "draining");
+            tracing::info!(running, grace_s = grace.as_secs(), "draining");
         }
-        if tokio::time::timeout(self.grace, self.tasks.wait()).await.is_err() {
+        if tokio::time::timeout(grace, self.tasks.wait()).await.is_err() {
             let killed = self.running.stop_all(StopReason::Draining);
             tracing::warn!(killed, "the grace is over: what still runs is killed and handed back");
             let _ = tokio::time::timeout(KILLED, self.tasks.wait()).await;

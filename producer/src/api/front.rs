@@ -29,10 +29,14 @@ pub async fn serve(listener: TcpListener, front: Front, shutdown: Shutdown) {
     let router = Router::new().fallback(answer).with_state(front);
     // Answers are small and somebody waits for each: send them at once.
     let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-    let served = axum::serve(listener, router).with_graceful_shutdown(async move { shutdown.begun().await });
-    if let Err(error) = served.await {
-        tracing::error!(%error, "the API ended");
-    }
+    let ending = shutdown.clone();
+    let served = axum::serve(listener, router).with_graceful_shutdown(async move { ending.begun().await });
+    let serving = async {
+        if let Err(error) = served.await {
+            tracing::error!(%error, "the API ended");
+        }
+    };
+    shutdown.vital("api", serving).await;
 }
 
 async fn answer(State(front): State<Front>, request: Request) -> Response {

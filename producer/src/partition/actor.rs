@@ -167,6 +167,8 @@ impl Actor {
     /// Reads what a partition has under way: its timers now, its runs when something happens to them.
     async fn take(&mut self, partition: PartitionId, owned: Owned, published_until: Timestamp) {
         self.drop_partition(partition);
+        // Whatever got into memory while it was somebody else's may be of an earlier state.
+        self.runs.forget(partition);
         let timers = loop {
             match self.context.store.timers(partition, None, WINDOW).await {
                 Ok(timers) => break timers,

@@ -129,9 +129,6 @@ impl Actor {
             _ => None,
         };
         let retention = self.context.options.retention;
-        if let Event::Result(result) = event {
-            self.runs.note_outputs(&result.outputs);
-        }
         let run = self.runs.get(id);
         if let (Some(run), Event::Result(result)) = (&run, event) {
             note_claimed(&mut self.claimed, run, result.step);
@@ -144,6 +141,9 @@ impl Actor {
             }
             advanced
         });
+        if let (Some(Ok(Ok(_))), Event::Result(result)) = (&outcome, event) {
+            self.runs.note_outputs(&result.outputs);
+        }
         let Some(draft) = self.draft(drafts, partition) else { return };
         // A timer that went off is cleared, unless the advance sets it again.
         match stale_timer {

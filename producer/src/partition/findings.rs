@@ -10,8 +10,9 @@ use super::watch;
 impl Actor {
     /// Attempts that the broker does not have are published again.
     pub(super) async fn publish_again(&mut self, tasks: Vec<(TaskId, Timestamp)>) {
-        let mut runs: Vec<RunId> =
-            tasks.iter().map(|(task, _)| task.run).filter(|id| !self.runs.has(*id)).collect();
+        // A run that is not ours must not get into memory: nobody would keep it up to date.
+        let missing = |id: &RunId| self.owned.contains_key(&id.partition()) && !self.runs.has(*id);
+        let mut runs: Vec<RunId> = tasks.iter().map(|(task, _)| task.run).filter(missing).collect();
         runs.sort_unstable();
         runs.dedup();
         self.load_runs(&runs).await;

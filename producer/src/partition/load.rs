@@ -55,7 +55,7 @@ impl Actor {
             for (id, stored) in ids.iter().zip(stored) {
                 let Some(stored) = stored else { continue };
                 match self.restore(*id, &stored).await {
-                    Ok(run) => self.runs.insert(run),
+                    Ok(run) => self.runs.insert(run, stored.definition.len()),
                     // Not there and not to be had now are two things: what happens to the run must wait.
                     Err(Unrestored::Store(error)) => {
                         tracing::warn!(run = %id, %error, "its definition cannot be loaded");

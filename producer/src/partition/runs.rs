@@ -18,9 +18,15 @@ const DEFINITION: usize = 2_048;
 /// The cache.
 #[derive(Default)]
 pub(crate) struct Runs {
-    young: HashMap<RunId, Run>,
-    old: HashMap<RunId, Run>,
+    young: HashMap<RunId, Kept>,
+    old: HashMap<RunId, Kept>,
     young_bytes: usize,
+}
+
+/// A run, and how long the text of its spec is: params, and a definition of its own.
+struct Kept {
+    run: Run,
+    text: usize,
 }
 
 impl Runs {
@@ -31,16 +37,18 @@ impl Runs {
 
     /// The run, if it is here.
     pub(crate) fn get(&mut self, id: RunId) -> Option<&mut Run> {
-        if let Some(run) = self.old.remove(&id) {
-            self.insert(run);
+        if let Some(Kept { run, text }) = self.old.remove(&id) {
+            self.insert(run, text);
         }
-        self.young.get_mut(&id)
+        self.young.get_mut(&id).map(|kept| &mut kept.run)
     }
 
-    /// Keeps a run.
-    pub(crate) fn insert(&mut self, run: Run) {
-        self.young_bytes += size(&run);
-        self.young.insert(run.id, run);
+    /// Keeps a run, with a spec of so many bytes of text.
+    pub(crate) fn insert(&mut self, run: Run, text: usize) {
+        let id = run.id;
+        let kept = Kept { run, text };
+        self.young_bytes += kept.size();
+        self.young.insert(id, kept);
     }
 
     /// A run that is here has been handed these outputs.
@@ -51,8 +59,8 @@ impl Runs {
     /// Drops a run.
     pub(crate) fn remove(&mut self, id: RunId) {
         self.old.remove(&id);
-        if let Some(run) = self.young.remove(&id) {
-            self.young_bytes = self.young_bytes.saturating_sub(size(&run));
+        if let Some(kept) = self.young.remove(&id) {
+            self.young_bytes = self.young_bytes.saturating_sub(kept.size());
         }
     }
 
@@ -60,7 +68,7 @@ impl Runs {
     pub(crate) fn forget(&mut self, partition: PartitionId) {
         self.young.retain(|id, _| id.partition() != partition);
         self.old.retain(|id, _| id.partition() != partition);
-        self.young_bytes = self.young.values().map(size).sum();
+        self.young_bytes = self.young.values().map(Kept::size).sum();
     }
 
     /// Drops the old generation when the young one is full. To be called between batches.
@@ -72,17 +80,21 @@ impl Runs {
     }
 }
 
-/// Bytes that a run takes, about: its outputs, and what it does not share.
-fn size(run: &Run) -> usize {
-    let step = match run.spec.source {
-        Source::Stored { .. } => STEP,
-        Source::Adhoc(_) | Source::Inline(_) => STEP + DEFINITION,
-    };
-    let outputs = run.steps.iter().map(|state| match state {
-        StepState::Ended(ended) => size_of_map(&ended.outputs),
-        _ => 0,
-    });
-    RUN + run.steps.len() * step + outputs.sum::<usize>()
+impl Kept {
+    /// Bytes that it takes, about: its outputs, and what it does not share. A definition of its own is held as text and
+    /// as what was made of it.
+    fn size(&self) -> usize {
+        let Self { run, text } = self;
+        let (step, text) = match run.spec.source {
+            Source::Stored { .. } => (STEP, *text),
+            Source::Adhoc(_) | Source::Inline(_) => (STEP + DEFINITION, 2 * text),
+        };
+        let outputs = run.steps.iter().map(|state| match state {
+            StepState::Ended(ended) => size_of_map(&ended.outputs),
+            _ => 0,
+        });
+        RUN + text + run.steps.len() * step + outputs.sum::<usize>()
+    }
 }
 
 fn size_of_map(map: &Map<String, Value>) -> usize {
@@ -135,8 +147,8 @@ mod tests {
         let mut runs = Runs::default();
         let (touched, idle) = (stored(), stored());
         let (touched_id, idle_id) = (touched.id, idle.id);
-        runs.insert(touched);
-        runs.insert(idle);
+        runs.insert(touched, 0);
+        runs.insert(idle, 0);
         for _ in 0..2 {
             runs.young_bytes = GENERATION;
             runs.age();
@@ -146,13 +158,15 @@ mod tests {
     }
 
     #[test]
-    fn a_run_with_a_definition_of_its_own_or_large_outputs_counts_for_more() {
-        let shared = size(&stored());
-        assert!(size(&run(Source::Inline(String::new()))) > 4 * shared);
+    fn a_run_with_a_definition_of_its_own_or_large_outputs_or_a_long_spec_counts_for_more() {
+        let size = |run, text| Kept { run, text }.size();
+        let shared = size(stored(), 0);
+        assert!(size(run(Source::Inline(String::new())), 0) > 4 * shared);
+        assert_eq!(size(stored(), 100_000), shared + 100_000);
         let mut runs = Runs::default();
         let text = "x".repeat(GENERATION);
         runs.note_outputs(json!({"text": text}).as_object().unwrap());
-        runs.insert(stored());
+        runs.insert(stored(), 0);
         runs.age();
         assert!(runs.young.is_empty(), "outputs of one generation's size begin another one");
     }
@@ -162,7 +176,7 @@ mod tests {
         let mut runs = Runs::default();
         let one = stored();
         let id = one.id;
-        runs.insert(one);
+        runs.insert(one, 1_000);
         runs.remove(id);
         assert_eq!(runs.young_bytes, 0);
     }

@@ -109,12 +109,13 @@ pub(super) fn draft(
     let Wanted { id, keyed, workflow, spec, head } = wanted;
     let retention = actor.context.options.retention;
     let definition = serde_json::to_string(&spec).unwrap_or_default();
+    let text = definition.len();
     let new = NewRun { created_at: now, workflow: head.workflow.clone(), keyed, definition };
     let (run, advanced) = create_run(id, workflow, Arc::new(spec), head, now);
     if let Some(draft) = actor.draft(drafts, partition) {
         draft.create(id, new);
         draft.take(id, advanced, now, retention);
-        actor.runs.insert(run);
+        actor.runs.insert(run, text);
     }
 }
 

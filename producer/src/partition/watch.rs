@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
 use millrace_broker::{Outgoing, Queue, Route};
 use millrace_domain::message::{Control, ControlBody};
 use millrace_domain::run::Event;
@@ -22,6 +22,7 @@ use super::draft::{FIRST_LOOK, Stop};
 use super::mailbox::{Input, What, Work};
 use crate::context::Context;
 use crate::failpoint;
+use crate::ownership::unless_damaged;
 use crate::sessions::SessionWatch;
 
 /// Entries of a partition looked at in one pass.
@@ -35,6 +36,12 @@ const LONGEST_LOOK: Duration = Duration::from_secs(600);
 
 /// After every look that is set.
 const FAR: Timestamp = Timestamp::from_millis(i64::MAX / 4);
+
+/// What damage to a partition's index means.
+const UNWATCHED: &str = "what gets lost of it is not found";
+
+/// A partition that is watched, as of a seq.
+type Watched = (PartitionId, Epoch, Seq);
 
 /// When the latest attempt was dispatched of those that came back, by where they waited.
 pub(crate) type Passed = HashMap<Lane, Timestamp>;
@@ -124,26 +131,27 @@ impl Watch {
         &self,
         context: &Arc<Context>,
         inner: UnboundedSender<Input>,
-        partitions: Vec<(PartitionId, Epoch, Seq)>,
+        partitions: Vec<Watched>,
         passed: Passed,
     ) {
         if self.0.passing.swap(true, Ordering::AcqRel) {
             return;
         }
         let (watch, context) = (self.clone(), Arc::clone(context));
-        tokio::spawn(async move {
+        let shutdown = context.shutdown.clone();
+        tokio::spawn(shutdown.vital("watch", async move {
             if let Err(error) = watch.pass(&context, &inner, &partitions, Queues::new(passed)).await {
                 tracing::warn!(%error, "the watch cannot look");
             }
             watch.0.passing.store(false, Ordering::Release);
-        });
+        }));
     }
 
     async fn pass(
         &self,
         context: &Context,
         inner: &UnboundedSender<Input>,
-        partitions: &[(PartitionId, Epoch, Seq)],
+        partitions: &[Watched],
         mut queues: Queues,
     ) -> Result<(), StoreError> {
         let sessions = context.store.sessions().await?;
@@ -152,32 +160,24 @@ impl Watch {
             watch.observe(&sessions, Instant::now());
         }
         let now = context.now();
-        // Asked for at once, for all: that is one trip.
-        let watched = |until, limit, partitions: Vec<PartitionId>| {
-            let asked = partitions.into_iter().map(move |one| context.store.watched(one, until, 0, limit));
-            try_join_all(asked)
-        };
-        let all: Vec<PartitionId> = partitions.iter().map(|(partition, ..)| *partition).collect();
-        let found = watched(now, PAGE, all).await?;
-        let quiet = partitions.iter().zip(&found).filter(|(_, due)| due.is_empty());
-        let quiet: Vec<(PartitionId, Seq)> =
-            quiet.map(|((partition, _, seq), _)| (*partition, *seq)).collect();
-        let any = watched(FAR, 1, quiet.iter().map(|(partition, _)| *partition).collect()).await?;
+        let found = watched(context, partitions, now, PAGE).await?;
+        let quiet: Vec<_> = found.iter().filter(|(_, due)| due.is_empty()).map(|(one, _)| *one).collect();
+        let any = watched(context, &quiet, FAR, 1).await?;
         if let Ok(mut rested) = self.0.rested.lock() {
-            rested
-                .extend(quiet.into_iter().zip(any).filter(|(_, any)| any.is_empty()).map(|(quiet, _)| quiet));
+            let none = any.into_iter().filter(|(_, any)| any.is_empty());
+            rested.extend(none.map(|((partition, _, seq), _)| (partition, seq)));
         }
-        for ((partition, epoch, _), mut due) in partitions.iter().zip(found) {
+        for ((partition, epoch, _), mut due) in found {
             let known: HashSet<TaskId> = due.iter().map(|(_, task)| *task).collect();
             if let Ok(suspects) = self.0.suspects.lock() {
-                let here = suspects
-                    .keys()
-                    .filter(|task| task.run.partition() == *partition && !known.contains(task));
+                let here =
+                    suspects.keys().filter(|task| task.run.partition() == partition && !known.contains(task));
                 due.extend(here.map(|task| (now, *task)));
             }
             if !due.is_empty() {
                 let tasks: Vec<TaskId> = due.into_iter().map(|(_, task)| task).collect();
-                self.look(context, inner, *partition, *epoch, &tasks, &mut queues).await?;
+                let looked = self.look(context, inner, partition, epoch, &tasks, &mut queues).await;
+                unless_damaged(partition, looked, UNWATCHED)?;
             }
         }
         Ok(())
@@ -193,6 +193,8 @@ impl Watch {
         tasks: &[TaskId],
         queues: &mut Queues,
     ) -> Result<(), StoreError> {
+        // A claim that comes in between sets a nearer look, which has to stand.
+        let due = context.now();
         let records = context.store.tasks(tasks).await?;
         let now = context.now();
         let (mut later, mut over, mut missing, mut gone) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -231,7 +233,7 @@ impl Watch {
             }
         }
         if !later.is_empty() {
-            context.store.look_later(partition, epoch, &later).await?;
+            context.store.look_later(partition, epoch, due, &later).await?;
         }
         if !over.is_empty() {
             self.end(context, inner, partition, epoch, &over).await?;
@@ -273,6 +275,22 @@ impl Watch {
         }
         Ok(())
     }
+}
+
+/// What is dispatched in partitions and to be looked at until then: asked for at once, for all, which is one trip. One
+/// that is damaged is left out.
+async fn watched(
+    context: &Context,
+    partitions: &[Watched],
+    until: Timestamp,
+    limit: usize,
+) -> Result<Vec<(Watched, Vec<(Timestamp, TaskId)>)>, StoreError> {
+    let asked = partitions.iter().map(|(partition, ..)| context.store.watched(*partition, until, 0, limit));
+    let mut found = Vec::with_capacity(partitions.len());
+    for (one, answer) in partitions.iter().zip(join_all(asked).await) {
+        found.extend(unless_damaged(one.0, answer, UNWATCHED)?.map(|due| (*one, due)));
+    }
+    Ok(found)
 }
 
 /// An outcome was found in the store.
@@ -392,7 +410,8 @@ pub(crate) fn publish_again(context: &Arc<Context>, found: Vec<(Task, Epoch)>) {
     }
     let context = Arc::clone(context);
     tokio::spawn(async move {
-        let look_at = context.now() + FIRST_LOOK;
+        let now = context.now();
+        let look_at = now + FIRST_LOOK;
         let mut messages = Vec::new();
         let mut looks: BTreeMap<(PartitionId, Epoch), Vec<(Timestamp, TaskId)>> = BTreeMap::new();
         for (task, epoch) in found {
@@ -404,7 +423,7 @@ pub(crate) fn publish_again(context: &Arc<Context>, found: Vec<(Task, Epoch)>) {
             tracing::warn!(%error, "an unclaimed task could not be published again yet");
         }
         for ((partition, epoch), looks) in looks {
-            if let Err(error) = context.store.look_later(partition, epoch, &looks).await {
+            if let Err(error) = context.store.look_later(partition, epoch, now, &looks).await {
                 tracing::warn!(%partition, %error, "the watch cannot be set");
             }
         }

@@ -183,7 +183,10 @@ async fn every_call_keeps_to_one_slot_as_a_cluster_demands() {
     store.claim(std::slice::from_ref(&claim)).await.unwrap();
     let finish = Finish { task, token: claim.token, result: "{}".to_owned() };
     assert_eq!(store.finish(&[finish]).await.unwrap(), [FinishVerdict::Stored]);
-    store.look_later(P, owner.epoch, &[(Timestamp::from_millis(1), task)]).await.unwrap();
+    store
+        .look_later(P, owner.epoch, Timestamp::from_millis(i64::MAX), &[(Timestamp::from_millis(1), task)])
+        .await
+        .unwrap();
     store.revoke(P, owner.epoch, &[(task, millrace_store::Revoke::Anyway)]).await.unwrap();
     store.watched(P, Timestamp::from_millis(i64::MAX), 0, 10).await.unwrap();
     store.timers(P, Some((Timestamp::from_millis(4), Timer::Start(run))), 10).await.unwrap();

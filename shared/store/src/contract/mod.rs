@@ -110,12 +110,13 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<(Timestamp, TaskId)>, StoreError>;
 
-    /// Looks at dispatched attempts again only at the given times. Those no longer watched stay so.
-    /// A stale epoch changes nothing.
+    /// Looks at dispatched attempts again only at the given times: at those that are to be looked at until `due`, so
+    /// that a look that a claim has set meanwhile stands. Those no longer watched stay so. A stale epoch changes nothing.
     async fn look_later(
         &self,
         partition: PartitionId,
         epoch: Epoch,
+        due: Timestamp,
         looks: &[(Timestamp, TaskId)],
     ) -> Result<(), StoreError>;
 

@@ -175,12 +175,13 @@ pub(super) async fn look_later(
     keys: &Keys,
     partition: PartitionId,
     epoch: Epoch,
+    due: Timestamp,
     looks: &[(Timestamp, TaskId)],
 ) -> Result<(), StoreError> {
     let (own, watch) = (keys.own(partition), keys.watch(partition));
     let call = |looks: &[(Timestamp, TaskId)]| {
         let mut call = Script::LookLater.on(&[&own, &watch]);
-        call.arg(epoch.0);
+        call.arg(epoch.0).arg(due.as_millis());
         for (at, task) in looks {
             call.arg(at.as_millis()).arg(task.to_string());
         }

@@ -129,9 +129,10 @@ impl Store for RedisStore {
         &self,
         partition: PartitionId,
         epoch: Epoch,
+        due: Timestamp,
         looks: &[(Timestamp, TaskId)],
     ) -> Result<(), StoreError> {
-        partition::look_later(&self.connection, &self.keys, partition, epoch, looks).await
+        partition::look_later(&self.connection, &self.keys, partition, epoch, due, looks).await
     }
 
     async fn revoke(

@@ -167,10 +167,11 @@ impl Store for SqliteStore {
         &self,
         partition: PartitionId,
         epoch: Epoch,
+        due: Timestamp,
         looks: &[(Timestamp, TaskId)],
     ) -> Result<(), StoreError> {
         let looks = looks.to_vec();
-        self.writer.call(move |connection| watch::look_later(connection, partition, epoch, &looks)).await
+        self.writer.call(move |connection| watch::look_later(connection, partition, epoch, due, &looks)).await
     }
 
     async fn revoke(

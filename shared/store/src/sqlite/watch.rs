@@ -34,6 +34,7 @@ pub(super) fn look_later(
     connection: &Connection,
     partition: PartitionId,
     epoch: Epoch,
+    due: Timestamp,
     looks: &[(Timestamp, TaskId)],
 ) -> Result<()> {
     if !partition::holds(connection, partition, epoch)? {
@@ -41,10 +42,18 @@ pub(super) fn look_later(
     }
     let mut later = connection.prepare_cached(
         "UPDATE tasks SET look_at = ?4
-         WHERE run = (SELECT id FROM runs WHERE run = ?1) AND step = ?2 AND attempt = ?3 AND partition = ?5",
+         WHERE run = (SELECT id FROM runs WHERE run = ?1) AND step = ?2 AND attempt = ?3 AND partition = ?5
+           AND look_at <= ?6",
     )?;
     for (at, task) in looks {
-        later.execute(params![Text(task.run), task.step.0, task.attempt, Millis(*at), partition.0])?;
+        later.execute(params![
+            Text(task.run),
+            task.step.0,
+            task.attempt,
+            Millis(*at),
+            partition.0,
+            Millis(due)
+        ])?;
     }
     Ok(())
 }

@@ -135,9 +135,10 @@ impl Store for MemoryStore {
         &self,
         partition: PartitionId,
         epoch: Epoch,
+        due: Timestamp,
         looks: &[(Timestamp, TaskId)],
     ) -> Result<(), StoreError> {
-        self.ask("look_later", |world, _| world.memory.look_later(partition, epoch, looks)).await
+        self.ask("look_later", |world, _| world.memory.look_later(partition, epoch, due, looks)).await
     }
 
     async fn revoke(

@@ -194,12 +194,18 @@ impl Memory {
         partition.watch.iter().take_while(|(at, _)| *at <= until).skip(skip).take(limit).copied().collect()
     }
 
-    pub(crate) fn look_later(&mut self, id: PartitionId, epoch: Epoch, looks: &[(Timestamp, TaskId)]) {
+    pub(crate) fn look_later(
+        &mut self,
+        id: PartitionId,
+        epoch: Epoch,
+        due: Timestamp,
+        looks: &[(Timestamp, TaskId)],
+    ) {
         if !self.holds(id, epoch) {
             return;
         }
         for (at, task) in looks.iter().filter(|(_, task)| task.run.partition() == id) {
-            if self.attempt(*task).is_some() {
+            if self.attempt(*task).is_some_and(|attempt| attempt.look_at <= due) {
                 self.look(*task, *at);
             }
         }

@@ -29,7 +29,7 @@ pub(super) struct Run {
 pub(super) struct Attempt {
     pub(super) number: u32,
     pub(super) dispatched_at: Timestamp,
-    look_at: Timestamp,
+    pub(super) look_at: Timestamp,
     lane: Lane,
     pub(super) state: State,
 }

@@ -1,10 +1,16 @@
 #!lua flags=allow-oom
--- Moves when watched attempts are looked at; those no longer watched stay so.
+-- Moves when watched attempts are looked at: those that are due; those no longer watched stay so.
 -- KEYS  1 own, 2 watch
--- ARGV  1 epoch, then pairs: when (ms), task
+-- ARGV  1 epoch, 2 due until (ms), then pairs: when (ms), task
 -- Answers 1, or 0 when the epoch is stale.
 if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then
   return 0
 end
-redis.call('ZADD', KEYS[2], 'XX', unpack(ARGV, 2))
+local due = tonumber(ARGV[2])
+for at = 3, #ARGV, 2 do
+  local look = redis.call('ZSCORE', KEYS[2], ARGV[at + 1])
+  if look and tonumber(look) <= due then
+    redis.call('ZADD', KEYS[2], ARGV[at], ARGV[at + 1])
+  end
+end
 return 1
