@@ -1,10 +1,9 @@
 //! Places where a test lets a producer die: between any two hops, at once, with nothing tidied up.
 //!
 //! `MILLRACE_FAILPOINT=<point>:<n>` aborts the process when it passes that point for the n-th time; with `:panic` after
-//! it, only what passes there panics. And a guard that
-//! a test removes, to see that its auditor notices: with `MILLRACE_UNGUARD=outbox` nothing is published again. (The
-//! guards in the store's scripts are removed there.) Only builds with debug assertions look: a release holds nothing
-//! of this.
+//! it, only what passes there panics. And a guard that a test removes, to see that its auditor notices: with
+//! `MILLRACE_UNGUARD=outbox` nothing is published again. (The guards in the store's scripts are removed there.) Only
+//! builds with debug assertions look: a release holds nothing of this.
 
 #[cfg(debug_assertions)]
 mod armed {

@@ -13,6 +13,7 @@
 
 pub mod api;
 mod context;
+mod damaged;
 mod definitions;
 mod expiry;
 mod failpoint;

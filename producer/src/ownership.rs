@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use crate::context::Context;
+use crate::damaged::unless_damaged;
 use crate::inbox::Inboxes;
 use crate::partition::mailbox::Input;
 
@@ -207,21 +208,6 @@ impl Ownership {
             }
             Err(_) => tracing::warn!("partitions could not be given back in time; they lapse by themselves"),
         }
-    }
-}
-
-/// A partition whose keys somebody has spoiled does not keep the others from being served. `so` is what it means.
-pub(crate) fn unless_damaged<T>(
-    partition: PartitionId,
-    answer: Result<T, StoreError>,
-    so: &str,
-) -> Result<Option<T>, StoreError> {
-    match answer {
-        Err(StoreError::Corrupt(why)) => {
-            tracing::error!(%partition, why, "what is stored of it is damaged: {so}");
-            Ok(None)
-        }
-        answer => answer.map(Some),
     }
 }
 

@@ -97,16 +97,15 @@ impl Producer {
         let gateway = Gateway::new(Arc::clone(&context), mailbox.clone(), prefix);
         let inboxes = Inboxes::new(Arc::clone(&context), mailbox.clone());
         let mut tasks = JoinSet::new();
-        tasks.spawn(context.shutdown.vital("loop", Actor::new(Arc::clone(&context), inputs).run()));
-        tasks.spawn(context.shutdown.vital(
-            "ownership",
-            Ownership::new(Arc::clone(&context), mailbox, inboxes, told, stepping_down).run(),
-        ));
-        tasks.spawn(context.shutdown.vital("replies", Arc::clone(&gateway).receive()));
-        tasks
-            .spawn(context.shutdown.vital("intake", intake::run(Arc::clone(&context), Arc::clone(&gateway))));
-        tasks.spawn(context.shutdown.vital("expiry", expiry::run(Arc::clone(&context))));
-        tasks.spawn(context.shutdown.vital("room", room::run(Arc::clone(&context))));
+        let shutdown = &context.shutdown;
+        let ownership = Ownership::new(Arc::clone(&context), mailbox, inboxes, told, stepping_down);
+        let intake = intake::run(Arc::clone(&context), Arc::clone(&gateway));
+        tasks.spawn(shutdown.vital("loop", Actor::new(Arc::clone(&context), inputs).run()));
+        tasks.spawn(shutdown.vital("ownership", ownership.run()));
+        tasks.spawn(shutdown.vital("replies", Arc::clone(&gateway).receive()));
+        tasks.spawn(shutdown.vital("intake", intake));
+        tasks.spawn(shutdown.vital("expiry", expiry::run(Arc::clone(&context))));
+        tasks.spawn(shutdown.vital("room", room::run(Arc::clone(&context))));
         let router = api::router(Arc::clone(&context), gateway, access);
         Ok(Self { context, router, tasks })
     }

@@ -21,8 +21,8 @@ use super::bundles::Capacity;
 use super::draft::{FIRST_LOOK, Stop};
 use super::mailbox::{Input, What, Work};
 use crate::context::Context;
+use crate::damaged::unless_damaged;
 use crate::failpoint;
-use crate::ownership::unless_damaged;
 use crate::sessions::SessionWatch;
 
 /// Entries of a partition looked at in one pass.
