@@ -47,8 +47,8 @@ pub(crate) async fn run(common: Common, args: DevArgs) -> Result<(), CliError> {
         }
     }
     let _ = serving.await;
-    applied?;
-    CliError::of_end(&shutdown)
+    CliError::of_end(&shutdown)?;
+    applied.map(drop)
 }
 
 /// Makes the data directory, for its owner alone, and holds it: two processes on one state would spoil it.

@@ -47,7 +47,7 @@ pub(crate) async fn run(common: Common, args: RunArgs) -> Result<(), CliError> {
         embedded.finish().await;
     };
     tokio::select! {
-        () = ending => result.map_err(|(error, _)| error),
+        () = ending => CliError::of_end(&shutdown).and(result.map_err(|(error, _)| error)),
         // Not again: the guardian kills what is left.
         _ = tokio::signal::ctrl_c() => Err(CliError::Interrupted("interrupted twice".to_owned())),
     }
