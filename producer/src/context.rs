@@ -1,6 +1,7 @@
 //! What every part of a producer shares.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use millrace_broker::Broker;
@@ -56,6 +57,8 @@ pub(crate) struct Context {
     pub(crate) definitions: Definitions,
     /// Which partitions are ours, for those who place work.
     pub(crate) owned: watch::Receiver<Arc<OwnedSet>>,
+    /// Is the queue there that submissions go to?
+    pub(crate) open: AtomicBool,
     /// Is there room for new runs?
     pub(crate) room: Room,
     /// Partitions whose commits are not taken under an epoch of ours, for the keeper of the partitions.

@@ -1,6 +1,7 @@
 //! The AMQP entry: what any client in any language publishes with the routing key `submit`.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use millrace_broker::{Delivery, Queue};
@@ -44,6 +45,7 @@ pub(crate) async fn run(context: Arc<Context>, gateway: Arc<Gateway>) {
         let consumer = async {
             context.broker.declare(&Queue::Submit).await?;
             context.broker.declare(&Queue::Rejected).await?;
+            context.open.store(true, Ordering::Release);
             context.broker.consume(&Queue::Submit, PREFETCH).await
         };
         let mut consumer = match consumer.await {

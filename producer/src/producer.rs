@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use millrace_broker::Broker;
@@ -89,6 +90,7 @@ impl Producer {
             options,
             definitions: Definitions::default(),
             owned,
+            open: AtomicBool::new(false),
             room: Room::new(),
             stepped_down,
             shutdown,

@@ -1,5 +1,7 @@
 //! Is it alive, is it ready, and what has it done?
 
+use std::sync::atomic::Ordering;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -25,6 +27,10 @@ pub(super) async fn ready(State(api): State<Api>) -> Response {
     }
     if missing.is_empty() && api.context.owned.borrow().is_empty() {
         missing.push("no partition is ours yet".to_owned());
+    }
+    let takes_in = api.context.room.why_stopped().is_none();
+    if missing.is_empty() && takes_in && !api.context.open.load(Ordering::Acquire) {
+        missing.push("the queue of submissions is not there yet".to_owned());
     }
     match missing.is_empty() {
         // It serves all that has begun: nobody should be sent elsewhere.
