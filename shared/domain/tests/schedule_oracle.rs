@@ -67,12 +67,20 @@ fn all(low: u8, high: u8) -> impl Strategy<Value = Field> {
     Just(Field { text: "*".to_owned(), values: (low..=high).collect() })
 }
 
+/// From a value to the end of the field.
+fn onward(low: u8, high: u8) -> impl Strategy<Value = Field> {
+    (low..=high, 1..=high - low).prop_map(move |(from, step)| Field {
+        text: format!("{from}/{step}"),
+        values: (from..=high).step_by(usize::from(step)).collect(),
+    })
+}
+
 fn number(value: u8) -> String {
     value.to_string()
 }
 
 fn field(low: u8, high: u8) -> impl Strategy<Value = Field> {
-    prop_oneof![all(low, high), star(low, high), list(low, high, number)]
+    prop_oneof![all(low, high), star(low, high), list(low, high, number), onward(low, high)]
 }
 
 fn weekday() -> impl Strategy<Value = Field> {
@@ -120,6 +128,26 @@ fn agreed_case() -> impl Strategy<Value = Case> {
         }
         case
     })
+}
+
+const NAMES: [&str; 5] = ["minute", "hour", "day of month", "month", "weekday"];
+
+/// What a field is made of.
+fn token() -> impl Strategy<Value = String> {
+    let marks =
+        vec!["*", "?", "/", "-", ",", "#", "L", "W", "+", "LW", "MON", "SUN", "FRI", "JAN", "DEC", "x"];
+    prop_oneof![
+        prop::sample::select(marks).prop_map(str::to_owned),
+        (0..70_u8).prop_map(number),
+        (0..8_u8).prop_map(number)
+    ]
+}
+
+/// What a refusal offers to write: all that it quotes where it no longer tells what was found.
+fn hints(problem: &str) -> Vec<&str> {
+    const NOT_CRON: [&str; 4] = ["every:", "timezone:", "+", "/"];
+    let (_, fix) = problem.rsplit_once("; ").or_else(|| problem.rsplit_once("? ")).unwrap_or_default();
+    fix.split('`').skip(1).step_by(2).filter(|hint| !NOT_CRON.contains(hint)).collect()
 }
 
 fn at(second: i64) -> Timestamp {
@@ -193,6 +221,31 @@ proptest! {
             prop_assert!(next > after);
             for between in [after, next - (next.since(after) / 2), next - Duration::from_millis(1)] {
                 prop_assert_eq!(schedule.next_after(between), Some(next), "{} from {}", case.text(), between);
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_refusal_says_to_write_can_be_written(
+        field in 0..5_usize,
+        tokens in prop::collection::vec(token(), 1..6),
+        day in prop::sample::select(vec!["*", "?", "1-7", "*/2"]),
+    ) {
+        let mut fields = ["0", "0", day, "*", "*"].map(str::to_owned);
+        fields[field] = tokens.concat();
+        let Err(problem) = Schedule::parse_cron(&fields.join(" "), &Zone::utc()) else { return Ok(()) };
+        for hint in hints(&problem) {
+            let named = NAMES.iter().position(|name| problem.starts_with(&format!("{name} `")));
+            let text = match named {
+                Some(named) if !hint.contains(' ') => {
+                    let mut fields = fields.clone();
+                    fields[named] = hint.to_owned();
+                    fields.join(" ")
+                }
+                _ => hint.to_owned(),
+            };
+            if let Err(again) = Schedule::parse_cron(&text, &Zone::utc()) {
+                prop_assert!(again.starts_with("never fires"), "{problem}\n  {text}: {again}");
             }
         }
     }

@@ -92,6 +92,25 @@ fn a_star_with_a_step_or_a_plus_asks_for_both_days_to_match() {
 }
 
 #[test]
+fn the_first_sunday_of_a_month_is_written_with_a_plus() {
+    // A crontab's idiom: a `*` at the head of the weekday asks for both. What is offered keeps that.
+    assert!(refusal("1 1 1-7 * */7").contains("write `+0`"), "{}", refusal("1 1 1-7 * */7"));
+    assert_eq!(fires("1 1 1-7 * +0", "2026-01-01T00:00:00Z", 2), ["01-04 01:01:00", "02-01 01:01:00"]);
+    assert_eq!(fires("1 1 1-7 * +MON", "2026-01-01T00:00:00Z", 2), ["01-05 01:01:00", "02-02 01:01:00"]);
+}
+
+#[test]
+fn numbers_of_weekdays_beside_a_question_mark_are_refused_with_both_readings() {
+    for text in ["0 12 ? * 2-6", "0 0 12 ? * 6L", "0 0 12 ? JAN 6#3"] {
+        assert!(refusal(text).contains("in Quartz, where the `?` is from, 1 is Sunday"), "{}", refusal(text));
+    }
+    // 2026-01-05 is a Monday; no text of Quartz has a 0.
+    assert_eq!(fires("0 12 ? * MON", "2026-01-01T00:00:00Z", 1), ["01-05 12:00:00"]);
+    assert_eq!(fires("0 12 ? * 0", "2026-01-01T00:00:00Z", 1), ["01-04 12:00:00"]);
+    assert_eq!(fires("0 12 4 * ?", "2026-01-01T00:00:00Z", 1), ["01-04 12:00:00"]);
+}
+
+#[test]
 fn days_can_be_counted_from_the_end_of_the_month_and_by_weekday() {
     let year = "2026-01-01T00:00:00Z";
     assert_eq!(fires("0 0 L * *", year, 3), ["01-31 00:00:00", "02-28 00:00:00", "03-31 00:00:00"]);

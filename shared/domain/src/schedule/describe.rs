@@ -1,7 +1,7 @@
 //! A cron schedule in words, for a list or a page: `at 02:00 on Monday to Friday, Asia/Shanghai time`.
 
 use super::cron::{Cron, Fields};
-use super::field::{Item, Nth};
+use super::item::{Item, Nth};
 
 const WEEKDAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 const MONTHS: [&str; 12] = [

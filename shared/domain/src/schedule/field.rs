@@ -1,10 +1,10 @@
 //! One field of a cron text: what may stand in it, and a complaint that names it where something else does.
 
-use std::fmt;
+use super::item::{Item, Nth};
 
 const MONTHS: [&str; 12] =
     ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"];
-const WEEKDAYS: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
+pub(super) const WEEKDAYS: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
 
 /// Which field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,30 +15,6 @@ pub(super) enum Unit {
     Day,
     Month,
     Weekday,
-}
-
-/// One place of a field's list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Item {
-    /// `*`, `?` or `*/step`.
-    Every { step: u8 },
-    /// `low`, `low-high` or `low-high/step`; of a weekday, `nth` says which one of the month.
-    Range { low: u8, high: u8, step: u8, nth: Option<Nth> },
-    /// `L`: the last day of the month.
-    LastDay,
-    /// `LW`: the last Monday to Friday of the month.
-    LastWorkday,
-    /// `15W`: the Monday to Friday nearest to that day, in the same month.
-    NearestWorkday(u8),
-}
-
-/// Which of the month's weekdays of one name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Nth {
-    /// `#1` to `#5`.
-    From(u8),
-    /// `#L`, or `L` straight after the weekday.
-    Last,
 }
 
 impl Unit {
@@ -104,6 +80,9 @@ impl Unit {
             Some((base, step)) => (base, Some(self.step(base, step)?)),
             None => (part, None),
         };
+        if step.is_some() && self.takes_no_step(base) {
+            return Err(format!("`{base}` takes no step; write `{base}`"));
+        }
         if base == "*" || (base == "?" && matches!(self, Self::Day | Self::Weekday)) {
             if nth.is_some() {
                 return Err("`#` and `L` go with a weekday, such as `FRI#2` or `5L`".to_owned());
@@ -112,12 +91,15 @@ impl Unit {
             return Ok(());
         }
         let Some((low, high)) = base.split_once('-') else {
-            if let Some(step) = step {
-                let (_, greatest) = self.range();
-                return Err(format!("a step needs a range; write `{base}-{greatest}/{step}`"));
-            }
-            let value = self.value(base)?;
-            items.push(Item::Range { low: value, high: value, step: 1, nth });
+            let low = self.value(base)?;
+            items.push(match step {
+                Some(_) if nth.is_some() => {
+                    return Err("`#` and `L` take no step; write such as `FRI#2` or `5L`".to_owned());
+                }
+                // From there to the end of the field, as Quartz and robfig's cron mean it.
+                Some(step) => Item::Range { low, high: self.last(low)?, step, nth },
+                None => Item::Range { low, high: low, step: 1, nth },
+            });
             return Ok(());
         };
         let (low, high, step) = (self.value(low)?, self.value(high)?, step.unwrap_or(1));
@@ -130,12 +112,40 @@ impl Unit {
                 items.push(Item::Range { low: day, high: day, step: 1, nth });
             }
         } else {
-            let (least, greatest) = self.range();
-            return Err(format!(
-                "{low}-{high} runs backwards; write `{high}-{low}`, or `{low}-{greatest},{least}-{high}` to go round the end"
-            ));
+            return Err(self.backwards(low, high, step));
         }
         Ok(())
+    }
+
+    fn backwards(self, low: u8, high: u8, step: u8) -> String {
+        let (least, greatest) = self.range();
+        let (by, round) = if step == 1 {
+            (String::new(), format!("{low}-{greatest},{least}-{high}"))
+        } else {
+            let values = (low..=greatest).chain(least..=high).step_by(usize::from(step));
+            (format!("/{step}"), values.map(|value| value.to_string()).collect::<Vec<_>>().join(","))
+        };
+        format!("{low}-{high} runs backwards; write `{high}-{low}{by}`, or `{round}` to go round the end")
+    }
+
+    /// The value up to which `low/step` goes. The week ends with Saturday: with 7, Sunday would come twice.
+    fn last(self, low: u8) -> Result<u8, String> {
+        match (self, self.range()) {
+            (Self::Weekday, (_, 7)) if low == 7 => {
+                Err("7 is the end of the week, from which no step leads on; write `0` for Sunday".to_owned())
+            }
+            (Self::Weekday, _) => Ok(6),
+            (_, (_, greatest)) => Ok(greatest),
+        }
+    }
+
+    /// Whether `base` counts from the end of the month, or names one of its days.
+    fn takes_no_step(self, base: &str) -> bool {
+        match self {
+            Self::Day => self.special_day(base).is_ok_and(|item| item.is_some()),
+            Self::Weekday => base.strip_suffix(['L', 'l']).is_some_and(|day| self.value(day).is_ok()),
+            _ => false,
+        }
     }
 
     fn special_day(self, part: &str) -> Result<Option<Item>, String> {
@@ -154,11 +164,33 @@ impl Unit {
         let span = if self == Self::Weekday { 6 } else { greatest - least };
         match number(step) {
             Some(0) => Err("a step of 0 goes nowhere; expected 1 or more".to_owned()),
+            Some(step) if base.is_empty() && step <= span => Err(format!(
+                "what is the step of? write `*/{step}` for the whole field, or a range before it"
+            )),
+            Some(_) if base.is_empty() => Err("a range is missing before the step".to_owned()),
             Some(step) if step > span && base == "*" => Err(format!(
-                "a step of {step} is longer than the field, so that only {least} would match; write `{least}`, or use `every:` for an interval"
+                "a step of {step} is longer than the field, so that only {least} would match; {}",
+                self.alone(least)
+            )),
+            Some(step) if step > span && self.value(base).is_ok() => Err(format!(
+                "a step of {step} is longer than the field, so that only {base} would match; write `{base}`"
             )),
             Some(step) => Ok(step),
             None => Err(format!("`{step}` is not a step; expected a number after `/`")),
+        }
+    }
+
+    /// What to write for a `*` with a step that only `least` survives. A `*` asks for both days to match, which a
+    /// bare value does not.
+    fn alone(self, least: u8) -> String {
+        match self {
+            Self::Weekday => {
+                format!("write `+{least}`: with the `+`, the day of month must match too, as with a `*`")
+            }
+            Self::Day => {
+                format!("write `{least}`, with a `+` before the weekday, which must match too, as with a `*`")
+            }
+            _ => format!("write `{least}`, or use `every:` for an interval"),
         }
     }
 
@@ -193,6 +225,9 @@ fn nth(part: &str) -> Result<(&str, Option<Nth>), String> {
         (Some((day, "L" | "l")), _) | (None, Some(day)) => (day, Nth::Last),
         (Some((day, count)), _) => match number(count) {
             Some(count @ 1..=5) => (day, Nth::From(count)),
+            _ if count.contains('/') => {
+                return Err("`#` and `L` take no step; write such as `FRI#2` or `5L`".to_owned());
+            }
             _ => {
                 return Err(format!(
                     "`#{count}` is not one of the month's weekdays; expected #1 to #5 or #L"
@@ -202,42 +237,18 @@ fn nth(part: &str) -> Result<(&str, Option<Nth>), String> {
         (None, None) => return Ok((part, None)),
     };
     if day.is_empty() {
-        return Err("the last of which weekday? `5L` is the last Friday of the month".to_owned());
+        return Err(match nth {
+            Nth::Last => "the last of which weekday? `5L` is the last Friday of the month".to_owned(),
+            Nth::From(_) => "the which weekday of the month? `FRI#2` is the second Friday".to_owned(),
+        });
     }
     Ok((day, Some(nth)))
 }
 
 /// Digits alone; what does not fit is the greatest, which is out of every range.
-fn number(text: &str) -> Option<u8> {
+pub(super) fn number(text: &str) -> Option<u8> {
     (!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()))
         .then(|| text.parse().unwrap_or(u8::MAX))
-}
-
-/// As the evaluator reads it.
-impl fmt::Display for Item {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::Every { step: 1 } => f.write_str("*"),
-            Self::Every { step } => write!(f, "*/{step}"),
-            Self::Range { low, high, step, nth } => {
-                write!(f, "{low}")?;
-                if low != high {
-                    write!(f, "-{high}")?;
-                }
-                if low != high && step != 1 {
-                    write!(f, "/{step}")?;
-                }
-                match nth {
-                    Some(Nth::From(count)) => write!(f, "#{count}"),
-                    Some(Nth::Last) => f.write_str("#L"),
-                    None => Ok(()),
-                }
-            }
-            Self::LastDay => f.write_str("L"),
-            Self::LastWorkday => f.write_str("LW"),
-            Self::NearestWorkday(day) => write!(f, "{day}W"),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -255,6 +266,16 @@ mod tests {
         assert_eq!(read(Unit::Weekday, "MON-fri"), "1-5");
         assert_eq!(read(Unit::Minute, "00,05-09/2"), "0,5-9/2");
         assert_eq!(read(Unit::Day, "?"), "*");
+    }
+
+    #[test]
+    fn a_value_with_a_step_goes_on_to_the_end_of_its_field() {
+        assert_eq!(read(Unit::Minute, "5/15"), "5-59/15");
+        assert_eq!(read(Unit::Minute, "59/5"), "59");
+        assert_eq!(read(Unit::Hour, "0/6"), "0-23/6");
+        assert_eq!(read(Unit::Day, "1/10"), "1-31/10");
+        assert_eq!(read(Unit::Month, "feb/3"), "2-12/3");
+        assert_eq!(read(Unit::Weekday, "MON/2"), "1-6/2");
     }
 
     #[test]
@@ -290,7 +311,53 @@ mod tests {
                 "minute `*/90`: a step of 90 is longer than the field, so that only 0 would match; write `0`, or use `every:` for an interval",
             ),
             (Unit::Minute, "*/x", "minute `*/x`: `x` is not a step; expected a number after `/`"),
-            (Unit::Minute, "5/15", "minute `5/15`: a step needs a range; write `5-59/15`"),
+            (
+                Unit::Minute,
+                "/2",
+                "minute `/2`: what is the step of? write `*/2` for the whole field, or a range before it",
+            ),
+            (
+                Unit::Minute,
+                "5/90",
+                "minute `5/90`: a step of 90 is longer than the field, so that only 5 would match; write `5`",
+            ),
+            (
+                Unit::Hour,
+                "22-2/3",
+                "hour `22-2/3`: 22-2 runs backwards; write `2-22/3`, or `22,1` to go round the end",
+            ),
+            (Unit::Day, "L/2", "day of month `L/2`: `L` takes no step; write `L`"),
+            (
+                Unit::Day,
+                "*/31",
+                "day of month `*/31`: a step of 31 is longer than the field, so that only 1 would match; write `1`, with a `+` before the weekday, which must match too, as with a `*`",
+            ),
+            (
+                Unit::Weekday,
+                "*/7",
+                "weekday `*/7`: a step of 7 is longer than the field, so that only 0 would match; write `+0`: with the `+`, the day of month must match too, as with a `*`",
+            ),
+            (Unit::Weekday, "5L/2", "weekday `5L/2`: `5L` takes no step; write `5L`"),
+            (
+                Unit::Weekday,
+                "#2/1",
+                "weekday `#2/1`: `#` and `L` take no step; write such as `FRI#2` or `5L`",
+            ),
+            (
+                Unit::Weekday,
+                "FRI/2#2",
+                "weekday `FRI/2#2`: `#` and `L` take no step; write such as `FRI#2` or `5L`",
+            ),
+            (
+                Unit::Weekday,
+                "#2",
+                "weekday `#2`: the which weekday of the month? `FRI#2` is the second Friday",
+            ),
+            (
+                Unit::Weekday,
+                "7/2",
+                "weekday `7/2`: 7 is the end of the week, from which no step leads on; write `0` for Sunday",
+            ),
             (
                 Unit::Hour,
                 "22-2",

@@ -23,6 +23,8 @@ mod field;
 mod fires;
 mod instant;
 mod interval;
+mod item;
+mod quartz;
 mod rule;
 mod zone;
 
