@@ -6,6 +6,7 @@ use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use millrace_domain::number;
 use nix::fcntl::OFlag;
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -103,6 +104,7 @@ fn parse(bytes: &[u8]) -> Result<Map<String, Value>, String> {
 fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, String> {
     let object: Map<String, Value> = serde_json::from_slice(bytes)
         .map_err(|error| format!("outputs must be key=value lines or one JSON object: {error}"))?;
+    number::check_numbers(bytes).map_err(|error| format!("outputs: {error}"))?;
     match object.keys().find(|key| !is_key(key)) {
         Some(key) => Err(format!("output {key:?} must match [a-z][a-z0-9_]*")),
         None => Ok(object),
@@ -159,6 +161,12 @@ mod tests {
         assert!(reason(b"Rows=1").contains("line 1: the key in \"Rows=1\" must match"));
         assert!(reason(b"a=\xff").contains("line 1: this is not UTF-8"));
         assert!(reason(b"{\"a\": 1,\n \"b\" 2}").contains("line 2"), "{}", reason(b"{\"a\": 1,\n \"b\" 2}"));
+        let long = reason(b"{\"rows\": [{\"id\": 12345678901234567890123}]}");
+        assert!(
+            long.starts_with("outputs: `rows[0].id`: 12345678901234567890123 would lose digits"),
+            "{long}"
+        );
+        assert_eq!(parse(b"id=12345678901234567890123\n").unwrap()["id"], "12345678901234567890123");
         assert!(reason(b"{\"a-b\": 1}").contains("\"a-b\" must match"));
     }
 

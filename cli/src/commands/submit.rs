@@ -75,12 +75,22 @@ async fn batch(client: &Client, common: &Common, file: &str) -> Result<(), CliEr
     let mut chunk = Vec::with_capacity(CHUNK);
     let mut progress = Progress::default();
     for (number, line) in reader.lines().enumerate() {
-        let line = line?;
+        let at = || format!("{file}:{}", number + 1);
+        let line = line.map_err(|e| match e.kind() {
+            std::io::ErrorKind::InvalidData => {
+                CliError::Failed(format!("{}: not UTF-8: save the file as UTF-8", at()))
+            }
+            _ => CliError::from(e),
+        })?;
+        // Files that were put together have the marks of each.
+        let line = line.trim_start_matches('\u{feff}');
         if line.trim().is_empty() {
             continue;
         }
-        let value: Value = serde_json::from_str(&line)
-            .map_err(|e| CliError::Failed(format!("{file}:{}: not a JSON object: {e}", number + 1)))?;
+        let value: Value = serde_json::from_str(line)
+            .map_err(|e| CliError::Failed(format!("{}: not a JSON object: {e}", at())))?;
+        millrace_domain::number::check_numbers(line.as_bytes())
+            .map_err(|e| CliError::Failed(format!("{}: {e}", at())))?;
         chunk.push((number + 1, value));
         if chunk.len() == CHUNK {
             progress.send(client, common, file, &mut chunk).await?;

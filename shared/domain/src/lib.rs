@@ -10,6 +10,7 @@ pub mod expression;
 pub mod graph;
 pub mod id;
 pub mod message;
+pub mod number;
 pub mod outcome;
 pub mod priority;
 pub mod quantity;

@@ -172,3 +172,28 @@ fn a_submission_is_written_as_it_was_read() {
         serde_json::to_value(parse(r#"{"v":1,"workflow":"w","priority":6}"#).unwrap()).unwrap();
     assert_eq!(value, json!({"v": 1, "workflow": "w", "priority": "P1"}));
 }
+
+#[test]
+fn a_number_that_would_lose_digits_is_refused_by_its_place() {
+    for (body, place) in [
+        (r#"{"run":"x","params":{"id":12345678901234567890123}}"#, "`params.id`"),
+        (
+            r#"{"uses":"http","with":{"url":"http://x/","body":{"ids":[1,-12345678901234567890123]}}}"#,
+            "`with.body.ids[1]`",
+        ),
+        (r#"{"workflow":"w","params":{"price":12345678901234567.89}}"#, "`params.price`"),
+    ] {
+        let error = Submission::parse(body.as_bytes()).unwrap().remove(0).unwrap_err();
+        assert_eq!(error.code, "bad-field");
+        assert!(error.message.starts_with(&format!("{place}: ")), "{error}");
+        assert!(
+            error.message.contains("would lose digits: a number has 64 bits here; write it as a text"),
+            "{error}"
+        );
+    }
+    let kept =
+        r#"{"run":"x","params":{"id":18446744073709551615,"text":"12345678901234567890123","rate":0.1}}"#;
+    let submission = Submission::parse(kept.as_bytes()).unwrap().remove(0).unwrap();
+    assert_eq!(submission.params["id"].to_string(), "18446744073709551615");
+    assert_eq!(submission.params["text"], "12345678901234567890123");
+}

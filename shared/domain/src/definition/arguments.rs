@@ -7,8 +7,8 @@ use std::fmt::Write;
 use serde_json::{Number, Value};
 
 use super::{Param, ParamKind, Params, nearest};
-use crate::environment;
 use crate::expression::{Fire, Scope};
+use crate::{environment, number};
 
 /// How many params a message lists.
 const MAX_LISTED: usize = 20;
@@ -18,18 +18,26 @@ const MAX_LISTED: usize = 20;
 /// # Errors
 /// What was expected instead.
 pub fn from_text(kind: &ParamKind, text: &str) -> Result<Value, String> {
+    let lossless = |text: &str| number::check_numbers(text.as_bytes()).map_err(|error| error.to_string());
     let value = match kind {
         ParamKind::Int => text.parse::<i64>().map(Value::from).ok(),
-        ParamKind::Float => serde_json::from_str::<Number>(text).map(Value::Number).ok(),
+        ParamKind::Float => match serde_json::from_str::<Number>(text) {
+            Ok(number) => {
+                lossless(text)?;
+                Some(Value::Number(number))
+            }
+            Err(_) => None,
+        },
         ParamKind::Bool => match text {
             "true" => Some(Value::Bool(true)),
             "false" => Some(Value::Bool(false)),
             _ => None,
         },
         ParamKind::Json => {
-            return serde_json::from_str(text).map_err(|error| {
+            let value = serde_json::from_str(text).map_err(|error| {
                 format!("expected JSON, found {}: {error}; a text needs double quotes", shown(text))
-            });
+            })?;
+            return lossless(text).map(|()| value);
         }
         ParamKind::String | ParamKind::Date | ParamKind::Path | ParamKind::Enum(_) => None,
     };

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{Submission, SubmissionError};
 use crate::definition::nearest;
+use crate::number;
 
 /// The longest submission, in bytes.
 const MAX_BYTES: usize = 1024 * 1024;
@@ -79,6 +80,8 @@ impl Submission {
         if object.len() > MAX_BYTES && submission.definition.is_none() {
             return Err(too_large(object.len(), MAX_BYTES));
         }
+        number::check_numbers(object)
+            .map_err(|error| SubmissionError::new("bad-field", error.to_string()))?;
         submission.check_shape()?;
         Ok(submission)
     }

@@ -275,6 +275,7 @@ fn read_http(
     if let Some(node) = fields.get("body") {
         input.insert("body".to_owned(), json::of_node(node));
     }
+        json::check_numbers(node, checker);
     if let Some(node) = fields.get("expect") {
         input.insert("expect".to_owned(), read_expect(node, checker)?);
     }

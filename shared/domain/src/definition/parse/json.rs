@@ -2,7 +2,9 @@
 
 use serde_json::{Map, Number, Value};
 
+use super::super::checker::Checker;
 use super::super::document::{Content, Key, Node, Position};
+use crate::number;
 
 /// The JSON of a tree.
 pub(super) fn of_node(node: &Node) -> Value {
@@ -28,6 +30,24 @@ fn of_word(word: &str) -> Value {
                 .map_or_else(|_| Value::String(word.to_owned()), Value::Number)
         }
         _ => Value::String(word.to_owned()),
+    }
+}
+
+/// Reports numbers of `node` that would lose digits as JSON.
+pub(super) fn check_numbers(node: &Node, checker: &mut Checker) {
+    match &node.content {
+        Content::Scalar { text, plain: true } if of_word(text).is_number() && !number::keeps_digits(text) => {
+            let message = format!("{} would lose digits: a number has 64 bits here", node.describe());
+            checker.problem(
+                node.at,
+                "number-too-long",
+                message,
+                Some("quote it: it is a text then".to_owned()),
+            );
+        }
+        Content::List(items) => items.iter().for_each(|item| check_numbers(item, checker)),
+        Content::Map(entries) => entries.iter().for_each(|(_, value)| check_numbers(value, checker)),
+        Content::Scalar { .. } | Content::Refused => {}
     }
 }
 

@@ -133,6 +133,9 @@ fn read_kind(
             checker.problem(at, "bad-value", message, hint);
             return None;
         }
+    if *kind == ParamKind::Json {
+        json::check_numbers(node, checker);
+    }
     })
 }
 
