@@ -214,3 +214,48 @@ steps:
 ");
     assert_eq!(workflow.steps[3].env[0].1.uses().count(), 2);
 }
+
+#[test]
+fn a_byte_order_mark_before_any_document_is_passed_over() {
+    let document = |name: &str| format!("name: {name}\nsteps: [{{name: a, run: x}}]\n");
+    for between in ["\u{feff}---\n", "---\n\u{feff}", "...\n\u{feff}---\n"] {
+        let source = format!("\u{feff}{}{between}{}", document("one"), document("two"));
+        let parsed = definition::parse(&source, "f").unwrap();
+        let names: Vec<&str> = parsed.iter().map(|parsed| parsed.workflow.name.as_str()).collect();
+        assert_eq!(names, ["one", "two"], "{source:?}");
+        assert!(parsed.iter().all(|parsed| !parsed.source.contains('\u{feff}')));
+    }
+    let json = "\u{feff}{\"name\": \"w\", \"steps\": [{\"name\": \"a\", \"run\": \"x\"}]}";
+    assert_eq!(definition::parse_bytes(json.as_bytes(), "f").unwrap().len(), 1);
+}
+
+#[test]
+fn a_file_in_another_encoding_is_told_by_its_name() {
+    let utf16: Vec<u8> = "\u{feff}name: w\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for bytes in [&utf16[..], &utf16[2..]] {
+        let problem = definition::parse_bytes(bytes, "f").unwrap_err().0.remove(0);
+        assert_eq!(problem.message, "the file is UTF-16 text: expected UTF-8");
+        assert_eq!((problem.code, problem.hint.as_deref()), ("invalid-utf8", Some("save the file as UTF-8")));
+    }
+}
+
+#[test]
+fn a_number_that_would_lose_digits_is_refused_where_it_is_a_number_and_kept_where_it_is_text() {
+    let long = "12345678901234567890123";
+    let with = |params: &str, body: &str| {
+        let http = format!("{{name: a, uses: http, with: {{url: \"http://x/\", body: {body}}}}}");
+        definition::parse(&format!("name: w\nparams: [{params}]\nsteps: [{http}]\n"), "f")
+    };
+    for (params, body) in [
+        (format!("{{name: p, type: json, default: {{id: {long}}}}}"), "x".to_owned()),
+        (String::new(), format!("{{ids: [1, {long}]}}")),
+        (String::new(), format!("{{ids: [\"${{{{ run.id }}}}\", {long}]}}")),
+    ] {
+        let problem = with(&params, &body).unwrap_err().0.remove(0);
+        assert_eq!(problem.code, "number-too-long", "{problem}");
+        assert_eq!(problem.hint.as_deref(), Some("quote it: it is a text then"));
+    }
+    let text = format!("{{name: p, default: {long}}}, {{name: q, type: json, default: {{id: \"{long}\"}}}}");
+    let workflow = with(&text, "1.10").unwrap().remove(0).workflow;
+    assert_eq!(workflow.params[0].default.as_ref().unwrap().as_literal().unwrap(), long);
+}

@@ -61,9 +61,14 @@ impl Settings {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound && named.is_none() => {
                 return Ok(Self::default());
             }
+            Err(e) if e.kind() == std::io::ErrorKind::InvalidData => {
+                return Err(ConfigError(format!("{}: not UTF-8: save the file as UTF-8", path.display())));
+            }
             Err(e) => return Err(ConfigError(format!("{}: {e}", path.display()))),
         };
-        toml::from_str(&text).map_err(|e| ConfigError(format!("{}: {e}", path.display())))
+        // Editors on Windows begin a file with a byte order mark.
+        toml::from_str(text.trim_start_matches('\u{feff}'))
+            .map_err(|e| ConfigError(format!("{}: {e}", path.display())))
     }
 
     /// What `self` does not say, `other` says.
@@ -275,6 +280,17 @@ mod tests {
         let file = Settings { prefix: Some("file".into()), partitions: Some(8), ..Settings::default() };
         let both = flags.or(file);
         assert_eq!((both.prefix().unwrap().as_str(), both.partitions().unwrap()), ("flag", 8));
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_passed_over_and_another_encoding_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("millrace.toml");
+        std::fs::write(&path, "\u{feff}prefix = 'x'\n").unwrap();
+        assert_eq!(Settings::from_file(Some(&path)).unwrap().prefix.as_deref(), Some("x"));
+        std::fs::write(&path, b"\xff\xfep\0r\0").unwrap();
+        let error = Settings::from_file(Some(&path)).unwrap_err().to_string();
+        assert!(error.ends_with("not UTF-8: save the file as UTF-8"), "{error}");
     }
 
     #[test]

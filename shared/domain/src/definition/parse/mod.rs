@@ -1,6 +1,7 @@
 //! From a tree to a [`Workflow`](super::Workflow): one file for each thing that a user writes. Everything that is
 //! wrong is collected; nothing stops at the first problem.
 
+mod byte_order_mark;
 mod environment;
 mod executor;
 mod expression;

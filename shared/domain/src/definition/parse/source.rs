@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::super::checker::Checker;
 use super::super::document::{self, Position};
 use super::super::{Problems, Workflow};
-use super::surrogates;
+use super::{byte_order_mark, surrogates};
 use super::workflow::read_workflow;
 
 /// The longest file, in bytes.
@@ -31,7 +31,7 @@ pub fn parse(source: &str, file: &str) -> Result<Vec<Parsed>, Problems> {
         checker.problem(Position::START, "file-too-large", too_large(source.len()), None);
         return Err(checker.into_problems(file));
     }
-    let source = source.strip_prefix('\u{feff}').unwrap_or(source);
+    let source = &*byte_order_mark::stripped(source);
     let source = &*surrogates::joined(source);
     let documents = document::read(source, &mut checker);
     if documents.is_empty() && checker.is_clean() {
@@ -66,6 +66,11 @@ pub fn parse_bytes(bytes: &[u8], file: &str) -> Result<Vec<Parsed>, Problems> {
     // Before anything else, so that a huge file costs nothing.
     if bytes.len() > MAX_FILE_BYTES {
         checker.problem(Position::START, "file-too-large", too_large(bytes.len()), None);
+        return Err(checker.into_problems(file));
+    }
+    if let Some(encoding) = byte_order_mark::foreign_encoding(bytes) {
+        let message = format!("the file is {encoding} text: expected UTF-8");
+        checker.problem(Position::START, "invalid-utf8", message, Some("save the file as UTF-8".to_owned()));
         return Err(checker.into_problems(file));
     }
     match std::str::from_utf8(bytes) {
