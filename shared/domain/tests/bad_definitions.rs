@@ -78,8 +78,9 @@ fn an_unknown_field_is_answered_with_the_one_that_was_meant() {
     assert_eq!(told[1], "f.yaml:2:1: unknown field `stesp` [unknown-field]\n  hint: did you mean `steps`?");
     assert!(told[0].contains("a workflow needs `steps` [missing-field]"));
     assert!(only(&step("run: x\ntimeuot: 3s")).contains("did you mean `timeout`?"));
-    assert!(only(&step("run: x\nneeds: [b]")).contains("write `depends_on`"));
+    assert!(only(&step("run: x\nneeds: [b]")).contains("write depends_on: [extract]"));
     assert!(only(&with("defaults: {priority: P1}")).contains("`priority` is a field of the workflow"));
+    assert!(only(&with("\u{feff}zzz: 1")).contains("a byte order mark (U+FEFF) stands before it"));
     assert!(only(&with("zzz: 1")).contains("the fields of a workflow are name, description"));
 }
 

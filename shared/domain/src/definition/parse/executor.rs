@@ -7,6 +7,7 @@ use super::super::document::{Content, Node, Position};
 use super::expression::{Names, OutputUse, read_templated, templated_of};
 use super::fields::{Fields, NOT_SUPPORTED, Schema, not_supported};
 use super::json;
+use super::synonyms;
 use crate::expression::{Template, Templated, Use};
 
 /// The executor of `run`.
@@ -18,23 +19,24 @@ const MAX_SCRIPT_BYTES: usize = 128 * 1024 - 1;
 const MAX_SHELL_WORDS: usize = 32;
 
 const EXECUTORS: [&str; 3] = [SHELL, "http", "noop"];
-const LATER_EXECUTORS: [&str; 7] = ["docker", "kubernetes", "sql", "handler", "wait", "approval", "workflow"];
+const LATER_EXECUTORS: [&str; 9] =
+    ["docker", "kubernetes", "sql", "handler", "wait", "approval", "input", "workflow", "email"];
 const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 
+/// Of an `http` step that says: without it, all are followed that leave the method as it is.
+const REDIRECTS: [&str; 2] = ["follow", "none"];
+
 const SHELL_INPUT: Schema =
-    Schema { what: "`with` of shell", known: &["run", "shell"], later: &[], elsewhere: &[] };
+    Schema { what: "`with` of shell", known: &["run", "shell"], later: &[], synonyms: &[] };
 
 const HTTP_INPUT: Schema = Schema {
     what: "`with` of http",
-    known: &["url", "method", "headers", "body", "expect"],
+    known: &["url", "method", "headers", "body", "expect", "redirects"],
     later: &[],
-    elsewhere: &[
-        ("timeout", "`timeout` is a field of the step"),
-        ("json", "write `body`: a map is sent as JSON"),
-    ],
+    synonyms: synonyms::OF_HTTP,
 };
 
-const NOOP_INPUT: Schema = Schema { what: "`with` of noop", known: &[], later: &[], elsewhere: &[] };
+const NOOP_INPUT: Schema = Schema { what: "`with` of noop", known: &[], later: &[], synonyms: &[] };
 
 /// What a step does.
 pub(super) struct Action {
@@ -273,9 +275,19 @@ fn read_http(
         input.insert("headers".to_owned(), Value::Object(headers));
     }
     if let Some(node) = fields.get("body") {
+        json::check_numbers(node, checker);
         input.insert("body".to_owned(), json::of_node(node));
     }
-        json::check_numbers(node, checker);
+    if let Some(node) = fields.get("redirects") {
+        let word = checker.text(node, "redirects")?;
+        if REDIRECTS.contains(&word) {
+            input.insert("redirects".to_owned(), Value::String(word.to_owned()));
+        } else {
+            let hint = checker.did_you_mean(word, REDIRECTS);
+            let message = format!("`redirects` must be follow or none, found {}", node.describe());
+            checker.problem(node.at, "bad-value", message, hint);
+        }
+    }
     if let Some(node) = fields.get("expect") {
         input.insert("expect".to_owned(), read_expect(node, checker)?);
     }

@@ -2,6 +2,8 @@
 
 use super::super::checker::Checker;
 use super::super::document::{Content, Key, Node};
+use super::byte_order_mark;
+use super::synonyms::{Synonyms, meant};
 
 /// What a kind of map may hold.
 pub(super) struct Schema {
@@ -10,8 +12,8 @@ pub(super) struct Schema {
     pub(super) known: &'static [&'static str],
     /// Part of the language, and not of this release.
     pub(super) later: &'static [&'static str],
-    /// Fields of another kind of map that people write here, and where they belong.
-    pub(super) elsewhere: &'static [(&'static str, &'static str)],
+    /// What people write here from habit, or for another kind of map.
+    pub(super) synonyms: Synonyms,
 }
 
 /// The fields of one map.
@@ -49,8 +51,12 @@ impl Schema {
                 checker.problem(key.at, NOT_SUPPORTED, not_supported(name), None);
                 continue;
             }
-            let hint = match self.elsewhere.iter().find(|(field, _)| *field == name) {
-                Some((_, place)) => Some((*place).to_owned()),
+            let hint = match meant(self.synonyms, name) {
+                _ if name.starts_with(byte_order_mark::MARK) => {
+                    let fix = "remove it, or write --- on a line of its own before it";
+                    Some(format!("a byte order mark (U+FEFF) stands before it: {fix}"))
+                }
+                Some(meant) => Some(meant.to_owned()),
                 None => {
                     let all = self.known.iter().chain(self.later).copied();
                     let near = checker.did_you_mean(name, all);

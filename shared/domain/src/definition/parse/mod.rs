@@ -6,6 +6,7 @@ mod environment;
 mod executor;
 mod expression;
 mod fields;
+mod foreign;
 mod json;
 mod param;
 mod reach;
@@ -15,6 +16,7 @@ mod source;
 mod step;
 mod steps;
 mod surrogates;
+mod synonyms;
 mod workflow;
 
 pub(crate) use executor::{SHELL, action_of_json, check_script};

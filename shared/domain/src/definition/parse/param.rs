@@ -11,6 +11,7 @@ use super::super::{Param, ParamKind};
 use super::expression::{Names, Place, read_templated};
 use super::fields::Schema;
 use super::json;
+use super::synonyms;
 use crate::ParamName;
 use crate::environment;
 use crate::expression::Templated;
@@ -25,13 +26,7 @@ const PARAM: Schema = Schema {
     what: "a param",
     known: &["name", "type", "default", "values", "description"],
     later: &[],
-    elsewhere: &[
-        ("required", "a param without a default is required"),
-        ("options", "write `values`"),
-        ("choices", "write `values`"),
-        ("enum", "write type: enum and `values`"),
-        ("value", "write `default`"),
-    ],
+    synonyms: synonyms::OF_PARAM,
 };
 
 /// The params of `node`, in the order of the file.
@@ -133,14 +128,14 @@ fn read_kind(
             checker.problem(at, "bad-value", message, hint);
             return None;
         }
-    if *kind == ParamKind::Json {
-        json::check_numbers(node, checker);
-    }
     })
 }
 
 /// A default is checked now, unless an expression will make it.
 fn read_default(node: &Node, kind: &ParamKind, before: &[Param], checker: &mut Checker) -> Option<Templated> {
+    if *kind == ParamKind::Json {
+        json::check_numbers(node, checker);
+    }
     let names = Names { params: before, place: Place::Default };
     let templated = read_templated(node, names, &mut Vec::new(), checker)?;
     if !templated.is_literal() {

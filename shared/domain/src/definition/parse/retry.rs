@@ -6,6 +6,7 @@ use super::super::checker::Checker;
 use super::super::document::Node;
 use super::fields::Schema;
 use super::json;
+use super::synonyms;
 use crate::{Outcome, RetryPolicy};
 
 /// Past this many retries something else is wrong.
@@ -17,11 +18,7 @@ const RETRY: Schema = Schema {
     what: "a retry policy",
     known: &["limit", "delay", "backoff", "max_delay", "jitter", "outcomes"],
     later: &[],
-    elsewhere: &[
-        ("attempts", "write `limit`: it counts the retries after the first attempt"),
-        ("retries", "write `limit`: it counts the retries after the first attempt"),
-        ("max_attempts", "write `limit`: it counts the retries after the first attempt"),
-    ],
+    synonyms: synonyms::OF_RETRY,
 };
 
 /// The policy that `node` describes; what it does not say is as in `base`.

@@ -3,6 +3,7 @@
 use super::super::checker::Checker;
 use super::super::document::{Content, Node};
 use super::fields::Schema;
+use super::synonyms;
 use crate::schedule::{Schedule, Zone};
 
 /// How many schedules one workflow may have.
@@ -11,8 +12,23 @@ const MAX_SCHEDULES: usize = 100;
 const ENTRY: Schema = Schema {
     what: "a schedule",
     known: &["cron", "every", "at", "timezone"],
-    later: &["dst_gap", "dst_fold", "calendar", "catchup", "catchup_window"],
-    elsewhere: &[],
+    later: &[
+        "id",
+        "dialect",
+        "starting",
+        "until",
+        "max_fires",
+        "jitter",
+        "spread",
+        "after_end",
+        "on_excluded",
+        "dst_gap",
+        "dst_fold",
+        "calendar",
+        "catchup",
+        "catchup_window",
+    ],
+    synonyms: synonyms::OF_SCHEDULE,
 };
 
 /// The schedules of `node`. `zone` is the workflow's.

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 
 use super::super::checker::Checker;
-use super::super::document::{self, Position};
+use super::super::document::{self, Content, Document, Position};
 use super::super::{Problems, Workflow};
-use super::{byte_order_mark, surrogates};
+use super::foreign::{self, Foreign};
 use super::workflow::read_workflow;
+use super::{byte_order_mark, surrogates};
 
 /// The longest file, in bytes.
 pub const MAX_FILE_BYTES: usize = 4 * 1024 * 1024;
@@ -34,6 +35,10 @@ pub fn parse(source: &str, file: &str) -> Result<Vec<Parsed>, Problems> {
     let source = &*byte_order_mark::stripped(source);
     let source = &*surrogates::joined(source);
     let documents = document::read(source, &mut checker);
+    let foreign = recognised(source, &documents, &checker);
+    if !foreign.is_empty() {
+        return Err(told(foreign, file));
+    }
     if documents.is_empty() && checker.is_clean() {
         let hint = Some("write `name:` and `steps:`; each step has a `name` and a `run`".to_owned());
         checker.problem(
@@ -47,6 +52,10 @@ pub fn parse(source: &str, file: &str) -> Result<Vec<Parsed>, Problems> {
     let mut lines: HashMap<_, u32> = HashMap::new();
     for document in documents {
         let at = document.root.at;
+        if let Some(foreign) = foreign::of_document(&document.root) {
+            foreign.report(&mut checker);
+            continue;
+        }
         let Some(workflow) = read_workflow(&document.root, &mut checker) else { continue };
         if let Some(line) = lines.insert(workflow.name.clone(), at.line) {
             let message = format!("workflow `{}` is defined twice: it is in line {line} too", workflow.name);
@@ -55,6 +64,30 @@ pub fn parse(source: &str, file: &str) -> Result<Vec<Parsed>, Problems> {
         parsed.push(Parsed { workflow, source: document.source.to_owned() });
     }
     if checker.is_clean() { Ok(parsed) } else { Err(checker.into_problems(file)) }
+}
+
+/// What the file is when none of it is of Millrace: nothing else is to be said about it then.
+fn recognised(source: &str, documents: &[Document<'_>], checker: &Checker) -> Vec<Foreign> {
+    let known: Vec<Foreign> =
+        documents.iter().filter_map(|document| foreign::of_document(&document.root)).collect();
+    let text = || match documents {
+        [] if !checker.is_clean() => foreign::of_text(source),
+        [one] if !matches!(one.root.content, Content::Map(_)) => foreign::of_text(source),
+        _ => None,
+    };
+    if known.is_empty() {
+        text().into_iter().collect()
+    } else if known.len() == documents.len() {
+        known
+    } else {
+        Vec::new()
+    }
+}
+
+fn told(foreign: Vec<Foreign>, file: &str) -> Problems {
+    let mut checker = Checker::default();
+    foreign.into_iter().for_each(|foreign| foreign.report(&mut checker));
+    checker.into_problems(file)
 }
 
 /// As [`parse`], for bytes that may not be text.

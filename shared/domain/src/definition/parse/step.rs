@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use super::super::Step;
 use super::super::checker::Checker;
-use super::super::document::{Content, Node, Position};
+use super::super::document::{Content, Key, Node, Position};
 use super::environment::read_env;
 use super::executor::{SHELL, read_action};
 use super::expression::{Names, OutputUse};
 use super::fields::{NOT_SUPPORTED, Schema};
 use super::retry::read_retry;
+use super::synonyms;
 use crate::{IdError, PoolName, RetryPolicy};
 
 const MAX_DIR_BYTES: usize = 4096;
@@ -38,20 +39,24 @@ const STEP: Schema = Schema {
         "broadcast",
         "locks",
         "resources",
+        "matrix",
+        "repeat",
+        "not_before",
+        "continue_on_error",
+        "outputs",
+        "rate",
+        "breaker",
+        "worker_selector",
+        "affinity",
+        "isolation",
+        "secrets",
+        "preemptible",
+        "checkpoint",
         "on_failure",
         "on_success",
+        "on_finish",
     ],
-    elsewhere: &[
-        ("needs", "write `depends_on`"),
-        ("command", "write `run`"),
-        ("script", "write `run`"),
-        ("id", "write `name`"),
-        ("retries", "write retry: {limit: ...}"),
-        ("priority", "`priority` is a field of the workflow"),
-        ("schedule", "`schedule` is a field of the workflow"),
-        ("params", "`params` is a field of the workflow"),
-        ("labels", "`labels` is a field of the workflow"),
-    ],
+    synonyms: synonyms::OF_STEP,
 };
 
 /// What steps have in common, unless they say otherwise.
@@ -157,17 +162,29 @@ fn read_depends_on<'t>(node: &'t Node, checker: &mut Checker) -> Vec<(&'t str, P
     };
     let mut names = Vec::new();
     for item in checker.list(node, "depends_on", "step names", hint).unwrap_or_default() {
-        if matches!(item.content, Content::Map(_)) {
-            let message = "`depends_on` with a status is not supported yet";
-            checker.problem(
-                item.at,
-                NOT_SUPPORTED,
-                message,
-                Some("write the name of the step alone".to_owned()),
-            );
+        if let Content::Map(entries) = &item.content {
+            read_condition(item, entries, checker);
         } else if let Some(name) = checker.text(item, "depends_on") {
             names.push((name, item.at));
         }
     }
     names
+}
+
+/// A dependency that is a map. That the step has succeeded is what a name alone says.
+fn read_condition(node: &Node, entries: &[(Key, Node)], checker: &mut Checker) {
+    let text =
+        |field: &str| entries.iter().find(|(key, _)| key.text == field).and_then(|(_, node)| node.plain());
+    let name = ["step", "task", "name", "job"].into_iter().find_map(text);
+    match (name, text("status").or_else(|| text("condition"))) {
+        (Some(name), None | Some("success" | "succeeded")) => {
+            let message = "`depends_on` is a list of names: a step starts when those have succeeded";
+            checker.problem(node.at, "wrong-type", message, Some(format!("write {name}")));
+        }
+        _ => {
+            let message = "`depends_on` with a status is not supported yet";
+            let hint = "write the name of the step alone".to_owned();
+            checker.problem(node.at, NOT_SUPPORTED, message, Some(hint));
+        }
+    }
 }

@@ -13,6 +13,7 @@ use super::retry::read_retry;
 use super::schedule::{read_schedules, read_zone};
 use super::step::{Defaults, read_pool, read_working_dir};
 use super::steps::read_steps;
+use super::synonyms;
 use crate::expression::Template;
 use crate::schedule::Zone;
 use crate::{IdError, Priority, WorkflowName};
@@ -37,6 +38,7 @@ const WORKFLOW: Schema = Schema {
         "steps",
     ],
     later: &[
+        "namespace",
         "triggers",
         "concurrency",
         "deadline",
@@ -44,31 +46,22 @@ const WORKFLOW: Schema = Schema {
         "catchup_window",
         "dst_gap",
         "dst_fold",
+        "outputs",
+        "recursive",
+        "template",
+        "alerts",
         "on_failure",
         "on_success",
+        "on_finish",
     ],
-    elsewhere: &[
-        ("cron", "write schedule: \"0 2 * * *\""),
-        ("every", "write schedule: {every: ...}"),
-        ("at", "write schedule: {at: ...}"),
-        ("tasks", "write `steps`"),
-        ("jobs", "write `steps`"),
-        ("run", "`run` is a field of a step: write steps: [{name: ..., run: ...}]"),
-        ("retry", "`retry` is a field of a step, or of `defaults`"),
-        ("pool", "`pool` is a field of a step, or of `defaults`"),
-        ("working_dir", "`working_dir` is a field of a step, or of `defaults`"),
-    ],
+    synonyms: synonyms::OF_WORKFLOW,
 };
 
 const DEFAULTS: Schema = Schema {
     what: "defaults",
     known: &["pool", "timeout", "retry", "env", "working_dir"],
     later: &[],
-    elsewhere: &[
-        ("priority", "`priority` is a field of the workflow"),
-        ("at_most_once", "`at_most_once` is a field of a step"),
-        ("shell", "`shell` is a field of a step"),
-    ],
+    synonyms: synonyms::OF_DEFAULTS,
 };
 
 /// The workflow of a document, unless something is wrong with it.
