@@ -1,5 +1,6 @@
 //! Requests to a real server.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,12 +42,54 @@ async fn server() -> SocketAddr {
                 }
             }),
         )
+        .route("/moved/{code}", any(|Path(code): Path<u16>| async move { moved(code, "/echo") }))
+        .route(
+            "/trap/{code}",
+            any(|Path(code): Path<u16>| async move { moved(code, "http://169.254.169.254/") }),
+        )
+        .route("/gzip", any(|| async { packed("gzip", gzip(br#"{"packed": true}"#)) }))
+        .route("/deflate", any(|| async { packed("deflate", zlib(br#"{"packed": true}"#)) }))
+        .route("/bomb", any(|| async { packed("gzip", gzip(&vec![b'x'; 64 << 20])) }))
+        .route("/broken", any(|| async { packed("gzip", b"no gzip".to_vec()) }))
+        .route("/strange", any(|| async { packed("br", b"\x0b\x02\x80hello\x03".to_vec()) }))
+        .route(
+            "/gbk",
+            any(|| async {
+                ([("content-type", "application/json; charset=gbk")], b"\"\xb1\xa8\xb1\xed\"".to_vec())
+            }),
+        )
+        .route(
+            "/long",
+            any(|| async {
+                ([("content-type", "application/json")], r#"{"id": 12345678901234567890123, "n": 1.5}"#)
+            }),
+        )
         .route("/metadata", any(|| async { Redirect::temporary("http://169.254.169.254/latest/meta-data/") }))
         .route("/mapped", any(|| async { Redirect::temporary("http://[::ffff:169.254.169.254]/") }));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
     address
+}
+
+fn moved(code: u16, to: &str) -> impl IntoResponse + use<> {
+    (StatusCode::from_u16(code).unwrap(), [("location", to.to_owned())])
+}
+
+fn packed(encoding: &'static str, body: Vec<u8>) -> impl IntoResponse {
+    ([("content-type", "application/json"), ("content-encoding", encoding)], body)
+}
+
+fn gzip(text: &[u8]) -> Vec<u8> {
+    let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    writer.write_all(text).unwrap();
+    writer.finish().unwrap()
+}
+
+fn zlib(text: &[u8]) -> Vec<u8> {
+    let mut writer = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+    writer.write_all(text).unwrap();
+    writer.finish().unwrap()
 }
 
 async fn echo(method: Method, headers: HeaderMap, body: Bytes) -> axum::Json<Value> {
@@ -125,6 +168,76 @@ async fn a_big_answer_is_cut_and_says_so() {
 }
 
 #[tokio::test]
+async fn a_packed_answer_is_unpacked_within_the_bound_of_its_output() {
+    let address = server().await;
+    let bench = Bench::new();
+    for path in ["gzip", "deflate"] {
+        let ran = bench.run(&task("http", json!({"url": format!("http://{address}/{path}")}))).await;
+        assert_eq!(ran.ended.outputs["body"], json!({"packed": true}), "{path}: {}", ran.reason());
+    }
+    let ran = bench.run(&task("http", json!({"url": format!("http://{address}/bomb")}))).await;
+    assert_eq!(ran.ended.outputs["truncated"], true, "{}", ran.reason());
+    assert_eq!(ran.ended.outputs["body"], "x".repeat(64 * 1024));
+    let head = json!({"url": format!("http://{address}/gzip"), "method": "HEAD"});
+    assert_eq!(bench.run(&task("http", head)).await.ended.outcome, Outcome::Succeeded);
+    let ran = bench.run(&task("http", json!({"url": format!("http://{address}/broken")}))).await;
+    assert_eq!(ran.ended.outcome, Outcome::Failed, "what cannot be unpacked is no answer");
+    let ran = bench.run(&task("http", json!({"url": format!("http://{address}/strange")}))).await;
+    assert_eq!((ran.ended.outcome, &ran.ended.outputs["body"]), (Outcome::Succeeded, &Value::Null));
+    assert!(ran.text(LogStream::Worker).contains("encoded as \"br\""), "{}", ran.text(LogStream::Worker));
+}
+
+#[tokio::test]
+async fn a_number_of_an_answer_that_is_too_long_is_a_text_with_all_its_digits() {
+    let address = server().await;
+    let ran = Bench::new().run(&task("http", json!({"url": format!("http://{address}/long")}))).await;
+    assert_eq!(ran.ended.outputs["body"], json!({"id": "12345678901234567890123", "n": 1.5}));
+}
+
+#[tokio::test]
+async fn an_answer_is_read_in_its_charset() {
+    let address = server().await;
+    let ran = Bench::new().run(&task("http", json!({"url": format!("http://{address}/gbk")}))).await;
+    assert_eq!(ran.ended.outputs["body"], "报表", "{}", ran.reason());
+}
+
+#[tokio::test]
+async fn a_redirect_that_would_drop_the_body_is_refused_unless_it_is_asked_for() {
+    let address = server().await;
+    let bench = Bench::new();
+    let with = |method: &str, code: u16, redirects: Value| json!({"url": format!("http://{address}/moved/{code}"), "method": method, "body": "data", "redirects": redirects});
+    for (method, code) in [("POST", 301), ("POST", 302), ("POST", 303), ("PUT", 303), ("DELETE", 303)] {
+        let ran = bench.run(&task("http", with(method, code, Value::Null))).await;
+        assert_eq!(ran.ended.outcome, Outcome::Failed, "{method} {code}");
+        assert!(
+            ran.reason().contains(&format!("the answer {code} would turn it into a GET")),
+            "{}",
+            ran.reason()
+        );
+        assert!(ran.reason().contains("write `redirects: follow`"), "{}", ran.reason());
+        let ran = bench.run(&task("http", with(method, code, json!("follow")))).await;
+        let body = &ran.ended.outputs["body"];
+        assert_eq!((&body["method"], &body["body"]), (&json!("GET"), &json!("")), "{method} {code}");
+    }
+    for (method, code) in [("POST", 307), ("POST", 308), ("PUT", 307), ("PUT", 302)] {
+        let ran = bench.run(&task("http", with(method, code, Value::Null))).await;
+        let body = &ran.ended.outputs["body"];
+        assert_eq!((&body["method"], &body["body"]), (&json!(method), &json!("data")), "{method} {code}");
+    }
+    let mut stop = with("POST", 302, json!("none"));
+    stop["expect"] = json!(302);
+    assert_eq!(bench.run(&task("http", stop)).await.ended.outputs["status"], 302);
+    let get = json!({"url": format!("http://{address}/moved/302")});
+    assert_eq!(bench.run(&task("http", get)).await.ended.outputs["body"]["method"], "GET");
+    for redirects in [json!("follow"), Value::Null] {
+        let trap =
+            json!({"url": format!("http://{address}/trap/307"), "method": "POST", "redirects": redirects});
+        let ran = bench.run(&task("http", trap)).await;
+        assert!(ran.reason().contains("is refused: it is a link-local address"), "{}", ran.reason());
+    }
+}
+
+#[tokio::test]
 async fn redirects_are_followed_up_to_five() {
     let address = server().await;
     let bench = Bench::new();
@@ -191,6 +304,7 @@ async fn what_is_wrong_with_a_request_is_said_before_it_is_sent() {
         (json!({"url": "http://x/", "headers": {"a b": "c"}}), "no name for a header"),
         (json!({"url": "http://x/", "headers": {"a": "b\nc: d"}}), "line breaks"),
         (json!({"url": "http://x/", "expect": "fine"}), "is no status"),
+        (json!({"url": "http://x/", "redirects": "all"}), "expected follow or none"),
     ] {
         let ran = bench.run(&task("http", with)).await;
         assert!(ran.reason().contains(words), "{words}: {}", ran.reason());

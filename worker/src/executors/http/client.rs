@@ -11,18 +11,22 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
 
 use super::address::{refuse, refuse_name, refuse_url};
+use super::redirects::Redirects;
 use crate::settings::HttpSettings;
 
 const EXPLANATION_CHARS: usize = 400;
 
-pub(super) fn build(settings: &HttpSettings) -> Result<Client, String> {
+pub(super) fn build(settings: &HttpSettings, redirects: Redirects) -> Result<Client, String> {
     let allow_private = settings.allow_private;
     let limit = settings.redirect_limit;
-    let redirects = Policy::custom(move |attempt| {
+    let policy = Policy::custom(move |attempt| {
+        if redirects == Redirects::Stop {
+            return attempt.stop();
+        }
         if attempt.previous().len() > limit {
             return attempt.error(format!("more than {limit} redirects"));
         }
-        match refuse_url(attempt.url(), allow_private) {
+        match redirects.refuse(attempt.status()).and_then(|()| refuse_url(attempt.url(), allow_private)) {
             Ok(()) => attempt.follow(),
             Err(reason) => attempt.error(reason),
         }
@@ -30,7 +34,7 @@ pub(super) fn build(settings: &HttpSettings) -> Result<Client, String> {
     Client::builder()
         .user_agent(concat!("millrace/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(settings.connect_timeout)
-        .redirect(redirects)
+        .redirect(policy)
         .dns_resolver(Arc::new(Resolver { allow_private }))
         // A proxy from the environment would be asked to reach what we refuse.
         .no_proxy()

@@ -7,34 +7,43 @@ use millrace_domain::task::Task;
 use reqwest::Client;
 use tokio::sync::OnceCell;
 
+use super::redirects::Redirects;
 use super::request::Request;
 use super::{client, response};
 use crate::executors::{Ended, Execution, Executor};
 use crate::settings::HttpSettings;
 
-/// Makes requests. The client, with its certificates, is built at first use. A default crypto provider of
+/// Makes requests. Each client, with its certificates, is built at first use. A default crypto provider of
 /// `rustls` must have been installed by then.
 #[derive(Debug)]
 pub struct Http {
     settings: HttpSettings,
-    client: OnceCell<Client>,
+    /// By what they do with redirects.
+    clients: [OnceCell<Client>; Redirects::ALL],
 }
 
 impl Http {
     /// Costs nothing yet.
     pub fn new(settings: HttpSettings) -> Self {
-        Self { settings, client: OnceCell::new() }
+        Self { settings, clients: Default::default() }
     }
 
     async fn request(&self, task: &Task, context: &Execution) -> Result<Ended, String> {
         let request = Request::parse(task, &self.settings)?;
-        let client = self.client.get_or_try_init(|| async { client::build(&self.settings) }).await?;
+        let client = &self.clients[request.redirects as usize];
+        let build = || async { client::build(&self.settings, request.redirects) };
+        let client = client.get_or_try_init(build).await?;
         let started = Instant::now();
         let failed = |error| format!("{} failed: {}", request.shown(), client::explain(error));
         let answer = request.send(client).await.map_err(failed)?;
         let answer = response::read(answer, self.settings.body_limit_bytes).await.map_err(failed)?;
         let took = started.elapsed().as_millis();
         context.log.say(&format!("{}: status {} after {took} ms\n", request.shown(), answer.status));
+        if let Some(encoding) = &answer.unread {
+            context
+                .log
+                .say(&format!("the answer is encoded as {encoding:?}, which is not read: `body` is null\n"));
+        }
         Ok(answer.judge(&request.expect))
     }
 }

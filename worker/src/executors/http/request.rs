@@ -1,4 +1,4 @@
-//! What a task wants to ask: `{url, method, headers, body, expect}`, checked.
+//! What a task wants to ask: `{url, method, headers, body, expect, redirects}`, checked.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::address::refuse_url;
+use super::redirects::Redirects;
 use crate::settings::HttpSettings;
 
 /// `with`.
@@ -24,6 +25,8 @@ struct With {
     body: Value,
     #[serde(default)]
     expect: Value,
+    #[serde(default)]
+    redirects: Option<String>,
 }
 
 /// A request that may be sent.
@@ -33,6 +36,7 @@ pub(super) struct Request {
     headers: HeaderMap,
     body: Option<Vec<u8>>,
     pub(super) expect: Expect,
+    pub(super) redirects: Redirects,
 }
 
 impl Request {
@@ -40,7 +44,7 @@ impl Request {
     /// the URL that may be secret.
     pub(super) fn parse(task: &Task, settings: &HttpSettings) -> Result<Self, String> {
         let with = With::deserialize(&task.with).map_err(|error| {
-            format!("an http task needs `url`, and may have `method`, `headers`, `body`, `expect`: {error}")
+            format!("an http task needs `url`, and may have `method`, `headers`, `body`, `expect`, `redirects`: {error}")
         })?;
         let url = Url::parse(&with.url)
             .map_err(|error| format!("`url` must be complete, as in https://example.com/path: {error}"))?;
@@ -71,7 +75,8 @@ impl Request {
                 Some(json.to_string().into_bytes())
             }
         };
-        Ok(Self { url, method, headers, body, expect: Expect::parse(&with.expect)? })
+        let redirects = Redirects::of(&method, with.redirects.as_deref())?;
+        Ok(Self { url, method, headers, body, expect: Expect::parse(&with.expect)?, redirects })
     }
 
     /// Sends it and waits for the head of the answer.

@@ -1,11 +1,14 @@
 //! What became of a request: its outputs (`status`, `body`, `truncated`), and whether that was expected.
 
-use millrace_domain::Outcome;
+use std::borrow::Cow;
+
+use millrace_domain::{Outcome, number};
 use reqwest::Response;
-use reqwest::header::CONTENT_TYPE;
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use serde_json::{Map, Value};
 
 use super::request::Expect;
+use super::text;
 use crate::executors::Ended;
 
 const REASON_CHARS: usize = 200;
@@ -15,33 +18,42 @@ const REASON_CHARS: usize = 200;
 pub(super) struct Answer {
     pub(super) status: u16,
     json: bool,
-    body: Vec<u8>,
+    body: String,
     truncated: bool,
+    /// How its body is encoded, when that cannot be undone.
+    pub(super) unread: Option<String>,
 }
 
-/// Reads the body up to the limit; the rest is not waited for.
+/// Reads the body up to the limit, after it was unpacked; the rest is not waited for.
 pub(super) async fn read(mut response: Response, limit_bytes: usize) -> reqwest::Result<Answer> {
-    let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let header =
+        |name| response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let content_type = header(CONTENT_TYPE).to_owned();
+    // The client has taken away the name of an encoding that it undoes.
+    let encoding = header(CONTENT_ENCODING).trim();
+    let unread =
+        (!encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity")).then(|| encoding.to_owned());
+    let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let json = kind == "application/json" || kind.ends_with("+json");
     let mut body = Vec::new();
-    let mut truncated = false;
+    let mut cut = false;
     while let Some(piece) = response.chunk().await? {
         let room = limit_bytes - body.len();
         body.extend_from_slice(&piece[..piece.len().min(room)]);
         if piece.len() > room {
-            truncated = true;
+            cut = true;
             break;
         }
     }
-    Ok(Answer { status: response.status().as_u16(), json, body, truncated })
+    let (body, complete) = text::decode(&body, &content_type, cut, limit_bytes);
+    Ok(Answer { status: response.status().as_u16(), json, body, truncated: !complete, unread })
 }
 
 impl Answer {
     /// The end of the task.
     pub(super) fn judge(self, expect: &Expect) -> Ended {
         let code = Some(i32::from(self.status));
-        let text = String::from_utf8_lossy(&self.body).into_owned();
+        let text = if self.unread.is_some() { String::new() } else { self.body };
         let (outcome, reason) = if expect.accepts(self.status) {
             (Outcome::Succeeded, None)
         } else {
@@ -50,11 +62,17 @@ impl Answer {
             (Outcome::Failed, Some(format!("status {}, expected {expect}{rest}", self.status)))
         };
         // What says it is JSON and is not (or not any more) stays a text.
-        let parsed =
-            if self.json && !self.truncated { serde_json::from_slice(&self.body).ok() } else { None };
+        let body = match (self.json && !self.truncated).then(|| serde_json::from_str(&text)) {
+            _ if self.unread.is_some() => Value::Null,
+            Some(Ok(parsed)) => match number::quote_numbers(&text) {
+                Cow::Borrowed(_) => parsed,
+                Cow::Owned(quoted) => serde_json::from_str(&quoted).unwrap_or(parsed),
+            },
+            _ => Value::String(text),
+        };
         let mut outputs = Map::new();
         outputs.insert("status".to_owned(), self.status.into());
-        outputs.insert("body".to_owned(), parsed.unwrap_or(Value::String(text)));
+        outputs.insert("body".to_owned(), body);
         outputs.insert("truncated".to_owned(), self.truncated.into());
         Ended { outcome, code, reason, outputs }
     }
