@@ -23,6 +23,7 @@ mod running;
 mod session;
 mod slots;
 mod step_outputs;
+mod tail;
 mod tree;
 mod trips;
 mod worker;

@@ -1,5 +1,5 @@
 //! Standard output and error of a process, read live and cut into chunks. Reading never stops before the
-//! process does, however much it writes: what the log does not keep is read and dropped.
+//! process does, however much it writes.
 
 use std::time::Duration;
 
@@ -86,10 +86,6 @@ impl<R: AsyncRead + Unpin> Lane<R> {
 
     /// After a read: writes full chunks, and sees to it that the rest goes soon.
     fn settle(&mut self, log: &LogWriter) {
-        if log.is_full() {
-            self.discard();
-            return;
-        }
         while self.buffer.len() >= CHUNK_LIMIT_BYTES {
             let full = &self.buffer[..CHUNK_LIMIT_BYTES];
             self.emit(end_of_lines(full).unwrap_or_else(|| end_of_characters(full)), log);
@@ -119,9 +115,7 @@ impl<R: AsyncRead + Unpin> Lane<R> {
     /// Writes everything.
     fn drain(&mut self, log: &LogWriter) {
         self.flush_at = None;
-        if log.is_full() {
-            self.discard();
-        } else if !self.buffer.is_empty() {
+        if !self.buffer.is_empty() {
             self.emit(self.buffer.len(), log);
         }
     }
@@ -130,14 +124,6 @@ impl<R: AsyncRead + Unpin> Lane<R> {
         let piece = self.buffer.split_to(length);
         log.write(self.stream, &String::from_utf8_lossy(&piece));
         self.remember(&piece);
-    }
-
-    fn discard(&mut self) {
-        let piece = std::mem::take(&mut self.buffer);
-        self.remember(&piece);
-        self.buffer = piece;
-        self.buffer.clear();
-        self.flush_at = None;
     }
 
     fn remember(&mut self, piece: &[u8]) {
@@ -195,6 +181,7 @@ mod tests {
             lane.read().await;
             lane.settle(&log);
         }
+        log.finish();
         (texts(&mut chunks), lane.last_line())
     }
 
@@ -217,9 +204,9 @@ mod tests {
     #[tokio::test]
     async fn the_last_line_is_known_even_past_the_budget_and_is_bounded() {
         let text = format!("{}\n  {}\n\n", "x".repeat(100_000), "y".repeat(300));
-        let (chunks, last) = fed(text.as_bytes(), 1000).await;
-        assert_eq!(chunks[0].len(), 1000);
-        assert_eq!(chunks.len(), 2);
+        let (chunks, last) = fed(text.as_bytes(), 2000).await;
+        assert_eq!(chunks[0].len(), 1500);
+        assert_eq!(chunks.last().unwrap(), &format!("  {}\n\n", "y".repeat(300)));
         assert_eq!(last, Some("y".repeat(200)));
         assert_eq!(fed(b" \n", 1000).await.1, None);
     }

@@ -107,6 +107,7 @@ impl Pipeline {
                 }
             },
         };
+        execution.log.finish();
         if !self.shipper.flush(task.id()).await {
             tracing::warn!(task = %task.id(), "its log is not stored yet");
         }

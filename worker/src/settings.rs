@@ -18,7 +18,7 @@ pub struct Settings {
     pub pass_env: Vec<String>,
     /// The worker's session. Every process of a task carries it, so that strays can be found.
     pub session: SessionId,
-    /// How much output of one attempt is kept, in bytes of text.
+    /// How much output of one attempt is kept, in bytes of text: three quarters of its beginning, a quarter of its end.
     pub log_budget_bytes: u64,
     /// How much a task may write to the file of its outputs, in bytes.
     pub output_limit_bytes: usize,

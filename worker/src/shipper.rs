@@ -13,9 +13,13 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::backlog::Backlog;
 use crate::log::LogWriter;
+use crate::tail::Tails;
 
 /// How much waits in memory for the store, by default.
 pub const BACKLOG_LIMIT_BYTES: usize = 16 * 1024 * 1024;
+
+/// How much of the ends of logs waits in memory for their tasks to end, of all tasks together.
+const TAILS_LIMIT_BYTES: usize = 16 * 1024 * 1024;
 
 /// How many appends are under way at once, each of another attempt.
 const SHIPPERS: usize = 8;
@@ -43,6 +47,7 @@ impl Append for ToStore {
 #[derive(Debug)]
 pub struct LogShipper {
     backlog: Arc<Backlog>,
+    tails: Arc<Tails>,
     _shippers: JoinSet<()>,
 }
 
@@ -59,12 +64,13 @@ impl LogShipper {
         for _ in 0..SHIPPERS {
             shippers.spawn(ship(Arc::clone(store), Arc::clone(&backlog)));
         }
-        Self { backlog, _shippers: shippers }
+        Self { backlog, tails: Arc::new(Tails::new(TAILS_LIMIT_BYTES)), _shippers: shippers }
     }
 
-    /// The writer of one attempt, which keeps `budget_bytes` of its output.
+    /// The writer of one attempt, which keeps `budget_bytes` of its output: three quarters of its beginning, and a
+    /// quarter of its end once [`LogWriter::finish`] is called.
     pub fn writer(&self, task: TaskId, budget_bytes: u64) -> LogWriter {
-        LogWriter::to_store(Arc::clone(&self.backlog), task, budget_bytes)
+        LogWriter::to_store(Arc::clone(&self.backlog), Arc::clone(&self.tails), task, budget_bytes)
     }
 
     /// Waits until all that was written of an attempt is in the store, at most 2 s: call it before the result
@@ -176,6 +182,28 @@ mod tests {
         shelf.away.store(false, Ordering::SeqCst);
         assert!(shipper.close(Duration::from_secs(10)).await);
         assert_eq!(shelf.kept.lock().unwrap()[&task(0)], "kept");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_end_of_a_long_log_is_stored_before_a_flush_is_over() {
+        let shelf = Arc::new(Shelf::default());
+        let shipper = LogShipper::to(&(shelf.clone() as Arc<dyn Append>), BACKLOG_LIMIT_BYTES);
+        let log = shipper.writer(task(0), 1 << 20);
+        for line in 0..300_000 {
+            log.write(LogStream::Stdout, &format!("line {line}\n"));
+        }
+        log.write(LogStream::Stderr, "the cause\n");
+        log.finish();
+        assert!(shipper.flush(task(0)).await);
+        let kept = &shelf.kept.lock().unwrap()[&task(0)];
+        assert!(kept.starts_with("line 0\nline 1\n") && kept.ends_with("line 299999\nthe cause\n"));
+        assert!((1_000_000..1_050_000).contains(&kept.len()), "{} bytes", kept.len());
+        let note = kept.lines().find(|line| line.ends_with("are left out here")).unwrap();
+        let kept_lines = kept.lines().filter(|line| line.starts_with("line ")).count();
+        assert!(
+            note.contains(&format!("({} lines)", 300_000 - kept_lines)),
+            "{note}, {kept_lines} lines are there"
+        );
     }
 
     #[tokio::test(start_paused = true)]

@@ -50,19 +50,16 @@ fn a_working_directory_that_is_missing_is_named_with_the_way_out() {
 }
 
 #[test]
-fn output_over_its_bound_is_cut_with_a_marker_and_the_result_is_kept() {
+fn output_over_its_bound_loses_its_middle_with_a_note_and_the_result_is_kept() {
     let dev = Dev::start(&[]);
-    // 40 MB, past any log budget.
-    let id = dev.submit("yes 'a line of text that is long enough to fill a log quickly' | head -c 40000000; echo rows=7 >> \"$MILLRACE_OUTPUT\"");
+    // 40 MB, past any log budget, and the cause last.
+    let id = dev.submit("yes 'a line of text that is long enough to fill a log quickly' | head -c 40000000; echo rows=7 >> \"$MILLRACE_OUTPUT\"; echo the cause >&2");
     let run = dev.ended(&id);
     assert_eq!((&run["state"], &run["steps"][0]["outputs"]), (&json!("succeeded"), &json!({"rows": "7"})));
     let log = dev.cli(&["runs", "logs", &id]).with(0).stdout;
-    assert!(log.len() < 20_000_000, "{} bytes are kept", log.len());
-    let end = &log[log.len().saturating_sub(300)..];
-    assert!(
-        end.contains("truncated") || end.contains("not kept") || end.contains("dropped"),
-        "no marker at the end: {end}"
-    );
+    assert!((1_000_000..1_100_000).contains(&log.len()), "{} bytes are kept", log.len());
+    assert!(log.starts_with("a line of text") && log.ends_with("the cause\n"));
+    assert!(log.contains(" lines) are left out here\n"), "no marker between head and tail");
 }
 
 #[test]
@@ -84,6 +81,41 @@ fn a_payload_over_its_bound_is_refused_with_the_bound() {
     let lines = format!("{{\"run\":\"true\",\"params\":{{\"x\":\"{}\"}}}}\n", &value[2..]);
     let path = file(folder.path(), "batch", &lines);
     dev.cli(&["submit", "--batch", &path]).with(1).says(&["params", "131072 bytes long: expected at most"]);
+}
+
+#[test]
+fn a_number_that_would_lose_digits_is_refused_on_every_way_in() {
+    let dev = Dev::start(&[]);
+    let long = "12345678901234567890123";
+    let line = format!("{{\"run\":\"true\",\"params\":{{\"id\":{long}}}}}\n");
+    dev.cli_reading(&["submit", "--batch", "-"], &line)
+        .with(1)
+        .says(&["-:1: `params.id`", "would lose digits"]);
+    let message = dev.post("/api/v1/runs", &line).refusal(400, "bad-field");
+    assert!(message.starts_with(&format!("`params.id`: {long} would lose digits")), "{message}");
+    let text = "name: w\nparams: [{name: p, type: json, default: 1}]\nsteps: [{name: one, run: 'echo $p'}]\n";
+    dev.cli(&["apply", &file(dev.folder(), "w.yaml", text)]).with(0);
+    let message = dev.post("/api/v1/workflows/w/trigger", &format!("{{\"params\":{{\"p\":{long}}}}}"));
+    assert!(message.refusal(400, "bad-field").starts_with("`params.p`"));
+    dev.cli(&["workflows", "trigger", "w", "-p", &format!("p={{\"id\": {long}}}")])
+        .with(2)
+        .says(&["`id`", "would lose digits"]);
+    let failed = reason(&format!(
+        "name: w\nsteps: [{{name: one, run: 'echo ''{{\"id\": {long}}}'' >> \"$MILLRACE_OUTPUT\"'}}]\n"
+    ));
+    assert!(failed.contains("outputs: `id`"), "{failed}");
+}
+
+#[test]
+fn byte_order_marks_in_a_batch_are_passed_over_and_another_encoding_is_named() {
+    let dev = Dev::start(&[]);
+    let lines = "\u{feff}{\"run\":\"true\"}\n\u{feff}{\"run\":\"true\"}\n";
+    dev.cli_reading(&["submit", "--batch", "-"], lines).with(0).says(&["2 accepted, 0 refused"]);
+    let path = dev.folder().join("wide.ndjson");
+    std::fs::write(&path, b"\xff\xfe{\0}\0").unwrap();
+    dev.cli(&["submit", "--batch", path.to_str().unwrap()])
+        .with(1)
+        .says(&[":1: not UTF-8: save the file as UTF-8"]);
 }
 
 #[test]

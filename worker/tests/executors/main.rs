@@ -83,6 +83,7 @@ impl Started<'_> {
         let deadline = Duration::from_secs(60);
         let ended = tokio::time::timeout(deadline, self.bench.registry.execute(&self.task, &context)).await;
         let ended = ended.expect("a task ended within a minute");
+        context.log.finish();
         drop(context);
         Ran { ended, took: began.elapsed(), chunks: collect(chunks) }
     }

@@ -117,16 +117,19 @@ async fn a_daemon_that_holds_the_pipes_is_waited_for_at_most_a_second() {
 }
 
 #[tokio::test]
-async fn big_output_is_cut_with_a_note_and_the_result_is_kept() {
-    let bench = Bench::with(|settings| settings.log_budget_bytes = 100_000);
+async fn big_output_loses_its_middle_with_a_note_and_the_result_is_kept() {
+    let bench = Bench::with(|settings| settings.log_budget_bytes = 800_000);
     let script =
         "head -c 20000000 /dev/zero | tr '\\0' 'x'; echo key=value > $MILLRACE_OUTPUT; echo end >&2; exit 4";
     let ran = bench.script(script).await;
     assert_eq!((ran.ended.code, ran.reason()), (Some(4), "exit code 4: end"));
     assert_eq!(ran.ended.outputs["key"], "value");
-    let kept = ran.stdout().len() + ran.text(LogStream::Stderr).len();
-    assert_eq!(kept, 100_000);
-    assert_eq!(ran.text(LogStream::Worker), "... output truncated after 100000 bytes (limit)\n");
+    assert_eq!(ran.text(LogStream::Stderr), "end\n", "the cause stands at the end");
+    let kept = ran.stdout().len() + 4;
+    assert_eq!(kept, 800_000);
+    let left_out = 20_000_004 - kept;
+    let notes = ran.text(LogStream::Worker);
+    assert!(notes.ends_with(&format!("... {left_out} bytes (0 lines) are left out here\n")), "{notes}");
 }
 
 #[tokio::test]
