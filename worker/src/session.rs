@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millrace_domain::SessionId;
-use millrace_runtime::{Ambient, Shutdown};
+use millrace_runtime::Shutdown;
 use millrace_store::{SESSION_LEASE_MS, SESSION_RENEW_MS, Session, Store};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -22,7 +22,6 @@ pub(crate) struct Identity {
     pub(crate) slots: u32,
     pub(crate) labels: Vec<String>,
     pub(crate) started_at: i64,
-    pub(crate) ambient: Ambient,
 }
 
 /// Renews the session until `ended`; tells through `alive` whether the lease holds.
@@ -50,7 +49,7 @@ pub(crate) async fn keep(
             running: u32::try_from(running.count()).unwrap_or(u32::MAX),
             draining: draining.has_begun(),
             started_at: identity.started_at,
-            renewed_at: identity.ambient.wall_millis(),
+            silent_ms: None,
             labels: identity.labels.clone(),
         };
         // The lease counts from when the renewal was sent: the store may have heard it at once.

@@ -92,7 +92,6 @@ impl Worker {
             slots,
             labels,
             started_at: settings.ambient.wall_millis(),
-            ambient: settings.ambient.clone(),
         };
         let (told, alive) = watch::channel(false);
         let mut background = JoinSet::new();

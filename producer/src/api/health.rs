@@ -1,12 +1,15 @@
 //! Is it alive, is it ready, and what has it done?
 
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use millrace_broker::Queue;
 use millrace_domain::Priority;
+use millrace_store::Session;
 
 use super::routes::Api;
 use super::workers;
@@ -50,19 +53,15 @@ pub(super) async fn metrics(State(api): State<Api>) -> Response {
         return (StatusCode::NOT_FOUND, "no metrics recorder in this process\n").into_response();
     };
     if let Ok(sessions) = api.context.store.sessions().await {
-        let mut by_pool = std::collections::BTreeMap::<(String, &str), u32>::new();
-        let now = api.context.now();
-        for session in workers::live(sessions, now) {
-            let state = workers::state(&session, now);
-            for pool in session.pools {
-                *by_pool.entry((pool, state)).or_default() += 1;
+        let sessions = workers::live(sessions);
+        for pool in api.counted.with(&sessions) {
+            for state in workers::STATES {
+                let serves =
+                    |session: &&Session| session.pools.contains(&pool) && workers::state(session) == state;
+                let count = sessions.iter().filter(serves).count();
+                metrics::gauge!("millrace_workers", "pool" => pool.clone(), "state" => state)
+                    .set(count as f64);
             }
-        }
-        for ((pool, state), count) in &by_pool {
-            metrics::gauge!("millrace_workers", "pool" => pool.clone(), "state" => *state)
-                .set(f64::from(*count));
-        }
-        for pool in by_pool.into_keys().map(|(pool, _)| pool) {
             if let Ok(depth) = api.context.broker.depth(&Queue::Tasks(pool.clone())).await {
                 // A classic priority queue tells its whole depth only.
                 let priority = format!("{}-{}", Priority::P0, Priority::P3);
@@ -72,4 +71,23 @@ pub(super) async fn metrics(State(api): State<Api>) -> Response {
         }
     }
     handle.render().into_response()
+}
+
+/// Pools that workers were counted of. A gauge keeps what it was set to: without its last worker, a pool has to be
+/// counted all the same.
+#[derive(Clone, Default)]
+pub(crate) struct Counted(Arc<Mutex<BTreeSet<String>>>);
+
+impl Counted {
+    /// These, and those that there were before.
+    fn with(&self, sessions: &[Session]) -> BTreeSet<String> {
+        let now = sessions.iter().flat_map(|session| session.pools.iter().cloned());
+        match self.0.lock() {
+            Ok(mut pools) => {
+                pools.extend(now);
+                pools.clone()
+            }
+            Err(_) => now.collect(),
+        }
+    }
 }

@@ -20,6 +20,7 @@ pub(super) const BODY_BYTES: usize = 16 * 1024 * 1024;
 pub(crate) struct Api {
     pub(crate) context: Arc<Context>,
     pub(crate) gateway: Arc<Gateway>,
+    pub(crate) counted: health::Counted,
 }
 
 /// The API of a producer.
@@ -50,7 +51,7 @@ pub(crate) fn router(context: Arc<Context>, gateway: Arc<Gateway>, access: Acces
         .layer(from_fn(error::in_our_words))
         .layer(from_fn_with_state(access, access::check))
         .layer(DefaultBodyLimit::max(BODY_BYTES))
-        .with_state(Api { context, gateway })
+        .with_state(Api { context, gateway, counted: health::Counted::default() })
 }
 
 async fn unknown(request: Request) -> ApiError {

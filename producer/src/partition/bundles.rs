@@ -211,7 +211,7 @@ mod tests {
             running: 0,
             draining: false,
             started_at: 0,
-            renewed_at: 0,
+            silent_ms: None,
             labels: vec![],
         }
     }

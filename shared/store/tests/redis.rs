@@ -542,7 +542,7 @@ fn session() -> Session {
         running: 1,
         draining: false,
         started_at: 1,
-        renewed_at: 2,
+        silent_ms: None,
         labels: Vec::new(),
     }
 }

@@ -279,11 +279,8 @@ async fn epochs_rise_though_the_clock_goes_back() {
     }
 }
 
-#[tokio::test]
-async fn a_session_is_seen_for_an_hour() {
-    let (hand, clock) = manual(0);
-    let store = SqliteStore::memory_with_clock(clock).unwrap();
-    let session = Session {
+fn session() -> Session {
+    Session {
         id: SessionId(Uuid::new_v4()),
         count: 1,
         host: "h".into(),
@@ -293,14 +290,37 @@ async fn a_session_is_seen_for_an_hour() {
         running: 0,
         draining: false,
         started_at: 0,
-        renewed_at: 0,
+        silent_ms: None,
         labels: vec![],
-    };
+    }
+}
+
+#[tokio::test]
+async fn a_session_is_seen_for_an_hour() {
+    let (hand, clock) = manual(0);
+    let store = SqliteStore::memory_with_clock(clock).unwrap();
+    let session = session();
     store.renew_session(&session).await.unwrap();
     hand.store(3_600_000, Ordering::SeqCst);
-    assert_eq!(store.sessions().await.unwrap(), std::slice::from_ref(&session));
+    let silent = Session { silent_ms: Some(3_600_000), ..session };
+    assert_eq!(store.sessions().await.unwrap(), [silent]);
     hand.store(3_600_001, Ordering::SeqCst);
     assert_eq!(store.sessions().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_session_that_was_renewed_when_the_clock_was_ahead_is_silent_from_the_next_renewal_of_any() {
+    let (hand, clock) = manual(7_200_000);
+    let store = SqliteStore::memory_with_clock(clock).unwrap();
+    let dead = session();
+    store.renew_session(&dead).await.unwrap();
+    hand.store(0, Ordering::SeqCst);
+    assert_eq!(store.sessions().await.unwrap()[0].silent_ms, None);
+    store.renew_session(&session()).await.unwrap();
+    hand.store(10_000, Ordering::SeqCst);
+    let sessions = store.sessions().await.unwrap();
+    let dead = sessions.into_iter().find(|session| session.id == dead.id);
+    assert_eq!(dead.and_then(|session| session.silent_ms), Some(10_000));
 }
 
 #[tokio::test]

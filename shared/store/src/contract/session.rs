@@ -25,10 +25,11 @@ pub struct Session {
     pub draining: bool,
     /// When it started, milliseconds since the epoch.
     pub started_at: i64,
-    /// When it was renewed, by the worker's own clock, milliseconds since the epoch: for people. Whether a session
-    /// is over is decided by watching its count.
-    #[serde(default)]
-    pub renewed_at: i64,
+    /// How long ago it was renewed, by the store's clock when it was read, in milliseconds: the store's to say, and for
+    /// people. `None`: the clock was ahead then, and was set back. Whether a session is over is decided by watching
+    /// its count.
+    #[serde(skip)]
+    pub silent_ms: Option<u64>,
     /// `key=value` labels.
     #[serde(default)]
     pub labels: Vec<String>,

@@ -5,7 +5,7 @@ use redis::cmd;
 
 use super::connection::Connection;
 use super::keys::Keys;
-use super::reply::texts;
+use super::reply::{parsed, texts};
 use super::script::Script;
 use crate::{Session, StoreError};
 
@@ -26,11 +26,17 @@ pub(super) async fn renew(connection: &Connection, keys: &Keys, session: &Sessio
 pub(super) async fn sessions(connection: &Connection, keys: &Keys) -> Result<Vec<Session>, StoreError> {
     let mut call = Script::Sessions.on(&[&keys.sessions(), &keys.sessions_renewed()]);
     call.arg(FORGET_AFTER_MS).arg(MOST);
-    let read = |known: String| {
-        serde_json::from_str(&known)
-            .map_err(|error| StoreError::Corrupt(format!("expected a session: {error}")))
+    let known = texts(connection.ask(call).await?)?;
+    let read = |pair: &[String]| {
+        let [known, silent_ms] = pair else {
+            return Err(StoreError::Corrupt(format!("half a session: {pair:?}")));
+        };
+        let mut session: Session = serde_json::from_str(known)
+            .map_err(|error| StoreError::Corrupt(format!("expected a session: {error}")))?;
+        session.silent_ms = u64::try_from(parsed::<i64>(silent_ms, "how long ago it was renewed")?).ok();
+        Ok(session)
     };
-    texts(connection.ask(call).await?)?.into_iter().map(read).collect()
+    known.chunks(2).map(read).collect()
 }
 
 pub(super) async fn end(connection: &Connection, keys: &Keys, session: SessionId) -> Result<(), StoreError> {

@@ -14,13 +14,21 @@ pub(super) fn renew(connection: &Connection, session: &Session, now: Timestamp) 
     connection
         .prepare_cached("REPLACE INTO sessions (session, renewed_at, body) VALUES (?1, ?2, ?3)")?
         .execute(params![Text(session.id), Millis(now), json(session)?])?;
+    // What was renewed when the clock was ahead was renewed now.
+    connection
+        .prepare_cached("UPDATE sessions SET renewed_at = ?1 WHERE renewed_at > ?1")?
+        .execute([Millis(now)])?;
     Ok(())
 }
 
 pub(super) fn list(connection: &Connection, now: Timestamp) -> Result<Vec<Session>> {
     connection
-        .prepare_cached("SELECT body FROM sessions WHERE renewed_at >= ?1 ORDER BY session")?
-        .query_map([oldest(now)], |row| Ok(row.get::<_, Json<_>>(0)?.0))?
+        .prepare_cached("SELECT body, renewed_at FROM sessions WHERE renewed_at >= ?1 ORDER BY session")?
+        .query_map([oldest(now)], |row| {
+            let (session, Millis(renewed_at)) = (row.get::<_, Json<Session>>(0)?.0, row.get(1)?);
+            let silent_ms = u64::try_from(now.as_millis() - renewed_at.as_millis()).ok();
+            Ok(Session { silent_ms, ..session })
+        })?
         .collect()
 }
 

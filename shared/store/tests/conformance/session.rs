@@ -9,6 +9,7 @@ on_every_store!(
     a_renewal_replaces_the_one_before,
     an_ended_session_is_not_seen_until_it_is_renewed,
     every_session_is_seen,
+    how_long_a_session_is_silent_is_told_by_the_clock_of_the_store,
 );
 
 fn presence(count: u64) -> Session {
@@ -22,16 +23,22 @@ fn presence(count: u64) -> Session {
         running: 3,
         draining: false,
         started_at: 1_700_000_000_000,
-        renewed_at: 1_700_000_001_000,
+        silent_ms: None,
         labels: vec!["zone=a".into(), "文=本".into()],
     }
 }
 
+/// What is known of the sessions, but for how long each is silent.
+async fn seen(store: &Given) -> Vec<Session> {
+    let sessions = store.sessions().await.unwrap();
+    sessions.into_iter().map(|session| Session { silent_ms: None, ..session }).collect()
+}
+
 async fn a_renewed_session_is_seen_as_it_is(store: Given) {
-    assert_eq!(store.sessions().await.unwrap(), []);
+    assert_eq!(seen(&store).await, []);
     let session = presence(1);
     store.renew_session(&session).await.unwrap();
-    assert_eq!(store.sessions().await.unwrap(), [session]);
+    assert_eq!(seen(&store).await, [session]);
 }
 
 async fn a_renewal_replaces_the_one_before(store: Given) {
@@ -40,7 +47,7 @@ async fn a_renewal_replaces_the_one_before(store: Given) {
     session = Session { count: 2, running: 0, draining: true, labels: vec![], ..session };
     store.renew_session(&session).await.unwrap();
     store.renew_session(&session).await.unwrap();
-    assert_eq!(store.sessions().await.unwrap(), [session]);
+    assert_eq!(seen(&store).await, [session]);
 }
 
 async fn an_ended_session_is_not_seen_until_it_is_renewed(store: Given) {
@@ -50,7 +57,7 @@ async fn an_ended_session_is_not_seen_until_it_is_renewed(store: Given) {
     store.end_session(goes.id).await.unwrap();
     store.end_session(goes.id).await.unwrap();
     store.end_session(session()).await.unwrap();
-    assert_eq!(store.sessions().await.unwrap(), std::slice::from_ref(&stays));
+    assert_eq!(seen(&store).await, std::slice::from_ref(&stays));
     store.renew_session(&goes).await.unwrap();
     assert_eq!(store.sessions().await.unwrap().len(), 2);
 }
@@ -60,8 +67,18 @@ async fn every_session_is_seen(store: Given) {
     for session in &all {
         store.renew_session(session).await.unwrap();
     }
-    let mut seen = store.sessions().await.unwrap();
+    let mut seen = seen(&store).await;
     seen.sort_by_key(|session| session.id);
     all.sort_by_key(|session| session.id);
     assert_eq!(seen, all);
+}
+
+async fn how_long_a_session_is_silent_is_told_by_the_clock_of_the_store(store: Given) {
+    let before = store.now().await.unwrap();
+    store.renew_session(&Session { started_at: 7, ..presence(1) }).await.unwrap();
+    let silent = || async { store.sessions().await.unwrap()[0].silent_ms };
+    assert!(silent().await.is_some_and(|silent_ms| silent_ms < 60_000));
+    let after = eventually(silent, |silent_ms: &Option<u64>| silent_ms.is_some_and(|ms| ms >= 300)).await;
+    let at_most = store.now().await.unwrap().since(before);
+    assert!(after.is_some_and(|ms| u128::from(ms) <= at_most.as_millis()), "{after:?} of {at_most:?}");
 }

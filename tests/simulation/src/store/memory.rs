@@ -215,12 +215,16 @@ impl Memory {
         let oldest = Timestamp::from_millis(now.as_millis().saturating_sub_unsigned(FORGET_AFTER_MS));
         self.sessions.retain(|_, (renewed, _)| *renewed >= oldest);
         self.sessions.insert(session.id, (now, session.clone()));
+        self.sessions.values_mut().for_each(|(renewed, _)| *renewed = now.min(*renewed));
     }
 
     pub(crate) fn sessions(&self, now: Timestamp) -> Vec<Session> {
         let oldest = Timestamp::from_millis(now.as_millis().saturating_sub_unsigned(FORGET_AFTER_MS));
         let fresh = self.sessions.values().filter(|(renewed, _)| *renewed >= oldest);
-        fresh.map(|(_, session)| session.clone()).collect()
+        let silent_ms = |renewed: Timestamp| u64::try_from(now.as_millis() - renewed.as_millis()).ok();
+        fresh
+            .map(|(renewed, session)| Session { silent_ms: silent_ms(*renewed), ..session.clone() })
+            .collect()
     }
 
     pub(crate) fn end_session(&mut self, session: SessionId) {
