@@ -55,7 +55,8 @@ pub trait Store: Send + Sync + 'static {
         Ok(Fullness::default())
     }
 
-    /// "I am here, for `ttl_ms`": answers all producers that are here now, this one among them, in order.
+    /// "I am here, for `ttl_ms`": answers all producers that are here now, this one among them, in order. Nobody is
+    /// here for longer than that, unless heard of again: who said so when the clock was ahead lapses all the same.
     async fn meet(&self, producer: ProducerId, ttl_ms: u64) -> Result<Vec<ProducerId>, StoreError>;
 
     /// "I am going."
@@ -64,7 +65,8 @@ pub trait Store: Send + Sync + 'static {
     // -- partitions: only their owner writes -------------------------------------------------------------
 
     /// Takes partitions that are free, lapsed, or `owner`'s own. Each taking begins a new epoch,
-    /// `max(last + 1, microseconds of the store's clock)`, with seq 0.
+    /// `max(last + 1, microseconds of the store's clock)`, with seq 0. Nobody holds one for longer than `ttl_ms` from
+    /// now, unless it is renewed: who took it when the clock was ahead loses it all the same.
     async fn acquire(
         &self,
         partitions: &[PartitionId],

@@ -22,6 +22,10 @@ pub(super) fn meet(
     connection
         .prepare_cached("REPLACE INTO producers (producer, until) VALUES (?1, ?2)")?
         .execute(params![Text(producer), Millis(until)])?;
+    // Who seems to be here for longer was here when the clock was ahead, and has to say so again.
+    connection
+        .prepare_cached("UPDATE producers SET until = ?1 WHERE until > ?1")?
+        .execute([Millis(until)])?;
     connection
         .prepare_cached("SELECT producer FROM producers ORDER BY producer")?
         .query_map([], |row| Ok(row.get::<_, Text<_>>(0)?.0))?

@@ -22,11 +22,15 @@ pub(super) fn acquire(
     until: Timestamp,
 ) -> Result<Acquired> {
     let last = ownership(connection, partition)?;
-    if let Some(Ownership { owner: Some(other), until, .. }) = &last
+    if let Some(Ownership { owner: Some(other), until: held_until, .. }) = &last
         && *other != owner
-        && now < *until
+        && now < *held_until
     {
-        return Ok(Acquired::Held { owner: *other, until: *until });
+        // Held for longer than the asker would hold it, it was taken or kept when the clock was ahead.
+        if *held_until > until {
+            set_until(connection, partition, until)?;
+        }
+        return Ok(Acquired::Held { owner: *other, until: until.min(*held_until) });
     }
     let micros = u64::try_from(now.as_millis()).unwrap_or(0).saturating_mul(1_000);
     let epoch = last.as_ref().map_or(micros, |last| micros.max(last.epoch + 1));
@@ -48,11 +52,14 @@ pub(super) fn renew(
     epoch: Epoch,
     until: Timestamp,
 ) -> Result<bool> {
-    Ok(holds(connection, partition, epoch)?
-        && connection
-            .prepare_cached("UPDATE partitions SET until = ?2 WHERE id = ?1 AND owner IS NOT NULL")?
-            .execute(params![partition.0, Millis(until)])?
-            == 1)
+    Ok(holds(connection, partition, epoch)? && set_until(connection, partition, until)?)
+}
+
+fn set_until(connection: &Connection, partition: PartitionId, until: Timestamp) -> Result<bool> {
+    let changed = connection
+        .prepare_cached("UPDATE partitions SET until = ?2 WHERE id = ?1 AND owner IS NOT NULL")?
+        .execute(params![partition.0, Millis(until)])?;
+    Ok(changed == 1)
 }
 
 pub(super) fn release(connection: &Connection, partition: PartitionId, epoch: Epoch) -> Result<()> {

@@ -13,6 +13,7 @@ on_every_store!(
     producers_meet_in_order_each_once,
     a_producer_that_left_is_not_met,
     a_producer_that_stays_silent_is_not_met,
+    a_producer_that_seems_to_be_here_for_hours_is_not_met_once_it_is_silent_for_a_lease,
 );
 
 async fn the_first_founding_fixes_the_number_of_partitions(store: Given) {
@@ -62,4 +63,12 @@ async fn a_producer_that_stays_silent_is_not_met(store: Given) {
     store.meet(silent, 1_000).await.unwrap();
     assert!(store.meet(stays, LONG_MS).await.unwrap().contains(&silent));
     eventually(|| async { store.meet(stays, LONG_MS).await.unwrap() }, |met: &Vec<_>| *met == [stays]).await;
+}
+
+/// As it looks when the clock was ahead by hours at its last word.
+async fn a_producer_that_seems_to_be_here_for_hours_is_not_met_once_it_is_silent_for_a_lease(store: Given) {
+    let (stays, dead) = (producer(), producer());
+    store.meet(dead, 2 * 3_600_000).await.unwrap();
+    assert!(store.meet(stays, 500).await.unwrap().contains(&dead));
+    eventually(|| async { store.meet(stays, 500).await.unwrap() }, |met: &Vec<_>| *met == [stays]).await;
 }

@@ -13,6 +13,8 @@ on_every_store!(
     what_was_published_is_known_to_the_next_owner,
     epochs_rise_however_fast_they_follow,
     a_lapsed_partition_is_taken_and_its_last_owner_is_refused,
+    a_partition_that_seems_to_be_held_for_hours_lapses_within_a_lease,
+    a_partition_that_seems_to_be_held_for_hours_is_kept_by_who_renews_it,
     a_renewed_partition_is_held_for_longer,
     a_lapsed_partition_that_nobody_took_can_be_kept,
     renewals_answer_in_order,
@@ -115,6 +117,30 @@ async fn a_lapsed_partition_is_taken_and_its_last_owner_is_refused(store: Given)
     let commit = old.next(vec![created(old.new_run())]);
     assert_ne!(old.send(&commit).await, applied());
     assert!(matches!(take(&store, old.id, LONG_MS).await, Acquired::Held { owner, .. } if owner == next));
+}
+
+/// As it looks when the clock was ahead by hours at its last renewal.
+async fn a_partition_that_seems_to_be_held_for_hours_lapses_within_a_lease(store: Given) {
+    let dead = Owner::take(&store, P.0, producer(), 2 * 3_600_000).await;
+    let next = producer();
+    let before = store.now().await.unwrap();
+    let answer = take(&store, next, 500).await;
+    let after = store.now().await.unwrap();
+    let Acquired::Held { owner, until } = answer else { panic!("{answer:?}") };
+    assert_eq!(owner, dead.id);
+    assert!(before + seconds(0) < until && until <= after + seconds(1), "{until}");
+    let answer =
+        eventually(|| take(&store, next, 500), |answer: &Acquired| matches!(answer, Acquired::Owned { .. }))
+            .await;
+    assert!(epoch_of(&answer) > dead.epoch);
+}
+
+async fn a_partition_that_seems_to_be_held_for_hours_is_kept_by_who_renews_it(store: Given) {
+    let owner = Owner::take(&store, P.0, producer(), 2 * 3_600_000).await;
+    assert!(matches!(take(&store, producer(), 1).await, Acquired::Held { .. }));
+    assert_eq!(store.renew(&[(P, owner.epoch)], LONG_MS).await.unwrap(), [true]);
+    let answer = take(&store, producer(), LONG_MS).await;
+    assert!(matches!(answer, Acquired::Held { owner: holder, .. } if holder == owner.id), "{answer:?}");
 }
 
 async fn a_renewed_partition_is_held_for_longer(store: Given) {

@@ -13,10 +13,12 @@ pub struct Guards {
     pub dedup: bool,
     /// What was dispatched is watched until its owner retires it, so that it can be published again.
     pub outbox: bool,
+    /// Nobody is here, or holds a partition, for longer than a lease from now, whatever the clock showed before.
+    pub clock: bool,
 }
 
 impl Default for Guards {
     fn default() -> Self {
-        Self { fence: true, claim: true, finish: true, dedup: true, outbox: true }
+        Self { fence: true, claim: true, finish: true, dedup: true, outbox: true, clock: true }
     }
 }

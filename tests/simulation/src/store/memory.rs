@@ -66,6 +66,9 @@ impl Memory {
     pub(crate) fn meet(&mut self, producer: ProducerId, until: Timestamp, now: Timestamp) -> Vec<ProducerId> {
         self.producers.retain(|_, until| *until > now);
         self.producers.insert(producer, until);
+        if self.guards.clock {
+            self.producers.values_mut().for_each(|other| *other = until.min(*other));
+        }
         self.producers.keys().copied().collect()
     }
 
@@ -84,6 +87,7 @@ impl Memory {
         until: Timestamp,
         now: Timestamp,
     ) -> Acquired {
+        let clock = self.guards.clock;
         let partition = self.partition(id);
         let last = partition.ownership.take();
         if let Some(held) = &last
@@ -91,9 +95,9 @@ impl Memory {
             && other != owner
             && now < held.until
         {
-            let answer = Acquired::Held { owner: other, until: held.until };
-            partition.ownership = last;
-            return answer;
+            let until = if clock { until.min(held.until) } else { held.until };
+            partition.ownership = last.map(|held| Ownership { until, ..held });
+            return Acquired::Held { owner: other, until };
         }
         let micros = u64::try_from(now.as_millis()).unwrap_or(0).saturating_mul(1_000);
         let epoch = Epoch(last.as_ref().map_or(micros, |last| micros.max(last.epoch.0 + 1)));

@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
--- Takes a partition that is free, lapsed, or the asker's own, and begins a new epoch.
+-- Takes a partition that is free, lapsed, or the asker's own, and begins a new epoch. One that is held for longer than
+-- the asker would hold it was taken or kept when the clock was ahead: from now on it is held for as long as that.
 -- KEYS  1 own
 -- ARGV  1 owner, 2 for how long (ms)
 -- Answers {1, epoch, epoch before, its last seq, published until} when taken (empty texts for what never was),
@@ -9,7 +10,12 @@ local micros = time[1] * 1000000 + time[2]
 local now = math.floor(micros / 1000)
 local own = redis.call('HMGET', KEYS[1], 'owner', 'until', 'epoch', 'seq', 'published_until', 'ends')
 if own[1] and own[1] ~= ARGV[1] and tonumber(own[2]) > now then
-  return {0, own[1], own[2]}
+  local till, farthest = own[2], string.format('%.0f', now + ARGV[2])
+  if tonumber(till) > tonumber(farthest) then
+    till = farthest
+    redis.call('HSET', KEYS[1], 'until', till)
+  end
+  return {0, own[1], till}
 end
 local epoch = micros
 if own[3] and tonumber(own[3]) + 1 > epoch then
