@@ -12,6 +12,7 @@
 //! What this crate deliberately does not know: workers. It meets them in messages, claims and sessions only.
 
 pub mod api;
+mod clock;
 mod context;
 mod damaged;
 mod definitions;

@@ -50,6 +50,12 @@ impl Ownership {
     /// Takes, keeps and gives back partitions until the shutdown, then gives all back.
     pub(crate) async fn run(mut self) {
         let every = self.context.options.lease / 4;
+        // What is ours is judged by the store's clock from the first.
+        tokio::select! {
+            biased;
+            () = self.context.shutdown.begun() => return,
+            () = self.context.clock.known() => {}
+        }
         let mut told = Instant::now();
         loop {
             let wait = match self.round().await {
@@ -77,8 +83,6 @@ impl Ownership {
     async fn round(&mut self) -> Result<bool, StoreError> {
         let context = Arc::clone(&self.context);
         let ttl = millis(context.options.lease);
-        let asked = Instant::now();
-        context.clock.heard(context.store.now().await?.as_millis(), asked);
         let live = context.store.meet(context.id, ttl).await?;
         let wanted: OwnedSet = (0..context.partitions)
             .map(PartitionId)

@@ -20,7 +20,7 @@ use crate::inbox::Inboxes;
 use crate::ownership::{OwnedSet, Ownership};
 use crate::partition::actor::Actor;
 use crate::room::Room;
-use crate::{expiry, intake, room};
+use crate::{clock, expiry, intake, room};
 
 /// Entries of the mailbox, at most: past it, whoever brings something waits.
 const MAILBOX: usize = 8_192;
@@ -103,6 +103,7 @@ impl Producer {
         let ownership = Ownership::new(Arc::clone(&context), mailbox, inboxes, told, stepping_down);
         let intake = intake::run(Arc::clone(&context), Arc::clone(&gateway));
         tasks.spawn(shutdown.vital("loop", Actor::new(Arc::clone(&context), inputs).run()));
+        tasks.spawn(shutdown.vital("clock", clock::run(Arc::clone(&context))));
         tasks.spawn(shutdown.vital("ownership", ownership.run()));
         tasks.spawn(shutdown.vital("replies", Arc::clone(&gateway).receive()));
         tasks.spawn(shutdown.vital("intake", intake));

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use millrace_domain::run::Event;
 use millrace_domain::{PartitionId, Seq, Timestamp};
+use millrace_runtime::clock::Corrections;
 use millrace_store::Timer;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch as watch_channel};
 use tokio::time::Instant;
 
 use super::bundles::{Open, Pace};
@@ -57,6 +58,10 @@ pub(crate) struct Actor {
     /// Fires that wait for room in the store.
     pub(super) held_fires: HashSet<Fire>,
     pub(super) pace: Pace,
+    /// What the store's clock did that could not be foreseen.
+    pub(super) corrections: watch_channel::Receiver<Corrections>,
+    /// How often it had been set back when that was last seen to.
+    pub(super) steps_back: u64,
 }
 
 /// The drafts of a batch.
@@ -82,6 +87,8 @@ impl Actor {
             deferred: VecDeque::new(),
             held_fires: HashSet::new(),
             pace: Pace::default(),
+            corrections: context.clock.corrections(),
+            steps_back: 0,
             context,
         }
     }
@@ -101,6 +108,8 @@ impl Actor {
                 count = self.mailbox.recv_many(&mut inputs, BATCH) => if count == 0 { break },
                 () = std::future::ready(()), if !self.deferred.is_empty() => {}
                 () = tokio::time::sleep(due.unwrap_or(Duration::from_secs(3600))), if due.is_some() => {}
+                // The way to what is due is another by now.
+                Ok(()) = self.corrections.changed(), if !failpoint::is_removed("wake") => {}
                 _ = look.tick(), if watching => {}
                 // All was given back: nothing can be done here any more.
                 () = self.context.shutdown.begun(), if self.owned.is_empty() => break,
@@ -109,6 +118,7 @@ impl Actor {
                 let Ok(input) = self.inner_mailbox.try_recv() else { break };
                 inputs.push(input);
             }
+            self.follow_clock();
             self.turn(&mut inputs).await;
             // Under load the branch above may not come up for long: the watch must not wait for a pause.
             if looked.elapsed() >= WATCH_EVERY && self.owned.values().any(|owned| owned.watching) {
@@ -149,7 +159,7 @@ impl Actor {
             Input::Took { partition, epoch, published_until } => {
                 self.take(
                     partition,
-                    Owned { epoch, seq: Seq(0), watching: true, open: Open::new() },
+                    Owned { epoch, seq: Seq(0), watching: true, is_ahead: false, open: Open::new() },
                     published_until,
                 )
                 .await;
@@ -165,7 +175,7 @@ impl Actor {
     }
 
     /// Reads what a partition has under way: its timers now, its runs when something happens to them.
-    async fn take(&mut self, partition: PartitionId, owned: Owned, published_until: Timestamp) {
+    async fn take(&mut self, partition: PartitionId, mut owned: Owned, published_until: Timestamp) {
         self.drop_partition(partition);
         // Whatever got into memory while it was somebody else's may be of an earlier state.
         self.runs.forget(partition);
@@ -181,10 +191,17 @@ impl Actor {
         };
         self.timers.load(partition, timers);
         tracing::debug!(%partition, epoch = owned.epoch.0, "owned");
+        let (is_ahead, epoch) = (self.is_ahead(published_until), owned.epoch);
+        owned.is_ahead = is_ahead;
         self.owned.insert(partition, owned);
         self.reorder();
         failpoint::pass("took");
-        watch::publish_unconfirmed(&self.context, self.inner.clone(), partition, published_until);
+        // A watermark from the future says nothing.
+        let confirmed_until = if is_ahead { Timestamp::default() } else { published_until };
+        watch::publish_unconfirmed(&self.context, self.inner.clone(), partition, confirmed_until);
+        if is_ahead {
+            self.replan(vec![(partition, epoch)]);
+        }
     }
 
     pub(super) fn drop_partition(&mut self, partition: PartitionId) {

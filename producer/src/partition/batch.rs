@@ -104,6 +104,10 @@ impl Actor {
                 done.reply = Some(schedules::pause(self, partition, &name, paused, drafts, now));
             }
             What::Delete(name) => done.reply = Some(schedules::delete(self, partition, &name, drafts, now)),
+            What::Replan(_, planned) => {
+                self.plan(partition, &planned, drafts, now);
+                done.reply = Some(Reply::Many(Vec::new()));
+            }
             What::Fire(name, index, due) => schedules::fire(self, partition, &name, index, due, drafts, now),
         }
         if let Some(draft) = self.draft(drafts, partition) {
@@ -131,7 +135,7 @@ impl Actor {
         let retention = self.context.options.retention;
         let run = self.runs.get(id);
         if let (Some(run), Event::Result(result)) = (&run, event) {
-            note_claimed(&mut self.claimed, run, result.step);
+            note_claimed(&mut self.claimed, run, result.step, now);
             self.pace.note(run, result.step, result.ended_at.since(result.started_at));
         }
         let outcome = run.map(|run| {
@@ -172,9 +176,10 @@ impl Actor {
 }
 
 /// A result shows how far the queue of its pool and priority has been worked off.
-fn note_claimed(claimed: &mut Passed, run: &Run, step: StepIndex) {
+fn note_claimed(claimed: &mut Passed, run: &Run, step: StepIndex, now: Timestamp) {
     let dispatched_at = match run.steps.get(step.at()) {
-        Some(StepState::Dispatched(attempts)) => attempts.dispatched_at,
+        // By a clock that was ahead, it would say that all that was dispatched since is lost.
+        Some(StepState::Dispatched(attempts)) if attempts.dispatched_at <= now => attempts.dispatched_at,
         _ => return,
     };
     let Some(step) = run.workflow.step(step) else { return };

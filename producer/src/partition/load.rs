@@ -8,6 +8,7 @@ use millrace_store::{StoreError, StoredRun, TaskRecord};
 
 use super::actor::Actor;
 use super::mailbox::{What, Work};
+use super::replan::Planned;
 use super::submit;
 use crate::definitions::DefinitionError;
 
@@ -30,6 +31,9 @@ impl Actor {
             match &work.what {
                 What::Event(run, _) => missing.push(*run),
                 What::Results(results) => missing.extend(results.iter().map(|(run, _)| *run)),
+                What::Replan(_, Planned::Timers(timers)) => {
+                    missing.extend(timers.iter().filter_map(|(_, timer)| timer.run()));
+                }
                 _ => {}
             }
         }

@@ -13,6 +13,7 @@ use millrace_domain::submission::Submission;
 use millrace_domain::{Epoch, PartitionId, RunId, SessionId, TaskId, Timestamp, WorkflowName};
 use tokio::sync::oneshot;
 
+use super::replan::Planned;
 use crate::intake;
 
 /// An entry of the mailbox.
@@ -82,6 +83,8 @@ pub(crate) enum What {
     Delete(WorkflowName),
     /// A schedule is due: which of the workflow's, and at which instant.
     Fire(WorkflowName, u32, Timestamp),
+    /// What was planned by a clock that was ahead is to be planned anew.
+    Replan(PartitionId, Planned),
 }
 
 impl What {
@@ -92,6 +95,7 @@ impl What {
             Self::Event(run, _) => Some(run.partition()),
             Self::Results(results) => results.first().map(|(run, _)| run.partition()),
             Self::Held(task, _) => Some(task.run.partition()),
+            Self::Replan(partition, _) => Some(*partition),
             Self::Apply(apply) => Some(PartitionId::home_of(&apply.workflow.name, partitions)),
             Self::Pause(name, _) | Self::Delete(name) | Self::Fire(name, ..) => {
                 Some(PartitionId::home_of(name, partitions))

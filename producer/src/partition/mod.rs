@@ -4,6 +4,7 @@
 //! advances runs and drafts one commit a touched partition ([`draft`]); [`settle`] commits ([`commit`]) and only
 //! then publishes ([`outbox`], short tasks in [`bundles`]), acks and answers. [`submit`] makes runs, [`timers`] and [`schedules`] are what
 //! happens by itself; [`watch`] finds what got lost on the way, [`findings`] is what is done about it.
+//! [`replan`] puts right what a clock that was ahead has left.
 
 pub(crate) mod actor;
 mod batch;
@@ -16,6 +17,7 @@ pub(crate) mod mailbox;
 mod outbox;
 mod owned;
 pub(crate) mod refused;
+pub(crate) mod replan;
 mod runs;
 mod schedules;
 mod settle;

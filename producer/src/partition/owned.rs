@@ -15,6 +15,8 @@ pub(crate) struct Owned {
     pub(crate) seq: Seq,
     /// Something may be dispatched: the watch looks at it.
     pub(crate) watching: bool,
+    /// It holds plans of a clock that was ahead: its watermark stays ahead, so that whoever takes it over knows.
+    pub(crate) is_ahead: bool,
     /// What was dispatched since it is ours, and has not ended.
     pub(crate) open: Open,
 }

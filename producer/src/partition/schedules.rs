@@ -146,6 +146,40 @@ pub(super) fn delete(
     Reply::Workflow { workflow: name.clone(), version: entry.head.version, unchanged: false }
 }
 
+/// Plans the fires of workflows anew where an instant lies before the one that is next: that was planned by a clock
+/// that was ahead. An instant that has fired then fires no second run, since its run is there already.
+pub(super) fn replan(
+    actor: &mut Actor,
+    home: PartitionId,
+    names: &[WorkflowName],
+    drafts: &mut Drafts,
+    now: Timestamp,
+) {
+    for name in names {
+        let Some(entry) = actor.workflows.get(name) else { continue };
+        if entry.head.paused {
+            continue;
+        }
+        let workflow = Arc::clone(&entry.workflow);
+        let mut changed = Vec::new();
+        for (index, (schedule, next)) in workflow.schedules.iter().zip(&mut entry.head.next).enumerate() {
+            if let Some(first) = schedule.next_after(now)
+                && next.is_none_or(|next| first < next)
+            {
+                *next = Some(first);
+                changed.push((first, Timer::Fire(name.clone(), index as u32)));
+            }
+        }
+        if changed.is_empty() {
+            continue;
+        }
+        let head = text(&entry.head);
+        let Some(draft) = actor.draft(drafts, home) else { return };
+        draft.timers.extend(changed);
+        draft.workflows.push(WorkflowDelta::Head { workflow: name.clone(), head });
+    }
+}
+
 /// A schedule is due.
 pub(super) fn fire(
     actor: &mut Actor,
@@ -167,6 +201,10 @@ pub(super) fn fire(
     // The head names the instant that is to fire: any other is a timer that was replaced since.
     if entry.head.next.get(slot) != Some(&Some(due)) {
         return;
+    }
+    if due > now {
+        // The clock was set back since it was due: its time is to come.
+        return actor.timers.set(home, due, stale);
     }
     let workflow = Arc::clone(&entry.workflow);
     let Some(schedule) = workflow.schedules.get(slot) else { return };

@@ -41,7 +41,8 @@ impl Actor {
                     draft.record(run);
                 }
             }
-            commits.push(draft.commit(partition, published_until));
+            let is_ahead = self.owned.get(&partition).is_some_and(|owned| owned.is_ahead);
+            commits.push(draft.commit(partition, if is_ahead { watch::FAR } else { published_until }));
             touched.push((partition, draft.then));
         }
         failpoint::pass("before-commit");

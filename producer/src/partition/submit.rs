@@ -17,6 +17,7 @@ use super::actor::{Actor, Drafts};
 use super::batch::unknown_workflow;
 use super::mailbox::{Submit, What, Work, refusal};
 use super::refused;
+use super::replan::Planned;
 use crate::definitions::WorkflowHead;
 
 /// Stored workflows that a batch needs: what they are now.
@@ -37,6 +38,9 @@ pub(super) async fn load(actor: &mut Actor, placed: &[(PartitionId, Work)]) -> O
             What::Apply(apply) => at_home.push((*partition, apply.workflow.name.clone())),
             What::Pause(name, _) | What::Delete(name) | What::Fire(name, ..) => {
                 at_home.push((*partition, name.clone()));
+            }
+            What::Replan(_, Planned::Workflows(names)) => {
+                at_home.extend(names.iter().map(|name| (*partition, name.clone())));
             }
             _ => {}
         }
@@ -169,6 +173,7 @@ impl Plan {
         let labels = if submission.labels.is_empty() { &workflow.labels } else { &submission.labels };
         let head = Head {
             start_at,
+            delayed: submission.delay.is_some(),
             labels: labels.clone(),
             digest: digest.filter(|_| keyed),
             ..Head::new(workflow.name.clone(), version, now)

@@ -35,7 +35,7 @@ const SUSPECTS: usize = 10_000;
 const LONGEST_LOOK: Duration = Duration::from_secs(600);
 
 /// After every look that is set.
-const FAR: Timestamp = Timestamp::from_millis(i64::MAX / 4);
+pub(crate) const FAR: Timestamp = Timestamp::from_millis(i64::MAX / 4);
 
 /// What damage to a partition's index means.
 const UNWATCHED: &str = "what gets lost of it is not found";
@@ -274,6 +274,17 @@ impl Watch {
             }
         }
         Ok(())
+    }
+}
+
+/// When an attempt that stands so is looked at again at the latest.
+pub(crate) fn farthest_look(record: Option<&TaskRecord>, now: Timestamp) -> Timestamp {
+    match record {
+        Some(TaskRecord::Claimed { .. }) => now + Duration::from_millis(LOOK_AFTER_CLAIM_MS),
+        Some(TaskRecord::Queued { dispatched_at, .. }) => {
+            now + now.since(*dispatched_at).clamp(FIRST_LOOK, LONGEST_LOOK)
+        }
+        Some(TaskRecord::Finished { .. } | TaskRecord::Revoked) | None => now + FIRST_LOOK,
     }
 }
 

@@ -41,11 +41,15 @@ impl RetryPolicy {
         if retries >= self.limit || !self.outcomes.contains(&outcome) {
             return None;
         }
-        let exponent = i32::try_from(retries).unwrap_or(i32::MAX);
-        let whole =
-            (self.delay.as_secs_f64() * self.backoff.powi(exponent)).min(self.max_delay.as_secs_f64());
         let share = if self.jitter { 0.5 + 0.5 * (draw as f64 / u64::MAX as f64) } else { 1.0 };
-        Some(Duration::from_secs_f64(whole * share))
+        Some(self.longest_wait(retries).mul_f64(share))
+    }
+
+    /// The wait after `retries` when the jitter takes nothing off it.
+    pub fn longest_wait(&self, retries: u32) -> Duration {
+        let exponent = i32::try_from(retries).unwrap_or(i32::MAX);
+        let whole = self.delay.as_secs_f64() * self.backoff.powi(exponent);
+        Duration::from_secs_f64(whole.min(self.max_delay.as_secs_f64()))
     }
 }
 

@@ -4,15 +4,22 @@
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::ambient::Ambient;
 
-/// The store's time, carried forward by the local monotonic clock since it was last heard of.
+/// A clock that is put right by less than this was not set: it merely runs a little faster or slower than ours.
+const STEP: Duration = Duration::from_secs(1);
+
+/// The store's time, carried forward by the local monotonic clock since it was last heard of. What that clock
+/// does not see, a suspended machine or a clock that was set, is noticed when the store is heard of next:
+/// whoever sleeps until an instant of the store's has to look again then.
 #[derive(Debug)]
 pub struct StoreClock {
     anchor: Mutex<Anchor>,
     ambient: Ambient,
+    corrections: watch::Sender<Corrections>,
 }
 
 /// What the clock showed, when.
@@ -22,6 +29,17 @@ struct Anchor {
     millis: i64,
     /// It comes from the store.
     heard: bool,
+}
+
+/// How often the store's clock showed something else than was believed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Corrections {
+    /// In either direction, by however little: what was slept for is nearer or further than it was.
+    pub count: u64,
+    /// Times it was set back: what was planned until then may be planned for too late.
+    pub steps_back: u64,
+    /// When it was last set ahead: it may be wrong, and set back again.
+    pub set_ahead: Option<Instant>,
 }
 
 impl Anchor {
@@ -35,7 +53,7 @@ impl StoreClock {
     /// Until the store is heard of, the local wall clock has to do.
     pub fn new(ambient: Ambient) -> Self {
         let anchor = Anchor { at: Instant::now(), millis: ambient.wall_millis(), heard: false };
-        Self { anchor: Mutex::new(anchor), ambient }
+        Self { anchor: Mutex::new(anchor), ambient, corrections: watch::Sender::default() }
     }
 
     /// The store said `millis` in answer to a question asked at `asked`.
@@ -45,11 +63,41 @@ impl StoreClock {
         // may have taken long, and nothing may fall due ahead of its time.
         let now = Instant::now();
         let latest = millis.saturating_add(whole_millis(now.duration_since(asked)));
-        if let Ok(mut anchor) = self.anchor.lock() {
-            let believed = anchor.read(now);
-            let fits = anchor.heard && (millis..=latest).contains(&believed);
-            *anchor = Anchor { at: now, millis: if fits { believed } else { millis }, heard: true };
+        let Ok(mut anchor) = self.anchor.lock() else { return };
+        let (before, believed) = (anchor.heard, anchor.read(now));
+        if before && (millis..=latest).contains(&believed) {
+            *anchor = Anchor { at: now, millis: believed, heard: true };
+            return;
         }
+        *anchor = Anchor { at: now, millis, heard: true };
+        drop(anchor);
+        // Before the first answer, nothing was planned by this clock.
+        let by = Duration::from_millis(millis.abs_diff(believed));
+        let (ahead, back) = (millis > believed, millis < believed);
+        let is_step = before && by >= STEP;
+        if is_step {
+            let (by_s, to) = (by.as_secs_f64(), if ahead { "ahead" } else { "back" });
+            tracing::warn!(by_s, to, "the store's clock was set, or this machine was suspended");
+        }
+        self.corrections.send_modify(|corrections| {
+            corrections.count += 1;
+            corrections.steps_back += u64::from(is_step && back);
+            if is_step && ahead {
+                corrections.set_ahead = Some(now);
+            }
+        });
+    }
+
+    /// Tells of corrections: whoever sleeps until an instant of this clock looks again at each.
+    pub fn corrections(&self) -> watch::Receiver<Corrections> {
+        self.corrections.subscribe()
+    }
+
+    /// Waits until it is the store's clock.
+    pub async fn known(&self) {
+        let mut corrections = self.corrections();
+        // Fails when there is no sender, which `self` is.
+        let _ = corrections.wait_for(|corrections| corrections.count > 0).await;
     }
 
     /// The store's time now, in milliseconds since the epoch.
@@ -101,5 +149,39 @@ mod tests {
         clock.heard(5_000, Instant::now());
         clock.heard(4_000, Instant::now());
         assert_eq!(clock.now_millis(), 4_000);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_sleeps_by_the_clock_is_told_when_it_was_set_either_way() {
+        let clock = StoreClock::new(Ambient::simulated(9_000_000, 1));
+        let mut told = clock.corrections();
+        clock.heard(1_000_000, Instant::now());
+        let first = *told.borrow_and_update();
+        assert_eq!(
+            (first.count, first.steps_back, first.set_ahead),
+            (1, 0, None),
+            "nothing was planned before"
+        );
+        tokio::time::advance(Duration::from_secs(10)).await;
+        clock.heard(1_010_000, Instant::now());
+        assert!(!told.has_changed().unwrap(), "it shows what it should");
+        clock.heard(1_010_003, Instant::now());
+        let drift = *told.borrow_and_update();
+        assert_eq!((drift.count, drift.steps_back, drift.set_ahead), (2, 0, None), "it runs a little faster");
+        clock.heard(1_170_000, Instant::now());
+        let ahead = *told.borrow_and_update();
+        assert_eq!((ahead.count, ahead.steps_back, ahead.set_ahead), (3, 0, Some(Instant::now())));
+        clock.heard(1_010_000, Instant::now());
+        let back = *told.borrow_and_update();
+        assert_eq!((back.count, back.steps_back), (4, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_clock_is_known_once_the_store_was_heard() {
+        let clock = StoreClock::new(Ambient::simulated(5_000, 1));
+        let soon = Duration::from_millis(1);
+        assert!(tokio::time::timeout(soon, clock.known()).await.is_err());
+        clock.heard(clock.now_millis(), Instant::now());
+        assert!(tokio::time::timeout(soon, clock.known()).await.is_ok(), "also when both showed the same");
     }
 }

@@ -27,7 +27,7 @@ impl Executor for Simulated {
         let id = task.id();
         {
             let mut world = self.process.world.lock();
-            let now = world.now();
+            let now = world.true_now();
             let (number, name) = (self.process.number, &self.process.name);
             world.trace.note(now, number, "start", id, || format!("{name} {id} {}", task.step));
             world.auditor.started(id, self.session, now);

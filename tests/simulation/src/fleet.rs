@@ -106,7 +106,7 @@ impl Fleet {
         let world = self.world.lock();
         let skew = world.faults.skew_ms;
         let off = dice.below(2 * skew + 1) as i64 - skew as i64;
-        Ambient::simulated(world.now().as_millis() + off, dice.roll())
+        Ambient::simulated(world.true_now().as_millis() + off, dice.roll())
     }
 
     /// Runs a producer to its end.

@@ -15,6 +15,7 @@
 mod auditor;
 mod broker;
 mod client;
+mod clock;
 mod dice;
 mod executor;
 mod faults;

@@ -24,7 +24,7 @@ fn blow(fleet: &Fleet, dice: &mut Dice) {
     let members = fleet.members();
     let victim = dice.pick(&members).clone();
     let long = dice.millis(100, 25_000);
-    match dice.below(10) {
+    match dice.below(12) {
         0..3 => {
             if let Some(victim) = victim {
                 victim.process.die("killed");
@@ -55,6 +55,7 @@ fn blow(fleet: &Fleet, dice: &mut Dice) {
             world.store_back = Instant::now() + long;
             world.note(0, "store", || format!("the store is away for {long:?}"));
         }
+        9..11 => set_clock(fleet, dice),
         _ => {
             let mut world = fleet.world.lock();
             world.broker_back = Instant::now() + long / 2;
@@ -64,4 +65,24 @@ fn blow(fleet: &Fleet, dice: &mut Dice) {
             }
         }
     }
+}
+
+/// Sets the store's clock, for good or for a moment.
+fn set_clock(fleet: &Fleet, dice: &mut Dice) {
+    let by_ms = clock_step(dice);
+    fleet.world.lock().set_clock(by_ms);
+    if dice.chance(600) {
+        let (world, moment) = (fleet.world.clone(), dice.millis(500, 12_000));
+        tokio::spawn(async move {
+            tokio::time::sleep(moment).await;
+            world.lock().set_clock(-by_ms);
+        });
+    }
+}
+
+/// By how much a clock is set: seconds, minutes or hours, either way.
+pub(crate) fn clock_step(dice: &mut Dice) -> i64 {
+    let most_ms = *dice.pick(&[10_000, 180_000, 10_000_000]);
+    let by_ms = dice.range(1_000, most_ms) as i64;
+    if dice.chance(500) { by_ms } else { -by_ms }
 }

@@ -22,6 +22,12 @@ use crate::world::Shared;
 /// How often the auditor's verdict is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
+/// So long after faults have stopped every partition has an owner that works.
+const OWNED_WITHIN: Duration = Duration::from_secs(40);
+
+/// A fleet that works has followed a clock that was set within this.
+const FOLLOWED_WITHIN: Duration = Duration::from_secs(6);
+
 /// Once faults have stopped, everything has come to its end within this.
 const QUIET_WITHIN: Duration = Duration::from_secs(400);
 
@@ -122,6 +128,8 @@ async fn live(seed: u64, guards: Guards, in_words: bool) -> (Shared, Result<u64,
     let mut clients = JoinSet::new();
     clients.spawn(ask_for(Arc::clone(&fleet), dice.fork(), workload));
     let mut healed: Option<Instant> = None;
+    let mut steps = clock_steps(&mut dice);
+    let mut set: Option<Instant> = None;
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
         while clients.try_join_next().is_some() {}
@@ -144,6 +152,13 @@ async fn live(seed: u64, guards: Guards, in_words: bool) -> (Shared, Result<u64,
             }
             continue;
         };
+        if set.is_some_and(|set| set.elapsed() >= FOLLOWED_WITHIN) {
+            set = None;
+            if let Some(what) = state.auditor.unfired(&state.memory, state.now()) {
+                drop(state);
+                return (world, Err(Violation { invariant: 1, what: format!("slept through: {what}") }));
+            }
+        }
         let unfinished = match clients.is_empty() {
             true => None,
             false => Some("a client waits for an answer".to_owned()),
@@ -154,6 +169,15 @@ async fn live(seed: u64, guards: Guards, in_words: bool) -> (Shared, Result<u64,
             .or_else(|| state.exchange.left_over())
             .or_else(|| state.auditor.unfired(&state.memory, state.now()));
         let Some(what) = unfinished else {
+            if set.is_some() || (since.elapsed() < OWNED_WITHIN && !steps.is_empty()) {
+                continue;
+            }
+            // Nothing is under way that could wake anybody by chance.
+            if let Some(by_ms) = steps.pop() {
+                state.set_clock(by_ms);
+                (healed, set) = (Some(Instant::now()), Some(Instant::now()));
+                continue;
+            }
             drop(state);
             return (world, Ok(began.elapsed().as_millis() as u64));
         };
@@ -161,6 +185,16 @@ async fn live(seed: u64, guards: Guards, in_words: bool) -> (Shared, Result<u64,
             drop(state);
             return (world, Err(Violation { invariant: 2, what: format!("no end: {what}") }));
         }
+    }
+}
+
+/// How the store's clock is set once all is quiet: not at all, once, or ahead and back again.
+fn clock_steps(dice: &mut Dice) -> Vec<i64> {
+    let by_ms = nemesis::clock_step(dice);
+    match dice.below(3) {
+        0 => Vec::new(),
+        1 => vec![by_ms],
+        _ => vec![-by_ms.abs(), by_ms.abs()],
     }
 }
 

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use crate::auditor::Auditor;
 use crate::broker::Exchange;
+use crate::clock::{Believed, Clock};
 use crate::dice::Dice;
 use crate::faults::{Fate, Faults};
 use crate::store::{Guards, Memory};
@@ -24,8 +25,9 @@ pub(crate) const PREFIX: &str = "simulated";
 /// All that is.
 pub(crate) struct World {
     began: Instant,
-    /// What the store's clock showed then.
+    /// The true time then.
     begin: Timestamp,
+    clock: Clock,
     pub(crate) memory: Memory,
     pub(crate) exchange: Exchange,
     pub(crate) auditor: Auditor,
@@ -62,6 +64,7 @@ impl Shared {
         Self(Arc::new(Mutex::new(World {
             began: now,
             begin: Timestamp::from_millis(BEGIN_MS),
+            clock: Clock::default(),
             memory: Memory::new(guards),
             exchange: Exchange::new(dice.fork(), faults.reordered),
             auditor,
@@ -80,14 +83,31 @@ impl Shared {
 }
 
 impl World {
-    /// The time.
-    pub(crate) fn now(&self) -> Timestamp {
+    /// The true time, which nobody can set.
+    pub(crate) fn true_now(&self) -> Timestamp {
         self.begin + self.began.elapsed()
+    }
+
+    /// What the store's clock shows.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.shows(self.true_now())
+    }
+
+    /// What processes may believe that the store's clock shows.
+    pub(crate) fn believed(&self) -> Believed {
+        self.clock.believed(self.true_now())
+    }
+
+    /// Sets the store's clock.
+    pub(crate) fn set_clock(&mut self, by_ms: i64) {
+        self.clock.step(by_ms, self.true_now());
+        let shows = self.now();
+        self.note(0, "clock", || format!("the store's clock is set by {by_ms} ms, and shows {shows}"));
     }
 
     /// Something happened.
     pub(crate) fn note(&mut self, who: u16, what: &'static str, words: impl FnOnce() -> String) {
-        let at = self.now();
+        let at = self.true_now();
         self.trace.note(at, who, what, (), words);
     }
 

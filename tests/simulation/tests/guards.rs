@@ -1,4 +1,8 @@
-//! The auditor is itself tested: with a guard of the store taken away, it must object within a few hundred seeds.
+//! The auditor is itself tested: with a guard of the store or of a producer taken away, it must object within a few
+//! hundred seeds.
+#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
+
+use std::process::Command;
 
 use millrace_simulation::{Guards, Violation, run};
 
@@ -41,4 +45,37 @@ fn a_store_that_creates_what_exists_is_noticed() {
 #[test]
 fn a_store_that_forgets_what_was_dispatched_is_noticed() {
     is_named_by(Guards { outbox: false, ..Guards::default() }, &[2, 8]);
+}
+
+#[test]
+fn a_store_in_which_a_lease_outlasts_a_clock_that_goes_back_is_noticed() {
+    is_named_by(Guards { clock: false, ..Guards::default() }, &[1, 2]);
+}
+
+#[test]
+fn a_producer_that_sleeps_past_what_the_clock_did_is_noticed() {
+    is_noticed_without("wake", "invariant 1: slept through");
+}
+
+#[test]
+fn a_producer_that_leaves_what_a_clock_that_was_ahead_has_planned_is_noticed() {
+    is_noticed_without("replan", "invariant 1: slept through");
+}
+
+/// A guard of a producer is taken away by the environment, and so from a whole process.
+fn is_noticed_without(guard: &str, objection: &str) {
+    let this = std::env::current_exe().unwrap();
+    let run = Command::new(this)
+        .args(["--exact", "an_objection_with_all_guards_of_the_store", "--ignored", "--nocapture"])
+        .env("MILLRACE_UNGUARD", guard)
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&run.stdout);
+    assert!(told.contains(objection), "{told}");
+}
+
+#[test]
+#[ignore = "for a process from which a guard of producers was taken away"]
+fn an_objection_with_all_guards_of_the_store() {
+    objection(Guards::default());
 }

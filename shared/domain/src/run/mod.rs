@@ -48,12 +48,14 @@
 //!
 //! [`state`] says what there is, [`event`] what can happen, [`action`] what the shell must then do, and
 //! [`advance`](mod@advance) is the total function between them (`stop` is its part that ends a run early).
-//! [`dispatch`] renders the task of an attempt, [`record`] is how a run is stored and comes back.
+//! [`dispatch`] renders the task of an attempt, [`record`] is how a run is stored and comes back, `horizon` how far
+//! ahead it can be waiting.
 
 pub mod action;
 pub mod advance;
 pub mod dispatch;
 pub mod event;
+mod horizon;
 pub mod record;
 pub mod spec;
 pub mod state;

@@ -44,6 +44,9 @@ pub struct Head {
     /// When it is to start, if that is later than its creation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_at: Option<Timestamp>,
+    /// Its start is so long after its creation, rather than at an instant that somebody has named.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub delayed: bool,
     /// When its first steps were dispatched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
@@ -79,6 +82,7 @@ impl Head {
             version,
             created_at,
             start_at: None,
+            delayed: false,
             started_at: None,
             ended_at: None,
             reason: None,

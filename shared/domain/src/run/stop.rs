@@ -8,7 +8,7 @@ use super::{Action, Advanced, Attempts, Refusal, Run, RunState, RunTimer, StepSt
 use crate::{Outcome, Timestamp};
 
 /// A stopped run is looked at this often until it has ended.
-const LOOK_AGAIN: Duration = Duration::from_secs(5);
+pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// Claimed attempts of a stopped run are taken back by force after this long: their worker had its grace.
 const FORCE: Duration = Duration::from_secs(30);
@@ -48,8 +48,14 @@ pub(super) fn stop(
 }
 
 /// Looks at a run that is being stopped: its workers are told again, and in the end not asked any more.
-pub(super) fn look(run: &Run, now: Timestamp, out: &mut Advanced) -> Result<(), Refusal> {
-    let since = run.head.stopping_since.ok_or(Refusal::RunNotWaiting)?;
+pub(super) fn look(run: &mut Run, now: Timestamp, out: &mut Advanced) -> Result<(), Refusal> {
+    let mut since = run.head.stopping_since.ok_or(Refusal::RunNotWaiting)?;
+    if since > now {
+        // It was stopped by a clock that was ahead: the grace of its workers begins now.
+        since = now;
+        run.head.stopping_since = Some(now);
+        out.head = true;
+    }
     tell_workers(run, now.since(since) >= FORCE, now, out);
     Ok(())
 }

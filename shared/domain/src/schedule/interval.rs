@@ -44,6 +44,17 @@ impl Interval {
         after.as_millis().checked_add(self.millis - past).map(Timestamp::from_millis)
     }
 
+    /// The last fire up to and including `until`.
+    pub(super) fn at_or_before(self, until: Timestamp) -> Timestamp {
+        Timestamp::from_millis(until.as_millis().div_euclid(self.millis) * self.millis)
+    }
+
+    /// How many fires there are after `after` up to and including `until`.
+    pub(super) fn count_between(self, after: Timestamp, until: Timestamp) -> u64 {
+        let number = |at: Timestamp| at.as_millis().div_euclid(self.millis);
+        u64::try_from(number(until).saturating_sub(number(after))).unwrap_or(0)
+    }
+
     /// "every 10 minutes".
     pub(super) fn describe(self) -> String {
         let (count, _, unit) = self.in_largest_unit();

@@ -72,6 +72,43 @@ impl Schedule {
         }
     }
 
+    /// The last fire after `after` up to and including `until`. The time it takes is bounded whatever the schedule.
+    pub fn last_between(&self, after: Timestamp, until: Timestamp) -> Option<Timestamp> {
+        match &self.0 {
+            Kind::Every(interval) => Some(interval.at_or_before(until)).filter(|fire| *fire > after),
+            Kind::At(instant) => Some(instant.at()).filter(|at| (after < *at) && (*at <= until)),
+            Kind::Cron(_) => self.last_by_halves(after, until),
+        }
+    }
+
+    /// How many fires there are after `after` up to and including `until`. Beyond `limit`, those of a cron text are
+    /// not counted any further.
+    pub fn count_between(&self, after: Timestamp, until: Timestamp, limit: u64) -> u64 {
+        match &self.0 {
+            Kind::Every(interval) => interval.count_between(after, until),
+            Kind::Cron(_) | Kind::At(_) => {
+                let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+                let fires = std::iter::successors(self.next_after(after), |fire| self.next_after(*fire));
+                fires.take_while(|fire| *fire <= until).take(limit).count() as u64
+            }
+        }
+    }
+
+    /// The last fire, found by halving the span: from the latest instant that a fire follows within it.
+    fn last_by_halves(&self, after: Timestamp, until: Timestamp) -> Option<Timestamp> {
+        let within = |from: Timestamp| self.next_after(from).filter(|fire| *fire <= until);
+        let mut last = within(after)?;
+        let (mut low, mut high) = (after.as_millis(), until.as_millis());
+        while high - low > 1 {
+            let middle = low + (high - low) / 2;
+            match within(Timestamp::from_millis(middle)) {
+                Some(fire) => (low, last) = (fire.as_millis(), fire),
+                None => high = middle,
+            }
+        }
+        Some(last)
+    }
+
     /// What it says, in words for people.
     pub fn describe(&self) -> String {
         match &self.0 {

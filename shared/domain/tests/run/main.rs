@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its small functions too")]
 
 mod attempts;
+mod clock;
 mod data;
 mod fleet;
 mod invariants;

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use millrace_domain::definition::{self, Workflow};
 use millrace_domain::run::record::StepRecord;
 use millrace_domain::run::{Head, RunState, Source, Spec};
-use millrace_domain::{Epoch, Outcome, PartitionId, RunId, StepIndex, TaskId, Timestamp};
+use millrace_domain::{Epoch, Outcome, PartitionId, RunId, StepIndex, TaskId};
 use millrace_store::{Commit, Dispatched, RunDelta, Verdict};
 
 use super::Auditor;
+use crate::clock::Believed;
 use crate::store::Memory;
 
 /// What the auditor knows of a run.
@@ -72,7 +73,13 @@ impl Auditor {
     }
 
     /// A commit was answered.
-    pub(crate) fn committed(&mut self, memory: &Memory, commit: &Commit, verdict: &Verdict, now: Timestamp) {
+    pub(crate) fn committed(
+        &mut self,
+        memory: &Memory,
+        commit: &Commit,
+        verdict: &Verdict,
+        believed: Believed,
+    ) {
         let Verdict::Applied { duplicates } = verdict else { return };
         let partition = commit.partition;
         let (epoch, seq) = self.partitions.get(&partition).copied().unwrap_or_default();
@@ -93,7 +100,7 @@ impl Auditor {
         for delta in commit.runs.iter().filter(|delta| !duplicates.contains(&delta.run)) {
             self.changed(memory, delta);
         }
-        self.scheduled(memory, commit, now);
+        self.scheduled(memory, commit, believed);
     }
 
     fn changed(&mut self, memory: &Memory, delta: &RunDelta) {

@@ -1,4 +1,5 @@
-//! Every due instant of a schedule is fired or missed: exactly one of the two.
+//! Every due instant of a schedule is fired or missed: exactly one of the two. Whatever the store's clock does, none is
+//! slept through.
 
 use std::time::Duration;
 
@@ -8,10 +9,14 @@ use millrace_store::{Commit, Timer, WorkflowDelta};
 use serde_json::Value;
 
 use super::Auditor;
+use crate::clock::Believed;
 use crate::store::Memory;
 
 /// A fire may be missed that is later than this, and must be made otherwise.
 const LATEST: Duration = Duration::from_secs(60);
+
+/// Instants that are later than this may give way to one that is less late.
+const BUSY: Duration = Duration::from_secs(5);
 
 /// How far an owner's idea of the store's clock may be off.
 const TOLERANCE: Duration = Duration::from_secs(2);
@@ -25,7 +30,7 @@ pub(crate) struct Fires {
 
 impl Auditor {
     /// What a commit did to schedules.
-    pub(super) fn scheduled(&mut self, memory: &Memory, commit: &Commit, now: Timestamp) {
+    pub(super) fn scheduled(&mut self, memory: &Memory, commit: &Commit, believed: Believed) {
         for delta in &commit.workflows {
             let (name, head) = match delta {
                 WorkflowDelta::Put { workflow, head, .. }
@@ -46,62 +51,70 @@ impl Auditor {
                 continue;
             };
             for (index, due) in std::mem::replace(&mut fires.next, next.clone()).into_iter().enumerate() {
-                if let Some(due) = due
-                    && next.get(index) != Some(&Some(due))
-                {
-                    self.fired(&fires.workflow, commit.partition, index, due, now);
-                    self.follows(&fires.workflow, index, due, next.get(index).copied().flatten(), now);
+                let next = next.get(index).copied().flatten();
+                match due {
+                    Some(due) if next.is_some_and(|next| next < due) => {
+                        self.replanned(&fires.workflow, due, next, believed);
+                    }
+                    Some(due) if next != Some(due) => {
+                        self.went_past(&fires.workflow, commit.partition, index, (due, next), believed);
+                    }
+                    Some(_) | None => {}
                 }
             }
             self.heads.insert(key, fires);
         }
     }
 
-    /// A schedule went past `due`: with a run, or because it was missed.
-    fn fired(
+    /// A schedule went from `due` to `next`: one of the instants before that started a run, or all were missed.
+    fn went_past(
         &mut self,
         workflow: &Workflow,
         home: PartitionId,
         index: usize,
-        due: Timestamp,
-        now: Timestamp,
+        (due, next): (Timestamp, Option<Timestamp>),
+        believed: Believed,
     ) {
         self.fires += 1;
-        let run = RunId::of_fire(&workflow.name, index, due, home);
         let name = &workflow.name;
-        let is_late = now.since(due) + TOLERANCE > LATEST;
-        if !self.runs.contains_key(&run) && !is_late {
-            self.object(1, || format!("{name} neither fired for {due} nor was it too late for that"));
+        let Some(schedule) = workflow.schedules.get(index) else { return };
+        let before = |at: Timestamp| at - Duration::from_millis(1);
+        let last = next.and_then(|next| schedule.last_between(before(due), before(next))).unwrap_or(due);
+        if last > believed.latest + TOLERANCE {
+            self.object(1, || format!("{name} went past {last} ahead of its time"));
         }
-        if due > now + TOLERANCE {
-            self.object(1, || format!("{name} fired for {due} ahead of its time"));
+        let late = |at: Timestamp| believed.latest.since(at) + TOLERANCE;
+        if last > due && late(due) <= BUSY {
+            self.object(1, || format!("{name} went past {due}, which was not late, to {next:?}"));
+        }
+        let run = RunId::of_fire(name, index, last, home);
+        if !self.runs.contains_key(&run) && late(last) <= LATEST {
+            self.object(1, || format!("{name} neither fired for {last} nor was it too late for that"));
         }
     }
 
-    /// What comes after `due` is the next instant, unless some were missed.
-    fn follows(
+    /// A schedule is to fire for an earlier instant than was planned: that one must lie ahead.
+    fn replanned(
         &mut self,
         workflow: &Workflow,
-        index: usize,
         due: Timestamp,
         next: Option<Timestamp>,
-        now: Timestamp,
+        believed: Believed,
     ) {
-        let expected = workflow.schedules.get(index).and_then(|schedule| schedule.next_after(due));
-        let is_late = now.since(due) + TOLERANCE > LATEST;
-        if next != expected && !is_late {
+        if next.is_some_and(|next| next <= believed.earliest - TOLERANCE) || believed.earliest >= due {
             let name = &workflow.name;
-            self.object(1, || format!("{name}: after {due} comes {expected:?}, but {next:?} was set"));
+            self.object(1, || format!("{name} goes back from {due} to {next:?}, which is past"));
         }
     }
 
-    /// Schedules whose next fire has no timer, or lies behind.
+    /// Schedules whose next fire has no timer, lies behind, or lies further ahead than the next instant.
     pub(crate) fn unfired(&self, memory: &Memory, now: Timestamp) -> Option<String> {
         self.heads.iter().find_map(|((home, name), fires)| {
             fires.next.iter().enumerate().find_map(|(index, next)| {
                 let due = (*next)?;
                 let timer = timer_of(memory, *home, name, index);
-                let wrong = timer != Some(due) || now.since(due) > TOLERANCE;
+                let first = fires.workflow.schedules.get(index)?.next_after(now);
+                let wrong = timer != Some(due) || now.since(due) > TOLERANCE || Some(due) > first;
                 wrong.then(|| {
                     format!("{name} fires at {due} by its head and at {timer:?} by its timer; it is {now}")
                 })

@@ -57,7 +57,7 @@ fn send(world: &mut World, message: &Outgoing, suffers: bool, from: &str) -> Res
             copies = 0;
         }
     }
-    let now = world.now();
+    let now = world.true_now();
     world.trace.note(now, 0, "message", (copies, confirmed, &*message.payload), || {
         let text = String::from_utf8_lossy(&message.payload);
         format!("{from} to {:?}, {copies} of it, confirmed: {confirmed}: {text}", message.route)
@@ -172,7 +172,7 @@ impl Pump {
     fn settle(&self, settle: Settle) {
         let mut world = self.world().lock();
         let Some((queue, message)) = world.exchange.settle(&self.name, self.id, settle) else { return };
-        let (now, number) = (world.now(), self.process.number);
+        let (now, number) = (world.true_now(), self.process.number);
         world.trace.note(now, number, "ack", &*message.payload, || {
             format!("{} {queue:?}: {}", self.process.name, String::from_utf8_lossy(&message.payload))
         });

@@ -97,14 +97,15 @@ impl Store for MemoryStore {
     }
 
     async fn commit(&self, commits: &[Commit]) -> Result<Vec<Verdict>, StoreError> {
-        self.ask("commit", |world, now| {
+        self.ask("commit", |world, _| {
             let commit = |commit: &Commit| {
                 let verdict = world.memory.commit(commit);
                 let name = &self.0.name;
-                world.trace.note(now, self.0.number, "committed", commit.seq.0, || {
+                world.trace.note(world.true_now(), self.0.number, "committed", commit.seq.0, || {
                     crate::words::commit(name, commit, &verdict)
                 });
-                world.auditor.committed(&world.memory, commit, &verdict, now);
+                let believed = world.believed();
+                world.auditor.committed(&world.memory, commit, &verdict, believed);
                 verdict
             };
             commits.iter().map(commit).collect()
@@ -147,11 +148,14 @@ impl Store for MemoryStore {
         epoch: Epoch,
         tasks: &[(TaskId, Revoke)],
     ) -> Result<Vec<Revoked>, StoreError> {
-        self.ask("revoke", |world, now| {
+        self.ask("revoke", |world, _| {
             let revoke = |(task, when): &(TaskId, Revoke)| {
                 let answer = world.memory.revoke(partition, epoch, *task, *when);
-                world.trace.note(now, self.0.number, "revoked", task, || format!("{task}: {answer:?}"));
+                world
+                    .trace
+                    .note(world.true_now(), self.0.number, "revoked", task, || format!("{task}: {answer:?}"));
                 if answer == Revoked::Done {
+                    let now = world.true_now();
                     world.auditor.revoked(partition, epoch, *task, *when, now);
                 }
                 answer
@@ -175,7 +179,10 @@ impl Store for MemoryStore {
             let claim = |claim: &Claim| {
                 let verdict = world.memory.claim(claim, now);
                 let (number, name, task) = (self.0.number, &self.0.name, claim.task);
-                world.trace.note(now, number, "claimed", task, || format!("{name} {task}: {verdict:?}"));
+                world.trace.note(world.true_now(), number, "claimed", task, || {
+                    format!("{name} {task}: {verdict:?}")
+                });
+                let now = world.true_now();
                 world.auditor.claimed(claim, &verdict, number, now);
                 verdict
             };
@@ -192,13 +199,14 @@ impl Store for MemoryStore {
     }
 
     async fn finish(&self, finishes: &[Finish]) -> Result<Vec<FinishVerdict>, StoreError> {
-        let finished = self.ask("finish", |world, now| {
+        let finished = self.ask("finish", |world, _| {
             let finish = |finish: &Finish| {
                 let verdict = world.memory.finish(finish);
                 let (number, name, task) = (self.0.number, &self.0.name, finish.task);
-                world.trace.note(now, number, "finished", task, || {
+                world.trace.note(world.true_now(), number, "finished", task, || {
                     format!("{name} {task}: {verdict:?} {}", finish.result)
                 });
+                let now = world.true_now();
                 world.auditor.finished(finish, verdict, now);
                 verdict
             };
@@ -214,7 +222,7 @@ impl Store for MemoryStore {
         self.ask("hand_back", |world, now| {
             for (task, token) in tasks {
                 world.memory.hand_back(*task, *token, now);
-                world.trace.note(now, self.0.number, "handed", task, || format!("back {task}"));
+                world.trace.note(world.true_now(), self.0.number, "handed", task, || format!("back {task}"));
                 world.auditor.handed_back(*task, *token);
             }
         })
@@ -228,11 +236,12 @@ impl Store for MemoryStore {
     async fn renew_session(&self, session: &Session) -> Result<(), StoreError> {
         let renewed = self.ask("session", |world, now| {
             world.memory.renew_session(session, now);
+            let now = world.true_now();
             world.auditor.renewed(session.id, self.0.number, now);
         });
         renewed.await?;
         let mut world = self.0.world.lock();
-        let now = world.now();
+        let now = world.true_now();
         world.auditor.heard_of_renewal(session.id, now);
         Ok(())
     }

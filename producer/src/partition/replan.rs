@@ -1,0 +1,205 @@
+//! After the store's clock was ahead for a moment, and was set back: what was planned meanwhile lies too far ahead, by
+//! as much as it was. Fires, timers of runs and looks of the watch are planned anew, partition by partition, beside
+//! the work that there is; each is compared with how far ahead it can lie, so it does not matter who planned it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use millrace_domain::run::RunTimer;
+use millrace_domain::{Epoch, PartitionId, Timestamp, WorkflowName};
+use millrace_store::{StoreError, Timer};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::oneshot;
+
+use super::actor::{Actor, Drafts, STORE_PAUSE};
+use super::mailbox::{Answer, Input, What, Work};
+use super::schedules;
+use super::watch::{FAR, farthest_look};
+use crate::context::Context;
+use crate::damaged::unless_damaged;
+use crate::failpoint;
+
+/// So much of a partition is planned anew in one batch.
+const PAGE: usize = 500;
+
+/// A watermark that lies further ahead than this was written by a clock that was ahead.
+const AHEAD: Duration = Duration::from_secs(2);
+
+/// What damage to a partition means.
+const UNPLANNED: &str = "what was planned of it by a clock that was ahead comes late";
+
+/// A part of a partition that is to be planned anew.
+pub(crate) enum Planned {
+    /// Workflows with their schedules.
+    Workflows(Vec<WorkflowName>),
+    /// Timers of runs.
+    Timers(Vec<(Timestamp, Timer)>),
+    /// That was all of it.
+    Done,
+}
+
+impl Actor {
+    /// Does what a correction of the store's clock asks for: a clock that went back leaves plans behind.
+    pub(super) fn follow_clock(&mut self) {
+        let steps_back = self.corrections.borrow_and_update().steps_back;
+        if steps_back == self.steps_back || failpoint::is_removed("replan") {
+            return;
+        }
+        self.steps_back = steps_back;
+        self.claimed.clear();
+        // Until it is done, whoever takes a partition over must know.
+        self.owned.values_mut().for_each(|owned| owned.is_ahead = true);
+        self.replan(self.owned.iter().map(|(partition, owned)| (*partition, owned.epoch)).collect());
+    }
+
+    /// Was a partition last written to by a clock that was ahead of this one?
+    pub(super) fn is_ahead(&self, published_until: Timestamp) -> bool {
+        published_until > self.context.now() + AHEAD && !failpoint::is_removed("replan")
+    }
+
+    /// Plans partitions anew, beside all else.
+    pub(super) fn replan(&self, partitions: Vec<(PartitionId, Epoch)>) {
+        let (context, inner) = (Arc::clone(&self.context), self.inner.clone());
+        tokio::spawn(async move {
+            for (partition, epoch) in partitions {
+                pass(&context, &inner, partition, epoch).await;
+            }
+        });
+    }
+
+    /// One part of a partition.
+    pub(super) fn plan(
+        &mut self,
+        partition: PartitionId,
+        planned: &Planned,
+        drafts: &mut Drafts,
+        now: Timestamp,
+    ) {
+        match planned {
+            Planned::Workflows(names) => schedules::replan(self, partition, names, drafts, now),
+            Planned::Timers(timers) => {
+                for (due, timer) in timers {
+                    self.plan_timer(partition, *due, timer, drafts, now);
+                }
+            }
+            Planned::Done => {
+                if let Some(owned) = self.owned.get_mut(&partition) {
+                    owned.is_ahead = false;
+                }
+            }
+        }
+    }
+
+    fn plan_timer(
+        &mut self,
+        partition: PartitionId,
+        due: Timestamp,
+        timer: &Timer,
+        drafts: &mut Drafts,
+        now: Timestamp,
+    ) {
+        let (id, of_run) = match timer {
+            Timer::Start(run) => (*run, RunTimer::Start),
+            Timer::Retry(run, step) => (*run, RunTimer::Retry(*step)),
+            Timer::RunTimeout(run) => (*run, RunTimer::Timeout),
+            Timer::CancelCheck(run) => (*run, RunTimer::CancelCheck),
+            Timer::Fire(..) => return,
+        };
+        let Some(horizon) = self.runs.get(id).and_then(|run| run.horizon(of_run, now)) else { return };
+        if horizon < due
+            && let Some(draft) = self.draft(drafts, partition)
+        {
+            draft.delta(id).timers.push((horizon, timer.clone()));
+        }
+    }
+}
+
+/// Plans a partition anew, for as long as it is ours.
+async fn pass(context: &Arc<Context>, inner: &UnboundedSender<Input>, partition: PartitionId, epoch: Epoch) {
+    while tell(inner, partition, Planned::Workflows(Vec::new())).await {
+        let passed = async {
+            Ok(workflows(context, inner, partition).await?
+                && timers(context, inner, partition).await?
+                && looks(context, partition, epoch).await?
+                && tell(inner, partition, Planned::Done).await)
+        };
+        match unless_damaged(partition, passed.await, UNPLANNED) {
+            Ok(_) => return,
+            Err(error) => {
+                tracing::warn!(%partition, %error, "it cannot be planned anew yet");
+                tokio::time::sleep(STORE_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// `false` when the partition is not ours any more.
+async fn workflows(
+    context: &Context,
+    inner: &UnboundedSender<Input>,
+    partition: PartitionId,
+) -> Result<bool, StoreError> {
+    let stored = context.store.list_workflows(partition).await?;
+    let names: Vec<WorkflowName> = stored.into_iter().map(|(name, _)| name).collect();
+    for names in names.chunks(PAGE) {
+        if !tell(inner, partition, Planned::Workflows(names.to_vec())).await {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+async fn timers(
+    context: &Context,
+    inner: &UnboundedSender<Input>,
+    partition: PartitionId,
+) -> Result<bool, StoreError> {
+    let mut after = None;
+    loop {
+        let mut timers = context.store.timers(partition, after, PAGE).await?;
+        let is_last = timers.len() < PAGE;
+        after = timers.last().cloned();
+        timers.retain(|(_, timer)| timer.run().is_some());
+        if !timers.is_empty() && !tell(inner, partition, Planned::Timers(timers)).await {
+            return Ok(false);
+        }
+        if is_last {
+            return Ok(true);
+        }
+    }
+}
+
+/// A claim sets its look by the store's clock, whatever that shows.
+async fn looks(context: &Context, partition: PartitionId, epoch: Epoch) -> Result<bool, StoreError> {
+    let mut all = Vec::new();
+    loop {
+        let page = context.store.watched(partition, FAR, all.len(), PAGE).await?;
+        let is_last = page.len() < PAGE;
+        all.extend(page);
+        if is_last {
+            break;
+        }
+    }
+    for page in all.chunks(PAGE) {
+        let tasks: Vec<_> = page.iter().map(|(_, task)| *task).collect();
+        let records = context.store.tasks(&tasks).await?;
+        let now = context.now();
+        let nearer = page.iter().zip(records).filter_map(|((look, task), record)| {
+            let farthest = farthest_look(record.as_ref(), now);
+            (*look > farthest).then_some((farthest, *task))
+        });
+        let nearer: Vec<_> = nearer.collect();
+        if !nearer.is_empty() {
+            context.store.look_later(partition, epoch, FAR, &nearer).await?;
+        }
+    }
+    Ok(true)
+}
+
+/// Gives a part to the loop, and waits until that is committed. `false` when it was not.
+async fn tell(inner: &UnboundedSender<Input>, partition: PartitionId, planned: Planned) -> bool {
+    let (answer, done) = oneshot::channel();
+    let what = What::Replan(partition, planned);
+    let sent = inner.send(Input::Work(Work { what, delivery: None, answer: Answer::Local(answer) }));
+    sent.is_ok() && done.await.is_ok()
+}

@@ -1,0 +1,63 @@
+//! Runs whose timers were set by a clock that was ahead, and was set back: they are due too late by as much, and their
+//! owner asks how far ahead they can lie.
+
+use std::time::Duration;
+
+use millrace_domain::run::{Event, RunTimer};
+use millrace_domain::{Outcome, StepIndex};
+
+use crate::fleet::{CREATED, Fleet, Order};
+
+const FLOW: &str = "
+name: w
+timeout: 1h
+steps:
+  - {name: a, run: x, retry: {limit: 3, delay: 10s, jitter: false}}
+  - {name: b, run: x}
+";
+
+const AHEAD: Duration = Duration::from_secs(7_200);
+
+#[test]
+fn no_timer_lies_further_ahead_than_it_could_have_been_set_to_now() {
+    let mut fleet = Fleet::of(FLOW);
+    fleet.end("a", Outcome::Failed);
+    fleet.apply(Event::RetryDue { step: StepIndex(0) }).unwrap();
+    fleet.end("a", Outcome::Failed);
+    let horizon = |timer| fleet.run.horizon(timer, CREATED - AHEAD);
+    let true_now = CREATED - AHEAD;
+    assert_eq!(
+        horizon(RunTimer::Retry(StepIndex(0))),
+        Some(true_now + Duration::from_secs(20)),
+        "the second"
+    );
+    assert_eq!(horizon(RunTimer::Timeout), Some(true_now + Duration::from_secs(3_600)));
+    assert_eq!(horizon(RunTimer::CancelCheck), Some(true_now + Duration::from_secs(5)));
+    assert_eq!(horizon(RunTimer::Retry(StepIndex(1))), None, "it does not wait for that");
+    // By the clock that set them, they are where they should be.
+    for (timer, due) in &fleet.timers {
+        assert!(fleet.run.horizon(*timer, fleet.now).is_some_and(|horizon| *due <= horizon), "{timer:?}");
+    }
+}
+
+#[test]
+fn a_delay_that_began_ahead_is_as_long_from_now_and_an_instant_that_was_named_stands() {
+    let delay = Duration::from_secs(600);
+    let mut fleet = Fleet::start(&Order { start_at: Some(CREATED + delay), ..Order::of(FLOW) });
+    assert_eq!(fleet.run.horizon(RunTimer::Start, CREATED - AHEAD), None);
+    fleet.run.head.delayed = true;
+    assert_eq!(fleet.run.horizon(RunTimer::Start, CREATED - AHEAD), Some(CREATED - AHEAD + delay));
+    assert_eq!(fleet.run.horizon(RunTimer::Start, CREATED), None, "its clock was not ahead");
+}
+
+#[test]
+fn workers_of_a_run_that_was_stopped_ahead_have_their_grace_from_now() {
+    let mut fleet = Fleet::of(FLOW);
+    fleet.cancel();
+    fleet.now = CREATED - AHEAD;
+    fleet.apply(Event::CancelCheckDue).unwrap();
+    fleet.now = CREATED - AHEAD + Duration::from_secs(30);
+    fleet.apply(Event::CancelCheckDue).unwrap();
+    let by_force: Vec<bool> = fleet.stops.iter().map(|(_, by_force)| *by_force).collect();
+    assert_eq!(by_force, [false, false, true]);
+}
