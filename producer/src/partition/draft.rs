@@ -13,7 +13,7 @@ use millrace_domain::{Epoch, Outcome, PartitionId, RunId, Seq, StepIndex, Timest
 use millrace_store::{Commit, Dispatched, Lane, NewRun, RunDelta, Timer, WorkflowDelta};
 
 use super::mailbox::Answer;
-use super::refused::Fire;
+use super::schedules::Fired;
 
 /// An unclaimed attempt is looked at after so long.
 pub(crate) const FIRST_LOOK: Duration = Duration::from_secs(30);
@@ -49,8 +49,8 @@ pub(crate) struct Then {
     pub(crate) ended: Vec<RunId>,
     /// Ended attempts, for the metrics: by workflow and outcome.
     pub(crate) outcomes: Vec<(RunId, Outcome)>,
-    /// Fires, and whether each was missed: those whose commit does not hold come again.
-    pub(crate) fires: Vec<(Fire, bool)>,
+    /// Fires: those whose commit does not hold come again.
+    pub(crate) fires: Vec<Fired>,
     /// The store seems to have lost what the memory holds: a commit has to show that it takes ours, even one that
     /// changes nothing.
     pub(crate) doubtful: bool,

@@ -4,7 +4,7 @@
 //! advances runs and drafts one commit a touched partition ([`draft`]); [`settle`] commits ([`commit`]) and only
 //! then publishes ([`outbox`], short tasks in [`bundles`]), acks and answers. [`submit`] makes runs, [`timers`] and [`schedules`] are what
 //! happens by itself; [`watch`] finds what got lost on the way, [`findings`] is what is done about it.
-//! [`replan`] puts right what a clock that was ahead has left.
+//! [`lateness`] judges a fire that is late, [`replan`] puts right what a clock that was ahead has left.
 
 pub(crate) mod actor;
 mod batch;
@@ -12,6 +12,7 @@ mod bundles;
 mod commit;
 mod draft;
 mod findings;
+mod lateness;
 mod load;
 pub(crate) mod mailbox;
 mod outbox;

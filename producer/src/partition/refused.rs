@@ -15,6 +15,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::actor::Actor;
 use super::draft::{Done, Then};
 use super::mailbox::{Answer, Input, What, Work, refusal};
+use super::schedules::Fired;
 use crate::gateway::keyed;
 
 /// The code of the answer.
@@ -63,10 +64,10 @@ impl Actor {
         let of_schedule = |timer: &Timer| matches!(timer, Timer::Fire(..));
         commit.timers.retain(|(_, timer)| !of_schedule(timer));
         commit.cleared.retain(|timer| !of_schedule(timer));
-        for (fire, missed) in std::mem::take(&mut then.fires) {
-            match missed {
-                true => come_again(self.inner.clone(), fire),
-                false => self.hold_fire(fire),
+        for Fired { fire, started, .. } in std::mem::take(&mut then.fires) {
+            match started {
+                None => come_again(self.inner.clone(), fire),
+                Some(_) => self.hold_fire(fire),
             }
         }
         for done in &mut then.done {

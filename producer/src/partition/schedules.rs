@@ -12,14 +12,12 @@ use millrace_store::{Timer, WorkflowDelta};
 
 use super::actor::{Actor, Drafts};
 use super::batch::unknown_workflow;
+use super::lateness::{Judgement, Missed};
 use super::mailbox::{Apply, refusal};
-use super::refused;
+use super::refused::{self, Fire};
 use super::submit::{self, Wanted};
 use super::workflows::Entry;
 use crate::definitions::WorkflowHead;
-
-/// A fire that is later than this was missed (`catchup: none`); one that is less late still fires.
-const LATEST: Duration = Duration::from_secs(60);
 
 /// Stores a definition as a new version, and sets the timers of its schedules.
 pub(super) fn apply(
@@ -202,41 +200,75 @@ pub(super) fn fire(
     if entry.head.next.get(slot) != Some(&Some(due)) {
         return;
     }
+    let timer = stale;
     if due > now {
         // The clock was set back since it was due: its time is to come.
-        return actor.timers.set(home, due, stale);
+        return actor.timers.set(home, due, timer);
     }
     let workflow = Arc::clone(&entry.workflow);
     let Some(schedule) = workflow.schedules.get(slot) else { return };
-    let late = now.since(due);
     let fire = (name.clone(), index, due);
-    let missed = late > LATEST && !actor.held_fires.contains(&fire);
-    if !missed && actor.context.room.why_stopped().is_some() {
+    let judgement = match actor.held_fires.contains(&fire) {
+        true => Judgement::fires(schedule, due),
+        false => Judgement::of(schedule, due, now),
+    };
+    if judgement.fires.is_some() && actor.context.room.why_stopped().is_some() {
         return actor.hold_fire(fire);
     }
     actor.held_fires.remove(&fire);
-    metrics::histogram!("millrace_schedule_lag_seconds").record(late.as_secs_f64());
+    let Judgement { fires, missed, next } = judgement;
     let Some(entry) = actor.workflows.get(name) else { return };
-    let next = if missed { schedule.next_after(now - LATEST) } else { schedule.next_after(due) };
     entry.head.next[slot] = next;
-    let (head, workflow) = (entry.head.clone(), Arc::clone(&workflow));
-    let result = if missed {
-        tracing::warn!(workflow = %name, %due, late_s = late.as_secs(), "the fire was missed");
-        "missed"
-    } else {
-        start(actor, home, name, &head, workflow, (slot, due), drafts, now)
-    };
-    metrics::counter!("millrace_fires_total", "result" => result).increment(1);
+    let head = entry.head.clone();
+    let started =
+        fires.map(|instant| start(actor, home, name, &head, workflow, (slot, instant), drafts, now));
     let Some(draft) = actor.draft(drafts, home) else { return };
-    draft.then.fires.push((fire, missed));
+    draft.then.fires.push(Fired { fire, late: now.since(fires.unwrap_or(due)), started, missed });
     draft.workflows.push(WorkflowDelta::Head { workflow: name.clone(), head: text(&head) });
     match next {
-        Some(due) => draft.timers.push((due, stale)),
-        None => draft.cleared.push(stale),
+        Some(due) => draft.timers.push((due, timer)),
+        None => draft.cleared.push(timer),
     }
 }
 
-/// Starts the run of a fire.
+/// A fire that was judged. It counts once the commit holds; otherwise it comes again.
+pub(crate) struct Fired {
+    pub(crate) fire: Fire,
+    /// How late its run is.
+    late: Duration,
+    /// The run that was started, if one could be; absent when none was to be.
+    pub(crate) started: Option<Option<RunId>>,
+    missed: Option<Missed>,
+}
+
+impl Fired {
+    /// The commit holds, but for these runs, which there were already.
+    pub(super) fn count(&self, duplicates: &[RunId]) {
+        let (workflow, ..) = &self.fire;
+        let count = |result| metrics::counter!("millrace_fires_total", "result" => result);
+        if let Some(Missed { first, last, count: missed, is_more }) = self.missed {
+            match is_more {
+                false => tracing::warn!(%workflow, missed, %first, %last, "fires were missed"),
+                true => {
+                    tracing::warn!(%workflow, missed, %first, %last, "fires were missed, and more than these");
+                }
+            }
+            count("missed").increment(missed);
+        }
+        match self.started {
+            None => {}
+            Some(None) => count("failed").increment(1),
+            // It has fired before: the clock was ahead then.
+            Some(Some(run)) if duplicates.contains(&run) => {}
+            Some(Some(_)) => {
+                metrics::histogram!("millrace_schedule_lag_seconds").record(self.late.as_secs_f64());
+                count("fired").increment(1);
+            }
+        }
+    }
+}
+
+/// Starts the run of a fire, unless its params have no value.
 fn start(
     actor: &mut Actor,
     home: PartitionId,
@@ -246,13 +278,13 @@ fn start(
     (index, due): (usize, Timestamp),
     drafts: &mut Drafts,
     now: Timestamp,
-) -> &'static str {
-    let id = fire_id(name, index, due, home);
+) -> Option<RunId> {
+    let id = RunId::of_fire(name, index, due, home);
     let params = match submit::checked_params(&workflow, &Params::new(), due) {
         Ok(params) => params,
         Err(reply) => {
             tracing::error!(workflow = %name, %due, ?reply, "the fire cannot start a run");
-            return "failed";
+            return None;
         }
     };
     let source = Source::Stored { workflow: name.clone(), version: head.version };
@@ -269,11 +301,7 @@ fn start(
     let version = Some(head.version);
     let head = Head { labels: workflow.labels.clone(), ..Head::new(name.clone(), version, now) };
     submit::draft(actor, home, Wanted { id, keyed: true, workflow, spec, head }, drafts, now);
-    "fired"
-}
-
-fn fire_id(name: &WorkflowName, index: usize, due: Timestamp, home: PartitionId) -> RunId {
-    RunId::of_fire(name, index, due, home)
+    Some(id)
 }
 
 fn text(head: &WorkflowHead) -> String {

@@ -121,7 +121,8 @@ impl Actor {
         let mut settled: Vec<Done> = Vec::new();
         let open = self.open();
         for (partition, then, duplicates) in consequences {
-            let Then { tasks: mut new, stops, done, ended, outcomes, fires: _, doubtful: _ } = then;
+            let Then { tasks: mut new, stops, done, ended, outcomes, fires, doubtful: _ } = then;
+            fires.iter().for_each(|fired| fired.count(&duplicates));
             for id in &duplicates {
                 self.runs.remove(*id);
             }

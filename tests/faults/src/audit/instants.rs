@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Check, Evidence};
 
-/// What a producer logs when it finds that an instant is over a minute old.
-const MISSED: &str = "the fire was missed";
+/// What a producer logs when it finds that instants are too late to fire, and how many.
+const MISSED: &str = "fires were missed";
+const COUNT: &str = "missed=";
 
 pub(super) fn judge(evidence: &Evidence<'_>) -> Check {
     let mut check = Check::new("an instant fires once");
@@ -44,8 +45,12 @@ pub(super) fn judge(evidence: &Evidence<'_>) -> Check {
 /// How many instants of a workflow producers have logged as missed.
 fn missed(evidence: &Evidence<'_>, workflow: &str) -> i64 {
     let lines = evidence.logs.iter().flat_map(|(_, log)| log.lines());
-    let count = lines.filter(|line| line.contains(MISSED) && line.contains(workflow)).count();
-    i64::try_from(count).unwrap_or(0)
+    let ours = lines.filter(|line| line.contains(MISSED) && line.contains(workflow));
+    ours.filter_map(|line| {
+        let (_, count) = line.split_once(COUNT)?;
+        count.split_ascii_whitespace().next()?.parse::<i64>().ok()
+    })
+    .sum()
 }
 
 /// The second since 1970-01-01 of an RFC 3339 instant in UTC. (Days from civil, Hinnant.)
