@@ -1,7 +1,7 @@
 //! Places where a test lets a producer die: between any two hops, at once, with nothing tidied up.
 //!
 //! `MILLRACE_FAILPOINT=<point>:<n>` aborts the process when it passes that point for the n-th time; with `:panic` after
-//! it, only what passes there panics. And a guard that a test removes, to see that its auditor notices: with
+//! it, only what passes there panics, and with `:panic:<times>` so do those that pass after it, so often in all. And a guard that a test removes, to see that its auditor notices: with
 //! `MILLRACE_UNGUARD=outbox` nothing is published again. (The guards in the store's scripts are removed there.) Only
 //! builds with debug assertions look: a release holds nothing of this.
 
@@ -14,13 +14,16 @@ mod armed {
         point: String,
         nth: u64,
         panics: bool,
+        times: u64,
     }
 
     static PLAN: LazyLock<Option<Plan>> = LazyLock::new(|| {
         let text = std::env::var("MILLRACE_FAILPOINT").ok()?;
         let mut parts = text.split(':');
         let (point, nth) = (parts.next()?.to_owned(), parts.next()?.parse().ok()?);
-        Some(Plan { point, nth, panics: parts.next() == Some("panic") })
+        let panics = parts.next() == Some("panic");
+        let times = parts.next().map_or(Some(1), |times| times.parse().ok())?;
+        Some(Plan { point, nth, panics, times })
     });
 
     static PASSED: AtomicU64 = AtomicU64::new(0);
@@ -28,7 +31,7 @@ mod armed {
     pub(super) fn pass(point: &str) {
         if let Some(plan) = &*PLAN
             && plan.point == point
-            && PASSED.fetch_add(1, Ordering::Relaxed) + 1 == plan.nth
+            && (plan.nth..plan.nth + plan.times).contains(&(PASSED.fetch_add(1, Ordering::Relaxed) + 1))
         {
             assert!(!plan.panics, "failpoint {point}");
             eprintln!("failpoint {point}: aborting");

@@ -78,6 +78,35 @@ async fn a_producer_whose_loop_panics_ends_and_another_takes_over_at_once() {
     assert_eq!(runs[0]["state"], "succeeded");
 }
 
+/// The rules cannot be made to panic from outside: a failpoint stands for the mistake.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_breaks_its_run_is_tried_three_times_and_rejected_then_and_only_that_run_fails() {
+    for (times, state) in [(2, "succeeded"), (3, "failed")] {
+        let fleet = Fleet::new();
+        let marks = fleet.marks("tasks");
+        let panics = format!("advance:1:panic:{times}");
+        let environment = [("MILLRACE_PARTITIONS", "1"), ("MILLRACE_FAILPOINT", panics.as_str())];
+        let mut producer = fleet.producer_with(&[], &environment).await;
+        let _worker = fleet.worker(&["--concurrency", "2"]).await;
+        let amqp = fleet.amqp().await;
+        let api = producer.api();
+        let broken = api.submit(&json!({"run": marks.around("true"), "params": {"key": "broken"}})).await;
+        let run = api.ended(&broken, Duration::from_secs(40)).await;
+        assert_eq!(run["state"], state, "{run:#}");
+        let whole = api.submit(&json!({"run": marks.around("true"), "params": {"key": "whole"}})).await;
+        assert_eq!(api.ended(&whole, Duration::from_secs(30)).await["state"], "succeeded");
+        if state == "failed" {
+            assert!(run["reason"].as_str().unwrap().contains("internal error"), "{run:#}");
+            let rejected = amqp.next(&amqp.queue("rejected"), Duration::from_secs(30)).await;
+            assert_eq!(rejected.headers["x-millrace-error-code"], "broken-run");
+            assert!(String::from_utf8_lossy(&rejected.payload).contains(&broken), "it is there whole");
+        }
+        assert_eq!(amqp.ready("rejected").await, Some(0));
+        assert_eq!(marks.of(Kind::Start).len(), 2, "no task was started again");
+        assert!(producer.status().is_none(), "the producer goes on: {}", producer.log());
+    }
+}
+
 async fn dies_at(point: &str) {
     // The first passing is at the submissions, the second at results.
     dies(&format!("{point}:1"), &format!("{point}:2")).await;

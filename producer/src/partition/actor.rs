@@ -13,6 +13,7 @@ use millrace_store::Timer;
 use tokio::sync::{mpsc, watch as watch_channel};
 use tokio::time::Instant;
 
+use super::broken::Failures;
 use super::bundles::{Open, Pace};
 use super::draft::Draft;
 use super::mailbox::{Input, What, Work};
@@ -58,6 +59,7 @@ pub(crate) struct Actor {
     /// Fires that wait for room in the store.
     pub(super) held_fires: HashSet<Fire>,
     pub(super) pace: Pace,
+    pub(super) failures: Failures,
     /// What the store's clock did that could not be foreseen.
     pub(super) corrections: watch_channel::Receiver<Corrections>,
     /// How often it had been set back when that was last seen to.
@@ -87,6 +89,7 @@ impl Actor {
             deferred: VecDeque::new(),
             held_fires: HashSet::new(),
             pace: Pace::default(),
+            failures: Failures::new(),
             corrections: context.clock.corrections(),
             steps_back: 0,
             context,

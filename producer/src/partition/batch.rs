@@ -8,8 +8,9 @@ use millrace_domain::{PartitionId, RunId, StepIndex, Timestamp};
 use millrace_store::{Lane, Timer};
 
 use super::actor::{Actor, Drafts, STORE_PAUSE};
+use super::broken::Broken;
 use super::draft::{Done, Draft};
-use super::mailbox::{Input, What, Work, refusal};
+use super::mailbox::{What, Work, refusal};
 use super::submit::Created;
 use super::watch::Passed;
 use super::{schedules, submit};
@@ -33,6 +34,18 @@ impl Actor {
                 _ => one.hand_back(),
             }
         }
+        let (suspect, placed) = match self.failures.is_empty() {
+            true => (Vec::new(), placed),
+            false => placed.into_iter().partition(|(_, work)| self.is_suspect(work)),
+        };
+        self.together(placed).await;
+        for one in suspect {
+            self.together(vec![one]).await;
+        }
+    }
+
+    /// Works what shares its commits.
+    async fn together(&mut self, placed: Vec<(PartitionId, Work)>) {
         // Without the store nothing can be done, and timers that were taken out must not be forgotten: wait for it.
         let loaded = loop {
             match self.load(&placed).await {
@@ -45,8 +58,17 @@ impl Actor {
         };
         let now = self.context.now();
         let mut drafts = Drafts::new();
+        let is_alone = placed.len() == 1;
         for (partition, one) in placed {
-            self.work(partition, one, &loaded, &mut drafts, now);
+            if !self.owned.contains_key(&partition) {
+                one.hand_back();
+                continue;
+            }
+            match self.work(partition, one, &loaded, &mut drafts, now) {
+                Ok(()) => {}
+                Err(broken) if is_alone => return self.broke_alone(*broken, &drafts),
+                Err(broken) => self.broke_among_others(partition, *broken, &mut drafts),
+            }
         }
         self.settle(drafts, now).await;
     }
@@ -65,7 +87,7 @@ impl Actor {
         loaded: &submit::Loaded,
         drafts: &mut Drafts,
         now: Timestamp,
-    ) {
+    ) -> Result<(), Box<Broken>> {
         let Work { what, delivery, answer } = work;
         let doubtful = matches!(what, What::Restore(_));
         let mut done = Done { delivery, answer, reply: None, rejected: None, created: None };
@@ -88,14 +110,23 @@ impl Actor {
                 if drafts.get(&partition).is_some_and(|draft| draft.creates(run)) {
                     let Done { delivery, answer, .. } = done;
                     self.deferred.push_back(Work { what: What::Event(run, event), delivery, answer });
-                    return;
+                    return Ok(());
                 }
-                self.event(partition, run, &event, drafts, now);
+                if self.event(partition, run, &event, drafts, now).is_err() {
+                    let Done { delivery, answer, .. } = done;
+                    let work = Work { what: What::Event(run, event), delivery, answer };
+                    return Err(Box::new(Broken { run, work }));
+                }
                 done.reply = Some(Reply::Run { run_id: run, duplicate: false });
             }
             What::Results(results) => {
-                for (run, event) in results {
-                    self.event(partition, run, &event, drafts, now);
+                let broke = |(run, event): &(RunId, Event)| {
+                    self.event(partition, *run, event, drafts, now).is_err().then_some(*run)
+                };
+                if let Some(run) = results.iter().find_map(broke) {
+                    let Done { delivery, answer, .. } = done;
+                    let work = Work { what: What::Results(results), delivery, answer };
+                    return Err(Box::new(Broken { run, work }));
                 }
             }
             What::Held(task, session) => self.watch.suspect(task, session),
@@ -114,9 +145,10 @@ impl Actor {
             draft.then.doubtful |= doubtful;
             draft.then.done.push(done);
         }
+        Ok(())
     }
 
-    /// Something happened to a run.
+    /// Something happened to a run. An error when it broke it.
     fn event(
         &mut self,
         partition: PartitionId,
@@ -124,7 +156,7 @@ impl Actor {
         event: &Event,
         drafts: &mut Drafts,
         now: Timestamp,
-    ) {
+    ) -> Result<(), ()> {
         let stale_timer = match event {
             Event::StartDue => Some(Timer::Start(id)),
             Event::RetryDue { step } => Some(Timer::Retry(id, *step)),
@@ -139,7 +171,10 @@ impl Actor {
             self.pace.note(run, result.step, result.ended_at.since(result.started_at));
         }
         let outcome = run.map(|run| {
-            let advanced = catch_unwind(AssertUnwindSafe(|| advance(run, event.clone(), now)));
+            let advanced = catch_unwind(AssertUnwindSafe(|| {
+                failpoint::pass("advance");
+                advance(run, event.clone(), now)
+            }));
             if let (Ok(Ok(advanced)), Some(owned)) = (&advanced, self.owned.get_mut(&partition)) {
                 owned.note_ended(run, advanced);
             }
@@ -148,7 +183,11 @@ impl Actor {
         if let (Some(Ok(Ok(_))), Event::Result(result)) = (&outcome, event) {
             self.runs.note_outputs(&result.outputs);
         }
-        let Some(draft) = self.draft(drafts, partition) else { return };
+        if let Some(Err(_)) = outcome {
+            tracing::error!(run = %id, ?event, "an event broke the run");
+            return Err(());
+        }
+        let Some(draft) = self.draft(drafts, partition) else { return Ok(()) };
         // A timer that went off is cleared, unless the advance sets it again.
         match stale_timer {
             Some(timer) if outcome.is_some() => draft.delta(id).cleared.push(timer),
@@ -162,16 +201,9 @@ impl Actor {
                 tracing::debug!(run = %id, %refusal, "an event without effect");
                 retire_stale(draft, id, event);
             }
-            Some(Err(_)) => {
-                tracing::error!(run = %id, ?event, "an event broke the run");
-                self.runs.remove(id);
-                let reason = "an internal error: see the producer's log".to_owned();
-                if !matches!(event, Event::Poisoned { .. }) {
-                    let poisoned = Work::silent(What::Event(id, Event::Poisoned { reason }));
-                    let _ = self.inner.send(Input::Work(poisoned));
-                }
-            }
+            Some(Err(_)) => {}
         }
+        Ok(())
     }
 }
 

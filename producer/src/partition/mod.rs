@@ -4,10 +4,12 @@
 //! advances runs and drafts one commit a touched partition ([`draft`]); [`settle`] commits ([`commit`]) and only
 //! then publishes ([`outbox`], short tasks in [`bundles`]), acks and answers. [`submit`] makes runs, [`timers`] and [`schedules`] are what
 //! happens by itself; [`watch`] finds what got lost on the way, [`findings`] is what is done about it.
-//! [`lateness`] judges a fire that is late, [`replan`] puts right what a clock that was ahead has left.
+//! [`lateness`] judges a fire that is late, [`replan`] puts right what a clock that was ahead has left, and [`broken`] is
+//! what is done about an event that breaks its run.
 
 pub(crate) mod actor;
 mod batch;
+mod broken;
 mod bundles;
 mod commit;
 mod draft;

@@ -127,7 +127,7 @@ fn come_again(inner: UnboundedSender<Input>, (workflow, index, due): Fire) {
 }
 
 /// Puts work into the loop again after a while.
-fn later(inner: UnboundedSender<Input>, work: Work) {
+pub(super) fn later(inner: UnboundedSender<Input>, work: Work) {
     tokio::spawn(async move {
         tokio::time::sleep(COME_AGAIN).await;
         let _ = inner.send(Input::Work(work));

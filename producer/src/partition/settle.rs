@@ -93,7 +93,7 @@ impl Actor {
     }
 
     /// The store does not take our commits for this partition: its ownership begins anew, with us or somebody else.
-    fn step_down(&mut self, partition: PartitionId, epoch: Epoch) {
+    pub(super) fn step_down(&mut self, partition: PartitionId, epoch: Epoch) {
         self.drop_partition(partition);
         self.watch.stepped_down(partition);
         let _ = self.context.stepped_down.send((partition, epoch));
@@ -140,6 +140,7 @@ impl Actor {
                 }
             }
             for id in ended {
+                self.failures.remove(&id);
                 self.runs.remove(id);
             }
             settled.extend(done.into_iter().map(|mut one| {
@@ -251,7 +252,7 @@ async fn reject_and_settle(context: Arc<Context>, done: Done, error: ReplyError)
 
 impl Then {
     /// The commit did not hold: messages go back, and whoever waits asks again.
-    fn hand_back(self) {
+    pub(super) fn hand_back(self) {
         for done in self.done {
             if let Some(delivery) = done.delivery {
                 delivery.requeue();
