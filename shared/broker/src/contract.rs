@@ -49,9 +49,22 @@ pub struct Properties {
     pub correlation_id: Option<String>,
     /// Where an answer goes.
     pub reply_to: Option<String>,
-    /// Text headers; others are left out when received. Their order is the broker's.
+    /// Text headers; others are left out when received. Their order is the broker's. What a frame has no room for
+    /// is left out when published, and the header [`LEFT_OUT_HEADER`] says so.
     pub headers: Vec<(String, String)>,
+    /// Of a message received: which property or header cannot be read, what was expected, and what was found. All
+    /// others are as ever. Such a message is for [`Outgoing::rejected`]: nobody knows what its sender meant.
+    pub unreadable: Option<String>,
 }
+
+/// The header that names the headers which were left out.
+pub const LEFT_OUT_HEADER: &str = "x-millrace-left-out";
+
+/// The code of a message whose [`Properties::unreadable`] says something.
+pub const UNREADABLE_CODE: &str = "unreadable-properties";
+
+/// How much of the text of an error travels with a rejected message.
+const ERROR_BYTES: usize = 1_000;
 
 /// A message to publish. Always persistent where the queue is durable.
 #[derive(Debug, Clone)]
@@ -70,6 +83,22 @@ impl Outgoing {
     /// A message without properties.
     pub fn new(route: Route, payload: impl Into<Bytes>) -> Self {
         Self { route, payload: payload.into(), level: 0, properties: Properties::default() }
+    }
+
+    /// What could not be accepted, whole, for the queue of such messages: with a code, for programs, and a text, for
+    /// people, in the headers `x-millrace-error-code` and `x-millrace-error`. Its sender is answered by now, so that
+    /// it has no `reply_to`.
+    pub fn rejected(payload: Bytes, properties: Properties, code: &str, text: &str) -> Self {
+        let text = &text[..text.floor_char_boundary(ERROR_BYTES)];
+        let ours = [("x-millrace-error-code", code), ("x-millrace-error", text)];
+        // First, so that there is room for them; of a message that was rejected before, they are others.
+        let mut headers: Vec<_> =
+            ours.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        headers.extend(
+            properties.headers.into_iter().filter(|(name, _)| ours.iter().all(|(own, _)| own != name)),
+        );
+        let properties = Properties { reply_to: None, headers, unreadable: None, ..properties };
+        Self { properties, ..Self::new(Route::Queue(Queue::Rejected), payload) }
     }
 }
 

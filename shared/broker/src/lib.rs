@@ -9,5 +9,8 @@ pub mod memory;
 pub mod rabbitmq;
 pub mod topology;
 
-pub use contract::{Broker, BrokerError, Consumer, Delivery, Depth, Outgoing, Properties, Route, Settle};
+pub use contract::{
+    Broker, BrokerError, Consumer, Delivery, Depth, LEFT_OUT_HEADER, Outgoing, Properties, Route, Settle,
+    UNREADABLE_CODE,
+};
 pub use topology::Queue;

@@ -6,6 +6,7 @@
 //! servers that it did not start.
 
 mod cluster;
+mod foreign;
 mod port;
 mod process;
 mod rabbitmq;
@@ -14,6 +15,7 @@ mod sentinel;
 mod shared;
 
 pub use cluster::RabbitMqCluster;
+pub use foreign::{ForeignClient, ForeignProperties, header, long, nested_header, text_header};
 pub use port::free as free_port;
 pub use rabbitmq::RabbitMq;
 pub use redis::Redis;

@@ -4,14 +4,16 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_rs::Runtime;
 use futures_util::{Stream, StreamExt};
-use lapin::tcp::AMQPUriTcpExt;
+use lapin::tcp::{AMQPUriTcpExt, AsyncTcpStream};
 use lapin::uri::AMQPUri;
 use lapin::{Connection, ConnectionProperties, Event};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, MissedTickBehavior, sleep, timeout, timeout_at};
 use uuid::Uuid;
 
+use super::screen::{Screened, Screening};
 use super::topology::Topology;
 use crate::BrokerError;
 
@@ -206,14 +208,16 @@ async fn supervise(settings: Settings, state: watch::Sender<State>, mut shut: wa
 }
 
 async fn connect(settings: &Settings, node: &AMQPUri) -> Result<(Arc<Live>, Events), String> {
-    let runtime = lapin::runtime::default_runtime().map_err(|error| error.to_string())?;
+    let runtime = Runtime::new(Screening::current());
+    let plain = Runtime::tokio_current();
+    let frame_max = node.query.frame_max.unwrap_or_default();
     let name = match settings.purpose {
         Purpose::Publish => format!("{} publish", settings.name),
         Purpose::Consume => format!("{} consume", settings.name),
     };
     let properties = ConnectionProperties::default().with_connection_name(name.into());
-    let tcp = async |uri: AMQPUri, runtime| match timeout(TCP_BOUND, uri.connect_async(&runtime)).await {
-        Ok(connected) => connected.map_err(lapin::Error::from),
+    let tcp = async move |uri: AMQPUri, _| match timeout(TCP_BOUND, uri.connect_async(&plain)).await {
+        Ok(stream) => Ok(AsyncTcpStream::Plain(Screened::new(stream?, frame_max))),
         Err(_) => Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
     };
     let connected = Connection::connector(node.clone(), runtime, tcp, properties).await;

@@ -14,11 +14,13 @@ mod batches;
 mod broker;
 mod consumer;
 mod ledger;
+mod direct_reply;
 mod link;
 mod message;
 mod options;
 mod publisher;
 mod topology;
+mod screen;
 mod window;
 
 pub use broker::RabbitMqBroker;

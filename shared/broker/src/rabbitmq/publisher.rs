@@ -90,6 +90,8 @@ struct Publishing {
 struct Open {
     live: Arc<Live>,
     channel: Arc<Channel>,
+    /// The longest frame, in bytes.
+    frame_max: usize,
 }
 
 impl Publishing {
@@ -129,7 +131,7 @@ impl Publishing {
 
     /// Writes what the window has room for.
     fn write(&mut self) {
-        let Some(Open { channel, .. }) = &self.open else { return };
+        let Some(Open { channel, frame_max, .. }) = &self.open else { return };
         if self.window.len() >= WINDOW || self.batches.unwritten() == 0 {
             return;
         }
@@ -138,7 +140,7 @@ impl Publishing {
             && let Some(message) = self.batches.next()
         {
             let sequence = self.window.next_sequence();
-            let envelope = match message::envelope(&message, &self.exchanges, sequence) {
+            let envelope = match message::envelope(&message, &self.exchanges, sequence, *frame_max) {
                 Ok(envelope) => envelope,
                 Err(error) => {
                     self.window.push_invalid(error, deadline);
@@ -172,7 +174,11 @@ impl Publishing {
         }
         match state {
             State::Up(live) if self.open.is_none() => match timeout(CHANNEL_BOUND, open(&live)).await {
-                Ok(Ok(channel)) => self.open = Some(Open { live, channel: Arc::new(channel) }),
+                Ok(Ok(channel)) => {
+                    let frame_max = live.connection.configuration().frame_max();
+                    let frame_max = usize::try_from(frame_max).unwrap_or(usize::MAX);
+                    self.open = Some(Open { live, channel: Arc::new(channel), frame_max });
+                }
                 Ok(Err(_)) | Err(_) => live.rebuild(),
             },
             State::Shut => self.batches.give_up(&BrokerError::Closed),

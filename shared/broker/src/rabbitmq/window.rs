@@ -197,7 +197,7 @@ mod tests {
 
     fn came_back(sequence: u64) -> BasicReturnMessage {
         let message = Outgoing::new(Route::Queue(Queue::Submit), "");
-        let sent = envelope(&message, &Exchanges::new("mill", false).unwrap(), sequence).unwrap();
+        let sent = envelope(&message, &Exchanges::new("mill", false).unwrap(), sequence, 4096).unwrap();
         let mut delivery = Delivery::mock(0, "mill".into(), "submit".into(), false, Vec::new());
         delivery.properties = sent.properties;
         BasicReturnMessage { delivery, reply_code: 312, reply_text: "NO_ROUTE".into() }

@@ -97,6 +97,7 @@ pub(crate) async fn headers_and_ids_survive(broker: Arc<dyn Broker>) {
             ("traceparent".to_owned(), "00-aa-bb-01".to_owned()),
             ("unicode".to_owned(), "磨坊".to_owned()),
         ],
+        unreadable: None,
     };
     for properties in [full, Properties::default()] {
         let message = Outgoing {
