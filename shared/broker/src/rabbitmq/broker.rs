@@ -1,6 +1,6 @@
-//! The broker on RabbitMQ: its two connections and what runs on them.
+//! The broker on RabbitMQ: its connections and what runs on them.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -22,10 +22,13 @@ const CLOSE_BOUND: Duration = Duration::from_secs(5);
 pub struct RabbitMqBroker {
     publisher: Publisher,
     consuming: Link,
+    /// How the connection is made on which strangers' submissions come, and that connection, once there are consumers
+    /// of them: a worker has none.
+    entry: (Settings, OnceLock<Link>),
     topology: Arc<Topology>,
     administration: Arc<Administration>,
     bound: Duration,
-    ready: watch::Receiver<bool>,
+    readiness: Readiness,
     /// Says to publisher and consumers: finish.
     draining: watch::Sender<bool>,
     /// Says to the connections: close.
@@ -51,30 +54,56 @@ impl RabbitMqBroker {
         };
         let publishing = Link::start(settings(Purpose::Publish), is_shut.clone());
         let consuming = Link::start(settings(Purpose::Consume), is_shut);
-        let ready = readiness([publishing.clone(), consuming.clone()]);
+        let entry = (settings(Purpose::Entry), OnceLock::new());
+        let readiness = Readiness::default();
+        readiness.needs(publishing.clone());
+        readiness.needs(consuming.clone());
         let publisher = Publisher::start(publishing, topology.exchanges.clone(), options.bound, drain);
         let administration =
             Arc::new(Administration::new(consuming.clone(), Arc::clone(&topology), options.bound));
         let bound = options.bound;
-        Ok(Self { publisher, consuming, topology, administration, bound, ready, draining, shut })
+        Ok(Self { publisher, consuming, entry, topology, administration, bound, readiness, draining, shut })
+    }
+
+    /// The connection on which a queue is consumed.
+    fn link(&self, queue: &Queue) -> Link {
+        let (settings, entry) = &self.entry;
+        match queue {
+            Queue::Submit => entry
+                .get_or_init(|| {
+                    let link = Link::start(settings.clone(), self.shut.subscribe());
+                    self.readiness.needs(link.clone());
+                    link
+                })
+                .clone(),
+            _ => self.consuming.clone(),
+        }
     }
 }
 
-/// True while all links are up.
-fn readiness(links: [Link; 2]) -> watch::Receiver<bool> {
-    let (sender, ready) = watch::channel(false);
-    let up = Arc::new(Mutex::new([false; 2]));
-    let sender = Arc::new(sender);
-    for (at, link) in links.into_iter().enumerate() {
-        let (up, sender) = (Arc::clone(&up), Arc::clone(&sender));
+/// True while all links that are needed are up.
+#[derive(Default)]
+struct Readiness {
+    each: Arc<Mutex<Vec<bool>>>,
+    all: Arc<watch::Sender<bool>>,
+}
+
+impl Readiness {
+    /// From now on, it needs this link as well.
+    fn needs(&self, link: Link) {
+        let (each, all) = (Arc::clone(&self.each), Arc::clone(&self.all));
+        let at = {
+            let mut each = each.lock().unwrap_or_else(PoisonError::into_inner);
+            each.push(false);
+            each.len() - 1
+        };
         tokio::spawn(link.watch(move |is_up| {
-            let mut up = up.lock().unwrap_or_else(PoisonError::into_inner);
-            up[at] = is_up;
-            let all = up.iter().all(|is_up| *is_up);
-            sender.send_if_modified(|ready| std::mem::replace(ready, all) != all);
+            let mut each = each.lock().unwrap_or_else(PoisonError::into_inner);
+            each[at] = is_up;
+            let are_up = each.iter().all(|is_up| *is_up);
+            all.send_if_modified(|ready| std::mem::replace(ready, are_up) != are_up);
         }));
     }
-    ready
 }
 
 #[async_trait]
@@ -89,7 +118,7 @@ impl Broker for RabbitMqBroker {
 
     async fn consume(&self, queue: &Queue, prefetch: u16) -> Result<Consumer, BrokerError> {
         let around = Surroundings {
-            link: self.consuming.clone(),
+            link: self.link(queue),
             topology: Arc::clone(&self.topology),
             administration: Arc::clone(&self.administration),
             draining: self.draining.subscribe(),
@@ -106,7 +135,7 @@ impl Broker for RabbitMqBroker {
     }
 
     fn ready(&self) -> watch::Receiver<bool> {
-        self.ready.clone()
+        self.readiness.all.subscribe()
     }
 
     async fn close(&self) {

@@ -33,10 +33,12 @@ pub(crate) enum Purpose {
     Publish,
     /// Consuming and declaring. Exclusive queues belong to this one.
     Consume,
+    /// Consuming what strangers submit: whatever it may come to, results and answers go on.
+    Entry,
 }
 
 /// How a connection is made.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Settings {
     /// Nodes of one cluster, tried in turn.
     pub(crate) nodes: Vec<AMQPUri>,
@@ -214,6 +216,7 @@ async fn connect(settings: &Settings, node: &AMQPUri) -> Result<(Arc<Live>, Even
     let name = match settings.purpose {
         Purpose::Publish => format!("{} publish", settings.name),
         Purpose::Consume => format!("{} consume", settings.name),
+        Purpose::Entry => format!("{} entry", settings.name),
     };
     let properties = ConnectionProperties::default().with_connection_name(name.into());
     let tcp = async move |uri: AMQPUri, _| match timeout(TCP_BOUND, uri.connect_async(&plain)).await {
