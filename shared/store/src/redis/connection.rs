@@ -10,6 +10,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Cmd, Pipeline, ServerErrorKind, Value};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::address::{Address, Target};
@@ -24,6 +25,9 @@ const PING_EVERY: Duration = Duration::from_secs(2);
 
 /// Waits between connection attempts rise from the first to the second.
 const RETRY_AFTER: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+
+/// How often it is said again that there is no store.
+const SAY_AGAIN: Duration = Duration::from_secs(30);
 
 /// So many commands at most wait for a place in the connection.
 const WAITING_COMMANDS: usize = 1024;
@@ -261,7 +265,7 @@ impl Dial {
     }
 }
 
-/// Keeps a connection for as long as the handle lives.
+/// Keeps a connection for as long as the handle lives: `reports` closes with it.
 async fn supervise(
     dial: Dial,
     state: watch::Sender<State>,
@@ -272,24 +276,31 @@ async fn supervise(
     loop {
         let current = state.borrow().clone();
         if let State::Up { mut connection, place, generation: of } = current {
-            let why = watch_over(&dial, &mut connection, place.as_ref(), of, &mut reports).await;
+            let Some(why) = watch_over(&dial, &mut connection, place.as_ref(), of, &mut reports).await else {
+                return;
+            };
             warn!(store = %dial.shown, %why, "lost the store: connecting again");
             // The connection goes with its last clone, that of a call in flight.
             ready.send_replace(false);
             state.send_replace(State::Down(why));
         }
         let mut wait = RETRY_AFTER.0;
-        let mut said = None;
+        let began = Instant::now();
+        let mut said: Option<(String, Instant)> = None;
         let (connection, place) = loop {
             match dial.attempt().await {
                 Ok(connected) => break connected,
                 Err(error) => {
-                    if said.as_ref() != Some(&error.to_string()) {
-                        warn!(%error, "keeping on trying");
-                        said = Some(error.to_string());
+                    let text = error.to_string();
+                    if said.as_ref().is_none_or(|(said, at)| *said != text || at.elapsed() >= SAY_AGAIN) {
+                        warn!(%error, for_s = began.elapsed().as_secs(), "keeping on trying");
+                        said = Some((text, Instant::now()));
                     }
                     state.send_replace(State::Down(error));
                 }
+            }
+            if reports.is_closed() {
+                return;
             }
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(RETRY_AFTER.1);
@@ -301,32 +312,53 @@ async fn supervise(
     }
 }
 
-/// Returns why the connection is of no use any more.
+/// Returns why the connection is of no use any more; nothing when nobody wants to use it.
 async fn watch_over(
     dial: &Dial,
     connection: &mut MultiplexedConnection,
     place: Option<&Place>,
     generation: u64,
     reports: &mut mpsc::Receiver<u64>,
-) -> StoreError {
+) -> Option<StoreError> {
     loop {
         tokio::select! {
             report = reports.recv() => {
-                if report.is_none_or(|of| of == generation) {
+                if report? == generation {
                     let why = "a call got no answer, or one that a primary does not give".to_owned();
-                    return StoreError::Unavailable(dial.shown.clone(), why);
+                    return Some(StoreError::Unavailable(dial.shown.clone(), why));
                 }
             }
             () = tokio::time::sleep(PING_EVERY) => {
                 // A server that answers with an error (busy, say) is there.
                 if let Err(error) = connection.send_packed_command(&redis::cmd("PING")).await {
-                    return failure::broken(&dial.shown, &error);
+                    return Some(failure::broken(&dial.shown, &error));
                 }
                 if dial.has_moved(place).await {
                     let why = "the Sentinels name another primary".to_owned();
-                    return StoreError::Unavailable(dial.shown.clone(), why);
+                    return Some(StoreError::Unavailable(dial.shown.clone(), why));
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_supervisor_whose_handle_is_gone_ends_and_does_not_connect_again() {
+        let options = Options::new(&*millrace_servers::shared().redis_url);
+        let address = options.address().unwrap();
+        let shown = address.shown.clone();
+        let dial = Dial { address, shown, allow_unsafe: true, timeout: options.response_timeout };
+        let (connection, place) = dial.attempt().await.unwrap();
+        let (ready, is_ready) = watch::channel(true);
+        let (state, _) = watch::channel(State::Up { connection, place, generation: 0 });
+        let (broken, reports) = mpsc::channel(1);
+        drop(broken);
+        let ended = tokio::time::timeout(Duration::from_secs(5), supervise(dial, state, ready, reports));
+        ended.await.unwrap();
+        assert!(*is_ready.borrow(), "nothing was lost");
     }
 }
