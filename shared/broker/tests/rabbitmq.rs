@@ -317,6 +317,42 @@ async fn a_server_that_is_not_there_fails_within_the_bound_and_hides_the_passwor
     timeout(SOON, broker.close()).await.expect("closed soon");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn closing_without_a_connection_does_not_wait_for_one() {
+    let broker = Arc::new(RabbitMqBroker::connect(Options::new("amqp://127.0.0.1:9/%2f", "test")).unwrap());
+    let publishing = Arc::clone(&broker);
+    let publishing = tokio::spawn(async move { publishing.publish(vec![task("a".to_owned())]).await });
+    // It is taken in as soon as it was polled.
+    sleep(Duration::from_millis(100)).await;
+    let since = Instant::now();
+    broker.close().await;
+    assert!(since.elapsed() < Duration::from_secs(3), "{:?}", since.elapsed());
+    let results = timeout(SOON, publishing).await.expect("an answer soon").unwrap();
+    assert!(matches!(results.as_slice(), [Err(_)]), "{results:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_login_or_a_virtual_host_that_is_refused_is_told_at_once_and_one_that_is_taken_as_well() {
+    let url = millrace_servers::shared().amqp_url.clone();
+    let (server, _) = url.rsplit_once('/').unwrap();
+    let (scheme, host) = (server.split_once("://").unwrap().0, server.rsplit_once('@').unwrap().1);
+    for (wrong, why) in [
+        (format!("{scheme}://guest:hidden@{host}/%2f"), "ACCESS_REFUSED"),
+        (format!("{server}/no_such_vhost"), "no_such_vhost"),
+    ] {
+        let broker = connect(&wrong);
+        let error = timeout(SOON, broker.admitted()).await.expect("an answer soon").unwrap_err();
+        assert!(matches!(error, BrokerError::Configuration(_)), "{error:?}");
+        let text = error.to_string();
+        assert!(text.contains(why) && !text.contains("hidden"), "{text}");
+        assert!(broker.trouble().to_string().contains(why), "{}", broker.trouble());
+        broker.close().await;
+    }
+    let broker = connect(&url);
+    timeout(SOON, broker.admitted()).await.expect("an answer soon").unwrap();
+    broker.close().await;
+}
+
 #[tokio::test]
 async fn a_wrong_address_is_a_configuration_error() {
     let refused = RabbitMqBroker::connect(Options::new("http://localhost:15672", "test"));

@@ -79,6 +79,20 @@ impl RabbitMqBroker {
             _ => self.consuming.clone(),
         }
     }
+
+    /// Waits until the broker has let us in.
+    ///
+    /// # Errors
+    ///
+    /// [`BrokerError::Configuration`] as soon as it does not, for the user, the password or the virtual host.
+    pub async fn admitted(&self) -> Result<(), BrokerError> {
+        self.consuming.admitted().await
+    }
+
+    /// What keeps it from being connected now: the reason that the log has.
+    pub fn trouble(&self) -> BrokerError {
+        self.consuming.down("still connecting")
+    }
 }
 
 /// True while all links that are needed are up.

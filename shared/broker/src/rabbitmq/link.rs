@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use async_rs::Runtime;
 use futures_util::{Stream, StreamExt};
+use lapin::protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError};
 use lapin::tcp::{AMQPUriTcpExt, AsyncTcpStream};
 use lapin::uri::AMQPUri;
-use lapin::{Connection, ConnectionProperties, Event};
+use lapin::{Connection, ConnectionProperties, ErrorKind, Event};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, MissedTickBehavior, sleep, timeout, timeout_at};
 use uuid::Uuid;
 
+use super::outage::Outage;
 use super::screen::{Screened, Screening};
 use super::topology::Topology;
 use crate::BrokerError;
@@ -68,6 +70,8 @@ impl Live {
 pub(crate) enum State {
     /// Not connected, and why. It is being tried.
     Down(Arc<str>),
+    /// The same, by the server's decision: it knows no such user, password or virtual host.
+    Refused(Arc<str>),
     Up(Arc<Live>),
     /// For good.
     Shut,
@@ -106,10 +110,24 @@ impl Link {
         matches!(&*self.state.borrow(), State::Up(current) if Arc::ptr_eq(current, live))
     }
 
+    /// Waits until it is up. [`BrokerError::Configuration`] as soon as the server does not let us in.
+    pub(crate) async fn admitted(&self) -> Result<(), BrokerError> {
+        let mut state = self.state.clone();
+        match state.wait_for(|state| !matches!(state, State::Down(_))).await.as_deref() {
+            Ok(State::Refused(reason)) => Err(BrokerError::Configuration(format!(
+                "the broker at {} does not let us in ({reason}): give a user, a password and a virtual host in \
+                 the address that it knows",
+                self.shown_url
+            ))),
+            Ok(State::Up(_) | State::Down(_)) => Ok(()),
+            Ok(State::Shut) | Err(_) => Err(BrokerError::Closed),
+        }
+    }
+
     /// The connection, for which it waits until `deadline`.
     pub(crate) async fn live(&self, deadline: Instant) -> Result<Arc<Live>, BrokerError> {
         let mut state = self.state.clone();
-        let settled = state.wait_for(|state| !matches!(state, State::Down(_)));
+        let settled = state.wait_for(|state| matches!(state, State::Up(_) | State::Shut));
         let found = match timeout_at(deadline, settled).await {
             Ok(Ok(found)) => found.clone(),
             Ok(Err(_)) => State::Shut,
@@ -117,7 +135,7 @@ impl Link {
         };
         match found {
             State::Up(live) => Ok(live),
-            State::Down(reason) => Err(self.unavailable(&*reason)),
+            State::Down(reason) | State::Refused(reason) => Err(self.unavailable(&*reason)),
             State::Shut => Err(BrokerError::Closed),
         }
     }
@@ -129,7 +147,7 @@ impl Link {
     /// The error while it is down, with its reason, or else with `otherwise`.
     pub(crate) fn down(&self, otherwise: &str) -> BrokerError {
         match &*self.state.borrow() {
-            State::Down(reason) => self.unavailable(&**reason),
+            State::Down(reason) | State::Refused(reason) => self.unavailable(&**reason),
             State::Up(_) | State::Shut => self.unavailable(otherwise),
         }
     }
@@ -158,7 +176,7 @@ async fn supervise(settings: Settings, state: watch::Sender<State>, mut shut: wa
     let shown_url = &settings.shown_url;
     let purpose = settings.purpose;
     let mut pause = FIRST_PAUSE;
-    let mut last_reason = String::new();
+    let mut outage = Outage::begin();
     let mut nodes = settings.nodes.iter().enumerate().cycle();
     let mut node = nodes.next();
     while let Some((place, uri)) = node {
@@ -166,16 +184,17 @@ async fn supervise(settings: Settings, state: watch::Sender<State>, mut shut: wa
             attempt = timeout(CONNECT_BOUND, connect(&settings, uri)) => attempt,
             () = told(&mut shut) => break,
         };
-        match attempt.unwrap_or_else(|_| Err(format!("no connection within {} s", CONNECT_BOUND.as_secs()))) {
+        let late = |_| Err(format!("no connection within {} s", CONNECT_BOUND.as_secs()).into());
+        match attempt.unwrap_or_else(late) {
             Ok((live, events)) => {
                 tracing::info!(url = %shown_url, ?purpose, "connected to the broker");
                 pause = FIRST_PAUSE;
-                last_reason.clear();
                 state.send_replace(State::Up(Arc::clone(&live)));
                 let reason = tokio::select! {
                     reason = end(&live, events) => Some(reason),
                     () = told(&mut shut) => None,
                 };
+                outage = Outage::begin();
                 if let Some(reason) = &reason {
                     tracing::warn!(url = %shown_url, ?purpose, %reason, "the connection to the broker ended");
                     state.send_replace(State::Down(reason.as_str().into()));
@@ -187,12 +206,14 @@ async fn supervise(settings: Settings, state: watch::Sender<State>, mut shut: wa
                     break;
                 }
             }
-            Err(reason) => {
-                if reason != last_reason {
-                    tracing::warn!(url = %shown_url, ?purpose, %reason, "the broker is not reachable");
+            Err(Failure { reason, is_refusal }) => {
+                if let Some(for_s) = outage.tells(&reason) {
+                    tracing::warn!(url = %shown_url, ?purpose, for_s, %reason, "the broker is not reachable");
                 }
-                state.send_replace(State::Down(reason.as_str().into()));
-                last_reason = reason;
+                let reason = reason.as_str().into();
+                // One node of several may have lost its users: the others are asked first.
+                let is_refusal = is_refusal && place + 1 == settings.nodes.len();
+                state.send_replace(if is_refusal { State::Refused(reason) } else { State::Down(reason) });
                 node = nodes.next();
                 // Another node may be there at once.
                 if place + 1 < settings.nodes.len() {
@@ -209,7 +230,39 @@ async fn supervise(settings: Settings, state: watch::Sender<State>, mut shut: wa
     state.send_replace(State::Shut);
 }
 
-async fn connect(settings: &Settings, node: &AMQPUri) -> Result<(Arc<Live>, Events), String> {
+/// Why there is no connection.
+struct Failure {
+    reason: String,
+    /// The server knows no such user, password or virtual host.
+    is_refusal: bool,
+}
+
+impl From<String> for Failure {
+    fn from(reason: String) -> Self {
+        Self { reason, is_refusal: false }
+    }
+}
+
+impl Failure {
+    /// Of a connection that was not opened.
+    fn of_opening(error: &lapin::Error) -> Self {
+        let reason = error.to_string();
+        let is_refusal = match error.kind() {
+            ErrorKind::ProtocolError(error) => match error.kind() {
+                AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED) => true,
+                // Said as well while too many are connected, and while a virtual host is being recovered.
+                AMQPErrorKind::Hard(AMQPHardError::NOTALLOWED) => {
+                    !reason.contains("limit") && !reason.contains("is down")
+                }
+                _ => false,
+            },
+            _ => false,
+        };
+        Self { reason, is_refusal }
+    }
+}
+
+async fn connect(settings: &Settings, node: &AMQPUri) -> Result<(Arc<Live>, Events), Failure> {
     let runtime = Runtime::new(Screening::current());
     let plain = Runtime::tokio_current();
     let frame_max = node.query.frame_max.unwrap_or_default();
@@ -224,7 +277,7 @@ async fn connect(settings: &Settings, node: &AMQPUri) -> Result<(Arc<Live>, Even
         Err(_) => Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
     };
     let connected = Connection::connector(node.clone(), runtime, tcp, properties).await;
-    let connection = connected.map_err(|error| error.to_string())?;
+    let connection = connected.map_err(|error| Failure::of_opening(&error))?;
     let events: Events = Box::pin(connection.events_listener());
     let queues = settings.purpose == Purpose::Consume;
     let declared = settings.topology.declare_all(&connection, queues).await;

@@ -19,6 +19,7 @@ mod ledger;
 mod link;
 mod message;
 mod options;
+mod outage;
 mod publisher;
 mod screen;
 mod topology;

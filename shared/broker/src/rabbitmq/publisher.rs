@@ -33,7 +33,8 @@ pub(crate) struct Publisher {
 }
 
 impl Publisher {
-    /// Starts the task. It ends, after what it took in is answered, when `draining` says true or is dropped.
+    /// Starts the task. It ends, after what it took in is answered, when `draining` says true or is dropped: at once
+    /// when there is no connection, which would be waited for in vain.
     pub(crate) fn start(
         link: Link,
         exchanges: Exchanges,
@@ -100,6 +101,10 @@ impl Publishing {
         let mut taking = true;
         self.follow_link().await;
         while taking || !self.batches.is_empty() {
+            if !taking && self.open.is_none() {
+                self.batches.give_up(&self.link.down("the broker connection was closed"));
+                break;
+            }
             self.write();
             let deadline = [self.window.deadline(), self.batches.deadline()].into_iter().flatten().min();
             tokio::select! {
@@ -167,7 +172,7 @@ impl Publishing {
             && !self.link.is_current(&open.live)
         {
             let reason = match &state {
-                State::Down(reason) => reason.to_string(),
+                State::Down(reason) | State::Refused(reason) => reason.to_string(),
                 State::Up(_) | State::Shut => "the connection ended".to_owned(),
             };
             self.lose(&reason);
@@ -182,7 +187,7 @@ impl Publishing {
                 Ok(Err(_)) | Err(_) => live.rebuild(),
             },
             State::Shut => self.batches.give_up(&BrokerError::Closed),
-            State::Up(_) | State::Down(_) => {}
+            State::Up(_) | State::Down(_) | State::Refused(_) => {}
         }
     }
 
