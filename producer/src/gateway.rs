@@ -56,7 +56,12 @@ impl Gateway {
                 context.broker.declare(&self.replies).await?;
                 context.broker.consume(&self.replies, 1_000).await
             };
-            let Ok(mut consumer) = consumer.await else {
+            let consumer = tokio::select! {
+                biased;
+                () = context.shutdown.begun() => return,
+                consumer = consumer => consumer,
+            };
+            let Ok(mut consumer) = consumer else {
                 tokio::select! {
                     biased;
                     () = context.shutdown.begun() => return,
@@ -200,10 +205,16 @@ impl Gateway {
                     if let Ok(reply) = receiver.await {
                         return Ok(reply);
                     }
-                } else if let Some(partition) = partition
-                    && let Some(reply) = self.forward(partition, body(), again).await
-                {
-                    return Ok(reply);
+                } else if let Some(partition) = partition {
+                    // Once the shutdown has begun, nobody receives a reply here.
+                    let reply = tokio::select! {
+                        biased;
+                        () = self.context.shutdown.begun() => return Err(Unavailable),
+                        reply = self.forward(partition, body(), again) => reply,
+                    };
+                    if let Some(reply) = reply {
+                        return Ok(reply);
+                    }
                 }
                 // What was asked is still in the owner's inbox. An owner that is behind must not get ever more of it.
                 if began.elapsed() >= again {

@@ -63,7 +63,12 @@ async fn consume(
             context.broker.declare(&queue).await?;
             context.broker.consume(&queue, PREFETCH).await
         };
-        let mut consumer = match consumer.await {
+        let consumer = tokio::select! {
+            biased;
+            () = stop.begun() => return,
+            consumer = consumer => consumer,
+        };
+        let mut consumer = match consumer {
             Ok(consumer) => consumer,
             Err(error) => {
                 tracing::debug!(%partition, %error, "the inbox cannot be consumed yet");

@@ -48,7 +48,12 @@ pub(crate) async fn run(context: Arc<Context>, gateway: Arc<Gateway>) {
             context.open.store(true, Ordering::Release);
             context.broker.consume(&Queue::Submit, PREFETCH).await
         };
-        let mut consumer = match consumer.await {
+        let consumer = tokio::select! {
+            biased;
+            () = context.shutdown.begun() => return,
+            consumer = consumer => consumer,
+        };
+        let mut consumer = match consumer {
             Ok(consumer) => consumer,
             Err(error) => {
                 tracing::debug!(%error, "submissions cannot be consumed yet");

@@ -66,7 +66,12 @@ impl Intake {
                 () = ready => {}
             }
             let room = u16::try_from(floor.slots.free().max(1)).unwrap_or(u16::MAX);
-            match self.consume(room).await {
+            let consumer = tokio::select! {
+                biased;
+                () = self.shutdown.begun() => return,
+                consumer = self.consume(room) => consumer,
+            };
+            match consumer {
                 Ok(consumer) => self.deliver(consumer, room, &floor).await,
                 Err(error) => {
                     tracing::debug!(pool = %self.pool, %error, "tasks cannot be consumed yet");

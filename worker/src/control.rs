@@ -27,7 +27,12 @@ pub(crate) async fn listen(
             broker.declare(&queue).await?;
             broker.consume(&queue, PREFETCH).await
         };
-        let Ok(mut consumer) = consumer.await else {
+        let consumer = tokio::select! {
+            biased;
+            () = ended.begun() => return,
+            consumer = consumer => consumer,
+        };
+        let Ok(mut consumer) = consumer else {
             tokio::select! {
                 biased;
                 () = ended.begun() => return,

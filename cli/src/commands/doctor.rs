@@ -5,7 +5,7 @@ use std::time::Duration;
 use millrace_broker::Broker;
 use millrace_runtime::config::Settings;
 use millrace_runtime::secret::mask_url;
-use millrace_store::Store;
+use millrace_store::StoreError;
 use serde_json::{Value, json};
 
 use crate::args::{Common, DoctorArgs, Output};
@@ -72,39 +72,30 @@ fn temporary() -> Value {
     )
 }
 
-async fn servers(settings: &Settings) -> Vec<Value> {
-    let (amqp, redis) = match (settings.amqp_url(), settings.redis_url()) {
-        (Ok(amqp), Ok(redis)) => (mask_url(&amqp), mask_url(&redis)),
-        (amqp, redis) => {
-            let wrong = [("broker", amqp), ("store", redis)];
-            return wrong
-                .into_iter()
-                .filter_map(|(name, r)| r.err().map(|e| finding(name, Err(e.to_string()))))
-                .collect();
-        }
-    };
-    let (store, broker) = match serve::servers(settings, "doctor").await {
-        Ok(servers) => servers,
-        Err(error) => return vec![finding("servers", Err(error.to_string()))],
-    };
-    let findings = tokio::join!(broker_finding(&*broker, &amqp), store_finding(&*store, &redis));
-    broker.close().await;
-    vec![finding("broker", findings.0), finding("store", findings.1)]
+async fn servers(settings: &Settings) -> [Value; 2] {
+    let (broker, store) = tokio::join!(broker(settings), store(settings));
+    [finding("broker", broker), finding("store", store)]
 }
 
-async fn broker_finding(broker: &dyn Broker, amqp: &str) -> Result<String, String> {
-    let mut ready = broker.ready();
-    match tokio::time::timeout(PATIENCE, ready.wait_for(|ready| *ready)).await {
-        Ok(Ok(_)) => Ok(format!("{amqp} answers")),
-        _ => Err(format!(
-            "{amqp} does not answer within {} s; is RabbitMQ up, and is MILLRACE_AMQP_URL right? (a fleet needs it, \
-             `millrace dev` and `millrace run` do not)",
-            PATIENCE.as_secs()
+async fn broker(settings: &Settings) -> Result<String, String> {
+    let amqp = mask_url(&settings.amqp_url().map_err(|e| e.to_string())?);
+    let broker = serve::broker(settings, "doctor").map_err(|e| e.to_string())?;
+    let answer = match tokio::time::timeout(PATIENCE, broker.admitted()).await {
+        Ok(Ok(())) => Ok(format!("{amqp} answers")),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err(format!(
+            "{}; is RabbitMQ up, and is MILLRACE_AMQP_URL right? (a fleet needs it, `millrace dev` and `millrace \
+             run` do not)",
+            broker.trouble()
         )),
-    }
+    };
+    broker.close().await;
+    answer
 }
 
-async fn store_finding(store: &dyn Store, redis: &str) -> Result<String, String> {
+async fn store(settings: &Settings) -> Result<String, String> {
+    let redis = mask_url(&settings.redis_url().map_err(|e| e.to_string())?);
+    let store = serve::store(settings).await.map_err(|e| e.to_string())?;
     let deadline = tokio::time::Instant::now() + PATIENCE;
     loop {
         match store.now().await {
@@ -112,10 +103,7 @@ async fn store_finding(store: &dyn Store, redis: &str) -> Result<String, String>
                 let skew = now.as_millis() - millrace_runtime::clock::wall_millis();
                 break Ok(format!("{redis} answers; its clock is {skew} ms from ours"));
             }
-            Err(
-                error
-                @ (millrace_store::StoreError::Unsafe(_) | millrace_store::StoreError::Configuration(_)),
-            ) => {
+            Err(error @ (StoreError::Unsafe(_) | StoreError::Configuration(_))) => {
                 break Err(error.to_string());
             }
             Err(error) if tokio::time::Instant::now() > deadline => {

@@ -231,13 +231,15 @@ fn doctor_names_what_does_not_answer_and_what_does() {
     let ended = dev.cli(&[&["doctor", "-o", "json"], &nowhere[..]].concat()).with(1);
     assert!(!format!("{ended:?}").contains("s3cret"), "{ended:?}");
     let findings = ended.json();
-    let ok = |check: &str| {
-        findings.as_array().unwrap().iter().find(|one| one["check"] == check).unwrap()["ok"].clone()
-    };
+    let find = |check: &str| findings.as_array().unwrap().iter().find(|one| one["check"] == check).unwrap();
     assert_eq!(
-        ["shell", "temp", "broker", "store", "producer"].map(ok),
+        ["shell", "temp", "broker", "store", "producer"].map(|check| find(check)["ok"].clone()),
         [true, true, false, false, true].map(Value::from)
     );
+    for (check, setting) in [("broker", "MILLRACE_AMQP_URL"), ("store", "MILLRACE_REDIS_URL")] {
+        let detail = find(check)["detail"].as_str().unwrap();
+        assert!(detail.contains("Connection refused") && detail.contains(setting), "{detail}");
+    }
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! What a user touches on one machine: the real binary, as it is typed, and the API of `millrace dev`. No server
-//! is needed. What only a fleet shows is tested in the crate `millrace-tests`.
+//! What a user touches on one machine: the real binary, as it is typed, and the API of `millrace dev`. Servers are
+//! needed by `servers` alone. What only a fleet shows is tested in the crate `millrace-tests`.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails where it stands")]
 
