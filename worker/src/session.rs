@@ -13,6 +13,9 @@ use tokio::time::Instant;
 use crate::running::Running;
 use crate::stop::StopReason;
 
+/// How often it is said again that the session cannot be renewed.
+const SAY_AGAIN: Duration = Duration::from_secs(5);
+
 /// What does not change about a worker.
 #[derive(Debug, Clone)]
 pub(crate) struct Identity {
@@ -37,6 +40,7 @@ pub(crate) async fn keep(
     let every = Duration::from_millis(SESSION_RENEW_MS);
     let mut count = 0;
     let mut renewed: Option<Instant> = None;
+    let mut said: Option<Instant> = None;
     loop {
         count += 1;
         let session = Session {
@@ -60,12 +64,15 @@ pub(crate) async fn keep(
         let answer = tokio::time::timeout(left.min(every * 2), store.renew_session(&session)).await;
         let wait = match answer {
             Ok(Ok(())) => {
-                renewed = Some(sent);
+                (renewed, said) = (Some(sent), None);
                 alive.send_replace(true);
                 every.saturating_sub(sent.elapsed())
             }
             Ok(Err(error)) => {
-                tracing::warn!(%error, "the session cannot be renewed");
+                if said.is_none_or(|said| said.elapsed() >= SAY_AGAIN) {
+                    tracing::warn!(%error, "the session cannot be renewed");
+                    said = Some(Instant::now());
+                }
                 every / 8
             }
             Err(_) => {
