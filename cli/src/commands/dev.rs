@@ -7,22 +7,27 @@ use millrace_producer::Access;
 use millrace_runtime::Shutdown;
 use millrace_runtime::config::Settings;
 use nix::fcntl::{Flock, FlockArg};
+use serde_json::Value;
 
 use crate::args::{Common, DevArgs, Servers};
+use crate::client::Client;
 use crate::commands::apply;
 use crate::embedded::Embedded;
 use crate::error::CliError;
 use crate::output;
 
+/// So many workflows at most are named that were stored before.
+const NAMED: usize = 20;
+
 /// Serves until Ctrl-C.
 pub(crate) async fn run(common: Common, args: DevArgs) -> Result<(), CliError> {
+    let shutdown = Shutdown::new();
+    shutdown.on_signals()?;
     let settings = common.settings(&Servers::default())?;
     let settings = Settings { listen: args.listen.clone().or(settings.listen), ..settings };
     let listener = millrace_producer::bind(settings.listen()?).await?;
     let address = listener.local_addr()?;
     let _lock = lock(&args.data)?;
-    let shutdown = Shutdown::new();
-    shutdown.on_signals()?;
     let access = Access { token: settings.token.clone() };
     let database = args.data.join("state.db");
     let embedded = Embedded::start(Some(&database), access, &args.execution, shutdown.clone()).await?;
@@ -38,6 +43,7 @@ pub(crate) async fn run(common: Common, args: DevArgs) -> Result<(), CliError> {
                     (row["name"].as_str().unwrap_or_default(), row["change"].as_str().unwrap_or_default());
                 output::note(&format!("  workflow {name}, version {} ({change})", row["version"]));
             }
+            also_stored(&embedded.client(), applied).await;
             output::note("  try: millrace submit --follow -- echo hello");
             embedded.wait().await;
         }
@@ -51,9 +57,35 @@ pub(crate) async fn run(common: Common, args: DevArgs) -> Result<(), CliError> {
     applied.map(drop)
 }
 
+/// Tells what is stored beside what was just applied: it goes on firing.
+async fn also_stored(client: &Client, applied: &[Value]) {
+    // A list that cannot be had is no reason not to serve.
+    let answer = client.get("/api/v1/workflows").await.unwrap_or_default();
+    let stored = answer["workflows"].as_array().map_or(&[] as &[Value], Vec::as_slice);
+    let others: Vec<&Value> =
+        stored.iter().filter(|other| !applied.iter().any(|row| row["name"] == other["name"])).collect();
+    for other in others.iter().take(NAMED) {
+        let name = other["name"].as_str().unwrap_or_default();
+        let fires = match (other["paused"].as_bool(), other["next_fire"].as_str()) {
+            (Some(true), _) => ", paused".to_owned(),
+            (_, Some(next)) => format!(", fires next at {next}"),
+            (_, None) => String::new(),
+        };
+        output::note(&format!("  also stored: {name}, version {}{fires}", other["version"]));
+    }
+    if others.len() > NAMED {
+        output::note(&format!("  and {} more: millrace workflows list", others.len() - NAMED));
+    }
+}
+
 /// Makes the data directory, for its owner alone, and holds it: two processes on one state would spoil it.
 fn lock(data: &Path) -> Result<Flock<std::fs::File>, CliError> {
-    let failed = |e: std::io::Error| CliError::Failed(format!("{}: {e}", data.display()));
+    let failed = |e: std::io::Error| {
+        CliError::Failed(format!(
+            "the state cannot be kept in {}: {e}; keep it elsewhere with --data DIR",
+            data.display()
+        ))
+    };
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(failed)?;
     let file = std::fs::File::create(data.join("lock")).map_err(failed)?;
     Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| {

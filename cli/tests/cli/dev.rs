@@ -184,3 +184,69 @@ fn dev_stores_its_files_at_the_start_and_refuses_a_broken_one_with_its_place() {
     let here = dev.folder().canonicalize().unwrap();
     assert_eq!(dev.cli(&["runs", "logs", &id]).with(0).stdout.trim(), here.to_str().unwrap());
 }
+
+#[test]
+fn dev_tells_of_each_run_that_fails_in_a_line_and_of_a_storm_in_a_few() {
+    let dev = Dev::start(&[]);
+    let path =
+        file(dev.folder(), "w.yaml", "name: w\nsteps: [{name: one, run: 'echo no disk >&2; exit 7'}]\n");
+    dev.cli(&["apply", &path]).with(0);
+    let id = dev.cli(&["workflows", "trigger", "w"]).with(0).stdout.trim().to_owned();
+    let line = until("dev tells of it", || {
+        let said = dev.said.lock().unwrap();
+        said.lines().find(|line| line.contains(&id)).map(str::to_owned)
+    });
+    for part in ["a run failed", "workflow=w", "step one: exit code 7: no disk"] {
+        assert!(line.contains(part), "{part:?} in {line}");
+    }
+    let good = dev.submit("true");
+    dev.ended(&good);
+    let input = "{\"run\":\"exit 1\"}\n".repeat(300);
+    dev.cli_reading(&["submit", "--batch", "-"], &input).with(0);
+    let counted = |said: &str| -> usize {
+        let more =
+            said.lines().filter_map(|line| line.split_once("and ")?.1.strip_suffix(" more runs failed"));
+        more.map(|count| count.parse::<usize>().unwrap()).sum()
+    };
+    until("all are told or counted", || {
+        let said = dev.said.lock().unwrap();
+        (said.matches("a run failed").count() + counted(&said) == 301).then_some(())
+    });
+    let said = dev.said.lock().unwrap();
+    assert!(counted(&said) > 0 && said.matches("a run failed").count() < 200, "{said}");
+    assert!(!said.contains(&good), "{said}");
+}
+
+#[test]
+fn dev_lists_what_was_stored_before_since_it_goes_on_firing() {
+    let folder = Arc::new(tempfile::tempdir().unwrap());
+    let one = file(
+        folder.path(),
+        "one.yaml",
+        "name: first\nschedule: '0 2 * * *'\nsteps: [{name: one, run: 'true'}]\n",
+    );
+    let two = file(folder.path(), "two.yaml", "name: second\nsteps: [{name: one, run: 'true'}]\n");
+    let dev = Dev::start_in(Arc::clone(&folder), &[&one]);
+    assert!(!dev.said.lock().unwrap().contains("also stored"));
+    dev.stop();
+    let dev = Dev::start_in(Arc::clone(&folder), &[&two]);
+    until("dev lists it", || {
+        let said = dev.said.lock().unwrap();
+        said.contains("also stored: first, version 1, fires next at ").then_some(())
+    });
+    dev.cli(&["workflows", "pause", "first"]).with(0);
+    dev.stop();
+    let dev = Dev::start_in(folder, &[&two]);
+    until("dev lists it", || {
+        dev.said.lock().unwrap().contains("also stored: first, version 1, paused").then_some(())
+    });
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_named_with_the_way_out() {
+    let folder = tempfile::tempdir().unwrap();
+    for data in ["/proc/nowhere/state", "/proc"] {
+        let ended = millrace(folder.path(), &["dev", "--listen", "127.0.0.1:0", "--data", data]).with(1);
+        ended.says(&["the state cannot be kept in", data, "--data DIR"]);
+    }
+}

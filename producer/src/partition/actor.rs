@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use super::broken::Failures;
 use super::bundles::{Open, Pace};
 use super::draft::Draft;
+use super::failed_runs::FailedRuns;
 use super::mailbox::{Input, What, Work};
 use super::outbox::Outbox;
 use super::owned::Owned;
@@ -64,6 +65,7 @@ pub(crate) struct Actor {
     pub(super) corrections: watch_channel::Receiver<Corrections>,
     /// How often it had been set back when that was last seen to.
     pub(super) steps_back: u64,
+    pub(super) failed_runs: FailedRuns,
 }
 
 /// The drafts of a batch.
@@ -92,6 +94,7 @@ impl Actor {
             failures: Failures::new(),
             corrections: context.clock.corrections(),
             steps_back: 0,
+            failed_runs: FailedRuns::new(),
             context,
         }
     }

@@ -61,7 +61,9 @@ impl Actor {
     pub(super) fn broke_alone(&mut self, broken: Broken, drafts: &Drafts) {
         let Broken { run, work } = broken;
         for draft in drafts.values() {
-            draft.touched().into_iter().for_each(|run| self.runs.remove(run));
+            for run in draft.touched() {
+                self.runs.remove(run);
+            }
         }
         let failures = self.failed(run);
         if failures < TRIES {

@@ -5,7 +5,7 @@
 //! then publishes ([`outbox`], short tasks in [`bundles`]), acks and answers. [`submit`] makes runs, [`timers`] and [`schedules`] are what
 //! happens by itself; [`watch`] finds what got lost on the way, [`findings`] is what is done about it.
 //! [`lateness`] judges a fire that is late, [`replan`] puts right what a clock that was ahead has left, and [`broken`] is
-//! what is done about an event that breaks its run.
+//! what is done about an event that breaks its run. [`failed_runs`] are told to the log.
 
 pub(crate) mod actor;
 mod batch;
@@ -13,6 +13,7 @@ mod broken;
 mod bundles;
 mod commit;
 mod draft;
+mod failed_runs;
 mod findings;
 mod lateness;
 mod load;

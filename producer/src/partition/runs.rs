@@ -56,12 +56,14 @@ impl Runs {
         self.young_bytes += size_of_map(outputs);
     }
 
-    /// Drops a run.
-    pub(crate) fn remove(&mut self, id: RunId) {
-        self.old.remove(&id);
-        if let Some(kept) = self.young.remove(&id) {
+    /// Drops a run, and answers how it stood.
+    pub(crate) fn remove(&mut self, id: RunId) -> Option<Run> {
+        let old = self.old.remove(&id);
+        let young = self.young.remove(&id);
+        if let Some(kept) = &young {
             self.young_bytes = self.young_bytes.saturating_sub(kept.size());
         }
+        young.or(old).map(|kept| kept.run)
     }
 
     /// Drops all runs of a partition.

@@ -141,7 +141,9 @@ impl Actor {
             }
             for id in ended {
                 self.failures.remove(&id);
-                self.runs.remove(id);
+                if let Some(run) = self.runs.remove(id) {
+                    self.failed_runs.tell(&run);
+                }
             }
             settled.extend(done.into_iter().map(|mut one| {
                 if let (Some(Reply::Run { duplicate, .. }), Some(run)) = (&mut one.reply, one.created) {
