@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millrace_domain::Timestamp;
+use millrace_runtime::StoreClock;
 
 use crate::context::Context;
 
@@ -32,12 +33,10 @@ pub(crate) async fn run(context: Arc<Context>) {
 /// One pass over the owned partitions: how many runs were forgotten.
 async fn run_once(context: &Context) -> Result<usize, millrace_store::StoreError> {
     let owned = context.owned.borrow().clone();
-    let set_ahead = context.clock.corrections().borrow().set_ahead;
-    let is_doubtful = set_ahead.is_some_and(|set| set.elapsed() < DOUBT);
     let mut forgotten = 0;
     for partition in owned.iter() {
         loop {
-            let until = if is_doubtful { Timestamp::default() } else { context.now() };
+            let until = until(&context.clock);
             let count = context.store.expire(*partition, until, context.options.keep_runs).await?;
             forgotten += count;
             if count < 100 || context.shutdown.has_begun() {
@@ -46,4 +45,34 @@ async fn run_once(context: &Context) -> Result<usize, millrace_store::StoreError
         }
     }
     Ok(forgotten)
+}
+
+/// What was to be kept until then may go. A clock that is in doubt lets nothing go by its age.
+fn until(clock: &StoreClock) -> Timestamp {
+    let set_ahead = clock.corrections().borrow().set_ahead;
+    match set_ahead.is_some_and(|set| set.elapsed() < DOUBT) {
+        true => Timestamp::default(),
+        false => Timestamp::from_millis(clock.now_millis()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use millrace_runtime::Ambient;
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_that_was_set_ahead_lets_nothing_go_until_it_has_shown_the_same_for_a_while() {
+        let clock = StoreClock::new(Ambient::simulated(1_000_000, 1));
+        clock.heard(1_000_000, Instant::now());
+        assert_eq!(until(&clock), Timestamp::from_millis(1_000_000));
+        clock.heard(900_000_000, Instant::now());
+        assert_eq!(until(&clock), Timestamp::default());
+        clock.heard(1_000_000, Instant::now());
+        assert_eq!(until(&clock), Timestamp::default(), "who was wrong once may be so again");
+        tokio::time::advance(DOUBT).await;
+        assert_eq!(until(&clock), Timestamp::from_millis(1_600_000));
+    }
 }

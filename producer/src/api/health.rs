@@ -91,3 +91,32 @@ impl Counted {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use millrace_domain::SessionId;
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn a_pool_whose_last_worker_has_gone_is_still_counted() {
+        let session = Session {
+            id: SessionId(Uuid::new_v4()),
+            count: 1,
+            host: "h".into(),
+            pid: 1,
+            pools: vec!["gpu".into()],
+            slots: 1,
+            running: 0,
+            draining: false,
+            started_at: 0,
+            silent_ms: Some(0),
+            labels: vec![],
+        };
+        let counted = Counted::default();
+        assert!(counted.with(&[]).is_empty());
+        assert_eq!(counted.with(&[session]), BTreeSet::from(["gpu".to_owned()]));
+        assert_eq!(counted.with(&[]), BTreeSet::from(["gpu".to_owned()]));
+    }
+}

@@ -217,6 +217,11 @@ pub(super) fn fire(
     }
     actor.held_fires.remove(&fire);
     let Judgement { fires, missed, next } = judgement;
+    if let Some(Missed { first, last, count: missed, is_more }) = missed {
+        // Said before it is committed: whoever dies in between has said so rather than not.
+        let and_more = if is_more { ", and more than were counted" } else { "" };
+        tracing::warn!(workflow = %name, missed, %first, %last, "fires were missed{and_more}");
+    }
     let Some(entry) = actor.workflows.get(name) else { return };
     entry.head.next[slot] = next;
     let head = entry.head.clone();
@@ -244,16 +249,9 @@ pub(crate) struct Fired {
 impl Fired {
     /// The commit holds, but for these runs, which there were already.
     pub(super) fn count(&self, duplicates: &[RunId]) {
-        let (workflow, ..) = &self.fire;
         let count = |result| metrics::counter!("millrace_fires_total", "result" => result);
-        if let Some(Missed { first, last, count: missed, is_more }) = self.missed {
-            match is_more {
-                false => tracing::warn!(%workflow, missed, %first, %last, "fires were missed"),
-                true => {
-                    tracing::warn!(%workflow, missed, %first, %last, "fires were missed, and more than these");
-                }
-            }
-            count("missed").increment(missed);
+        if let Some(missed) = self.missed {
+            count("missed").increment(missed.count);
         }
         match self.started {
             None => {}
