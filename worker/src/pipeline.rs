@@ -152,11 +152,7 @@ impl Pipeline {
             ("x-millrace-error-code".to_owned(), "unreadable-task".to_owned()),
             ("x-millrace-error".to_owned(), problem),
         ];
-        let sent = async {
-            self.broker.declare(&Queue::Rejected).await?;
-            self.broker.publish(vec![message]).await.into_iter().collect::<Result<(), _>>()
-        };
-        match sent.await {
+        match self.broker.publish(vec![message]).await.into_iter().collect::<Result<(), _>>() {
             Ok(()) => delivery.ack(),
             Err(_) => delivery.requeue(),
         }

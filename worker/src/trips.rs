@@ -97,15 +97,10 @@ impl Trips {
     /// Moves a task of a run that is not stored to the owner of its partition: `true` when it is confirmed there.
     pub(crate) async fn orphan(&self, task: Task) -> bool {
         use millrace_domain::message::{Inbox, InboxBody};
-        let (id, queue) = (task.id(), Queue::Inbox(task.run.partition().0));
+        let (id, inbox) = (task.id(), Queue::Inbox(task.run.partition().0));
         let orphan = Inbox::new(InboxBody::Orphan { task: Box::new(task) });
-        let message =
-            Outgoing::new(Route::Queue(queue.clone()), serde_json::to_vec(&orphan).unwrap_or_default());
-        let moved = async {
-            self.broker.declare(&queue).await?;
-            self.broker.publish(vec![message]).await.into_iter().collect::<Result<(), _>>()
-        };
-        match moved.await {
+        let message = Outgoing::new(Route::Queue(inbox), serde_json::to_vec(&orphan).unwrap_or_default());
+        match self.broker.publish(vec![message]).await.into_iter().collect::<Result<(), _>>() {
             Ok(()) => true,
             Err(error) => {
                 tracing::warn!(task = %id, %error, "a task of an unknown run cannot be moved to its owner yet");

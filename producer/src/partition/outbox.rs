@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use millrace_broker::{BrokerError, Outgoing, Queue, Route};
+use millrace_broker::{Outgoing, Queue, Route};
 use millrace_domain::Timestamp;
 use millrace_domain::task::Task;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -91,13 +91,9 @@ async fn deliver(context: &Context, mut packed: Vec<Vec<Task>>, _room: OwnedSema
         let messages = packed.iter().filter_map(|tasks| message_of(tasks)).collect();
         let results = context.broker.publish(messages).await;
         let mut failed = results.into_iter();
-        let mut missing = Vec::new();
         packed.retain(|tasks| match (failed.next(), tasks.first()) {
             (Some(Ok(())), _) | (_, None) => false,
             (Some(Err(error)), Some(task)) => {
-                if matches!(error, BrokerError::Unroutable(_)) && !missing.contains(&task.pool) {
-                    missing.push(task.pool.clone());
-                }
                 tracing::debug!(task = %task.id(), %error, "task not confirmed; publishing it again");
                 true
             }
@@ -109,14 +105,6 @@ async fn deliver(context: &Context, mut packed: Vec<Vec<Task>>, _room: OwnedSema
         }
         if context.shutdown.has_begun() {
             return false;
-        }
-        // A pool that nobody has served yet has no queue: make it, so that its tasks wait there.
-        for pool in missing {
-            if let Err(error) = context.broker.declare(&Queue::Tasks(pool.to_string())).await {
-                tracing::warn!(%pool, %error, "the queue of the pool could not be declared");
-            } else {
-                wait = Duration::ZERO;
-            }
         }
         tokio::time::sleep(wait).await;
         wait = (wait * 2).clamp(Duration::from_millis(50), Duration::from_secs(2));

@@ -218,7 +218,7 @@ pub trait Broker: Send + Sync + 'static {
     async fn declare(&self, queue: &Queue) -> Result<(), BrokerError>;
 
     /// Publishes all, pipelined, and answers for each in order: `Ok` once the broker has it for good and a
-    /// queue took it. Waits have a bound.
+    /// queue took it. A durable queue that is not there, or has lost its binding, is made. Waits have a bound.
     async fn publish(&self, messages: Vec<Outgoing>) -> Vec<Result<(), BrokerError>>;
 
     /// Consumes `queue` with at most `prefetch` unsettled deliveries, at least one. Waits (bounded) for the

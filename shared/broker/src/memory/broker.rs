@@ -65,6 +65,17 @@ impl Shared {
         Ok(made)
     }
 
+    /// The durable queues for which there are messages and that are not there.
+    fn missing(&self, messages: &[Outgoing]) -> Vec<Queue> {
+        let directory = self.read();
+        let queues = messages.iter().filter_map(|message| match &message.route {
+            Route::Queue(queue) => Some(queue),
+            Route::Control | Route::ReplyTo(_) => None,
+        });
+        let is_missing = |queue: &&Queue| queue.is_durable() && !directory.queues.contains_key(*queue);
+        queues.filter(is_missing).cloned().collect()
+    }
+
     fn forget(&self, queue: &Queue, gone: &Arc<MemoryQueue>) {
         let mut directory = self.write();
         if directory.queues.get(queue).is_some_and(|found| Arc::ptr_eq(found, gone)) {
@@ -115,6 +126,10 @@ impl Broker for MemoryBroker {
     }
 
     async fn publish(&self, messages: Vec<Outgoing>) -> Vec<Result<(), BrokerError>> {
+        for queue in self.shared.missing(&messages) {
+            // What fails here fails again below.
+            let _ = self.shared.declare(&queue);
+        }
         let directory = self.shared.read();
         messages.into_iter().map(|message| directory.publish(message, &self.shared.prefix)).collect()
     }

@@ -24,6 +24,14 @@ pub(crate) struct Administration {
     channel: Mutex<Option<(Arc<Live>, Channel)>>,
 }
 
+/// What of a queue is put in its place.
+#[derive(Debug, Clone, Copy)]
+enum Part {
+    Whole,
+    /// Its binding only.
+    Binding,
+}
+
 impl Administration {
     pub(crate) fn new(link: Link, topology: Arc<Topology>, bound: Duration) -> Self {
         Self { link, topology, bound, channel: Mutex::new(None) }
@@ -32,16 +40,56 @@ impl Administration {
     /// Declares a queue, now and on every later connection.
     pub(crate) async fn declare(&self, queue: &Queue) -> Result<(), BrokerError> {
         self.topology.remember(queue);
-        let declared = self.within_bound(async |channel| self.topology.declare(channel, queue).await).await;
-        match declared {
-            Ok(()) => Ok(()),
-            Err(DeclareError::Refused(error)) => {
-                if matches!(error, BrokerError::Configuration(_)) {
-                    self.topology.forget(queue);
-                }
-                Err(error)
+        let declared = self.make(queue).await;
+        if matches!(declared, Err(BrokerError::Configuration(_))) {
+            self.topology.forget(queue);
+        }
+        declared
+    }
+
+    /// Declares a queue, now.
+    pub(crate) async fn make(&self, queue: &Queue) -> Result<(), BrokerError> {
+        self.put(queue, Part::Whole).await
+    }
+
+    /// Binds a queue that is there, which does nothing when it is bound.
+    pub(crate) async fn bind(&self, queue: &Queue) -> Result<(), BrokerError> {
+        self.put(queue, Part::Binding).await
+    }
+
+    /// Puts a queue in its place. An exchange that somebody deleted comes first.
+    async fn put(&self, queue: &Queue, part: Part) -> Result<(), BrokerError> {
+        let mut put = self.try_to_put(queue, part).await;
+        if let Err(DeclareError::Failed(error)) = &put
+            && is_not_found(error)
+        {
+            tracing::warn!(%error, "something of ours was deleted on the broker; declaring it again");
+            let exchanges = async |channel: &Channel| {
+                self.topology.declare_exchanges(channel).await.map_err(DeclareError::Failed)
+            };
+            put = match self.within_bound(exchanges).await {
+                Ok(()) => self.try_to_put(queue, part).await,
+                Err(error) => Err(error),
+            };
+        }
+        put.map_err(|error| self.explained(error, queue))
+    }
+
+    async fn try_to_put(&self, queue: &Queue, part: Part) -> Result<(), DeclareError> {
+        let put = async |channel: &Channel| match part {
+            Part::Whole => self.topology.declare(channel, queue).await,
+            Part::Binding => self.topology.bind(channel, queue).await,
+        };
+        self.within_bound(put).await
+    }
+
+    fn explained(&self, error: DeclareError, queue: &Queue) -> BrokerError {
+        match error {
+            DeclareError::Refused(error) => error,
+            DeclareError::Failed(error) if is_not_found(&error) => {
+                BrokerError::Unroutable(self.topology.name(queue))
             }
-            Err(DeclareError::Failed(error)) => Err(self.link.unavailable(error.to_string())),
+            DeclareError::Failed(error) => self.link.unavailable(error.to_string()),
         }
     }
 

@@ -4,7 +4,6 @@
 //! written, so that a result always belongs to the first batch that still waits for one.
 
 use std::collections::VecDeque;
-use std::vec::IntoIter;
 
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -13,13 +12,16 @@ use crate::{BrokerError, Outgoing};
 
 pub(crate) type Answer = Vec<Result<(), BrokerError>>;
 
+/// What a caller is owed: its messages, and the result of each.
+pub(crate) type Answered = (Vec<Outgoing>, Answer);
+
 /// What one caller asked for.
 #[derive(Debug)]
 pub(crate) struct Batch {
     pub(crate) messages: Vec<Outgoing>,
     /// When it is too late to write.
     pub(crate) deadline: Instant,
-    pub(crate) answer: oneshot::Sender<Answer>,
+    pub(crate) answer: oneshot::Sender<Answered>,
 }
 
 /// Batches in the order in which they came: fully written ones, at most one that is being written, unwritten ones.
@@ -32,22 +34,22 @@ pub(crate) struct Batches {
 
 #[derive(Debug)]
 struct Progress {
-    unwritten: IntoIter<Outgoing>,
-    total: usize,
+    messages: Vec<Outgoing>,
+    /// How many of them were written, or given up.
+    begun: usize,
     results: Answer,
     /// The results of what was too late to write: the last ones.
     given_up: Answer,
     deadline: Instant,
-    answer: oneshot::Sender<Answer>,
+    answer: oneshot::Sender<Answered>,
 }
 
 impl Batches {
     pub(crate) fn push(&mut self, batch: Batch) {
-        let total = batch.messages.len();
         self.queue.push_back(Progress {
-            unwritten: batch.messages.into_iter(),
-            total,
-            results: Vec::with_capacity(total),
+            results: Vec::with_capacity(batch.messages.len()),
+            messages: batch.messages,
+            begun: 0,
             given_up: Vec::new(),
             deadline: batch.deadline,
             answer: batch.answer,
@@ -64,10 +66,11 @@ impl Batches {
     }
 
     /// The next message to write.
-    pub(crate) fn next(&mut self) -> Option<Outgoing> {
+    pub(crate) fn next(&mut self) -> Option<&Outgoing> {
         let progress = self.queue.get_mut(self.written)?;
-        let message = progress.unwritten.next();
-        if progress.unwritten.len() == 0 {
+        let message = progress.messages.get(progress.begun);
+        progress.begun += 1;
+        if progress.begun >= progress.messages.len() {
             self.written += 1;
         }
         message
@@ -107,7 +110,8 @@ impl Batches {
 
     fn give_up_next(&mut self, error: &BrokerError) {
         if let Some(progress) = self.queue.get_mut(self.written) {
-            progress.given_up = progress.unwritten.by_ref().map(|_| Err(error.clone())).collect();
+            progress.given_up = vec![Err(error.clone()); progress.messages.len() - progress.begun];
+            progress.begun = progress.messages.len();
             self.written += 1;
             if progress.is_complete()
                 && let Some(done) = self.queue.remove(self.written - 1)
@@ -121,13 +125,13 @@ impl Batches {
 
 impl Progress {
     fn is_complete(&self) -> bool {
-        self.results.len() + self.given_up.len() == self.total
+        self.results.len() + self.given_up.len() == self.messages.len()
     }
 
     /// Nobody there: the caller went away, and the messages stay published.
     fn finish(mut self) {
         self.results.append(&mut self.given_up);
-        let _ = self.answer.send(self.results);
+        let _ = self.answer.send((self.messages, self.results));
     }
 }
 
@@ -137,7 +141,7 @@ mod tests {
     use crate::{Queue, Route};
     use std::time::Duration;
 
-    fn push(batches: &mut Batches, count: usize, deadline: Instant) -> oneshot::Receiver<Answer> {
+    fn push(batches: &mut Batches, count: usize, deadline: Instant) -> oneshot::Receiver<Answered> {
         let (answer, answered) = oneshot::channel();
         let messages = vec![Outgoing::new(Route::Queue(Queue::Submit), ""); count];
         batches.push(Batch { messages, deadline, answer });
@@ -150,14 +154,14 @@ mod tests {
         let (mut first, mut second) =
             (push(&mut batches, 2, Instant::now()), push(&mut batches, 1, Instant::now()));
         assert_eq!(batches.unwritten(), 2);
-        assert_eq!(std::iter::from_fn(|| batches.next()).count(), 3);
+        assert_eq!(std::iter::from_fn(|| batches.next().map(drop)).count(), 3);
         assert_eq!(batches.unwritten(), 0);
         batches.record(Ok(()));
         assert!(first.try_recv().is_err());
         batches.record(Err(BrokerError::Refused));
         batches.record(Ok(()));
-        assert!(matches!(first.try_recv().unwrap()[..], [Ok(()), Err(BrokerError::Refused)]));
-        assert!(matches!(second.try_recv().unwrap()[..], [Ok(())]));
+        assert!(matches!(first.try_recv().unwrap().1[..], [Ok(()), Err(BrokerError::Refused)]));
+        assert!(matches!(second.try_recv().unwrap().1[..], [Ok(())]));
         assert!(batches.is_empty());
     }
 
@@ -172,15 +176,16 @@ mod tests {
         batches.next();
         batches.next();
         batches.expire(now, &BrokerError::Closed);
-        assert!(matches!(waiting.try_recv().unwrap()[..], [Err(BrokerError::Closed)]));
+        assert!(matches!(waiting.try_recv().unwrap().1[..], [Err(BrokerError::Closed)]));
         assert!(batches.next().is_some());
         for _ in 0..3 {
             batches.record(Ok(()));
         }
-        assert!(matches!(written.try_recv().unwrap()[..], [Ok(())]));
-        let begun = begun.try_recv().unwrap();
+        assert!(matches!(written.try_recv().unwrap().1[..], [Ok(())]));
+        let (messages, begun) = begun.try_recv().unwrap();
+        assert_eq!(messages.len(), 3, "a caller gets its messages back");
         assert!(matches!(begun[..], [Ok(()), Err(BrokerError::Closed), Err(BrokerError::Closed)]));
-        assert!(matches!(later.try_recv().unwrap()[..], [Ok(())]));
+        assert!(matches!(later.try_recv().unwrap().1[..], [Ok(())]));
         assert!(batches.is_empty());
     }
 }

@@ -1,5 +1,6 @@
 //! The broker on RabbitMQ: its connections and what runs on them.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use super::link::{Link, Purpose, Settings};
 use super::options::{self, Options};
 use super::publisher::Publisher;
 use super::topology::Topology;
-use crate::{Broker, BrokerError, Consumer, Depth, Outgoing, Queue};
+use crate::{Broker, BrokerError, Consumer, Depth, Outgoing, Queue, Route};
 
 const CLOSE_BOUND: Duration = Duration::from_secs(5);
 
@@ -93,6 +94,47 @@ impl RabbitMqBroker {
     pub fn trouble(&self) -> BrokerError {
         self.consuming.down("still connecting")
     }
+
+    /// Makes the queues that these messages are for, and publishes them again.
+    async fn publish_returned(&self, messages: Vec<Outgoing>) -> Vec<Result<(), BrokerError>> {
+        let mut made = HashMap::new();
+        for message in &messages {
+            if let Route::Queue(queue) = &message.route
+                && !made.contains_key(queue)
+            {
+                tracing::info!(queue = %self.topology.name(queue), "no queue took a message: declaring it");
+                let result = self.administration.make(queue).await;
+                let is_away = matches!(result, Err(BrokerError::Unavailable(..)));
+                made.insert(queue.clone(), result);
+                // The others would have to wait as long.
+                if is_away {
+                    break;
+                }
+            }
+        }
+        let (messages, mut results) = self.publisher.publish(messages).await;
+        for (message, result) in messages.iter().zip(&mut results) {
+            if matches!(result, Err(BrokerError::Unroutable(_)))
+                && let Route::Queue(queue) = &message.route
+                && let Some(Err(error)) = made.get(queue)
+            {
+                *result = Err(error.clone());
+            }
+        }
+        results
+    }
+}
+
+/// The messages that no queue took and that are for one of ours, each with its place: somebody deleted it, or its
+/// binding, or it was never there. Nothing of them is on the broker, so that to publish them again doubles nothing.
+fn returned(messages: Vec<Outgoing>, results: &[Result<(), BrokerError>]) -> Vec<(usize, Outgoing)> {
+    if !results.iter().any(|result| matches!(result, Err(BrokerError::Unroutable(_)))) {
+        return Vec::new();
+    }
+    let is_unroutable = |place: usize| matches!(results.get(place), Some(Err(BrokerError::Unroutable(_))));
+    let is_ours = |message: &Outgoing| matches!(&message.route, Route::Queue(queue) if queue.is_durable());
+    let placed = messages.into_iter().enumerate();
+    placed.filter(|(place, message)| is_unroutable(*place) && is_ours(message)).collect()
 }
 
 /// True while all links that are needed are up.
@@ -127,7 +169,15 @@ impl Broker for RabbitMqBroker {
     }
 
     async fn publish(&self, messages: Vec<Outgoing>) -> Vec<Result<(), BrokerError>> {
-        self.publisher.publish(messages).await
+        let (messages, mut results) = self.publisher.publish(messages).await;
+        let returned = returned(messages, &results);
+        if !returned.is_empty() {
+            let (places, messages): (Vec<usize>, Vec<Outgoing>) = returned.into_iter().unzip();
+            for (place, result) in places.into_iter().zip(self.publish_returned(messages).await) {
+                results[place] = result;
+            }
+        }
+        results
     }
 
     async fn consume(&self, queue: &Queue, prefetch: u16) -> Result<Consumer, BrokerError> {

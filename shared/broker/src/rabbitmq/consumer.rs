@@ -96,8 +96,7 @@ async fn open(
     let channel = live.connection.create_channel().await.map_err(DeclareError::Failed)?;
     if !queue.is_durable() {
         // It goes with its last consumer, so that it may have to be made again.
-        around.topology.remember(queue);
-        around.topology.declare(&channel, queue).await?;
+        around.administration.declare(queue).await.map_err(DeclareError::Refused)?;
     }
     let name = short("queue name", &around.topology.name(queue)).map_err(DeclareError::Refused)?;
     let qos = channel.basic_qos(prefetch, BasicQosOptions::default()).await;
@@ -274,6 +273,12 @@ impl Consuming {
         }
     }
 
+    /// Would none of us notice that the queue has lost its binding? What comes here is published by strangers, or to
+    /// all workers at once; whoever publishes to the other queues is told that nothing took it.
+    fn is_fed_unseen(&self) -> bool {
+        matches!(self.queue, Queue::Submit | Queue::Control(_))
+    }
+
     /// Is the channel as it should be, and does the server deliver?
     async fn look(&mut self) -> Result<(), End> {
         if !self.channel.status().connected() {
@@ -308,6 +313,12 @@ impl Consuming {
         // Asked twice: a message may just have come.
         if waits && self.suspected {
             return Err(End::Broken("messages wait and none is delivered".to_owned()));
+        }
+        if self.is_fed_unseen() {
+            let bound = timeout(ANSWER_BOUND, self.around.administration.bind(&self.queue)).await;
+            if let Ok(Err(BrokerError::Unroutable(_))) = bound {
+                return Err(End::Broken("its queue is gone".to_owned()));
+            }
         }
         self.suspected = waits;
         self.next_question = Instant::now() + if waits { LOOK } else { SILENCE };

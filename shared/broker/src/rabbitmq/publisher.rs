@@ -9,7 +9,7 @@ use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
-use super::batches::{Answer, Batch, Batches};
+use super::batches::{Answered, Batch, Batches};
 use super::link::{Link, Live, State, told};
 use super::message::{self, Exchanges};
 use super::window::Window;
@@ -56,23 +56,25 @@ impl Publisher {
         Self { batches, link, bound }
     }
 
-    pub(crate) async fn publish(&self, messages: Vec<Outgoing>) -> Answer {
+    /// Publishes, and gives the messages back with the result of each: the caller may have to do more about one. What
+    /// was never taken in is not given back.
+    pub(crate) async fn publish(&self, messages: Vec<Outgoing>) -> Answered {
         let count = messages.len();
         if count == 0 {
-            return Vec::new();
+            return Answered::default();
         }
         let deadline = Instant::now() + self.bound;
         let (answer, answered) = oneshot::channel();
         let error = match timeout_at(deadline, self.batches.send(Batch { messages, deadline, answer })).await
         {
             Ok(Ok(())) => match answered.await {
-                Ok(answer) => return answer,
+                Ok(answered) => return answered,
                 Err(_) => BrokerError::Closed,
             },
             Ok(Err(_)) => BrokerError::Closed,
             Err(_) => self.link.unavailable("too many messages wait to be published"),
         };
-        vec![Err(error); count]
+        (Vec::new(), vec![Err(error); count])
     }
 }
 
@@ -145,20 +147,19 @@ impl Publishing {
             && let Some(message) = self.batches.next()
         {
             let sequence = self.window.next_sequence();
-            let envelope = match message::envelope(&message, &self.exchanges, sequence, *frame_max) {
+            let envelope = match message::envelope(message, &self.exchanges, sequence, *frame_max) {
                 Ok(envelope) => envelope,
                 Err(error) => {
                     self.window.push_invalid(error, deadline);
                     continue;
                 }
             };
-            let channel = Arc::clone(channel);
+            let (channel, payload) = (Arc::clone(channel), message.payload.clone());
             let publish = async move {
                 let options = BasicPublishOptions { mandatory: envelope.mandatory, immediate: false };
                 let (exchange, key) = (envelope.exchange, envelope.routing_key);
-                let written = channel
-                    .basic_publish(exchange, key, options, &message.payload, envelope.properties)
-                    .await;
+                let written =
+                    channel.basic_publish(exchange, key, options, &payload, envelope.properties).await;
                 written?.await
             };
             self.window.push(Box::pin(publish), deadline);

@@ -84,11 +84,7 @@ impl Topology {
     /// Declares the exchanges, and with `queues` everything that was remembered.
     pub(crate) async fn declare_all(&self, connection: &Connection, queues: bool) -> lapin::Result<()> {
         let mut channel = connection.create_channel().await?;
-        let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
-        let none = FieldTable::default();
-        let Exchanges { direct, control, .. } = &self.exchanges;
-        channel.exchange_declare(direct.clone(), ExchangeKind::Direct, durable, none.clone()).await?;
-        channel.exchange_declare(control.clone(), ExchangeKind::Fanout, durable, none).await?;
+        self.declare_exchanges(&channel).await?;
         let remembered = match queues {
             true => self.queues.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             false => Vec::new(),
@@ -106,6 +102,15 @@ impl Topology {
             }
         }
         channel.close(200, "declared".into()).await
+    }
+
+    /// Declares the exchanges.
+    pub(crate) async fn declare_exchanges(&self, channel: &Channel) -> lapin::Result<()> {
+        let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+        let none = FieldTable::default();
+        let Exchanges { direct, control, .. } = &self.exchanges;
+        channel.exchange_declare(direct.clone(), ExchangeKind::Direct, durable, none.clone()).await?;
+        channel.exchange_declare(control.clone(), ExchangeKind::Fanout, durable, none).await
     }
 
     /// Declares a queue, with its bands.
@@ -127,7 +132,6 @@ impl Topology {
     async fn declare_one(&self, channel: &Channel, queue: &Queue) -> Result<(), DeclareError> {
         let name = self.name(queue);
         let short_name = short("queue name", &name).map_err(DeclareError::Refused)?;
-        let key = short("routing key", &queue.routing_key()).map_err(DeclareError::Refused)?;
         let options = match queue.is_durable() {
             true => QueueDeclareOptions::durable(),
             false => QueueDeclareOptions::exclusive().auto_delete(),
@@ -136,8 +140,16 @@ impl Topology {
             true => quorum(),
             false => classic(matches!(queue, Queue::Tasks(_))),
         };
-        let declared = channel.queue_declare(short_name.clone(), options, arguments).await;
+        let declared = channel.queue_declare(short_name, options, arguments).await;
         declared.map_err(|error| refused(&name, error))?;
+        self.bind(channel, queue).await
+    }
+
+    /// Binds one queue to its exchange.
+    pub(crate) async fn bind(&self, channel: &Channel, queue: &Queue) -> Result<(), DeclareError> {
+        let name = self.name(queue);
+        let short_name = short("queue name", &name).map_err(DeclareError::Refused)?;
+        let key = short("routing key", &queue.routing_key()).map_err(DeclareError::Refused)?;
         let (exchange, key) = match queue {
             Queue::Control(_) => (self.exchanges.control.clone(), "".into()),
             _ => (self.exchanges.direct.clone(), key),

@@ -62,7 +62,8 @@ on_every_broker! {
     closing_does_not_wait_for_what_was_received
     acks_out_of_order_settle_only_what_was_acked
     acks_told_before_the_drop_count
-    a_message_for_no_queue_is_unroutable
+    a_message_for_a_client_that_is_gone_is_unroutable
+    a_durable_queue_that_is_not_there_is_made_by_what_is_published_to_it
     only_the_unroutable_of_a_batch_fail
     a_queue_that_was_not_declared_cannot_be_consumed
     control_reaches_every_worker_and_nobody_is_fine

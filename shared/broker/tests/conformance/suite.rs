@@ -345,24 +345,34 @@ pub(crate) async fn acks_told_before_the_drop_count(broker: Arc<dyn Broker>) {
     depth_becomes(&broker, &queue, Depth { ready: 10, consumers: 0 }).await;
 }
 
-pub(crate) async fn a_message_for_no_queue_is_unroutable(broker: Arc<dyn Broker>) {
-    let nowhere = vec![
-        Outgoing::new(Route::Queue(Queue::Tasks("nobody".to_owned())), "lost"),
-        Outgoing::new(Route::ReplyTo("gone".to_owned()), "lost"),
-    ];
-    for result in broker.publish(nowhere).await {
-        assert!(matches!(result, Err(BrokerError::Unroutable(_))), "{result:?}");
+pub(crate) async fn a_message_for_a_client_that_is_gone_is_unroutable(broker: Arc<dyn Broker>) {
+    for route in [Route::ReplyTo("gone".to_owned()), Route::Queue(Queue::Replies(Uuid::new_v4()))] {
+        let results = broker.publish(vec![Outgoing::new(route, "lost")]).await;
+        assert!(matches!(results[..], [Err(BrokerError::Unroutable(_))]), "{results:?}");
     }
     let unknown = broker.depth(&Queue::Tasks("nobody".to_owned())).await;
     assert!(matches!(unknown, Err(BrokerError::Unroutable(_))), "{unknown:?}");
 }
 
+pub(crate) async fn a_durable_queue_that_is_not_there_is_made_by_what_is_published_to_it(
+    broker: Arc<dyn Broker>,
+) {
+    for queue in [Queue::Submit, Queue::Inbox(7), tasks(), Queue::Rejected] {
+        let message = |text| Outgoing::new(Route::Queue(queue.clone()), text);
+        publish(&broker, vec![message("first"), message("second")]).await;
+        let mut consumer = broker.consume(&queue, 2).await.unwrap();
+        assert_eq!(next_texts(&mut consumer, 2).await, ["first", "second"]);
+        nothing_more(&mut consumer).await;
+    }
+}
+
 pub(crate) async fn only_the_unroutable_of_a_batch_fail(broker: Arc<dyn Broker>) {
     declared(&broker, tasks()).await;
+    let gone = Queue::Replies(Uuid::new_v4());
     let is_lost = |number: usize| number.is_multiple_of(7) || number % 11 == 5;
     for _ in 0..5 {
         let messages = (0..1000).map(|number| match is_lost(number) {
-            true => Outgoing::new(Route::Queue(Queue::Inbox(9)), "lost"),
+            true => Outgoing::new(Route::Queue(gone.clone()), "lost"),
             false => task(0, "found"),
         });
         let results = broker.publish(messages.collect()).await;

@@ -51,6 +51,11 @@ impl Exchange {
                 self.lines.values().filter(control).map(|line| line.queue.name(PREFIX)).collect()
             }
         };
+        if let Route::Queue(queue) = &message.route
+            && queue.is_durable()
+        {
+            self.declare(queue);
+        }
         for name in names {
             let Some(line) = self.lines.get_mut(&name) else { return Err(BrokerError::Unroutable(name)) };
             for _ in 0..copies {
