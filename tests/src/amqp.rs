@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use lapin::options::{
-    BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueBindOptions, QueueDeclareOptions,
+    BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, ExchangeDeleteOptions, QueueBindOptions,
+    QueueDeclareOptions, QueueDeleteOptions, QueuePurgeOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties};
@@ -57,13 +58,27 @@ impl Amqp {
     /// # Panics
     /// When no queue is bound to the key, or the broker refuses it.
     pub async fn publish(&self, key: &str, payload: &[u8], properties: BasicProperties) {
+        self.try_publish(key, payload, properties).await.unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    /// The same, where it may fail.
+    ///
+    /// # Errors
+    /// When there is no exchange, no queue is bound to the key, or the broker refuses it.
+    pub async fn try_publish(
+        &self,
+        key: &str,
+        payload: &[u8],
+        properties: BasicProperties,
+    ) -> Result<(), String> {
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
         let properties = properties.with_delivery_mode(2);
         let exchange = self.prefix.as_str().into();
-        let sent =
-            self.channel.basic_publish(exchange, key.into(), options, payload, properties).await.unwrap();
-        let confirmed = sent.await.unwrap();
-        assert!(matches!(confirmed, Confirmation::Ack(None)), "{key}: expected an ack, got {confirmed:?}");
+        let sent = self.channel.basic_publish(exchange, key.into(), options, payload, properties);
+        match async { sent.await?.await }.await {
+            Ok(Confirmation::Ack(None)) => Ok(()),
+            other => Err(format!("{key}: expected an ack, got {other:?}")),
+        }
     }
 
     /// Submits one, or an array, and waits for the broker's confirm only.
@@ -73,15 +88,31 @@ impl Amqp {
 
     /// Submits, and waits for the producer's answer.
     pub async fn ask(&self, submission: &Value) -> Value {
+        let asked = self.try_ask(submission.to_string().as_bytes(), ANSWER_BOUND).await;
+        asked.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// The same with any bytes, where it may fail, and so long.
+    ///
+    /// # Errors
+    /// When the submission does not get through, or no answer comes.
+    pub async fn try_ask(&self, submission: &[u8], within: Duration) -> Result<Value, String> {
         let replies = self.scratch().await;
         let id = Uuid::new_v4().to_string();
         let properties = BasicProperties::default()
             .with_reply_to(replies.as_str().into())
             .with_correlation_id(id.as_str().into());
-        self.publish("submit", submission.to_string().as_bytes(), properties).await;
-        let message = self.next(&replies, ANSWER_BOUND).await;
+        self.try_publish("submit", submission, properties).await?;
+        let deadline = tokio::time::Instant::now() + within;
+        let message = loop {
+            match self.get(&replies).await {
+                Some(message) => break message,
+                None if tokio::time::Instant::now() >= deadline => return Err("no answer".to_owned()),
+                None => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        };
         assert_eq!(message.properties.correlation_id().as_ref().map(|id| id.as_str()), Some(id.as_str()));
-        message.json()
+        Ok(message.json())
     }
 
     /// The next message of a queue (its full name), once there is one.
@@ -133,6 +164,31 @@ impl Amqp {
         );
         bound.await.unwrap();
         name
+    }
+
+    /// Deletes an exchange of the fleet (`""`, or `control`), with all its bindings.
+    pub async fn delete_exchange(&self, name: &str) {
+        let exchange = if name.is_empty() { self.prefix.clone() } else { self.queue(name) };
+        let options = ExchangeDeleteOptions::default();
+        self.channel.exchange_delete(exchange.as_str().into(), options).await.unwrap();
+    }
+
+    /// Deletes a queue of the fleet, with what is in it.
+    pub async fn delete_queue(&self, name: &str) {
+        let queue = self.queue(name);
+        self.channel.queue_delete(queue.as_str().into(), QueueDeleteOptions::default()).await.unwrap();
+    }
+
+    /// Takes a queue of the fleet off its exchange.
+    pub async fn unbind(&self, name: &str, key: &str) {
+        let (queue, exchange, none) = (self.queue(name), self.prefix.as_str().into(), FieldTable::default());
+        self.channel.queue_unbind(queue.as_str().into(), exchange, key.into(), none).await.unwrap();
+    }
+
+    /// Empties a queue of the fleet: how many messages were in it.
+    pub async fn purge(&self, name: &str) -> u32 {
+        let queue = self.queue(name);
+        self.channel.queue_purge(queue.as_str().into(), QueuePurgeOptions::default()).await.unwrap()
     }
 
     /// The full name of a queue of the fleet.

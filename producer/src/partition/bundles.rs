@@ -58,6 +58,11 @@ impl Capacity {
         }
     }
 
+    /// The pools that workers serve.
+    pub(crate) fn pools(&self) -> Vec<String> {
+        self.0.lock().map(|known| known.keys().cloned().collect()).unwrap_or_default()
+    }
+
     fn of(&self, pool: &PoolName) -> Option<PoolSlots> {
         self.0.lock().ok()?.get(pool.as_str()).copied()
     }

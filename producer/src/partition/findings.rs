@@ -55,6 +55,8 @@ impl Actor {
         let watching = self.owned.iter().filter(|(_, owned)| owned.watching);
         let watched: Vec<(PartitionId, Epoch, Seq)> =
             watching.map(|(p, owned)| (*p, owned.epoch, owned.seq)).collect();
-        self.watch.start(&self.context, self.inner.clone(), watched, self.claimed.clone());
+        let open = self.open().into_iter().filter(|(_, open)| *open > 0);
+        let pools = open.map(|(pool, _)| pool.to_string()).collect();
+        self.watch.start(&self.context, self.inner.clone(), watched, pools, self.claimed.clone());
     }
 }

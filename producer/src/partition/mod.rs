@@ -3,7 +3,8 @@
 //! [`mailbox`] is what can arrive; [`actor`] drains it. Each [`batch`] loads what it needs ([`load`], [`runs`], [`workflows`]),
 //! advances runs and drafts one commit a touched partition ([`draft`]); [`settle`] commits ([`commit`]) and only
 //! then publishes ([`outbox`], short tasks in [`bundles`]), acks and answers. [`submit`] makes runs, [`timers`] and [`schedules`] are what
-//! happens by itself; [`watch`] finds what got lost on the way, [`findings`] is what is done about it.
+//! happens by itself; [`watch`] finds what got lost on the way, [`sweep`] what a whole queue has lost, and [`findings`] is
+//! what is done about it.
 //! [`lateness`] judges a fire that is late, [`replan`] puts right what a clock that was ahead has left, and [`broken`] is
 //! what is done about an event that breaks its run. [`failed_runs`] are told to the log.
 
@@ -26,6 +27,7 @@ mod runs;
 mod schedules;
 mod settle;
 mod submit;
+mod sweep;
 mod timers;
 mod watch;
 mod workflows;

@@ -173,7 +173,7 @@ async fn timers(
 async fn looks(context: &Context, partition: PartitionId, epoch: Epoch) -> Result<bool, StoreError> {
     let mut all = Vec::new();
     loop {
-        let page = context.store.watched(partition, FAR, all.len(), PAGE).await?;
+        let page = context.store.watched(partition, Timestamp::default()..=FAR, all.len(), PAGE).await?;
         let is_last = page.len() < PAGE;
         all.extend(page);
         if is_last {

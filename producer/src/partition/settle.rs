@@ -198,7 +198,7 @@ impl Actor {
     }
 
     /// What is under way by now, by pool.
-    fn open(&self) -> Open {
+    pub(super) fn open(&self) -> Open {
         let mut all = Open::new();
         for (pool, open) in self.owned.values().flat_map(|owned| &owned.open) {
             match all.get_mut(pool) {

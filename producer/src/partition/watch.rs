@@ -2,13 +2,14 @@
 //! report was lost, attempts whose worker is gone, and tasks that the broker lost. It looks only while something
 //! is dispatched, and only at what is due.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use millrace_broker::{Outgoing, Queue, Route};
+use millrace_broker::{BrokerError, Outgoing, Queue, Route};
 use millrace_domain::message::{Control, ControlBody};
 use millrace_domain::run::Event;
 use millrace_domain::task::{Task, TaskResult};
@@ -20,13 +21,14 @@ use tokio::time::Instant;
 use super::bundles::Capacity;
 use super::draft::{FIRST_LOOK, Stop};
 use super::mailbox::{Input, What, Work};
+use super::sweep::Sweep;
 use crate::context::Context;
 use crate::damaged::unless_damaged;
 use crate::failpoint;
 use crate::sessions::SessionWatch;
 
 /// Entries of a partition looked at in one pass.
-const PAGE: usize = 500;
+pub(super) const PAGE: usize = 500;
 
 /// Tasks under suspicion at once, at most.
 const SUSPECTS: usize = 10_000;
@@ -34,14 +36,17 @@ const SUSPECTS: usize = 10_000;
 /// An unclaimed task is looked at again at least this often.
 const LONGEST_LOOK: Duration = Duration::from_secs(600);
 
+/// A task that could not be published again is looked at again after so long.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
 /// After every look that is set.
 pub(crate) const FAR: Timestamp = Timestamp::from_millis(i64::MAX / 4);
 
 /// What damage to a partition's index means.
-const UNWATCHED: &str = "what gets lost of it is not found";
+pub(super) const UNWATCHED: &str = "what gets lost of it is not found";
 
 /// A partition that is watched, as of a seq.
-type Watched = (PartitionId, Epoch, Seq);
+pub(super) type Watched = (PartitionId, Epoch, Seq);
 
 /// When the latest attempt was dispatched of those that came back, by where they waited.
 pub(crate) type Passed = HashMap<Lane, Timestamp>;
@@ -65,20 +70,23 @@ impl Queues {
             return Some(true);
         }
         if !self.ready.contains_key(&lane.pool) {
-            let ready = ready(context, &lane.pool).await;
+            let ready = ready(context, lane.pool.as_str()).await;
             self.ready.insert(lane.pool.clone(), ready);
         }
         self.ready.get(&lane.pool).copied().flatten().map(|ready| ready == 0)
     }
 }
 
-async fn ready(context: &Context, pool: &PoolName) -> Option<u64> {
-    let queue = Queue::Tasks(pool.to_string());
-    if let Err(error) = context.broker.declare(&queue).await {
-        tracing::warn!(%pool, %error, "its queue cannot be looked at");
-        return None;
+/// How many messages wait for a pool. A queue that is not there holds none.
+pub(super) async fn ready(context: &Context, pool: &str) -> Option<u64> {
+    match context.broker.depth(&Queue::Tasks(pool.to_owned())).await {
+        Ok(depth) => Some(depth.ready),
+        Err(BrokerError::Unroutable(_)) => Some(0),
+        Err(error) => {
+            tracing::debug!(pool, %error, "its queue cannot be looked at");
+            None
+        }
     }
-    context.broker.depth(&queue).await.ok().map(|depth| depth.ready)
 }
 
 /// What the watch remembers between its passes.
@@ -92,6 +100,7 @@ struct Memory {
     sessions: Mutex<SessionWatch>,
     suspects: Mutex<BTreeMap<TaskId, SessionId>>,
     rested: Mutex<Vec<(PartitionId, Seq)>>,
+    sweep: tokio::sync::Mutex<Sweep>,
 }
 
 impl Watch {
@@ -126,12 +135,13 @@ impl Watch {
         self.0.rested.lock().map(|mut rested| std::mem::take(&mut *rested)).unwrap_or_default()
     }
 
-    /// Begins a pass over `partitions`, unless one is under way.
+    /// Begins a pass over `partitions`, in which tasks of `pools` are open, unless one is under way.
     pub(crate) fn start(
         &self,
         context: &Arc<Context>,
         inner: UnboundedSender<Input>,
         partitions: Vec<Watched>,
+        pools: BTreeSet<String>,
         passed: Passed,
     ) {
         if self.0.passing.swap(true, Ordering::AcqRel) {
@@ -140,7 +150,7 @@ impl Watch {
         let (watch, context) = (self.clone(), Arc::clone(context));
         let shutdown = context.shutdown.clone();
         tokio::spawn(shutdown.vital("watch", async move {
-            if let Err(error) = watch.pass(&context, &inner, &partitions, Queues::new(passed)).await {
+            if let Err(error) = watch.pass(&context, &inner, &partitions, pools, Queues::new(passed)).await {
                 tracing::warn!(%error, "the watch cannot look");
             }
             watch.0.passing.store(false, Ordering::Release);
@@ -152,6 +162,7 @@ impl Watch {
         context: &Context,
         inner: &UnboundedSender<Input>,
         partitions: &[Watched],
+        mut pools: BTreeSet<String>,
         mut queues: Queues,
     ) -> Result<(), StoreError> {
         let sessions = context.store.sessions().await?;
@@ -160,9 +171,9 @@ impl Watch {
             watch.observe(&sessions, Instant::now());
         }
         let now = context.now();
-        let found = watched(context, partitions, now, PAGE).await?;
+        let found = watched(context, partitions, &(Timestamp::default()..=now), PAGE).await?;
         let quiet: Vec<_> = found.iter().filter(|(_, due)| due.is_empty()).map(|(one, _)| *one).collect();
-        let any = watched(context, &quiet, FAR, 1).await?;
+        let any = watched(context, &quiet, &(Timestamp::default()..=FAR), 1).await?;
         if let Ok(mut rested) = self.0.rested.lock() {
             let none = any.into_iter().filter(|(_, any)| any.is_empty());
             rested.extend(none.map(|((partition, _, seq), _)| (partition, seq)));
@@ -179,6 +190,15 @@ impl Watch {
                 let looked = self.look(context, inner, partition, epoch, &tasks, &mut queues).await;
                 unless_damaged(partition, looked, UNWATCHED)?;
             }
+        }
+        pools.extend(self.0.capacity.pools());
+        let lost = self.0.sweep.lock().await.pass(context, partitions, pools).await?;
+        if !lost.is_empty() {
+            tracing::warn!(
+                tasks = lost.len(),
+                "their queue is empty and nobody has claimed them: publishing them again"
+            );
+            let _ = inner.send(Input::Missing(lost));
         }
         Ok(())
     }
@@ -288,15 +308,16 @@ pub(crate) fn farthest_look(record: Option<&TaskRecord>, now: Timestamp) -> Time
     }
 }
 
-/// What is dispatched in partitions and to be looked at until then: asked for at once, for all, which is one trip. One
+/// What is dispatched in partitions and to be looked at in that time: asked for at once, for all, which is one trip. One
 /// that is damaged is left out.
-async fn watched(
+pub(super) async fn watched(
     context: &Context,
     partitions: &[Watched],
-    until: Timestamp,
+    looks: &RangeInclusive<Timestamp>,
     limit: usize,
 ) -> Result<Vec<(Watched, Vec<(Timestamp, TaskId)>)>, StoreError> {
-    let asked = partitions.iter().map(|(partition, ..)| context.store.watched(*partition, until, 0, limit));
+    let asked =
+        partitions.iter().map(|(partition, ..)| context.store.watched(*partition, looks.clone(), 0, limit));
     let mut found = Vec::with_capacity(partitions.len());
     for (one, answer) in partitions.iter().zip(join_all(asked).await) {
         found.extend(unless_damaged(one.0, answer, UNWATCHED)?.map(|due| (*one, due)));
@@ -386,7 +407,7 @@ pub(crate) fn publish_unconfirmed(
     tokio::spawn(async move {
         let mut skip = 0;
         loop {
-            let page = match context.store.watched(partition, FAR, skip, PAGE).await {
+            let page = match context.store.watched(partition, Timestamp::default()..=FAR, skip, PAGE).await {
                 Ok(page) => page,
                 Err(error) => return tracing::warn!(%partition, %error, "what is dispatched cannot be read"),
             };
@@ -422,16 +443,20 @@ pub(crate) fn publish_again(context: &Arc<Context>, found: Vec<(Task, Epoch)>) {
     let context = Arc::clone(context);
     tokio::spawn(async move {
         let now = context.now();
-        let look_at = now + FIRST_LOOK;
         let mut messages = Vec::new();
-        let mut looks: BTreeMap<(PartitionId, Epoch), Vec<(Timestamp, TaskId)>> = BTreeMap::new();
+        let mut tasks = Vec::new();
         for (task, epoch) in found {
             tracing::debug!(task = %task.id(), "publishing it again: nobody has claimed it");
-            looks.entry((task.run.partition(), epoch)).or_default().push((look_at, task.id()));
+            tasks.push((task.id(), epoch));
             messages.extend(super::outbox::message_of(&[task]));
         }
-        for error in context.broker.publish(messages).await.into_iter().filter_map(Result::err) {
-            tracing::warn!(%error, "an unclaimed task could not be published again yet");
+        let mut looks: BTreeMap<(PartitionId, Epoch), Vec<(Timestamp, TaskId)>> = BTreeMap::new();
+        for ((task, epoch), published) in tasks.into_iter().zip(context.broker.publish(messages).await) {
+            let look_in = if published.is_ok() { FIRST_LOOK } else { LOOK_AGAIN };
+            if let Err(error) = published {
+                tracing::warn!(%task, %error, "an unclaimed task could not be published again yet");
+            }
+            looks.entry((task.run.partition(), epoch)).or_default().push((now + look_in, task));
         }
         for ((partition, epoch), looks) in looks {
             if let Err(error) = context.store.look_later(partition, epoch, now, &looks).await {

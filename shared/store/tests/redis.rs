@@ -188,7 +188,7 @@ async fn every_call_keeps_to_one_slot_as_a_cluster_demands() {
         .await
         .unwrap();
     store.revoke(P, owner.epoch, &[(task, millrace_store::Revoke::Anyway)]).await.unwrap();
-    store.watched(P, Timestamp::from_millis(i64::MAX), 0, 10).await.unwrap();
+    store.watched(P, Timestamp::default()..=Timestamp::from_millis(i64::MAX), 0, 10).await.unwrap();
     store.timers(P, Some((Timestamp::from_millis(4), Timer::Start(run))), 10).await.unwrap();
     let line = millrace_store::LogChunk {
         at: Timestamp::from_millis(1),

@@ -7,6 +7,8 @@ mod partition;
 mod run;
 mod session;
 
+use std::ops::RangeInclusive;
+
 use async_trait::async_trait;
 pub use catalog::*;
 pub use claim::*;
@@ -102,12 +104,12 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<(Timestamp, Timer)>, StoreError>;
 
-    /// Dispatched attempts of a partition in order of when to look next, due by `until`, at most `limit`,
-    /// leaving out the first `skip`.
+    /// Dispatched attempts of a partition whose next look is in `looks`, in order of that, at most `limit`, leaving
+    /// out the first `skip`.
     async fn watched(
         &self,
         partition: PartitionId,
-        until: Timestamp,
+        looks: RangeInclusive<Timestamp>,
         skip: usize,
         limit: usize,
     ) -> Result<Vec<(Timestamp, TaskId)>, StoreError>;

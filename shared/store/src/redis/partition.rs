@@ -1,5 +1,7 @@
 //! Ownership of partitions, their timers and their watch. Writing to runs is in `commit`.
 
+use std::ops::RangeInclusive;
+
 use millrace_domain::{Epoch, PartitionId, ProducerId, Seq, TaskId, Timestamp};
 use redis::{Value, cmd};
 
@@ -160,12 +162,12 @@ pub(super) async fn watched(
     connection: &Connection,
     keys: &Keys,
     partition: PartitionId,
-    until: Timestamp,
+    looks: RangeInclusive<Timestamp>,
     skip: usize,
     limit: usize,
 ) -> Result<Vec<(Timestamp, TaskId)>, StoreError> {
     let mut command = cmd("ZRANGEBYSCORE");
-    command.arg(keys.watch(partition)).arg("-inf").arg(until.as_millis());
+    command.arg(keys.watch(partition)).arg(looks.start().as_millis()).arg(looks.end().as_millis());
     command.arg("WITHSCORES").arg("LIMIT").arg(skip).arg(limit);
     scored(connection.ask(command).await?, "a task")
 }

@@ -1,5 +1,7 @@
 //! The contract, call by call, on Redis.
 
+use std::ops::RangeInclusive;
+
 use async_trait::async_trait;
 use millrace_domain::{
     ClaimToken, Epoch, PartitionId, ProducerId, RunId, Seq, SessionId, TaskId, Timestamp, WorkflowName,
@@ -118,11 +120,11 @@ impl Store for RedisStore {
     async fn watched(
         &self,
         partition: PartitionId,
-        until: Timestamp,
+        looks: RangeInclusive<Timestamp>,
         skip: usize,
         limit: usize,
     ) -> Result<Vec<(Timestamp, TaskId)>, StoreError> {
-        partition::watched(&self.connection, &self.keys, partition, until, skip, limit).await
+        partition::watched(&self.connection, &self.keys, partition, looks, skip, limit).await
     }
 
     async fn look_later(

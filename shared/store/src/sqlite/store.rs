@@ -1,5 +1,6 @@
 //! [`SqliteStore`]: every call of the contract, handed to the thread that owns the connection.
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -156,11 +157,11 @@ impl Store for SqliteStore {
     async fn watched(
         &self,
         partition: PartitionId,
-        until: Timestamp,
+        looks: RangeInclusive<Timestamp>,
         skip: usize,
         limit: usize,
     ) -> Result<Vec<(Timestamp, TaskId)>, StoreError> {
-        self.writer.call(move |connection| watch::list(connection, partition, until, skip, limit)).await
+        self.writer.call(move |connection| watch::list(connection, partition, &looks, skip, limit)).await
     }
 
     async fn look_later(

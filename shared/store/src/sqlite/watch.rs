@@ -1,5 +1,7 @@
 //! When to look next at each dispatched attempt.
 
+use std::ops::RangeInclusive;
+
 use millrace_domain::{Epoch, PartitionId, StepIndex, TaskId, Timestamp};
 use rusqlite::{Connection, Result, params};
 
@@ -9,7 +11,7 @@ use super::partition;
 pub(super) fn list(
     connection: &Connection,
     partition: PartitionId,
-    until: Timestamp,
+    looks: &RangeInclusive<Timestamp>,
     skip: usize,
     limit: usize,
 ) -> Result<Vec<(Timestamp, TaskId)>> {
@@ -17,16 +19,19 @@ pub(super) fn list(
         .prepare_cached(
             "SELECT tasks.look_at, runs.run, tasks.step, tasks.attempt
              FROM tasks JOIN runs ON runs.id = tasks.run
-             WHERE tasks.partition = ?1 AND tasks.look_at <= ?2
-             ORDER BY tasks.look_at, tasks.run, tasks.step LIMIT ?3 OFFSET ?4",
+             WHERE tasks.partition = ?1 AND tasks.look_at BETWEEN ?2 AND ?3
+             ORDER BY tasks.look_at, tasks.run, tasks.step LIMIT ?4 OFFSET ?5",
         )?
-        .query_map(params![partition.0, Millis(until), rows(limit), rows(skip)], |row| {
-            let run = row.get::<_, Text<_>>(1)?.0;
-            Ok((
-                row.get::<_, Millis>(0)?.0,
-                TaskId { run, step: StepIndex(row.get(2)?), attempt: row.get(3)? },
-            ))
-        })?
+        .query_map(
+            params![partition.0, Millis(*looks.start()), Millis(*looks.end()), rows(limit), rows(skip)],
+            |row| {
+                let run = row.get::<_, Text<_>>(1)?.0;
+                Ok((
+                    row.get::<_, Millis>(0)?.0,
+                    TaskId { run, step: StepIndex(row.get(2)?), attempt: row.get(3)? },
+                ))
+            },
+        )?
         .collect()
 }
 

@@ -196,5 +196,5 @@ pub(crate) async fn load(store: &Given, run: RunId) -> Option<StoredRun> {
 
 /// All that is watched in a partition, in order.
 pub(crate) async fn watched(store: &Given, partition: PartitionId) -> Vec<(Timestamp, TaskId)> {
-    store.watched(partition, at(i64::from(u32::MAX) * 10_000), 0, 10_000).await.unwrap()
+    store.watched(partition, at(0)..=at(i64::from(u32::MAX) * 10_000), 0, 10_000).await.unwrap()
 }

@@ -46,9 +46,13 @@ async fn dispatched_attempts_are_watched_in_order_of_when_to_look(store: Given) 
     let mut owner = Owner::of(&store, 1).await;
     let expected = dispatch(&mut owner, &[50, 10, 9, 1_700_000_000_001, 40, 1_700_000_000_000]).await;
     assert_eq!(watched(&store, owner.partition).await, expected);
-    assert_eq!(store.watched(owner.partition, at(40), 0, 100).await.unwrap(), expected[..3]);
-    assert_eq!(store.watched(owner.partition, at(39), 0, 100).await.unwrap(), expected[..2]);
-    assert_eq!(store.watched(owner.partition, at(8), 0, 100).await.unwrap(), []);
+    let found =
+        async |from, until| store.watched(owner.partition, at(from)..=at(until), 0, 100).await.unwrap();
+    assert_eq!(found(0, 40).await, expected[..3]);
+    assert_eq!(found(0, 39).await, expected[..2]);
+    assert_eq!(found(0, 8).await, []);
+    assert_eq!(found(10, 49).await, expected[1..3]);
+    assert_eq!(found(51, 1_700_000_000_000).await, expected[4..5]);
 }
 
 async fn pages_leave_out_what_was_skipped(store: Given) {
@@ -58,7 +62,7 @@ async fn pages_leave_out_what_was_skipped(store: Given) {
     for limit in [1, 4, 30] {
         let mut seen = Vec::new();
         loop {
-            let page = store.watched(owner.partition, at(100), seen.len(), limit).await.unwrap();
+            let page = store.watched(owner.partition, at(0)..=at(100), seen.len(), limit).await.unwrap();
             assert!(page.len() <= limit && seen.len() <= 30);
             if page.is_empty() {
                 break;

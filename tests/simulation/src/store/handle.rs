@@ -1,5 +1,6 @@
 //! The store, as one process has it. The auditor looks at every call that takes effect.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -125,11 +126,11 @@ impl Store for MemoryStore {
     async fn watched(
         &self,
         partition: PartitionId,
-        until: Timestamp,
+        looks: RangeInclusive<Timestamp>,
         skip: usize,
         limit: usize,
     ) -> Result<Vec<(Timestamp, TaskId)>, StoreError> {
-        self.ask("watched", |world, _| world.memory.watched(partition, until, skip, limit)).await
+        self.ask("watched", |world, _| world.memory.watched(partition, &looks, skip, limit)).await
     }
 
     async fn look_later(

@@ -2,6 +2,7 @@
 //! Nothing here waits or fails.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 use millrace_domain::{
     Epoch, PartitionId, ProducerId, RunId, Seq, SessionId, TaskId, Timestamp, WorkflowName,
@@ -190,12 +191,13 @@ impl Memory {
     pub(crate) fn watched(
         &self,
         id: PartitionId,
-        until: Timestamp,
+        looks: &RangeInclusive<Timestamp>,
         skip: usize,
         limit: usize,
     ) -> Vec<(Timestamp, TaskId)> {
         let Some(partition) = self.partitions.get(&id) else { return Vec::new() };
-        partition.watch.iter().take_while(|(at, _)| *at <= until).skip(skip).take(limit).copied().collect()
+        let found = partition.watch.iter().filter(|(at, _)| looks.contains(at));
+        found.skip(skip).take(limit).copied().collect()
     }
 
     pub(crate) fn look_later(
