@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use millrace_broker::{BrokerError, Outgoing, Queue, Route};
+use millrace_broker::{Outgoing, Queue, Route};
 use millrace_domain::definition::{self, Workflow};
 use millrace_domain::message::{Inbox, InboxBody, Reply};
 use millrace_domain::run::{Event, Trigger};
@@ -24,18 +24,54 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How long an owner may take before it is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
 
-/// Nobody could do it in time. Nothing is known of whether it was done: the same with the same key is safe.
-#[derive(Debug, Clone, Copy, thiserror::Error)]
-#[error(
-    "no producer could take this in time; try again (with the same idempotency key nothing is done twice)"
-)]
-pub(crate) struct Unavailable;
+/// Nobody could do it now. Nothing is known of whether it was done, or will be: the same with the same key is safe.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum Unavailable {
+    /// No owner has answered in time.
+    #[error(
+        "no producer could take this in time; try again (with the same idempotency key nothing is done twice)"
+    )]
+    Late,
+    /// It goes by message, and the broker takes none.
+    #[error(
+        "this goes through the broker, which takes no messages now ({0}): try again later (with the same idempotency key nothing is done twice)"
+    )]
+    Blocked(Arc<str>),
+}
+
+/// Who waits for a reply, by what the reply will carry.
+type Waiting = Mutex<HashMap<String, oneshot::Sender<Reply>>>;
+
+/// A question to another producer. Dropped, nobody waits for its reply any more.
+struct Question<'a> {
+    waiting: &'a Waiting,
+    key: String,
+    reply: oneshot::Receiver<Reply>,
+}
+
+impl<'a> Question<'a> {
+    fn ask(waiting: &'a Waiting, key: String) -> Self {
+        let (sender, reply) = oneshot::channel();
+        if let Ok(mut waiting) = waiting.lock() {
+            waiting.insert(key.clone(), sender);
+        }
+        Self { waiting, key, reply }
+    }
+}
+
+impl Drop for Question<'_> {
+    fn drop(&mut self) {
+        if let Ok(mut waiting) = self.waiting.lock() {
+            waiting.remove(&self.key);
+        }
+    }
+}
 
 /// The way in.
 pub(crate) struct Gateway {
     context: Arc<Context>,
     mailbox: mpsc::Sender<Input>,
-    waiting: Mutex<HashMap<String, oneshot::Sender<Reply>>>,
+    waiting: Waiting,
     replies: Queue,
     reply_to: String,
 }
@@ -135,19 +171,18 @@ impl Gateway {
                     .await;
             }
             drop(gather);
-            match tokio::time::timeout(PATIENCE, receiver).await {
-                Ok(Ok(Reply::Many(parts))) => {
-                    for (index, reply) in indexes.into_iter().zip(parts) {
-                        replies[index] = Some(reply);
-                    }
-                }
-                _ => return Err(Unavailable),
+            let answered = tokio::time::timeout(PATIENCE, self.heard(receiver)).await;
+            let Some(Reply::Many(parts)) = answered.unwrap_or(Err(Unavailable::Late))? else {
+                return Err(Unavailable::Late);
+            };
+            for (index, reply) in indexes.into_iter().zip(parts) {
+                replies[index] = Some(reply);
             }
         }
         while let Some(Ok((index, reply))) = elsewhere.join_next().await {
             replies[index] = Some(reply?);
         }
-        replies.into_iter().collect::<Option<Vec<_>>>().ok_or(Unavailable)
+        replies.into_iter().collect::<Option<Vec<_>>>().ok_or(Unavailable::Late)
     }
 
     /// Stores a definition.
@@ -202,17 +237,17 @@ impl Gateway {
                 if self.is_here(partition) {
                     let (sender, receiver) = oneshot::channel();
                     self.post(Work { what: what(), delivery: None, answer: Answer::Local(sender) }).await;
-                    if let Ok(reply) = receiver.await {
+                    if let Some(reply) = self.heard(receiver).await? {
                         return Ok(reply);
                     }
                 } else if let Some(partition) = partition {
                     // Once the shutdown has begun, nobody receives a reply here.
                     let reply = tokio::select! {
                         biased;
-                        () = self.context.shutdown.begun() => return Err(Unavailable),
+                        () = self.context.shutdown.begun() => return Err(Unavailable::Late),
                         reply = self.forward(partition, body(), again) => reply,
                     };
-                    if let Some(reply) = reply {
+                    if let Some(reply) = reply? {
                         return Ok(reply);
                     }
                 }
@@ -221,47 +256,66 @@ impl Gateway {
                     again = (again * 2).min(PATIENCE);
                 }
                 if self.context.shutdown.has_begun() {
-                    return Err(Unavailable);
+                    return Err(Unavailable::Late);
                 }
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };
-        tokio::time::timeout(PATIENCE, asking).await.unwrap_or(Err(Unavailable))
+        tokio::time::timeout(PATIENCE, asking).await.unwrap_or(Err(Unavailable::Late))
     }
 
-    /// Asks the owner of a partition by message, and waits so long for the reply.
-    async fn forward(&self, partition: PartitionId, body: InboxBody, within: Duration) -> Option<Reply> {
+    /// The loop's answer; `None` when it has to be asked again. A loop that waits for the broker does not answer.
+    async fn heard(&self, answer: oneshot::Receiver<Reply>) -> Result<Option<Reply>, Unavailable> {
+        tokio::select! {
+            biased;
+            reply = answer => Ok(reply.ok()),
+            why = async {
+                tokio::time::sleep(ASK_AGAIN).await;
+                self.blocked().await
+            } => Err(Unavailable::Blocked(why)),
+        }
+    }
+
+    /// Asks the owner of a partition by message, and waits so long for the reply. Not while the broker takes no
+    /// messages: that may last, and what waits to be written is done when nobody waits for it any more.
+    async fn forward(
+        &self,
+        partition: PartitionId,
+        body: InboxBody,
+        within: Duration,
+    ) -> Result<Option<Reply>, Unavailable> {
         let key = self.context.options.ambient.random_id().simple().to_string();
-        let (sender, receiver) = oneshot::channel();
-        self.waiting.lock().ok()?.insert(key.clone(), sender);
-        let queue = Queue::Inbox(partition.0);
-        let mut message =
-            Outgoing::new(Route::Queue(queue.clone()), serde_json::to_vec(&Inbox::new(body)).ok()?);
+        let Ok(payload) = serde_json::to_vec(&Inbox::new(body)) else { return Ok(None) };
+        let mut message = Outgoing::new(Route::Queue(Queue::Inbox(partition.0)), payload);
         message.properties.reply_to = Some(self.reply_to.clone());
         message.properties.correlation_id = Some(key.clone());
-        let reply = match self.send(&queue, message).await {
-            Ok(()) => tokio::time::timeout(within, receiver).await.ok().and_then(Result::ok),
-            Err(error) => {
+        let mut question = Question::ask(&self.waiting, key);
+        let asking = async {
+            let sent =
+                self.context.broker.publish(vec![message]).await.into_iter().collect::<Result<(), _>>();
+            if let Err(error) = sent {
                 tracing::debug!(%partition, %error, "its owner cannot be asked yet");
-                None
+                return None;
             }
+            tokio::time::timeout(within, &mut question.reply).await.ok().and_then(Result::ok)
         };
-        if let Ok(mut waiting) = self.waiting.lock() {
-            waiting.remove(&key);
+        tokio::select! {
+            biased;
+            why = self.blocked() => Err(Unavailable::Blocked(why)),
+            reply = asking => Ok(reply),
         }
-        reply
     }
 
-    /// Sends a message to an inbox. One that was never consumed is made first: hardly ever, so that it is not asked.
-    async fn send(&self, inbox: &Queue, message: Outgoing) -> Result<(), BrokerError> {
-        let broker = &self.context.broker;
-        let publish = async |message| broker.publish(vec![message]).await.into_iter().collect();
-        match publish(message.clone()).await {
-            Err(BrokerError::Unroutable(_)) => {
-                broker.declare(inbox).await?;
-                publish(message).await
+    /// Waits until the broker takes no messages, and says why.
+    async fn blocked(&self) -> Arc<str> {
+        let mut blocked = self.context.broker.blocked();
+        loop {
+            if let Some(why) = &*blocked.borrow_and_update() {
+                return Arc::clone(why);
             }
-            other => other,
+            if blocked.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
         }
     }
 }

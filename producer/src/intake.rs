@@ -120,6 +120,7 @@ async fn accept(
     tokio::spawn(async move {
         let _permit = permit;
         let Ok(reply) = gateway.submit(submit.submission, Trigger::Message).await else {
+            tokio::time::sleep(COME_AGAIN).await;
             return delivery.requeue();
         };
         if refused::is_for_now(&reply) && matches!(answer, Answer::Nobody) {
@@ -159,7 +160,11 @@ async fn accept_array(
                         (Arc::clone(context), Arc::clone(gateway), Arc::clone(&gather));
                     tokio::spawn(async move {
                         let part = submit.submission;
-                        while let Ok(reply) = gateway.submit(part.clone(), Trigger::Message).await {
+                        loop {
+                            let Ok(reply) = gateway.submit(part.clone(), Trigger::Message).await else {
+                                // Then the array goes back whole.
+                                return tokio::time::sleep(COME_AGAIN).await;
+                            };
                             if refused::is_for_now(&reply) && !gather.is_heard() {
                                 tokio::time::sleep(COME_AGAIN).await;
                                 continue;

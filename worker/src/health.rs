@@ -24,15 +24,21 @@ pub(crate) async fn serve(
             return tracing::error!(%address, %error, "health and metrics cannot be served; is the port in use?");
         }
     };
+    let (is_ready, blocked) = (broker.ready(), broker.blocked());
+    let is_blocked = blocked.clone();
     let ready = move || {
-        let (connected, alive) = (*broker.ready().borrow(), *alive.borrow());
-        std::future::ready(match (connected, alive) {
-            (true, true) => (StatusCode::OK, "ready\n"),
-            (false, _) => (StatusCode::SERVICE_UNAVAILABLE, "not ready: the broker is not connected\n"),
-            (_, false) => (StatusCode::SERVICE_UNAVAILABLE, "not ready: the session is not renewed\n"),
+        let not = |why: &str| (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n"));
+        std::future::ready(match (*is_ready.borrow(), *alive.borrow(), &*blocked.borrow()) {
+            (true, true, None) => (StatusCode::OK, "ready\n".to_owned()),
+            (true, true, Some(why)) => {
+                (StatusCode::OK, format!("ready, but the broker blocks publishers: {why}\n"))
+            }
+            (false, ..) => not("the broker is not connected"),
+            (_, false, _) => not("the session is not renewed"),
         })
     };
-    let metrics = || async {
+    let metrics = || async move {
+        metrics::gauge!("millrace_broker_blocked").set(f64::from(u8::from(is_blocked.borrow().is_some())));
         match telemetry::metrics_handle() {
             Some(handle) => handle.render().into_response(),
             None => StatusCode::NOT_FOUND.into_response(),

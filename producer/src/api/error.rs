@@ -80,7 +80,11 @@ impl From<StoreError> for ApiError {
 
 impl From<Unavailable> for ApiError {
     fn from(error: Unavailable) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", error.to_string())
+        let code = match error {
+            Unavailable::Late => "unavailable",
+            Unavailable::Blocked(_) => "broker-blocked",
+        };
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, error.to_string())
     }
 }
 

@@ -35,16 +35,21 @@ pub(super) async fn ready(State(api): State<Api>) -> Response {
     if missing.is_empty() && takes_in && !api.context.open.load(Ordering::Acquire) {
         missing.push("the queue of submissions is not there yet".to_owned());
     }
-    match missing.is_empty() {
-        // It serves all that has begun: nobody should be sent elsewhere.
-        true => match api.context.room.why_stopped() {
-            None => (StatusCode::OK, "ready\n".to_owned()).into_response(),
-            Some(why) => (StatusCode::OK, format!("ready, but intake is stopped: {why}\n")).into_response(),
-        },
-        false => {
-            (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {}\n", missing.join("; "))).into_response()
-        }
+    if !missing.is_empty() {
+        let why = format!("not ready: {}\n", missing.join("; "));
+        return (StatusCode::SERVICE_UNAVAILABLE, why).into_response();
     }
+    // It serves all that has begun: nobody should be sent elsewhere.
+    let stopped = api.context.room.why_stopped().map(|why| format!(", but intake is stopped: {why}"));
+    let blocked = api
+        .context
+        .broker
+        .blocked()
+        .borrow()
+        .as_ref()
+        .map(|why| format!(", but the broker blocks publishers: {why}"));
+    let buts: String = [stopped, blocked].into_iter().flatten().collect();
+    (StatusCode::OK, format!("ready{buts}\n")).into_response()
 }
 
 /// Prometheus text.
@@ -52,6 +57,8 @@ pub(super) async fn metrics(State(api): State<Api>) -> Response {
     let Some(handle) = millrace_runtime::telemetry::metrics_handle() else {
         return (StatusCode::NOT_FOUND, "no metrics recorder in this process\n").into_response();
     };
+    let is_blocked = api.context.broker.blocked().borrow().is_some();
+    metrics::gauge!("millrace_broker_blocked").set(f64::from(u8::from(is_blocked)));
     if let Ok(sessions) = api.context.store.sessions().await {
         let sessions = workers::live(sessions);
         for pool in api.counted.with(&sessions) {

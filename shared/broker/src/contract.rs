@@ -1,5 +1,7 @@
 //! What a broker is to Millrace.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
@@ -231,6 +233,10 @@ pub trait Broker: Send + Sync + 'static {
 
     /// Is it connected, now and later? For `/readyz`.
     fn ready(&self) -> watch::Receiver<bool>;
+
+    /// Why it takes no messages, now and later, though it is connected: it is short of memory or disk. `None` while it
+    /// takes them. A server says so only to those who publish: known from the first message on that it did not take.
+    fn blocked(&self) -> watch::Receiver<Option<Arc<str>>>;
 
     /// Sends what must still be sent, and closes: every stream ends, and what is unsettled goes back to its queue.
     async fn close(&self);

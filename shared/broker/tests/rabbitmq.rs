@@ -482,9 +482,13 @@ async fn an_alarm_answers_unconfirmed_and_publishing_goes_on_after_it() {
     options.bound = Duration::from_secs(2);
     let broker = RabbitMqBroker::connect(options).unwrap();
     broker.declare(&tasks()).await.unwrap();
+    let mut blocked = broker.blocked();
+    assert!(blocked.borrow().is_none(), "nobody has published yet");
     let results = timeout(SOON, broker.publish(vec![task("a".to_owned()), task("b".to_owned())])).await;
     let results = results.expect("an answer within the bound");
     assert!(results.iter().all(|result| matches!(result, Err(BrokerError::Unconfirmed(2)))), "{results:?}");
+    assert!(blocked.borrow().as_deref().is_some_and(|why| why.contains("memory")), "it says why");
+    assert!(*broker.ready().borrow(), "it is connected");
     let lift = ["set_vm_memory_high_watermark", "absolute", "2GB"];
     let server = spawn_blocking(move || {
         server.ctl(&lift);
@@ -495,6 +499,7 @@ async fn an_alarm_answers_unconfirmed_and_publishing_goes_on_after_it() {
     while broker.publish(vec![task("c".to_owned())]).await[0].is_err() {
         assert!(Instant::now() < deadline, "publishing does not go on");
     }
+    timeout(SOON, blocked.wait_for(Option::is_none)).await.expect("unblocked soon").unwrap();
     // What was in flight arrived after all, which is why unconfirmed means perhaps.
     assert!(broker.depth(&tasks()).await.unwrap().ready >= 3);
     timeout(SOON, broker.close()).await.expect("closed soon");

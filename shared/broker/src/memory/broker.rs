@@ -21,6 +21,8 @@ struct Shared {
     prefix: String,
     directory: RwLock<Directory>,
     ready: watch::Sender<bool>,
+    /// Never.
+    blocked: watch::Sender<Option<Arc<str>>>,
 }
 
 #[derive(Debug, Default)]
@@ -33,8 +35,12 @@ struct Directory {
 impl MemoryBroker {
     /// An empty broker, ready at once. The prefix shows only in the names that [`Route::ReplyTo`] takes.
     pub fn new(prefix: impl Into<String>) -> Self {
-        let shared =
-            Shared { prefix: prefix.into(), directory: RwLock::default(), ready: watch::Sender::new(true) };
+        let shared = Shared {
+            prefix: prefix.into(),
+            directory: RwLock::default(),
+            ready: watch::Sender::new(true),
+            blocked: watch::Sender::default(),
+        };
         Self { shared: Arc::new(shared) }
     }
 }
@@ -163,6 +169,10 @@ impl Broker for MemoryBroker {
 
     fn ready(&self) -> watch::Receiver<bool> {
         self.shared.ready.subscribe()
+    }
+
+    fn blocked(&self) -> watch::Receiver<Option<Arc<str>>> {
+        self.shared.blocked.subscribe()
     }
 
     async fn close(&self) {

@@ -30,6 +30,7 @@ pub struct RabbitMqBroker {
     administration: Arc<Administration>,
     bound: Duration,
     readiness: Readiness,
+    blocked: watch::Receiver<Option<Arc<str>>>,
     /// Says to publisher and consumers: finish.
     draining: watch::Sender<bool>,
     /// Says to the connections: close.
@@ -46,16 +47,18 @@ impl RabbitMqBroker {
         let topology = Arc::new(Topology::new(options.prefix, options.queue_type)?);
         let (draining, drain) = watch::channel(false);
         let (shut, is_shut) = watch::channel(false);
-        let settings = |purpose| Settings {
+        let settings = |purpose, blocked| Settings {
             nodes: nodes.clone(),
             shown_url: Arc::clone(&shown_url),
             name: options.name.clone(),
             purpose,
             topology: Arc::clone(&topology),
+            blocked,
         };
-        let publishing = Link::start(settings(Purpose::Publish), is_shut.clone());
-        let consuming = Link::start(settings(Purpose::Consume), is_shut);
-        let entry = (settings(Purpose::Entry), OnceLock::new());
+        let (blocked, is_blocked) = watch::channel(None);
+        let publishing = Link::start(settings(Purpose::Publish, blocked), is_shut.clone());
+        let consuming = Link::start(settings(Purpose::Consume, watch::Sender::default()), is_shut);
+        let entry = (settings(Purpose::Entry, watch::Sender::default()), OnceLock::new());
         let readiness = Readiness::default();
         readiness.needs(publishing.clone());
         readiness.needs(consuming.clone());
@@ -63,7 +66,18 @@ impl RabbitMqBroker {
         let administration =
             Arc::new(Administration::new(consuming.clone(), Arc::clone(&topology), options.bound));
         let bound = options.bound;
-        Ok(Self { publisher, consuming, entry, topology, administration, bound, readiness, draining, shut })
+        Ok(Self {
+            publisher,
+            consuming,
+            entry,
+            topology,
+            administration,
+            bound,
+            readiness,
+            blocked: is_blocked,
+            draining,
+            shut,
+        })
     }
 
     /// The connection on which a queue is consumed.
@@ -200,6 +214,10 @@ impl Broker for RabbitMqBroker {
 
     fn ready(&self) -> watch::Receiver<bool> {
         self.readiness.all.subscribe()
+    }
+
+    fn blocked(&self) -> watch::Receiver<Option<Arc<str>>> {
+        self.blocked.clone()
     }
 
     async fn close(&self) {

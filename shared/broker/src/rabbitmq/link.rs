@@ -49,6 +49,8 @@ pub(crate) struct Settings {
     pub(crate) name: String,
     pub(crate) purpose: Purpose,
     pub(crate) topology: Arc<Topology>,
+    /// Told why the server takes no messages, while it does not.
+    pub(crate) blocked: watch::Sender<Option<Arc<str>>>,
 }
 
 /// A connection that is up.
@@ -191,10 +193,11 @@ async fn supervise(settings: Settings, state: watch::Sender<State>, mut shut: wa
                 pause = FIRST_PAUSE;
                 state.send_replace(State::Up(Arc::clone(&live)));
                 let reason = tokio::select! {
-                    reason = end(&live, events) => Some(reason),
+                    reason = end(&live, events, &settings.blocked) => Some(reason),
                     () = told(&mut shut) => None,
                 };
                 outage = Outage::begin();
+                settings.blocked.send_replace(None);
                 if let Some(reason) = &reason {
                     tracing::warn!(url = %shown_url, ?purpose, %reason, "the connection to the broker ended");
                     state.send_replace(State::Down(reason.as_str().into()));
@@ -286,7 +289,7 @@ async fn connect(settings: &Settings, node: &AMQPUri) -> Result<(Arc<Live>, Even
 }
 
 /// Waits for the end of a connection and says why it ended.
-async fn end(live: &Live, mut events: Events) -> String {
+async fn end(live: &Live, mut events: Events, blocked: &watch::Sender<Option<Arc<str>>>) -> String {
     let status = live.connection.status();
     let mut look = tokio::time::interval(LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -297,8 +300,12 @@ async fn end(live: &Live, mut events: Events) -> String {
                 Some(Event::Error(error)) if !status.connected() => return error.to_string(),
                 Some(Event::ConnectionBlocked(reason)) => {
                     tracing::warn!(%reason, "the broker blocks publishers");
+                    blocked.send_replace(Some(reason.into()));
                 }
-                Some(Event::ConnectionUnblocked) => tracing::info!("the broker takes messages again"),
+                Some(Event::ConnectionUnblocked) => {
+                    tracing::info!("the broker takes messages again");
+                    blocked.send_replace(None);
+                }
                 Some(_) => {}
                 None => return "the connection ended".to_owned(),
             },

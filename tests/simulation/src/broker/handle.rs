@@ -15,6 +15,8 @@ use crate::world::{Shared, World};
 pub struct MemoryBroker {
     process: Arc<Process>,
     ready: watch::Sender<bool>,
+    /// Never.
+    blocked: watch::Sender<Option<Arc<str>>>,
 }
 
 impl MemoryBroker {
@@ -24,7 +26,7 @@ impl MemoryBroker {
     }
 
     pub(crate) fn of(process: Arc<Process>) -> Self {
-        Self { process, ready: watch::Sender::new(true) }
+        Self { process, ready: watch::Sender::new(true), blocked: watch::Sender::default() }
     }
 
     async fn ask<T>(
@@ -112,6 +114,10 @@ impl Broker for MemoryBroker {
 
     fn ready(&self) -> watch::Receiver<bool> {
         self.ready.subscribe()
+    }
+
+    fn blocked(&self) -> watch::Receiver<Option<Arc<str>>> {
+        self.blocked.subscribe()
     }
 
     async fn close(&self) {
