@@ -5,10 +5,10 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use millrace_broker::{Delivery, Queue};
-use millrace_domain::RunId;
 use millrace_domain::message::{Reply, ReplyError};
 use millrace_domain::run::Trigger;
 use millrace_domain::submission::{Submission, SubmissionError};
+use millrace_domain::{Priority, RunId};
 use tokio::sync::Semaphore;
 
 use crate::context::Context;
@@ -93,6 +93,11 @@ async fn accept(
         Ok(parsed) => parsed,
         Err(error) => return refuse(context, delivery, &error).await,
     };
+    if let [Err(error)] = &mut parsed[..]
+        && let Some(encoding) = unreadable_encoding(&delivery, error)
+    {
+        *error = encoding;
+    }
     for (index, submission) in parsed.iter_mut().enumerate() {
         if let Ok(submission) = submission {
             complete(submission, &delivery, is_array.then_some(index));
@@ -192,7 +197,23 @@ async fn accept_array(
     }
 }
 
-/// What a message says beside its body: its id is its key when the body has none, its header its trace.
+/// What is wrong with a body that is no JSON, when the message says that something was done to it. Clients put names of
+/// charsets there as well, so that one that can be read is.
+fn unreadable_encoding(delivery: &Delivery, error: &SubmissionError) -> Option<SubmissionError> {
+    let encoding = delivery.properties.content_encoding.as_deref()?;
+    let is_plain = ["", "identity", "utf-8", "utf8"].iter().any(|plain| encoding.eq_ignore_ascii_case(plain));
+    if error.code != "invalid-json" || is_plain {
+        return None;
+    }
+    let shown: String = encoding.chars().take(64).collect();
+    let message = format!(
+        "a body with content_encoding {shown:?}: expected JSON as plain UTF-8, neither compressed nor in another charset"
+    );
+    Some(SubmissionError { code: "unsupported-encoding", message })
+}
+
+/// What a message says beside its body: its id is its key when the body has none, its header its trace, its priority
+/// how urgent it is. (Many clients send a priority of 0 for none, and RabbitMQ takes none for 0.)
 pub(crate) fn complete(submission: &mut Submission, delivery: &Delivery, index: Option<usize>) {
     if submission.idempotency_key.is_none()
         && let Some(id) = &delivery.properties.message_id
@@ -201,6 +222,11 @@ pub(crate) fn complete(submission: &mut Submission, delivery: &Delivery, index: 
             Some(index) => format!("{id}/{index}"),
             None => id.clone(),
         });
+    }
+    if submission.priority.is_none()
+        && let Some(priority @ 1..) = delivery.properties.priority
+    {
+        submission.priority = Priority::from_number(priority.min(9).into()).ok();
     }
     if submission.traceparent.is_none() {
         let header = delivery.properties.headers.iter().find(|(name, _)| name == "traceparent");
@@ -222,4 +248,54 @@ async fn refuse(context: &Arc<Context>, delivery: Delivery, error: &SubmissionEr
         context.broker.publish(messages).await;
     }
     delivery.ack();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use millrace_broker::Properties;
+    use tokio::sync::mpsc;
+
+    fn delivery(payload: &[u8], properties: Properties) -> Delivery {
+        Delivery::new(payload.to_vec().into(), properties, false, 1, mpsc::unbounded_channel().0)
+    }
+
+    fn read(body: &str, properties: Properties) -> Submission {
+        let mut submission = Submission::parse(body.as_bytes()).unwrap().remove(0).unwrap();
+        complete(&mut submission, &delivery(body.as_bytes(), properties), None);
+        submission
+    }
+
+    #[test]
+    fn a_message_is_as_urgent_as_its_body_says_or_else_its_priority() {
+        let with = |priority| Properties { priority, ..Properties::default() };
+        for (priority, expected) in [
+            (None, None),
+            // What many clients send where nobody asked for a priority.
+            (Some(0), None),
+            (Some(1), Some(Priority::P3)),
+            (Some(5), Some(Priority::P1)),
+            (Some(9), Some(Priority::P0)),
+            (Some(255), Some(Priority::P0)),
+        ] {
+            assert_eq!(read(r#"{"run":"x"}"#, with(priority)).priority, expected, "{priority:?}");
+        }
+        assert_eq!(read(r#"{"run":"x","priority":"P3"}"#, with(Some(9))).priority, Some(Priority::P3));
+    }
+
+    #[test]
+    fn a_body_that_is_encoded_is_refused_for_that() {
+        let judge = |encoding: &str, payload: &[u8]| {
+            let properties =
+                Properties { content_encoding: Some(encoding.to_owned()), ..Properties::default() };
+            let error = Submission::parse(payload).unwrap().remove(0).unwrap_err();
+            unreadable_encoding(&delivery(payload, properties), &error)
+                .map(|error| (error.code, error.message))
+        };
+        let (code, message) = judge("gzip", b"\x1f\x8b\x08").unwrap();
+        assert_eq!(code, "unsupported-encoding");
+        assert!(message.contains("\"gzip\": expected JSON as plain UTF-8"), "{message}");
+        assert_eq!(judge("UTF-8", b"no json"), None, "a charset that can be read is not to blame");
+        assert_eq!(judge("gzip", br#"{"rum":"x"}"#), None, "it can be read, whatever is said of it");
+    }
 }

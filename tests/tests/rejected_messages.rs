@@ -32,6 +32,12 @@ async fn an_unreadable_message_in_any_queue_lands_in_rejected_with_its_reason() 
         assert!(!told.is_empty() && told.starts_with(code), "{queue}: {told:?} is not {code:?}");
         assert!(rejected.headers.get("x-millrace-error").is_some_and(|why| why.len() > 10), "{queue}");
     }
+    let properties = BasicProperties::default().with_content_encoding("gzip".into()).with_priority(7);
+    amqp.publish("submit", b"\x1f\x8b\x08 compressed", properties).await;
+    let rejected = amqp.next(&amqp.queue("rejected"), SOON).await;
+    assert_eq!(rejected.headers["x-millrace-error-code"], "unsupported-encoding");
+    let kept = (rejected.properties.content_encoding(), rejected.properties.priority());
+    assert_eq!(kept, (&Some("gzip".into()), &Some(7)), "whole, to be published again");
     all_goes_on(&fleet, &amqp, producer.api()).await;
 }
 

@@ -51,6 +51,10 @@ pub struct Properties {
     pub correlation_id: Option<String>,
     /// Where an answer goes.
     pub reply_to: Option<String>,
+    /// How urgent a client calls it: 0 to 9. What a task queue goes by is [`Outgoing::level`].
+    pub priority: Option<u8>,
+    /// What was done to the payload, as a client calls it.
+    pub content_encoding: Option<String>,
     /// Text headers; others are left out when received. Their order is the broker's. What a frame has no room for
     /// is left out when published, and the header [`LEFT_OUT_HEADER`] says so.
     pub headers: Vec<(String, String)>,

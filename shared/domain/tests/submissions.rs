@@ -86,6 +86,12 @@ fn what_cannot_be_accepted_is_told_by_code_and_message() {
         (r#"{"run":"x","priority":11}"#, "bad-field", "`priority`: priority 11 is out of range"),
         (r#"{"run":"x","priority":true}"#, "bad-field", "`priority`: expected P0 to P3"),
         (r#"{"run":"x","pool":"No Pool"}"#, "bad-field", "`pool`: pool name"),
+        (r#"{"run":"x","v":"1"}"#, "bad-field", "`v`: expected the number 1"),
+        (r#"{"run":"\ud800"}"#, "invalid-json", "line 1, column"),
+        (r#"{"run":"a\ud800b"}"#, "invalid-json", "half a character"),
+        (r#"[{"run":"\udc00"}]"#, "invalid-json", "half a character"),
+        (r#"{"command":"x"}"#, "unknown-field", "unknown field `command`: here it is called `run`"),
+        (r#"{"run":"x","queue":"gpu"}"#, "unknown-field", "here it is called `pool`"),
         (r#"{"run":"x","v":2}"#, "unsupported-version", "expected \"v\": 1"),
         (r#"{"params":{}}"#, "empty", "expected one of run, uses, workflow and definition"),
         (r#"{"run":"x","workflow":"w"}"#, "ambiguous", "only one of run, uses, workflow and definition"),
@@ -161,6 +167,10 @@ fn a_start_is_a_delay_from_now_or_an_instant() {
     assert_eq!(start(r#","at":"2026-03-02T07:30:00+08:00""#), Ok(Some(NOW)));
     assert!(start(r#","at":"2026-03-02T07:30:00""#).unwrap_err().message.contains("RFC 3339 with an offset"));
     assert!(start(r#","at":"2999-01-01T00:00:00Z""#).unwrap_err().message.contains("within ten years"));
+    for far in ["9999-12-31", "9999-12-31T23:59:59Z"] {
+        let error = start(&format!(r#","at":"{far}""#)).unwrap_err();
+        assert!(error.message.contains("within ten years"), "{error}");
+    }
     assert!(start(r#","delay":"soon""#).unwrap_err().message.contains("is not a duration"));
 }
 

@@ -49,6 +49,10 @@ enum Mode {
 }
 
 /// What happened.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one at a time, on the stack: a box would cost an allocation a delivery"
+)]
 enum Step {
     Pushed(usize, Option<Delivery>),
     Settled,

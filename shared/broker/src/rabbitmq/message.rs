@@ -85,7 +85,21 @@ pub(crate) fn envelope(
         }
     };
     properties = properties.with_delivery_mode(if persistent { PERSISTENT } else { TRANSIENT });
-    let Properties { message_id, correlation_id, reply_to, headers, unreadable: _ } = &message.properties;
+    let Properties {
+        message_id,
+        correlation_id,
+        reply_to,
+        priority,
+        content_encoding,
+        headers,
+        unreadable: _,
+    } = &message.properties;
+    if let (Some(priority), None) = (priority, properties.priority()) {
+        properties = properties.with_priority(*priority);
+    }
+    if let Some(encoding) = content_encoding {
+        properties = properties.with_content_encoding(short("content_encoding", encoding)?);
+    }
     if let Some(id) = message_id {
         properties = properties.with_message_id(short("message_id", id)?);
     }
@@ -95,7 +109,8 @@ pub(crate) fn envelope(
     if let Some(name) = reply_to {
         properties = properties.with_reply_to(short("reply_to", name)?);
     }
-    let ids = [message_id, correlation_id, reply_to].into_iter().flatten().map(|id| 1 + id.len());
+    let ids =
+        [content_encoding, message_id, correlation_id, reply_to].into_iter().flatten().map(|id| 1 + id.len());
     let mut room = frame_max.saturating_sub(OTHERWISE_BYTES + ids.sum::<usize>());
     let mut table = FieldTable::default();
     let mut left_out = LeftOut::default();
@@ -159,6 +174,8 @@ pub(crate) fn properties(received: &BasicProperties) -> Properties {
         message_id: text(received.message_id()),
         correlation_id: text(received.correlation_id()),
         reply_to: text(received.reply_to()),
+        priority: *received.priority(),
+        content_encoding: text(received.content_encoding()),
         ..Properties::default()
     };
     for (name, value) in received.headers().as_ref().map(FieldTable::inner).into_iter().flatten() {
@@ -237,6 +254,8 @@ mod tests {
             message_id: Some("m".to_owned()),
             correlation_id: Some("c".to_owned()),
             reply_to: Some("r".to_owned()),
+            priority: Some(3),
+            content_encoding: Some("utf-8".to_owned()),
             headers: vec![("traceparent".to_owned(), "00-1".to_owned())],
             unreadable: None,
         };

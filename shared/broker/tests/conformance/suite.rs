@@ -93,6 +93,8 @@ pub(crate) async fn headers_and_ids_survive(broker: Arc<dyn Broker>) {
         message_id: Some("message".to_owned()),
         correlation_id: Some("correlation".to_owned()),
         reply_to: Some("reply".to_owned()),
+        priority: Some(7),
+        content_encoding: Some("utf-8".to_owned()),
         headers: vec![
             ("traceparent".to_owned(), "00-aa-bb-01".to_owned()),
             ("unicode".to_owned(), "磨坊".to_owned()),

@@ -64,7 +64,7 @@ impl Submission {
         let batch = reader.deserialize_seq(Batch).and_then(|batch| reader.end().map(|()| batch));
         let batch = batch.map_err(|error| match error.to_string() {
             message if message.contains(TOO_MANY) => SubmissionError::new("too-many", TOO_MANY),
-            message => SubmissionError::new("invalid-json", format!("not JSON: {message}")),
+            _ => SubmissionError::new("invalid-json", not_json(&error)),
         })?;
         if batch.is_empty() {
             return Err(SubmissionError::new("empty", "an empty array: expected at least one submission"));
@@ -182,7 +182,7 @@ impl<'de> Visitor<'de> for Batch {
 /// What to say about an object that is no submission. It is read again, to find the field that is wrong.
 fn explain(object: &[u8], error: &serde_json::Error) -> SubmissionError {
     if !error.is_data() {
-        return SubmissionError::new("invalid-json", format!("not JSON: {error}"));
+        return SubmissionError::new("invalid-json", not_json(error));
     }
     let Ok(fields) = serde_json::from_slice::<Map<String, Value>>(object) else {
         return SubmissionError::new("bad-field", "expected an object, such as {\"run\":\"echo hi\"}");
@@ -201,6 +201,7 @@ fn explain(object: &[u8], error: &serde_json::Error) -> SubmissionError {
                 "priority" if message.contains("untagged") => {
                     "expected P0 to P3, or a number from 0 to 9".to_owned()
                 }
+                "v" => "expected the number 1".to_owned(),
                 _ => message,
             };
             return SubmissionError::field(&name, message);
@@ -209,11 +210,42 @@ fn explain(object: &[u8], error: &serde_json::Error) -> SubmissionError {
     SubmissionError::new("bad-field", error.to_string())
 }
 
+/// Why it is no JSON.
+fn not_json(error: &serde_json::Error) -> String {
+    let message = error.to_string();
+    if !message.contains("hex escape") {
+        return format!("not JSON: {message}");
+    }
+    format!(
+        "not JSON: line {}, column {}: half a character. `\\ud800` to `\\udfff` come in pairs; write the character itself",
+        error.line(),
+        error.column()
+    )
+}
+
 fn unknown(name: &str) -> SubmissionError {
     let shown: String = name.chars().take(64).collect();
-    let meant = match nearest(name, FIELDS) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("expected one of {}", FIELDS.join(", ")),
+    let meant = match (elsewhere(name), nearest(name, FIELDS)) {
+        (Some(ours), _) => format!("here it is called `{ours}`"),
+        (None, Some(near)) => format!("did you mean `{near}`?"),
+        (None, None) => format!("expected one of {}", FIELDS.join(", ")),
     };
     SubmissionError::new("unknown-field", format!("unknown field `{shown}`: {meant}"))
+}
+
+/// What others call our fields.
+fn elsewhere(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "command" | "cmd" | "script" | "shell" | "exec" => "run",
+        "executor" => "uses",
+        "input" => "with",
+        "args" | "kwargs" | "arguments" | "parameters" => "params",
+        "environment" => "env",
+        "queue" => "pool",
+        "countdown" => "delay",
+        "eta" | "run_at" => "at",
+        "retries" => "retry",
+        "cwd" | "workdir" => "working_dir",
+        _ => return None,
+    })
 }
