@@ -1,6 +1,8 @@
 //! Exchanges, bindings and queues are taken away from a fleet at work, and its task queue is emptied: all is there
 //! again within 15 s, and nothing that was accepted is left behind.
 
+#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
+
 use std::time::Duration;
 
 use lapin::BasicProperties;

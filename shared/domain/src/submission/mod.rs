@@ -15,7 +15,8 @@ pub use wire::Submission;
 #[error("{message}")]
 pub struct SubmissionError {
     /// Stable, for programs: `invalid-json`, `unknown-field`, `bad-field`, `too-large`, `too-many`, `ambiguous`,
-    /// `empty`, `unsupported-version`, `expression-in-run`, `unknown-executor` or `not-supported-yet`.
+    /// `empty`, `unsupported-version`, `expression-in-run`, `unknown-executor` or `not-supported-yet`. Of a message also
+    /// `unsupported-encoding`.
     pub code: &'static str,
     /// What was expected, and the fix.
     pub message: String,
