@@ -42,8 +42,11 @@ impl CliError {
         }
     }
 
-    /// The end of a process: an error when a part of it broke.
+    /// The end of a process: an error when a part of it broke, or it could not do its work.
     pub(crate) fn of_end(shutdown: &Shutdown) -> Result<(), Self> {
+        if let Some(why) = shutdown.why_failed() {
+            return Err(Self::failed(why));
+        }
         match shutdown.is_broken() {
             true => Err(Self::failed("a part of this process has broken, which is a bug: see the log above")),
             false => Ok(()),

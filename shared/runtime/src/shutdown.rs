@@ -2,8 +2,8 @@
 //! a process that is started anew is better than one that is half alive.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use futures_util::FutureExt;
 use tokio::signal::unix::{SignalKind, signal};
@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 pub struct Shutdown {
     asked: CancellationToken,
     broken: Arc<AtomicBool>,
+    failure: Arc<OnceLock<String>>,
 }
 
 impl Shutdown {
@@ -39,7 +40,7 @@ impl Shutdown {
 
     /// One that ends with this one, or earlier by itself.
     pub fn child(&self) -> Self {
-        Self { asked: self.asked.child_token(), broken: Arc::clone(&self.broken) }
+        Self { asked: self.asked.child_token(), ..self.clone() }
     }
 
     /// Does what the process cannot do without: when that panics, asks.
@@ -59,6 +60,17 @@ impl Shutdown {
                 shutdown.begin();
             }
         }
+    }
+
+    /// Asks because the process cannot do its work: what is wrong, and what to do.
+    pub fn fail(&self, why: &str) {
+        let _ = self.failure.set(why.to_owned());
+        self.begin();
+    }
+
+    /// Why it was asked, when the process cannot do its work.
+    pub fn why_failed(&self) -> Option<&str> {
+        self.failure.get().map(String::as_str)
     }
 
     /// Did a vital part break?
