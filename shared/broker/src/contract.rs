@@ -235,6 +235,9 @@ pub trait Broker: Send + Sync + 'static {
     /// How a queue stands. One that is not there is [`BrokerError::Unroutable`].
     async fn depth(&self, queue: &Queue) -> Result<Depth, BrokerError>;
 
+    /// What kind of queues its durable ones are, in one word: all processes of a cluster have the same.
+    fn queue_kind(&self) -> &'static str;
+
     /// Is it connected, now and later? For `/readyz`.
     fn ready(&self) -> watch::Receiver<bool>;
 

@@ -167,6 +167,10 @@ impl Broker for MemoryBroker {
         directory.find(queue, &self.shared.prefix).map(|found| found.depth())
     }
 
+    fn queue_kind(&self) -> &'static str {
+        "memory"
+    }
+
     fn ready(&self) -> watch::Receiver<bool> {
         self.shared.ready.subscribe()
     }

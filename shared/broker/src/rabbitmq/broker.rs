@@ -212,6 +212,10 @@ impl Broker for RabbitMqBroker {
         self.administration.depth(queue).await
     }
 
+    fn queue_kind(&self) -> &'static str {
+        self.topology.kind().as_str()
+    }
+
     fn ready(&self) -> watch::Receiver<bool> {
         self.readiness.all.subscribe()
     }

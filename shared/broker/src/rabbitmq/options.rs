@@ -25,6 +25,16 @@ pub enum QueueType {
     Quorum,
 }
 
+impl QueueType {
+    /// The word for it in settings.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Classic => "classic",
+            Self::Quorum => "quorum",
+        }
+    }
+}
+
 /// How to connect.
 #[derive(Clone)]
 pub struct Options {

@@ -40,6 +40,11 @@ impl Topology {
         Ok(Self { prefix, kind, exchanges, queues: Mutex::default() })
     }
 
+    /// What kind the durable queues are.
+    pub(crate) fn kind(&self) -> QueueType {
+        self.kind
+    }
+
     /// Are there several queues under this name?
     pub(crate) fn is_banded(&self, queue: &Queue) -> bool {
         // No pool has a dot in its name: this is one of the bands.

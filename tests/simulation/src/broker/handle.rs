@@ -112,6 +112,10 @@ impl Broker for MemoryBroker {
         self.ask("depth", |world| world.exchange.depth(queue)).await
     }
 
+    fn queue_kind(&self) -> &'static str {
+        "memory"
+    }
+
     fn ready(&self) -> watch::Receiver<bool> {
         self.ready.subscribe()
     }
