@@ -10,6 +10,8 @@ use millrace_runtime::{Ambient, Shutdown, StoreClock};
 use millrace_store::Store;
 use tokio::sync::{mpsc, watch};
 
+use crate::condition::Condition;
+use crate::confirmed::Confirmed;
 use crate::definitions::Definitions;
 use crate::ownership::OwnedSet;
 use crate::room::Room;
@@ -57,8 +59,12 @@ pub(crate) struct Context {
     pub(crate) definitions: Definitions,
     /// Which partitions are ours, for those who place work.
     pub(crate) owned: watch::Receiver<Arc<OwnedSet>>,
-    /// Is the queue there that submissions go to?
+    /// Are the queues there that submissions go to, and what is refused of them?
     pub(crate) open: AtomicBool,
+    /// Why nothing is ours, and what the store has lost.
+    pub(crate) condition: Condition,
+    /// How far our commits are confirmed.
+    pub(crate) confirmed: Confirmed,
     /// Is there room for new runs?
     pub(crate) room: Room,
     /// Partitions whose commits are not taken under an epoch of ours, for the keeper of the partitions.

@@ -1,5 +1,5 @@
 //! Definitions of stored workflows, parsed once per version. Versions are immutable, so what is cached is true
-//! for ever; which version is current is asked every time.
+//! for as long as the store holds what it held; which version is current is asked every time.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -143,6 +143,13 @@ impl Definitions {
                 cache.clear();
             }
             cache.insert((workflow.clone(), version), Arc::clone(parsed));
+        }
+    }
+
+    /// Drops all: what was stored under a name and a version may not be that any more.
+    pub(crate) fn forget(&self) {
+        if let Ok(mut cache) = self.parsed.lock() {
+            cache.clear();
         }
     }
 

@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use millrace_broker::{Delivery, Queue};
+use millrace_broker::{BrokerError, Delivery, Queue};
 use millrace_domain::PartitionId;
 use millrace_domain::message::{Inbox, InboxBody, ReplyError};
 use millrace_domain::run::{Event, Trigger};
 use millrace_runtime::Shutdown;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::context::Context;
 use crate::gateway;
@@ -20,6 +21,9 @@ use crate::partition::refused::COME_AGAIN;
 
 /// Unsettled messages of one inbox, at most.
 const PREFETCH: u16 = 1_000;
+
+/// What stays wrong with one is said again after so long.
+const SAY_AGAIN: Duration = Duration::from_secs(60);
 
 /// The inboxes of the owned partitions.
 pub(crate) struct Inboxes {
@@ -58,6 +62,7 @@ async fn consume(
     stop: Shutdown,
 ) {
     let queue = Queue::Inbox(partition.0);
+    let mut said: Option<Instant> = None;
     while !stop.has_begun() {
         let consumer = async {
             context.broker.declare(&queue).await?;
@@ -71,7 +76,13 @@ async fn consume(
         let mut consumer = match consumer {
             Ok(consumer) => consumer,
             Err(error) => {
-                tracing::debug!(%partition, %error, "the inbox cannot be consumed yet");
+                match error {
+                    BrokerError::Configuration(_) if said.is_none_or(|said| said.elapsed() > SAY_AGAIN) => {
+                        tracing::error!(%partition, %error, "the inbox cannot be consumed: what is sent to it waits");
+                        said = Some(Instant::now());
+                    }
+                    _ => tracing::debug!(%partition, %error, "the inbox cannot be consumed yet"),
+                }
                 tokio::select! {
                     biased;
                     () = stop.begun() => return,
@@ -125,7 +136,7 @@ async fn accept(
             What::Submit(Box::new(submit))
         }
         InboxBody::Cancel { run, reason } => What::Event(run, Event::Cancel { reason }),
-        InboxBody::Orphan { task } => match orphan::judge(context, &task).await {
+        InboxBody::Orphan { task, ran } => match orphan::judge(context, &task, ran).await {
             Ok(Fate::Drop) => return delivery.ack(),
             Ok(Fate::Restore(submit)) => What::Restore(submit),
             Ok(Fate::Reject(error)) => return refuse(context, delivery, &error).await,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use millrace_broker::{Delivery, Queue};
+use millrace_broker::{BrokerError, Delivery, Queue};
 use millrace_domain::message::{Reply, ReplyError};
 use millrace_domain::run::Trigger;
 use millrace_domain::submission::{Submission, SubmissionError};
@@ -45,7 +45,6 @@ pub(crate) async fn run(context: Arc<Context>, gateway: Arc<Gateway>) {
         let consumer = async {
             context.broker.declare(&Queue::Submit).await?;
             context.broker.declare(&Queue::Rejected).await?;
-            context.open.store(true, Ordering::Release);
             context.broker.consume(&Queue::Submit, PREFETCH).await
         };
         let consumer = tokio::select! {
@@ -56,6 +55,10 @@ pub(crate) async fn run(context: Arc<Context>, gateway: Arc<Gateway>) {
         let mut consumer = match consumer {
             Ok(consumer) => consumer,
             Err(error) => {
+                // Whoever keeps the partitions looks at the queues, says what is wrong, and leaves them to others.
+                if matches!(error, BrokerError::Configuration(_)) {
+                    context.open.store(false, Ordering::Release);
+                }
                 tracing::debug!(%error, "submissions cannot be consumed yet");
                 tokio::select! {
                     biased;

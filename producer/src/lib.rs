@@ -13,6 +13,8 @@
 
 pub mod api;
 mod clock;
+mod condition;
+mod confirmed;
 mod context;
 mod damaged;
 mod definitions;

@@ -1,6 +1,6 @@
-//! Tasks of runs that are not stored. A store that failed over to a replica may have lost the commit that created
-//! the run, after its task was published: then the run is created again, as far as the task tells what it was. What
-//! is not of a lost commit is a late copy, of a run that was forgotten.
+//! Tasks of runs that are not stored. A store that failed over to a replica, or was emptied, may have lost the commit
+//! that created the run, after its task was published: then the run is created again, as far as the task tells what it
+//! was. What is not of a lost commit is a late copy, of a run that was forgotten. Nothing is dropped uncounted.
 
 use millrace_domain::WorkflowName;
 use millrace_domain::message::ReplyError;
@@ -18,26 +18,45 @@ pub(crate) enum Fate {
     Drop,
     /// Its run is created again.
     Restore(Box<Submit>),
-    /// Nobody can tell what its run was: it is put away.
+    /// Nobody can tell what its run was, or it must not run again: it is put away.
     Reject(ReplyError),
 }
 
-/// Judges one.
-pub(crate) async fn judge(context: &Context, task: &Task) -> Result<Fate, StoreError> {
-    let is_stored = context.store.load_runs(&[task.run]).await?.into_iter().any(|run| run.is_some());
-    if is_stored || !context.store.is_lost(task.run.partition(), task.epoch, task.seq).await? {
+/// Judges one. `ran` says that it was carried out already, and its outcome could not be stored.
+pub(crate) async fn judge(context: &Context, task: &Task, ran: bool) -> Result<Fate, StoreError> {
+    let (run, workflow) = (task.run, &task.workflow);
+    if context.store.load_runs(&[run]).await?.into_iter().any(|run| run.is_some()) {
+        // Another copy may have brought it back. Or the worker does not look into our store.
+        tracing::warn!(%run, %workflow, "a worker does not find this run, and it is here; if this is said again and \
+            again, a worker has another MILLRACE_REDIS_URL than this producer");
+        dropped("found-run");
         return Ok(Fate::Drop);
     }
-    tracing::warn!(run = %task.run, workflow = %task.workflow, "the store has lost this run: a task of it was found");
+    if !context.store.is_lost(run.partition(), task.epoch, task.seq).await? {
+        tracing::info!(%run, %workflow, "a late copy of a task, of a run that was forgotten");
+        dropped("forgotten-run");
+        return Ok(Fate::Drop);
+    }
+    tracing::warn!(%run, %workflow, "the store has lost this run: a task of it was found");
     metrics::counter!("millrace_orphans_total").increment(1);
-    if task.workflow == WorkflowName::adhoc() && task.attempt == 1 {
+    let may_run = !(ran && task.at_most_once);
+    if *workflow == WorkflowName::adhoc() && task.attempt == 1 && may_run {
         let submission = Submission::of_task(task);
-        let submit = Submit { submission, run: Some(task.run), trigger: Trigger::Message, digest: None };
+        let submit = Submit { submission, run: Some(run), trigger: Trigger::Message, digest: None };
         return Ok(Fate::Restore(Box::new(submit)));
     }
+    let advice = match may_run {
+        true => "start it again",
+        false => "it has run, and at most once is what was asked for: see whether it did its work",
+    };
     let message = format!(
-        "the store has lost run {} of {} (its commit {} of epoch {}); start it again",
-        task.run, task.workflow, task.seq.0, task.epoch.0
+        "the store has lost run {run} of {workflow} (its commit {} of epoch {}); {advice}",
+        task.seq.0, task.epoch.0
     );
     Ok(Fate::Reject(ReplyError::new("lost-run", message)))
+}
+
+/// Counts a task that goes nowhere, and why.
+fn dropped(why: &'static str) {
+    metrics::counter!("millrace_dropped_total", "what" => "task", "why" => why).increment(1);
 }

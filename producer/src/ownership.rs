@@ -4,13 +4,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use millrace_broker::{BrokerError, Queue};
 use millrace_domain::{Epoch, PartitionId, ProducerId, Timestamp};
-use millrace_store::{Acquired, StoreError};
+use millrace_store::{Acquired, Membership, Standing, StoreError};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
+use crate::confirmed::tell_lost;
 use crate::context::Context;
 use crate::damaged::unless_damaged;
 use crate::inbox::Inboxes;
@@ -28,6 +31,7 @@ const STEP_DOWN_PAUSE: Duration = Duration::from_millis(100);
 /// The keeper of the partitions.
 pub(crate) struct Ownership {
     context: Arc<Context>,
+    membership: Membership,
     mailbox: mpsc::Sender<Input>,
     inboxes: Inboxes,
     told: watch::Sender<Arc<OwnedSet>>,
@@ -39,12 +43,13 @@ pub(crate) struct Ownership {
 impl Ownership {
     pub(crate) fn new(
         context: Arc<Context>,
+        membership: Membership,
         mailbox: mpsc::Sender<Input>,
         inboxes: Inboxes,
         told: watch::Sender<Arc<OwnedSet>>,
         stepping_down: mpsc::UnboundedReceiver<(PartitionId, Epoch)>,
     ) -> Self {
-        Self { context, mailbox, inboxes, told, stepping_down, held: BTreeMap::new() }
+        Self { context, membership, mailbox, inboxes, told, stepping_down, held: BTreeMap::new() }
     }
 
     /// Takes, keeps and gives back partitions until the shutdown, then gives all back.
@@ -79,10 +84,13 @@ impl Ownership {
         self.leave().await;
     }
 
-    /// One round: `true` when all that should be ours is.
+    /// One round: `true` when all that should be ours is, be it nothing.
     async fn round(&mut self) -> Result<bool, StoreError> {
         let context = Arc::clone(&self.context);
         let ttl = millis(context.options.lease);
+        if !self.is_fit().await? {
+            return Ok(true);
+        }
         let live = context.store.meet(context.id, ttl).await?;
         let wanted: OwnedSet = (0..context.partitions)
             .map(PartitionId)
@@ -96,6 +104,70 @@ impl Ownership {
         self.take(&missing, ttl).await?;
         self.tell();
         Ok(self.held.len() == wanted.len())
+    }
+
+    /// May anything be ours? Only in the store of our cluster, and once the queues are there that all of it needs: who
+    /// cannot serve a partition must leave it to others.
+    async fn is_fit(&mut self) -> Result<bool, StoreError> {
+        let context = Arc::clone(&self.context);
+        match self.membership.look(&*context.store).await? {
+            Standing::Member | Standing::Unfounded => {}
+            Standing::Emptied(what) => {
+                context.condition.has_lost(what);
+                // Version 1 of a workflow may be another one from now on.
+                context.definitions.forget();
+                self.abandon().await;
+            }
+            Standing::Apart(why) => {
+                self.abandon().await;
+                context.condition.is_unfit(&why);
+                return Ok(false);
+            }
+        }
+        match self.declare().await {
+            Ok(()) => {
+                context.condition.is_fit();
+                Ok(true)
+            }
+            Err(error) => {
+                if let BrokerError::Configuration(why) = &error {
+                    context.condition.is_unfit(why);
+                }
+                // Nobody waits for the lease of one that is not there.
+                let all: Vec<_> = self.held.keys().copied().collect();
+                self.give_back(&all).await?;
+                context.store.leave(context.id).await?;
+                Ok(false)
+            }
+        }
+    }
+
+    /// Makes sure that the queues of submissions are there: once, and again when they are taken for gone.
+    async fn declare(&self) -> Result<(), BrokerError> {
+        let context = &self.context;
+        if context.open.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let declared = async {
+            context.broker.declare(&Queue::Submit).await?;
+            context.broker.declare(&Queue::Rejected).await
+        };
+        tokio::select! {
+            biased;
+            () = context.shutdown.begun() => return Err(BrokerError::Closed),
+            declared = declared => declared?,
+        }
+        context.open.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// Lets go of all at once. The store is not told: it knows nothing of them.
+    async fn abandon(&mut self) {
+        for (partition, _) in std::mem::take(&mut self.held) {
+            self.inboxes.close(partition).await;
+            let _ = self.mailbox.send(Input::Lost(partition)).await;
+        }
+        self.tell();
     }
 
     /// The loop has let go of partitions: what the store holds of them is not what we think. Those that are still
@@ -119,24 +191,31 @@ impl Ownership {
         if held.is_empty() {
             return Ok(());
         }
+        // What is confirmed by now, the store must still have when it answers.
+        let confirmed: Vec<_> =
+            held.iter().map(|(partition, epoch)| self.context.confirmed.last(*partition, *epoch)).collect();
         let kept = match self.context.store.renew(&held, ttl).await {
             Err(StoreError::Corrupt(_)) => {
                 let mut kept = Vec::with_capacity(held.len());
                 for one in &held {
                     let renewed = self.context.store.renew(std::slice::from_ref(one), ttl).await;
-                    kept.push(unless_damaged(one.0, renewed, UNOWNED)?.is_some_and(|kept| kept == [true]));
+                    kept.push(
+                        unless_damaged(one.0, renewed, UNOWNED)?.and_then(|kept| kept.first().copied()?),
+                    );
                 }
                 kept
             }
             kept => kept?,
         };
-        for ((partition, _), kept) in held.into_iter().zip(kept) {
-            if !kept {
-                tracing::warn!(%partition, "somebody else owns it now");
-                self.held.remove(&partition);
-                self.inboxes.close(partition).await;
-                let _ = self.mailbox.send(Input::Lost(partition)).await;
+        for (((partition, _), kept), confirmed) in held.into_iter().zip(kept).zip(confirmed) {
+            match kept {
+                Some(kept) if kept >= confirmed => continue,
+                Some(kept) => tell_lost(partition, confirmed, kept),
+                None => tracing::warn!(%partition, "somebody else owns it now"),
             }
+            self.held.remove(&partition);
+            self.inboxes.close(partition).await;
+            let _ = self.mailbox.send(Input::Lost(partition)).await;
         }
         Ok(())
     }

@@ -6,13 +6,15 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use millrace_broker::Broker;
-use millrace_domain::ProducerId;
+use millrace_domain::{ClusterId, Epoch, ProducerId};
 use millrace_runtime::{Shutdown, StoreClock, telemetry};
-use millrace_store::{Store, StoreError};
+use millrace_store::{Cluster, FORMAT, Membership, Store, StoreError};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::api::{self, Access};
+use crate::condition::Condition;
+use crate::confirmed::Confirmed;
 use crate::context::{Context, Options};
 use crate::definitions::Definitions;
 use crate::gateway::Gateway;
@@ -28,17 +30,7 @@ const MAILBOX: usize = 8_192;
 /// Why a producer cannot start, or had to stop.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The cluster was founded with another number of partitions.
-    #[error(
-        "this cluster has {have} partitions, but MILLRACE_PARTITIONS says {want}; the number is fixed when a cluster is created: unset it, or use another prefix"
-    )]
-    Partitions {
-        /// What it has.
-        have: u16,
-        /// What was asked for.
-        want: u16,
-    },
-    /// The store cannot be used.
+    /// The store cannot be used: it would lose data, or its cluster is another than the one that was asked for.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The address cannot be listened on.
@@ -63,7 +55,8 @@ impl Producer {
     /// `prefix` is the one of the broker. `explicit` says that the number of partitions was asked for by name.
     ///
     /// # Errors
-    /// When the store would lose data, or the cluster has another number of partitions than was asked for.
+    /// When the store would lose data, or the cluster has other partitions, queues or another format than were asked
+    /// for.
     pub async fn start(
         store: Arc<dyn Store>,
         broker: Arc<dyn Broker>,
@@ -75,22 +68,30 @@ impl Producer {
     ) -> Result<Self, Error> {
         // What happens before the first scrape counts as well.
         let _ = telemetry::metrics_handle();
-        let partitions = found(&*store, options.partitions, &shutdown).await?;
-        if explicit && partitions != options.partitions {
-            return Err(Error::Partitions { have: partitions, want: options.partitions });
-        }
+        let wanted = Cluster {
+            id: ClusterId(options.ambient.random_id()),
+            partitions: options.partitions,
+            queues: broker.queue_kind().to_owned(),
+            format: FORMAT,
+            since: Epoch::default(),
+        };
+        let mut membership = Membership::new(broker.queue_kind());
+        let cluster = found(&mut membership, &*store, &wanted, explicit, &shutdown).await?;
+        tracing::info!(cluster = %cluster.id, partitions = cluster.partitions, queues = cluster.queues, "joined");
         let (told, owned) = watch::channel(Arc::new(OwnedSet::new()));
         let (stepped_down, stepping_down) = mpsc::unbounded_channel();
         let context = Arc::new(Context {
             id: ProducerId(options.ambient.random_id()),
             store,
             broker,
-            partitions,
+            partitions: cluster.partitions,
             clock: StoreClock::new(options.ambient.clone()),
             options,
             definitions: Definitions::default(),
             owned,
             open: AtomicBool::new(false),
+            condition: Condition::default(),
+            confirmed: Confirmed::default(),
             room: Room::new(),
             stepped_down,
             shutdown,
@@ -100,7 +101,8 @@ impl Producer {
         let inboxes = Inboxes::new(Arc::clone(&context), mailbox.clone());
         let mut tasks = JoinSet::new();
         let shutdown = &context.shutdown;
-        let ownership = Ownership::new(Arc::clone(&context), mailbox, inboxes, told, stepping_down);
+        let ownership =
+            Ownership::new(Arc::clone(&context), membership, mailbox, inboxes, told, stepping_down);
         let intake = intake::run(Arc::clone(&context), Arc::clone(&gateway));
         tasks.spawn(shutdown.vital("loop", Actor::new(Arc::clone(&context), inputs).run()));
         tasks.spawn(shutdown.vital("clock", clock::run(Arc::clone(&context))));
@@ -151,12 +153,18 @@ pub async fn bind(address: SocketAddr) -> Result<tokio::net::TcpListener, Error>
     })
 }
 
-/// Founds the cluster, waiting for the store as long as it takes.
-async fn found(store: &dyn Store, partitions: u16, shutdown: &Shutdown) -> Result<u16, Error> {
+/// Founds or joins the cluster, waiting for the store as long as it takes.
+async fn found(
+    membership: &mut Membership,
+    store: &dyn Store,
+    wanted: &Cluster,
+    explicit: bool,
+    shutdown: &Shutdown,
+) -> Result<Cluster, Error> {
     let mut wait = Duration::from_millis(100);
     loop {
-        match store.found(partitions).await {
-            Ok(partitions) => return Ok(partitions),
+        match membership.found(store, wanted, explicit).await {
+            Ok(cluster) => return Ok(cluster),
             Err(error @ (StoreError::Unsafe(_) | StoreError::Configuration(_))) => return Err(error.into()),
             Err(error) => {
                 tracing::warn!(%error, "waiting for the store");

@@ -83,9 +83,9 @@ async fn again(amqp: &Amqp, key: &str, message: &Message) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_known_key_with_a_longer_delay_does_not_put_the_first_run_off() {
     let fleet = Fleet::new();
-    let _worker = fleet.worker(&["--concurrency", "1"]).await;
     let delayed = |delay: &str| json!({"run": "true", "idempotency_key": "once", "delay": delay});
     let mut first = fleet.producer().await;
+    let _worker = fleet.worker(&["--concurrency", "1"]).await;
     let run = first.api().submit(&delayed("6s")).await;
     first.sigterm();
     first.ends(SOON).await;

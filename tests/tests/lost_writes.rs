@@ -44,6 +44,15 @@ async fn a_lost_run_comes_back(pool_of_the_other: &str) {
         let _: i64 = ask(&redis, words).await;
     }
     assert!(api.try_get(&format!("/api/v1/runs/{lost}")).await.is_err());
+    // With nothing to do in the partition, its owner notices when it renews it.
+    wait_until(SOON, "the owner says that commits are lost", async || {
+        let log = producer.log();
+        let told = |line: &str| line.contains("ERROR") && line.contains("the store has lost commits");
+        if log.lines().any(told) { Ok(()) } else { Err(log) }
+    })
+    .await;
+    let metrics = api.get("/metrics").await;
+    assert!(metrics.as_str().unwrap().contains("millrace_lost_commits_total 1"), "{metrics}");
 
     let _worker = fleet.worker(&["--concurrency", "2"]).await;
     wait_until(SOON, "the lost run is there again", async || {

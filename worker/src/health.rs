@@ -11,11 +11,14 @@ use millrace_broker::Broker;
 use millrace_runtime::{Shutdown, telemetry};
 use tokio::sync::watch;
 
+use crate::place::Trouble;
+
 /// Serves until `ended`.
 pub(crate) async fn serve(
     address: SocketAddr,
     broker: Arc<dyn Broker>,
     alive: watch::Receiver<bool>,
+    trouble: watch::Receiver<Trouble>,
     ended: Shutdown,
 ) {
     let listener = match tokio::net::TcpListener::bind(address).await {
@@ -27,14 +30,20 @@ pub(crate) async fn serve(
     let (is_ready, blocked) = (broker.ready(), broker.blocked());
     let is_blocked = blocked.clone();
     let ready = move || {
-        let not = |why: &str| (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n"));
-        std::future::ready(match (*is_ready.borrow(), *alive.borrow(), &*blocked.borrow()) {
-            (true, true, None) => (StatusCode::OK, "ready\n".to_owned()),
-            (true, true, Some(why)) => {
+        let (connected, alive) = (*is_ready.borrow(), *alive.borrow());
+        let trouble = trouble.borrow().clone();
+        let missing = match (trouble, connected, alive) {
+            (Some(why), _, _) => Some(why),
+            (None, false, _) => Some("the broker is not connected".to_owned()),
+            (None, true, false) => Some("the session is not renewed".to_owned()),
+            (None, true, true) => None,
+        };
+        std::future::ready(match (missing, &*blocked.borrow()) {
+            (None, None) => (StatusCode::OK, "ready\n".to_owned()),
+            (None, Some(why)) => {
                 (StatusCode::OK, format!("ready, but the broker blocks publishers: {why}\n"))
             }
-            (false, ..) => not("the broker is not connected"),
-            (_, false, _) => not("the session is not renewed"),
+            (Some(why), _) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
         })
     };
     let metrics = || async move {

@@ -1,7 +1,7 @@
 //! The worker: consume → claim → execute → finish → report → ack.
 //!
 //! [`Worker`] is the process, put together. `consume` brings deliveries, `pipeline` carries each of them through to
-//! a closed outcome, `trips` are its three round trips, `session` its presence, `control` what producers tell it.
+//! a closed outcome, `trips` are its three round trips, `session` its presence, `place` its cluster, `control` what producers tell it.
 //! What this crate deliberately does not know: runs, DAGs, producers.
 //!
 //! A reader's path through execution: [`executors`] (what a task can be) → [`stop`] (why it may end early) →
@@ -17,6 +17,7 @@ mod health;
 mod output;
 mod parcel;
 mod pipeline;
+mod place;
 mod process;
 mod program;
 mod running;

@@ -49,11 +49,7 @@ impl Pipeline {
                 parcel.done();
             }
             Some(ClaimVerdict::Stale) => parcel.done(),
-            // Forgotten, or lost: its owner decides.
-            Some(ClaimVerdict::Unknown) => match self.trips.orphan(task).await {
-                true => parcel.done(),
-                false => parcel.give_back(),
-            },
+            Some(ClaimVerdict::Unknown) => self.move_to_owner(task, false, parcel).await,
             None => parcel.give_back(),
         }
     }
@@ -83,11 +79,29 @@ impl Pipeline {
             }
             Some(FinishVerdict::Stale) => {
                 tracing::info!(task = %task.id(), outcome = %result.outcome, "the attempt was not ours any more");
+                dropped("stale");
             }
-            None => tracing::error!(task = %task.id(), "the outcome could not be stored"),
+            Some(FinishVerdict::Unknown) => {
+                tracing::warn!(task = %task.id(), outcome = %result.outcome, "the run of the attempt is not stored any more");
+                dropped("unknown-run");
+                self.move_to_owner(task, true, parcel).await;
+                return drop(under);
+            }
+            None => {
+                tracing::error!(task = %task.id(), "the outcome could not be stored");
+                dropped("not-stored");
+            }
         }
         parcel.done();
         drop(under);
+    }
+
+    /// Its run is not stored: forgotten, or lost. Its owner decides.
+    async fn move_to_owner(&self, task: Task, ran: bool, parcel: &Parcel) {
+        match self.trips.orphan(task, ran).await {
+            true => parcel.done(),
+            false => parcel.give_back(),
+        }
     }
 
     /// Runs it within its timeout.
@@ -162,4 +176,9 @@ impl Pipeline {
 /// The tasks of a delivery.
 pub(crate) fn read(delivery: &Delivery) -> Result<Vec<Task>, String> {
     Task::read(&delivery.payload).map_err(|error| error.to_string())
+}
+
+/// Counts an outcome that goes nowhere, and why.
+fn dropped(why: &'static str) {
+    metrics::counter!("millrace_dropped_total", "what" => "outcome", "why" => why).increment(1);
 }

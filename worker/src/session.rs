@@ -10,6 +10,7 @@ use millrace_store::{SESSION_LEASE_MS, SESSION_RENEW_MS, Session, Store};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::place::Place;
 use crate::running::Running;
 use crate::stop::StopReason;
 
@@ -27,9 +28,11 @@ pub(crate) struct Identity {
     pub(crate) started_at: i64,
 }
 
-/// Renews the session until `ended`; tells through `alive` whether the lease holds.
+/// Renews the session until `ended`; tells through `alive` whether the lease holds. It is renewed in the store of the
+/// worker's cluster only: in any other one, or before there is a cluster, nothing is to be taken.
 pub(crate) async fn keep(
     store: Arc<dyn Store>,
+    mut place: Place,
     identity: Identity,
     running: Arc<Running>,
     alive: watch::Sender<bool>,
@@ -61,9 +64,16 @@ pub(crate) async fn keep(
         // Whoever was frozen for a lease may find the store ready to renew it: its tasks are somebody else's by now.
         give_up_if_lapsed(renewed, &alive, &running);
         let left = renewed.map_or(every, |renewed| lease.saturating_sub(renewed.elapsed())).max(every / 4);
-        let answer = tokio::time::timeout(left.min(every * 2), store.renew_session(&session)).await;
+        let renewing = async {
+            match place.is_ours(&*store).await? {
+                true => store.renew_session(&session).await.map(|()| true),
+                false => Ok(false),
+            }
+        };
+        let answer = tokio::time::timeout(left.min(every * 2), renewing).await;
         let wait = match answer {
-            Ok(Ok(())) => {
+            Ok(Ok(false)) => every.saturating_sub(sent.elapsed()),
+            Ok(Ok(true)) => {
                 (renewed, said) = (Some(sent), None);
                 alive.send_replace(true);
                 every.saturating_sub(sent.elapsed())

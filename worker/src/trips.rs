@@ -94,11 +94,12 @@ impl Trips {
         self.reports.ask(Report { partition, result }).await.unwrap_or(false)
     }
 
-    /// Moves a task of a run that is not stored to the owner of its partition: `true` when it is confirmed there.
-    pub(crate) async fn orphan(&self, task: Task) -> bool {
+    /// Moves a task of a run that is not stored to the owner of its partition: `true` when it is confirmed there. `ran`
+    /// says that it was carried out.
+    pub(crate) async fn orphan(&self, task: Task, ran: bool) -> bool {
         use millrace_domain::message::{Inbox, InboxBody};
         let (id, inbox) = (task.id(), Queue::Inbox(task.run.partition().0));
-        let orphan = Inbox::new(InboxBody::Orphan { task: Box::new(task) });
+        let orphan = Inbox::new(InboxBody::Orphan { task: Box::new(task), ran });
         let message = Outgoing::new(Route::Queue(inbox), serde_json::to_vec(&orphan).unwrap_or_default());
         match self.broker.publish(vec![message]).await.into_iter().collect::<Result<(), _>>() {
             Ok(()) => true,

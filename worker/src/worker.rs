@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use crate::consume::Intake;
 use crate::executors::Registry;
 use crate::pipeline::Pipeline;
+use crate::place::Place;
 use crate::running::Running;
 use crate::session::Identity;
 use crate::settings::Settings;
@@ -94,9 +95,11 @@ impl Worker {
             started_at: settings.ambient.wall_millis(),
         };
         let (told, alive) = watch::channel(false);
+        let (told_trouble, trouble) = watch::channel(None);
         let mut background = JoinSet::new();
         let session = session::keep(
             Arc::clone(&store),
+            Place::new(broker.queue_kind(), told_trouble, shutdown.clone()),
             identity,
             Arc::clone(&running),
             told,
@@ -107,7 +110,13 @@ impl Worker {
         let control = control::listen(Arc::clone(&broker), id, Arc::clone(&running), ended.clone());
         background.spawn(shutdown.vital("control", control));
         if let Some(address) = listen {
-            background.spawn(health::serve(address, Arc::clone(&broker), alive.clone(), ended.clone()));
+            background.spawn(health::serve(
+                address,
+                Arc::clone(&broker),
+                alive.clone(),
+                trouble,
+                ended.clone(),
+            ));
         }
         let pipeline = Arc::new(Pipeline {
             trips: Trips::start(Arc::clone(&store), Arc::clone(&broker), &shutdown),

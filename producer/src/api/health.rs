@@ -28,6 +28,9 @@ pub(super) async fn ready(State(api): State<Api>) -> Response {
     if let Err(error) = api.context.store.now().await {
         missing.push(error.to_string());
     }
+    if let Some(why) = api.context.condition.why_unfit() {
+        missing.push(why);
+    }
     if missing.is_empty() && api.context.owned.borrow().is_empty() {
         missing.push("no partition is ours yet".to_owned());
     }
@@ -40,16 +43,21 @@ pub(super) async fn ready(State(api): State<Api>) -> Response {
         return (StatusCode::SERVICE_UNAVAILABLE, why).into_response();
     }
     // It serves all that has begun: nobody should be sent elsewhere.
-    let stopped = api.context.room.why_stopped().map(|why| format!(", but intake is stopped: {why}"));
+    let stopped = api.context.room.why_stopped().map(|why| format!("intake is stopped: {why}"));
     let blocked = api
         .context
         .broker
         .blocked()
         .borrow()
         .as_ref()
-        .map(|why| format!(", but the broker blocks publishers: {why}"));
-    let buts: String = [stopped, blocked].into_iter().flatten().collect();
-    (StatusCode::OK, format!("ready{buts}\n")).into_response()
+        .map(|why| format!("the broker blocks publishers: {why}"));
+    let but: Vec<String> =
+        [stopped, blocked, api.context.condition.what_is_lost()].into_iter().flatten().collect();
+    let ready = match but.is_empty() {
+        true => "ready\n".to_owned(),
+        false => format!("ready, but {}\n", but.join("; ")),
+    };
+    (StatusCode::OK, ready).into_response()
 }
 
 /// Prometheus text.

@@ -195,7 +195,7 @@ impl Actor {
             None => {}
         }
         match outcome {
-            None => tracing::debug!(run = %id, "an event for a run that is not there"),
+            None => unknown_run(id, event),
             Some(Ok(Ok(advanced))) => draft.take(id, advanced, now, retention),
             Some(Ok(Err(refusal))) => {
                 tracing::debug!(run = %id, %refusal, "an event without effect");
@@ -218,6 +218,16 @@ fn note_claimed(claimed: &mut Passed, run: &Run, step: StepIndex, now: Timestamp
     let lane = Lane { pool: step.pool.clone(), priority: run.spec.priority };
     let latest = claimed.entry(lane).or_default();
     *latest = (*latest).max(dispatched_at);
+}
+
+/// Something happened to a run that is not stored. What a task has brought about may be in no other place.
+fn unknown_run(run: RunId, event: &Event) {
+    let Event::Result(result) = event else {
+        return tracing::debug!(%run, "an event for a run that is not there");
+    };
+    let (step, attempt, outcome) = (result.step.0, result.attempt, result.outcome);
+    tracing::warn!(%run, step, attempt, %outcome, "a result is dropped: its run is not stored (any more)");
+    metrics::counter!("millrace_dropped_total", "what" => "result", "why" => "unknown-run").increment(1);
 }
 
 /// A result that came too late leaves nothing behind in the store.

@@ -1,13 +1,14 @@
 //! From the drafts of a batch to their commits, and to what the commits allow: publishing, stopping, answering,
 //! acking.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
 
 use millrace_broker::Outgoing;
 use millrace_domain::message::{Reply, ReplyError};
 use millrace_domain::task::Task;
-use millrace_domain::{Epoch, PartitionId, RunId, Timestamp};
+use millrace_domain::{Epoch, PartitionId, RunId, Seq, Timestamp};
 use millrace_store::{Commit, Verdict};
 
 use super::actor::{Actor, Drafts};
@@ -16,6 +17,7 @@ use super::commit::commit;
 use super::draft::{Done, Then};
 use super::mailbox::reject;
 use super::{refused, watch};
+use crate::confirmed::tell_lost;
 use crate::context::Context;
 use crate::failpoint;
 
@@ -64,7 +66,7 @@ impl Actor {
                         consequences.push((partition, then, duplicates));
                     }
                     Ok(Verdict::Fenced { epoch, seq }) => {
-                        tracing::warn!(%partition, ours = commit.epoch.0, theirs = epoch.0, seq = seq.0, "stepping down");
+                        fenced(&commit, epoch, seq);
                         then.hand_back();
                         self.step_down(partition, commit.epoch);
                     }
@@ -104,6 +106,7 @@ impl Actor {
         let partition = commit.partition;
         if let Some(owned) = self.owned.get_mut(&partition) {
             owned.seq = commit.seq;
+            self.context.confirmed.note(partition, commit.epoch, commit.seq);
             owned.watching |= commit.runs.iter().any(|delta| !delta.dispatched.is_empty());
         }
         let runs = commit.runs.iter().filter(|delta| !duplicates.contains(&delta.run));
@@ -216,6 +219,19 @@ impl Actor {
             metrics::counter!("millrace_task_runs_total", "workflow" => workflow, "outcome" => outcome.as_str())
                 .increment(1);
         }
+    }
+}
+
+/// The store does not take a commit that follows what it has confirmed to us: says why.
+fn fenced(commit: &Commit, epoch: Epoch, seq: Seq) {
+    let (partition, ours, confirmed) = (commit.partition, commit.epoch, Seq(commit.seq.0.saturating_sub(1)));
+    // Of another owner it can only be a later epoch.
+    match epoch.cmp(&ours) {
+        Ordering::Greater => {
+            tracing::warn!(%partition, ours = ours.0, theirs = epoch.0, "somebody else owns it: stepping down");
+        }
+        Ordering::Equal => tell_lost(partition, confirmed, seq),
+        Ordering::Less => tell_lost(partition, confirmed, Seq(0)),
     }
 }
 

@@ -250,6 +250,16 @@ pub struct SessionId(pub Uuid);
 #[serde(transparent)]
 pub struct ProducerId(pub Uuid);
 
+/// A cluster: what producers, workers, store and broker are together. New when it is founded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ClusterId(pub Uuid);
+
+impl ClusterId {
+    /// Of a cluster that nobody has given an id: an older program has founded it.
+    pub const UNKNOWN: Self = Self(Uuid::nil());
+}
+
 /// The token of one delivery: who asks for a claim. The same token asked again gets the same answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -272,7 +282,7 @@ macro_rules! uuid_text {
         }
     )*};
 }
-uuid_text!(SessionId, ProducerId, ClaimToken);
+uuid_text!(SessionId, ProducerId, ClusterId, ClaimToken);
 
 /// The fencing number of an ownership of a partition. It only rises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, Default)]

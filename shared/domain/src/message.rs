@@ -55,10 +55,13 @@ pub enum InboxBody {
         /// Who holds it.
         session: SessionId,
     },
-    /// A worker was handed a task of a run that is not stored.
+    /// A worker has a task of a run that is not stored (any more).
     Orphan {
         /// The task, whole.
         task: Box<Task>,
+        /// It was carried out, and there was no place to store its outcome.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        ran: bool,
     },
     /// Store a definition: a new version of a workflow whose home is here. Answered with a [`Reply`].
     Apply {

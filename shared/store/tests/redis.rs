@@ -6,18 +6,24 @@
 use std::time::{Duration, Instant};
 
 use millrace_domain::{
-    ClaimToken, Epoch, PartitionId, ProducerId, RunId, Seq, SessionId, StepIndex, TaskId, Timestamp,
-    WorkflowName,
+    ClaimToken, ClusterId, Epoch, PartitionId, ProducerId, RunId, Seq, SessionId, StepIndex, TaskId,
+    Timestamp, WorkflowName,
 };
 use millrace_servers::Redis;
 use millrace_store::redis::{Options, RedisStore};
 use millrace_store::{
-    Acquired, Claim, ClaimVerdict, Commit, Dispatched, Finish, FinishVerdict, NewRun, RunDelta, RunQuery,
-    Session, Store, StoreError, TaskRecord, Timer, Verdict,
+    Acquired, Claim, ClaimVerdict, Cluster, Commit, Dispatched, FORMAT, Finish, FinishVerdict, Membership,
+    NewRun, RunDelta, RunQuery, Session, Standing, Store, StoreError, TaskRecord, Timer, Verdict,
 };
 use uuid::Uuid;
 
 const P: PartitionId = PartitionId(3);
+
+/// What a producer of a new cluster asks for.
+fn cluster() -> Cluster {
+    let id = ClusterId(Uuid::new_v4());
+    Cluster { id, partitions: 64, queues: "classic".to_owned(), format: FORMAT, since: Epoch(0) }
+}
 
 // -- refusing -------------------------------------------------------------------------------------------
 
@@ -135,7 +141,7 @@ async fn a_killed_server_has_kept_everything_when_it_is_back() {
     assert!(matches!(&run.tasks[..], [(StepIndex(0), 1, TaskRecord::Claimed { .. })]), "{:?}", run.tasks);
     assert_eq!(store.claim(&[claim]).await.unwrap(), [ClaimVerdict::Granted]);
     assert_eq!(store.sessions().await.unwrap(), [session]);
-    assert_eq!(store.renew(&[(P, owner.epoch)], 10_000).await.unwrap(), [true]);
+    assert_eq!(store.renew(&[(P, owner.epoch)], 10_000).await.unwrap(), [Some(owner.seq)]);
     assert_eq!(store.commit(&[owner.next()]).await.unwrap(), [Verdict::Applied { duplicates: vec![] }]);
 }
 
@@ -161,7 +167,7 @@ async fn every_call_keeps_to_one_slot_as_a_cluster_demands() {
     ask(&server, &["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]).await;
     let options = Options::new(server.url());
     let store = RedisStore::connect(options).await.unwrap();
-    until("the cluster is up", || async { store.found(64).await.is_ok() }).await;
+    until("the cluster is up", || async { store.found(&cluster()).await.is_ok() }).await;
 
     let mut owner = Owner::of(&store, P).await;
     let mut commit = owner.next();
@@ -242,7 +248,7 @@ async fn with_full_memory_what_runs_can_end_and_nothing_new_is_taken() {
     assert_eq!(store.finish(&[finish]).await.unwrap(), [FinishVerdict::Stored]);
     store.renew_session(&session()).await.unwrap();
     store.meet(owner.id, 1_000).await.unwrap();
-    assert_eq!(store.renew(&[(P, owner.epoch)], 10_000).await.unwrap(), [true]);
+    assert_eq!(store.renew(&[(P, owner.epoch)], 10_000).await.unwrap(), [Some(owner.seq)]);
     let mut end = owner.next();
     end.runs.push(ending(task));
     assert_eq!(store.commit(&[end]).await.unwrap(), [Verdict::Applied { duplicates: vec![] }]);
@@ -285,6 +291,7 @@ async fn it_tells_how_full_it_is_while_a_limit_is_set() {
 async fn after_lost_writes_an_owner_is_fenced_off_and_what_was_lost_can_be_told() {
     let server = Redis::start(&[]);
     let store = connect(&server).await;
+    store.found(&cluster()).await.unwrap();
     let mut owner = Owner::of(&store, P).await;
     let own = format!("millrace:{{{P}}}:own");
     for _ in 0..3 {
@@ -314,6 +321,100 @@ async fn after_lost_writes_an_owner_is_fenced_off_and_what_was_lost_can_be_told(
     assert!(!store.is_lost(P, old, Seq(3)).await.unwrap(), "20 epochs ago");
     store.commit(&[owner.next()]).await.unwrap();
     assert!(!store.is_lost(P, owner.epoch, Seq(1)).await.unwrap());
+}
+
+// -- an emptied store -----------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn an_emptied_store_gets_its_cluster_back_and_says_that_all_of_before_was_lost() {
+    let server = Redis::start(&[]);
+    let store = connect(&server).await;
+    let (mut first, mut second) = (Membership::new("classic"), Membership::new("classic"));
+    assert_eq!(first.look(&store).await.unwrap(), Standing::Unfounded);
+    let before = first.found(&store, &cluster(), true).await.unwrap();
+    for member in [&mut first, &mut second] {
+        assert_eq!(member.look(&store).await.unwrap(), Standing::Member);
+    }
+    let owner = Owner::of(&store, P).await;
+    ask(&server, &["FLUSHALL"]).await;
+    assert!(store.is_lost(P, owner.epoch, Seq(1)).await.is_err(), "not founded again yet");
+
+    for member in [&mut first, &mut second] {
+        let standing = member.look(&store).await.unwrap();
+        assert!(matches!(&standing, Standing::Emptied(what) if what.contains("lost")), "{standing:?}");
+        assert_eq!(member.look(&store).await.unwrap(), Standing::Member);
+    }
+    let after = store.cluster().await.unwrap().0.unwrap();
+    assert_eq!(after, Cluster { since: after.since, ..before.clone() });
+    assert!(after.since > before.since && after.since > owner.epoch);
+    assert!(store.is_lost(P, owner.epoch, Seq(1)).await.unwrap(), "nobody owns it yet");
+    Owner::of(&store, P).await;
+    assert!(store.is_lost(P, owner.epoch, Seq(1)).await.unwrap());
+
+    // Who comes anew is held against what the others have written again.
+    let other = Cluster { partitions: 16, ..cluster() };
+    let refused = Membership::new("classic").found(&store, &other, true).await.unwrap_err().to_string();
+    assert!(
+        refused.contains("has 64 partitions") && refused.contains("MILLRACE_PARTITIONS is 16"),
+        "{refused}"
+    );
+    assert!(Membership::new("classic").found(&store, &other, false).await.is_ok());
+    let refused = Membership::new("quorum").found(&store, &cluster(), true).await.unwrap_err().to_string();
+    assert!(
+        refused.contains("has classic queues") && refused.contains("set MILLRACE_QUEUE_TYPE=classic"),
+        "{refused}"
+    );
+    let apart = Membership::new("quorum").look(&store).await.unwrap();
+    assert!(matches!(&apart, Standing::Apart(why) if *why == refused), "{apart:?}");
+}
+
+#[tokio::test]
+async fn a_newcomer_that_founds_an_emptied_store_first_is_joined_if_it_asks_for_the_same() {
+    for (partitions, joined) in [(64, true), (16, false)] {
+        let server = Redis::start(&[]);
+        let store = connect(&server).await;
+        let mut member = Membership::new("classic");
+        member.found(&store, &cluster(), true).await.unwrap();
+        assert_eq!(member.look(&store).await.unwrap(), Standing::Member);
+        ask(&server, &["FLUSHALL"]).await;
+        store.found(&Cluster { partitions, ..cluster() }).await.unwrap();
+        let standing = member.look(&store).await.unwrap();
+        assert_eq!(matches!(standing, Standing::Emptied(_)), joined, "{standing:?}");
+        assert_eq!(matches!(standing, Standing::Apart(_)), !joined, "{standing:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_store_of_another_cluster_is_not_joined_by_a_running_process() {
+    let (server, other) = (Redis::start(&[]), Redis::start(&[]));
+    let (store, foreign) = (connect(&server).await, connect(&other).await);
+    foreign.found(&cluster()).await.unwrap();
+    ask(&other, &["HSET", "millrace:meta", "since", "1700000000000000"]).await;
+    let mut member = Membership::new("classic");
+    member.found(&store, &cluster(), true).await.unwrap();
+    member.look(&store).await.unwrap();
+    let standing = member.look(&foreign).await.unwrap();
+    assert!(matches!(&standing, Standing::Apart(why) if why.contains("another cluster")), "{standing:?}");
+    assert_eq!(member.look(&store).await.unwrap(), Standing::Member, "back at its own");
+}
+
+#[tokio::test]
+async fn what_an_older_or_a_newer_program_has_written_is_borne_or_refused_by_its_format() {
+    let server = Redis::start(&[]);
+    let store = connect(&server).await;
+    // Version 0.1 wrote the number of partitions alone.
+    ask(&server, &["HSET", "millrace:meta", "partitions", "32", "colour", "blue"]).await;
+    let mut worker = Membership::new("classic");
+    assert_eq!(worker.look(&store).await.unwrap(), Standing::Member);
+    let mut member = Membership::new("classic");
+    let holds = member.found(&store, &cluster(), false).await.unwrap();
+    assert_eq!((holds.partitions, holds.since), (32, Epoch(0)), "nothing of before was lost");
+    for one in [&mut worker, &mut member] {
+        assert_eq!(one.look(&store).await.unwrap(), Standing::Member);
+    }
+    ask(&server, &["HSET", "millrace:meta", "format", "2"]).await;
+    let refused = Membership::new("classic").found(&store, &cluster(), false).await.unwrap_err().to_string();
+    assert!(refused.contains("format 2") && refused.contains("knows 1"), "{refused}");
 }
 
 // -- damaged --------------------------------------------------------------------------------------------

@@ -10,13 +10,13 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use millrace_domain::{
-    ClaimToken, Epoch, PartitionId, ProducerId, RunId, Seq, SessionId, StepIndex, TaskId, Timestamp,
-    WorkflowName,
+    ClaimToken, ClusterId, Epoch, PartitionId, ProducerId, RunId, Seq, SessionId, StepIndex, TaskId,
+    Timestamp, WorkflowName,
 };
 use millrace_store::sqlite::{Clock, SqliteStore};
 use millrace_store::{
-    Acquired, Claim, ClaimVerdict, Commit, Dispatched, Finish, FinishVerdict, NewRun, RunDelta, Session,
-    Store, StoreError, TaskRecord, Timer, Verdict,
+    Acquired, Claim, ClaimVerdict, Cluster, Commit, Dispatched, FORMAT, Finish, FinishVerdict, NewRun,
+    RunDelta, Session, Store, StoreError, TaskRecord, Timer, Verdict,
 };
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -31,6 +31,11 @@ fn folder() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("store.db");
     (folder, file)
+}
+
+fn cluster(partitions: u16) -> Cluster {
+    let id = ClusterId(Uuid::new_v4());
+    Cluster { id, partitions, queues: "memory".to_owned(), format: FORMAT, since: Epoch(0) }
 }
 
 fn manual(start: i64) -> (Arc<AtomicI64>, Clock) {
@@ -106,7 +111,8 @@ fn refusal(result: Result<SqliteStore, StoreError>) -> StoreError {
 async fn what_was_answered_is_there_after_a_restart() {
     let (_folder, file) = folder();
     let store = SqliteStore::open(&file).unwrap();
-    assert_eq!(store.found(32).await.unwrap(), 32);
+    let founded = store.found(&cluster(32)).await.unwrap();
+    assert_eq!(founded.partitions, 32);
     let epoch = own(&store).await;
     let (commit, task) = creating(epoch, 1);
     store.commit(std::slice::from_ref(&commit)).await.unwrap();
@@ -115,7 +121,7 @@ async fn what_was_answered_is_there_after_a_restart() {
     drop(store);
 
     let store = SqliteStore::open(&file).unwrap();
-    assert_eq!(store.found(64).await.unwrap(), 32);
+    assert_eq!(store.found(&cluster(64)).await.unwrap(), founded);
     assert_eq!(store.commit(&[commit]).await.unwrap(), [Verdict::Applied { duplicates: vec![] }]);
     assert_eq!(store.timers(P, None, 10).await.unwrap(), [(at(4), Timer::RunTimeout(task.run))]);
     let record = store.tasks(&[task]).await.unwrap().remove(0);

@@ -56,6 +56,10 @@ pub enum FinishVerdict {
     Stored,
     /// The attempt is not the claimer's any more: say nothing, drop the delivery.
     Stale,
+    /// Its run is not stored (any more). Its owner knows what that means, see [`Store::is_lost`].
+    ///
+    /// [`Store::is_lost`]: crate::Store::is_lost
+    Unknown,
 }
 
 /// How a dispatched attempt stands.

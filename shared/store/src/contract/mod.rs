@@ -2,6 +2,7 @@
 
 mod catalog;
 mod claim;
+mod cluster;
 mod log;
 mod partition;
 mod run;
@@ -12,6 +13,7 @@ use std::ops::RangeInclusive;
 use async_trait::async_trait;
 pub use catalog::*;
 pub use claim::*;
+pub use cluster::*;
 pub use log::*;
 use millrace_domain::{
     Epoch, PartitionId, ProducerId, RunId, Seq, SessionId, TaskId, Timestamp, WorkflowName,
@@ -46,8 +48,13 @@ pub enum StoreError {
 pub trait Store: Send + Sync + 'static {
     // -- the cluster ------------------------------------------------------------------------------------
 
-    /// Fixes the number of partitions when the cluster is created; answers the number that holds.
-    async fn found(&self, partitions: u16) -> Result<u16, StoreError>;
+    /// Agrees on what is fixed for the cluster: writes what is not stored yet, and answers what holds. A store that
+    /// holds nothing of a cluster begins a life of its own, see [`Cluster::since`].
+    async fn found(&self, wanted: &Cluster) -> Result<Cluster, StoreError>;
+
+    /// What is fixed for the cluster, and the store's time. `None` when nothing is: it was never founded, or the
+    /// store has lost what it held. Cheap enough to be asked every second.
+    async fn cluster(&self) -> Result<(Option<Cluster>, Timestamp), StoreError>;
 
     /// The store's clock, which decides what is due.
     async fn now(&self) -> Result<Timestamp, StoreError>;
@@ -76,19 +83,19 @@ pub trait Store: Send + Sync + 'static {
         ttl_ms: u64,
     ) -> Result<Vec<Acquired>, StoreError>;
 
-    /// Keeps partitions for another `ttl_ms`; `false` for those whose epoch is another now, and for those that
-    /// were given back.
-    async fn renew(&self, held: &[(PartitionId, Epoch)], ttl_ms: u64) -> Result<Vec<bool>, StoreError>;
+    /// Keeps partitions for another `ttl_ms`, and answers the seq of the last commit of each; `None` for those whose
+    /// epoch is another now, and for those that were given back.
+    async fn renew(&self, held: &[(PartitionId, Epoch)], ttl_ms: u64)
+    -> Result<Vec<Option<Seq>>, StoreError>;
 
     /// Gives partitions back at once. A stale epoch changes nothing.
     async fn release(&self, held: &[(PartitionId, Epoch)]) -> Result<(), StoreError>;
 
     /// Was the commit numbered (`epoch`, `seq`) lost? A store that fails over to a replica may forget what it had
-    /// confirmed last; where each epoch ended is written down when the next one begins. `false` for what is there, and
-    /// for epochs that are too long ago to be remembered.
-    async fn is_lost(&self, _partition: PartitionId, _epoch: Epoch, _seq: Seq) -> Result<bool, StoreError> {
-        Ok(false)
-    }
+    /// confirmed last; where each epoch ended is written down when the next one begins. One that was emptied has lost
+    /// every epoch before [`Cluster::since`]. `false` for what is there, and for epochs that are too long ago to be
+    /// remembered. An error when nobody has founded the cluster (again) yet.
+    async fn is_lost(&self, partition: PartitionId, epoch: Epoch, seq: Seq) -> Result<bool, StoreError>;
 
     /// Applies each commit atomically, all in one round trip, with a verdict each, in order. A commit needs the
     /// stored epoch to be equal and its seq to be the last + 1; the last one sent again answers as it did

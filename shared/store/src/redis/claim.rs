@@ -61,6 +61,7 @@ pub(super) async fn finish(
     let answers = connection.ask_all(batches.iter().map(call).collect()).await?;
     in_order(finishes.len(), batches, answers, |answer| match tagged(answer)? {
         Tagged::Number(0) => Ok(FinishVerdict::Stale),
+        Tagged::Number(2) => Ok(FinishVerdict::Unknown),
         _ => Ok(FinishVerdict::Stored),
     })
 }

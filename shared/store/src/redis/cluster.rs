@@ -1,30 +1,72 @@
 //! What holds for the whole cluster, and who is in it.
 
-use millrace_domain::{ProducerId, Timestamp};
-use redis::cmd;
+use millrace_domain::{ClusterId, Epoch, ProducerId, Timestamp};
+use redis::{Cmd, Value, cmd};
 
 use super::connection::Connection;
 use super::keys::Keys;
-use super::reply::{parsed, text, texts};
+use super::reply::{array, maybe_text, parsed, texts};
 use super::safety;
 use super::script::Script;
-use crate::{Fullness, StoreError};
+use crate::{Cluster, FORMAT, Fullness, StoreError};
 
-pub(super) async fn found(connection: &Connection, keys: &Keys, partitions: u16) -> Result<u16, StoreError> {
-    if partitions == 0 {
+/// The fields of what is fixed, in the order in which they are read.
+const FIELDS: [&str; 5] = ["id", "partitions", "queues", "format", "since"];
+
+pub(super) async fn found(
+    connection: &Connection,
+    keys: &Keys,
+    wanted: &Cluster,
+) -> Result<Cluster, StoreError> {
+    let Cluster { id, partitions, queues, format, since: _ } = wanted;
+    if *partitions == 0 {
         return Err(StoreError::Configuration(
             "a cluster needs 1 partition at least, 64 is usual".to_owned(),
         ));
     }
-    let (mut set, mut get) = (cmd("HSETNX"), cmd("HGET"));
-    set.arg(keys.meta()).arg("partitions").arg(partitions);
-    get.arg(keys.meta()).arg("partitions");
-    let mut answers = connection.ask_all(vec![set, get]).await?;
-    parsed(&text(answers.swap_remove(1))?, "a number of partitions")
+    let mut call = Script::Found.on(&[&keys.meta()]);
+    call.arg(id.to_string()).arg(partitions).arg(queues).arg(format);
+    let holds = cluster(connection.ask(call).await?)?;
+    holds.ok_or_else(|| StoreError::Corrupt("expected what is fixed for the cluster, got nothing".to_owned()))
+}
+
+/// What is fixed, and the time, in one trip.
+pub(super) async fn stored(
+    connection: &Connection,
+    keys: &Keys,
+) -> Result<(Option<Cluster>, Timestamp), StoreError> {
+    let mut answers = connection.ask_all(vec![read(keys), cmd("TIME")]).await?.into_iter();
+    let mut next = || answers.next().unwrap_or(Value::Nil);
+    Ok((cluster(next())?, time(next())?))
+}
+
+/// What is fixed, as it is written down. What an older program has not written has a meaning of its own; fields that
+/// this one does not know are not read.
+pub(super) fn cluster(answer: Value) -> Result<Option<Cluster>, StoreError> {
+    let fields = array(answer)?.into_iter().map(maybe_text).collect::<Result<Vec<_>, _>>()?;
+    let [id, Some(partitions), queues, format, since] = fields.as_slice() else { return Ok(None) };
+    Ok(Some(Cluster {
+        id: id.as_deref().map_or(Ok(ClusterId::UNKNOWN), |id| parsed(id, "a cluster"))?,
+        partitions: parsed(partitions, "a number of partitions")?,
+        queues: queues.clone().unwrap_or_default(),
+        format: format.as_deref().map_or(Ok(FORMAT), |format| parsed(format, "a format"))?,
+        since: Epoch(since.as_deref().map_or(Ok(0), |since| parsed(since, "an instant"))?),
+    }))
+}
+
+/// The command that [`cluster`] reads the answer of.
+pub(super) fn read(keys: &Keys) -> Cmd {
+    let mut read = cmd("HMGET");
+    read.arg(keys.meta()).arg(&FIELDS);
+    read
 }
 
 pub(super) async fn now(connection: &Connection) -> Result<Timestamp, StoreError> {
-    let parts = texts(connection.ask(cmd("TIME")).await?)?;
+    time(connection.ask(cmd("TIME")).await?)
+}
+
+fn time(answer: Value) -> Result<Timestamp, StoreError> {
+    let parts = texts(answer)?;
     let [seconds, micros] = parts.as_slice() else {
         return Err(StoreError::Corrupt(format!("expected seconds and microseconds, got {parts:?}")));
     };

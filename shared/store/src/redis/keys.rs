@@ -90,7 +90,8 @@ impl Keys {
 
     // -- of the cluster ----------------------------------------------------------------------------------
 
-    /// Hash: what is fixed when a cluster is created (`partitions`).
+    /// Hash: what is fixed when a cluster is founded (`id`, `partitions`, `queues`, `format`), and `since` when the
+    /// store holds it (µs).
     pub(super) fn meta(&self) -> String {
         format!("{}:meta", self.prefix)
     }

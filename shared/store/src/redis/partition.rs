@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use millrace_domain::{Epoch, PartitionId, ProducerId, Seq, TaskId, Timestamp};
 use redis::{Value, cmd};
 
+use super::cluster;
 use super::connection::Connection;
 use super::keys::Keys;
 use super::reply::{array, int, maybe_text, parsed, scored, text, timestamp, unexpected};
@@ -58,9 +59,20 @@ pub(super) async fn is_lost(
 ) -> Result<bool, StoreError> {
     let mut command = cmd("HMGET");
     command.arg(keys.own(partition)).arg("epoch").arg("seq").arg("ends");
-    let own = array(connection.ask(command).await?)?;
-    let own = own.into_iter().map(maybe_text).collect::<Result<Vec<_>, _>>()?;
-    let [Some(current), Some(last), ends] = own.as_slice() else { return Ok(false) };
+    // Two slots, and so two commands.
+    let mut answers = connection.ask_all(vec![cluster::read(keys), command]).await?.into_iter();
+    let mut next = || answers.next().unwrap_or(Value::Nil);
+    let Some(cluster) = cluster::cluster(next())? else {
+        return Err(StoreError::Corrupt(
+            "the store holds no cluster: it was emptied a moment ago".to_owned(),
+        ));
+    };
+    let own = array(next())?.into_iter().map(maybe_text).collect::<Result<Vec<_>, _>>()?;
+    // Whoever has committed there has owned it: that this is gone says that the commit is.
+    let [Some(current), Some(last), ends] = own.as_slice() else { return Ok(true) };
+    if epoch < cluster.since {
+        return Ok(true);
+    }
     let mut known = vec![(parsed(current, "an epoch")?, parsed(last, "a seq")?)];
     for end in ends.as_deref().unwrap_or_default().split_whitespace() {
         let (epoch, seq) = end.split_once(':').unwrap_or((end, ""));
@@ -82,14 +94,15 @@ pub(super) async fn renew(
     keys: &Keys,
     held: &[(PartitionId, Epoch)],
     ttl_ms: u64,
-) -> Result<Vec<bool>, StoreError> {
+) -> Result<Vec<Option<Seq>>, StoreError> {
     let call = |(partition, epoch): &(PartitionId, Epoch)| {
         let mut call = Script::Renew.on(&[&keys.own(*partition)]);
         call.arg(epoch.0).arg(ttl_ms);
         call
     };
     let answers = connection.ask_all(held.iter().map(call).collect()).await?;
-    answers.iter().map(|answer| Ok(int(answer)? == 1)).collect()
+    let kept = |answer| maybe_text(answer)?.map(|seq| Ok(Seq(parsed(&seq, "a seq")?))).transpose();
+    answers.into_iter().map(kept).collect()
 }
 
 pub(super) async fn release(

@@ -34,6 +34,7 @@ scripts! {
     Claim = "claim",
     Finish = "finish",
     HandBack = "hand_back",
+    Found = "found",
     Meet = "meet",
     RenewSession = "renew_session",
     Sessions = "sessions",

@@ -13,8 +13,9 @@ use super::keys::Keys;
 use super::replicas::Replicas;
 use super::{Options, catalog, claim, cluster, commit, list, log, partition, run, session};
 use crate::{
-    Acquired, Claim, ClaimVerdict, Commit, Finish, FinishVerdict, Fullness, LogChunk, Revoke, Revoked,
-    RunQuery, RunSummary, Session, Store, StoreError, StoredRun, StoredWorkflow, TaskRecord, Timer, Verdict,
+    Acquired, Claim, ClaimVerdict, Cluster, Commit, Finish, FinishVerdict, Fullness, LogChunk, Revoke,
+    Revoked, RunQuery, RunSummary, Session, Store, StoreError, StoredRun, StoredWorkflow, TaskRecord, Timer,
+    Verdict,
 };
 
 /// The store of a fleet.
@@ -63,8 +64,12 @@ impl RedisStore {
 
 #[async_trait]
 impl Store for RedisStore {
-    async fn found(&self, partitions: u16) -> Result<u16, StoreError> {
-        cluster::found(&self.connection, &self.keys, partitions).await
+    async fn found(&self, wanted: &Cluster) -> Result<Cluster, StoreError> {
+        cluster::found(&self.connection, &self.keys, wanted).await
+    }
+
+    async fn cluster(&self) -> Result<(Option<Cluster>, Timestamp), StoreError> {
+        cluster::stored(&self.connection, &self.keys).await
     }
 
     async fn now(&self) -> Result<Timestamp, StoreError> {
@@ -92,7 +97,11 @@ impl Store for RedisStore {
         partition::acquire(&self.connection, &self.keys, partitions, owner, ttl_ms).await
     }
 
-    async fn renew(&self, held: &[(PartitionId, Epoch)], ttl_ms: u64) -> Result<Vec<bool>, StoreError> {
+    async fn renew(
+        &self,
+        held: &[(PartitionId, Epoch)],
+        ttl_ms: u64,
+    ) -> Result<Vec<Option<Seq>>, StoreError> {
         partition::renew(&self.connection, &self.keys, held, ttl_ms).await
     }
 

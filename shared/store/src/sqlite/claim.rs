@@ -112,6 +112,7 @@ pub(super) fn finish(connection: &Connection, finish: &Finish) -> Result<FinishV
         Some(Attempt { record: TaskRecord::Finished { .. }, token }) if token == Some(finish.token) => {
             FinishVerdict::Stored
         }
+        None if !is_stored(connection, task.run)? => FinishVerdict::Unknown,
         Some(_) | None => FinishVerdict::Stale,
     })
 }

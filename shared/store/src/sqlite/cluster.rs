@@ -1,15 +1,39 @@
-//! How many partitions there are, and which producers.
+//! What is fixed for the cluster, and which producers there are.
 
-use millrace_domain::{ProducerId, Timestamp};
-use rusqlite::{Connection, Result, params};
+use millrace_domain::{Epoch, ProducerId, Timestamp};
+use rusqlite::{Connection, OptionalExtension, Result, params};
 
 use super::column::{Millis, Text};
+use crate::Cluster;
 
-pub(super) fn found(connection: &Connection, partitions: u16) -> Result<u16> {
+/// Writes what is not there, and answers what holds.
+pub(super) fn found(connection: &Connection, wanted: &Cluster, now: Timestamp) -> Result<Cluster> {
+    let since = u64::try_from(now.as_millis()).unwrap_or(0).saturating_mul(1_000);
     connection
-        .prepare_cached("INSERT INTO cluster (only, partitions) VALUES (1, ?1) ON CONFLICT DO NOTHING")?
-        .execute([partitions])?;
-    connection.prepare_cached("SELECT partitions FROM cluster")?.query_row([], |row| row.get(0))
+        .prepare_cached(
+            "INSERT INTO cluster (only, id, partitions, queues, format, since) VALUES (1, ?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT DO UPDATE SET id = coalesce(id, excluded.id), queues = coalesce(queues, excluded.queues)",
+        )?
+        .execute(params![Text(wanted.id), wanted.partitions, wanted.queues, wanted.format, since])?;
+    stored(connection)?.ok_or(rusqlite::Error::QueryReturnedNoRows)
+}
+
+/// What is fixed. A file of an older program has no id until it is founded again.
+pub(super) fn stored(connection: &Connection) -> Result<Option<Cluster>> {
+    connection
+        .prepare_cached(
+            "SELECT id, partitions, coalesce(queues, ''), format, since FROM cluster WHERE id IS NOT NULL",
+        )?
+        .query_row([], |row| {
+            Ok(Cluster {
+                id: row.get::<_, Text<_>>(0)?.0,
+                partitions: row.get(1)?,
+                queues: row.get(2)?,
+                format: row.get(3)?,
+                since: Epoch(row.get(4)?),
+            })
+        })
+        .optional()
 }
 
 pub(super) fn meet(

@@ -13,7 +13,8 @@ use super::error;
 use crate::StoreError;
 
 /// The scripts that lead from each version of the schema to the next; `PRAGMA user_version` counts them.
-const SCHEMA: [&str; 2] = [include_str!("schema.sql"), include_str!("lanes.sql")];
+const SCHEMA: [&str; 3] =
+    [include_str!("schema.sql"), include_str!("lanes.sql"), include_str!("identity.sql")];
 
 /// Marks the file as ours (`PRAGMA application_id`): "MLRC".
 const APPLICATION: i32 = 0x4d4c_5243;

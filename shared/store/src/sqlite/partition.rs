@@ -3,6 +3,7 @@
 use millrace_domain::{Epoch, PartitionId, ProducerId, Seq, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
+use super::cluster;
 use super::column::{Millis, Text};
 use crate::Acquired;
 
@@ -51,15 +52,19 @@ pub(super) fn renew(
     partition: PartitionId,
     epoch: Epoch,
     until: Timestamp,
-) -> Result<bool> {
-    Ok(holds(connection, partition, epoch)? && set_until(connection, partition, until)?)
+) -> Result<Option<Seq>> {
+    connection
+        .prepare_cached(
+            "UPDATE partitions SET until = ?3 WHERE id = ?1 AND epoch = ?2 AND owner IS NOT NULL RETURNING seq",
+        )?
+        .query_row(params![partition.0, epoch.0, Millis(until)], |row| row.get(0).map(Seq))
+        .optional()
 }
 
-fn set_until(connection: &Connection, partition: PartitionId, until: Timestamp) -> Result<bool> {
-    let changed = connection
-        .prepare_cached("UPDATE partitions SET until = ?2 WHERE id = ?1 AND owner IS NOT NULL")?
-        .execute(params![partition.0, Millis(until)])?;
-    Ok(changed == 1)
+fn set_until(connection: &Connection, partition: PartitionId, until: Timestamp) -> Result<()> {
+    let mut update =
+        connection.prepare_cached("UPDATE partitions SET until = ?2 WHERE id = ?1 AND owner IS NOT NULL")?;
+    update.execute(params![partition.0, Millis(until)]).map(drop)
 }
 
 pub(super) fn release(connection: &Connection, partition: PartitionId, epoch: Epoch) -> Result<()> {
@@ -69,6 +74,12 @@ pub(super) fn release(connection: &Connection, partition: PartitionId, epoch: Ep
             .execute([partition.0])?;
     }
     Ok(())
+}
+
+/// A file does not go back to an earlier state by itself, so that only what another one held can be lost.
+pub(super) fn is_lost(connection: &Connection, partition: PartitionId, epoch: Epoch) -> Result<bool> {
+    let since = cluster::stored(connection)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?.since;
+    Ok(epoch < since || ownership(connection, partition)?.is_none())
 }
 
 /// Whether `epoch` is the one that holds: the fence of every write of an owner.

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use millrace_domain::{
-    ClaimToken, Epoch, PartitionId, ProducerId, RunId, SessionId, TaskId, Timestamp, WorkflowName,
+    ClaimToken, Epoch, PartitionId, ProducerId, RunId, Seq, SessionId, TaskId, Timestamp, WorkflowName,
 };
 
 use super::writer::Writer;
@@ -15,8 +15,8 @@ use super::{
     catalog, claim, cluster, commit, expire, file, log, partition, revoke, run, session, timer, watch,
 };
 use crate::{
-    Acquired, Claim, ClaimVerdict, Commit, Finish, FinishVerdict, LogChunk, Revoke, Revoked, RunQuery,
-    RunSummary, Session, Store, StoreError, StoredRun, StoredWorkflow, TaskRecord, Timer, Verdict,
+    Acquired, Claim, ClaimVerdict, Cluster, Commit, Finish, FinishVerdict, LogChunk, Revoke, Revoked,
+    RunQuery, RunSummary, Session, Store, StoreError, StoredRun, StoredWorkflow, TaskRecord, Timer, Verdict,
 };
 
 /// What tells the time. It is asked from the store's own thread.
@@ -77,8 +77,13 @@ fn wall_clock() -> Clock {
 
 #[async_trait]
 impl Store for SqliteStore {
-    async fn found(&self, partitions: u16) -> Result<u16, StoreError> {
-        self.writer.call(move |connection| cluster::found(connection, partitions)).await
+    async fn found(&self, wanted: &Cluster) -> Result<Cluster, StoreError> {
+        let (clock, wanted) = (self.clock.clone(), wanted.clone());
+        self.writer.call(move |connection| cluster::found(connection, &wanted, clock())).await
+    }
+
+    async fn cluster(&self) -> Result<(Option<Cluster>, Timestamp), StoreError> {
+        Ok((self.writer.call(cluster::stored).await?, (self.clock)()))
     }
 
     async fn now(&self) -> Result<Timestamp, StoreError> {
@@ -116,7 +121,11 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn renew(&self, held: &[(PartitionId, Epoch)], ttl_ms: u64) -> Result<Vec<bool>, StoreError> {
+    async fn renew(
+        &self,
+        held: &[(PartitionId, Epoch)],
+        ttl_ms: u64,
+    ) -> Result<Vec<Option<Seq>>, StoreError> {
         let (clock, held) = (self.clock.clone(), held.to_vec());
         self.writer
             .call(move |connection| {
@@ -133,6 +142,10 @@ impl Store for SqliteStore {
                 held.iter().try_for_each(|(id, epoch)| partition::release(connection, *id, *epoch))
             })
             .await
+    }
+
+    async fn is_lost(&self, partition: PartitionId, epoch: Epoch, _seq: Seq) -> Result<bool, StoreError> {
+        self.writer.call(move |connection| partition::is_lost(connection, partition, epoch)).await
     }
 
     async fn commit(&self, commits: &[Commit]) -> Result<Vec<Verdict>, StoreError> {

@@ -1,14 +1,20 @@
-//! The cluster: its number of partitions, its clock, its producers.
+//! The cluster: what is fixed for it, its clock, its producers.
 
 use std::time::SystemTime;
 
 use futures_util::future::join_all;
+use millrace_domain::{Epoch, PartitionId, Seq};
+use millrace_store::Cluster;
 
 use crate::fixture::*;
 
 on_every_store!(
-    the_first_founding_fixes_the_number_of_partitions,
+    a_store_that_holds_no_cluster_says_so,
+    the_first_founding_fixes_what_a_cluster_is,
     founders_at_the_same_time_get_the_same_answer,
+    a_life_of_a_store_begins_before_its_ownerships,
+    what_was_owned_before_a_life_began_is_lost,
+    a_commit_that_nobody_can_have_made_is_lost,
     the_clock_is_that_of_the_world_and_does_not_go_back,
     producers_meet_in_order_each_once,
     a_producer_that_left_is_not_met,
@@ -16,19 +22,54 @@ on_every_store!(
     a_producer_that_seems_to_be_here_for_hours_is_not_met_once_it_is_silent_for_a_lease,
 );
 
-async fn the_first_founding_fixes_the_number_of_partitions(store: Given) {
-    assert_eq!(store.found(64).await.unwrap(), 64);
-    assert_eq!(store.found(16).await.unwrap(), 64);
-    assert_eq!(store.found(64).await.unwrap(), 64);
+const P: PartitionId = PartitionId(3);
+
+async fn a_store_that_holds_no_cluster_says_so(store: Given) {
+    let before = store.now().await.unwrap();
+    let (none, at) = store.cluster().await.unwrap();
+    assert_eq!(none, None);
+    assert!(before <= at && at <= store.now().await.unwrap());
+    assert!(store.is_lost(P, Epoch(1), Seq(1)).await.is_err(), "nobody can tell");
+}
+
+async fn the_first_founding_fixes_what_a_cluster_is(store: Given) {
+    let wanted = cluster(64);
+    let holds = store.found(&wanted).await.unwrap();
+    assert_eq!(holds, Cluster { since: holds.since, ..wanted });
+    let other = Cluster { queues: "quorum".to_owned(), format: 9, ..cluster(16) };
+    assert_eq!(store.found(&other).await.unwrap(), holds);
+    assert_eq!(store.cluster().await.unwrap().0, Some(holds));
 }
 
 async fn founders_at_the_same_time_get_the_same_answer(store: Given) {
-    let answers = join_all((1..=20).map(|partitions| store.found(partitions))).await;
-    let holds = store.found(99).await.unwrap();
-    assert!((1..=20).contains(&holds));
+    let wanted: Vec<_> = (1..=20).map(cluster).collect();
+    let answers = join_all(wanted.iter().map(|wanted| store.found(wanted))).await;
+    let holds = store.found(&cluster(99)).await.unwrap();
+    assert!(wanted.iter().any(|wanted| (wanted.id, wanted.partitions) == (holds.id, holds.partitions)));
     for answer in answers {
         assert_eq!(answer.unwrap(), holds);
     }
+}
+
+async fn a_life_of_a_store_begins_before_its_ownerships(store: Given) {
+    let before = store.now().await.unwrap();
+    let since = store.found(&cluster(8)).await.unwrap().since;
+    assert!(since.0 >= u64::try_from(before.as_millis()).unwrap() * 1_000);
+    let owner = Owner::of(&store, P.0).await;
+    assert!(since <= owner.epoch);
+}
+
+async fn what_was_owned_before_a_life_began_is_lost(store: Given) {
+    let since = store.found(&cluster(8)).await.unwrap().since;
+    let mut owner = Owner::of(&store, P.0).await;
+    owner.commit(vec![]).await;
+    assert!(store.is_lost(P, Epoch(since.0 - 1), Seq(1)).await.unwrap());
+    assert!(!store.is_lost(P, owner.epoch, Seq(1)).await.unwrap());
+}
+
+async fn a_commit_that_nobody_can_have_made_is_lost(store: Given) {
+    let since = store.found(&cluster(8)).await.unwrap().since;
+    assert!(store.is_lost(P, Epoch(since.0 + 1), Seq(1)).await.unwrap());
 }
 
 async fn the_clock_is_that_of_the_world_and_does_not_go_back(store: Given) {

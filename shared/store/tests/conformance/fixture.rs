@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use millrace_domain::{
-    ClaimToken, Epoch, PartitionId, Priority, ProducerId, RunId, Seq, SessionId, StepIndex, TaskId,
-    Timestamp, WorkflowName,
+    ClaimToken, ClusterId, Epoch, PartitionId, Priority, ProducerId, RunId, Seq, SessionId, StepIndex,
+    TaskId, Timestamp, WorkflowName,
 };
 use millrace_store::{
-    Acquired, Claim, ClaimVerdict, Commit, Dispatched, Finish, FinishVerdict, Lane, NewRun, RunDelta, Store,
-    StoredRun, TaskRecord, Verdict,
+    Acquired, Claim, ClaimVerdict, Cluster, Commit, Dispatched, FORMAT, Finish, FinishVerdict, Lane, NewRun,
+    RunDelta, Store, StoredRun, TaskRecord, Verdict,
 };
 use uuid::Uuid;
 
@@ -48,6 +48,17 @@ pub(crate) fn at(millis: i64) -> Timestamp {
 
 pub(crate) fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
+}
+
+/// What somebody asks for who founds a cluster.
+pub(crate) fn cluster(partitions: u16) -> Cluster {
+    Cluster {
+        id: ClusterId(Uuid::new_v4()),
+        partitions,
+        queues: "classic".to_owned(),
+        format: FORMAT,
+        since: Epoch(7),
+    }
 }
 
 pub(crate) fn producer() -> ProducerId {

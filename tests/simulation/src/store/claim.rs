@@ -32,6 +32,9 @@ impl Memory {
 
     pub(crate) fn finish(&mut self, finish: &Finish) -> FinishVerdict {
         let guarded = self.guards.finish;
+        if guarded && !self.runs.contains_key(&finish.task.run) {
+            return FinishVerdict::Unknown;
+        }
         let Some(attempt) = self.attempt_mut(finish.task) else {
             return if guarded { FinishVerdict::Stale } else { FinishVerdict::Stored };
         };

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use millrace_domain::{
-    ClaimToken, Epoch, PartitionId, ProducerId, RunId, SessionId, TaskId, Timestamp, WorkflowName,
+    ClaimToken, Epoch, PartitionId, ProducerId, RunId, Seq, SessionId, TaskId, Timestamp, WorkflowName,
 };
 use millrace_store::{
-    Acquired, Claim, ClaimVerdict, Commit, Finish, FinishVerdict, LogChunk, Revoke, Revoked, RunQuery,
-    RunSummary, Session, Store, StoreError, StoredRun, StoredWorkflow, TaskRecord, Timer, Verdict,
+    Acquired, Claim, ClaimVerdict, Cluster, Commit, Finish, FinishVerdict, LogChunk, Revoke, Revoked,
+    RunQuery, RunSummary, Session, Store, StoreError, StoredRun, StoredWorkflow, TaskRecord, Timer, Verdict,
 };
 
 use super::catalog::Catalog;
@@ -45,8 +45,12 @@ fn in_millis(now: Timestamp, millis: u64) -> Timestamp {
 
 #[async_trait]
 impl Store for MemoryStore {
-    async fn found(&self, partitions: u16) -> Result<u16, StoreError> {
-        self.ask("found", |world, _| world.memory.found(partitions)).await
+    async fn found(&self, wanted: &Cluster) -> Result<Cluster, StoreError> {
+        self.ask("found", |world, now| world.memory.found(wanted, now)).await
+    }
+
+    async fn cluster(&self) -> Result<(Option<Cluster>, Timestamp), StoreError> {
+        self.ask("cluster", |world, now| (world.memory.cluster(), now)).await
     }
 
     async fn now(&self) -> Result<Timestamp, StoreError> {
@@ -82,7 +86,11 @@ impl Store for MemoryStore {
         .await
     }
 
-    async fn renew(&self, held: &[(PartitionId, Epoch)], ttl_ms: u64) -> Result<Vec<bool>, StoreError> {
+    async fn renew(
+        &self,
+        held: &[(PartitionId, Epoch)],
+        ttl_ms: u64,
+    ) -> Result<Vec<Option<Seq>>, StoreError> {
         self.ask("renew", |world, now| {
             let until = in_millis(now, ttl_ms);
             held.iter().map(|(partition, epoch)| world.memory.renew(*partition, *epoch, until)).collect()
@@ -95,6 +103,11 @@ impl Store for MemoryStore {
             held.iter().for_each(|(partition, epoch)| world.memory.release(*partition, *epoch));
         })
         .await
+    }
+
+    async fn is_lost(&self, partition: PartitionId, epoch: Epoch, _seq: Seq) -> Result<bool, StoreError> {
+        let answer = self.ask("lost", |world, _| world.memory.is_lost(partition, epoch)).await?;
+        answer.ok_or_else(|| StoreError::Corrupt("the store holds no cluster".to_owned()))
     }
 
     async fn commit(&self, commits: &[Commit]) -> Result<Vec<Verdict>, StoreError> {

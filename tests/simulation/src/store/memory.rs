@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use millrace_domain::{
     Epoch, PartitionId, ProducerId, RunId, Seq, SessionId, TaskId, Timestamp, WorkflowName,
 };
-use millrace_store::{Acquired, Commit, Session, Timer, Verdict};
+use millrace_store::{Acquired, Cluster, Commit, Session, Timer, Verdict};
 
 use super::catalog::Catalog;
 use super::guards::Guards;
@@ -21,7 +21,7 @@ const FORGET_AFTER_MS: u64 = 3_600_000;
 pub struct Memory {
     /// What it watches over.
     pub guards: Guards,
-    pub(super) founded: Option<u16>,
+    pub(super) founded: Option<Cluster>,
     pub(super) producers: BTreeMap<ProducerId, Timestamp>,
     pub(super) partitions: BTreeMap<PartitionId, Partition>,
     pub(super) runs: BTreeMap<RunId, Run>,
@@ -57,11 +57,23 @@ impl Memory {
 
     /// How many partitions there are.
     pub(crate) fn founded(&self) -> Option<u16> {
-        self.founded
+        self.founded.as_ref().map(|cluster| cluster.partitions)
     }
 
-    pub(crate) fn found(&mut self, partitions: u16) -> u16 {
-        *self.founded.get_or_insert(partitions)
+    pub(crate) fn found(&mut self, wanted: &Cluster, now: Timestamp) -> Cluster {
+        let since = Epoch(u64::try_from(now.as_millis()).unwrap_or(0).saturating_mul(1_000));
+        self.founded.get_or_insert_with(|| Cluster { since, ..wanted.clone() }).clone()
+    }
+
+    pub(crate) fn cluster(&self) -> Option<Cluster> {
+        self.founded.clone()
+    }
+
+    /// It goes back to no earlier state, so that only what another one held can be lost. `None` before the founding.
+    pub(crate) fn is_lost(&self, id: PartitionId, epoch: Epoch) -> Option<bool> {
+        let since = self.founded.as_ref()?.since;
+        let is_known = self.partitions.get(&id).is_some_and(|partition| partition.ownership.is_some());
+        Some(epoch < since || !is_known)
     }
 
     pub(crate) fn meet(&mut self, producer: ProducerId, until: Timestamp, now: Timestamp) -> Vec<ProducerId> {
@@ -115,13 +127,13 @@ impl Memory {
         Acquired::Owned { epoch, previous, published_until }
     }
 
-    pub(crate) fn renew(&mut self, id: PartitionId, epoch: Epoch, until: Timestamp) -> bool {
+    pub(crate) fn renew(&mut self, id: PartitionId, epoch: Epoch, until: Timestamp) -> Option<Seq> {
         match &mut self.partition(id).ownership {
             Some(held) if held.epoch == epoch && held.owner.is_some() => {
                 held.until = until;
-                true
+                Some(held.seq)
             }
-            _ => false,
+            _ => None,
         }
     }
 

@@ -2,7 +2,7 @@
 -- Stores outcomes of attempts of one partition.
 -- KEYS  1 any key of the partition: the runs are of its slot
 -- ARGV  for each: run key, field, token, result
--- Answers for each: 1 stored, 0 stale.
+-- Answers for each: 1 stored, 0 stale, 2 its run is not there.
 local answers = {}
 for at = 1, #ARGV, 4 do
   local key, field, token = ARGV[at], ARGV[at + 1], ARGV[at + 2]
@@ -20,6 +20,8 @@ for at = 1, #ARGV, 4 do
       redis.call('HSET', key, field, 'f|' .. token .. '|' .. ARGV[at + 3])
     end
     answer = 1
+  elseif not record and redis.call('EXISTS', key) == 0 then
+    answer = 2
   end
   answers[#answers + 1] = answer
 end

@@ -1,0 +1,74 @@
+//! The worker's place in its cluster: whether the store is that of its cluster, looked at with every renewal of the
+//! session, and what an operator must know of it.
+
+use std::time::Duration;
+
+use millrace_runtime::Shutdown;
+use millrace_store::{Membership, Standing, Store, StoreError};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// What stays wrong is said again after so long.
+const SAY_AGAIN: Duration = Duration::from_secs(60);
+
+/// Why the worker takes nothing; `None` while it may.
+pub(crate) type Trouble = Option<String>;
+
+/// The worker's place.
+pub(crate) struct Place {
+    membership: Membership,
+    told: watch::Sender<Trouble>,
+    said: Option<Instant>,
+    shutdown: Shutdown,
+}
+
+impl Place {
+    /// Of a worker whose broker has queues of this kind.
+    pub(crate) fn new(queues: &'static str, told: watch::Sender<Trouble>, shutdown: Shutdown) -> Self {
+        Self { membership: Membership::new(queues), told, said: None, shutdown }
+    }
+
+    /// Is this the store of our cluster? One that asks for something else than its cluster has ends at once.
+    pub(crate) async fn is_ours(&mut self, store: &dyn Store) -> Result<bool, StoreError> {
+        let was_member = self.membership.cluster().is_some();
+        match self.membership.look(store).await? {
+            Standing::Member => {
+                if self.told.send_replace(None).is_some() {
+                    tracing::info!("the store holds the cluster of this worker");
+                }
+                return Ok(true);
+            }
+            Standing::Emptied(what) => {
+                tracing::error!("{what}");
+                metrics::counter!("millrace_store_emptied_total").increment(1);
+                self.told.send_replace(None);
+                return Ok(true);
+            }
+            Standing::Unfounded => {
+                let why = "no producer has founded a cluster in this store: waiting for one (have all processes the \
+                           same MILLRACE_REDIS_URL and MILLRACE_PREFIX?)";
+                if self.is_news(why) {
+                    tracing::warn!("{why}");
+                }
+            }
+            Standing::Apart(why) if was_member => {
+                if self.is_news(&why) {
+                    tracing::error!(why, "this worker takes nothing, and its tasks end with its lease");
+                }
+            }
+            Standing::Apart(why) => self.shutdown.fail(&why),
+        }
+        Ok(false)
+    }
+
+    /// Is this to be said (again)?
+    fn is_news(&mut self, why: &str) -> bool {
+        let known = self.told.send_replace(Some(why.to_owned()));
+        let is_news =
+            known.as_deref() != Some(why) || self.said.is_none_or(|said| said.elapsed() >= SAY_AGAIN);
+        if is_news {
+            self.said = Some(Instant::now());
+        }
+        is_news
+    }
+}
