@@ -147,6 +147,16 @@ fn a_second_dev_on_the_same_state_is_refused_and_the_first_goes_on() {
 }
 
 #[test]
+fn a_state_that_is_removed_while_dev_runs_is_told_at_once() {
+    let dev = Dev::start(&[]);
+    std::fs::remove_dir_all(dev.path("state")).unwrap();
+    until("dev says that its state is gone", || {
+        let said = dev.said.lock().unwrap();
+        said.contains("ERROR").then(|| said.contains("was removed or replaced")).filter(|told| *told)
+    });
+}
+
+#[test]
 fn a_port_in_use_is_named_with_the_way_out() {
     let dev = Dev::start(&[]);
     let folder = tempfile::tempdir().unwrap();

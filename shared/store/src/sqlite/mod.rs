@@ -18,6 +18,7 @@ mod expire;
 mod file;
 mod log;
 mod partition;
+mod place;
 mod revoke;
 mod run;
 mod session;

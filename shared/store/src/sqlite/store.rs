@@ -10,6 +10,7 @@ use millrace_domain::{
     ClaimToken, Epoch, PartitionId, ProducerId, RunId, Seq, SessionId, TaskId, Timestamp, WorkflowName,
 };
 
+use super::place::Place;
 use super::writer::Writer;
 use super::{
     catalog, claim, cluster, commit, expire, file, log, partition, revoke, run, session, timer, watch,
@@ -26,6 +27,8 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 pub struct SqliteStore {
     writer: Writer,
     clock: Clock,
+    /// Nothing for one in memory.
+    place: Option<Arc<Place>>,
 }
 
 impl SqliteStore {
@@ -48,7 +51,7 @@ impl SqliteStore {
     pub fn open_with_clock(path: impl AsRef<Path>, clock: Clock) -> Result<Self, StoreError> {
         let path = path.as_ref();
         let writer = Writer::start(file::open(path)?, &path.display().to_string())?;
-        Ok(Self { writer, clock })
+        Ok(Self { writer, clock, place: Some(Arc::new(Place::new(path))) })
     }
 
     /// An empty store that lives as long as this value.
@@ -64,7 +67,7 @@ impl SqliteStore {
     /// # Errors
     /// As for [`SqliteStore::memory`].
     pub fn memory_with_clock(clock: Clock) -> Result<Self, StoreError> {
-        Ok(Self { writer: Writer::start(file::memory()?, "memory")?, clock })
+        Ok(Self { writer: Writer::start(file::memory()?, "memory")?, clock, place: None })
     }
 }
 
@@ -83,7 +86,15 @@ impl Store for SqliteStore {
     }
 
     async fn cluster(&self) -> Result<(Option<Cluster>, Timestamp), StoreError> {
-        Ok((self.writer.call(cluster::stored).await?, (self.clock)()))
+        let place = self.place.clone();
+        let stored = self.writer.call(move |connection| {
+            // Here, where reading a folder holds up nobody else.
+            if let Some(place) = &place {
+                place.look();
+            }
+            cluster::stored(connection)
+        });
+        Ok((stored.await?, (self.clock)()))
     }
 
     async fn now(&self) -> Result<Timestamp, StoreError> {
