@@ -8,10 +8,13 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use millrace_broker::Broker;
-use millrace_runtime::{Shutdown, telemetry};
+use millrace_runtime::{Shutdown, http, telemetry};
 use tokio::sync::watch;
 
 use crate::place::Trouble;
+
+/// Probes and scrapers need few connections; tasks need what may be open more.
+const CONNECTIONS: usize = 64;
 
 /// Serves until `ended`.
 pub(crate) async fn serve(
@@ -57,8 +60,7 @@ pub(crate) async fn serve(
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics));
-    let served = axum::serve(listener, router).with_graceful_shutdown(async move { ended.begun().await });
-    if let Err(error) = served.await {
-        tracing::error!(%error, "health and metrics ended");
-    }
+    let bounds = http::Bounds::default();
+    let bounds = http::Bounds { connections: bounds.connections.min(CONNECTIONS), ..bounds };
+    http::serve(listener, router, bounds, ended).await;
 }

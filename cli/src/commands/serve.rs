@@ -6,9 +6,9 @@ use millrace_broker::Broker;
 use millrace_broker::rabbitmq::{QueueType, RabbitMqBroker};
 use millrace_domain::PoolName;
 use millrace_producer::{Access, Producer};
-use millrace_runtime::Shutdown;
 use millrace_runtime::config::Settings;
 use millrace_runtime::secret::mask_url;
+use millrace_runtime::{Shutdown, http};
 use millrace_store::Store;
 use millrace_store::redis::RedisStore;
 use millrace_worker::Worker;
@@ -33,6 +33,8 @@ pub(crate) async fn producer(common: Common, args: ProducerArgs) -> Result<(), C
         tracing::info!("no MILLRACE_TOKEN is set: `millrace token show` prints the one made here");
     }
     let (address, prefix, partitions) = (settings.listen()?, settings.prefix()?, settings.partitions()?);
+    // A producer starts no processes, so that none inherits it.
+    http::descriptors::raise();
     let Some((store, broker)) = connect(&settings, "producer", &shutdown).await? else { return Ok(()) };
     let listener = millrace_producer::bind(address).await?;
     let address = listener.local_addr()?;

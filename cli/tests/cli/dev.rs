@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -13,6 +13,9 @@ use tempfile::TempDir;
 
 use crate::binary::{Ended, command, file, finish, finish_reading, millrace, until};
 use crate::http::{self, Answer};
+
+/// What every one of a test is started with.
+const FIXED: [&str; 5] = ["dev", "--listen", "127.0.0.1:0", "--data", "state"];
 
 /// A running server. It ends with this value.
 pub(crate) struct Dev {
@@ -32,8 +35,24 @@ impl Dev {
 
     /// One in a folder that may hold the state of an earlier one.
     pub(crate) fn start_in(folder: Arc<TempDir>, arguments: &[&str]) -> Self {
-        let fixed = ["dev", "--listen", "127.0.0.1:0", "--data", "state"];
-        let mut child = command(folder.path(), &[&fixed, arguments].concat()).spawn().unwrap();
+        let command = command(folder.path(), &[&FIXED, arguments].concat());
+        Self::of(folder, command)
+    }
+
+    /// A fresh one that may have so many files open, and cannot raise that.
+    pub(crate) fn start_with_files(limit: u32, arguments: &[&str]) -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        let plain = command(folder.path(), &[]);
+        let mut limited = Command::new("sh");
+        limited.args(["-c", &format!("ulimit -n {limit}; exec \"$@\""), "sh"]).arg(plain.get_program());
+        limited.args(FIXED).args(arguments).current_dir(folder.path());
+        limited.env_clear().envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        limited.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::of(folder, limited)
+    }
+
+    fn of(folder: Arc<TempDir>, mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let said = Arc::new(Mutex::new(String::new()));
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let lines = Arc::clone(&said);

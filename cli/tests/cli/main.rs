@@ -7,6 +7,7 @@ mod answers;
 mod bad_input;
 mod binary;
 mod commands;
+mod connections;
 mod dev;
 mod examples;
 mod http;

@@ -6,8 +6,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::serve::ListenerExt;
-use millrace_runtime::Shutdown;
+use millrace_runtime::{Shutdown, http};
 use tokio::net::TcpListener;
 use tower::ServiceExt;
 
@@ -27,15 +26,7 @@ impl Front {
 /// Serves on a listener until the shutdown, then lets requests under way end.
 pub async fn serve(listener: TcpListener, front: Front, shutdown: Shutdown) {
     let router = Router::new().fallback(answer).with_state(front);
-    // Answers are small and somebody waits for each: send them at once.
-    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-    let ending = shutdown.clone();
-    let served = axum::serve(listener, router).with_graceful_shutdown(async move { ending.begun().await });
-    let serving = async {
-        if let Err(error) = served.await {
-            tracing::error!(%error, "the API ended");
-        }
-    };
+    let serving = http::serve(listener, router, http::Bounds::default(), shutdown.clone());
     shutdown.vital("api", serving).await;
 }
 

@@ -1,8 +1,10 @@
-//! What every process of Millrace needs around its work: configuration, a clock, an orderly end, telemetry.
+//! What every process of Millrace needs around its work: configuration, a clock, an orderly end, telemetry, and a
+//! server of HTTP that is bounded.
 
 pub mod ambient;
 pub mod clock;
 pub mod config;
+pub mod http;
 pub mod secret;
 pub mod shutdown;
 pub mod telemetry;
