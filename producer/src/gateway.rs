@@ -327,7 +327,7 @@ pub(crate) fn keyed(submission: Submission, trigger: Trigger, partitions: u16) -
     };
     let adhoc = WorkflowName::adhoc();
     let scope = submission.workflow.as_ref().unwrap_or(&adhoc);
-    let run = RunId::of_key(scope, key, partitions);
+    let run = RunId::of_key(scope, key.as_str(), partitions);
     let digest = digest_of(&submission);
     Submit { submission, run: Some(run), trigger, digest: Some(digest) }
 }

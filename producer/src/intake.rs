@@ -7,7 +7,7 @@ use std::time::Duration;
 use millrace_broker::{BrokerError, Delivery, Queue};
 use millrace_domain::message::{Reply, ReplyError};
 use millrace_domain::run::Trigger;
-use millrace_domain::submission::{Submission, SubmissionError};
+use millrace_domain::submission::{IdempotencyKey, Submission, SubmissionError};
 use millrace_domain::{Priority, RunId};
 use tokio::sync::Semaphore;
 
@@ -102,8 +102,12 @@ async fn accept(
         *error = encoding;
     }
     for (index, submission) in parsed.iter_mut().enumerate() {
-        if let Ok(submission) = submission {
-            complete(submission, &delivery, is_array.then_some(index));
+        let completed = match submission {
+            Ok(submission) => complete(submission, &delivery, is_array.then_some(index)),
+            Err(_) => Ok(()),
+        };
+        if let Err(error) = completed {
+            *submission = Err(error);
         }
     }
     if is_array {
@@ -217,14 +221,19 @@ fn unreadable_encoding(delivery: &Delivery, error: &SubmissionError) -> Option<S
 
 /// What a message says beside its body: its id is its key when the body has none, its header its trace, its priority
 /// how urgent it is. (Many clients send a priority of 0 for none, and RabbitMQ takes none for 0.)
-pub(crate) fn complete(submission: &mut Submission, delivery: &Delivery, index: Option<usize>) {
+///
+/// # Errors
+/// When its id is no key.
+pub(crate) fn complete(
+    submission: &mut Submission,
+    delivery: &Delivery,
+    index: Option<usize>,
+) -> Result<(), SubmissionError> {
     if submission.idempotency_key.is_none()
         && let Some(id) = &delivery.properties.message_id
+        && let Some(key) = IdempotencyKey::given(id.as_bytes())?
     {
-        submission.idempotency_key = Some(match index {
-            Some(index) => format!("{id}/{index}"),
-            None => id.clone(),
-        });
+        submission.idempotency_key = Some(index.map_or_else(|| key.clone(), |index| key.of_part(index)));
     }
     if submission.priority.is_none()
         && let Some(priority @ 1..) = delivery.properties.priority
@@ -235,6 +244,7 @@ pub(crate) fn complete(submission: &mut Submission, delivery: &Delivery, index: 
         let header = delivery.properties.headers.iter().find(|(name, _)| name == "traceparent");
         submission.traceparent = header.map(|(_, value)| value.clone());
     }
+    Ok(())
 }
 
 /// Puts a message into the rejected queue, and tells who sent it.
@@ -265,7 +275,7 @@ mod tests {
 
     fn read(body: &str, properties: Properties) -> Submission {
         let mut submission = Submission::parse(body.as_bytes()).unwrap().remove(0).unwrap();
-        complete(&mut submission, &delivery(body.as_bytes(), properties), None);
+        complete(&mut submission, &delivery(body.as_bytes(), properties), None).unwrap();
         submission
     }
 

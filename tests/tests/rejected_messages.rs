@@ -38,6 +38,17 @@ async fn an_unreadable_message_in_any_queue_lands_in_rejected_with_its_reason() 
     assert_eq!(rejected.headers["x-millrace-error-code"], "unsupported-encoding");
     let kept = (rejected.properties.content_encoding(), rejected.properties.priority());
     assert_eq!(kept, (&Some("gzip".into()), &Some(7)), "whole, to be published again");
+    // The id of a message is its key: an empty one is none, and one that is no key is refused.
+    let with_id = |id: &str| BasicProperties::default().with_message_id(id.into());
+    amqp.publish("submit", br#"{"run":"true"}"#, with_id("order-\u{e9}")).await;
+    let rejected = amqp.next(&amqp.queue("rejected"), SOON).await;
+    assert_eq!(rejected.headers["x-millrace-error-code"], "bad-field");
+    for n in 0..2 {
+        amqp.publish("submit", format!(r#"{{"run":"echo {n}"}}"#).as_bytes(), with_id("")).await;
+    }
+    for run in producer.api().all_ended(2, SOON).await {
+        assert_eq!(run["state"], "succeeded", "{run}");
+    }
     all_goes_on(&fleet, &amqp, producer.api()).await;
 }
 

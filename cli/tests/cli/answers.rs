@@ -41,7 +41,7 @@ fn an_idempotency_key_gives_the_same_run_and_another_body_a_409() {
     }
     assert_eq!(dev.get("/api/v1/runs").json(200)["runs"].as_array().unwrap().len(), 1);
     let long = "k".repeat(257);
-    post_keyed(&dev.address, "/api/v1/runs", &long, r#"{"run":"true"}"#).refusal(422, "bad-field");
+    post_keyed(&dev.address, "/api/v1/runs", &long, r#"{"run":"true"}"#).refusal(400, "bad-field");
 }
 
 #[test]

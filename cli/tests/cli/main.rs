@@ -12,6 +12,7 @@ mod dev;
 mod examples;
 mod http;
 mod interrupt;
+mod keys;
 mod requests;
 mod restart;
 mod run;

@@ -1,12 +1,13 @@
 //! The REST API of a producer, `/api/v1`, with health and metrics beside it.
 //!
 //! [`routes`] is the map; a file for each resource; [`access`] decides who may come in, [`error`] is how it says
-//! no, [`view`] how a run looks from outside, [`front`] what answers before the store does.
+//! no, [`key`] reads idempotency keys, [`view`] is how a run looks from outside, [`front`] what answers before the store does.
 
 mod access;
 mod error;
 mod front;
 mod health;
+mod key;
 mod routes;
 mod runs;
 mod tasks;

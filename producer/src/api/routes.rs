@@ -8,7 +8,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{delete, get, post};
 
 use super::error::{self, ApiError};
-use super::{Access, access, health, runs, tasks, workers, workflows};
+use super::{Access, access, health, key, runs, tasks, workers, workflows};
 use crate::context::Context;
 use crate::gateway::Gateway;
 
@@ -48,6 +48,7 @@ pub(crate) fn router(context: Arc<Context>, gateway: Arc<Gateway>, access: Acces
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
         .fallback(unknown)
+        .layer(from_fn(key::check))
         .layer(from_fn(error::in_our_words))
         .layer(from_fn_with_state(access, access::check))
         .layer(DefaultBodyLimit::max(BODY_BYTES))

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::error::{ApiError, ApiResult, created, refused};
 use super::routes::Api;
-use super::view;
+use super::{key, view};
 use crate::gateway::digest_of;
 use crate::partition::refused::STORE_FULL;
 
@@ -56,15 +56,14 @@ pub(super) fn submissions(headers: &HeaderMap, body: &[u8]) -> ApiResult<Submiss
         ApiError::from(millrace_domain::message::ReplyError::new(e.code, e.message))
     };
     let is_array = body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let key = header("idempotency-key");
-    let traceparent = header("traceparent");
+    let key = key::of(headers)?;
+    let traceparent = headers.get("traceparent").and_then(|value| value.to_str().ok()).map(str::to_owned);
     let mut many = Vec::new();
     for (index, parsed) in Submission::parse(body).map_err(error)?.into_iter().enumerate() {
         many.push(parsed.map_err(error).map(|mut submission| {
             if submission.idempotency_key.is_none() {
                 submission.idempotency_key = match (&key, is_array) {
-                    (Some(key), true) => Some(format!("{key}/{index}")),
+                    (Some(key), true) => Some(key.of_part(index)),
                     (key, _) => key.clone(),
                 };
             }

@@ -16,6 +16,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::error::{ApiError, ApiResult, created, refused};
+use super::key;
 use super::routes::Api;
 use super::runs::{self, Submissions};
 use super::workflows::parse_name;
@@ -79,7 +80,7 @@ async fn create_simple(api: &Api, headers: &HeaderMap, task: SimpleTask) -> ApiR
         let submission = Submission {
             run: Some(task.command),
             timeout,
-            idempotency_key: key_of(headers),
+            idempotency_key: key::of(headers)?,
             labels: [("name".to_owned(), name.to_string())].into(),
             ..Submission::default()
         };
@@ -114,10 +115,6 @@ async fn create_simple(api: &Api, headers: &HeaderMap, task: SimpleTask) -> ApiR
 fn answer(status: Value, duplicate: bool) -> Response {
     let code = if duplicate { StatusCode::OK } else { StatusCode::CREATED };
     (code, Json(status)).into_response()
-}
-
-fn key_of(headers: &HeaderMap) -> Option<String> {
-    headers.get("idempotency-key").and_then(|key| key.to_str().ok()).map(str::to_owned)
 }
 
 /// How a task stands: its run, or the last run of a scheduled one.
@@ -162,7 +159,7 @@ pub(super) async fn execute(
         }
         Err(_) => Submission { workflow: Some(stored(&api, &id).await?), ..Submission::default() },
     };
-    let submission = Submission { idempotency_key: key_of(&headers), ..submission };
+    let submission = Submission { idempotency_key: key::of(&headers)?, ..submission };
     let (run, duplicate) = runs::start(&api, submission).await?;
     let mut status = status_of(&api, run).await?;
     if id.parse::<RunId>().is_err() {

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::error::{ApiError, ApiResult, Body, refused};
 use super::routes::Api;
-use super::runs;
+use super::{key, runs};
 use crate::definitions::WorkflowHead;
 
 /// Workflows of one file that are being stored at the same time: they share commits.
@@ -135,7 +135,7 @@ pub(super) async fn trigger(
 ) -> ApiResult<Response> {
     let name = parse_name(&name)?;
     let mut submission = match body.is_empty() {
-        true => Submission::default(),
+        true => Submission { idempotency_key: key::of(&headers)?, ..Submission::default() },
         false => match runs::submissions_of_workflow(&headers, &body, &name)? {
             Some(submission) => submission,
             None => {

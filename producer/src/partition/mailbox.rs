@@ -180,7 +180,7 @@ impl Gather {
         let gathered = self.0.lock().ok()?;
         let delivery = gathered.delivery.as_ref()?;
         let mut submission = Submission::parse(&delivery.payload).ok()?.into_iter().nth(index)?.ok()?;
-        intake::complete(&mut submission, delivery, Some(index));
+        intake::complete(&mut submission, delivery, Some(index)).ok()?;
         Some(submission)
     }
 

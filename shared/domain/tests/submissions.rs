@@ -123,7 +123,11 @@ fn what_cannot_be_accepted_is_told_by_code_and_message() {
         (r#"{"run":"x","env":{"MILLRACE_X":"y"}}"#, "bad-field", "reserved"),
         (r#"{"run":"x","env":{"A":"\u0000"}}"#, "bad-field", "NUL"),
         (r#"{"run":"x","env":{"A":5}}"#, "bad-field", "`env`: invalid type"),
-        (r#"{"run":"x","idempotency_key":""}"#, "bad-field", "expected 1 to 256 bytes"),
+        (
+            r#"{"run":"x","idempotency_key":"é"}"#,
+            "bad-field",
+            "`idempotency_key`: the key \"\\xc3\\xa9\" is not printable ASCII",
+        ),
         (r#"{"uses":"noop","working_dir":"/tmp"}"#, "bad-field", "goes with `run` only"),
     ] {
         let (found, message) = refused(payload);
@@ -206,4 +210,12 @@ fn a_number_that_would_lose_digits_is_refused_by_its_place() {
     let submission = Submission::parse(kept.as_bytes()).unwrap().remove(0).unwrap();
     assert_eq!(submission.params["id"].to_string(), "18446744073709551615");
     assert_eq!(submission.params["text"], "12345678901234567890123");
+}
+
+#[test]
+fn an_empty_key_is_none_and_a_long_one_is_refused() {
+    assert_eq!(parse(r#"{"run":"x","idempotency_key":""}"#).unwrap().idempotency_key, None);
+    let with = |length| format!(r#"{{"run":"x","idempotency_key":"{}"}}"#, "k".repeat(length));
+    assert!(parse(&with(256)).unwrap().idempotency_key.is_some());
+    assert!(parse(&with(257)).unwrap_err().1.contains("at most 256"));
 }

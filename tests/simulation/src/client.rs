@@ -7,7 +7,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode, header};
 use millrace_broker::{Broker, Outgoing, Queue, Route};
 use millrace_domain::message::Reply;
-use millrace_domain::submission::Submission;
+use millrace_domain::submission::{IdempotencyKey, Submission};
 use millrace_domain::{RunId, WorkflowName};
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -164,6 +164,6 @@ impl Client {
 /// The run of a key.
 fn run_of(submission: &Submission) -> RunId {
     let adhoc = WorkflowName::adhoc();
-    let key = submission.idempotency_key.as_deref().unwrap_or_default();
+    let key = submission.idempotency_key.as_ref().map(IdempotencyKey::as_str).unwrap_or_default();
     RunId::of_key(submission.workflow.as_ref().unwrap_or(&adhoc), key, PARTITIONS)
 }

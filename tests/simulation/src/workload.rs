@@ -1,6 +1,6 @@
 //! What a seed asks of its fleet: definitions, and submissions by their keys.
 
-use millrace_domain::submission::Submission;
+use millrace_domain::submission::{IdempotencyKey, Submission};
 use serde_json::json;
 
 use crate::dice::Dice;
@@ -116,7 +116,7 @@ impl Wanted {
             let at_most_once = dice.chance(200);
             Submission { run: Some(script.to_owned()), timeout, retry, at_most_once, ..Submission::default() }
         };
-        submission.idempotency_key = Some(format!("key-{key}"));
+        submission.idempotency_key = IdempotencyKey::given(format!("key-{key}").as_bytes()).ok().flatten();
         if dice.chance(200) {
             submission.delay = Some(format!("{}ms", dice.range(1, 10_000)));
         }

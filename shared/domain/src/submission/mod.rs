@@ -5,9 +5,11 @@
 //! twice unless something is wrong.
 
 mod adhoc;
+mod key;
 mod parse;
 mod wire;
 
+pub use key::IdempotencyKey;
 pub use wire::Submission;
 
 /// Why a submission is refused.

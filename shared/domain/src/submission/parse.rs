@@ -6,7 +6,7 @@ use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::{Submission, SubmissionError};
+use super::{IdempotencyKey, Submission, SubmissionError};
 use crate::definition::nearest;
 use crate::number;
 
@@ -76,13 +76,17 @@ impl Submission {
         if object.len() > MAX_DEFINITION_BYTES {
             return Err(too_large(object.len(), MAX_DEFINITION_BYTES));
         }
-        let submission = serde_json::from_slice::<Self>(object).map_err(|error| explain(object, &error))?;
+        let mut submission =
+            serde_json::from_slice::<Self>(object).map_err(|error| explain(object, &error))?;
         if object.len() > MAX_BYTES && submission.definition.is_none() {
             return Err(too_large(object.len(), MAX_BYTES));
         }
         number::check_numbers(object)
             .map_err(|error| SubmissionError::new("bad-field", error.to_string()))?;
         submission.check_shape()?;
+        if let Some(key) = &submission.idempotency_key {
+            submission.idempotency_key = IdempotencyKey::given(key.as_str().as_bytes())?;
+        }
         Ok(submission)
     }
 
@@ -113,13 +117,7 @@ impl Submission {
         if self.delay.is_some() && self.at.is_some() {
             return Err(SubmissionError::new("ambiguous", "expected only one of delay and at"));
         }
-        let too_long =
-            |limit: usize, text: &Option<String>| text.as_ref().is_some_and(|text| text.len() > limit);
-        if too_long(256, &self.idempotency_key) || self.idempotency_key.as_ref().is_some_and(String::is_empty)
-        {
-            return Err(SubmissionError::field("idempotency_key", "expected 1 to 256 bytes"));
-        }
-        if too_long(512, &self.traceparent) {
+        if self.traceparent.as_ref().is_some_and(|trace| trace.len() > 512) {
             return Err(SubmissionError::field("traceparent", "expected at most 512 bytes"));
         }
         let long_label = |(name, text): (&String, &String)| name.len() > 256 || text.len() > 256;

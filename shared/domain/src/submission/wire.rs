@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::IdempotencyKey;
 use crate::definition::Params;
 use crate::{PoolName, Priority, WorkflowName};
 
@@ -68,7 +69,7 @@ pub struct Submission {
     pub labels: BTreeMap<String, String>,
     /// The same key within 24 h is the same run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub idempotency_key: Option<String>,
+    pub idempotency_key: Option<IdempotencyKey>,
     /// W3C trace context; from the message's header when absent here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,

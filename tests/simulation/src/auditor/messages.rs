@@ -2,7 +2,7 @@
 
 use millrace_broker::Queue;
 use millrace_domain::message::{Inbox, InboxBody};
-use millrace_domain::submission::Submission;
+use millrace_domain::submission::{IdempotencyKey, Submission};
 use millrace_domain::task::Task;
 use millrace_domain::{RunId, TaskId, WorkflowName};
 
@@ -63,7 +63,8 @@ impl Auditor {
         let Ok(mut parsed) = Submission::parse(&message.payload) else { return };
         let Some(Ok(mut submission)) = parsed.pop() else { return };
         if submission.idempotency_key.is_none() {
-            submission.idempotency_key.clone_from(&message.properties.message_id);
+            let id = message.properties.message_id.as_deref().unwrap_or_default();
+            submission.idempotency_key = IdempotencyKey::given(id.as_bytes()).ok().flatten();
         }
         if exchange.rejected() == 0 {
             self.acked_run(memory, &submission, "submitted");
@@ -75,7 +76,7 @@ impl Auditor {
             return;
         };
         let adhoc = WorkflowName::adhoc();
-        let run = RunId::of_key(submission.workflow.as_ref().unwrap_or(&adhoc), key, partitions);
+        let run = RunId::of_key(submission.workflow.as_ref().unwrap_or(&adhoc), key.as_str(), partitions);
         if !self.runs.contains_key(&run) {
             self.object(8, || format!("a message that {how} run {run} was acked, and the run is not stored"));
         }
