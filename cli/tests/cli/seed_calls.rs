@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::binary::until;
+use crate::binary::{file, until};
 use crate::dev::Dev;
 use crate::http::post_keyed;
 
@@ -86,13 +86,77 @@ fn what_is_wrong_with_a_task_is_said_by_field() {
     let message =
         post(r#"{"name":"a","command":"true","schedule":"61 * * * *"}"#).refusal(422, "invalid-definition");
     assert!(message.contains("61"), "{message}");
-    post(r#"{"name":"a"}"#).refusal(422, "unknown-field");
+    for missing in
+        [r#"{"name":"a"}"#, r#"{"name":"x","schedule":"0 3 * * *"}"#, r#"{"name":"a","run":"true"}"#]
+    {
+        let message = post(missing).refusal(400, "bad-field");
+        assert!(message.contains("`command` is missing"), "{message}");
+    }
+    for schedule in ["", r#","schedule":"@daily""#] {
+        let body = format!(r#"{{"name":"a","command":"true","timezone":"Mars/Base"{schedule}}}"#);
+        let message = post(&body).refusal(400, "bad-field");
+        assert!(message.contains("timezone") && message.contains("Mars/Base"), "{message}");
+    }
     for path in ["absent/status", "01a1fc6a-3d32-77f1-9b10-bdeea9b20000/status"] {
         dev.get(&format!("/api/v1/tasks/{path}")).refusal(404, "not-found");
     }
     for path in ["absent/execute", "absent/stop", "01a1fc6a-3d32-77f1-9b10-bdeea9b20000/stop"] {
         dev.post(&format!("/api/v1/tasks/{path}"), "{}").refusal(404, "not-found");
     }
+}
+
+#[test]
+fn a_stop_ends_all_runs_of_a_task_however_many_and_says_what_is_still_stopping() {
+    let dev = Dev::start(&["--concurrency", "4"]);
+    let command = "trap '' TERM; touch started; sleep 600";
+    let task = json!({"name": "many", "schedule": "0 2 1 1 *", "command": command}).to_string();
+    dev.post("/api/v1/tasks", &task).json(201);
+    let many = json!(vec![json!({"workflow": "many"}); 130]).to_string();
+    dev.post("/api/v1/runs", &many).json(201);
+    until("a task has started", || dev.path("started").exists().then_some(()));
+    let stop = || dev.post("/api/v1/tasks/many/stop", "{}").json(202);
+    let first = stop();
+    assert_eq!((&first["status"], &first["stopped_runs"]), (&json!("stopping"), &json!(130)));
+    let second = stop();
+    assert_eq!((&second["status"], &second["stopped_runs"]), (&json!("stopping"), &json!(0)));
+    let left = second["still_stopping"].as_u64().unwrap();
+    assert!((1..=4).contains(&left), "the tasks that run do not end at once: {second}");
+    until("all are stopped", || (stop()["status"] == "stopped").then_some(()));
+    let running = dev.get("/api/v1/runs?state=running").json(200);
+    assert_eq!(running["runs"], json!([]));
+}
+
+#[test]
+fn a_name_that_reads_as_the_id_of_a_run_is_refused_where_it_would_be_stored() {
+    let dev = Dev::start(&[]);
+    for name in ["d41d8cd98f00b204e9800998ecf8427e", "01a1fc6a-3d32-77f1-9b10-bdeea9b20000"] {
+        for schedule in ["", r#","schedule":"@daily""#] {
+            let body = format!(r#"{{"name":"{name}","command":"true"{schedule}}}"#);
+            let message = dev.post("/api/v1/tasks", &body).refusal(400, "invalid-name");
+            assert!(message.contains(name) && message.contains("id of a run"), "{message}");
+        }
+        let path =
+            file(dev.folder(), "w.yaml", &format!("name: {name}\nsteps: [{{name: one, run: 'true'}}]\n"));
+        dev.cli(&["apply", &path]).with(1).says(&[name, "id of a run"]);
+    }
+    let body = r#"{"name":"d41d8cd98f00b204e9800998ecf8427","command":"true","schedule":"@daily"}"#;
+    assert_eq!(dev.post("/api/v1/tasks", body).json(201)["status"], "scheduled", "31 digits are a name");
+}
+
+#[test]
+fn a_task_does_not_replace_a_workflow_that_was_made_otherwise() {
+    let dev = Dev::start(&[]);
+    let two = "name: etl\nsteps: [{name: one, run: 'true'}, {name: two, run: 'true'}]\n";
+    let path = file(dev.folder(), "etl.yaml", two);
+    dev.cli(&["apply", &path]).with(0);
+    let task = |command: &str| json!({"name": "etl", "schedule": "@daily", "command": command}).to_string();
+    let message = dev.post("/api/v1/tasks", &task("true")).refusal(409, "name-conflict");
+    assert!(message.contains("etl"), "{message}");
+    assert_eq!(dev.get("/api/v1/workflows/etl").json(200)["steps"], 2, "it stands");
+    dev.cli(&["workflows", "delete", "etl"]).with(0);
+    dev.post("/api/v1/tasks", &task("true")).json(201);
+    dev.post("/api/v1/tasks", &task("false")).json(201);
+    assert_eq!(dev.get("/api/v1/workflows/etl").json(200)["version"], 3, "its own may be replaced");
 }
 
 #[test]

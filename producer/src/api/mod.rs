@@ -1,7 +1,8 @@
 //! The REST API of a producer, `/api/v1`, with health and metrics beside it.
 //!
 //! [`routes`] is the map; a file for each resource; [`access`] decides who may come in, [`error`] is how it says
-//! no, [`key`] reads idempotency keys, [`view`] is how a run looks from outside, [`front`] what answers before the store does.
+//! no, [`key`] reads idempotency keys, [`view`] is how a run looks from outside,
+//! [`front`] what answers before the store does.
 
 mod access;
 mod error;
@@ -10,6 +11,7 @@ mod health;
 mod key;
 mod routes;
 mod runs;
+mod simple;
 mod tasks;
 mod view;
 mod workers;

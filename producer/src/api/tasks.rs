@@ -6,63 +6,35 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use futures_util::{StreamExt, stream};
 use millrace_domain::definition;
 use millrace_domain::message::Reply;
 use millrace_domain::run::{Head, Source, Spec};
 use millrace_domain::submission::Submission;
-use millrace_domain::{RunId, WorkflowName};
+use millrace_domain::{PartitionId, RunId, Timestamp, WorkflowName};
 use millrace_store::RunQuery;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::error::{ApiError, ApiResult, created, refused};
 use super::key;
 use super::routes::Api;
 use super::runs::{self, Submissions};
-use super::workflows::parse_name;
+use super::simple::{SimpleTask, is_simple};
+use super::workflows::check_name;
+use crate::definitions::WorkflowHead;
 
-/// A simple task.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SimpleTask {
-    name: String,
-    command: String,
-    #[serde(default)]
-    schedule: Option<String>,
-    #[serde(default)]
-    timezone: Option<String>,
-    /// Seconds, or a duration such as `"1h"`.
-    #[serde(default)]
-    timeout: Option<Value>,
-}
+/// Runs that are looked at in one trip.
+const PAGE: usize = 500;
 
-impl SimpleTask {
-    fn timeout(&self) -> ApiResult<Option<String>> {
-        match &self.timeout {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::Number(seconds)) if seconds.as_u64().is_some_and(|s| s > 0) => {
-                Ok(Some(format!("{seconds}s")))
-            }
-            Some(Value::String(text)) => Ok(Some(text.clone())),
-            Some(other) => Err(ApiError::bad_request(
-                "bad-field",
-                format!(
-                    "timeout: {other} is neither a number of seconds above 0 nor a duration such as \"1h\""
-                ),
-            )),
-        }
-    }
-}
+/// Runs that are being stopped at the same time: they share commits.
+const AT_ONCE: usize = 256;
 
 /// Creates a task: with a schedule it stores a workflow of one step, without one it starts a run.
 pub(super) async fn create(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> ApiResult<Response> {
-    let value: Result<Value, _> = serde_json::from_slice(&body);
-    let is_simple = matches!(&value, Ok(Value::Object(object)) if object.contains_key("command"));
-    if let (true, Ok(value)) = (is_simple, value) {
-        let task: SimpleTask = serde_json::from_value(value).map_err(|e| {
-            ApiError::bad_request("bad-field", format!("{e}; expected name, command, schedule, timeout"))
-        })?;
-        return create_simple(&api, &headers, task).await;
+    if let Ok(Value::Object(object)) = serde_json::from_slice(&body)
+        && SimpleTask::is_meant(&object)
+    {
+        return create_simple(&api, &headers, SimpleTask::read(&object)?).await;
     }
     match runs::submissions(&headers, &body)? {
         Submissions::One(submission) => {
@@ -74,12 +46,12 @@ pub(super) async fn create(State(api): State<Api>, headers: HeaderMap, body: Byt
 }
 
 async fn create_simple(api: &Api, headers: &HeaderMap, task: SimpleTask) -> ApiResult<Response> {
-    let name: WorkflowName = parse_name(&task.name)?;
-    let timeout = task.timeout()?;
-    let Some(schedule) = task.schedule else {
+    let name = task.name.clone();
+    check_name(&name)?;
+    let Some(schedule) = &task.schedule else {
         let submission = Submission {
             run: Some(task.command),
-            timeout,
+            timeout: task.timeout,
             idempotency_key: key::of(headers)?,
             labels: [("name".to_owned(), name.to_string())].into(),
             ..Submission::default()
@@ -87,21 +59,14 @@ async fn create_simple(api: &Api, headers: &HeaderMap, task: SimpleTask) -> ApiR
         let (id, duplicate) = runs::start(api, submission).await?;
         return Ok(answer(status_of(api, id).await?, duplicate));
     };
-    let mut step = json!({"name": "task", "run": task.command});
-    if let Some(timeout) = timeout {
-        step["timeout"] = timeout.into();
-    }
-    let mut document = json!({"name": name, "schedule": schedule, "steps": [step]});
-    if let Some(timezone) = task.timezone {
-        document["timezone"] = timezone.into();
-    }
-    let source = format!("{document:#}");
+    let source = task.definition(schedule);
     let parsed = definition::parse(&source, "task").map_err(|problems| {
         let mut error =
             ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-definition", problems.to_string());
         error.details = serde_json::to_value(&problems).ok();
         error
     })?;
+    keep_others(api, &name).await?;
     for one in parsed {
         match api.gateway.apply(one.workflow, one.source, None).await? {
             Reply::Workflow { .. } => {}
@@ -117,13 +82,28 @@ fn answer(status: Value, duplicate: bool) -> Response {
     (code, Json(status)).into_response()
 }
 
+/// Refuses to replace a workflow that says more than a simple task can.
+async fn keep_others(api: &Api, name: &WorkflowName) -> ApiResult<()> {
+    let home = PartitionId::home_of(name, api.context.partitions);
+    let Some(stored) = api.context.store.load_workflow(home, name, None).await? else { return Ok(()) };
+    let head: WorkflowHead = serde_json::from_str(&stored.head).map_err(runs::unreadable)?;
+    if head.deleted || is_simple(&stored.source) {
+        return Ok(());
+    }
+    let message = format!(
+        "there is a workflow {name} that was not made by this call: choose another name, change it with POST \
+         /api/v1/workflows, or delete it first"
+    );
+    Err(ApiError::new(StatusCode::CONFLICT, "name-conflict", message))
+}
+
 /// How a task stands: its run, or the last run of a scheduled one.
 pub(super) async fn status(State(api): State<Api>, Path(id): Path<String>) -> ApiResult<Json<Value>> {
     if let Ok(run) = id.parse::<RunId>() {
         return status_of(&api, run).await.map(Json);
     }
     let name = stored(&api, &id).await?;
-    let mut status = match last_runs(&api, &name, 1).await?.pop() {
+    let mut status = match runs_of(&api, &name, None, 1).await?.pop() {
         Some((run, _)) => status_of(&api, run).await?,
         None => json!({"status": "scheduled"}),
     };
@@ -177,15 +157,28 @@ pub(super) async fn stop(State(api): State<Api>, Path(id): Path<String>) -> ApiR
         return Ok((StatusCode::ACCEPTED, Json(status_of(&api, run).await?)).into_response());
     }
     let name = stored(&api, &id).await?;
-    let mut stopped = 0;
-    for (run, head) in last_runs(&api, &name, 100).await? {
-        if !head.state.is_terminal() {
-            runs::stop(&api, run, reason).await?;
-            stopped += 1;
+    let (mut stopped, mut stopping) = (0_usize, 0_usize);
+    let mut after = None;
+    loop {
+        let page = runs_of(&api, &name, after, PAGE).await?;
+        let is_last = page.len() < PAGE;
+        after = page.last().map(|(run, head)| (head.created_at, *run));
+        let open = page.into_iter().filter(|(_, head)| !head.state.is_terminal());
+        let (known, new): (Vec<_>, Vec<_>) = open.partition(|(_, head)| head.stopping.is_some());
+        stopping += known.len();
+        stopped += new.len();
+        let asked = new.into_iter().map(|(run, _)| runs::stop(&api, run, reason));
+        let mut answers = stream::iter(asked).buffer_unordered(AT_ONCE);
+        while let Some(answer) = answers.next().await {
+            answer?;
+        }
+        if is_last {
+            break;
         }
     }
-    Ok((StatusCode::ACCEPTED, Json(json!({"id": id, "status": "stopping", "stopped_runs": stopped})))
-        .into_response())
+    let status = if stopped + stopping > 0 { "stopping" } else { "stopped" };
+    let answer = json!({"id": id, "status": status, "stopped_runs": stopped, "still_stopping": stopping});
+    Ok((StatusCode::ACCEPTED, Json(answer)).into_response())
 }
 
 /// A scheduled task that is there.
@@ -196,10 +189,14 @@ async fn stored(api: &Api, id: &str) -> ApiResult<WorkflowName> {
     if found.contains_key(&name) { Ok(name) } else { Err(ApiError::not_found(format!("task {id:?}"))) }
 }
 
-/// The newest runs of a workflow.
-async fn last_runs(api: &Api, name: &WorkflowName, limit: usize) -> ApiResult<Vec<(RunId, Head)>> {
-    let query =
-        RunQuery { partitions: api.context.partitions, limit, workflow: Some(name.clone()), after: None };
+/// Runs of a workflow, the newest first, from one on.
+async fn runs_of(
+    api: &Api,
+    name: &WorkflowName,
+    after: Option<(Timestamp, RunId)>,
+    limit: usize,
+) -> ApiResult<Vec<(RunId, Head)>> {
+    let query = RunQuery { partitions: api.context.partitions, limit, workflow: Some(name.clone()), after };
     let mut runs = Vec::new();
     for found in api.context.store.list_runs(&query).await? {
         runs.push((found.run, serde_json::from_str(&found.head).map_err(runs::unreadable)?));

@@ -43,6 +43,9 @@ pub(super) async fn apply(State(api): State<Api>, Body(body): Body<ApplyBody>) -
         error.details = serde_json::to_value(&problems).ok();
         error
     })?;
+    for one in &parsed {
+        check_name(&one.workflow.name)?;
+    }
     let base_dir = body.base_dir.filter(|_| api.context.options.local_files);
     let asked = parsed.into_iter().map(|one| api.gateway.apply(one.workflow, one.source, base_dir.clone()));
     let answers: Vec<_> = stream::iter(asked).buffered(AT_ONCE).collect().await;
@@ -181,6 +184,17 @@ pub(super) async fn delete(State(api): State<Api>, Path(name): Path<String>) -> 
 /// The name in a path.
 pub(super) fn parse_name(text: &str) -> ApiResult<WorkflowName> {
     text.parse().map_err(|e: millrace_domain::IdError| ApiError::bad_request("invalid-name", e.0))
+}
+
+/// A name that a workflow may be given from now on.
+pub(super) fn check_name(name: &WorkflowName) -> ApiResult<()> {
+    if !name.is_like_run_id() {
+        return Ok(());
+    }
+    let message = format!(
+        "the name {name} reads as the id of a run, so that the calls by id could never reach it; choose another"
+    );
+    Err(ApiError::bad_request("invalid-name", message))
 }
 
 fn unknown(name: &WorkflowName) -> ApiError {

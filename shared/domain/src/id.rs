@@ -97,6 +97,11 @@ impl WorkflowName {
     pub fn adhoc() -> Self {
         Self("adhoc".into())
     }
+
+    /// Does it read as a run's id? Where either is taken, the run would be meant, and never the workflow.
+    pub fn is_like_run_id(&self) -> bool {
+        self.0.parse::<RunId>().is_ok()
+    }
 }
 
 impl Default for PoolName {
