@@ -22,7 +22,13 @@ pub(crate) async fn workers(common: Common) -> Result<(), CliError> {
 
 /// Lists the queues.
 pub(crate) async fn queues(common: Common) -> Result<(), CliError> {
-    let columns = [("POOL", "pool"), ("READY", "ready"), ("CONSUMERS", "consumers"), ("SLOTS", "slots")];
+    let columns = [
+        ("POOL", "pool"),
+        ("READY", "ready"),
+        ("CONSUMERS", "consumers"),
+        ("SLOTS", "slots"),
+        ("REASON", "reason"),
+    ];
     show(common, "queues", &columns).await
 }
 

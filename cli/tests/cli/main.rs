@@ -13,6 +13,7 @@ mod examples;
 mod http;
 mod interrupt;
 mod keys;
+mod pools;
 mod requests;
 mod restart;
 mod run;

@@ -12,7 +12,7 @@ use millrace_domain::Priority;
 use millrace_store::Session;
 
 use super::routes::Api;
-use super::workers;
+use super::{pools, workers};
 
 /// The process runs.
 pub(super) async fn alive() -> &'static str {
@@ -69,7 +69,10 @@ pub(super) async fn metrics(State(api): State<Api>) -> Response {
     metrics::gauge!("millrace_broker_blocked").set(f64::from(u8::from(is_blocked)));
     if let Ok(sessions) = api.context.store.sessions().await {
         let sessions = workers::live(sessions);
-        for pool in api.counted.with(&sessions) {
+        // A pool that attempts wait for and nobody serves has no workers, which is what to watch for.
+        let waited_for = pools::waited_for(&api.context).await.unwrap_or_default();
+        let served = sessions.iter().flat_map(|session| session.pools.iter().cloned());
+        for pool in api.counted.with(served.chain(waited_for.into_iter().map(String::from))) {
             for state in workers::STATES {
                 let serves =
                     |session: &&Session| session.pools.contains(&pool) && workers::state(session) == state;
@@ -88,15 +91,14 @@ pub(super) async fn metrics(State(api): State<Api>) -> Response {
     handle.render().into_response()
 }
 
-/// Pools that workers were counted of. A gauge keeps what it was set to: without its last worker, a pool has to be
+/// Pools that workers were counted of, or that attempts waited for. A gauge keeps what it was set to: without its last worker, a pool has to be
 /// counted all the same.
 #[derive(Clone, Default)]
 pub(crate) struct Counted(Arc<Mutex<BTreeSet<String>>>);
 
 impl Counted {
     /// These, and those that there were before.
-    fn with(&self, sessions: &[Session]) -> BTreeSet<String> {
-        let now = sessions.iter().flat_map(|session| session.pools.iter().cloned());
+    fn with(&self, now: impl Iterator<Item = String>) -> BTreeSet<String> {
         match self.0.lock() {
             Ok(mut pools) => {
                 pools.extend(now);
@@ -109,29 +111,14 @@ impl Counted {
 
 #[cfg(test)]
 mod tests {
-    use millrace_domain::SessionId;
-    use uuid::Uuid;
-
     use super::*;
 
     #[test]
     fn a_pool_whose_last_worker_has_gone_is_still_counted() {
-        let session = Session {
-            id: SessionId(Uuid::new_v4()),
-            count: 1,
-            host: "h".into(),
-            pid: 1,
-            pools: vec!["gpu".into()],
-            slots: 1,
-            running: 0,
-            draining: false,
-            started_at: 0,
-            silent_ms: Some(0),
-            labels: vec![],
-        };
         let counted = Counted::default();
-        assert!(counted.with(&[]).is_empty());
-        assert_eq!(counted.with(&[session]), BTreeSet::from(["gpu".to_owned()]));
-        assert_eq!(counted.with(&[]), BTreeSet::from(["gpu".to_owned()]));
+        let gpu = || std::iter::once("gpu".to_owned());
+        assert!(counted.with(std::iter::empty()).is_empty());
+        assert_eq!(counted.with(gpu()), gpu().collect());
+        assert_eq!(counted.with(std::iter::empty()), gpu().collect());
     }
 }

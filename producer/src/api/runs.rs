@@ -201,6 +201,7 @@ pub(super) async fn list(
         }
     }
     let next = after.map(|(at, run)| format!("{}.{run}", at.as_millis()));
+    view::say_what_waits(&api.context, &mut runs).await?;
     Ok(Json(json!({"runs": runs, "next_cursor": next})))
 }
 

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use millrace_domain::definition::Params;
 use millrace_domain::run::{Head, Run, Spec, StepState, Trigger};
-use millrace_domain::{RunId, StepIndex, Timestamp};
-use millrace_store::{StoredRun, TaskRecord};
+use millrace_domain::{RunId, SessionId, StepIndex, Timestamp};
+use millrace_store::{StoreError, StoredRun, TaskRecord};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::pools::Served;
 use crate::context::Context;
 
 /// A run with its steps.
@@ -28,7 +29,8 @@ pub(crate) struct RunView {
 /// A run in a list.
 #[derive(Debug, Serialize)]
 pub(crate) struct RunSummaryView {
-    id: String,
+    #[serde(rename = "id")]
+    run: RunId,
     workflow: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     version: Option<u32>,
@@ -81,7 +83,7 @@ fn is_zero(number: &u32) -> bool {
 pub(crate) fn summary(id: RunId, head: Head) -> RunSummaryView {
     let text = |at: Option<Timestamp>| at.map(|at| at.to_string());
     RunSummaryView {
-        id: id.to_string(),
+        run: id,
         workflow: head.workflow.to_string(),
         version: head.version,
         state: head.state.as_str(),
@@ -105,14 +107,14 @@ pub(crate) async fn run(context: &Context, id: RunId, stored: &StoredRun) -> Res
         .map_err(|e| e.to_string())?;
     let held: BTreeMap<StepIndex, (u32, &TaskRecord)> =
         stored.tasks.iter().map(|(step, attempt, record)| (*step, (*attempt, record))).collect();
-    let sessions = if held.values().any(|(_, record)| matches!(record, TaskRecord::Claimed { .. })) {
-        context.store.sessions().await.unwrap_or_default()
-    } else {
-        Vec::new()
-    };
-    let host = |id| sessions.iter().find(|session| session.id == id).map(|session| session.host.clone());
+    let is_with_the_fleet = run.dispatched().next().is_some();
+    let sessions =
+        if is_with_the_fleet { context.store.sessions().await.unwrap_or_default() } else { Vec::new() };
+    let hosts: BTreeMap<SessionId, String> =
+        sessions.iter().map(|session| (session.id, session.host.clone())).collect();
+    let fleet = Fleet { hosts, served: Served::by(sessions) };
     let steps =
-        (0..run.steps.len()).map(|index| step(&run, index.into(), held.get(&index.into()), &host)).collect();
+        (0..run.steps.len()).map(|index| step(&run, index.into(), held.get(&index.into()), &fleet)).collect();
     Ok(RunView {
         params: run.spec.params.clone(),
         trigger: run.spec.trigger,
@@ -123,12 +125,13 @@ pub(crate) async fn run(context: &Context, id: RunId, stored: &StoredRun) -> Res
     })
 }
 
-fn step(
-    run: &Run,
-    index: StepIndex,
-    held: Option<&(u32, &TaskRecord)>,
-    host: &impl Fn(millrace_domain::SessionId) -> Option<String>,
-) -> StepView {
+/// The workers, as far as runs tell of them.
+struct Fleet {
+    hosts: BTreeMap<SessionId, String>,
+    served: Served,
+}
+
+fn step(run: &Run, index: StepIndex, held: Option<&(u32, &TaskRecord)>, fleet: &Fleet) -> StepView {
     let step = &run.workflow.steps[index.at()];
     let name = |index: &StepIndex| run.workflow.steps[index.at()].name.to_string();
     let dependencies = run.workflow.graph.dependencies(index);
@@ -169,13 +172,18 @@ fn step(
                 Some(TaskRecord::Claimed { session, claimed_at }) => StepView {
                     state: "running".to_owned(),
                     started_at: Some(claimed_at.to_string()),
-                    worker: host(*session),
+                    worker: fleet.hosts.get(session).cloned(),
                     ..view
                 },
                 Some(TaskRecord::Finished { .. }) => StepView { state: "running".to_owned(), ..view },
                 _ => StepView {
                     state: "queued".to_owned(),
-                    reason: Some(format!("waits for a free worker of pool {}", step.pool)),
+                    reason: Some(
+                        fleet
+                            .served
+                            .why_not(step.pool.as_str())
+                            .unwrap_or_else(|| format!("waits for a free worker of pool {}", step.pool)),
+                    ),
                     ..view
                 },
             }
@@ -193,6 +201,32 @@ fn step(
             ..view
         },
     }
+}
+
+/// Runs of a list that are looked into, at most, to see what they wait for.
+const LOOKED_INTO: usize = 100;
+
+/// Runs that have more steps are not looked into for a list.
+const LOOKED_INTO_STEPS: usize = 1_000;
+
+/// Says of runs of a list why nothing of them is under way, where that is so. The newest are looked into.
+pub(crate) async fn say_what_waits(context: &Context, runs: &mut [RunSummaryView]) -> Result<(), StoreError> {
+    let is_open = |summary: &RunSummaryView| summary.state == "running" && summary.reason.is_none();
+    let open: Vec<usize> = (0..runs.len()).filter(|at| is_open(&runs[*at])).take(LOOKED_INTO).collect();
+    let ids: Vec<RunId> = open.iter().map(|at| runs[*at].run).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    for (at, stored) in open.into_iter().zip(context.store.load_runs(&ids).await?) {
+        let Some(stored) = stored.filter(|stored| stored.tasks.len() <= LOOKED_INTO_STEPS) else { continue };
+        // What cannot be read is told where the run is asked for by itself.
+        let Ok(view) = run(context, runs[at].run, &stored).await else { continue };
+        if !view.steps.iter().any(|step| step.state == "running") {
+            runs[at].reason =
+                view.steps.into_iter().find(|step| step.state == "queued").and_then(|s| s.reason);
+        }
+    }
+    Ok(())
 }
 
 /// A step of a stored run by its name: its place, and its last attempt.

@@ -10,6 +10,7 @@ use millrace_store::{SESSION_LEASE_MS, Session};
 use serde_json::{Value, json};
 
 use super::error::ApiResult;
+use super::pools::{self, Served};
 use super::routes::Api;
 
 /// The workers.
@@ -60,11 +61,13 @@ pub(super) fn state(session: &Session) -> &'static str {
     }
 }
 
-/// The queues of the pools that are served, or were asked for.
+/// The queues of the pools that are served, or that attempts wait for.
 pub(super) async fn queues(State(api): State<Api>) -> ApiResult<Json<Value>> {
     let sessions = live(api.context.store.sessions().await?);
     let mut pools: BTreeSet<String> = sessions.iter().flat_map(|session| session.pools.clone()).collect();
     pools.insert("default".to_owned());
+    pools.extend(pools::waited_for(&api.context).await?.into_iter().map(String::from));
+    let served = Served::by(sessions.clone());
     let mut queues = Vec::new();
     for pool in pools {
         if let Ok(depth) = api.context.broker.depth(&Queue::Tasks(pool.clone())).await {
@@ -74,6 +77,7 @@ pub(super) async fn queues(State(api): State<Api>) -> ApiResult<Json<Value>> {
                 "ready": depth.ready,
                 "consumers": depth.consumers,
                 "slots": slots,
+                "reason": served.why_not(&pool),
             }));
         }
     }
