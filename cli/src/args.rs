@@ -163,6 +163,9 @@ pub(crate) struct DevArgs {
     /// Where to serve the API
     #[arg(long, env = "MILLRACE_LISTEN", value_name = "ADDRESS")]
     pub(crate) listen: Option<String>,
+    /// Names with dots by which it is reached, comma separated (default: none)
+    #[arg(long, env = "MILLRACE_ALLOWED_HOSTS", value_name = "HOSTS")]
+    pub(crate) allowed_hosts: Option<String>,
     #[command(flatten)]
     pub(crate) execution: ExecutionArgs,
 }
@@ -174,6 +177,9 @@ pub(crate) struct ProducerArgs {
     /// Where to serve the API, health and metrics (default: 127.0.0.1:7070)
     #[arg(long, env = "MILLRACE_LISTEN", value_name = "ADDRESS")]
     pub(crate) listen: Option<String>,
+    /// Names with dots by which it is reached, comma separated (default: none)
+    #[arg(long, env = "MILLRACE_ALLOWED_HOSTS", value_name = "HOSTS")]
+    pub(crate) allowed_hosts: Option<String>,
     /// How many partitions a new cluster gets (default: 64)
     #[arg(long, env = "MILLRACE_PARTITIONS")]
     pub(crate) partitions: Option<u16>,

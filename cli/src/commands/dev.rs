@@ -24,11 +24,15 @@ pub(crate) async fn run(common: Common, args: DevArgs) -> Result<(), CliError> {
     let shutdown = Shutdown::new();
     shutdown.on_signals()?;
     let settings = common.settings(&Servers::default())?;
-    let settings = Settings { listen: args.listen.clone().or(settings.listen), ..settings };
+    let settings = Settings {
+        listen: args.listen.clone().or(settings.listen),
+        allowed_hosts: args.allowed_hosts.clone().or(settings.allowed_hosts),
+        ..settings
+    };
+    let access = Access { token: settings.token.clone(), hosts: settings.allowed_hosts()?.into() };
     let listener = millrace_producer::bind(settings.listen()?).await?;
     let address = listener.local_addr()?;
     let _lock = lock(&args.data)?;
-    let access = Access { token: settings.token.clone() };
     let database = args.data.join("state.db");
     let embedded = Embedded::start(Some(&database), access, &args.execution, shutdown.clone()).await?;
     let front = millrace_producer::api::Front::default();

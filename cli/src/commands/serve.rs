@@ -25,6 +25,7 @@ pub(crate) async fn producer(common: Common, args: ProducerArgs) -> Result<(), C
     let settings = common.settings(&args.servers)?;
     let mut settings = Settings {
         listen: args.listen.or(settings.listen),
+        allowed_hosts: args.allowed_hosts.or(settings.allowed_hosts),
         partitions: args.partitions.or(settings.partitions),
         ..settings
     };
@@ -33,6 +34,7 @@ pub(crate) async fn producer(common: Common, args: ProducerArgs) -> Result<(), C
         tracing::info!("no MILLRACE_TOKEN is set: `millrace token show` prints the one made here");
     }
     let (address, prefix, partitions) = (settings.listen()?, settings.prefix()?, settings.partitions()?);
+    let hosts = settings.allowed_hosts()?;
     // A producer starts no processes, so that none inherits it.
     http::descriptors::raise();
     let Some((store, broker)) = connect(&settings, "producer", &shutdown).await? else { return Ok(()) };
@@ -43,7 +45,7 @@ pub(crate) async fn producer(common: Common, args: ProducerArgs) -> Result<(), C
     tracing::info!(%address, prefix, "producer");
     let options = millrace_producer::Options { partitions, ..millrace_producer::Options::default() };
     let explicit = settings.partitions.is_some();
-    let access = Access { token: settings.token.clone() };
+    let access = Access { token: settings.token.clone(), hosts: hosts.into() };
     let producing = async {
         let started =
             Producer::start(store, broker.clone(), options, explicit, &prefix, access, shutdown.clone());

@@ -10,6 +10,7 @@ mod commands;
 mod connections;
 mod dev;
 mod examples;
+mod hosts;
 mod http;
 mod interrupt;
 mod keys;

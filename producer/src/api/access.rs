@@ -1,6 +1,8 @@
 //! Who may come in. Browsers reach loopback, so foreign hosts and origins and bodies that are not JSON are always
 //! refused; with a token, everything but health and metrics needs it.
 
+use std::sync::Arc;
+
 use axum::body::HttpBody;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
@@ -14,6 +16,8 @@ use super::error::ApiError;
 pub struct Access {
     /// What callers must show as a bearer token; nothing when unset (then it listens on loopback only).
     pub token: Option<String>,
+    /// Names by which this producer is reached beside addresses and names without dots, in lower case.
+    pub hosts: Arc<[String]>,
 }
 
 /// Routes that anybody may ask, so that probes and scrapers need no secret.
@@ -31,10 +35,12 @@ fn refusal(access: &Access, request: &Request) -> Option<ApiError> {
     let headers = request.headers();
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).or(request.uri().host());
     if let Some(host) = host
-        && !is_ours(host)
+        && !is_ours(host, &access.hosts)
     {
-        let message =
-            format!("the Host header names {host:?}; use localhost, an address, or a name without dots");
+        let message = format!(
+            "the Host header names {host:?}; use localhost, an address, or a name without dots, or set \
+             MILLRACE_ALLOWED_HOSTS to the names by which this producer is reached"
+        );
         return Some(ApiError::new(StatusCode::FORBIDDEN, "foreign-host", message));
     }
     if let Some(origin) = headers.get(header::ORIGIN)
@@ -72,14 +78,16 @@ fn unauthorized(message: &str) -> ApiError {
 }
 
 /// An address, `localhost`, or a name without dots (a service of the same network): no name that a page out
-/// there could have pointed at us.
-fn is_ours(host: &str) -> bool {
+/// there could have pointed at us. Any other name must be an allowed one: that it points here proves nothing.
+fn is_ours(host: &str, allowed: &[String]) -> bool {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.chars().all(|c| c.is_ascii_digit()) => name,
         _ => host,
     };
     let name = name.trim_start_matches('[').trim_end_matches(']');
-    name.parse::<std::net::IpAddr>().is_ok() || !name.contains('.')
+    name.parse::<std::net::IpAddr>().is_ok()
+        || !name.contains('.')
+        || allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(name.trim_end_matches('.')))
 }
 
 fn same_origin(origin: &str, host: &str) -> bool {
@@ -114,10 +122,21 @@ mod tests {
     #[test]
     fn addresses_and_local_names_are_ours_and_names_of_the_world_are_not() {
         for host in ["127.0.0.1:7070", "localhost:7070", "[::1]:7070", "producer:7070", "10.0.0.5"] {
-            assert!(is_ours(host), "{host}");
+            assert!(is_ours(host, &[]), "{host}");
         }
         for host in ["evil.example", "evil.example:7070", "127.0.0.1.evil.example"] {
-            assert!(!is_ours(host), "{host}");
+            assert!(!is_ours(host, &[]), "{host}");
+        }
+    }
+
+    #[test]
+    fn an_allowed_name_is_ours_with_any_port_and_its_neighbours_are_not() {
+        let allowed = ["millrace.example.com".to_owned()];
+        for host in ["millrace.example.com", "Millrace.Example.com:8443", "millrace.example.com."] {
+            assert!(is_ours(host, &allowed), "{host}");
+        }
+        for host in ["example.com", "a.millrace.example.com", "millrace.example.com.evil.example"] {
+            assert!(!is_ours(host, &allowed), "{host}");
         }
     }
 

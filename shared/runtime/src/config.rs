@@ -30,6 +30,8 @@ pub struct Settings {
     pub server: Option<String>,
     /// What the API asks for.
     pub token: Option<String>,
+    /// Names by which a producer is reached, comma separated.
+    pub allowed_hosts: Option<String>,
     /// How many partitions a new cluster has.
     pub partitions: Option<u16>,
     /// A tracing filter.
@@ -82,6 +84,7 @@ impl Settings {
             worker_listen: self.worker_listen.or(other.worker_listen),
             server: self.server.or(other.server),
             token: self.token.or(other.token),
+            allowed_hosts: self.allowed_hosts.or(other.allowed_hosts),
             partitions: self.partitions.or(other.partitions),
             log: self.log.or(other.log),
             log_format: self.log_format.or(other.log_format),
@@ -183,6 +186,26 @@ impl Settings {
         Ok(address)
     }
 
+    /// The names with dots by which a producer is reached, in lower case. Addresses and names without dots need not
+    /// be among them.
+    ///
+    /// # Errors
+    /// When one of them is no host name: a URL, a pattern.
+    pub fn allowed_hosts(&self) -> Result<Vec<String>, ConfigError> {
+        let hosts = self.allowed_hosts.as_deref().unwrap_or_default().split(',');
+        let hosts = hosts.map(str::trim).filter(|host| !host.is_empty());
+        let fine = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        hosts
+            .map(|host| match host.chars().all(fine) && !host.starts_with('.') {
+                true => Ok(host.trim_end_matches('.').to_ascii_lowercase()),
+                false => Err(ConfigError(format!(
+                    "MILLRACE_ALLOWED_HOSTS: {host:?} is no host name: expected names such as millrace.example.com, \
+                     without scheme, port or pattern, separated by commas"
+                ))),
+            })
+            .collect()
+    }
+
     /// Where a worker's health and metrics are; nowhere when unset.
     ///
     /// # Errors
@@ -272,6 +295,18 @@ mod tests {
         let open = Settings { listen: Some("0.0.0.0:7070".into()), ..Settings::default() };
         assert!(open.listen().unwrap_err().to_string().contains("MILLRACE_TOKEN"));
         assert!(Settings { token: Some("t".into()), ..open }.listen().is_ok());
+    }
+
+    #[test]
+    fn allowed_hosts_are_plain_names() {
+        let hosts =
+            |text: &str| Settings { allowed_hosts: Some(text.into()), ..Settings::default() }.allowed_hosts();
+        assert_eq!(hosts("a.example, B.Example.,"), Ok(vec!["a.example".to_owned(), "b.example".to_owned()]));
+        assert_eq!(Settings::default().allowed_hosts(), Ok(Vec::new()));
+        for wrong in ["*", "*.example", ".example", "https://a.example", "a.example:7070", "a.example/x"] {
+            let error = hosts(wrong).unwrap_err().to_string();
+            assert!(error.contains("MILLRACE_ALLOWED_HOSTS") && error.contains(wrong), "{error}");
+        }
     }
 
     #[test]
