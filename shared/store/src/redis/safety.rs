@@ -30,18 +30,18 @@ pub(super) fn check(shown: &str, info: &str, allow_unsafe: bool) -> Result<(), S
     let mut faults = Vec::new();
     let policy = field("maxmemory_policy").unwrap_or("unknown");
     if policy != "noeviction" && field("maxmemory") != Some("0") {
-        faults.push(format!(
-            "drops keys when memory is full (maxmemory-policy {policy}): set `maxmemory-policy noeviction`"
-        ));
+        faults.push(format!("drops keys when memory is full (maxmemory-policy {policy})"));
     }
     if field("aof_enabled") != Some("1") {
-        faults.push("forgets what it confirmed when it restarts (no AOF): set `appendonly yes`".to_owned());
+        faults.push("forgets what it confirmed when it restarts (no AOF)".to_owned());
     }
     if faults.is_empty() {
         return Ok(());
     }
     Err(StoreError::Unsafe(format!(
-        "the store at {shown} would lose data: it {}; or allow an unsafe store by name",
+        "the store at {shown} would lose data: it {}; put the lines `appendonly yes` and `maxmemory-policy \
+         noeviction` into its redis.conf and restart it, or, for trials, use it as it is with \
+         MILLRACE_ALLOW_UNSAFE_STORE=true",
         faults.join(", and it ")
     )))
 }
@@ -82,7 +82,12 @@ mod tests {
     fn both_faults_are_told_at_once_with_their_fixes() {
         let bad = GOOD.replace("noeviction", "allkeys-lru").replace("aof_enabled:1", "aof_enabled:0");
         let error = check("redis://h", &bad, false).unwrap_err().to_string();
-        assert!(error.contains("maxmemory-policy noeviction") && error.contains("appendonly yes"), "{error}");
+        let lines = ["`appendonly yes`", "`maxmemory-policy noeviction`"];
+        for part in
+            ["allkeys-lru", "no AOF", "redis.conf", "MILLRACE_ALLOW_UNSAFE_STORE=true"].iter().chain(&lines)
+        {
+            assert!(error.contains(part), "{part}: {error}");
+        }
         assert!(check("redis://h", &bad, true).is_ok());
     }
 
