@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use millrace_domain::definition::{self, Workflow};
 use millrace_domain::run::{Source, Spec};
+use millrace_domain::schedule::{Schedule, Zone};
 use millrace_domain::{PartitionId, Timestamp, WorkflowName};
 use millrace_store::{Store, StoreError};
 use serde::{Deserialize, Serialize};
@@ -38,9 +39,23 @@ pub(crate) struct WorkflowHead {
     /// For lists: the schedules as written.
     #[serde(default)]
     pub(crate) schedules: Vec<String>,
+    /// For lists: the zones of the schedules, by their places; one, when it is the same for all that follow.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) zones: Vec<String>,
     /// For lists.
     #[serde(default)]
     pub(crate) steps: usize,
+}
+
+/// The zones of a workflow's schedules, as a head keeps them.
+pub(crate) fn zones_of(workflow: &Workflow) -> Vec<String> {
+    let own = workflow.timezone.iana_name().unwrap_or("UTC");
+    let zone = |schedule: &Schedule| schedule.zone().map_or(own, Zone::name).to_owned();
+    let mut zones: Vec<String> = workflow.schedules.iter().map(zone).collect();
+    if zones.iter().all(|zone| zones.first() == Some(zone)) {
+        zones.truncate(1);
+    }
+    zones
 }
 
 /// Why a definition cannot be had.

@@ -21,7 +21,7 @@ pub(crate) async fn run(common: Common, command: WorkflowsCommand) -> Result<(),
                 ("VERSION", "version"),
                 ("STEPS", "steps"),
                 ("SCHEDULES", "schedules"),
-                ("NEXT FIRE", "next_fire"),
+                ("NEXT FIRE", "next_fire_local"),
                 ("PAUSED", "paused"),
             ];
             output::list(common.output, answer["workflows"].as_array().map_or(&[], Vec::as_slice), &columns);

@@ -193,3 +193,21 @@ fn workflows_are_stored_shown_triggered_and_forgotten() {
     );
     assert_eq!(apply(one).json(200)["workflows"][0]["version"], 2, "a version is never used twice");
 }
+
+#[test]
+fn the_next_fire_of_a_workflow_is_told_in_its_zone() {
+    let dev = Dev::start(&[]);
+    let schedules =
+        "schedule: ['0 2 1 1 *', {cron: '0 3 1 1 *', timezone: Europe/Paris}]\ntimezone: Asia/Shanghai";
+    let text = format!("name: w\n{schedules}\nsteps: [{{name: one, run: 'true'}}]\n");
+    let path = crate::binary::file(dev.folder(), "w.yaml", &text);
+    dev.cli(&["apply", &path]).with(0);
+    // 2 o'clock in Shanghai comes 8 hours before 3 o'clock in Paris.
+    let workflow = dev.get("/api/v1/workflows").json(200)["workflows"][0].clone();
+    assert_eq!(workflow["timezone"], "Asia/Shanghai");
+    let shown = workflow["next_fire_local"].as_str().unwrap();
+    assert!(shown.ends_with("-01-01T02:00:00+08:00[Asia/Shanghai]"), "{shown}");
+    assert!(workflow["next_fire"].as_str().unwrap().ends_with("-12-31T18:00:00.000Z"), "{workflow}");
+    let list = dev.cli(&["workflows", "list"]).with(0).stdout;
+    assert!(list.contains(shown), "{list}");
+}

@@ -8,13 +8,33 @@ const JSON: (&str, &str) = ("Content-Type", "application/json");
 #[test]
 fn an_unknown_route_and_a_wrong_method_are_refused_as_json() {
     let dev = Dev::start(&[]);
-    for path in ["/", "/api/v1/nonsense", "/api/v1/", "/api/v2/runs"] {
+    for path in ["/api/v1/nonsense", "/api/v1/", "/api/v2/runs"] {
         let message = dev.get(path).refusal(404, "not-found");
         assert!(message.contains(path), "{message}");
     }
     let message = send(&dev.address, "DELETE", "/api/v1/runs", &[], b"").refusal(405, "wrong-method");
-    assert!(message.contains("DELETE"), "{message}");
-    dev.post("/healthz", "{}").refusal(405, "wrong-method");
+    assert!(["DELETE", "GET", "HEAD", "POST"].iter().all(|method| message.contains(method)), "{message}");
+    for (path, method) in [("/healthz", "GET, HEAD"), ("/api/v1/queues", "GET, HEAD"), ("/", "GET, HEAD")] {
+        let message = dev.post(path, "{}").refusal(405, "wrong-method");
+        assert!(message.ends_with(method), "{message}");
+    }
+    let message = dev.get("/api/v1/workflows/w/trigger").refusal(405, "wrong-method");
+    assert!(message.ends_with("POST"), "{message}");
+}
+
+#[test]
+fn a_browser_finds_a_page_that_says_what_is_here() {
+    let dev = Dev::start(&[]);
+    let page = dev.get("/");
+    assert_eq!(page.status, 200);
+    for part in [env!("CARGO_PKG_VERSION"), "href=\"/api/v1/runs\"", "href=\"/readyz\">ready<", "docs/api.md"]
+    {
+        assert!(page.body.contains(part), "{part} is missing in:\n{}", page.body);
+    }
+    for line in page.body.lines().filter_map(|line| line.split_once("<li><a href=\"")) {
+        let path = line.1.split('"').next().unwrap();
+        assert_eq!(dev.get(path).status, 200, "{path}");
+    }
 }
 
 #[test]
@@ -25,7 +45,7 @@ fn with_a_token_everything_needs_it_but_health_and_metrics() {
         assert_ne!(get(path, &[]).status, 401, "{path}");
     }
     assert_eq!(get("/healthz", &[]).status, 200);
-    for path in ["/api/v1/runs", "/api/v1/nonsense", "/healthz/x"] {
+    for path in ["/", "/api/v1/runs", "/api/v1/nonsense", "/healthz/x"] {
         let missing = get(path, &[]).refusal(401, "unauthorized");
         assert!(missing.contains("Authorization: Bearer"), "{missing}");
         for wrong in ["Bearer wrong", "Bearer ", "Basic s3cret", "s3cret", "Bearer s3cret2"] {

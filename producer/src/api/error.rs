@@ -124,7 +124,8 @@ pub(super) async fn in_our_words(request: Request, next: Next) -> Response {
         status if !status.is_client_error() || is_ours => response,
         StatusCode::METHOD_NOT_ALLOWED => {
             let allowed = response.headers().get(header::ALLOW).and_then(|allowed| allowed.to_str().ok());
-            let message = format!("{asked}: expected one of the methods {}", allowed.unwrap_or_default());
+            let allowed = allowed.unwrap_or_default().replace(',', ", ");
+            let message = format!("{asked}: expected one of the methods {allowed}");
             let mut refusal =
                 ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "wrong-method", message).into_response();
             if let Some(allowed) = response.headers().get(header::ALLOW) {

@@ -8,6 +8,7 @@ mod access;
 mod error;
 mod front;
 mod health;
+mod home;
 mod key;
 mod pools;
 mod routes;

@@ -8,7 +8,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{delete, get, post};
 
 use super::error::{self, ApiError};
-use super::{Access, access, health, key, runs, tasks, workers, workflows};
+use super::{Access, access, health, home, key, runs, tasks, workers, workflows};
 use crate::context::Context;
 use crate::gateway::Gateway;
 
@@ -42,17 +42,21 @@ pub(crate) fn router(context: Arc<Context>, gateway: Arc<Gateway>, access: Acces
         .route("/workflows/{name}/resume", post(workflows::resume))
         .route("/workers", get(workers::list))
         .route("/queues", get(workers::queues));
-    Router::new()
+    let routes = Router::new()
         .nest("/api/v1", v1)
+        .route("/", get(home::page))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
         .fallback(unknown)
+        .with_state(Api { context, gateway, counted: health::Counted::default() });
+    // Around all routes as one: within a route, what is allowed beside a wrong method is not known yet.
+    Router::new()
+        .fallback_service(routes)
         .layer(from_fn(key::check))
         .layer(from_fn(error::in_our_words))
         .layer(from_fn_with_state(access, access::check))
         .layer(DefaultBodyLimit::max(BODY_BYTES))
-        .with_state(Api { context, gateway, counted: health::Counted::default() })
 }
 
 async fn unknown(request: Request) -> ApiError {

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, stream};
 use millrace_domain::definition;
 use millrace_domain::message::Reply;
+use millrace_domain::schedule::Zone;
 use millrace_domain::submission::Submission;
 use millrace_domain::{PartitionId, Timestamp, WorkflowName};
 use serde::Deserialize;
@@ -76,7 +77,8 @@ pub(super) async fn list(State(api): State<Api>) -> ApiResult<Json<Value>> {
 }
 
 fn view(name: &WorkflowName, head: &WorkflowHead) -> Value {
-    let next = head.next.iter().flatten().min().map(Timestamp::to_string);
+    let next = head.next.iter().enumerate().filter_map(|(place, next)| next.map(|next| (next, place))).min();
+    let zone = next.and_then(|(_, place)| head.zones.get(place).or(head.zones.last()));
     json!({
         "name": name,
         "version": head.version,
@@ -84,9 +86,17 @@ fn view(name: &WorkflowName, head: &WorkflowHead) -> Value {
         "paused": head.paused,
         "steps": head.steps,
         "schedules": head.schedules,
-        "next_fire": next,
+        "next_fire": next.map(|(next, _)| next.to_string()),
+        "next_fire_local": next.map(|(next, _)| local(next, zone)),
+        "timezone": zone,
         "applied_at": head.applied_at.to_string(),
     })
+}
+
+/// An instant as the clocks of a zone show it; in UTC when the zone was not kept.
+fn local(instant: Timestamp, zone: Option<&String>) -> String {
+    let zone = zone.and_then(|zone| Zone::parse(zone).ok());
+    zone.map_or_else(|| instant.to_string(), |zone| zone.local(instant))
 }
 
 /// Which version.

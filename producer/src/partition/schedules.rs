@@ -17,7 +17,7 @@ use super::mailbox::{Apply, refusal};
 use super::refused::{self, Fire};
 use super::submit::{self, Wanted};
 use super::workflows::Entry;
-use crate::definitions::WorkflowHead;
+use crate::definitions::{WorkflowHead, zones_of};
 
 /// Stores a definition as a new version, and sets the timers of its schedules.
 pub(super) fn apply(
@@ -63,6 +63,7 @@ pub(super) fn apply(
         next: Vec::new(),
         description: workflow.description.clone(),
         schedules: workflow.schedules.iter().map(ToString::to_string).collect(),
+        zones: Vec::new(),
         steps: workflow.steps.len(),
     };
     let workflow = Arc::new(workflow);
@@ -90,6 +91,7 @@ fn plan_fires(
     draft: &mut super::draft::Draft,
     now: Timestamp,
 ) {
+    head.zones = zones_of(workflow);
     head.next =
         workflow.schedules.iter().map(|s| if head.paused { None } else { s.next_after(now) }).collect();
     for (index, next) in head.next.iter().enumerate() {

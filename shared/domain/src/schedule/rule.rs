@@ -109,6 +109,14 @@ impl Schedule {
         Some(last)
     }
 
+    /// The zone that it is read in: a cron text's. Intervals and instants have none.
+    pub fn zone(&self) -> Option<&Zone> {
+        match &self.0 {
+            Kind::Cron(cron) => Some(&cron.zone),
+            Kind::Every(_) | Kind::At(_) => None,
+        }
+    }
+
     /// What it says, in words for people.
     pub fn describe(&self) -> String {
         match &self.0 {

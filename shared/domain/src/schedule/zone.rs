@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
+use crate::Timestamp;
+
 /// No IANA name is near as long.
 const MAX_NAME_BYTES: usize = 64;
 
@@ -56,6 +58,14 @@ impl Zone {
     /// Its rules.
     pub fn time_zone(&self) -> &TimeZone {
         &self.rules
+    }
+
+    /// An instant as its clocks show it, with offset and name: `2026-03-01T02:00:00+08:00[Asia/Shanghai]`.
+    pub fn local(&self, instant: Timestamp) -> String {
+        match jiff::Timestamp::from_millisecond(instant.as_millis()) {
+            Ok(at) => at.to_zoned(self.rules.clone()).to_string(),
+            Err(_) => instant.to_string(),
+        }
     }
 
     /// Its IANA name as the database spells it.
