@@ -1,11 +1,26 @@
 //! What can be typed.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Command as Grammar, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
+use millrace_domain::run::RunState;
+use millrace_domain::{PoolName, Priority, WorkflowName};
 use millrace_runtime::config::Settings;
 
+use crate::commands::params::{self, Pair};
 use crate::duration;
+
+/// The states of a run, as the API has them.
+const STATES: [RunState; 6] = [
+    RunState::Waiting,
+    RunState::Running,
+    RunState::Succeeded,
+    RunState::Failed,
+    RunState::TimedOut,
+    RunState::Cancelled,
+];
 
 /// A distributed task scheduler: runs tasks and DAGs on this machine, or on a fleet over RabbitMQ and Redis.
 #[derive(Debug, Parser)]
@@ -15,6 +30,20 @@ pub(crate) struct Cli {
     pub(crate) common: Common,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Cli {
+    /// What can be typed, for completion scripts: files are offered for files only.
+    pub(crate) fn for_completion() -> Grammar {
+        fn hinted(grammar: Grammar) -> Grammar {
+            let grammar = grammar.mut_args(|arg| match arg.get_value_hint() {
+                ValueHint::Unknown if arg.get_action().takes_values() => arg.value_hint(ValueHint::Other),
+                _ => arg,
+            });
+            grammar.mut_subcommands(hinted)
+        }
+        hinted(Self::command())
+    }
 }
 
 /// Options of every command. Each is also MILLRACE_NAME in the environment and name in millrace.toml.
@@ -196,16 +225,24 @@ pub(crate) struct WorkerArgs {
     #[arg(long = "pool", env = "MILLRACE_POOL", value_delimiter = ',', default_value = "default")]
     pub(crate) pools: Vec<String>,
     /// Labels, key=value
-    #[arg(long = "label", value_delimiter = ',', env = "MILLRACE_LABEL")]
+    #[arg(long = "label", value_name = "KEY=VALUE", value_delimiter = ',', env = "MILLRACE_LABEL", value_parser = label)]
     pub(crate) labels: Vec<String>,
     /// How long running tasks may go on after SIGTERM
     #[arg(long, default_value = "25s", value_parser = duration::parse, env = "MILLRACE_GRACE")]
-    pub(crate) grace: std::time::Duration,
+    pub(crate) grace: Duration,
     /// Where to serve health and metrics (default: nowhere)
     #[arg(long = "listen", env = "MILLRACE_WORKER_LISTEN", value_name = "ADDRESS")]
     pub(crate) listen: Option<String>,
     #[command(flatten)]
     pub(crate) execution: ExecutionArgs,
+}
+
+/// A label, as it will be shown.
+fn label(text: &str) -> Result<String, String> {
+    match text.split_once('=') {
+        Some((key, _)) if !key.is_empty() => Ok(text.to_owned()),
+        _ => Err("expected KEY=VALUE".to_owned()),
+    }
 }
 
 /// How tasks are executed.
@@ -227,56 +264,85 @@ pub(crate) struct RunArgs {
     /// The workflow file, YAML or JSON
     pub(crate) file: PathBuf,
     /// A param of the run
-    #[arg(short, long = "param", value_name = "NAME=VALUE")]
-    pub(crate) params: Vec<String>,
+    #[arg(short, long = "param", value_name = "NAME=VALUE", value_parser = params::pair)]
+    pub(crate) params: Vec<Pair>,
     /// Which workflow, when the file has several
     #[arg(long, value_name = "NAME")]
     pub(crate) workflow: Option<String>,
     /// Show the live tree of steps and what they print
     #[arg(long, short)]
     pub(crate) follow: bool,
-    /// Give up waiting after so long (status 124)
-    #[arg(long, value_parser = duration::parse)]
-    pub(crate) wait_timeout: Option<std::time::Duration>,
+    #[command(flatten)]
+    pub(crate) patience: PatienceArgs,
+    /// Show what they print as it is: a terminal obeys whatever control codes are in it
+    #[arg(long, requires = "follow")]
+    pub(crate) raw: bool,
     #[command(flatten)]
     pub(crate) execution: ExecutionArgs,
+}
+
+/// How long to wait.
+#[derive(Debug, Args)]
+pub(crate) struct PatienceArgs {
+    /// Give up waiting after so long (status 124)
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    pub(crate) wait_timeout: Option<Duration>,
+}
+
+/// Whether to wait for the end of what was started.
+#[derive(Debug, Args)]
+pub(crate) struct FollowArgs {
+    /// Wait for its end, and show its steps and what they print
+    #[arg(long, short)]
+    pub(crate) follow: bool,
+    /// Give up waiting after so long (status 124)
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, requires = "follow")]
+    pub(crate) wait_timeout: Option<Duration>,
+    /// Show what they print as it is: a terminal obeys whatever control codes are in it
+    #[arg(long, requires = "follow")]
+    pub(crate) raw: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct SubmitArgs {
     /// The pool that executes it
     #[arg(long)]
-    pub(crate) pool: Option<String>,
+    pub(crate) pool: Option<PoolName>,
     /// P0 (urgent) to P3 (idle), or 0-9
     #[arg(long)]
-    pub(crate) priority: Option<String>,
+    pub(crate) priority: Option<Priority>,
     /// Idempotency key: the same key within 24 h is the same run
     #[arg(long)]
     pub(crate) key: Option<String>,
     /// Start so long from now: 10m
-    #[arg(long, conflicts_with = "at")]
-    pub(crate) delay: Option<String>,
+    #[arg(long, value_name = "DURATION", conflicts_with = "at", value_parser = duration::parse)]
+    pub(crate) delay: Option<Duration>,
     /// Start at this instant: 2030-01-01T02:00:00+08:00
-    #[arg(long)]
+    #[arg(long, value_name = "INSTANT", value_parser = instant)]
     pub(crate) at: Option<String>,
     /// How long it may take: 30s
-    #[arg(long)]
-    pub(crate) timeout: Option<String>,
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse_positive)]
+    pub(crate) timeout: Option<Duration>,
     /// How many retries
-    #[arg(long)]
+    #[arg(long, value_name = "COUNT")]
     pub(crate) retries: Option<u32>,
     /// A param, given to the task as an environment variable
-    #[arg(short, long = "param", value_name = "NAME=VALUE")]
-    pub(crate) params: Vec<String>,
-    /// Wait for its end, and show what it prints
-    #[arg(long, short, conflicts_with = "batch")]
-    pub(crate) follow: bool,
+    #[arg(short, long = "param", value_name = "NAME=VALUE", value_parser = params::pair)]
+    pub(crate) params: Vec<Pair>,
+    #[command(flatten)]
+    pub(crate) follow: FollowArgs,
     /// Submissions, one JSON object a line (- reads standard input); returns once all are accepted
-    #[arg(long, value_name = "FILE", conflicts_with = "command")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["command", "follow"])]
     pub(crate) batch: Option<String>,
     /// The command
-    #[arg(last = true, required_unless_present = "batch", value_name = "COMMAND")]
+    #[arg(last = true, required_unless_present = "batch", value_name = "COMMAND", value_hint = ValueHint::AnyPath)]
     pub(crate) command: Vec<String>,
+}
+
+/// An instant, as it will be sent.
+fn instant(text: &str) -> Result<String, String> {
+    let expected = "expected RFC 3339 with an offset, such as 2030-01-01T02:00:00+08:00";
+    text.parse::<jiff::Timestamp>().map(|_| text.to_owned()).map_err(|_| expected.to_owned())
 }
 
 #[derive(Debug, Args)]
@@ -301,14 +367,13 @@ pub(crate) enum WorkflowsCommand {
     Trigger {
         name: String,
         /// A param of the run
-        #[arg(short, long = "param", value_name = "NAME=VALUE")]
-        params: Vec<String>,
+        #[arg(short, long = "param", value_name = "NAME=VALUE", value_parser = params::pair)]
+        params: Vec<Pair>,
         /// Idempotency key
         #[arg(long)]
         key: Option<String>,
-        /// Wait for its end, showing its steps
-        #[arg(long, short)]
-        follow: bool,
+        #[command(flatten)]
+        follow: FollowArgs,
     },
     /// Let its schedules rest
     Pause { name: String },
@@ -318,39 +383,71 @@ pub(crate) enum WorkflowsCommand {
     Delete { name: String },
 }
 
+/// Which run.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct RunIdArgs {
+    /// Its id, or the beginning of it when no other run's begins so
+    pub(crate) id: Option<String>,
+    /// The run that was created last
+    #[arg(long)]
+    pub(crate) last: bool,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum RunsCommand {
     /// List them, the newest first
     List {
         /// Only of this workflow
-        #[arg(long)]
-        workflow: Option<String>,
+        #[arg(long, value_name = "NAME")]
+        workflow: Option<WorkflowName>,
         /// Only in this state
-        #[arg(long)]
+        #[arg(long, value_parser = PossibleValuesParser::new(STATES.map(RunState::as_str)))]
         state: Option<String>,
         /// At most so many
-        #[arg(long, default_value_t = 20)]
+        #[arg(long, value_name = "COUNT", default_value_t = 20)]
         limit: usize,
     },
     /// Show one with its steps
-    Get { id: String },
-    /// Follow one to its end
-    Watch { id: String },
-    /// What its tasks printed
-    Logs {
-        id: String,
-        /// Only of this step
-        #[arg(long)]
-        step: Option<String>,
-        /// Of this attempt; the last one otherwise
-        #[arg(long)]
-        attempt: Option<u32>,
-        /// Go on until the run has ended
-        #[arg(long, short)]
-        follow: bool,
+    Get {
+        #[command(flatten)]
+        run: RunIdArgs,
     },
+    /// Follow one to its end
+    Watch {
+        #[command(flatten)]
+        run: RunIdArgs,
+        #[command(flatten)]
+        patience: PatienceArgs,
+        /// Show what they print as it is: a terminal obeys whatever control codes are in it
+        #[arg(long)]
+        raw: bool,
+    },
+    /// What its tasks printed
+    Logs(LogsArgs),
     /// Stop one
-    Cancel { id: String },
+    Cancel {
+        #[command(flatten)]
+        run: RunIdArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogsArgs {
+    #[command(flatten)]
+    pub(crate) run: RunIdArgs,
+    /// Only of this step
+    #[arg(long, value_name = "NAME")]
+    pub(crate) step: Option<String>,
+    /// Of this attempt; the last one otherwise
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) attempt: Option<u32>,
+    /// Go on until the run has ended
+    #[arg(long, short)]
+    pub(crate) follow: bool,
+    /// Show it as it is: a terminal obeys whatever control codes are in it
+    #[arg(long)]
+    pub(crate) raw: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -383,11 +480,11 @@ pub(crate) struct DoctorArgs {
 
 #[cfg(test)]
 mod tests {
-    use super::Cli;
-    use clap::CommandFactory;
+    use super::*;
 
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+        Cli::for_completion().debug_assert();
     }
 }

@@ -119,6 +119,10 @@ impl Client {
         Err(match status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => CliError::Unauthorized(message),
             StatusCode::NOT_FOUND => CliError::NotFound(message),
+            StatusCode::BAD_REQUEST => CliError::Usage(message),
+            _ if matches!(answer["error"]["code"].as_str(), Some("bad-field" | "invalid-params")) => {
+                CliError::Usage(message)
+            }
             _ => CliError::Failed(message),
         })
     }

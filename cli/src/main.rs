@@ -9,6 +9,7 @@ mod commands;
 mod duration;
 mod embedded;
 mod error;
+mod interrupt;
 mod output;
 mod render;
 

@@ -1,10 +1,14 @@
 //! Results on standard output: a table for people, JSON for programs. All else goes to standard error.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
+use std::os::fd::AsFd;
 
 use serde_json::Value;
+use tokio::io::Interest;
+use tokio::net::unix::pipe::Sender;
 
 use crate::args::Output;
+use crate::render::Showing;
 
 /// Prints a list: its rows as a table of `columns` (title, key), or as JSON.
 pub(crate) fn list(output: Output, rows: &[Value], columns: &[(&str, &str)]) {
@@ -24,19 +28,81 @@ pub(crate) fn one(output: Output, value: &Value, text: &str) {
     }
 }
 
+/// Results that come one by one, as [`one`] would print each; as JSON they are the entries of one document, which ends
+/// when this is dropped.
+pub(crate) struct Results {
+    output: Output,
+    is_empty: bool,
+}
+
+impl Results {
+    /// None yet.
+    pub(crate) fn new(output: Output) -> Self {
+        Self { output, is_empty: true }
+    }
+
+    /// Prints the next.
+    pub(crate) fn one(&mut self, value: &Value, text: &str) {
+        match self.output {
+            Output::Json => {
+                let before = if self.is_empty { "[\n  " } else { ",\n  " };
+                write(std::io::stdout(), &format!("{before}{value}"));
+            }
+            Output::Jsonl | Output::Table => one(self.output, value, text),
+        }
+        self.is_empty = false;
+    }
+}
+
+impl Drop for Results {
+    fn drop(&mut self) {
+        if self.output == Output::Json {
+            line(if self.is_empty { "[]" } else { "\n]" });
+        }
+    }
+}
+
 /// A line on standard output. A reader that went away (`| head`) is no failure.
 pub(crate) fn line(text: &str) {
-    let _ = writeln!(std::io::stdout().lock(), "{text}");
+    write(std::io::stdout(), &format!("{text}\n"));
+}
+
+/// A line of a task's output on standard output: harmless on a terminal, unless that is asked for.
+pub(crate) fn task_line(prefix: &str, text: &str, raw: bool) {
+    let mut stdout = std::io::stdout().lock();
+    let showing = Showing::of(stdout.is_terminal()).or_raw(raw);
+    let _ = writeln!(stdout, "{prefix}{}", showing.output(text));
 }
 
 /// A line on standard error, for whoever looks.
 pub(crate) fn note(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    write(std::io::stderr(), &format!("{text}\n"));
 }
 
+/// Writes a text, which may hold the words of others: on a terminal, none of its control codes but colours.
+fn write(mut stream: impl Write + IsTerminal, text: &str) {
+    let _ = stream.write_all(Showing::of(stream.is_terminal()).text(text).as_bytes());
+    let _ = stream.flush();
+}
+
+/// Waits until nobody can read standard output any more: its pipe was closed at the other end. For ever when it is
+/// something else.
+pub(crate) async fn reader_is_gone() {
+    let stdout = std::io::stdout().as_fd().try_clone_to_owned();
+    // Unchecked, since a check would make it non-blocking for all who share it. It is only watched.
+    match stdout.and_then(Sender::from_owned_fd_unchecked) {
+        Ok(pipe) if pipe.ready(Interest::ERROR).await.is_ok() => {}
+        _ => std::future::pending().await,
+    }
+}
+
+/// Prints rows under titles.
 fn table(rows: &[Value], columns: &[(&str, &str)]) {
+    // Before the widths are known, since what is shown takes more room.
+    let showing = Showing::of(std::io::stdout().is_terminal());
+    let shown = |value: &Value| showing.text(&cell(value)).into_owned();
     let cells: Vec<Vec<String>> =
-        rows.iter().map(|row| columns.iter().map(|(_, key)| cell(&row[*key])).collect()).collect();
+        rows.iter().map(|row| columns.iter().map(|(_, key)| shown(&row[*key])).collect()).collect();
     let widths: Vec<usize> = columns
         .iter()
         .enumerate()
@@ -66,7 +132,7 @@ fn seconds(text: &str) -> String {
 fn cell(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
-        Value::String(text) => seconds(text).replace('\n', " "),
+        Value::String(text) => seconds(text).replace(['\n', '\t'], " "),
         Value::Array(parts) => parts.iter().map(cell).collect::<Vec<_>>().join(", "),
         other => other.to_string(),
     }

@@ -5,8 +5,9 @@ mod dev;
 mod doctor;
 mod fleet;
 mod healthcheck;
-mod params;
+pub(crate) mod params;
 mod run;
+mod run_id;
 mod runs;
 mod serve;
 mod submit;
@@ -16,14 +17,16 @@ mod workflows;
 
 use std::future::Future;
 
-use clap::CommandFactory;
 use millrace_runtime::config::{DEFAULT_FILE, Settings};
 use millrace_runtime::telemetry::{self, LogFormat};
 
 use crate::args::{Cli, Command, Common, Servers};
 use crate::client::Client;
 use crate::error::CliError;
-use crate::output;
+use crate::{interrupt, output};
+
+/// What commands log that talk to a producer.
+const CLIENT_LOG: &str = "warn,lapin=off";
 
 /// Runs what was typed.
 pub(crate) fn run(cli: Cli) -> Result<(), CliError> {
@@ -36,7 +39,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), CliError> {
         }
         Command::Completion { shell } => {
             let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "millrace", &mut script);
+            clap_complete::generate(shell, &mut Cli::for_completion(), "millrace", &mut script);
             output::line(String::from_utf8_lossy(&script).trim_end());
             Ok(())
         }
@@ -48,16 +51,33 @@ pub(crate) fn run(cli: Cli) -> Result<(), CliError> {
         }
         Command::Producer(args) => block_on(&common, "info,lapin=off", serve::producer(common.clone(), args)),
         Command::Worker(args) => block_on(&common, "info,lapin=off", serve::worker(common.clone(), args)),
-        Command::Run(args) => block_on(&common, "warn,lapin=off", run::run(common.clone(), args)),
-        Command::Submit(args) => block_on(&common, "warn,lapin=off", submit::run(common.clone(), args)),
-        Command::Apply(args) => block_on(&common, "warn,lapin=off", apply::run(common.clone(), args)),
-        Command::Workflows(command) => {
-            block_on(&common, "warn,lapin=off", workflows::run(common.clone(), command))
+        Command::Run(args) => block_on(&common, CLIENT_LOG, run::run(common.clone(), args)),
+        Command::Submit(args) => client_command(&common, submit::run(common.clone(), args)),
+        Command::Apply(args) => client_command(&common, apply::run(common.clone(), args)),
+        Command::Workflows(command) => client_command(&common, workflows::run(common.clone(), command)),
+        Command::Runs(command) => client_command(&common, runs::run(common.clone(), command)),
+        Command::Workers(_) => client_command(&common, fleet::workers(common.clone())),
+        Command::Queues(_) => client_command(&common, fleet::queues(common.clone())),
+        Command::Doctor(args) => {
+            block_on(&common, "off", until_interrupted(doctor::run(common.clone(), args)))
         }
-        Command::Runs(command) => block_on(&common, "warn,lapin=off", runs::run(common.clone(), command)),
-        Command::Workers(_) => block_on(&common, "warn,lapin=off", fleet::workers(common.clone())),
-        Command::Queues(_) => block_on(&common, "warn,lapin=off", fleet::queues(common.clone())),
-        Command::Doctor(args) => block_on(&common, "off", doctor::run(common.clone(), args)),
+    }
+}
+
+/// Runs a command that asks a producer, and has nothing to put in order when it is interrupted.
+fn client_command(
+    common: &Common,
+    command: impl Future<Output = Result<(), CliError>>,
+) -> Result<(), CliError> {
+    block_on(common, CLIENT_LOG, until_interrupted(command))
+}
+
+async fn until_interrupted(command: impl Future<Output = Result<(), CliError>>) -> Result<(), CliError> {
+    tokio::select! {
+        // First, since a command may have more to say about it.
+        biased;
+        ended = command => ended,
+        () = interrupt::asked() => Err(CliError::Interrupted("interrupted".to_owned())),
     }
 }
 

@@ -5,24 +5,36 @@ use serde_json::Value;
 
 use crate::error::CliError;
 
+/// A param as it was typed.
+#[derive(Debug, Clone)]
+pub(crate) struct Pair {
+    name: String,
+    value: String,
+}
+
+/// Reads `name=value`.
+pub(crate) fn pair(text: &str) -> Result<Pair, String> {
+    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
+    Ok(Pair { name: name.to_owned(), value: value.to_owned() })
+}
+
 /// The params of a run of `workflow`.
-pub(crate) fn typed(given: &[String], workflow: &Workflow) -> Result<Params, CliError> {
+pub(crate) fn typed(given: &[Pair], workflow: &Workflow) -> Result<Params, CliError> {
     let mut params = Params::new();
-    for text in given {
-        let (name, value) = split(text)?;
-        let Some(param) = workflow.params.iter().find(|param| param.name.as_str() == name) else {
+    for Pair { name, value } in given {
+        let Some(param) = workflow.params.iter().find(|param| param.name.as_str() == *name) else {
             return Err(CliError::Usage(undeclared(name, workflow)));
         };
         let value = definition::from_text(&param.kind, value);
         let value = value.map_err(|e| CliError::Usage(format!("param {name}: {e}")))?;
-        params.insert(name.to_owned(), value);
+        params.insert(name.clone(), value);
     }
     Ok(params)
 }
 
 /// The params of an ad-hoc task: texts.
-pub(crate) fn texts(given: &[String]) -> Result<Params, CliError> {
-    given.iter().map(|text| split(text).map(|(name, value)| (name.to_owned(), Value::from(value)))).collect()
+pub(crate) fn texts(given: &[Pair]) -> Params {
+    given.iter().map(|pair| (pair.name.clone(), Value::from(pair.value.as_str()))).collect()
 }
 
 fn undeclared(name: &str, workflow: &Workflow) -> String {
@@ -31,8 +43,4 @@ fn undeclared(name: &str, workflow: &Workflow) -> String {
         true => format!("param {name}: workflow {} declares no params", workflow.name),
         false => format!("param {name}: workflow {} declares {}", workflow.name, declared.join(", ")),
     }
-}
-
-fn split(text: &str) -> Result<(&str, &str), CliError> {
-    text.split_once('=').ok_or_else(|| CliError::Usage(format!("--param {text:?}: expected NAME=VALUE")))
 }

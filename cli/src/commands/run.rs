@@ -12,7 +12,8 @@ use crate::client::{Client, segment};
 use crate::commands::{params, validate};
 use crate::embedded::Embedded;
 use crate::error::CliError;
-use crate::render;
+use crate::interrupt;
+use crate::render::{self, Wait};
 
 /// How long the tasks of a run that nobody waits for any more may take to end.
 const STOP_BOUND: Duration = Duration::from_secs(5);
@@ -24,16 +25,18 @@ pub(crate) async fn run(common: Common, args: RunArgs) -> Result<(), CliError> {
     let params = params::typed(&args.params, &parsed.workflow)?;
     let base_dir = validate::base_dir(&args.file);
     let body = json!({"definition": parsed.source, "params": params, "base_dir": base_dir});
+    let how =
+        Wait { format: common.output, follow: args.follow, bound: args.patience.wait_timeout, raw: args.raw };
     if let Some(client) = super::named_client(&settings)? {
         let id = start(&client, &body).await?;
-        return render::wait(&client, &id, common.output, args.follow, args.wait_timeout).await;
+        return render::wait(&client, &id, how).await;
     }
     let shutdown = Shutdown::new();
     let embedded = Embedded::start(None, Access::default(), &args.execution, shutdown.clone()).await?;
     let client = embedded.client();
     let result = match start(&client, &body).await {
         Ok(id) => tokio::select! {
-            ended = render::wait(&client, &id, common.output, args.follow, args.wait_timeout) => ended,
+            ended = render::wait(&client, &id, how) => ended,
             () = shutdown.begun() => CliError::of_end(&shutdown),
         }
         .map_err(|error| (error, Some(id))),
@@ -49,7 +52,7 @@ pub(crate) async fn run(common: Common, args: RunArgs) -> Result<(), CliError> {
     tokio::select! {
         () = ending => CliError::of_end(&shutdown).and(result.map_err(|(error, _)| error)),
         // Not again: the guardian kills what is left.
-        _ = tokio::signal::ctrl_c() => Err(CliError::Interrupted("interrupted twice".to_owned())),
+        () = interrupt::asked() => Err(CliError::Interrupted("interrupted twice".to_owned())),
     }
 }
 

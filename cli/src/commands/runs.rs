@@ -5,33 +5,55 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::args::{Common, Output, RunsCommand};
+use crate::args::{Common, LogsArgs, Output, RunsCommand};
 use crate::client::{Client, segment};
+use crate::commands::run_id;
 use crate::error::CliError;
-use crate::output;
-use crate::render::{self, Lines};
+use crate::output::{self, Results};
+use crate::render::{self, Lines, Wait};
 
 /// Runs the command.
 pub(crate) async fn run(common: Common, command: RunsCommand) -> Result<(), CliError> {
     let client = super::client(&common)?;
     match command {
-        RunsCommand::List { workflow, state, limit } => list(&client, &common, workflow, state, limit).await,
-        RunsCommand::Get { id } => {
-            let run = client.get(&path(&id)).await?;
+        RunsCommand::List { workflow, state, limit } => {
+            let workflow = workflow.map(|name| name.to_string());
+            list(&client, &common, workflow, state, limit).await
+        }
+        RunsCommand::Get { run } => {
+            let run = client.get(&path(&run_id::find(&client, &run).await?)).await?;
             let shown = render::run_in_full(&run, render::Style::of_stdout());
             output::one(common.output, &run, &shown.join("\n"));
             Ok(())
         }
-        RunsCommand::Watch { id } => render::wait(&client, &id, common.output, true, None).await,
-        RunsCommand::Logs { id, step, attempt, follow } => {
-            logs(&client, &common, &id, step.as_deref(), attempt, follow).await
+        RunsCommand::Watch { run, patience, raw } => {
+            let id = run_id::find(&client, &run).await?;
+            let how = Wait { format: common.output, follow: true, bound: patience.wait_timeout, raw };
+            render::wait(&client, &id, how).await
         }
-        RunsCommand::Cancel { id } => {
-            let answer = client.post(&format!("{}/cancel", path(&id)), &json!({})).await?;
-            output::one(common.output, &answer, &format!("{id} is being stopped"));
-            Ok(())
+        RunsCommand::Logs(args) => {
+            // Whoever reads only the first lines has gone before the run ends.
+            tokio::select! {
+                logged = logs(&client, &common, &args) => logged,
+                () = output::reader_is_gone() => Ok(()),
+            }
         }
+        RunsCommand::Cancel { run } => cancel(&client, &common, &run_id::find(&client, &run).await?).await,
     }
+}
+
+async fn cancel(client: &Client, common: &Common, id: &str) -> Result<(), CliError> {
+    let run = client.get(&path(id)).await?;
+    if render::has_ended(&run) {
+        let state = run["state"].as_str().unwrap_or_default();
+        let reason = run["reason"].as_str().map(|reason| format!(": {reason}")).unwrap_or_default();
+        let answer = json!({"run_id": id, "state": state});
+        output::one(common.output, &answer, &format!("{id} had ended before: {state}{reason}"));
+        return Ok(());
+    }
+    let answer = client.post(&format!("{}/cancel", path(id)), &json!({})).await?;
+    output::one(common.output, &answer, &format!("{id} is being stopped"));
+    Ok(())
 }
 
 fn path(id: &str) -> String {
@@ -75,39 +97,37 @@ async fn list(
 }
 
 /// Prints what tasks printed; with `follow`, until the run has ended.
-async fn logs(
-    client: &Client,
-    common: &Common,
-    id: &str,
-    step: Option<&str>,
-    attempt: Option<u32>,
-    follow: bool,
-) -> Result<(), CliError> {
+async fn logs(client: &Client, common: &Common, args: &LogsArgs) -> Result<(), CliError> {
+    let LogsArgs { step, attempt, follow, raw, .. } = args;
+    let id = run_id::find(client, &args.run).await?;
     let mut printed: HashMap<(String, u32), Printed> = HashMap::new();
+    let mut results = Results::new(common.output);
     loop {
-        let run = client.get(&path(id)).await?;
+        let run = client.get(&path(&id)).await?;
         let ended = render::has_ended(&run);
         let steps = run["steps"].as_array().cloned().unwrap_or_default();
         if let Some(step) = step
-            && !steps.iter().any(|one| one["name"] == step)
+            && !steps.iter().any(|one| one["name"] == **step)
         {
             return Err(CliError::NotFound(format!("there is no step {step:?} in run {id}")));
         }
-        for one in steps.iter().filter(|one| step.is_none_or(|step| one["name"] == step)) {
+        for one in steps.iter().filter(|one| step.as_ref().is_none_or(|step| one["name"] == **step)) {
             let name = one["name"].as_str().unwrap_or_default();
             let last = u32::try_from(one["attempt"].as_u64().unwrap_or(0)).unwrap_or(0);
             // While following, attempts come one after another; each is shown.
-            let attempts = match attempt {
+            let attempts = match *attempt {
                 Some(attempt) => attempt..=attempt,
-                None if follow => 1..=last,
+                None if *follow => 1..=last,
                 None => last..=last,
             };
             let prefix = if steps.len() > 1 { format!("{name} | ") } else { String::new() };
             for attempt in attempts.filter(|attempt| *attempt > 0) {
                 let printed = printed.entry((name.to_owned(), attempt)).or_default();
-                print(client, common.output, &run, name, attempt, &prefix, printed).await?;
+                let lines = read(client, &run, name, attempt, printed, common.output, &mut results).await?;
+                lines.iter().for_each(|line| output::task_line(&prefix, line, *raw));
                 if ended || !follow || attempt < last {
-                    printed.lines.finish().iter().for_each(|line| output::line(&format!("{prefix}{line}")));
+                    let rest = printed.lines.finish();
+                    rest.iter().for_each(|line| output::task_line(&prefix, line, *raw));
                 }
             }
         }
@@ -125,31 +145,32 @@ struct Printed {
     lines: Lines,
 }
 
-/// Prints what is new in the log of an attempt.
-async fn print(
+/// Reads what is new in the log of an attempt: as chunks among the `results`, or else as the lines that are whole.
+async fn read(
     client: &Client,
-    format: Output,
     run: &Value,
     step: &str,
     attempt: u32,
-    prefix: &str,
     printed: &mut Printed,
-) -> Result<(), CliError> {
+    format: Output,
+    results: &mut Results,
+) -> Result<Vec<String>, CliError> {
     let id = run["id"].as_str().unwrap_or_default();
+    let mut lines = Vec::new();
     loop {
         let url = format!("{}/logs?step={}&attempt={attempt}&from={}", path(id), segment(step), printed.next);
         let mut page = client.get(&url).await?;
-        let Value::Array(chunks) = page["chunks"].take() else { return Ok(()) };
+        let Value::Array(chunks) = page["chunks"].take() else { return Ok(lines) };
         if chunks.is_empty() {
-            return Ok(());
+            return Ok(lines);
         }
         for mut chunk in chunks {
             if format == Output::Table {
-                printed.lines.push(&chunk).iter().for_each(|line| output::line(&format!("{prefix}{line}")));
+                lines.extend(printed.lines.push(&chunk));
             } else {
                 chunk["step"] = step.into();
                 chunk["attempt"] = attempt.into();
-                output::line(&chunk.to_string());
+                results.one(&chunk, "");
             }
         }
         printed.next = page["next"].as_u64().unwrap_or(printed.next);

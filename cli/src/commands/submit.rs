@@ -2,12 +2,15 @@
 
 use std::io::BufRead;
 
+use millrace_domain::quantity::format_duration;
 use serde_json::{Map, Value, json};
 
 use crate::args::{Common, SubmitArgs};
 use crate::client::Client;
 use crate::commands::params;
 use crate::error::CliError;
+use crate::output::Results;
+use crate::render::Wait;
 use crate::{output, render};
 
 /// Submissions in one request of a batch.
@@ -22,26 +25,26 @@ pub(crate) async fn run(common: Common, args: SubmitArgs) -> Result<(), CliError
     let mut body = Map::new();
     body.insert("run".to_owned(), command_line(&args.command).into());
     let fields = [
-        ("pool", &args.pool),
-        ("priority", &args.priority),
-        ("idempotency_key", &args.key),
-        ("delay", &args.delay),
-        ("at", &args.at),
-        ("timeout", &args.timeout),
+        ("pool", args.pool.as_ref().map(ToString::to_string)),
+        ("priority", args.priority.as_ref().map(ToString::to_string)),
+        ("idempotency_key", args.key),
+        ("delay", args.delay.map(format_duration)),
+        ("at", args.at),
+        ("timeout", args.timeout.map(format_duration)),
     ];
     for (field, value) in fields {
         if let Some(value) = value {
-            body.insert(field.to_owned(), value.clone().into());
+            body.insert(field.to_owned(), value.into());
         }
     }
     if let Some(limit) = args.retries {
         body.insert("retry".to_owned(), json!({ "limit": limit }));
     }
-    body.insert("params".to_owned(), json!(params::texts(&args.params)?));
+    body.insert("params".to_owned(), json!(params::texts(&args.params)));
     let answer = client.post("/api/v1/runs", &Value::Object(body)).await?;
     let id = answer["run_id"].as_str().unwrap_or_default();
-    if args.follow {
-        return render::wait(&client, id, common.output, true, None).await;
+    if args.follow.follow {
+        return render::wait(&client, id, Wait::of(common.output, &args.follow)).await;
     }
     output::one(common.output, &answer, id);
     Ok(())
@@ -73,7 +76,7 @@ async fn batch(client: &Client, common: &Common, file: &str) -> Result<(), CliEr
         )),
     };
     let mut chunk = Vec::with_capacity(CHUNK);
-    let mut progress = Progress::default();
+    let mut progress = Progress { accepted: 0, refused: 0, results: Results::new(common.output) };
     for (number, line) in reader.lines().enumerate() {
         let at = || format!("{file}:{}", number + 1);
         let line = line.map_err(|e| match e.kind() {
@@ -93,26 +96,26 @@ async fn batch(client: &Client, common: &Common, file: &str) -> Result<(), CliEr
             .map_err(|e| CliError::Failed(format!("{}: {e}", at())))?;
         chunk.push((number + 1, value));
         if chunk.len() == CHUNK {
-            progress.send(client, common, file, &mut chunk).await?;
+            progress.send(client, file, &mut chunk).await?;
         }
     }
-    progress.send(client, common, file, &mut chunk).await?;
-    let Progress { accepted, refused } = progress;
+    progress.send(client, file, &mut chunk).await?;
+    let Progress { accepted, refused, results } = progress;
+    drop(results);
     output::note(&format!("{accepted} accepted, {refused} refused"));
     if refused > 0 { Err(CliError::Failed(format!("{refused} refused"))) } else { Ok(()) }
 }
 
-#[derive(Default)]
 struct Progress {
     accepted: usize,
     refused: usize,
+    results: Results,
 }
 
 impl Progress {
     async fn send(
         &mut self,
         client: &Client,
-        common: &Common,
         file: &str,
         chunk: &mut Vec<(usize, Value)>,
     ) -> Result<(), CliError> {
@@ -129,7 +132,7 @@ impl Progress {
                 }
                 None => {
                     self.accepted += 1;
-                    output::one(common.output, answer, answer["run_id"].as_str().unwrap_or_default());
+                    self.results.one(answer, answer["run_id"].as_str().unwrap_or_default());
                 }
             }
         }

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use millrace_runtime::config::Settings;
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::args::{Common, Servers, TokenCommand};
@@ -20,7 +21,7 @@ pub(crate) fn run(common: &Common, command: &TokenCommand) -> Result<(), CliErro
     let kept = data.as_deref().and_then(read);
     match settings.token.or(kept) {
         Some(token) => {
-            output::line(&token);
+            output::one(common.output, &json!({ "token": token }), &token);
             Ok(())
         }
         None => Err(CliError::NotFound(

@@ -5,8 +5,9 @@ use serde_json::json;
 
 use crate::args::{Common, WorkflowsCommand};
 use crate::client::{Client, segment};
-use crate::commands::params;
+use crate::commands::params::{self, Pair};
 use crate::error::CliError;
+use crate::render::Wait;
 use crate::{output, render};
 
 /// Runs the command.
@@ -36,8 +37,8 @@ pub(crate) async fn run(common: Common, command: WorkflowsCommand) -> Result<(),
             let url = format!("{}/trigger", path(&name));
             let answer = client.post_keyed(&url, &json!({ "params": params }), key.as_deref()).await?;
             let id = answer["run_id"].as_str().unwrap_or_default();
-            if follow {
-                return render::wait(&client, id, common.output, true, None).await;
+            if follow.follow {
+                return render::wait(&client, id, Wait::of(common.output, &follow)).await;
             }
             output::one(common.output, &answer, id);
         }
@@ -58,7 +59,7 @@ pub(crate) async fn run(common: Common, command: WorkflowsCommand) -> Result<(),
 }
 
 /// Params with the types that the stored definition declares.
-async fn typed(client: &Client, path: &str, given: &[String]) -> Result<definition::Params, CliError> {
+async fn typed(client: &Client, path: &str, given: &[Pair]) -> Result<definition::Params, CliError> {
     if given.is_empty() {
         return Ok(definition::Params::new());
     }
@@ -66,6 +67,6 @@ async fn typed(client: &Client, path: &str, given: &[String]) -> Result<definiti
     let source = stored["definition"].as_str().unwrap_or_default();
     match definition::parse(source, "stored definition") {
         Ok(parsed) if parsed.len() == 1 => params::typed(given, &parsed[0].workflow),
-        _ => params::texts(given),
+        _ => Ok(params::texts(given)),
     }
 }

@@ -8,6 +8,8 @@ use serde_json::Value;
 use super::lines::Lines;
 use super::terminal::{self, Style};
 use super::tree;
+use super::visible::Showing;
+use super::wait::Wait;
 use crate::args::Output;
 use crate::client::{Client, segment};
 use crate::error::CliError;
@@ -32,6 +34,8 @@ pub(super) struct Screen {
     /// Is there a tree that is drawn again and again?
     live: bool,
     style: Style,
+    /// How what tasks print is shown, and how all else.
+    showing: (Showing, Showing),
     /// Lines of the tree on the terminal now.
     drawn: usize,
     steps: HashMap<String, Shown>,
@@ -50,10 +54,22 @@ struct Shown {
 }
 
 impl Screen {
-    pub(super) fn new(format: Output, follow: bool) -> Self {
-        let follow = follow && format == Output::Table;
-        let live = follow && std::io::stderr().is_terminal() && !terminal::is_dumb();
-        Self { format, follow, live, style: Style::of(live), drawn: 0, steps: HashMap::new() }
+    pub(super) fn new(how: Wait) -> Self {
+        let Wait { format, raw, .. } = how;
+        let follow = how.follow && format == Output::Table;
+        let is_terminal = std::io::stderr().is_terminal();
+        // What a terminal is told as it is may move the cursor, which a tree that is drawn again relies on.
+        let live = follow && is_terminal && !raw && !terminal::is_dumb();
+        let showing = Showing::of(is_terminal);
+        Self {
+            format,
+            follow,
+            live,
+            style: Style::of(live),
+            showing: (showing.or_raw(raw), showing),
+            drawn: 0,
+            steps: HashMap::new(),
+        }
     }
 
     /// Shows what is new.
@@ -98,15 +114,16 @@ impl Screen {
         let moved = shown.state != now;
         let tell = moved && !self.live && (state != "waiting" || step["attempt"] != 0);
         shown.state.clone_from(&now);
+        let (output, text) = self.showing;
+        let plain = || text.text(&tree::plain(step)).into_owned();
         if tell && state == "running" {
-            news.push(tree::plain(step));
+            news.push(plain());
         }
         let last = step["attempt"].as_u64().unwrap_or(0);
         // A step that does not run is read once more after it has moved, then never again.
         if last > 0 && (state == "running" || shown.read != now) {
-            let clean = if self.live { terminal::harmless } else { str::to_owned };
-            let prefix = self.style.paint(terminal::Colour::Grey, &format!("{name} |"));
-            let mut print = |line: &String| news.push(format!("{prefix} {}", clean(line)));
+            let prefix = self.style.paint(terminal::Colour::Grey, &format!("{} |", text.text(name)));
+            let mut print = |line: &String| news.push(format!("{prefix} {}", output.output(line)));
             // Attempts may have come and gone since the last look.
             for attempt in shown.attempt.max(1)..=last {
                 if attempt != shown.attempt {
@@ -131,7 +148,7 @@ impl Screen {
             shown.read = now;
         }
         if tell && state != "running" {
-            news.push(tree::plain(step));
+            news.push(plain());
         }
         Ok(())
     }
@@ -150,7 +167,8 @@ impl Screen {
             out.push_str(&format!("{line}{CLEAR_LINE}\n"));
         }
         for line in &tree {
-            out.push_str(&format!("{}{CLEAR_LINE}\n", terminal::cut(line, columns)));
+            let line = self.showing.1.text(line).replace(['\n', '\t'], " ");
+            out.push_str(&format!("{}{CLEAR_LINE}\n", terminal::cut(&line, columns)));
         }
         out.push_str(CLEAR_BELOW);
         if ended {

@@ -87,41 +87,6 @@ pub(crate) fn cut(line: &str, columns: usize) -> String {
     cut
 }
 
-/// A line of a task's output without what would move the cursor; its colours stay.
-pub(crate) fn harmless(line: &str) -> String {
-    // What a carriage return wrote over was not meant to stay.
-    let line = line.trim_end_matches('\r').rsplit('\r').next().unwrap_or_default();
-    if !line.contains(|c: char| c.is_control() && c != '\t') {
-        return line.to_owned();
-    }
-    let mut kept = String::with_capacity(line.len());
-    let mut rest = line;
-    while let Some(place) = rest.find(|c: char| c.is_control() && c != '\t') {
-        kept.push_str(&rest[..place]);
-        rest = &rest[place..];
-        let code = rest.strip_prefix("\x1b[").map(|code| {
-            let parameters =
-                code.len() - code.trim_start_matches(|c: char| ('\x20'..='\x3f').contains(&c)).len();
-            (parameters, code[parameters..].chars().next())
-        });
-        let length = match code {
-            Some((parameters, Some(last))) if last.is_ascii() => {
-                if last == 'm' {
-                    kept.push_str(&rest[..parameters + 3]);
-                }
-                parameters + 3
-            }
-            _ => rest.chars().next().map_or(0, char::len_utf8),
-        };
-        rest = &rest[length..];
-    }
-    kept.push_str(rest);
-    if kept.contains('\x1b') {
-        kept.push_str("\x1b[0m");
-    }
-    kept
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,14 +99,5 @@ mod tests {
         assert_eq!(cut("\x1b[32mabcdef\x1b[0m", 3), "\x1b[32mab…\x1b[0m");
         assert_eq!(cut("分片任务", 5), "分片…");
         assert_eq!(cut("分片任务", 8), "分片任务");
-    }
-
-    #[test]
-    fn output_keeps_its_colours_and_loses_what_moves_the_cursor() {
-        assert_eq!(harmless("a\tb"), "a\tb");
-        assert_eq!(harmless("10%\r50%\r100%"), "100%");
-        assert_eq!(harmless("\x1b[2J\x1b[1;31mred\x1b[3A\x07"), "\x1b[1;31mred\x1b[0m");
-        assert_eq!(harmless("\x1b]0;title\x07x"), "]0;titlex");
-        assert_eq!(harmless("cut \x1b["), "cut [");
     }
 }

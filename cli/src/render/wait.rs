@@ -5,26 +5,41 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::screen::Screen;
-use crate::args::Output;
+use crate::args::{FollowArgs, Output};
 use crate::client::{Client, segment};
 use crate::duration;
 use crate::error::CliError;
+use crate::interrupt;
 
 /// How often a run is looked at.
 const EVERY: Duration = Duration::from_millis(150);
 
+/// How to wait for a run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wait {
+    pub(crate) format: Output,
+    /// Show its steps and what they print.
+    pub(crate) follow: bool,
+    /// How long, at most.
+    pub(crate) bound: Option<Duration>,
+    /// Show what they print as it is.
+    pub(crate) raw: bool,
+}
+
+impl Wait {
+    /// For one who follows.
+    pub(crate) fn of(format: Output, args: &FollowArgs) -> Self {
+        Self { format, follow: true, bound: args.wait_timeout, raw: args.raw }
+    }
+}
+
 /// Waits for the end of a run. An outcome other than succeeded is [`CliError::RunFailed`].
-pub(crate) async fn wait(
-    client: &Client,
-    id: &str,
-    format: Output,
-    follow: bool,
-    bound: Option<Duration>,
-) -> Result<(), CliError> {
+pub(crate) async fn wait(client: &Client, id: &str, how: Wait) -> Result<(), CliError> {
+    let Wait { bound, .. } = how;
     let path = format!("/api/v1/runs/{}", segment(id));
     let began = Instant::now();
-    let mut screen = Screen::new(format, follow);
-    let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
+    let mut screen = Screen::new(how);
+    let mut interrupted = std::pin::pin!(interrupt::asked());
     let mut pause = Duration::from_millis(10);
     loop {
         let look = async {
@@ -35,7 +50,7 @@ pub(crate) async fn wait(
         };
         let (run, ended) = tokio::select! {
             looked = look => looked?,
-            _ = &mut interrupted => return Err(screen.interrupted(client, id)),
+            () = &mut interrupted => return Err(screen.interrupted(client, id)),
         };
         if ended {
             screen.end(&run);
@@ -55,7 +70,7 @@ pub(crate) async fn wait(
         let left = bound.map_or(EVERY, |bound| bound.saturating_sub(began.elapsed()));
         tokio::select! {
             () = tokio::time::sleep(pause.min(left)) => {}
-            _ = &mut interrupted => return Err(screen.interrupted(client, id)),
+            () = &mut interrupted => return Err(screen.interrupted(client, id)),
         }
         pause = (pause * 2).min(EVERY);
     }

@@ -20,4 +20,6 @@ mod restart;
 mod run;
 mod seed_calls;
 mod servers;
+mod terminal;
+mod usage;
 mod validate;

@@ -1,0 +1,76 @@
+//! Which run is meant: by its whole id, by the beginning of one, or the last.
+
+use millrace_domain::RunId;
+use serde_json::Value;
+
+use crate::args::RunIdArgs;
+use crate::client::{Client, segment};
+use crate::error::CliError;
+
+/// Among how many runs the beginning of an id is looked for, the newest first, and how many come at once.
+const SEARCHED: usize = 10_000;
+const PAGE: usize = 500;
+
+/// The beginning of an id has so many digits at least.
+const SHORTEST: usize = 4;
+
+/// So many candidates at most are named.
+const NAMED: usize = 10;
+
+/// The id of the run that was meant.
+pub(crate) async fn find(client: &Client, args: &RunIdArgs) -> Result<String, CliError> {
+    let Some(typed) = args.id.as_ref().filter(|_| !args.last) else {
+        let last = client.get("/api/v1/runs?limit=1").await?;
+        let id = last["runs"][0]["id"].as_str().map(str::to_owned);
+        return id.ok_or_else(|| CliError::NotFound("there is no run yet".to_owned()));
+    };
+    let digits = typed.replace('-', "").to_ascii_lowercase();
+    let is_beginning = digits.bytes().all(|byte| byte.is_ascii_hexdigit()) && digits.len() < 32;
+    if typed.parse::<RunId>().is_ok() || !is_beginning {
+        return Ok(typed.clone());
+    }
+    if digits.len() < SHORTEST {
+        return Err(CliError::Usage(format!(
+            "{typed:?} is too short: expected a run id, or {SHORTEST} digits of its beginning at least"
+        )));
+    }
+    let (mut found, searched) = begin_with(client, &digits).await?;
+    match found.len() {
+        0 => Err(CliError::NotFound(format!("no run begins with {typed:?} among the latest {searched}"))),
+        1 => Ok(text(&found.remove(0), "id")),
+        count => Err(CliError::Usage(ambiguous(typed, &found, count))),
+    }
+}
+
+/// The runs whose ids begin with these digits, and among how many they were looked for.
+async fn begin_with(client: &Client, digits: &str) -> Result<(Vec<Value>, usize), CliError> {
+    let (mut found, mut searched) = (Vec::new(), 0);
+    let mut cursor = String::new();
+    while searched < SEARCHED {
+        let mut page = client.get(&format!("/api/v1/runs?limit={PAGE}{cursor}")).await?;
+        let Value::Array(runs) = page["runs"].take() else { break };
+        searched += runs.len();
+        found.extend(runs.into_iter().filter(|run| text(run, "id").replace('-', "").starts_with(digits)));
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={}", segment(next)),
+            None => break,
+        }
+    }
+    Ok((found, searched))
+}
+
+fn ambiguous(typed: &str, found: &[Value], count: usize) -> String {
+    let mut message = format!("{count} runs begin with {typed:?}: give more of the id");
+    for run in found.iter().take(NAMED) {
+        let [id, workflow, state] = ["id", "workflow", "state"].map(|key| text(run, key));
+        message.push_str(&format!("\n  {id}  {workflow}  {state}"));
+    }
+    if count > NAMED {
+        message.push_str(&format!("\n  and {} more", count - NAMED));
+    }
+    message
+}
+
+fn text(run: &Value, key: &str) -> String {
+    run[key].as_str().unwrap_or_default().to_owned()
+}
