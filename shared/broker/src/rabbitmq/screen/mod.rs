@@ -13,6 +13,7 @@
 
 mod bytes;
 mod content;
+mod fault;
 mod frames;
 mod method;
 mod runtime;
