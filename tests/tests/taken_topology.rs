@@ -116,6 +116,11 @@ async fn the_tasks_of_a_purged_queue_are_published_again_within_15_seconds() {
     let scene = Scene::set().await;
     // More than all slots hold waits in the queue, and none of it was looked at yet.
     let runs = scene.submit(TASKS, "1").await;
+    wait_until(SOON, "tasks wait", async || match scene.amqp.ready("tasks.default").await {
+        Some(ready) if ready >= 8 => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await;
     assert!(scene.amqp.purge("tasks.default").await > 0);
     let since = Instant::now();
     for run in &runs {
