@@ -1,8 +1,7 @@
 //! The way in for everything that somebody waits for: to the loop when the partition is ours, by message to its
 //! owner when it is not. The answer comes after the commit either way.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use millrace_broker::{Outgoing, Queue, Route};
@@ -17,6 +16,7 @@ use tokio::time::Instant;
 
 use crate::context::Context;
 use crate::partition::mailbox::{Answer, Apply, Gather, Input, Submit, What, Work};
+use crate::question::{Question, Waiting, answer};
 
 /// How long somebody waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -39,34 +39,6 @@ pub(crate) enum Unavailable {
     Blocked(Arc<str>),
 }
 
-/// Who waits for a reply, by what the reply will carry.
-type Waiting = Mutex<HashMap<String, oneshot::Sender<Reply>>>;
-
-/// A question to another producer. Dropped, nobody waits for its reply any more.
-struct Question<'a> {
-    waiting: &'a Waiting,
-    key: String,
-    reply: oneshot::Receiver<Reply>,
-}
-
-impl<'a> Question<'a> {
-    fn ask(waiting: &'a Waiting, key: String) -> Self {
-        let (sender, reply) = oneshot::channel();
-        if let Ok(mut waiting) = waiting.lock() {
-            waiting.insert(key.clone(), sender);
-        }
-        Self { waiting, key, reply }
-    }
-}
-
-impl Drop for Question<'_> {
-    fn drop(&mut self) {
-        if let Ok(mut waiting) = self.waiting.lock() {
-            waiting.remove(&self.key);
-        }
-    }
-}
-
 /// The way in.
 pub(crate) struct Gateway {
     context: Arc<Context>,
@@ -81,7 +53,7 @@ impl Gateway {
     pub(crate) fn new(context: Arc<Context>, mailbox: mpsc::Sender<Input>, prefix: &str) -> Arc<Self> {
         let replies = Queue::Replies(context.id.0);
         let reply_to = replies.name(prefix);
-        Arc::new(Self { context, mailbox, waiting: Mutex::default(), replies, reply_to })
+        Arc::new(Self { context, mailbox, waiting: Waiting::default(), replies, reply_to })
     }
 
     /// Hands answers of other producers to those who wait for them.
@@ -112,9 +84,8 @@ impl Gateway {
                 };
                 let Some(delivery) = delivery else { break };
                 let key = delivery.properties.correlation_id.clone().unwrap_or_default();
-                let waiting = self.waiting.lock().ok().and_then(|mut waiting| waiting.remove(&key));
-                if let (Some(sender), Ok(reply)) = (waiting, serde_json::from_slice(&delivery.payload)) {
-                    let _ = sender.send(reply);
+                if let Ok(reply) = serde_json::from_slice(&delivery.payload) {
+                    answer(&self.waiting, &key, reply);
                 }
                 delivery.ack();
             }
@@ -297,7 +268,7 @@ impl Gateway {
                 tracing::debug!(%partition, %error, "its owner cannot be asked yet");
                 return None;
             }
-            tokio::time::timeout(within, &mut question.reply).await.ok().and_then(Result::ok)
+            tokio::time::timeout(within, question.reply()).await.ok().and_then(Result::ok)
         };
         tokio::select! {
             biased;

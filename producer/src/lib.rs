@@ -27,6 +27,7 @@ mod orphan;
 mod ownership;
 mod partition;
 mod producer;
+mod question;
 mod room;
 mod sessions;
 
