@@ -53,7 +53,7 @@ fn a_working_directory_that_is_missing_is_named_with_the_way_out() {
 fn output_over_its_bound_loses_its_middle_with_a_note_and_the_result_is_kept() {
     let dev = Dev::start(&[]);
     // 40 MB, past any log budget, and the cause last.
-    let id = dev.submit("yes 'a line of text that is long enough to fill a log quickly' | head -c 40000000; echo rows=7 >> \"$MILLRACE_OUTPUT\"; echo the cause >&2");
+    let id = dev.submit("yes 'a line of text that is long enough to fill a log quickly' | head -c 40000000; echo rows=7 >> \"$MILLRACE_OUTPUT\"; echo the cause");
     let run = dev.ended(&id);
     assert_eq!((&run["state"], &run["steps"][0]["outputs"]), (&json!("succeeded"), &json!({"rows": "7"})));
     let log = dev.cli(&["runs", "logs", &id]).with(0).stdout;
@@ -91,12 +91,12 @@ fn a_number_that_would_lose_digits_is_refused_on_every_way_in() {
     dev.cli_reading(&["submit", "--batch", "-"], &line)
         .with(1)
         .says(&["-:1: `params.id`", "would lose digits"]);
-    let message = dev.post("/api/v1/runs", &line).refusal(400, "bad-field");
+    let message = dev.post("/api/v1/runs", &line).refusal(422, "bad-field");
     assert!(message.starts_with(&format!("`params.id`: {long} would lose digits")), "{message}");
     let text = "name: w\nparams: [{name: p, type: json, default: 1}]\nsteps: [{name: one, run: 'echo $p'}]\n";
     dev.cli(&["apply", &file(dev.folder(), "w.yaml", text)]).with(0);
     let message = dev.post("/api/v1/workflows/w/trigger", &format!("{{\"params\":{{\"p\":{long}}}}}"));
-    assert!(message.refusal(400, "bad-field").starts_with("`params.p`"));
+    assert!(message.refusal(422, "bad-field").starts_with("`params.p`"));
     dev.cli(&["workflows", "trigger", "w", "-p", &format!("p={{\"id\": {long}}}")])
         .with(2)
         .says(&["`id`", "would lose digits"]);

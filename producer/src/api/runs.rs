@@ -304,8 +304,8 @@ pub(super) fn submissions_of_workflow(
 ) -> ApiResult<Option<Submission>> {
     let mut value: Value =
         serde_json::from_slice(body).map_err(|e| ApiError::bad_request("invalid-json", e.to_string()))?;
-    let numbers = millrace_domain::number::check_numbers(body);
-    numbers.map_err(|e| ApiError::bad_request("bad-field", e.to_string()))?;
+    millrace_domain::number::check_numbers(body)
+        .map_err(|e| ApiError::from(millrace_domain::message::ReplyError::new("bad-field", e.to_string())))?;
     let Some(object) = value.as_object_mut() else {
         return Err(ApiError::bad_request("invalid-json", "expected an object such as {\"params\":{}}"));
     };
