@@ -6,11 +6,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use millrace_domain::SessionId;
-use millrace_store::{SESSION_LEASE_MS, Session};
+use millrace_store::{SESSION_LEASE_MS, SESSION_WATCH_MS, Session};
 use tokio::time::Instant;
-
-/// Beyond the lease: a worker kills its tasks a lease after the last renewal that it *sent*.
-const MARGIN: Duration = Duration::from_secs(1);
 
 /// Without contact for so long, watching begins anew.
 const CONTACT: Duration = Duration::from_secs(4);
@@ -64,7 +61,7 @@ impl SessionWatch {
             since: now,
             host: "unknown".to_owned(),
         });
-        now.duration_since(seen.since) >= Duration::from_millis(SESSION_LEASE_MS) + MARGIN
+        now.duration_since(seen.since) >= Duration::from_millis(SESSION_WATCH_MS)
     }
 
     /// The host of a session, for people.

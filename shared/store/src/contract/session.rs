@@ -38,6 +38,14 @@ pub struct Session {
 /// How often a session is renewed.
 pub const SESSION_RENEW_MS: u64 = 2_000;
 
-/// A worker that could not renew for so long kills its tasks; whoever watched a session unrenewed for so long
-/// may declare it over.
+/// A session that was not renewed for so long, counted from when its last successful renewal was *sent*, is over for
+/// the worker: its tasks are killed.
 pub const SESSION_LEASE_MS: u64 = 9_000;
+
+/// A session that was *watched* unrenewed for so long is over for the others: its tasks may start elsewhere. A renewal
+/// can only be seen after it was sent, so that the difference is what a worker has to kill its tasks in.
+pub const SESSION_WATCH_MS: u64 = SESSION_LEASE_MS + 1_000;
+
+// A renewal that is lost, or answered late, ends nobody; and SIGKILL takes milliseconds.
+const _: () = assert!(SESSION_LEASE_MS >= 4 * SESSION_RENEW_MS);
+const _: () = assert!(SESSION_WATCH_MS >= SESSION_LEASE_MS + 1_000);
