@@ -177,9 +177,6 @@ pub(crate) enum Command {
         /// For which shell
         shell: clap_complete::Shell,
     },
-    /// Kills what a dead worker left behind (started by the worker itself)
-    #[command(hide = true)]
-    Guardian,
 }
 
 #[derive(Debug, Args)]

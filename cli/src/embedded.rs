@@ -100,7 +100,7 @@ pub(crate) fn worker_options(
     // Tasks run as the same user: /proc must not show them this process's environment, with its passwords.
     nix::sys::prctl::set_dumpable(false).map_err(CliError::failed)?;
     let program = std::env::current_exe()?;
-    let guardian = millrace_worker::guardian::Guardian::start(program, ["guardian"], session)
+    let guardian = millrace_worker::guardian::Guardian::start(program, session)
         .map_err(|e| CliError::Failed(format!("the guardian process cannot be started: {e}")))?;
     settings.guardian = Some(guardian);
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);

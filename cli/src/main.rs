@@ -28,6 +28,10 @@ fn main() -> ExitCode {
     // The allocator does without huge pages, which would triple what an idle process takes. It says so to the
     // kernel for the whole process, and tasks would inherit that: they decide for themselves.
     let _ = nix::sys::prctl::set_thp_disable(false);
+    // Not a command: there is one for each task at a time, so that it should cost little.
+    if let Some(ended) = millrace_worker::guardian::as_helper(std::env::args_os()) {
+        return if ended.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
     let cli = Cli::parse();
     // Every TLS connection of this process, whoever makes it, uses the same provider.
     let _ = rustls::crypto::ring::default_provider().install_default();

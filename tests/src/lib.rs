@@ -29,5 +29,5 @@ pub use binary::binary;
 pub use fleet::Fleet;
 pub use marks::{Kind, Mark, Marks};
 pub use process::Process;
-pub use tree::processes_of;
+pub use tree::{guardian_of, processes_of};
 pub use wait::wait_until;

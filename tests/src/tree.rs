@@ -15,3 +15,13 @@ fn has(pid: u32, mark: &str) -> bool {
     let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
     environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes())
 }
+
+/// The guardian of a worker: its only child.
+pub fn guardian_of(worker: u32) -> Option<u32> {
+    let children = fs::read_dir("/proc").unwrap().flatten();
+    children.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).find(|pid: &u32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let parent = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(1)?.parse().ok());
+        parent == Some(worker)
+    })
+}

@@ -1,9 +1,11 @@
-//! A worker killed with -9 in the middle of a task: the task runs again elsewhere, never twice at the same time,
-//! and nothing of it is left behind on the dead worker's machine.
+//! A worker killed with -9 in the middle of a task, together with its guardian: the task runs again elsewhere, never
+//! twice at the same time, and nothing of it is left behind on the dead worker's machine.
 
 use std::time::{Duration, Instant};
 
-use millrace_tests::{Fleet, Kind, Marks, processes_of, wait_until};
+use millrace_tests::{Fleet, Kind, Marks, guardian_of, processes_of, wait_until};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -29,7 +31,10 @@ async fn a_task_whose_worker_is_killed_runs_again_on_another_and_never_on_both()
     .await;
     let mut second = fleet.worker(&["--concurrency", "4"]).await;
 
+    let guardian = Pid::from_raw(guardian_of(first.pid()).unwrap().cast_signed());
+    kill(guardian, Signal::SIGSTOP).unwrap();
     first.kill9();
+    kill(guardian, Signal::SIGKILL).unwrap();
     let (killed, killed_at) = (Instant::now(), Marks::now());
     wait_until(Duration::from_secs(3), "all its processes are gone", async || {
         let left = processes_of(&run);

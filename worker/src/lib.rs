@@ -5,7 +5,8 @@
 //! What this crate deliberately does not know: runs, DAGs, producers.
 //!
 //! A reader's path through execution: [`executors`] (what a task can be) → [`stop`] (why it may end early) →
-//! [`log`] and [`shipper`] (where its output goes) → [`guardian`] (what ends it when the worker dies).
+//! [`log`] and [`shipper`] (where its output goes) → [`guardian`] (under what its
+//! processes are, so that they end with it) → [`sweep`] (what dead workers have left).
 
 mod backlog;
 mod batch;
@@ -35,5 +36,6 @@ pub mod log;
 pub mod settings;
 pub mod shipper;
 pub mod stop;
+pub mod sweep;
 
 pub use worker::{Options, Worker};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use millrace_store::LogStream;
 use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::process::{ChildStderr, ChildStdout};
+use tokio::net::unix::pipe::Receiver;
 use tokio::time::{Instant, sleep_until};
 
 use crate::log::{CHUNK_LIMIT_BYTES, LogWriter};
@@ -21,13 +21,13 @@ const LAST_LINE_CHARS: usize = 200;
 /// Reads both streams of one process.
 #[derive(Debug)]
 pub(crate) struct Capture {
-    stdout: Lane<ChildStdout>,
-    stderr: Lane<ChildStderr>,
+    stdout: Lane<Receiver>,
+    stderr: Lane<Receiver>,
     log: LogWriter,
 }
 
 impl Capture {
-    pub(crate) fn new(stdout: Option<ChildStdout>, stderr: Option<ChildStderr>, log: LogWriter) -> Self {
+    pub(crate) fn new(stdout: Option<Receiver>, stderr: Option<Receiver>, log: LogWriter) -> Self {
         Self {
             stdout: Lane::new(stdout, LogStream::Stdout),
             stderr: Lane::new(stderr, LogStream::Stderr),

@@ -2,11 +2,12 @@
 //! goes back.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use millrace_broker::{Broker, Delivery, Outgoing, Queue, Route};
 use millrace_domain::task::{Task, TaskResult};
 use millrace_domain::{ClaimToken, Outcome, SessionId, Timestamp};
-use millrace_store::{Claim, ClaimVerdict, Finish, FinishVerdict, Store};
+use millrace_store::{Claim, ClaimVerdict, Finish, FinishVerdict, SESSION_LEASE_MS, Store};
 use tokio::time::Instant;
 
 use crate::executors::{Ended, Execution, Executor, Registry};
@@ -35,8 +36,9 @@ impl Pipeline {
     pub(crate) async fn carry(&self, task: Task, parcel: &Parcel) {
         let token = ClaimToken(self.settings.ambient.random_id());
         let claim = Claim { task: task.id(), token, session: self.session };
+        let asked = Instant::now();
         match self.trips.claim(claim).await {
-            Some(ClaimVerdict::Granted) => self.execute(task, token, parcel).await,
+            Some(ClaimVerdict::Granted) => self.execute(task, token, asked, parcel).await,
             Some(ClaimVerdict::Finished { result }) => {
                 self.trips.report(task.run.partition(), result).await;
                 parcel.done();
@@ -55,10 +57,14 @@ impl Pipeline {
     }
 
     /// Executes a claimed attempt, and sees to it that its outcome is stored and told.
-    async fn execute(&self, task: Task, token: ClaimToken, parcel: &Parcel) {
+    async fn execute(&self, task: Task, token: ClaimToken, asked: Instant, parcel: &Parcel) {
         let waited = self.now().since(task.dispatched_at);
         metrics::histogram!("millrace_task_queue_seconds").record(waited.as_secs_f64());
         let (under, handle, stop) = self.running.begin(task.id());
+        // Whoever was frozen between claim and answer has a claim that may be somebody else's by now.
+        if asked.elapsed() >= Duration::from_millis(SESSION_LEASE_MS) {
+            handle.stop(StopReason::LeaseLost);
+        }
         let started = (self.now(), Instant::now());
         let ended = self.run(&task, &handle, stop.clone()).await;
         metrics::histogram!("millrace_task_duration_seconds").record(started.1.elapsed().as_secs_f64());

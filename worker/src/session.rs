@@ -1,5 +1,6 @@
 //! The worker's presence: one write every two seconds, however many tasks it runs. A worker that could not renew
-//! for a whole lease is dead to the others, so it kills its tasks before somebody else may start them.
+//! for a whole lease is dead to the others, so it kills its tasks before somebody else may start them. Should it be
+//! frozen itself, those do that who keep them: see [`crate::guardian`].
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use millrace_store::{SESSION_LEASE_MS, SESSION_RENEW_MS, Session, Store};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::guardian::{Boottime, Guardian};
 use crate::place::Place;
 use crate::running::Running;
 use crate::stop::StopReason;
@@ -34,6 +36,7 @@ pub(crate) async fn keep(
     store: Arc<dyn Store>,
     mut place: Place,
     identity: Identity,
+    guardian: Option<Guardian>,
     running: Arc<Running>,
     alive: watch::Sender<bool>,
     draining: Shutdown,
@@ -60,7 +63,7 @@ pub(crate) async fn keep(
             labels: identity.labels.clone(),
         };
         // The lease counts from when the renewal was sent: the store may have heard it at once.
-        let sent = Instant::now();
+        let (sent, sent_at) = (Instant::now(), Boottime::now());
         // Whoever was frozen for a lease may find the store ready to renew it: its tasks are somebody else's by now.
         give_up_if_lapsed(renewed, &alive, &running);
         let left = renewed.map_or(every, |renewed| lease.saturating_sub(renewed.elapsed())).max(every / 4);
@@ -75,6 +78,9 @@ pub(crate) async fn keep(
             Ok(Ok(false)) => every.saturating_sub(sent.elapsed()),
             Ok(Ok(true)) => {
                 (renewed, said) = (Some(sent), None);
+                if let Some(guardian) = &guardian {
+                    guardian.renewed(sent_at);
+                }
                 alive.send_replace(true);
                 every.saturating_sub(sent.elapsed())
             }

@@ -24,7 +24,7 @@ pub struct Settings {
     pub output_limit_bytes: usize,
     /// How long a process may take to end by itself after SIGTERM.
     pub kill_grace: Duration,
-    /// Kills what is left when the worker dies. Without one, tasks can outlive their worker.
+    /// Starts processes, and sees to it that none outlives its attempt. Without one, no shell task can run.
     pub guardian: Option<Guardian>,
     /// For the `http` executor.
     pub http: HttpSettings,

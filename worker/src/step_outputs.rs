@@ -11,48 +11,26 @@ use nix::fcntl::OFlag;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-/// The private directory of these files. Made at first use, removed when dropped.
-#[derive(Debug)]
-pub(crate) struct OutputsDirectory(PathBuf);
-
-impl OutputsDirectory {
-    /// Only names the directory: an unguessable name, so nobody can have made it before.
-    pub(crate) fn new() -> Self {
-        Self(std::env::temp_dir().join(format!("millrace-outputs-{}", Uuid::new_v4().simple())))
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.0
-    }
-
-    /// A fresh, empty file.
-    pub(crate) fn file(&self) -> io::Result<OutputsFile> {
-        let path = self.0.join(Uuid::new_v4().simple().to_string());
-        let create = || OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-        match create() {
-            // At first use, or a cleaner of temporary files has been here.
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                DirBuilder::new().recursive(true).mode(0o700).create(&self.0)?;
-                create()?
-            }
-            created => created?,
-        };
-        Ok(OutputsFile(path))
-    }
-}
-
-impl Drop for OutputsDirectory {
-    fn drop(&mut self) {
-        // It may never have been made.
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
 /// The file of one attempt, removed when dropped.
 #[derive(Debug)]
 pub(crate) struct OutputsFile(PathBuf);
 
 impl OutputsFile {
+    /// A fresh, empty file in the worker's private folder.
+    pub(crate) fn create(folder: &Path) -> io::Result<Self> {
+        let path = folder.join(Uuid::new_v4().simple().to_string());
+        let create = || OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+        match create() {
+            // A cleaner of temporary files has been here.
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+                create()?
+            }
+            created => created?,
+        };
+        Ok(Self(path))
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.0
     }
@@ -141,6 +119,8 @@ fn is_key(key: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use serde_json::json;
 
     use super::*;
@@ -172,24 +152,24 @@ mod tests {
 
     #[test]
     fn a_file_is_fresh_private_bounded_and_gone_afterwards() {
-        let directory = OutputsDirectory::new();
-        let file = directory.file().unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        // As after a cleaner of temporary files.
+        let folder = directory.path().join("folder");
+        let file = OutputsFile::create(&folder).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&folder), mode(file.path())), (0o700, 0o600));
         fs::write(file.path(), "a=12345").unwrap();
         assert_eq!(file.read(7).unwrap()["a"], "12345");
         assert!(file.read(6).unwrap_err().contains("larger than 6 bytes"));
         let path = file.path().to_owned();
         drop(file);
         assert!(!path.exists());
-        let made = directory.path().to_owned();
-        assert!(made.exists());
-        drop(directory);
-        assert!(!made.exists());
     }
 
     #[test]
     fn a_pipe_or_a_link_in_place_of_the_file_is_refused_without_waiting() {
-        let directory = OutputsDirectory::new();
-        let file = directory.file().unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let file = OutputsFile::create(directory.path()).unwrap();
         fs::remove_file(file.path()).unwrap();
         nix::unistd::mkfifo(file.path(), nix::sys::stat::Mode::S_IRWXU).unwrap();
         assert!(file.read(100).unwrap_err().contains("not a regular file"));

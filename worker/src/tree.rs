@@ -1,8 +1,6 @@
-//! Which processes belong together, whatever they did to get away: members of the group, descendants, members
-//! of terminal sessions that these opened (`setsid`), and all whose environment carries the mark. A process
-//! that cleared its environment, left its group and lost its parent before anybody looked is not found.
+//! Which processes belong together: those that a process has started, directly or not. And how to signal them.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill, killpg};
@@ -10,48 +8,19 @@ use nix::unistd::Pid;
 
 use crate::census::Process;
 
-/// What to look for, and what was found so far.
-#[derive(Debug)]
-pub(crate) struct Tree {
-    groups: HashSet<i32>,
-    session: String,
-    /// Only this attempt of the session; all of them when absent.
-    task: Option<String>,
-    /// All that ever belonged to it, by when it started: a pid alone may be somebody else's by now.
-    known: BTreeMap<i32, u64>,
-}
-
-impl Tree {
-    pub(crate) fn new(groups: HashSet<i32>, session: String, task: Option<String>) -> Self {
-        Self { groups, session, task, known: BTreeMap::new() }
-    }
-
-    /// Takes in a reading and answers which processes of it belong to the tree.
-    pub(crate) fn find(&mut self, processes: &[Process]) -> Vec<i32> {
-        let me = std::process::id().cast_signed();
-        let mut found = HashSet::new();
-        loop {
-            let before = found.len();
-            for process in processes.iter().filter(|process| process.pid > 1 && process.pid != me) {
-                if !found.contains(&process.pid) && self.owns(process, &found) {
-                    found.insert(process.pid);
-                    self.known.insert(process.pid, process.started);
-                }
-            }
-            if found.len() == before {
-                return found.into_iter().collect();
+/// All descendants of a process. Below a subreaper none is missing: whoever loses its parent becomes its child.
+pub(crate) fn descendants(root: i32, processes: &[Process]) -> HashSet<i32> {
+    let mut found = HashSet::new();
+    loop {
+        let before = found.len();
+        for process in processes.iter().filter(|process| process.pid != root) {
+            if process.parent == root || found.contains(&process.parent) {
+                found.insert(process.pid);
             }
         }
-    }
-
-    fn owns(&self, process: &Process, found: &HashSet<i32>) -> bool {
-        let marked = process.session.as_ref() == Some(&self.session)
-            && (self.task.is_none() || process.task == self.task);
-        marked
-            || self.groups.contains(&process.group)
-            || found.contains(&process.parent)
-            || self.known.get(&process.pid) == Some(&process.started)
-            || self.known.contains_key(&process.terminal_session)
+        if found.len() == before {
+            return found;
+        }
     }
 }
 
@@ -79,47 +48,12 @@ pub(crate) fn signal_group(group: i32, signal: Signal) {
 mod tests {
     use super::*;
 
-    fn process(pid: i32, parent: i32, group: i32, terminal_session: i32) -> Process {
-        let started = u64::from(pid.unsigned_abs());
-        Process { pid, parent, group, terminal_session, started, session: None, task: None }
-    }
-
-    fn found(tree: &mut Tree, processes: &[Process]) -> Vec<i32> {
-        let mut pids = tree.find(processes);
-        pids.sort_unstable();
-        pids
-    }
-
     #[test]
-    fn group_descendants_and_marked_processes_belong_together() {
-        let mut tree = Tree::new(HashSet::from([1000]), "s".into(), Some("t".into()));
-        let mut marked = process(2000, 1, 2000, 2000);
-        marked.session = Some("s".into());
-        marked.task = Some("t".into());
-        let mut other_task = process(2001, 1, 2001, 2001);
-        other_task.session = Some("s".into());
-        other_task.task = Some("u".into());
+    fn descendants_are_found_whatever_the_order_and_nobody_else_is() {
+        let of = |pid, parent| Process { pid, parent };
         // A child listed before its parent is found too.
-        let census = [
-            process(1002, 1001, 1002, 1002),
-            process(1000, 50, 1000, 50),
-            process(1001, 1000, 1001, 1001),
-            marked,
-            other_task,
-            process(50, 1, 50, 50),
-        ];
-        assert_eq!(found(&mut tree, &census), [1000, 1001, 1002, 2000]);
-    }
-
-    #[test]
-    fn a_descendant_is_still_known_when_its_parents_are_gone_and_its_pid_is_not_confused() {
-        let mut tree = Tree::new(HashSet::from([1000]), "s".into(), None);
-        tree.find(&[process(1000, 50, 1000, 50), process(1001, 1000, 1001, 1001)]);
-        let orphan = process(1001, 1, 1001, 1001);
-        let its_child_that_lost_it = process(1005, 1, 1005, 1001);
-        assert_eq!(found(&mut tree, &[orphan, its_child_that_lost_it]), [1001, 1005]);
-        let mut another = process(1000, 1, 70, 70);
-        another.started = 99_999;
-        assert_eq!(found(&mut tree, &[another]), [0; 0]);
+        let census = [of(1002, 1001), of(1000, 50), of(1001, 1000), of(50, 1), of(1003, 1000), of(2000, 1)];
+        assert_eq!(descendants(1000, &census), HashSet::from([1001, 1002, 1003]));
+        assert_eq!(descendants(2000, &census), HashSet::new());
     }
 }

@@ -101,6 +101,7 @@ impl Worker {
             Arc::clone(&store),
             Place::new(broker.queue_kind(), told_trouble, shutdown.clone()),
             identity,
+            settings.guardian.clone(),
             Arc::clone(&running),
             told,
             shutdown.clone(),

@@ -32,7 +32,6 @@ const CLIENT_LOG: &str = "warn,lapin=off";
 pub(crate) fn run(cli: Cli) -> Result<(), CliError> {
     let Cli { common, command } = cli;
     match command {
-        Command::Guardian => millrace_worker::guardian::run().map_err(CliError::from),
         Command::Config => {
             output::line(DEFAULT_FILE.trim_end());
             Ok(())

@@ -54,6 +54,11 @@ impl Ended {
         Self { outcome: Outcome::Failed, code, reason: Some(reason.into()), outputs: Map::new() }
     }
 
+    /// It ended through no fault of its own, and nothing of it is left.
+    pub fn lost(reason: impl Into<String>) -> Self {
+        Self { outcome: Outcome::Lost, code: None, reason: Some(reason.into()), outputs: Map::new() }
+    }
+
     /// It was stopped, and nothing of it is left.
     pub fn stopped(reason: StopReason, task: &Task) -> Self {
         let words = match (reason, task.timeout()) {

@@ -12,16 +12,16 @@ use serde::Deserialize;
 
 use super::{Ended, Execution, Executor};
 use crate::environment::{Environment, Inherited};
-use crate::process::{self, End, Launch, Surroundings};
+use crate::guardian::Launch;
+use crate::process::{self, End, Surroundings};
 use crate::program;
 use crate::settings::Settings;
-use crate::step_outputs::{OutputsDirectory, OutputsFile};
+use crate::step_outputs::OutputsFile;
 
 /// Runs scripts.
 #[derive(Debug)]
 pub struct Shell {
     inherited: Inherited,
-    outputs: OutputsDirectory,
 }
 
 /// `with`.
@@ -39,12 +39,7 @@ fn default_shell() -> Vec<String> {
 impl Shell {
     /// Reads the worker's environment once.
     pub fn new(settings: &Settings) -> Self {
-        let inherited = Inherited::new(&settings.pass_env, |name| std::env::var_os(name));
-        let outputs = OutputsDirectory::new();
-        if let Some(guardian) = &settings.guardian {
-            guardian.remove_afterwards(outputs.path());
-        }
-        Self { inherited, outputs }
+        Self { inherited: Inherited::new(&settings.pass_env, |name| std::env::var_os(name)) }
     }
 
     /// What to start. The error is why the task failed.
@@ -72,10 +67,13 @@ impl Executor for Shell {
             return Ended::stopped(reason, task);
         }
         let settings = &context.settings;
-        let outputs = match self.outputs.file() {
+        let Some(guardian) = &settings.guardian else {
+            return Ended::failed(None, "this worker has no guardian, so it starts no processes");
+        };
+        let outputs = match OutputsFile::create(guardian.folder()) {
             Ok(file) => file,
             Err(error) => {
-                let place = self.outputs.path().display();
+                let place = guardian.folder().display();
                 return Ended::failed(None, format!("no file for outputs could be made in {place}: {error}"));
             }
         };
@@ -86,16 +84,17 @@ impl Executor for Shell {
         let around = Surroundings {
             log: &context.log,
             stop: &context.stop,
-            guardian: settings.guardian.as_ref(),
+            guardian,
             kill_grace: settings.kill_grace,
             mark: (settings.session.to_string(), task.id().to_string()),
         };
         match process::run(&launch, &around).await {
-            Ok(End::Exited { status, last_error }) => {
+            End::Exited { status, last_error } => {
                 exited(status, last_error, outputs.read(settings.output_limit_bytes))
             }
-            Ok(End::Stopped(reason)) => Ended::stopped(reason, task),
-            Err(error) => Ended::failed(None, not_started(&launch.program, &error)),
+            End::Stopped(reason) => Ended::stopped(reason, task),
+            End::NotStarted(error) => Ended::failed(None, not_started(&launch.program, &error)),
+            End::Unkept(error) => Ended::lost(format!("the helper process of the task was killed: {error}")),
         }
     }
 }

@@ -1,80 +1,129 @@
-//! The worker's end: starts the helper, tells it what to kill, and replaces it when it dies.
+//! The worker's end of its guardian: starts it, has keepers started, and replaces it when it dies.
 
-use std::collections::HashSet;
-use std::ffi::OsString;
-use std::io::{self, PipeWriter, Write};
+use std::io::{self, ErrorKind};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use millrace_domain::SessionId;
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::Signal;
 use tokio::process::{Child, Command};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
+use super::keeper::Keeper;
+use super::lease::{Boottime, Folder};
+use super::wire;
+use crate::sweep;
 use crate::tree::signal;
 
-/// A write of at most this much to a pipe happens whole or not at all (`PIPE_BUF`, pipe(7)).
-const WHOLE_WRITE_BYTES: usize = 4096;
 const FIRST_WAIT: Duration = Duration::from_millis(10);
 const LAST_WAIT: Duration = Duration::from_secs(5);
+/// How long a keeper may take to be there. A guardian that takes longer is frozen.
+const KEEPER_LIMIT: Duration = Duration::from_secs(10);
+/// How many keepers wait for tasks. More than that end with theirs.
+const IDLE_LIMIT: usize = 64;
 
-/// A guardian of one worker session. When the last clone is dropped, the helper kills what is left and exits.
+/// A guardian of one worker session. When the last clone is dropped, what is left of the worker's tasks is killed, and
+/// the guardian ends.
 #[derive(Debug, Clone)]
 pub struct Guardian(Arc<Post>);
 
 #[derive(Debug)]
 struct Post {
     program: PathBuf,
-    arguments: Vec<OsString>,
-    session: SessionId,
+    folder: Folder,
     watch: Mutex<Watch>,
 }
 
 #[derive(Debug, Default)]
 struct Watch {
     helper: Option<Helper>,
-    groups: HashSet<i32>,
-    directories: Vec<PathBuf>,
+    /// How many guardians there were before this one.
+    count: u64,
+    idle: Vec<Keeper>,
 }
 
 #[derive(Debug)]
 struct Helper {
     pid: i32,
-    pipe: PipeWriter,
+    socket: UnixStream,
 }
 
 impl Guardian {
-    /// Starts `program` with `arguments`, which must call [`super::run`], and starts it again when it dies. Needs a
-    /// Tokio runtime.
-    pub fn start(
-        program: impl Into<PathBuf>,
-        arguments: impl IntoIterator<Item = impl Into<OsString>>,
-        session: SessionId,
-    ) -> io::Result<Self> {
-        let arguments = arguments.into_iter().map(Into::into).collect();
-        let post = Post { program: program.into(), arguments, session, watch: Mutex::default() };
-        let guardian = Self(Arc::new(post));
+    /// Starts a guardian, after [what dead workers left](sweep) was swept away, and starts it again when it dies.
+    /// `program` must begin with [`super::as_helper`]. Needs a Tokio runtime.
+    pub fn start(program: impl Into<PathBuf>, session: SessionId) -> io::Result<Self> {
+        let temporary = std::env::temp_dir();
+        let swept = sweep::sweep(&temporary);
+        if swept.folders > 0 {
+            let sweep::Swept { folders, processes } = swept;
+            tracing::warn!(
+                folders,
+                processes,
+                "swept what dead workers had left: folders, and processes of tasks"
+            );
+        }
+        let folder = Folder::create(session).map_err(|error| {
+            let shown = temporary.display();
+            io::Error::new(
+                error.kind(),
+                format!(
+                    "no folder could be made in {shown} ({error}): set TMPDIR to one that can be written"
+                ),
+            )
+        })?;
+        let guardian = Self(Arc::new(Post { program: program.into(), folder, watch: Mutex::default() }));
         let child = guardian.0.launch()?;
         tokio::spawn(replace(child, Arc::downgrade(&guardian.0)));
         Ok(guardian)
     }
 
-    /// Guards a process group until the answer is dropped.
-    pub(crate) fn guard(&self, group: i32) -> Guarded {
-        let mut watch = self.0.lock();
-        watch.groups.insert(group);
-        watch.tell(&format!("+{group}\n"));
-        Guarded { post: Arc::clone(&self.0), group }
+    /// Tells that a renewal of the session, which was sent at that time, has succeeded. From the first time on, tasks
+    /// are killed when this was not told for a whole lease.
+    pub fn renewed(&self, sent: Boottime) {
+        if let Err(error) = self.0.folder.lease().renew(sent) {
+            tracing::warn!(%error, "the lease cannot be written: tasks will be killed when it is over");
+        }
     }
 
-    /// Removes a directory, with all that is in it, after the worker's end.
-    pub(crate) fn remove_afterwards(&self, directory: &Path) {
+    /// The worker's private folder. It is removed after the worker's end.
+    pub(crate) fn folder(&self) -> &Path {
+        self.0.folder.path()
+    }
+
+    /// A keeper for one task.
+    pub(crate) async fn keeper(&self) -> io::Result<Keeper> {
+        let idle = std::iter::from_fn(|| self.0.lock().idle.pop()).find(|keeper| !keeper.has_ended());
+        if let Some(keeper) = idle {
+            return Ok(keeper);
+        }
+        let deadline = Instant::now() + KEEPER_LIMIT;
+        loop {
+            let hired = match self.0.hire() {
+                Ok((socket, guardian)) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    timeout(left, Keeper::meet(socket, guardian)).await.unwrap_or_else(|_| {
+                        self.0.discharge(guardian);
+                        Err(ErrorKind::TimedOut.into())
+                    })
+                }
+                Err(error) => Err(error),
+            };
+            match hired {
+                Err(_) if Instant::now() < deadline => sleep(FIRST_WAIT).await,
+                hired => return hired,
+            }
+        }
+    }
+
+    /// Takes back a keeper of whose last task nothing is left.
+    pub(crate) fn take_back(&self, keeper: Keeper) {
         let mut watch = self.0.lock();
-        watch.directories.push(directory.to_owned());
-        watch.tell(&format!("remove {}\n", directory.display()));
+        if keeper.guardian == watch.count && watch.idle.len() < IDLE_LIMIT {
+            watch.idle.push(keeper);
+        }
     }
 
     /// The process id of the helper; none while it is being replaced.
@@ -83,68 +132,65 @@ impl Guardian {
     }
 }
 
-/// A guarded process group.
-#[derive(Debug)]
-pub(crate) struct Guarded {
-    post: Arc<Post>,
-    group: i32,
-}
-
-impl Drop for Guarded {
-    fn drop(&mut self) {
-        let mut watch = self.post.lock();
-        watch.groups.remove(&self.group);
-        watch.tell(&format!("-{}\n", self.group));
-    }
-}
-
 impl Post {
     fn lock(&self) -> MutexGuard<'_, Watch> {
         self.watch.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts a helper and tells it everything.
+    /// Starts a helper.
     fn launch(&self) -> io::Result<Child> {
-        let (reader, pipe) = io::pipe()?;
+        let (socket, its_own) = UnixStream::pair()?;
         // A helper that does not read must not stop the worker.
-        fcntl(&pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        socket.set_nonblocking(true)?;
         let child = Command::new(&self.program)
-            .args(&self.arguments)
+            .arg("guardian")
+            .arg(self.folder.path())
             .env_clear()
             .current_dir("/")
-            .stdin(reader)
-            .stdout(Stdio::null())
+            .stdin(OwnedFd::from(its_own))
+            .stdout(self.folder.lease().file().try_clone()?)
             // Of its own: what a terminal sends to the worker's group must not reach it.
             .process_group(0)
             .spawn()?;
         let pid = child.id().map_or(0, u32::cast_signed);
-        let mut watch = self.lock();
-        watch.helper = Some(Helper { pid, pipe });
-        let mut lines = vec![format!("session {}\n", self.session)];
-        lines.extend(watch.groups.iter().map(|group| format!("+{group}\n")));
-        lines.extend(watch.directories.iter().map(|directory| format!("remove {}\n", directory.display())));
-        for lines in lines.chunks(WHOLE_WRITE_BYTES / 128) {
-            watch.tell(&lines.concat());
-        }
+        self.lock().helper = Some(Helper { pid, socket });
         Ok(child)
     }
-}
 
-impl Watch {
-    /// Tells the helper. One that cannot be told is of no use: it is killed, and replaced by one that is told
-    /// everything.
-    fn tell(&mut self, lines: &str) {
-        if let Some(helper) = &mut self.helper
-            && let Err(error) = helper.pipe.write_all(lines.as_bytes())
-        {
+    /// Has a keeper started: our end of the conversation with it, and whose it is.
+    fn hire(&self) -> io::Result<(UnixStream, u64)> {
+        let (socket, its_own) = UnixStream::pair()?;
+        let mut watch = self.lock();
+        let helper = watch.helper.as_ref().ok_or(ErrorKind::NotConnected)?;
+        if let Err(error) = wire::send_file(&helper.socket, its_own.as_fd()) {
             tracing::warn!(pid = helper.pid, %error, "the guardian does not listen and is replaced");
             signal(helper.pid, Signal::SIGKILL);
-            self.helper = None;
+            watch.helper = None;
+            return Err(error);
         }
+        Ok((socket, watch.count))
+    }
+
+    /// Kills a helper that does nothing.
+    fn discharge(&self, count: u64) {
+        let mut watch = self.lock();
+        if watch.count == count
+            && let Some(helper) = watch.helper.take()
+        {
+            tracing::warn!(pid = helper.pid, "the guardian does not answer and is replaced");
+            signal(helper.pid, Signal::SIGKILL);
+        }
+    }
+
+    fn bury(&self) {
+        let mut watch = self.lock();
+        watch.helper = None;
+        watch.count += 1;
+        watch.idle.clear();
     }
 }
 
-/// Waits for the helper's death, again and again, and starts another.
+/// Waits for the helper's death, again and again, and starts another. Its keepers end with it, and their tasks.
 async fn replace(mut child: Child, post: Weak<Post>) {
     let mut wait = FIRST_WAIT;
     loop {
@@ -156,12 +202,12 @@ async fn replace(mut child: Child, post: Weak<Post>) {
         child = loop {
             // Nobody needs a guardian any more.
             let Some(post) = post.upgrade() else { return };
-            post.lock().helper = None;
-            tracing::warn!(?status, "the guardian died; starting another");
+            post.bury();
+            tracing::warn!(?status, "the guardian died, and its tasks with it; starting another");
             match post.launch() {
                 Ok(next) => break next,
                 Err(error) => {
-                    tracing::error!(%error, "no guardian could be started: tasks may outlive this worker");
+                    tracing::error!(%error, "no guardian could be started: no task can run");
                 }
             }
             drop(post);

@@ -1,12 +1,11 @@
-//! What the shell executor, under a guardian, costs beside the bare start of a process. Run by hand: `cargo test -p millrace-worker
-//! -- --ignored --nocapture rate`.
+//! What the shell executor costs beside the bare start of a process. Run by hand: `cargo test -p millrace-worker --
+//! --ignored --nocapture rate`.
 
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use millrace_domain::Outcome;
-use millrace_worker::guardian::Guardian;
 
 use super::{Bench, script_task};
 
@@ -17,21 +16,16 @@ const EACH: usize = 50;
 #[ignore = "measures; needs a quiet machine"]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_rate_of_shell_tasks_is_at_least_half_of_the_rate_of_bare_processes() {
-    let plain = Arc::new(Bench::new());
-    let guarded = Arc::new(Bench::with(|settings| {
-        let fixture = env!("CARGO_BIN_EXE_worker-fixture");
-        settings.guardian = Some(Guardian::start(fixture, ["guardian"], settings.session).unwrap());
-    }));
+    let bench = Arc::new(Bench::new());
     // In turn, so that what else the machine does is the same for all.
-    let mut took = [Duration::ZERO; 3];
+    let mut took = [Duration::ZERO; 2];
     for _ in 0..ROUNDS {
         took[0] += bare();
-        took[1] += tasks(&plain).await;
-        took[2] += tasks(&guarded).await;
+        took[1] += tasks(&bench).await;
     }
-    let [bare, plain, guarded] = took.map(|took| (ROUNDS * AT_ONCE * EACH) as f64 / took.as_secs_f64());
-    println!("bare processes {bare:.0}/s, shell tasks {plain:.0}/s, under a guardian {guarded:.0}/s");
-    assert!(guarded > bare / 2.0);
+    let [bare, shell] = took.map(|took| (ROUNDS * AT_ONCE * EACH) as f64 / took.as_secs_f64());
+    println!("bare processes {bare:.0}/s, shell tasks {shell:.0}/s");
+    assert!(shell > bare / 2.0);
 }
 
 fn bare() -> Duration {

@@ -1,107 +1,218 @@
-//! Tasks die with their worker.
+//! Tasks die with their worker, whatever becomes of it.
 
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use millrace_domain::SessionId;
-use millrace_worker::guardian::Guardian;
+use millrace_domain::{Outcome, SessionId};
+use millrace_worker::guardian::{Boottime, Guardian};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use super::{alive, pid_in, script_task, until};
+use super::{Bench, FIXTURE, alive, pid_in, script_task, until};
 
-const FIXTURE: &str = env!("CARGO_BIN_EXE_worker-fixture");
 const UP: Duration = Duration::from_secs(20);
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A task with processes of every kind, which write who they are: `main`, its keeper, and two that tried to get away.
+const TASK: &str = "
+    echo $$ > main
+    echo $PPID > keeper
+    echo \"$MILLRACE_OUTPUT\" > outputs
+    sh -c 'echo $$ > child; sleep 300' &
+    sh -c 'setsid sh -c \"echo \\$\\$ > grandchild; exec sleep 300\" & exit' &
+    env -i PATH=\"$PATH\" setsid -f sh -c 'echo $$ > nameless; exec sleep 300'
+    wait; sleep 300";
+const PROCESSES: [&str; 4] = ["main", "child", "grandchild", "nameless"];
 
 /// A worker in a process of its own, with one task.
-fn worker(directory: &TempDir, script: &str) -> Child {
-    let task = serde_json::to_string(&script_task(script)).unwrap();
-    let session = SessionId(Uuid::new_v4()).to_string();
-    Command::new(FIXTURE)
-        .args(["worker", &session, directory.path().to_str().unwrap(), &task])
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap()
+struct Worker {
+    process: Child,
+    directory: TempDir,
+}
+
+impl Worker {
+    fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let task = serde_json::to_string(&script_task(TASK)).unwrap();
+        let process = Self::command(&directory).arg(task).spawn().unwrap();
+        Self { process, directory }
+    }
+
+    fn command(directory: &TempDir) -> Command {
+        let session = SessionId(Uuid::new_v4()).to_string();
+        let temporary = directory.path().join("tmp");
+        std::fs::create_dir_all(&temporary).unwrap();
+        let mut command = Command::new(FIXTURE);
+        command.args(["worker", &session, directory.path().to_str().unwrap()]);
+        command.env("TMPDIR", temporary).stdout(Stdio::piped());
+        command
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    async fn is_up(&self) -> [i32; PROCESSES.len()] {
+        until("the task is up", UP, || PROCESSES.iter().all(|name| pid_in(&self.file(name)).is_some())).await;
+        let pids = PROCESSES.map(|name| pid_in(&self.file(name)).unwrap());
+        assert!(pids.into_iter().all(alive));
+        assert!(self.folder().exists());
+        pids
+    }
+
+    /// Its private folder.
+    fn folder(&self) -> PathBuf {
+        let outputs = std::fs::read_to_string(self.file("outputs")).unwrap();
+        Path::new(outputs.trim()).parent().unwrap().to_owned()
+    }
+
+    fn pid(&self) -> i32 {
+        self.process.id().cast_signed()
+    }
+
+    fn keeper(&self) -> i32 {
+        pid_in(&self.file("keeper")).unwrap()
+    }
+
+    /// The guardian is what has started the keeper.
+    fn guardian(&self) -> i32 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.keeper())).unwrap();
+        stat.rsplit_once(") ").unwrap().1.split(' ').nth(1).unwrap().parse().unwrap()
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn kill_all(pids: &[i32]) {
+    // Frozen first, so that none sees the death of another.
+    for signal in [Signal::SIGSTOP, Signal::SIGKILL] {
+        for &pid in pids {
+            kill(Pid::from_raw(pid), signal).unwrap();
+        }
+    }
 }
 
 #[tokio::test]
-async fn when_a_worker_is_killed_all_of_its_tasks_are_gone_within_a_second() {
-    let directory = tempfile::tempdir().unwrap();
-    let script = "
-        echo $$ > main
-        echo \"$MILLRACE_OUTPUT\" > outputs
-        sh -c 'echo $$ > child; sleep 300' &
-        sh -c 'setsid sh -c \"echo \\$\\$ > grandchild; exec sleep 300\" & exit' &
-        wait";
-    let mut worker = worker(&directory, script);
-    let files = ["main", "child", "grandchild"].map(|file| directory.path().join(file));
-    until("the task is up", UP, || files.iter().all(|file| pid_in(file).is_some())).await;
-    let pids = files.each_ref().map(|file| pid_in(file).unwrap());
-    assert!(pids.into_iter().all(alive));
-    let outputs = std::fs::read_to_string(directory.path().join("outputs")).unwrap();
-    let outputs = std::path::Path::new(outputs.trim()).parent().unwrap().to_owned();
-    assert!(outputs.exists());
-
-    worker.kill().unwrap();
-    worker.wait().unwrap();
-    until("all processes are gone", Duration::from_secs(1), || !pids.into_iter().any(alive)).await;
-    until("the directory of outputs is gone", Duration::from_secs(2), || !outputs.exists()).await;
+async fn when_a_worker_is_killed_all_of_its_tasks_are_gone_within_a_second_and_its_folder_as_well() {
+    let worker = Worker::start();
+    let pids = worker.is_up().await;
+    kill_all(&[worker.pid()]);
+    until("all processes are gone", SECOND, || !pids.into_iter().any(alive)).await;
+    until("its folder is gone", 2 * SECOND, || !worker.folder().exists()).await;
 }
 
 #[tokio::test]
-async fn what_a_task_left_behind_ends_with_the_worker() {
-    let directory = tempfile::tempdir().unwrap();
-    let script = "setsid sh -c 'echo $$ > daemon; exec sleep 300' > /dev/null 2>&1 &
-        while [ ! -s daemon ]; do sleep 0.01; done";
-    let status = worker(&directory, script).wait().unwrap();
-    assert!(status.success());
-    let pid = pid_in(&directory.path().join("daemon")).unwrap();
-    until("the daemon is gone", Duration::from_secs(1), || !alive(pid)).await;
+async fn any_one_of_worker_guardian_and_keeper_that_is_left_ends_the_task() {
+    for left in ["worker", "guardian", "keeper"] {
+        let worker = Worker::start();
+        let pids = worker.is_up().await;
+        let all = [("worker", worker.pid()), ("guardian", worker.guardian()), ("keeper", worker.keeper())];
+        let killed: Vec<i32> =
+            all.into_iter().filter(|(name, _)| *name != left).map(|(_, pid)| pid).collect();
+        kill_all(&killed);
+        let [main, child, grandchild, nameless] = pids;
+        // The worker knows processes by their environment only, and this one has none.
+        let known = if left == "worker" { nameless } else { 0 };
+        until(&format!("{left} has ended the task"), 2 * SECOND, || {
+            ![main, child, grandchild, nameless].into_iter().any(|pid| pid != known && alive(pid))
+        })
+        .await;
+        if left == "worker" {
+            kill(Pid::from_raw(nameless), Signal::SIGKILL).unwrap();
+        }
+    }
 }
 
-/// The guardian that a worker has now.
-fn guardian_of(worker: &Child) -> Option<i32> {
-    let worker = worker.id().to_string();
-    std::fs::read_dir("/proc").unwrap().flatten().find_map(|entry| {
-        let pid: i32 = entry.file_name().to_str()?.parse().ok()?;
-        let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
-        let parent = stat.rsplit_once(") ")?.1.split(' ').nth(1)?.to_owned();
-        let command = std::fs::read_to_string(entry.path().join("cmdline")).ok()?;
-        (parent == worker && command.ends_with("\0guardian\0")).then_some(pid)
+#[tokio::test]
+async fn what_stays_when_all_are_killed_at_once_is_swept_by_the_next_worker() {
+    let worker = Worker::start();
+    let pids = worker.is_up().await;
+    let other = Worker::start();
+    let others = other.is_up().await;
+    kill_all(&[worker.pid(), worker.guardian(), worker.keeper()]);
+    let mut next = Worker::command(&worker.directory);
+    let next = next.arg(serde_json::to_string(&script_task("true")).unwrap()).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&next.stdout), "succeeded\n");
+    // Without its environment, nothing tells whose it is.
+    let [main, child, grandchild, nameless] = pids;
+    until("what it left is gone", SECOND, || ![main, child, grandchild].into_iter().any(alive)).await;
+    until("all folders are gone", 2 * SECOND, || {
+        std::fs::read_dir(worker.file("tmp")).unwrap().next().is_none()
     })
+    .await;
+    assert!(others.into_iter().all(alive), "what a living worker has stays");
+    kill(Pid::from_raw(nameless), Signal::SIGKILL).unwrap();
 }
 
 #[tokio::test]
-async fn a_guardian_that_dies_is_replaced_and_told_everything_again() {
-    let directory = tempfile::tempdir().unwrap();
-    // A process without an environment: only its group tells that it belongs to the worker.
-    let script = "env -i sh -c 'echo $$ > bare; sleep 300' & wait";
-    let mut worker = worker(&directory, script);
-    let file = directory.path().join("bare");
-    until("the task is up", UP, || pid_in(&file).is_some()).await;
-    let first = guardian_of(&worker).unwrap();
-    kill(Pid::from_raw(first), Signal::SIGKILL).unwrap();
-    until("another guardian is up", UP, || guardian_of(&worker).is_some_and(|pid| pid != first)).await;
+async fn a_worker_that_is_frozen_for_a_lease_has_no_tasks_any_more() {
+    let worker = Worker::start();
+    let pids = worker.is_up().await;
+    kill(Pid::from_raw(worker.pid()), Signal::SIGSTOP).unwrap();
+    let frozen = Instant::now();
+    until("its task has ended", Duration::from_secs(10), || !pids.into_iter().any(alive)).await;
+    assert!(
+        frozen.elapsed() > Duration::from_secs(5),
+        "not before its lease is over: {:?}",
+        frozen.elapsed()
+    );
+}
 
-    worker.kill().unwrap();
-    worker.wait().unwrap();
-    let pid = pid_in(&file).unwrap();
-    until("the task is gone", Duration::from_secs(1), || !alive(pid)).await;
+#[tokio::test]
+async fn a_session_that_is_not_renewed_for_a_lease_ends_its_tasks_and_starts_none() {
+    let bench = Bench::new();
+    bench.guardian().renewed(Boottime::now());
+    let ran = bench.script("sleep 300").await;
+    assert_eq!(ran.ended.outcome, Outcome::Lost);
+    assert!(ran.reason().contains("lease"), "{}", ran.reason());
+    let lease = Duration::from_secs(9);
+    assert!(ran.took > lease - SECOND && ran.took < lease + SECOND / 2, "{:?}", ran.took);
+    assert_eq!(bench.script("true").await.ended.outcome, Outcome::Lost);
+    bench.guardian().renewed(Boottime::now());
+    assert_eq!(bench.script("true").await.ended.outcome, Outcome::Succeeded);
+}
+
+#[tokio::test]
+async fn a_guardian_that_dies_takes_its_tasks_with_it_and_is_replaced() {
+    let bench = Bench::new();
+    let first = bench.guardian().pid().unwrap();
+    let file = bench.path().join("bare");
+    let task =
+        script_task("env -i PATH=\"$PATH\" setsid -f sh -c 'echo $$ > bare; exec sleep 300'; sleep 300");
+    let killed = async {
+        until("the task is up", UP, || pid_in(&file).is_some()).await;
+        kill(Pid::from_raw(first), Signal::SIGKILL).unwrap();
+    };
+    let (ran, ()) = tokio::join!(bench.run(&task), killed);
+    assert_eq!(ran.ended.outcome, Outcome::Lost, "{}", ran.reason());
+    let bare = pid_in(&file).unwrap();
+    until("all of the task is gone", SECOND, || !alive(bare)).await;
+    assert_eq!(bench.script("echo again").await.stdout(), "again\n");
+    assert_ne!(bench.guardian().pid(), Some(first));
 }
 
 #[tokio::test]
 async fn a_guardian_ignores_what_ends_a_worker_and_goes_with_its_last_handle() {
-    let guardian = Guardian::start(FIXTURE, ["guardian"], SessionId(Uuid::new_v4())).unwrap();
+    let guardian = Guardian::start(FIXTURE, SessionId(Uuid::new_v4())).unwrap();
     let pid = guardian.pid().unwrap();
     let status = || std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let blocked =
-        |status: String| status.lines().any(|line| line.starts_with("SigBlk:") && line.ends_with("ff"));
-    until("it blocks signals", UP, || blocked(status())).await;
+    let caught = |status: String| {
+        let line = status.lines().find_map(|line| line.strip_prefix("SigCgt:\t")).map(str::to_owned);
+        line.is_some_and(|line| u64::from_str_radix(&line, 16).unwrap() & 0x4003 == 0x4003)
+    };
+    until("it catches signals", UP, || caught(status())).await;
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
         kill(Pid::from_raw(pid), signal).unwrap();
     }
+    tokio::time::sleep(Duration::from_millis(50)).await;
     assert!(alive(pid));
     drop(guardian);
     until("it is gone", UP, || !alive(pid)).await;

@@ -6,6 +6,7 @@ mod bench;
 mod environment;
 mod guardian;
 mod http;
+mod leftovers;
 mod outputs;
 mod shell;
 mod stop;
@@ -21,6 +22,7 @@ use millrace_domain::{
 };
 use millrace_store::{LogChunk, LogStream};
 use millrace_worker::executors::{Ended, Execution, Executor, Registry};
+use millrace_worker::guardian::Guardian;
 use millrace_worker::log::LogWriter;
 use millrace_worker::settings::Settings;
 use millrace_worker::stop::{Stop, StopHandle};
@@ -29,7 +31,9 @@ use tempfile::TempDir;
 use tokio::sync::mpsc::UnboundedReceiver;
 use uuid::Uuid;
 
-/// A bench to run tasks on: a directory of its own and the standard executors.
+const FIXTURE: &str = env!("CARGO_BIN_EXE_worker-fixture");
+
+/// A bench to run tasks on: a directory of its own, a guardian, and the standard executors. Needs a Tokio runtime.
 struct Bench {
     directory: TempDir,
     settings: Arc<Settings>,
@@ -44,9 +48,14 @@ impl Bench {
     fn with(change: impl FnOnce(&mut Settings)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut settings = Settings::new(directory.path(), SessionId(Uuid::new_v4()));
+        settings.guardian = Some(Guardian::start(FIXTURE, settings.session).unwrap());
         change(&mut settings);
         let registry = Registry::standard(&settings);
         Self { directory, settings: Arc::new(settings), registry }
+    }
+
+    fn guardian(&self) -> &Guardian {
+        self.settings.guardian.as_ref().unwrap()
     }
 
     fn path(&self) -> &Path {

@@ -11,7 +11,7 @@ use millrace_worker::log::LogWriter;
 use millrace_worker::stop::{StopHandle, StopReason};
 use serde_json::json;
 
-use super::{Bench, alive, pid_in, script_task, task, until};
+use super::{Bench, script_task, task};
 
 #[tokio::test]
 async fn a_script_that_ends_well_succeeds_and_its_output_is_kept_by_stream() {
@@ -93,27 +93,6 @@ async fn death_by_a_signal_is_told_by_number_and_name() {
 #[tokio::test]
 async fn standard_input_is_empty() {
     assert_eq!(Bench::new().script("cat; echo done").await.stdout(), "done\n");
-}
-
-#[tokio::test]
-async fn a_background_child_does_not_keep_a_task_waiting_and_does_not_outlive_it() {
-    let bench = Bench::new();
-    let ran = bench.script("sleep 300 & echo $! > pid; echo done").await;
-    assert_eq!((ran.ended.outcome, ran.stdout().as_str()), (Outcome::Succeeded, "done\n"));
-    assert!(ran.took < Duration::from_millis(900), "{:?}", ran.took);
-    let pid = pid_in(&bench.path().join("pid")).unwrap();
-    until("the child is gone", Duration::from_secs(2), || !alive(pid)).await;
-}
-
-#[tokio::test]
-async fn a_daemon_that_holds_the_pipes_is_waited_for_at_most_a_second() {
-    let bench = Bench::new();
-    let ran =
-        bench.script("setsid sleep 30 & echo $! > pid; while [ ! -s pid ]; do :; done; echo done").await;
-    assert_eq!((ran.ended.outcome, ran.stdout().as_str()), (Outcome::Succeeded, "done\n"));
-    assert!(ran.took < Duration::from_secs(3), "{:?}", ran.took);
-    let pid = pid_in(&bench.path().join("pid")).unwrap();
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL).ok();
 }
 
 #[tokio::test]

@@ -38,10 +38,11 @@ async fn a_timeout_kills_the_whole_tree_with_daemons_that_left_it() {
         setsid sh -c 'echo $$ > daemon; sleep 300' &
         sh -c 'setsid sh -c \"echo \\$\\$ > orphan; exec sleep 300\" & exit' &
         env -i PATH=\"$PATH\" setsid sh -c 'echo $$ > nameless; exec sleep 300' &
+        env -i PATH=\"$PATH\" setsid -f sh -c 'echo $$ > forked; exec sleep 300'
         sh -c 'echo $$ > child; sleep 300' &
         wait";
     let bench = Bench::new();
-    let files = ["main", "daemon", "orphan", "nameless", "child"];
+    let files = ["main", "daemon", "orphan", "nameless", "forked", "child"];
     let ran = stopped(&bench, script, &files, StopReason::TimedOut).await;
     assert_eq!((ran.ended.outcome, ran.reason()), (Outcome::TimedOut, "timed out after 1.5s"));
     assert!(ran.took < Duration::from_secs(2), "nothing refused SIGTERM: {:?}", ran.took);

@@ -1,0 +1,186 @@
+//! What dead workers of this user have left on this machine, when they and all of their helpers were killed at once, or
+//! the machine was: folders, and processes of tasks. Only what is certain is touched: a worker is dead when the lease
+//! in its folder is not locked any more, which holds across containers that share the folder. A process without such
+//! a folder is somebody's whom we cannot judge, say a worker's in a container.
+
+use std::collections::HashSet;
+use std::fs::{self, File, OpenOptions};
+use std::io::Read;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use nix::fcntl::OFlag;
+use nix::sys::signal::Signal;
+
+use crate::census::{self, SESSION_VARIABLE};
+use crate::guardian::{FOLDER_PREFIX, KILL_LIMIT, LEASE_NAME, place};
+use crate::tree::{descendants, signal};
+
+/// A lease of another machine or another start of this one, or of another namespace of process ids, must have been
+/// renewed by nobody for so long: a lock may not reach there, and its processes cannot be seen from here.
+const ELSEWHERE: Duration = Duration::from_secs(60 * 60);
+const LEASE_LIMIT_BYTES: u64 = 4096;
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+/// So often in a row nothing may be found: a process that is just being started has no environment yet.
+const CLEAN_READINGS: u32 = 3;
+
+/// What was swept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Swept {
+    /// Folders of dead workers.
+    pub folders: usize,
+    /// Processes of their tasks.
+    pub processes: usize,
+}
+
+/// Sweeps what dead workers with a folder in `parent` have left. Blocks for some milliseconds; longer only when there
+/// is something to sweep.
+pub fn sweep(parent: &Path) -> Swept {
+    let Ok(entries) = fs::read_dir(parent) else { return Swept::default() };
+    let mut swept = Swept::default();
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let Some(session) = name.to_str().and_then(|name| name.strip_prefix(FOLDER_PREFIX)) else { continue };
+        // Held until all is done: of two workers that start at once, one sweeps.
+        let Some(_lease) = lease_of_dead(&entry.path(), session) else { continue };
+        swept.processes += kill_marked(session, None);
+        // Links in it are removed, not followed.
+        match fs::remove_dir_all(entry.path()) {
+            Ok(()) => swept.folders += 1,
+            Err(error) => {
+                tracing::warn!(folder = %entry.path().display(), %error, "the folder of a dead worker stays");
+            }
+        }
+    }
+    swept
+}
+
+/// The lease of a worker that is certainly dead, locked.
+fn lease_of_dead(folder: &Path, session: &str) -> Option<File> {
+    // Were we started by one of its tasks, we would end ourselves.
+    if std::env::var_os(SESSION_VARIABLE).is_some_and(|own| own == session) {
+        return None;
+    }
+    let ours = |metadata: &fs::Metadata| metadata.uid() == nix::unistd::geteuid().as_raw();
+    fs::symlink_metadata(folder).ok().filter(|metadata| metadata.is_dir() && ours(metadata))?;
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
+    let lease =
+        OpenOptions::new().read(true).custom_flags(flags.bits()).open(folder.join(LEASE_NAME)).ok()?;
+    let metadata = lease.metadata().ok().filter(|metadata| metadata.is_file() && ours(metadata))?;
+    lease.try_lock().ok()?;
+    let mut text = String::new();
+    (&lease).take(LEASE_LIMIT_BYTES).read_to_string(&mut text).ok()?;
+    let is_here = text.lines().nth(1) == Some(&place());
+    let idle = metadata.modified().ok()?.elapsed().unwrap_or_default();
+    (is_here || idle > ELSEWHERE).then_some(lease)
+}
+
+/// Kills the processes that carry the mark of a session, and of an attempt if one is named, with their descendants: how
+/// many there were.
+pub(crate) fn kill_marked(session: &str, task: Option<&str>) -> usize {
+    let me = std::process::id().cast_signed();
+    let deadline = Instant::now() + KILL_LIMIT;
+    let mut killed = HashSet::new();
+    let mut clean = 0;
+    while clean < CLEAN_READINGS && Instant::now() < deadline {
+        let processes = census::read();
+        let is_marked = |pid: &i32| census::is_marked(*pid, session, task);
+        let mut found: HashSet<i32> = processes.iter().map(|process| process.pid).filter(is_marked).collect();
+        let below: Vec<i32> = found.iter().flat_map(|&pid| descendants(pid, &processes)).collect();
+        found.extend(below);
+        found.remove(&me);
+        clean = if found.is_empty() { clean + 1 } else { 0 };
+        for &pid in &found {
+            signal(pid, Signal::SIGKILL);
+        }
+        killed.extend(found);
+        std::thread::sleep(LOOK_AGAIN);
+    }
+    killed.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    /// A folder as a worker leaves it, and its lease.
+    fn folder(parent: &Path, session: &str, place: &str) -> File {
+        let folder = parent.join(format!("{FOLDER_PREFIX}{session}"));
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("outputs"), "a=1").unwrap();
+        fs::write(folder.join(LEASE_NAME), format!("1 1\n{place}\n")).unwrap();
+        File::open(folder.join(LEASE_NAME)).unwrap()
+    }
+
+    fn names(parent: &Path) -> Vec<String> {
+        let mut names: Vec<_> =
+            fs::read_dir(parent).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    fn task_of(session: &str) -> std::process::Child {
+        let mut command = Command::new("sleep");
+        command.arg("300").env(SESSION_VARIABLE, session).stdin(Stdio::null()).spawn().unwrap()
+    }
+
+    #[test]
+    fn what_a_dead_worker_left_goes_and_what_a_living_one_has_stays() {
+        let parent = tempfile::tempdir().unwrap();
+        let [dead, alive] = [(); 2].map(|()| uuid::Uuid::new_v4().simple().to_string());
+        drop(folder(parent.path(), &dead, &place()));
+        let lease = folder(parent.path(), &alive, &place());
+        lease.try_lock().unwrap();
+        let mut tasks = [&dead, &alive].map(|session| task_of(session));
+        assert_eq!(sweep(parent.path()), Swept { folders: 1, processes: 1 });
+        assert_eq!(names(parent.path()), [format!("{FOLDER_PREFIX}{alive}")]);
+        assert!(!tasks[0].wait().unwrap().success());
+        assert_eq!(tasks[1].try_wait().unwrap(), None);
+        // Its helpers live on: they have the same open file.
+        let helpers = lease.try_clone().unwrap();
+        drop(lease);
+        assert_eq!(sweep(parent.path()), Swept::default());
+        drop(helpers);
+        assert_eq!(sweep(parent.path()), Swept { folders: 1, processes: 1 });
+        assert!(!tasks[1].wait().unwrap().success());
+    }
+
+    #[test]
+    fn a_process_without_a_folder_here_is_left_alone() {
+        let parent = tempfile::tempdir().unwrap();
+        let mut task = task_of(&uuid::Uuid::new_v4().simple().to_string());
+        assert_eq!(sweep(parent.path()), Swept::default());
+        assert_eq!(task.try_wait().unwrap(), None);
+        task.kill().unwrap();
+        task.wait().unwrap();
+    }
+
+    #[test]
+    fn what_belongs_elsewhere_stays_until_it_was_idle_for_an_hour() {
+        let parent = tempfile::tempdir().unwrap();
+        let lease = folder(parent.path(), "another", "another boot and namespace");
+        assert_eq!(sweep(parent.path()), Swept::default());
+        lease.set_modified(std::time::SystemTime::now() - ELSEWHERE * 2).unwrap();
+        assert_eq!(sweep(parent.path()), Swept { folders: 1, processes: 0 });
+    }
+
+    #[test]
+    fn no_link_is_followed() {
+        let parent = tempfile::tempdir().unwrap();
+        let outside = tempfile::tempdir().unwrap();
+        fs::write(outside.path().join(LEASE_NAME), format!("1 1\n{}\n", place())).unwrap();
+        symlink(outside.path(), parent.path().join(format!("{FOLDER_PREFIX}linked"))).unwrap();
+        let half = parent.path().join(format!("{FOLDER_PREFIX}half"));
+        fs::create_dir(&half).unwrap();
+        symlink(outside.path().join(LEASE_NAME), half.join(LEASE_NAME)).unwrap();
+        assert_eq!(sweep(parent.path()), Swept::default());
+        drop(folder(parent.path(), "whole", &place()));
+        symlink(outside.path(), parent.path().join(format!("{FOLDER_PREFIX}whole")).join("way-out")).unwrap();
+        assert_eq!(sweep(parent.path()), Swept { folders: 1, processes: 0 });
+        assert!(outside.path().join(LEASE_NAME).exists());
+    }
+}
