@@ -60,6 +60,25 @@ pub(crate) fn check_directory(directory: &Path) -> Result<(), Reason> {
     }
 }
 
+/// What to write instead, when a shell has complained in `line` about a command that is a file in the directory where
+/// the task started.
+pub(crate) fn advise(line: &str, directory: &Path) -> Option<String> {
+    // `sh: 1: x.sh: not found`, `bash: line 1: x.sh: command not found`, `zsh:1: command not found: x.sh`.
+    line.split(':').map(str::trim).rev().find_map(|word| {
+        let is_name = !word.is_empty() && !word.contains('/');
+        let is_here = word.starts_with("./") && !word.contains("/../");
+        match look_at(&directory.join(word)) {
+            Look::Executable if is_name => Some(format!("it is in the working directory: write ./{word}")),
+            Look::NotExecutable if directory.join(word).is_dir() => None,
+            Look::NotExecutable if is_name => Some(format!(
+                "it is in the working directory: write ./{word}, after chmod +x {word}, or sh {word}"
+            )),
+            Look::NotExecutable if is_here => Some(format!("it may not be executed: chmod +x {word}")),
+            _ => None,
+        }
+    })
+}
+
 enum Look {
     Executable,
     NotExecutable,
@@ -107,5 +126,29 @@ mod tests {
         assert!(reason.contains("program `nope` was not found"), "{reason}");
         let reason = find("/bin", here.as_os_str(), here).unwrap_err();
         assert!(reason.contains("is a directory"), "{reason}");
+    }
+
+    #[test]
+    fn a_command_that_is_a_file_here_is_advised_by_how_it_is_called() {
+        let directory = tempfile::tempdir().unwrap();
+        let here = directory.path();
+        fs::create_dir(here.join("folder")).unwrap();
+        fs::write(here.join("backup.sh"), "").unwrap();
+        let run = "it is in the working directory: write ./backup.sh";
+        let both = format!("{run}, after chmod +x backup.sh, or sh backup.sh");
+        for line in [
+            "sh: 1: backup.sh: not found",
+            "bash: line 1: backup.sh: command not found",
+            "zsh:1: command not found: backup.sh",
+        ] {
+            assert_eq!(advise(line, here), Some(both.clone()), "{line}");
+        }
+        let line = "sh: 1: ./backup.sh: Permission denied";
+        assert_eq!(advise(line, here).as_deref(), Some("it may not be executed: chmod +x ./backup.sh"));
+        fs::set_permissions(here.join("backup.sh"), fs::Permissions::from_mode(0o755)).unwrap();
+        assert_eq!(advise("sh: 1: backup.sh: not found", here).as_deref(), Some(run));
+        for line in ["sh: 1: restore.sh: not found", "sh: 1: folder: not found", "not found", "", line] {
+            assert_eq!(advise(line, here), None, "{line}");
+        }
     }
 }

@@ -90,7 +90,8 @@ impl Executor for Shell {
         };
         match process::run(&launch, &around).await {
             End::Exited { status, last_error } => {
-                exited(status, last_error, outputs.read(settings.output_limit_bytes))
+                let outputs = outputs.read(settings.output_limit_bytes);
+                exited(status, last_error, outputs, &launch.directory)
             }
             End::Stopped(reason) => Ended::stopped(reason, task),
             End::NotStarted(error) => Ended::failed(None, not_started(&launch.program, &error)),
@@ -101,7 +102,7 @@ impl Executor for Shell {
 
 type Outputs = Result<serde_json::Map<String, serde_json::Value>, String>;
 
-fn exited(status: ExitStatus, last_error: Option<String>, outputs: Outputs) -> Ended {
+fn exited(status: ExitStatus, last_error: Option<String>, outputs: Outputs, directory: &Path) -> Ended {
     if status.success() {
         return match outputs {
             Ok(outputs) => Ended::succeeded(Some(0), outputs),
@@ -117,6 +118,11 @@ fn exited(status: ExitStatus, last_error: Option<String>, outputs: Outputs) -> E
     }
     if let Some(line) = last_error {
         words = format!("{words}: {line}");
+        if matches!(code, Some(126 | 127))
+            && let Some(advice) = program::advise(&line, directory)
+        {
+            words = format!("{words}; {advice}");
+        }
     }
     // Outputs of a failed attempt are kept when they can be read: they may say how far it came.
     Ended { outputs: outputs.unwrap_or_default(), ..Ended::failed(code, words) }

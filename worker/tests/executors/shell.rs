@@ -39,6 +39,27 @@ async fn a_command_that_a_script_does_not_find_or_may_not_run_is_named() {
     fs::write(bench.path().join("data"), "x").unwrap();
     let ran = bench.script("./data").await;
     assert!(ran.reason().starts_with("exit code 126: command not executable: "), "{}", ran.reason());
+    assert!(ran.reason().ends_with("; it may not be executed: chmod +x ./data"), "{}", ran.reason());
+}
+
+#[tokio::test]
+async fn a_command_that_is_a_file_in_the_working_directory_is_advised_with_its_path() {
+    let bench = Bench::new();
+    fs::write(bench.path().join("backup.sh"), "#!/bin/sh\necho saved\n").unwrap();
+    let ran = bench.script("backup.sh --all").await;
+    let advice =
+        "; it is in the working directory: write ./backup.sh, after chmod +x backup.sh, or sh backup.sh";
+    assert_eq!(ran.ended.code, Some(127));
+    assert!(ran.reason().ends_with(advice), "{}", ran.reason());
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(bench.path().join("backup.sh"), mode).unwrap();
+    let ran = bench.script("backup.sh --all").await;
+    assert!(
+        ran.reason().ends_with("; it is in the working directory: write ./backup.sh"),
+        "{}",
+        ran.reason()
+    );
+    assert_eq!(bench.script("./backup.sh --all").await.stdout(), "saved\n");
 }
 
 #[tokio::test]
