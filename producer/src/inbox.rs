@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use millrace_broker::{BrokerError, Delivery, Queue};
+use millrace_broker::{BrokerError, Delivery, Queue, UNREADABLE_CODE};
 use millrace_domain::PartitionId;
 use millrace_domain::message::{Inbox, InboxBody, ReplyError};
 use millrace_domain::run::{Event, Trigger};
@@ -117,6 +117,10 @@ async fn accept(
         Ok(inbox) => inbox,
         Err(error) => {
             let error = ReplyError::new("unreadable-message", format!("not a message of an inbox: {error}"));
+    if let Some(problem) = &delivery.properties.unreadable {
+        let error = ReplyError::new(UNREADABLE_CODE, problem.clone());
+        return refuse(context, delivery, &error).await;
+    }
             return refuse(context, delivery, &error).await;
         }
     };

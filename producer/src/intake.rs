@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use millrace_broker::{BrokerError, Delivery, Queue};
+use millrace_broker::{BrokerError, Delivery, Queue, UNREADABLE_CODE};
 use millrace_domain::message::{Reply, ReplyError};
 use millrace_domain::run::Trigger;
 use millrace_domain::submission::{IdempotencyKey, Submission, SubmissionError};
@@ -91,10 +91,14 @@ async fn accept(
     forwarded: &Arc<Semaphore>,
     delivery: Delivery,
 ) {
+    if let Some(problem) = &delivery.properties.unreadable {
+        let error = ReplyError::new(UNREADABLE_CODE, problem.clone());
+        return refuse(context, delivery, error).await;
+    }
     let is_array = delivery.payload.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
     let mut parsed = match Submission::parse(&delivery.payload) {
         Ok(parsed) => parsed,
-        Err(error) => return refuse(context, delivery, &error).await,
+        Err(error) => return refuse(context, delivery, ReplyError::new(error.code, error.message)).await,
     };
     if let [Err(error)] = &mut parsed[..]
         && let Some(encoding) = unreadable_encoding(&delivery, error)
@@ -115,7 +119,9 @@ async fn accept(
     }
     let submission = match parsed.pop() {
         Some(Ok(submission)) => submission,
-        Some(Err(error)) => return refuse(context, delivery, &error).await,
+        Some(Err(error)) => {
+            return refuse(context, delivery, ReplyError::new(error.code, error.message)).await;
+        }
         None => return delivery.ack(),
     };
     let submit = keyed(submission, Trigger::Message, context.partitions);
@@ -248,8 +254,7 @@ pub(crate) fn complete(
 }
 
 /// Puts a message into the rejected queue, and tells who sent it.
-async fn refuse(context: &Arc<Context>, delivery: Delivery, error: &SubmissionError) {
-    let error = ReplyError::new(error.code, error.message.clone());
+async fn refuse(context: &Arc<Context>, delivery: Delivery, error: ReplyError) {
     let (payload, properties) = (delivery.payload.clone(), delivery.properties.clone());
     if !reject(&*context.broker, payload, properties, &error).await {
         return delivery.requeue();

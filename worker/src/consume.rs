@@ -124,7 +124,7 @@ impl Intake {
     async fn begin(&self, delivery: Delivery, floor: &Arc<Floor>) {
         let tasks = match read(&delivery) {
             Ok(tasks) => tasks,
-            Err(problem) => return self.pipeline.reject(delivery, problem).await,
+            Err(refusal) => return self.pipeline.reject(delivery, refusal).await,
         };
         let parcel = Arc::new(Parcel::new(delivery, tasks.len()));
         for task in tasks {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use millrace_broker::{Broker, Delivery, Outgoing, Queue, Route};
+use millrace_broker::{Broker, Delivery, Outgoing, UNREADABLE_CODE};
 use millrace_domain::task::{Task, TaskResult};
 use millrace_domain::{ClaimToken, Outcome, SessionId, Timestamp};
 use millrace_store::{Claim, ClaimVerdict, Finish, FinishVerdict, SESSION_LEASE_MS, Store};
@@ -17,6 +17,9 @@ use crate::settings::Settings;
 use crate::shipper::LogShipper;
 use crate::stop::{Stop, StopHandle, StopReason};
 use crate::trips::Trips;
+
+/// How long a message that cannot be put away now stays before it goes back.
+const COME_AGAIN: Duration = Duration::from_secs(1);
 
 /// What every delivery needs.
 pub(crate) struct Pipeline {
@@ -164,24 +167,38 @@ impl Pipeline {
     }
 
     /// A message that is no task goes to the rejected queue, whole.
-    pub(crate) async fn reject(&self, delivery: Delivery, problem: String) {
-        tracing::error!(problem, "a message on the task queue cannot be read");
-        metrics::counter!("millrace_rejected_total", "code" => "unreadable-task").increment(1);
-        let mut message = Outgoing::new(Route::Queue(Queue::Rejected), delivery.payload.clone());
-        message.properties.headers = vec![
-            ("x-millrace-error-code".to_owned(), "unreadable-task".to_owned()),
-            ("x-millrace-error".to_owned(), problem),
-        ];
-        match self.broker.publish(vec![message]).await.into_iter().collect::<Result<(), _>>() {
-            Ok(()) => delivery.ack(),
-            Err(_) => delivery.requeue(),
+    pub(crate) async fn reject(&self, delivery: Delivery, refusal: Refusal) {
+        let Refusal { code, problem } = refusal;
+        tracing::error!(code, problem, "a message on the task queue is refused");
+        metrics::counter!("millrace_rejected_total", "code" => code).increment(1);
+        let message =
+            Outgoing::rejected(delivery.payload.clone(), delivery.properties.clone(), code, &problem);
+        if self.broker.publish(vec![message]).await.into_iter().all(|sent| sent.is_ok()) {
+            return delivery.ack();
         }
+        // It would come again at once.
+        tokio::spawn(async move {
+            tokio::time::sleep(COME_AGAIN).await;
+            delivery.requeue();
+        });
     }
 }
 
 /// The tasks of a delivery.
-pub(crate) fn read(delivery: &Delivery) -> Result<Vec<Task>, String> {
-    Task::read(&delivery.payload).map_err(|error| error.to_string())
+pub(crate) fn read(delivery: &Delivery) -> Result<Vec<Task>, Refusal> {
+    if let Some(problem) = &delivery.properties.unreadable {
+        return Err(Refusal { code: UNREADABLE_CODE, problem: problem.clone() });
+    }
+    let unreadable = |error: millrace_domain::task::TaskError| error.to_string();
+    let tasks = Task::read(&delivery.payload).map_err(unreadable);
+    tasks.map_err(|problem| Refusal { code: "unreadable-task", problem })
+}
+
+/// Why a message on a task queue is refused.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    code: &'static str,
+    problem: String,
 }
 
 /// Counts an outcome that goes nowhere, and why.

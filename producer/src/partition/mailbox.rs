@@ -242,11 +242,7 @@ pub(crate) async fn reject(
     error: &ReplyError,
 ) -> bool {
     metrics::counter!("millrace_rejected_total", "code" => error.code.clone()).increment(1);
-    let mut message = Outgoing::new(Route::Queue(millrace_broker::Queue::Rejected), payload);
-    message.properties = Properties { reply_to: None, ..properties };
-    let text: String = error.message.chars().take(1_000).collect();
-    message.properties.headers.push(("x-millrace-error-code".to_owned(), error.code.clone()));
-    message.properties.headers.push(("x-millrace-error".to_owned(), text));
+    let message = Outgoing::rejected(payload, properties, &error.code, &error.message);
     for _ in 0..REJECT_TRIES {
         if broker.publish(vec![message.clone()]).await.into_iter().all(|result| result.is_ok()) {
             return true;
