@@ -113,14 +113,14 @@ async fn accept(
     partition: PartitionId,
     delivery: Delivery,
 ) {
-    let inbox: Inbox = match serde_json::from_slice(&delivery.payload) {
-        Ok(inbox) => inbox,
-        Err(error) => {
-            let error = ReplyError::new("unreadable-message", format!("not a message of an inbox: {error}"));
     if let Some(problem) = &delivery.properties.unreadable {
         let error = ReplyError::new(UNREADABLE_CODE, problem.clone());
         return refuse(context, delivery, &error).await;
     }
+    let inbox: Inbox = match serde_json::from_slice(&delivery.payload) {
+        Ok(inbox) => inbox,
+        Err(error) => {
+            let error = ReplyError::new("unreadable-message", format!("not a message of an inbox: {error}"));
             return refuse(context, delivery, &error).await;
         }
     };
@@ -140,6 +140,16 @@ async fn accept(
             What::Submit(Box::new(submit))
         }
         InboxBody::Cancel { run, reason } => What::Event(run, Event::Cancel { reason }),
+        InboxBody::Orphan { task, .. } if task.run.partition().0 >= context.partitions => {
+            let text = format!(
+                "run {} is of partition {}, and this cluster has {}: 0 to {}",
+                task.run,
+                task.run.partition().0,
+                context.partitions,
+                context.partitions.saturating_sub(1)
+            );
+            return refuse(context, delivery, &ReplyError::new("unknown-partition", text)).await;
+        }
         InboxBody::Orphan { task, ran } => match orphan::judge(context, &task, ran).await {
             Ok(Fate::Drop) => return delivery.ack(),
             Ok(Fate::Restore(submit)) => What::Restore(submit),

@@ -1,6 +1,7 @@
 //! The worker's place in its cluster: whether the store is that of its cluster, looked at with every renewal of the
 //! session, and what an operator must know of it.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use millrace_runtime::Shutdown;
@@ -14,24 +15,37 @@ const SAY_AGAIN: Duration = Duration::from_secs(60);
 /// Why the worker takes nothing; `None` while it may.
 pub(crate) type Trouble = Option<String>;
 
+/// How many partitions the cluster has, once that is known.
+pub(crate) type Partitions = Arc<OnceLock<u16>>;
+
 /// The worker's place.
 pub(crate) struct Place {
     membership: Membership,
     told: watch::Sender<Trouble>,
+    partitions: Partitions,
     said: Option<Instant>,
     shutdown: Shutdown,
 }
 
 impl Place {
     /// Of a worker whose broker has queues of this kind.
-    pub(crate) fn new(queues: &'static str, told: watch::Sender<Trouble>, shutdown: Shutdown) -> Self {
-        Self { membership: Membership::new(queues), told, said: None, shutdown }
+    pub(crate) fn new(
+        queues: &'static str,
+        told: watch::Sender<Trouble>,
+        partitions: Partitions,
+        shutdown: Shutdown,
+    ) -> Self {
+        Self { membership: Membership::new(queues), told, partitions, said: None, shutdown }
     }
 
     /// Is this the store of our cluster? One that asks for something else than its cluster has ends at once.
     pub(crate) async fn is_ours(&mut self, store: &dyn Store) -> Result<bool, StoreError> {
         let was_member = self.membership.cluster().is_some();
-        match self.membership.look(store).await? {
+        let standing = self.membership.look(store).await?;
+        if let Some(cluster) = self.membership.cluster() {
+            let _ = self.partitions.set(cluster.partitions);
+        }
+        match standing {
             Standing::Member => {
                 if self.told.send_replace(None).is_some() {
                     tracing::info!("the store holds the cluster of this worker");

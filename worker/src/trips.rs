@@ -14,6 +14,7 @@ use millrace_store::{Claim, ClaimVerdict, Finish, FinishVerdict, Store};
 use tokio::time::Instant;
 
 use crate::batch::Batcher;
+use crate::place::Partitions;
 
 /// How long a report is tried to get confirmed. After that the stored outcome has to do: the owner's watch finds it.
 const REPORT_BOUND: Duration = Duration::from_secs(60);
@@ -28,6 +29,7 @@ pub(crate) struct Trips {
     finishes: Batcher<Finish, FinishVerdict>,
     reports: Batcher<Report, bool>,
     broker: Arc<dyn Broker>,
+    partitions: Partitions,
 }
 
 /// A result as it was stored, for the owner of its partition.
@@ -38,7 +40,12 @@ struct Report {
 
 impl Trips {
     /// Begins; claims are given up when the shutdown begins while the store is away.
-    pub(crate) fn start(store: Arc<dyn Store>, broker: Arc<dyn Broker>, shutdown: &Shutdown) -> Self {
+    pub(crate) fn start(
+        store: Arc<dyn Store>,
+        broker: Arc<dyn Broker>,
+        partitions: Partitions,
+        shutdown: &Shutdown,
+    ) -> Self {
         let claiming = Arc::clone(&store);
         let ending = shutdown.clone();
         let claims = Batcher::start(shutdown, move |claims: Vec<Claim>| {
@@ -76,7 +83,7 @@ impl Trips {
         let reporting = Arc::clone(&broker);
         let reports =
             Batcher::start(shutdown, move |reports: Vec<Report>| report(Arc::clone(&reporting), reports));
-        Self { claims, finishes, reports, broker }
+        Self { claims, finishes, reports, broker, partitions }
     }
 
     /// Asks for an attempt. `None`: the worker ends, hand the delivery back.
@@ -98,7 +105,10 @@ impl Trips {
     /// says that it was carried out.
     pub(crate) async fn orphan(&self, task: Task, ran: bool) -> bool {
         use millrace_domain::message::{Inbox, InboxBody};
-        let (id, inbox) = (task.id(), Queue::Inbox(task.run.partition().0));
+        let (id, partition) = (task.id(), task.run.partition());
+        // A partition that the cluster does not have has no inbox: a producer says so of the task.
+        let is_ours = self.partitions.get().is_none_or(|partitions| partition.0 < *partitions);
+        let inbox = Queue::Inbox(if is_ours { partition.0 } else { 0 });
         let orphan = Inbox::new(InboxBody::Orphan { task: Box::new(task), ran });
         let message = Outgoing::new(Route::Queue(inbox), serde_json::to_vec(&orphan).unwrap_or_default());
         match self.broker.publish(vec![message]).await.into_iter().collect::<Result<(), _>>() {

@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 use crate::consume::Intake;
 use crate::executors::Registry;
 use crate::pipeline::Pipeline;
-use crate::place::Place;
+use crate::place::{Partitions, Place};
 use crate::running::Running;
 use crate::session::Identity;
 use crate::settings::Settings;
@@ -96,10 +96,11 @@ impl Worker {
         };
         let (told, alive) = watch::channel(false);
         let (told_trouble, trouble) = watch::channel(None);
+        let partitions = Partitions::default();
         let mut background = JoinSet::new();
         let session = session::keep(
             Arc::clone(&store),
-            Place::new(broker.queue_kind(), told_trouble, shutdown.clone()),
+            Place::new(broker.queue_kind(), told_trouble, Arc::clone(&partitions), shutdown.clone()),
             identity,
             settings.guardian.clone(),
             Arc::clone(&running),
@@ -120,7 +121,7 @@ impl Worker {
             ));
         }
         let pipeline = Arc::new(Pipeline {
-            trips: Trips::start(Arc::clone(&store), Arc::clone(&broker), &shutdown),
+            trips: Trips::start(Arc::clone(&store), Arc::clone(&broker), partitions, &shutdown),
             executors,
             shipper: LogShipper::start(Arc::clone(&store), BACKLOG_LIMIT_BYTES),
             settings: Arc::new(settings),
