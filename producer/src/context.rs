@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use millrace_broker::Broker;
 use millrace_domain::{Epoch, PartitionId, ProducerId, Timestamp};
-use millrace_runtime::{Ambient, Shutdown, StoreClock};
+use millrace_runtime::{Ambient, Attendance, Shutdown, StoreClock};
 use millrace_store::Store;
 use tokio::sync::{mpsc, watch};
 
@@ -65,6 +65,8 @@ pub(crate) struct Context {
     pub(crate) condition: Condition,
     /// How far our commits are confirmed.
     pub(crate) confirmed: Confirmed,
+    /// Is everything consumed that should be?
+    pub(crate) attendance: Attendance,
     /// Is there room for new runs?
     pub(crate) room: Room,
     /// Partitions whose commits are not taken under an epoch of ours, for the keeper of the partitions.

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use millrace_broker::{Outgoing, Queue, Route};
+use millrace_broker::{Outgoing, Queue, Route, UNREADABLE_CODE};
 use millrace_domain::definition::{self, Workflow};
-use millrace_domain::message::{Inbox, InboxBody, Reply};
+use millrace_domain::message::{Inbox, InboxBody, Reply, ReplyError};
 use millrace_domain::run::{Event, Trigger};
 use millrace_domain::submission::Submission;
 use millrace_domain::{PartitionId, RunId, WorkflowName};
@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::context::Context;
+use crate::inbox;
 use crate::partition::mailbox::{Answer, Apply, Gather, Input, Submit, What, Work};
 use crate::question::{Question, Waiting, answer};
 
@@ -59,7 +60,9 @@ impl Gateway {
     /// Hands answers of other producers to those who wait for them.
     pub(crate) async fn receive(self: Arc<Self>) {
         let context = &self.context;
+        let post = context.attendance.post("replies");
         while !context.shutdown.has_begun() {
+            post.wanted();
             let consumer = async {
                 context.broker.declare(&self.replies).await?;
                 context.broker.consume(&self.replies, 1_000).await
@@ -76,13 +79,23 @@ impl Gateway {
                     () = tokio::time::sleep(Duration::from_millis(500)) => continue,
                 }
             };
+            post.began();
             loop {
                 let delivery = tokio::select! {
                     biased;
                     () = context.shutdown.begun() => return,
                     delivery = consumer.recv() => delivery,
                 };
-                let Some(delivery) = delivery else { break };
+                let Some(delivery) = delivery else {
+                    post.ended();
+                    break;
+                };
+                if let Some(problem) = &delivery.properties.unreadable {
+                    let error = ReplyError::new(UNREADABLE_CODE, problem.clone());
+                    let context = Arc::clone(context);
+                    tokio::spawn(async move { inbox::refuse(&context, delivery, &error).await });
+                    continue;
+                }
                 let key = delivery.properties.correlation_id.clone().unwrap_or_default();
                 if let Ok(reply) = serde_json::from_slice(&delivery.payload) {
                     answer(&self.waiting, &key, reply);

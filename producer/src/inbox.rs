@@ -62,8 +62,10 @@ async fn consume(
     stop: Shutdown,
 ) {
     let queue = Queue::Inbox(partition.0);
+    let post = context.attendance.post(queue.routing_key());
     let mut said: Option<Instant> = None;
     while !stop.has_begun() {
+        post.wanted();
         let consumer = async {
             context.broker.declare(&queue).await?;
             context.broker.consume(&queue, PREFETCH).await
@@ -90,6 +92,7 @@ async fn consume(
                 }
             }
         };
+        post.began();
         loop {
             let batch = tokio::select! {
                 biased;
@@ -97,6 +100,7 @@ async fn consume(
                 batch = consumer.recv_many(256) => batch,
             };
             if batch.is_empty() {
+                post.ended();
                 break;
             }
             for delivery in batch {
@@ -196,7 +200,7 @@ fn stray(what: &What, partition: PartitionId, partitions: u16) -> Option<Partiti
 }
 
 /// Puts a message into the rejected queue.
-async fn refuse(context: &Arc<Context>, delivery: Delivery, error: &ReplyError) {
+pub(crate) async fn refuse(context: &Arc<Context>, delivery: Delivery, error: &ReplyError) {
     let (payload, properties) = (delivery.payload.clone(), delivery.properties.clone());
     if reject(&*context.broker, payload, properties, error).await {
         delivery.ack();

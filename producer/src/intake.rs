@@ -26,9 +26,11 @@ const FORWARDED: usize = 256;
 pub(crate) async fn run(context: Arc<Context>, gateway: Arc<Gateway>) {
     let forwarded = Arc::new(Semaphore::new(FORWARDED));
     let mut owned = context.owned.clone();
+    let post = context.attendance.post(Queue::Submit.routing_key());
     while !context.shutdown.has_begun() {
         // Nothing is taken in before there is a place for it.
         if owned.borrow_and_update().is_empty() {
+            post.rests();
             tokio::select! {
                 biased;
                 () = context.shutdown.begun() => return,
@@ -37,11 +39,13 @@ pub(crate) async fn run(context: Arc<Context>, gateway: Arc<Gateway>) {
         }
         // What the store has no room for waits where it is.
         if context.room.why_stopped().is_some() {
+            post.rests();
             tokio::select! {
                 () = context.room.opens() => {}
                 () = context.shutdown.begun() => return,
             }
         }
+        post.wanted();
         let consumer = async {
             context.broker.declare(&Queue::Submit).await?;
             context.broker.declare(&Queue::Rejected).await?;
@@ -67,6 +71,7 @@ pub(crate) async fn run(context: Arc<Context>, gateway: Arc<Gateway>) {
                 }
             }
         };
+        post.began();
         loop {
             let batch = tokio::select! {
                 biased;
@@ -75,6 +80,7 @@ pub(crate) async fn run(context: Arc<Context>, gateway: Arc<Gateway>) {
                 batch = consumer.recv_many(512) => batch,
             };
             if batch.is_empty() {
+                post.ended();
                 break;
             }
             for delivery in batch {

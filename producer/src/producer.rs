@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use millrace_broker::Broker;
 use millrace_domain::{ClusterId, Epoch, ProducerId};
-use millrace_runtime::{Shutdown, StoreClock, telemetry};
+use millrace_runtime::{Attendance, Shutdown, StoreClock, telemetry};
 use millrace_store::{Cluster, FORMAT, Membership, Store, StoreError};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -92,6 +92,7 @@ impl Producer {
             open: AtomicBool::new(false),
             condition: Condition::default(),
             confirmed: Confirmed::default(),
+            attendance: Attendance::default(),
             room: Room::new(),
             stepped_down,
             shutdown,

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use lapin::BasicProperties;
+use millrace_servers::{ForeignClient, ForeignProperties, RabbitMq, Redis, nested_header, text_header};
 use millrace_tests::{Amqp, Fleet, wait_until};
 use serde_json::json;
 
@@ -93,6 +94,111 @@ async fn a_result_of_an_unknown_run_is_acked_and_changes_nothing() {
     producer.ends(SOON).await;
     let left = amqp.get(&amqp.queue("inbox.0")).await.map(|message| message.json());
     assert_eq!(left, None, "not acked");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_a_foreign_client_writes_costs_at_most_its_message() {
+    let (server, redis) = (RabbitMq::start(&[]), Redis::start(&[]));
+    let fleet = Fleet::on(server.url(), redis.url());
+    let producer = fleet.producer_with(&[], &[("MILLRACE_PARTITIONS", "1")]).await;
+    let worker = fleet.worker(&["--concurrency", "2"]).await;
+    let amqp = fleet.amqp().await;
+    let plain = ForeignProperties::default;
+    let nested = plain().headers(&[nested_header(1_000), text_header("note", b"kept")].concat());
+    let long =
+        plain().headers(&[text_header("long", &[b'x'; 40_000]), text_header("note", b"kept")].concat());
+    let almost =
+        plain().headers(&[text_header("long", &[b'x'; 32_600]), text_header("note", b"kept")].concat());
+    let cases: [(&str, &[u8], ForeignProperties, &str, &str); 9] = [
+        (
+            "submit",
+            br#"{"run":"echo hi"}"#,
+            plain().text("message_id", b"\xff\xfe"),
+            "unreadable-properties",
+            "message_id",
+        ),
+        (
+            "submit",
+            br#"{"run":"true"}"#,
+            plain().text("content_type", b"\xff"),
+            "unreadable-properties",
+            "content_type",
+        ),
+        ("submit", br#"{"run":"true"}"#, long.clone(), "unreadable-properties", "headers"),
+        ("submit", b"no json", almost, "invalid-json", ""),
+        ("submit", b"no json", nested.clone(), "invalid-json", ""),
+        ("tasks.default", b"no task", plain().text("type", b"\xff"), "unreadable-properties", "type"),
+        ("tasks.default", b"no task", long, "unreadable-properties", "headers"),
+        ("tasks.default", b"no task", nested, "unreadable-task", ""),
+        ("inbox.0", b"nothing", plain().text("app_id", b"\xff"), "unreadable-properties", "app_id"),
+    ];
+    for (queue, payload, properties, code, told) in cases {
+        let (url, exchange) = (server.url(), fleet.prefix().to_owned());
+        let sent = properties.bytes();
+        tokio::task::spawn_blocking(move || {
+            ForeignClient::connect(&url).publish(&exchange, queue.as_bytes(), &sent, payload);
+        })
+        .await
+        .unwrap();
+        let rejected = amqp.next(&amqp.queue("rejected"), SOON).await;
+        let headers = &rejected.headers;
+        assert_eq!(rejected.payload, payload, "{queue}");
+        assert_eq!(headers["x-millrace-error-code"], code, "{queue}: {headers:?}");
+        assert!(headers["x-millrace-error"].starts_with(told), "{queue}: {headers:?}");
+        if properties.bytes().ends_with(b"kept") {
+            assert_eq!(headers["note"], "kept", "{queue}");
+        }
+        // It fits a frame without the reason, and not with it.
+        let left_out = headers.get("x-millrace-left-out").map(String::as_str);
+        let is_left_out = (32_600..40_000).contains(&properties.bytes().len());
+        assert_eq!(left_out, is_left_out.then_some("long (32600 bytes)"), "{queue}");
+    }
+    // Whatever there is of it, there is nothing beyond the cluster's partitions.
+    let run = producer.api().submit(&json!({"uses": "noop"})).await;
+    let tapped = amqp.tap("tasks.default").await;
+    producer.api().ended(&run, SOON).await;
+    let second = producer.api().submit(&json!({"uses": "noop"})).await;
+    producer.api().ended(&second, SOON).await;
+    let task = String::from_utf8(amqp.next(&tapped, SOON).await.payload).unwrap();
+    let beyond = task.replace(&second[32..], "d9df");
+    assert_ne!(beyond, task);
+    amqp.publish("tasks.default", beyond.as_bytes(), BasicProperties::default()).await;
+    let rejected = amqp.next(&amqp.queue("rejected"), SOON).await;
+    assert_eq!(rejected.headers["x-millrace-error-code"], "unknown-partition", "{:?}", rejected.headers);
+    assert_eq!(rejected.json()["task"]["run"], format!("{}d9df", &second[..32]));
+    assert_eq!(amqp.ready("inbox.55775").await, None, "nobody consumes it");
+
+    all_goes_on(&fleet, &amqp, producer.api()).await;
+    for process in [&producer, &worker] {
+        let (status, told) = process.api().send(reqwest::Method::GET, "/readyz", None).await.unwrap();
+        assert_eq!(status, 200, "{told}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_consumer_that_keeps_ending_is_not_ready_and_counted() {
+    let fleet = Fleet::new();
+    let producer = fleet.producer_with(&[], &[("MILLRACE_PARTITIONS", "1")]).await;
+    let amqp = fleet.amqp().await;
+    // Each time that the queue is taken away under it, the consumer ends and begins again.
+    let told = wait_until(Duration::from_secs(60), "it is not ready", async || {
+        amqp.delete_queue("submit").await;
+        let ready = producer.api().send(reqwest::Method::GET, "/readyz", None).await;
+        match ready {
+            Ok((503, told)) if told.to_string().contains("submit") => Ok(told.to_string()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await;
+    assert!(told.contains("the consumer of submit ended 5 times or more within 60 s"), "{told}");
+    let (_, metrics) = producer.api().send(reqwest::Method::GET, "/metrics", None).await.unwrap();
+    let line = metrics
+        .as_str()
+        .unwrap()
+        .lines()
+        .find(|line| line.starts_with(r#"millrace_consumer_restarts_total{queue="submit"}"#));
+    let count: u32 = line.unwrap().rsplit_once(' ').unwrap().1.parse().unwrap();
+    assert!(count >= 5, "{line:?}");
 }
 
 /// A task behind all that runs, and the queues are empty.

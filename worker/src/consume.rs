@@ -8,7 +8,7 @@ use std::time::Duration;
 use millrace_broker::{Broker, Consumer, Delivery, Queue};
 use millrace_domain::PoolName;
 use millrace_domain::task::Task;
-use millrace_runtime::Shutdown;
+use millrace_runtime::{Attendance, Shutdown};
 use tokio::sync::{Notify, watch};
 use tokio_util::task::TaskTracker;
 
@@ -32,6 +32,7 @@ pub(crate) struct Intake {
     /// Does the worker's lease hold?
     pub(crate) alive: watch::Receiver<bool>,
     pub(crate) shutdown: Shutdown,
+    pub(crate) attendance: Attendance,
 }
 
 /// Where the tasks of deliveries go.
@@ -54,7 +55,11 @@ impl Intake {
             alive: self.alive.clone(),
             shutdown: self.shutdown.clone(),
         });
+        let post = self.attendance.post(Queue::Tasks(self.pool.to_string()).routing_key());
         while !self.shutdown.has_begun() {
+            if !*self.alive.borrow() || floor.slots.free() == 0 {
+                post.rests();
+            }
             let ready = async {
                 let _ = self.alive.wait_for(|alive| *alive).await;
                 // After a lost connection, tasks of before may still hold slots: consume with what is free.
@@ -65,6 +70,7 @@ impl Intake {
                 () = self.shutdown.begun() => return,
                 () = ready => {}
             }
+            post.wanted();
             let room = u16::try_from(floor.slots.free().max(1)).unwrap_or(u16::MAX);
             let consumer = tokio::select! {
                 biased;
@@ -72,7 +78,12 @@ impl Intake {
                 consumer = self.consume(room) => consumer,
             };
             match consumer {
-                Ok(consumer) => self.deliver(consumer, room, &floor).await,
+                Ok(consumer) => {
+                    post.began();
+                    if self.deliver(consumer, room, &floor).await {
+                        post.ended();
+                    }
+                }
                 Err(error) => {
                     tracing::debug!(pool = %self.pool, %error, "tasks cannot be consumed yet");
                     tokio::select! {
@@ -93,8 +104,8 @@ impl Intake {
     }
 
     /// Delivers until the stream ends, the lease is lost, there are more tasks than slots, or more room can be had.
-    /// Dropping the consumer hands back what has not been received; tasks under way keep theirs.
-    async fn deliver(&self, mut consumer: Consumer, room: u16, floor: &Arc<Floor>) {
+    /// Dropping the consumer hands back what has not been received; tasks under way keep theirs. Did the stream end?
+    async fn deliver(&self, mut consumer: Consumer, room: u16, floor: &Arc<Floor>) -> bool {
         let full = u32::from(room) >= self.slots;
         let mut grow = tokio::time::interval(GROW_EVERY);
         grow.reset();
@@ -103,16 +114,16 @@ impl Intake {
         loop {
             tokio::select! {
                 biased;
-                () = self.shutdown.begun() => return,
-                () = lapsed(&mut alive) => return,
-                () = floor.crowded.notified() => return,
+                () = self.shutdown.begun() => return false,
+                () = lapsed(&mut alive) => return false,
+                () = floor.crowded.notified() => return false,
                 _ = grow.tick(), if !full => {
                     if under_way > 0 || floor.slots.free() > u32::from(room) {
-                        return;
+                        return false;
                     }
                 }
                 delivery = consumer.recv() => {
-                    let Some(delivery) = delivery else { return };
+                    let Some(delivery) = delivery else { return true };
                     under_way += 1;
                     self.begin(delivery, floor).await;
                 }

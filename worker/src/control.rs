@@ -6,7 +6,7 @@ use std::time::Duration;
 use millrace_broker::{Broker, Queue};
 use millrace_domain::SessionId;
 use millrace_domain::message::{Control, ControlBody};
-use millrace_runtime::Shutdown;
+use millrace_runtime::{Post, Shutdown};
 
 use crate::running::Running;
 use crate::stop::StopReason;
@@ -19,10 +19,12 @@ pub(crate) async fn listen(
     broker: Arc<dyn Broker>,
     session: SessionId,
     running: Arc<Running>,
+    post: Post,
     ended: Shutdown,
 ) {
     let queue = Queue::Control(session.0);
     while !ended.has_begun() {
+        post.wanted();
         let consumer = async {
             broker.declare(&queue).await?;
             broker.consume(&queue, PREFETCH).await
@@ -39,13 +41,18 @@ pub(crate) async fn listen(
                 () = tokio::time::sleep(Duration::from_millis(500)) => continue,
             }
         };
+        post.began();
         loop {
             let delivery = tokio::select! {
                 biased;
                 () = ended.begun() => return,
                 delivery = consumer.recv() => delivery,
             };
-            let Some(delivery) = delivery else { break };
+            let Some(delivery) = delivery else {
+                post.ended();
+                break;
+            };
+            // Its properties say nothing, so that it does not matter whether they can be read.
             match serde_json::from_slice::<Control>(&delivery.payload) {
                 Ok(Control { body: ControlBody::Cancel { tasks }, .. }) => {
                     for task in tasks {

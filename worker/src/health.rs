@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use millrace_broker::Broker;
-use millrace_runtime::{Shutdown, http, telemetry};
+use millrace_runtime::{Attendance, Shutdown, http, telemetry};
 use tokio::sync::watch;
 
 use crate::place::Trouble;
@@ -16,51 +16,65 @@ use crate::place::Trouble;
 /// Probes and scrapers need few connections; tasks need what may be open more.
 const CONNECTIONS: usize = 64;
 
-/// Serves until `ended`.
-pub(crate) async fn serve(
-    address: SocketAddr,
-    broker: Arc<dyn Broker>,
-    alive: watch::Receiver<bool>,
-    trouble: watch::Receiver<Trouble>,
-    ended: Shutdown,
-) {
-    let listener = match tokio::net::TcpListener::bind(address).await {
-        Ok(listener) => listener,
-        Err(error) => {
-            return tracing::error!(%address, %error, "health and metrics cannot be served; is the port in use?");
-        }
-    };
-    let (is_ready, blocked) = (broker.ready(), broker.blocked());
-    let is_blocked = blocked.clone();
-    let ready = move || {
-        let (connected, alive) = (*is_ready.borrow(), *alive.borrow());
-        let trouble = trouble.borrow().clone();
-        let missing = match (trouble, connected, alive) {
-            (Some(why), _, _) => Some(why),
-            (None, false, _) => Some("the broker is not connected".to_owned()),
-            (None, true, false) => Some("the session is not renewed".to_owned()),
-            (None, true, true) => None,
-        };
-        std::future::ready(match (missing, &*blocked.borrow()) {
+/// What the health of a worker depends on.
+#[derive(Clone)]
+pub(crate) struct Health {
+    pub(crate) broker: Arc<dyn Broker>,
+    /// Is its session renewed?
+    pub(crate) alive: watch::Receiver<bool>,
+    /// Is the store that of its cluster?
+    pub(crate) trouble: watch::Receiver<Trouble>,
+    pub(crate) attendance: Attendance,
+}
+
+impl Health {
+    fn ready(&self) -> (StatusCode, String) {
+        match (self.missing(), &*self.broker.blocked().borrow()) {
             (None, None) => (StatusCode::OK, "ready\n".to_owned()),
             (None, Some(why)) => {
                 (StatusCode::OK, format!("ready, but the broker blocks publishers: {why}\n"))
             }
             (Some(why), _) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
-        })
-    };
-    let metrics = || async move {
-        metrics::gauge!("millrace_broker_blocked").set(f64::from(u8::from(is_blocked.borrow().is_some())));
-        match telemetry::metrics_handle() {
-            Some(handle) => handle.render().into_response(),
-            None => StatusCode::NOT_FOUND.into_response(),
         }
-    };
-    let router = Router::new()
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(ready))
-        .route("/metrics", get(metrics));
-    let bounds = http::Bounds::default();
-    let bounds = http::Bounds { connections: bounds.connections.min(CONNECTIONS), ..bounds };
-    http::serve(listener, router, bounds, ended).await;
+    }
+
+    /// What the worker lacks for its work.
+    fn missing(&self) -> Option<String> {
+        if let Some(why) = &*self.trouble.borrow() {
+            return Some(why.clone());
+        }
+        if !*self.broker.ready().borrow() {
+            return Some("the broker is not connected".to_owned());
+        }
+        if !*self.alive.borrow() {
+            return Some("the session is not renewed".to_owned());
+        }
+        self.attendance.complaint()
+    }
+
+    /// Serves until `ended`.
+    pub(crate) async fn serve(self, address: SocketAddr, ended: Shutdown) {
+        let listener = match tokio::net::TcpListener::bind(address).await {
+            Ok(listener) => listener,
+            Err(error) => {
+                return tracing::error!(%address, %error, "health and metrics cannot be served; is the port in use?");
+            }
+        };
+        let blocked = self.broker.blocked();
+        let ready = move || std::future::ready(self.ready());
+        let metrics = || async move {
+            metrics::gauge!("millrace_broker_blocked").set(f64::from(u8::from(blocked.borrow().is_some())));
+            match telemetry::metrics_handle() {
+                Some(handle) => handle.render().into_response(),
+                None => StatusCode::NOT_FOUND.into_response(),
+            }
+        };
+        let router = Router::new()
+            .route("/healthz", get(|| async { "ok\n" }))
+            .route("/readyz", get(ready))
+            .route("/metrics", get(metrics));
+        let bounds = http::Bounds::default();
+        let bounds = http::Bounds { connections: bounds.connections.min(CONNECTIONS), ..bounds };
+        http::serve(listener, router, bounds, ended).await;
+    }
 }

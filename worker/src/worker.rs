@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use millrace_broker::Broker;
 use millrace_domain::PoolName;
-use millrace_runtime::{Shutdown, telemetry};
+use millrace_runtime::{Attendance, Shutdown, telemetry};
 use millrace_store::Store;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::consume::Intake;
 use crate::executors::Registry;
+use crate::health::Health;
 use crate::pipeline::Pipeline;
 use crate::place::{Partitions, Place};
 use crate::running::Running;
@@ -22,7 +23,7 @@ use crate::settings::Settings;
 use crate::shipper::{BACKLOG_LIMIT_BYTES, LogShipper};
 use crate::stop::StopReason;
 use crate::trips::Trips;
-use crate::{control, health, session};
+use crate::{control, session};
 
 /// How long killed tasks may take to be handed back. With the default grace of 25 s, a worker ends within 30 s.
 const KILLED: Duration = Duration::from_secs(3);
@@ -109,16 +110,18 @@ impl Worker {
             ended.clone(),
         );
         background.spawn(shutdown.vital("session", session));
-        let control = control::listen(Arc::clone(&broker), id, Arc::clone(&running), ended.clone());
+        let attendance = Attendance::default();
+        let post = attendance.post("control");
+        let control = control::listen(Arc::clone(&broker), id, Arc::clone(&running), post, ended.clone());
         background.spawn(shutdown.vital("control", control));
         if let Some(address) = listen {
-            background.spawn(health::serve(
-                address,
-                Arc::clone(&broker),
-                alive.clone(),
+            let health = Health {
+                broker: Arc::clone(&broker),
+                alive: alive.clone(),
                 trouble,
-                ended.clone(),
-            ));
+                attendance: attendance.clone(),
+            };
+            background.spawn(health.serve(address, ended.clone()));
         }
         let pipeline = Arc::new(Pipeline {
             trips: Trips::start(Arc::clone(&store), Arc::clone(&broker), partitions, &shutdown),
@@ -141,6 +144,7 @@ impl Worker {
                 tasks: tasks.clone(),
                 alive: alive.clone(),
                 shutdown: shutdown.clone(),
+                attendance: attendance.clone(),
             };
             intakes.spawn(shutdown.vital("intake", intake.run()));
         }

@@ -38,6 +38,9 @@ pub(super) async fn ready(State(api): State<Api>) -> Response {
     if missing.is_empty() && takes_in && !api.context.open.load(Ordering::Acquire) {
         missing.push("the queue of submissions is not there yet".to_owned());
     }
+    if missing.is_empty() {
+        missing.extend(api.context.attendance.complaint());
+    }
     if !missing.is_empty() {
         let why = format!("not ready: {}\n", missing.join("; "));
         return (StatusCode::SERVICE_UNAVAILABLE, why).into_response();

@@ -2,6 +2,7 @@
 //! server of HTTP that is bounded.
 
 pub mod ambient;
+pub mod attendance;
 pub mod clock;
 pub mod config;
 pub mod http;
@@ -10,5 +11,6 @@ pub mod shutdown;
 pub mod telemetry;
 
 pub use ambient::Ambient;
+pub use attendance::{Attendance, Post};
 pub use clock::StoreClock;
 pub use shutdown::Shutdown;
