@@ -37,9 +37,10 @@ pub(crate) async fn producer(common: Common, args: ProducerArgs) -> Result<(), C
     let hosts = settings.allowed_hosts()?;
     // A producer starts no processes, so that none inherits it.
     http::descriptors::raise();
-    let Some((store, broker)) = connect(&settings, "producer", &shutdown).await? else { return Ok(()) };
+    // Whoever ends before anything is connected has nothing to close.
     let listener = millrace_producer::bind(address).await?;
     let address = listener.local_addr()?;
+    let Some((store, broker)) = connect(&settings, "producer", &shutdown).await? else { return Ok(()) };
     let front = millrace_producer::api::Front::default();
     let serving = tokio::spawn(millrace_producer::api::serve(listener, front.clone(), shutdown.clone()));
     tracing::info!(%address, prefix, "producer");
@@ -60,8 +61,9 @@ pub(crate) async fn producer(common: Common, args: ProducerArgs) -> Result<(), C
             Err(error) => Err(CliError::from(error)),
         }
     };
-    unless_refused(&broker, &shutdown, producing).await?;
+    let worked = unless_refused(&broker, &shutdown, producing).await;
     broker.close().await;
+    worked?;
     tracing::info!("the producer has ended");
     CliError::of_end(&shutdown)
 }
@@ -74,7 +76,6 @@ pub(crate) async fn worker(common: Common, args: WorkerArgs) -> Result<(), CliEr
     let settings = Settings { worker_listen: args.listen.or(settings.worker_listen), ..settings };
     let pools: Result<Vec<PoolName>, _> = args.pools.iter().map(|name| name.parse()).collect();
     let pools = pools.map_err(|e| CliError::Usage(format!("--pool: {e}")))?;
-    let Some((store, broker)) = connect(&settings, "worker", &shutdown).await? else { return Ok(()) };
     let options = worker_options(&args.execution, pools)?;
     let options = millrace_worker::Options {
         labels: args.labels,
@@ -82,6 +83,7 @@ pub(crate) async fn worker(common: Common, args: WorkerArgs) -> Result<(), CliEr
         listen: settings.worker_listen()?,
         ..options
     };
+    let Some((store, broker)) = connect(&settings, "worker", &shutdown).await? else { return Ok(()) };
     let pools = args.pools.join(",");
     tracing::info!(pools, slots = options.slots, prefix = settings.prefix()?, "worker");
     let worker = Worker::start(store, broker.clone(), options, shutdown.clone());
@@ -89,8 +91,9 @@ pub(crate) async fn worker(common: Common, args: WorkerArgs) -> Result<(), CliEr
         worker.finish().await;
         Ok(())
     };
-    unless_refused(&broker, &shutdown, working).await?;
+    let worked = unless_refused(&broker, &shutdown, working).await;
     broker.close().await;
+    worked?;
     tracing::info!("the worker has ended");
     CliError::of_end(&shutdown)
 }
