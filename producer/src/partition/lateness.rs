@@ -1,13 +1,17 @@
-//! What a schedule does about an instant that is late (`catchup: none`). A loop that is merely busy makes each fire,
-//! late; after a pause, when nobody was there or the clock was set, one run stands for all that fell due meanwhile.
+//! What a schedule does about an instant that is late (`catchup: none`). When the loop is busy, or a partition changes
+//! hands, each fire is made, late; after a longer pause, or when it would be a burst, one run stands for all that fell
+//! due meanwhile.
 
 use std::time::Duration;
 
 use millrace_domain::Timestamp;
 use millrace_domain::schedule::Schedule;
 
-/// Up to here, a fire is late because there is much to do: each instant still fires.
-const BUSY: Duration = Duration::from_secs(5);
+/// Up to here, each instant still fires: there is much to do, or another producer has died and its lease had to lapse.
+const BUSY: Duration = Duration::from_secs(15);
+
+/// So many late instants of a schedule are made up for, at most.
+const BURST: u64 = 50;
 
 /// Past this, a fire was missed.
 const LATEST: Duration = Duration::from_secs(60);
@@ -44,7 +48,8 @@ impl Judgement {
 
     /// Judges a schedule whose next fire was `due`, which is not after `now`.
     pub(crate) fn of(schedule: &Schedule, due: Timestamp, now: Timestamp) -> Self {
-        if now.since(due) <= BUSY {
+        let is_burst = || schedule.count_between(just_before(due), now, BURST + 1) > BURST;
+        if now.since(due) <= BUSY && !is_burst() {
             return Self::fires(schedule, due);
         }
         let fires = schedule.last_between(just_before(due.max(now - LATEST)), now);
@@ -89,10 +94,17 @@ mod tests {
     }
 
     #[test]
-    fn a_loop_that_is_busy_for_some_seconds_makes_every_fire() {
+    fn every_fire_is_made_while_the_loop_is_busy_or_a_partition_changes_hands() {
         let tenth = every(100);
         assert_eq!(judged(&tenth, 100.0, 100.3), (Some(at(100.0)), None, Some(at(100.1))));
-        assert_eq!(judged(&tenth, 100.0, 105.0), (Some(at(100.0)), None, Some(at(100.1))));
+        assert_eq!(judged(&tenth, 100.0, 104.9), (Some(at(100.0)), None, Some(at(100.1))));
+        assert_eq!(judged(&every(1_000), 100.0, 115.0), (Some(at(100.0)), None, Some(at(101.0))));
+    }
+
+    #[test]
+    fn what_would_be_a_burst_is_one_fire_however_short_the_pause() {
+        let one = (Some(at(105.0)), Some((at(100.0), at(104.9), 50)), Some(at(105.1)));
+        assert_eq!(judged(&every(100), 100.0, 105.0), one);
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! The auditor is itself tested: with a guard of the store or of a producer taken away, it must object within a few
 //! hundred seeds.
-#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
 use std::process::Command;
 
@@ -63,6 +62,7 @@ fn a_producer_that_leaves_what_a_clock_that_was_ahead_has_planned_is_noticed() {
 }
 
 /// A guard of a producer is taken away by the environment, and so from a whole process.
+#[expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 fn is_noticed_without(guard: &str, objection: &str) {
     let this = std::env::current_exe().unwrap();
     let run = Command::new(this)

@@ -16,7 +16,7 @@ use crate::store::Memory;
 const LATEST: Duration = Duration::from_secs(60);
 
 /// Instants that are later than this may give way to one that is less late.
-const BUSY: Duration = Duration::from_secs(5);
+const BUSY: Duration = Duration::from_secs(15);
 
 /// How far an owner's idea of the store's clock may be off.
 const TOLERANCE: Duration = Duration::from_secs(2);
