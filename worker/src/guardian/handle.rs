@@ -22,8 +22,8 @@ const FIRST_WAIT: Duration = Duration::from_millis(10);
 const LAST_WAIT: Duration = Duration::from_secs(5);
 /// How long a keeper may take to be there. A guardian that takes longer is frozen.
 const KEEPER_LIMIT: Duration = Duration::from_secs(10);
-/// How many keepers wait for tasks. More than that end with theirs.
-const IDLE_LIMIT: usize = 64;
+/// How long a keeper waits for another task. There are never more than tasks have run at once.
+const IDLE_LIMIT: Duration = Duration::from_secs(10);
 
 /// A guardian of one worker session. When the last clone is dropped, what is left of the worker's tasks is killed, and
 /// the guardian ends.
@@ -42,7 +42,8 @@ struct Watch {
     helper: Option<Helper>,
     /// How many guardians there were before this one.
     count: u64,
-    idle: Vec<Keeper>,
+    /// And since when. The last one that came is the first to go.
+    idle: Vec<(Keeper, Instant)>,
 }
 
 #[derive(Debug)]
@@ -86,6 +87,7 @@ impl Guardian {
         if let Err(error) = self.0.folder.lease().renew(sent) {
             tracing::warn!(%error, "the lease cannot be written: tasks will be killed when it is over");
         }
+        self.0.lock().idle.retain(|(_, since)| since.elapsed() < IDLE_LIMIT);
     }
 
     /// The worker's private folder. It is removed after the worker's end.
@@ -95,8 +97,8 @@ impl Guardian {
 
     /// A keeper for one task.
     pub(crate) async fn keeper(&self) -> io::Result<Keeper> {
-        let idle = std::iter::from_fn(|| self.0.lock().idle.pop()).find(|keeper| !keeper.has_ended());
-        if let Some(keeper) = idle {
+        let mut idle = std::iter::from_fn(|| self.0.lock().idle.pop());
+        if let Some((keeper, _)) = idle.find(|(keeper, _)| !keeper.has_ended()) {
             return Ok(keeper);
         }
         let deadline = Instant::now() + KEEPER_LIMIT;
@@ -121,8 +123,8 @@ impl Guardian {
     /// Takes back a keeper of whose last task nothing is left.
     pub(crate) fn take_back(&self, keeper: Keeper) {
         let mut watch = self.0.lock();
-        if keeper.guardian == watch.count && watch.idle.len() < IDLE_LIMIT {
-            watch.idle.push(keeper);
+        if keeper.guardian == watch.count {
+            watch.idle.push((keeper, Instant::now()));
         }
     }
 
