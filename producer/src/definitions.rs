@@ -175,10 +175,5 @@ impl Definitions {
 
 /// Parses a source that holds one document.
 fn parse_one(source: &str) -> Result<Workflow, String> {
-    let mut parsed =
-        definition::parse(source, "stored definition").map_err(|problems| problems.to_string())?;
-    match parsed.pop() {
-        Some(one) if parsed.is_empty() => Ok(one.workflow),
-        _ => Err("expected one workflow".to_owned()),
-    }
+    definition::parse_stored(source).map_err(|problems| problems.to_string())
 }

@@ -65,8 +65,8 @@ async fn typed(client: &Client, path: &str, given: &[Pair]) -> Result<definition
     }
     let stored = client.get(path).await?;
     let source = stored["definition"].as_str().unwrap_or_default();
-    match definition::parse(source, "stored definition") {
-        Ok(parsed) if parsed.len() == 1 => params::typed(given, &parsed[0].workflow),
-        _ => Ok(params::texts(given)),
+    match definition::parse_stored(source) {
+        Ok(workflow) => params::typed(given, &workflow),
+        Err(_) => Ok(params::texts(given)),
     }
 }

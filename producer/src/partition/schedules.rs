@@ -51,7 +51,8 @@ pub(super) fn apply(
     if let Some(why) = actor.context.room.why_stopped() {
         return refused::store_full(&why);
     }
-    let version = before.map_or(0, |entry| entry.head.version) + 1;
+    let last = before.map(|entry| entry.head.version).or_else(|| actor.workflows.unreadable_version(&name));
+    let version = last.unwrap_or(0) + 1;
     let paused = before.is_some_and(|entry| entry.head.paused && !entry.head.deleted);
     let timers_before = before.map_or(0, |entry| entry.workflow.schedules.len());
     let mut head = WorkflowHead {
@@ -192,7 +193,10 @@ pub(super) fn fire(
 ) {
     let stale = Timer::Fire(name.clone(), index);
     let Some(entry) = actor.workflows.get(name) else {
-        if let Some(draft) = actor.draft(drafts, home) {
+        // That of a workflow that cannot be read stays, for a producer that can read it.
+        if actor.workflows.unreadable_version(name).is_none()
+            && let Some(draft) = actor.draft(drafts, home)
+        {
             draft.cleared.push(stale);
         }
         return;

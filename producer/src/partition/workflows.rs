@@ -22,6 +22,8 @@ const LOAD: usize = 512;
 pub(crate) struct Workflows {
     young: HashMap<WorkflowName, Option<Entry>>,
     old: HashMap<WorkflowName, Option<Entry>>,
+    /// Those that are stored and cannot be read, with their latest version as far as it is known.
+    unreadable: HashMap<WorkflowName, u32>,
 }
 
 /// One of them.
@@ -31,11 +33,22 @@ pub(super) struct Entry {
     pub(super) workflow: Arc<Workflow>,
 }
 
+/// A stored workflow that cannot be read: its latest version, if that much can be, and why.
+struct Unreadable {
+    version: Option<u32>,
+    why: String,
+}
+
 impl Entry {
-    fn read(stored: StoredWorkflow) -> Option<Self> {
-        let head = serde_json::from_str(&stored.head).ok()?;
-        let workflow = definition::parse(&stored.source, "stored definition").ok()?.pop()?.workflow;
-        Some(Self { head, source: stored.source, workflow: Arc::new(workflow) })
+    fn read(stored: StoredWorkflow) -> Result<Self, Unreadable> {
+        let head: WorkflowHead = match serde_json::from_str(&stored.head) {
+            Ok(head) => head,
+            Err(error) => return Err(Unreadable { version: None, why: error.to_string() }),
+        };
+        match definition::parse_stored(&stored.source) {
+            Ok(workflow) => Ok(Self { head, source: stored.source, workflow: Arc::new(workflow) }),
+            Err(problems) => Err(Unreadable { version: Some(head.version), why: problems.to_string() }),
+        }
     }
 }
 
@@ -55,7 +68,15 @@ impl Workflows {
         for wanted in wanted.chunks(LOAD) {
             let stored = context.store.load_workflows(wanted).await?;
             for ((_, name), stored) in wanted.iter().zip(stored) {
-                self.young.insert(name.clone(), stored.and_then(Entry::read));
+                let entry = match stored.map(Entry::read).transpose() {
+                    Ok(entry) => entry,
+                    Err(Unreadable { version, why }) => {
+                        tracing::error!(workflow = %name, why, "it is stored and cannot be read: apply it again");
+                        self.unreadable.insert(name.clone(), version.unwrap_or(0));
+                        None
+                    }
+                };
+                self.young.insert(name.clone(), entry);
             }
         }
         Ok(())
@@ -73,7 +94,13 @@ impl Workflows {
     /// Puts one here.
     pub(super) fn put(&mut self, name: &WorkflowName, entry: Entry) {
         self.old.remove(name);
+        self.unreadable.remove(name);
         self.young.insert(name.clone(), Some(entry));
+    }
+
+    /// The latest version of a workflow that is stored and cannot be read.
+    pub(super) fn unreadable_version(&self, name: &WorkflowName) -> Option<u32> {
+        self.unreadable.get(name).copied()
     }
 
     /// One that was loaded, also when it was deleted.
@@ -100,6 +127,7 @@ impl Workflows {
     pub(super) fn forget(&mut self, partition: PartitionId, partitions: u16) {
         self.young.retain(|name, _| PartitionId::home_of(name, partitions) != partition);
         self.old.retain(|name, _| PartitionId::home_of(name, partitions) != partition);
+        self.unreadable.retain(|name, _| PartitionId::home_of(name, partitions) != partition);
     }
 
     /// Drops what was not used while the young generation filled up. To be called between batches.

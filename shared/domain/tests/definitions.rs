@@ -29,6 +29,16 @@ fn input(step: &Step) -> serde_json::Value {
 }
 
 #[test]
+fn a_stored_definition_is_read_as_it_was_accepted_whatever_is_refused_since() {
+    let source = "name: w\nschedule: \"0 2 ? * 2\"\nsteps:\n  - name: a\n    uses: http\n    \
+                  with: {method: POST, url: \"http://x/\", body: {id: 12345678901234567890123}}\n";
+    let refused = definition::parse(source, "f.yaml").unwrap_err().to_string();
+    assert!(refused.contains("bad-schedule") && refused.contains("number-too-long"), "{refused}");
+    assert_eq!(definition::parse_stored(source).unwrap().schedules.len(), 1);
+    assert!(definition::parse_stored("name: w\nsteps: []\n").is_err());
+}
+
+#[test]
 fn the_least_workflow_has_the_documented_defaults() {
     let workflow = one("name: w\nsteps: [{name: a, run: echo hi}]\n");
     assert_eq!(workflow.name.as_str(), "w");

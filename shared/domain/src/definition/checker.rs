@@ -23,6 +23,8 @@ pub(super) struct Checker {
     found: Vec<Found>,
     uncounted: usize,
     hints: usize,
+    /// What is read was accepted once, and is stored: what has been refused since is not refused.
+    pub(super) was_accepted: bool,
 }
 
 #[derive(Debug)]

@@ -14,7 +14,6 @@ use jiff::civil::{DateTime, date};
 use super::clock_change::{ClockChanges, Fold, Gap, next_instant};
 use super::field::Unit;
 use super::item::Item;
-use super::quartz;
 use super::zone::Zone;
 use crate::Timestamp;
 
@@ -138,7 +137,6 @@ impl Fields {
             weekday: Unit::Weekday.parse(weekday)?,
             both_days: false,
         };
-        quartz::refuse_numbers(&parts)?;
         let both_days = plus || starts_with_star(&fields.day) || starts_with_star(&fields.weekday);
         Ok(Self { both_days, ..fields })
     }

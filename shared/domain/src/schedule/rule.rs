@@ -8,6 +8,7 @@ use super::clock_change::ClockChanges;
 use super::cron::Cron;
 use super::instant::Instant;
 use super::interval::Interval;
+use super::quartz;
 use super::zone::Zone;
 use crate::Timestamp;
 
@@ -40,7 +41,18 @@ impl Schedule {
     ///
     /// As [`Schedule::parse_cron`].
     pub fn parse_cron_with(text: &str, zone: &Zone, changes: ClockChanges) -> Result<Self, String> {
-        Cron::parse(text, zone, changes).map(|cron| Self(Kind::Cron(Arc::new(cron))))
+        let cron = Cron::parse(text, zone, changes)?;
+        quartz::refuse_numbers(&text.split_whitespace().collect::<Vec<_>>())?;
+        Ok(Self(Kind::Cron(Arc::new(cron))))
+    }
+
+    /// A cron text that was accepted once, and so is read as it was then: what has been refused since is not.
+    ///
+    /// # Errors
+    ///
+    /// As [`Schedule::parse_cron`], but for what was accepted.
+    pub fn parse_stored_cron(text: &str, zone: &Zone) -> Result<Self, String> {
+        Cron::parse(text, zone, ClockChanges::default()).map(|cron| Self(Kind::Cron(Arc::new(cron))))
     }
 
     /// A fixed interval from 100 ms to 366 days, in whole milliseconds. It fires at the multiples of the

@@ -21,4 +21,4 @@ mod workflow;
 
 pub(crate) use executor::{SHELL, action_of_json, check_script};
 pub(crate) use retry::retry_of_json;
-pub use source::{MAX_FILE_BYTES, Parsed, parse, parse_bytes};
+pub use source::{MAX_FILE_BYTES, Parsed, parse, parse_bytes, parse_stored};

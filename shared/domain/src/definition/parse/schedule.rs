@@ -62,7 +62,7 @@ pub(super) fn read_zone(node: &Node, checker: &mut Checker) -> Option<Zone> {
 fn read_entry(node: &Node, zone: &Zone, checker: &mut Checker) -> Option<Schedule> {
     if matches!(node.content, Content::Scalar { .. }) {
         let text = checker.text(node, "schedule")?;
-        return told(Schedule::parse_cron(text, zone), node, "bad-schedule", checker);
+        return cron(text, zone, node, checker);
     }
     let fields = ENTRY.read(node, checker)?;
     let kinds = ["cron", "every", "at"].map(|name| fields.entry(name));
@@ -82,7 +82,7 @@ fn read_entry(node: &Node, zone: &Zone, checker: &mut Checker) -> Option<Schedul
     }
     if let Some(node) = fields.get("cron") {
         let text = checker.text(node, "cron")?;
-        told(Schedule::parse_cron(text, zone), node, "bad-schedule", checker)
+        cron(text, zone, node, checker)
     } else if let Some(node) = fields.get("every") {
         let period = checker.positive_duration(node, "every")?;
         told(Schedule::every(period), node, "bad-schedule", checker)
@@ -91,6 +91,14 @@ fn read_entry(node: &Node, zone: &Zone, checker: &mut Checker) -> Option<Schedul
         let text = checker.text(node, "at")?;
         told(Schedule::at(text), node, "bad-schedule", checker)
     }
+}
+
+fn cron(text: &str, zone: &Zone, node: &Node, checker: &mut Checker) -> Option<Schedule> {
+    let schedule = match checker.was_accepted {
+        true => Schedule::parse_stored_cron(text, zone),
+        false => Schedule::parse_cron(text, zone),
+    };
+    told(schedule, node, "bad-schedule", checker)
 }
 
 fn told<T>(result: Result<T, String>, node: &Node, code: &'static str, checker: &mut Checker) -> Option<T> {

@@ -12,6 +12,9 @@ use super::{byte_order_mark, surrogates};
 /// The longest file, in bytes.
 pub const MAX_FILE_BYTES: usize = 4 * 1024 * 1024;
 
+/// How problems name a stored definition.
+const STORED: &str = "stored definition";
+
 /// A workflow and the document it was read from.
 #[derive(Debug, Clone)]
 pub struct Parsed {
@@ -27,7 +30,29 @@ pub struct Parsed {
 /// # Errors
 /// Everything that is wrong, in the order of the file. When text is not YAML, what comes after is not looked at.
 pub fn parse(source: &str, file: &str) -> Result<Vec<Parsed>, Problems> {
+    read(source, file, Checker::default())
+}
+
+/// Reads the one workflow of a stored definition: a document that was accepted once, perhaps by an older program. What
+/// has been refused since is not refused in it.
+///
+/// # Errors
+/// As [`parse`], for what no program would have stored.
+pub fn parse_stored(source: &str) -> Result<Workflow, Problems> {
     let mut checker = Checker::default();
+    checker.was_accepted = true;
+    let mut parsed = read(source, STORED, checker)?;
+    match parsed.pop() {
+        Some(one) if parsed.is_empty() => Ok(one.workflow),
+        _ => {
+            let mut checker = Checker::default();
+            checker.problem(Position::START, "several-workflows", "expected one workflow", None);
+            Err(checker.into_problems(STORED))
+        }
+    }
+}
+
+fn read(source: &str, file: &str, mut checker: Checker) -> Result<Vec<Parsed>, Problems> {
     if source.len() > MAX_FILE_BYTES {
         checker.problem(Position::START, "file-too-large", too_large(source.len()), None);
         return Err(checker.into_problems(file));
