@@ -30,7 +30,13 @@ fn main() -> ExitCode {
     let _ = nix::sys::prctl::set_thp_disable(false);
     // Not a command: there is one for each task at a time, so that it should cost little.
     if let Some(ended) = millrace_worker::guardian::as_helper(std::env::args_os()) {
-        return if ended.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+        return match ended {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                output::note(&format!("millrace: {error}"));
+                ExitCode::FAILURE
+            }
+        };
     }
     let cli = Cli::parse();
     // Every TLS connection of this process, whoever makes it, uses the same provider.

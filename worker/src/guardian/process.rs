@@ -2,10 +2,11 @@
 //! leaves behind, and removes the worker's folder at the end. Standard input is the conversation with the worker,
 //! standard output its lease.
 
-use std::collections::HashMap;
-use std::fs;
+use std::collections::{HashMap, HashSet};
+use std::fs::{self, File};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -18,7 +19,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal as listen};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::wire::Wire;
-use super::{KILL_LIMIT, LOOK_AGAIN, on_one_thread};
+use super::{FOLDER_PREFIX, KILL_LIMIT, LEASE_NAME, LOOK_AGAIN, on_one_thread};
 use crate::census;
 use crate::tree::signal;
 
@@ -27,10 +28,17 @@ const REMOVALS: usize = 3;
 
 /// Guards until the worker is gone.
 pub(super) fn guard(folder: &Path) -> io::Result<()> {
+    if !is_of_a_worker(folder).unwrap_or(false) {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "a worker starts its guardian itself: `millrace guardian` does nothing for anybody else",
+        ));
+    }
     prctl::set_child_subreaper(true)?;
     on_one_thread(async {
         let mut worker = Wire::new(io::stdin().as_fd().try_clone_to_owned()?)?;
-        let mut post = Post { keepers: HashMap::new(), deaths: listen(SignalKind::child())? };
+        let mut post =
+            Post { keepers: HashMap::new(), stuck: HashSet::new(), deaths: listen(SignalKind::child())? };
         loop {
             tokio::select! {
                 biased;
@@ -53,12 +61,27 @@ pub(super) fn guard(folder: &Path) -> io::Result<()> {
     })
 }
 
+/// Did a worker start this process, and is the folder that worker's? At the end the folder is removed, so that nobody
+/// else's may be named here.
+fn is_of_a_worker(folder: &Path) -> io::Result<bool> {
+    let is_named_so =
+        folder.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(FOLDER_PREFIX));
+    let opened = |file: BorrowedFd<'_>| File::from(file.try_clone_to_owned()?).metadata();
+    let (worker, lease) = (opened(io::stdin().as_fd())?, opened(io::stdout().as_fd())?);
+    let there = fs::symlink_metadata(folder.join(LEASE_NAME))?;
+    Ok(is_named_so
+        && worker.file_type().is_socket()
+        && (there.dev(), there.ino()) == (lease.dev(), lease.ino()))
+}
+
 /// The keepers that live.
 #[derive(Debug)]
 struct Post {
     /// By process id: the keeper's end of its conversation with the worker. The worker sees the end of that only once
     /// it is closed here too, which is when nothing is left of the keeper's task.
     keepers: HashMap<i32, OwnedFd>,
+    /// Processes that were killed and do not die: nobody waits for them again.
+    stuck: HashSet<i32>,
     deaths: Signal,
 }
 
@@ -89,13 +112,18 @@ impl Post {
         }
         let me = std::process::id().cast_signed();
         let deadline = Instant::now() + KILL_LIMIT;
-        while Instant::now() < deadline {
+        loop {
             let left = census::read();
-            let strays = left.iter().filter(|process| process.parent == me);
-            let strays: Vec<i32> =
-                strays.map(|process| process.pid).filter(|pid| !self.keepers.contains_key(pid)).collect();
+            let ours: HashSet<i32> =
+                left.iter().filter(|process| process.parent == me).map(|process| process.pid).collect();
+            self.stuck.retain(|pid| ours.contains(pid));
+            let is_stray = |pid: &i32| !self.keepers.contains_key(pid) && !self.stuck.contains(pid);
+            let strays: Vec<i32> = ours.into_iter().filter(is_stray).collect();
             if strays.is_empty() {
-                break;
+                return;
+            }
+            if Instant::now() > deadline {
+                return self.stuck.extend(strays);
             }
             strays.into_iter().for_each(|pid| signal(pid, Kill::SIGKILL));
             let _ = timeout_at(Instant::now() + LOOK_AGAIN, self.deaths.recv()).await;

@@ -27,6 +27,21 @@ const TASK: &str = "
     wait; sleep 300";
 const PROCESSES: [&str; 4] = ["main", "child", "grandchild", "nameless"];
 
+#[test]
+fn a_guardian_that_no_worker_has_started_touches_nothing() {
+    let parent = tempfile::tempdir().unwrap();
+    let named_so = parent.path().join(format!("millrace-worker-{}", Uuid::new_v4().simple()));
+    std::fs::create_dir(&named_so).unwrap();
+    std::fs::write(named_so.join("lease"), "").unwrap();
+    for folder in [parent.path(), &named_so] {
+        for input in [Stdio::null(), Stdio::piped()] {
+            let guardian = Command::new(FIXTURE).arg("guardian").arg(folder).stdin(input).output().unwrap();
+            assert!(!guardian.status.success(), "{guardian:?}");
+        }
+    }
+    assert!(named_so.join("lease").exists());
+}
+
 /// A worker in a process of its own, with one task.
 struct Worker {
     process: Child,
