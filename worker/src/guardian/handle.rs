@@ -10,6 +10,7 @@ use std::time::Duration;
 use millrace_domain::SessionId;
 use nix::sys::signal::Signal;
 use tokio::process::{Child, Command};
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::keeper::Keeper;
@@ -24,6 +25,9 @@ const LAST_WAIT: Duration = Duration::from_secs(5);
 const KEEPER_LIMIT: Duration = Duration::from_secs(10);
 /// How long a keeper waits for another task. There are never more than tasks have run at once.
 const IDLE_LIMIT: Duration = Duration::from_secs(10);
+/// How many keepers are being started at once, at most. To start one takes longer than many a task: where hundreds of
+/// short tasks begin together, the first keepers are free again before the others would be there.
+const STARTED_AT_ONCE: usize = 4;
 
 /// A guardian of one worker session. When the last clone is dropped, what is left of the worker's tasks is killed, and
 /// the guardian ends.
@@ -35,6 +39,9 @@ struct Post {
     program: PathBuf,
     folder: Folder,
     watch: Mutex<Watch>,
+    starting: Semaphore,
+    /// A keeper has become idle.
+    returned: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -75,7 +82,13 @@ impl Guardian {
                 ),
             )
         })?;
-        let guardian = Self(Arc::new(Post { program: program.into(), folder, watch: Mutex::default() }));
+        let guardian = Self(Arc::new(Post {
+            program: program.into(),
+            folder,
+            watch: Mutex::default(),
+            starting: Semaphore::new(STARTED_AT_ONCE),
+            returned: Notify::new(),
+        }));
         let child = guardian.0.launch()?;
         tokio::spawn(replace(child, Arc::downgrade(&guardian.0)));
         Ok(guardian)
@@ -95,12 +108,24 @@ impl Guardian {
         self.0.folder.path()
     }
 
-    /// A keeper for one task.
+    /// A keeper for one task: one that is idle or becomes so, or else a new one.
     pub(crate) async fn keeper(&self) -> io::Result<Keeper> {
-        let mut idle = std::iter::from_fn(|| self.0.lock().idle.pop());
-        if let Some((keeper, _)) = idle.find(|(keeper, _)| !keeper.has_ended()) {
-            return Ok(keeper);
+        loop {
+            let mut returned = std::pin::pin!(self.0.returned.notified());
+            returned.as_mut().enable();
+            if let Some(keeper) = self.0.take_idle() {
+                return Ok(keeper);
+            }
+            tokio::select! {
+                biased;
+                () = returned => {}
+                // It is never closed.
+                _starting = self.0.starting.acquire() => return self.start_keeper().await,
+            }
         }
+    }
+
+    async fn start_keeper(&self) -> io::Result<Keeper> {
         let deadline = Instant::now() + KEEPER_LIMIT;
         loop {
             let hired = match self.0.hire() {
@@ -125,6 +150,8 @@ impl Guardian {
         let mut watch = self.0.lock();
         if keeper.guardian == watch.count {
             watch.idle.push((keeper, Instant::now()));
+            drop(watch);
+            self.0.returned.notify_one();
         }
     }
 
@@ -137,6 +164,12 @@ impl Guardian {
 impl Post {
     fn lock(&self) -> MutexGuard<'_, Watch> {
         self.watch.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The keeper that became idle last, of those that live.
+    fn take_idle(&self) -> Option<Keeper> {
+        let mut watch = self.lock();
+        std::iter::from_fn(|| watch.idle.pop()).map(|(keeper, _)| keeper).find(|keeper| !keeper.has_ended())
     }
 
     /// Starts a helper.
