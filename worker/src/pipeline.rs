@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use crate::executors::{Ended, Execution, Executor, Registry};
 use crate::parcel::Parcel;
 use crate::running::Running;
+use crate::session::Renewal;
 use crate::settings::Settings;
 use crate::shipper::LogShipper;
 use crate::stop::{Stop, StopHandle, StopReason};
@@ -39,7 +40,7 @@ impl Pipeline {
     pub(crate) async fn carry(&self, task: Task, parcel: &Parcel) {
         let token = ClaimToken(self.settings.ambient.random_id());
         let claim = Claim { task: task.id(), token, session: self.session };
-        let asked = Instant::now();
+        let asked = Renewal::now();
         match self.trips.claim(claim).await {
             Some(ClaimVerdict::Granted) => self.execute(task, token, asked, parcel).await,
             Some(ClaimVerdict::Finished { result }) => {
@@ -60,12 +61,12 @@ impl Pipeline {
     }
 
     /// Executes a claimed attempt, and sees to it that its outcome is stored and told.
-    async fn execute(&self, task: Task, token: ClaimToken, asked: Instant, parcel: &Parcel) {
+    async fn execute(&self, task: Task, token: ClaimToken, asked: Renewal, parcel: &Parcel) {
         let waited = self.now().since(task.dispatched_at);
         metrics::histogram!("millrace_task_queue_seconds").record(waited.as_secs_f64());
         let (under, handle, stop) = self.running.begin(task.id());
         // Whoever was frozen between claim and answer has a claim that may be somebody else's by now.
-        if asked.elapsed() >= Duration::from_millis(SESSION_LEASE_MS) {
+        if asked.age() >= Duration::from_millis(SESSION_LEASE_MS) {
             handle.stop(StopReason::LeaseLost);
         }
         let started = (self.now(), Instant::now());

@@ -45,16 +45,31 @@ pub(crate) enum End {
     Stopped(StopReason),
     /// It did not start.
     NotStarted(io::Error),
-    /// Its keeper was killed, or there was none to be had.
+    /// Its keeper was killed.
     Unkept(io::Error),
+}
+
+/// Why there was no keeper to be had. The worker may be at a limit of processes or files, or out of memory.
+fn unkept(error: &io::Error) -> io::Error {
+    io::Error::new(
+        error.kind(),
+        format!(
+            "no helper process could be started for the task ({error}): may the worker have more processes and files?"
+        ),
+    )
 }
 
 /// Runs a process to its end.
 pub(crate) async fn run(launch: &Launch, around: &Surroundings<'_>) -> End {
     let mut keeper = match around.guardian.keeper().await {
         Ok(keeper) => keeper,
-        Err(error) => return End::Unkept(error),
+        Err(error) => return End::NotStarted(unkept(&error)),
     };
+    // It may have taken a while, and nobody may want the task any more.
+    if let Some(reason) = around.stop.now() {
+        around.guardian.take_back(keeper);
+        return End::Stopped(reason);
+    }
     let pipes = || -> io::Result<_> {
         let ((output, its_output), (error, its_error)) = (io::pipe()?, io::pipe()?);
         Ok((receiver(output)?, receiver(error)?, its_output, its_error))

@@ -45,7 +45,7 @@ pub(crate) async fn keep(
     let lease = Duration::from_millis(SESSION_LEASE_MS);
     let every = Duration::from_millis(SESSION_RENEW_MS);
     let mut count = 0;
-    let mut renewed: Option<Instant> = None;
+    let mut renewed: Option<Renewal> = None;
     let mut said: Option<Instant> = None;
     loop {
         count += 1;
@@ -63,10 +63,10 @@ pub(crate) async fn keep(
             labels: identity.labels.clone(),
         };
         // The lease counts from when the renewal was sent: the store may have heard it at once.
-        let (sent, sent_at) = (Instant::now(), Boottime::now());
+        let renewal = Renewal::now();
         // Whoever was frozen for a lease may find the store ready to renew it: its tasks are somebody else's by now.
         give_up_if_lapsed(renewed, &alive, &running);
-        let left = renewed.map_or(every, |renewed| lease.saturating_sub(renewed.elapsed())).max(every / 4);
+        let left = renewed.map_or(every, |renewed| lease.saturating_sub(renewed.age())).max(every / 4);
         let renewing = async {
             match place.is_ours(&*store).await? {
                 true => store.renew_session(&session).await.map(|()| true),
@@ -75,14 +75,17 @@ pub(crate) async fn keep(
         };
         let answer = tokio::time::timeout(left.min(every * 2), renewing).await;
         let wait = match answer {
-            Ok(Ok(false)) => every.saturating_sub(sent.elapsed()),
+            Ok(Ok(false)) => every.saturating_sub(renewal.sent.elapsed()),
             Ok(Ok(true)) => {
-                (renewed, said) = (Some(sent), None);
+                // Was the machine suspended meanwhile, the tasks of before may be somebody else's: they end before
+                // anybody hears of this renewal.
+                give_up_if_lapsed(renewed, &alive, &running);
+                (renewed, said) = (Some(renewal), None);
                 if let Some(guardian) = &guardian {
-                    guardian.renewed(sent_at);
+                    guardian.renewed(renewal.sent_at);
                 }
                 alive.send_replace(true);
-                every.saturating_sub(sent.elapsed())
+                every.saturating_sub(renewal.sent.elapsed())
             }
             Ok(Err(error)) => {
                 if said.is_none_or(|said| said.elapsed() >= SAY_AGAIN) {
@@ -108,10 +111,29 @@ pub(crate) async fn keep(
     }
 }
 
+/// When a renewal was sent, by a clock that stands still while the machine is suspended and by one that does not.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Renewal {
+    sent: Instant,
+    sent_at: Boottime,
+}
+
+impl Renewal {
+    /// One that is sent now.
+    pub(crate) fn now() -> Self {
+        Self { sent: Instant::now(), sent_at: Boottime::now() }
+    }
+
+    /// How long ago it was sent, suspended time included.
+    pub(crate) fn age(self) -> Duration {
+        self.sent.elapsed().max(self.sent_at.until(Boottime::now()))
+    }
+}
+
 /// Kills the tasks of a session that was not renewed for a whole lease.
-fn give_up_if_lapsed(renewed: Option<Instant>, alive: &watch::Sender<bool>, running: &Running) {
+fn give_up_if_lapsed(renewed: Option<Renewal>, alive: &watch::Sender<bool>, running: &Running) {
     let lease = Duration::from_millis(SESSION_LEASE_MS);
-    if renewed.is_none_or(|renewed| renewed.elapsed() >= lease) && *alive.borrow() {
+    if renewed.is_none_or(|renewed| renewed.age() >= lease) && *alive.borrow() {
         alive.send_replace(false);
         let killed = running.stop_all(StopReason::LeaseLost);
         tracing::error!(killed, "the session could not be renewed for a whole lease: its tasks are killed");
