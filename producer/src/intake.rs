@@ -19,6 +19,9 @@ use crate::partition::refused::{self, COME_AGAIN};
 /// Unsettled submissions of one producer, at most: they are committed in batches of about this size.
 const PREFETCH: u16 = 2_000;
 
+/// Refused parts of one array that the rejected queue is told of, at most.
+const TOLD: usize = 5;
+
 /// Submissions on their way to other producers, at most.
 const FORWARDED: usize = 256;
 
@@ -76,6 +79,7 @@ pub(crate) async fn run(context: Arc<Context>, gateway: Arc<Gateway>) {
             let batch = tokio::select! {
                 biased;
                 () = context.room.stops() => break,
+                _ = owned.wait_for(|owned| owned.is_empty()) => break,
                 () = context.shutdown.begun() => return,
                 batch = consumer.recv_many(512) => batch,
             };
@@ -169,7 +173,7 @@ async fn accept_array(
         delivery.properties.reply_to.clone().map(|to| (to, delivery.properties.correlation_id.clone()));
     let whole = (delivery.payload.clone(), delivery.properties.clone());
     let gather = Gather::new(parsed.len(), Some(delivery), reply_to, None);
-    let mut messages = Vec::new();
+    let mut refused = Vec::new();
     for (index, submission) in parsed.into_iter().enumerate() {
         match submission {
             Ok(submission) => {
@@ -202,18 +206,36 @@ async fn accept_array(
                 }
             }
             Err(error) => {
-                let error = ReplyError::new(error.code, format!("[{index}]: {}", error.message));
-                // The array goes there whole, once for each part that is refused: the header names the part.
-                if reject(&*context.broker, whole.0.clone(), whole.1.clone(), &error).await {
-                    gather.give(index, Reply::Error { error }, &mut messages);
-                }
+                refused.push((index, ReplyError::new(error.code, format!("[{index}]: {}", error.message))));
             }
         }
     }
-    drop(gather);
-    if !messages.is_empty() {
-        context.broker.publish(messages).await;
+    if let Some(error) = of_all(&refused) {
+        let context = Arc::clone(context);
+        tokio::spawn(async move {
+            // Unsettled, its parts let the array go back whole.
+            if !reject(&*context.broker, whole.0, whole.1, &error).await {
+                return;
+            }
+            let mut messages = Vec::new();
+            for (index, error) in refused {
+                gather.give(index, Reply::Error { error }, &mut messages);
+            }
+            context.broker.publish(messages).await;
+        });
     }
+}
+
+/// What is told of an array with refused parts, which goes to the rejected queue once, however many they are: the code of
+/// the first, and the places of the first few.
+fn of_all(refused: &[(usize, ReplyError)]) -> Option<ReplyError> {
+    let (_, first) = refused.first()?;
+    let mut told: Vec<&str> = refused.iter().take(TOLD).map(|(_, error)| error.message.as_str()).collect();
+    let more = format!("and {} more", refused.len().saturating_sub(TOLD));
+    if refused.len() > TOLD {
+        told.push(&more);
+    }
+    Some(ReplyError::new(first.code.clone(), told.join("; ")))
 }
 
 /// What is wrong with a body that is no JSON, when the message says that something was done to it. Clients put names of
@@ -321,5 +343,15 @@ mod tests {
         assert!(message.contains("\"gzip\": expected JSON as plain UTF-8"), "{message}");
         assert_eq!(judge("UTF-8", b"no json"), None, "a charset that can be read is not to blame");
         assert_eq!(judge("gzip", br#"{"rum":"x"}"#), None, "it can be read, whatever is said of it");
+    }
+
+    #[test]
+    fn an_array_of_refused_parts_is_told_of_by_its_first_few_places() {
+        let part = |index| (index, ReplyError::new("empty", format!("[{index}]: nothing to do")));
+        assert!(of_all(&[]).is_none());
+        let one = of_all(&[part(3)]).unwrap();
+        assert_eq!((one.code.as_str(), one.message.as_str()), ("empty", "[3]: nothing to do"));
+        let many = of_all(&(0..10_000).map(part).collect::<Vec<_>>()).unwrap();
+        assert!(many.message.ends_with("[4]: nothing to do; and 9995 more"), "{}", many.message);
     }
 }
