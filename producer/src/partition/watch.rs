@@ -100,7 +100,7 @@ struct Memory {
     sessions: Mutex<SessionWatch>,
     suspects: Mutex<BTreeMap<TaskId, SessionId>>,
     rested: Mutex<Vec<(PartitionId, Seq)>>,
-    sweep: tokio::sync::Mutex<Sweep>,
+    sweep: Arc<tokio::sync::Mutex<Sweep>>,
 }
 
 impl Watch {
@@ -147,13 +147,42 @@ impl Watch {
         if self.0.passing.swap(true, Ordering::AcqRel) {
             return;
         }
+        self.start_sweep(context, inner.clone(), partitions.clone(), pools);
         let (watch, context) = (self.clone(), Arc::clone(context));
         let shutdown = context.shutdown.clone();
         tokio::spawn(shutdown.vital("watch", async move {
-            if let Err(error) = watch.pass(&context, &inner, &partitions, pools, Queues::new(passed)).await {
+            if let Err(error) = watch.pass(&context, &inner, &partitions, Queues::new(passed)).await {
                 tracing::warn!(%error, "the watch cannot look");
             }
             watch.0.passing.store(false, Ordering::Release);
+        }));
+    }
+
+    /// Begins a sweep beside the pass, unless one is under way: sessions have to be observed in time, however long a
+    /// broker takes to tell how its queues stand.
+    fn start_sweep(
+        &self,
+        context: &Arc<Context>,
+        inner: UnboundedSender<Input>,
+        partitions: Vec<Watched>,
+        mut pools: BTreeSet<String>,
+    ) {
+        let Ok(mut sweep) = Arc::clone(&self.0.sweep).try_lock_owned() else { return };
+        pools.extend(self.0.capacity.pools());
+        let context = Arc::clone(context);
+        let shutdown = context.shutdown.clone();
+        tokio::spawn(shutdown.vital("sweep", async move {
+            match sweep.pass(&context, &partitions, pools).await {
+                Ok(lost) if lost.is_empty() => {}
+                Ok(lost) => {
+                    tracing::warn!(
+                        tasks = lost.len(),
+                        "their queue is empty and nobody has claimed them: publishing them again"
+                    );
+                    let _ = inner.send(Input::Missing(lost));
+                }
+                Err(error) => tracing::warn!(%error, "the tasks of empty queues cannot be looked for"),
+            }
         }));
     }
 
@@ -162,7 +191,6 @@ impl Watch {
         context: &Context,
         inner: &UnboundedSender<Input>,
         partitions: &[Watched],
-        mut pools: BTreeSet<String>,
         mut queues: Queues,
     ) -> Result<(), StoreError> {
         let sessions = context.store.sessions().await?;
@@ -190,15 +218,6 @@ impl Watch {
                 let looked = self.look(context, inner, partition, epoch, &tasks, &mut queues).await;
                 unless_damaged(partition, looked, UNWATCHED)?;
             }
-        }
-        pools.extend(self.0.capacity.pools());
-        let lost = self.0.sweep.lock().await.pass(context, partitions, pools).await?;
-        if !lost.is_empty() {
-            tracing::warn!(
-                tasks = lost.len(),
-                "their queue is empty and nobody has claimed them: publishing them again"
-            );
-            let _ = inner.send(Input::Missing(lost));
         }
         Ok(())
     }
