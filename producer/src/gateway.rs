@@ -135,15 +135,22 @@ impl Gateway {
     ) -> Result<Vec<Reply>, Unavailable> {
         let mut replies: Vec<Option<Reply>> = many.iter().map(|_| None).collect();
         let mut local = Vec::new();
-        let mut elsewhere = tokio::task::JoinSet::new();
+        let mut others = Vec::new();
         for (index, submission) in many.into_iter().enumerate() {
             let submit = keyed(submission, trigger, self.context.partitions);
-            if self.is_here(submit.run.map(RunId::partition)) {
-                local.push((index, submit));
-            } else {
-                let gateway = Arc::clone(self);
-                elsewhere.spawn(async move { (index, gateway.submit(submit.submission, trigger).await) });
+            match self.is_here(submit.run.map(RunId::partition)) {
+                true => local.push((index, submit)),
+                false => others.push((index, submit)),
             }
+        }
+        // All or nothing: whoever is told to come again would start once more what has no key.
+        if let (false, Some(why)) = (others.is_empty(), &*self.context.broker.blocked().borrow()) {
+            return Err(Unavailable::Blocked(Arc::clone(why)));
+        }
+        let mut elsewhere = tokio::task::JoinSet::new();
+        for (index, submit) in others {
+            let gateway = Arc::clone(self);
+            elsewhere.spawn(async move { (index, gateway.submit(submit.submission, trigger).await) });
         }
         if !local.is_empty() {
             let (sender, receiver) = oneshot::channel();
