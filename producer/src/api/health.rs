@@ -100,12 +100,12 @@ pub(super) async fn metrics(State(api): State<Api>) -> Response {
 pub(crate) struct Counted(Arc<Mutex<BTreeSet<String>>>);
 
 impl Counted {
-    /// These, and those that there were before.
+    /// These, and those that there were the last time: what has gone is counted once more, and then forgotten.
     fn with(&self, now: impl Iterator<Item = String>) -> BTreeSet<String> {
         match self.0.lock() {
             Ok(mut pools) => {
-                pools.extend(now);
-                pools.clone()
+                let before = std::mem::replace(&mut *pools, now.collect());
+                pools.union(&before).cloned().collect()
             }
             Err(_) => now.collect(),
         }
@@ -123,5 +123,6 @@ mod tests {
         assert!(counted.with(std::iter::empty()).is_empty());
         assert_eq!(counted.with(gpu()), gpu().collect());
         assert_eq!(counted.with(std::iter::empty()), gpu().collect());
+        assert!(counted.with(std::iter::empty()).is_empty(), "clients choose the names of pools");
     }
 }
