@@ -84,13 +84,9 @@ impl RabbitMqBroker {
     fn link(&self, queue: &Queue) -> Link {
         let (settings, entry) = &self.entry;
         match queue {
-            Queue::Submit => entry
-                .get_or_init(|| {
-                    let link = Link::start(settings.clone(), self.shut.subscribe());
-                    self.readiness.needs(link.clone());
-                    link
-                })
-                .clone(),
+            Queue::Submit => {
+                entry.get_or_init(|| Link::start(settings.clone(), self.shut.subscribe())).clone()
+            }
             _ => self.consuming.clone(),
         }
     }
