@@ -20,6 +20,8 @@ pub struct Attendance(Arc<Mutex<BTreeMap<String, Record>>>);
 
 #[derive(Debug, Default)]
 struct Record {
+    /// Whose it is: a later consumer of the same queue may begin before an earlier one is gone.
+    number: u64,
     duty: Duty,
     /// When it ended, the last few times.
     endings: VecDeque<Instant>,
@@ -39,9 +41,11 @@ impl Attendance {
     /// A queue that is to be consumed, by its routing key (`submit`, `inbox.3`): what is before the dot is the
     /// `queue` of the metric.
     pub fn post(&self, queue: impl Into<String>) -> Post {
-        let post = Post { attendance: self.clone(), queue: queue.into() };
-        post.record(|_| {});
-        post
+        let queue = queue.into();
+        let mut records = self.records();
+        let number = records.get(&queue).map_or(0, |before| before.number + 1);
+        records.insert(queue.clone(), Record { number, ..Record::default() });
+        Post { attendance: self.clone(), queue, number }
     }
 
     /// What is wrong, for people: the first queue whose consumer keeps ending or does not begin.
@@ -79,6 +83,7 @@ impl Record {
 pub struct Post {
     attendance: Attendance,
     queue: String,
+    number: u64,
 }
 
 impl Post {
@@ -116,13 +121,19 @@ impl Post {
     }
 
     fn record(&self, change: impl FnOnce(&mut Record)) {
-        change(self.attendance.records().entry(self.queue.clone()).or_default());
+        let mut records = self.attendance.records();
+        if let Some(record) = records.get_mut(&self.queue).filter(|record| record.number == self.number) {
+            change(record);
+        }
     }
 }
 
 impl Drop for Post {
     fn drop(&mut self) {
-        self.attendance.records().remove(&self.queue);
+        let mut records = self.attendance.records();
+        if records.get(&self.queue).is_some_and(|record| record.number == self.number) {
+            records.remove(&self.queue);
+        }
     }
 }
 
