@@ -135,7 +135,12 @@ impl Intake {
     async fn begin(&self, delivery: Delivery, floor: &Arc<Floor>) {
         let tasks = match read(&delivery) {
             Ok(tasks) => tasks,
-            Err(refusal) => return self.pipeline.reject(delivery, refusal).await,
+            Err(refusal) => {
+                // A broker that takes no messages must not hold up the tasks behind it.
+                let pipeline = Arc::clone(&self.pipeline);
+                self.tasks.spawn(async move { pipeline.reject(delivery, refusal).await });
+                return;
+            }
         };
         let parcel = Arc::new(Parcel::new(delivery, tasks.len()));
         for task in tasks {
