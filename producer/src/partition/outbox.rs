@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use millrace_broker::{Outgoing, Queue, Route};
+use millrace_broker::{BrokerError, Outgoing, Queue, Route};
 use millrace_domain::Timestamp;
 use millrace_domain::task::Task;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
 use crate::context::Context;
 use crate::failpoint;
@@ -68,6 +69,9 @@ impl Outbox {
     }
 }
 
+/// What keeps tasks from being published for good is told again after so long.
+const TELL_AGAIN: Duration = Duration::from_secs(30);
+
 /// Batches that always fit into the room there is.
 fn split(tasks: Vec<Vec<Task>>) -> Vec<Vec<Vec<Task>>> {
     if tasks.is_empty() {
@@ -87,6 +91,7 @@ fn split(tasks: Vec<Vec<Task>>) -> Vec<Vec<Vec<Task>>> {
 /// Publishes until all are confirmed. `false` when the process ends first.
 async fn deliver(context: &Context, mut packed: Vec<Vec<Task>>, _room: OwnedSemaphorePermit) -> bool {
     let mut wait = Duration::from_millis(50);
+    let mut told: Option<Instant> = None;
     loop {
         let messages = packed.iter().filter_map(|tasks| message_of(tasks)).collect();
         let results = context.broker.publish(messages).await;
@@ -95,6 +100,13 @@ async fn deliver(context: &Context, mut packed: Vec<Vec<Task>>, _room: OwnedSema
             (Some(Ok(())), _) | (_, None) => false,
             (Some(Err(error)), Some(task)) => {
                 tracing::debug!(task = %task.id(), %error, "task not confirmed; publishing it again");
+                // Trying again does not help by itself: somebody has to know.
+                if matches!(error, BrokerError::Configuration(_))
+                    && told.is_none_or(|told| told.elapsed() >= TELL_AGAIN)
+                {
+                    tracing::warn!(pool = %task.pool, %error, "the tasks of a pool cannot be published");
+                    told = Some(Instant::now());
+                }
                 true
             }
             (None, _) => true,
