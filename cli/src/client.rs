@@ -119,6 +119,8 @@ impl Client {
         Err(match status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => CliError::Unauthorized(message),
             StatusCode::NOT_FOUND => CliError::NotFound(message),
+            // A name in a file is part of the definition, not of the command.
+            _ if answer["error"]["code"] == "invalid-name" => CliError::Failed(message),
             StatusCode::BAD_REQUEST => CliError::Usage(message),
             _ if matches!(answer["error"]["code"].as_str(), Some("bad-field" | "invalid-params")) => {
                 CliError::Usage(message)

@@ -80,7 +80,7 @@ fn an_unknown_field_is_answered_with_the_one_that_was_meant() {
     assert!(only(&step("run: x\ntimeuot: 3s")).contains("did you mean `timeout`?"));
     assert!(only(&step("run: x\nneeds: [b]")).contains("write depends_on: [extract]"));
     assert!(only(&with("defaults: {priority: P1}")).contains("`priority` is a field of the workflow"));
-    assert!(only(&with("\u{feff}zzz: 1")).contains("a byte order mark (U+FEFF) stands before it"));
+    assert!(only(&with("\u{feff}zzz: 1")).contains("a byte order mark must not appear inside a document"));
     assert!(only(&with("zzz: 1")).contains("the fields of a workflow are name, description"));
 }
 

@@ -76,9 +76,11 @@ impl Trail {
         format!("{}\n{}", self.start(), self.end())
     }
 
+    /// Between a task and its worker are its keeper and the guardian: the fourth field of a process's `stat` is its parent.
     fn mark(&self, word: char) -> String {
         format!(
-            "printf '{word} %s %s %s %s %s\\n' $MILLRACE_RUN_ID $MILLRACE_STEP $MILLRACE_ATTEMPT $PPID \
+            "read -r _ _ _ guardian _ < /proc/$PPID/stat; read -r _ _ _ worker _ < /proc/$guardian/stat; \
+             printf '{word} %s %s %s %s %s\\n' $MILLRACE_RUN_ID $MILLRACE_STEP $MILLRACE_ATTEMPT $worker \
              $MILLRACE_SCHEDULED_AT >> '{}'",
             self.path.display()
         )

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 /// The mark.
-pub(super) const MARK: char = '\u{feff}';
+const MARK: char = '\u{feff}';
 
 /// `source` without the marks before its documents. A mark within a document stays, and is a mistake there.
 pub(super) fn stripped(source: &str) -> Cow<'_, str> {

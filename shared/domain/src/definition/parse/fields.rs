@@ -2,7 +2,6 @@
 
 use super::super::checker::Checker;
 use super::super::document::{Content, Key, Node};
-use super::byte_order_mark;
 use super::synonyms::{Synonyms, meant};
 
 /// What a kind of map may hold.
@@ -52,10 +51,6 @@ impl Schema {
                 continue;
             }
             let hint = match meant(self.synonyms, name) {
-                _ if name.starts_with(byte_order_mark::MARK) => {
-                    let fix = "remove it, or write --- on a line of its own before it";
-                    Some(format!("a byte order mark (U+FEFF) stands before it: {fix}"))
-                }
                 Some(meant) => Some(meant.to_owned()),
                 None => {
                     let all = self.known.iter().chain(self.later).copied();
