@@ -245,7 +245,9 @@ proptest! {
                 _ => hint.to_owned(),
             };
             if let Err(again) = Schedule::parse_cron(&text, &Zone::utc()) {
-                prop_assert!(again.starts_with("never fires"), "{problem}\n  {text}: {again}");
+                // What is right by now may still mean two things, or nothing: that is told next.
+                let is_another = again.starts_with("never fires") || again.contains("in Quartz");
+                prop_assert!(is_another && again != problem, "{problem}\n  {text}: {again}");
             }
         }
     }

@@ -39,7 +39,7 @@ pub struct RabbitMqBroker {
 
 impl RabbitMqBroker {
     /// Starts connecting and returns at once; [`Broker::ready`] says when it is there. Connections that fail are
-    /// tried again for ever, from 100 ms to 5 s apart. The only error is [`BrokerError::Configuration`]. Needs
+    /// tried again for ever, from 100 ms to 2 s apart. The only error is [`BrokerError::Configuration`]. Needs
     /// the Tokio runtime, and for `amqps://` a default rustls crypto provider.
     pub fn connect(options: Options) -> Result<Self, BrokerError> {
         let nodes = options::parse(&options.url)?;

@@ -24,7 +24,7 @@ const TCP_BOUND: Duration = Duration::from_secs(5);
 const CONNECT_BOUND: Duration = Duration::from_secs(20);
 const CLOSE_BOUND: Duration = Duration::from_secs(2);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Events say when a connection ended; its state is looked at as well, in case one was missed.
 const LOOK: Duration = Duration::from_millis(500);
 
