@@ -11,7 +11,7 @@ use millrace_faults::suite::{Faults, Setup, run};
 use millrace_faults::workload::Load;
 
 /// How many times a fleet without a guard may be lucky.
-const SEEDS: u64 = 3;
+const SEEDS: u64 = 6;
 
 /// Runs a fleet without a guard through these faults, until that is noticed.
 async fn without(guard: &str, faults: Vec<Fault>) -> Report {
