@@ -1,12 +1,14 @@
-//! What producers tell every worker.
+//! What producers tell every worker, and what a worker may have missed of it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use millrace_broker::{Broker, Queue};
-use millrace_domain::SessionId;
+use millrace_broker::{Broker, BrokerError, Consumer, Delivery, Queue};
 use millrace_domain::message::{Control, ControlBody};
+use millrace_domain::{RunId, SessionId, TaskId};
 use millrace_runtime::{Post, Shutdown};
+use millrace_store::{Store, StoreError, TaskRecord};
 
 use crate::running::Running;
 use crate::stop::StopReason;
@@ -14,56 +16,231 @@ use crate::stop::StopReason;
 /// Messages not handled yet, at most.
 const PREFETCH: u16 = 100;
 
-/// Listens until `ended`. What is missed while the connection is down is told again by the run's owner.
-pub(crate) async fn listen(
-    broker: Arc<dyn Broker>,
-    session: SessionId,
-    running: Arc<Running>,
-    post: Post,
-    ended: Shutdown,
-) {
-    let queue = Queue::Control(session.0);
-    while !ended.has_begun() {
-        post.wanted();
-        let consumer = async {
-            broker.declare(&queue).await?;
-            broker.consume(&queue, PREFETCH).await
-        };
-        let consumer = tokio::select! {
-            biased;
-            () = ended.begun() => return,
-            consumer = consumer => consumer,
-        };
-        let Ok(mut consumer) = consumer else {
+/// Between two tries to consume.
+const CONSUME_AGAIN: Duration = Duration::from_millis(500);
+
+/// Between two tries to ask the store.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+
+/// Listens to what producers tell every worker.
+pub(crate) struct Listener {
+    pub(crate) broker: Arc<dyn Broker>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) session: SessionId,
+    pub(crate) running: Arc<Running>,
+}
+
+impl Listener {
+    /// Listens until `ended`. After each loss of the connection the store is asked for what was missed.
+    pub(crate) async fn run(self, post: Post, ended: Shutdown) {
+        while !ended.has_begun() {
+            post.wanted();
+            let consumer = tokio::select! {
+                biased;
+                () = ended.begun() => return,
+                consumer = self.consume() => consumer,
+            };
+            let again = async {
+                match consumer {
+                    Ok(consumer) => {
+                        post.began();
+                        self.listen(consumer).await;
+                        post.ended();
+                    }
+                    Err(error) => {
+                        tracing::debug!(%error, "what producers tell cannot be consumed yet");
+                        tokio::time::sleep(CONSUME_AGAIN).await;
+                    }
+                }
+            };
             tokio::select! {
                 biased;
                 () = ended.begun() => return,
-                () = tokio::time::sleep(Duration::from_millis(500)) => continue,
+                () = again => {}
             }
-        };
-        post.began();
-        loop {
-            let delivery = tokio::select! {
-                biased;
-                () = ended.begun() => return,
-                delivery = consumer.recv() => delivery,
-            };
-            let Some(delivery) = delivery else {
-                post.ended();
-                break;
-            };
-            // Its properties say nothing, so that it does not matter whether they can be read.
-            match serde_json::from_slice::<Control>(&delivery.payload) {
-                Ok(Control { body: ControlBody::Cancel { tasks }, .. }) => {
-                    for task in tasks {
-                        if running.stop(task, StopReason::Cancelled) {
-                            tracing::info!(%task, "cancelled");
-                        }
-                    }
-                }
-                Err(error) => tracing::debug!(%error, "a control message of another version"),
-            }
-            delivery.ack();
         }
+    }
+
+    async fn consume(&self) -> Result<Consumer, BrokerError> {
+        let queue = Queue::Control(self.session.0);
+        self.broker.declare(&queue).await?;
+        self.broker.consume(&queue, PREFETCH).await
+    }
+
+    /// Does what it is told until the stream ends.
+    async fn listen(&self, mut consumer: Consumer) {
+        let missed = self.stop_what_was_taken_back();
+        tokio::pin!(missed);
+        let mut caught_up = false;
+        loop {
+            tokio::select! {
+                biased;
+                delivery = consumer.recv() => match delivery {
+                    Some(delivery) => self.follow(delivery),
+                    None => return,
+                },
+                () = &mut missed, if !caught_up => caught_up = true,
+            }
+        }
+    }
+
+    fn follow(&self, delivery: Delivery) {
+        // Its properties say nothing, so that it does not matter whether they can be read.
+        match serde_json::from_slice::<Control>(&delivery.payload) {
+            Ok(Control { body: ControlBody::Cancel { tasks }, .. }) => {
+                tasks.into_iter().for_each(|task| self.cancel(task));
+            }
+            Err(error) => tracing::debug!(%error, "a control message of another version"),
+        }
+        delivery.ack();
+    }
+
+    fn cancel(&self, task: TaskId) {
+        if self.running.stop(task, StopReason::Cancelled) {
+            tracing::info!(%task, "cancelled");
+        }
+    }
+
+    /// Stops the tasks that were taken back while nobody listened: their runs may have ended, and nobody says it again.
+    async fn stop_what_was_taken_back(&self) {
+        loop {
+            match self.taken_back().await {
+                Ok(tasks) => return tasks.into_iter().for_each(|task| self.cancel(task)),
+                Err(error) => tracing::debug!(%error, "what was taken back cannot be asked for yet"),
+            }
+            tokio::time::sleep(ASK_AGAIN).await;
+        }
+    }
+
+    /// Which of the tasks that run here are not ours any more. A run that the store does not hold (any more) takes
+    /// nothing back: it may have been lost, and comes back with what its tasks report.
+    async fn taken_back(&self) -> Result<Vec<TaskId>, StoreError> {
+        let tasks = self.running.tasks();
+        if tasks.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (mut taken_back, mut absent) = (Vec::new(), Vec::new());
+        for (task, record) in tasks.iter().zip(self.store.tasks(&tasks).await?) {
+            match record {
+                Some(TaskRecord::Claimed { session, .. }) if session == self.session => {}
+                Some(TaskRecord::Claimed { .. } | TaskRecord::Revoked) => taken_back.push(*task),
+                // The claim, or what came after the end, was lost by the store: the outcome decides.
+                Some(TaskRecord::Queued { .. } | TaskRecord::Finished { .. }) => {}
+                None => absent.push(*task),
+            }
+        }
+        let runs: BTreeSet<RunId> = absent.iter().map(|task| task.run).collect();
+        for run in runs {
+            if self.store.load_runs(&[run]).await?.iter().any(Option::is_some) {
+                taken_back.extend(absent.iter().filter(|task| task.run == run));
+            }
+        }
+        Ok(taken_back)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use millrace_broker::memory::MemoryBroker;
+    use millrace_domain::{
+        ClaimToken, ClusterId, Epoch, PartitionId, ProducerId, Seq, StepIndex, Timestamp, WorkflowName,
+    };
+    use millrace_runtime::Attendance;
+    use millrace_store::sqlite::SqliteStore;
+    use millrace_store::{
+        Acquired, Claim, Cluster, Commit, Dispatched, FORMAT, Lane, NewRun, Revoke, RunDelta,
+    };
+    use uuid::Uuid;
+
+    use crate::stop::Stop;
+
+    const P: PartitionId = PartitionId(0);
+
+    /// A run whose only attempt is claimed under `session`, and the epoch of its owner.
+    async fn claimed(store: &SqliteStore, session: SessionId) -> (TaskId, Epoch) {
+        let cluster = Cluster {
+            id: ClusterId(Uuid::new_v4()),
+            partitions: 1,
+            queues: String::new(),
+            format: FORMAT,
+            since: Epoch::default(),
+        };
+        store.found(&cluster).await.unwrap();
+        let owner = store.acquire(&[P], ProducerId(Uuid::new_v4()), 600_000).await.unwrap().remove(0);
+        let Acquired::Owned { epoch, .. } = owner else { panic!("{owner:?}") };
+        let task = TaskId { run: RunId::new(Uuid::now_v7(), P), step: StepIndex(0), attempt: 1 };
+        let mut delta = RunDelta::new(task.run);
+        delta.create = Some(NewRun {
+            created_at: Timestamp::default(),
+            workflow: WorkflowName::adhoc(),
+            keyed: false,
+            definition: String::new(),
+        });
+        delta.head = Some(String::new());
+        delta.dispatched.push(Dispatched {
+            step: task.step,
+            attempt: task.attempt,
+            at: Timestamp::default(),
+            look_at: Timestamp::default(),
+            lane: Lane::default(),
+        });
+        commit(store, epoch, 1, delta).await;
+        let claim = Claim { task, token: ClaimToken(Uuid::new_v4()), session };
+        store.claim(&[claim]).await.unwrap();
+        (task, epoch)
+    }
+
+    async fn commit(store: &SqliteStore, epoch: Epoch, seq: u64, delta: RunDelta) {
+        let commit = Commit {
+            partition: P,
+            epoch,
+            seq: Seq(seq),
+            published_until: Timestamp::default(),
+            runs: vec![delta],
+            workflows: Vec::new(),
+            timers: Vec::new(),
+            cleared: Vec::new(),
+        };
+        store.commit(&[commit]).await.unwrap();
+    }
+
+    /// What a task is told that runs here when the worker begins to listen.
+    async fn told(store: SqliteStore, session: SessionId, task: TaskId) -> Option<StopReason> {
+        let running = Arc::new(Running::default());
+        let (_under, _handle, stop): (_, _, Stop) = running.begin(task);
+        let (broker, ended) = (Arc::new(MemoryBroker::new("control")), Shutdown::new());
+        let listener = Listener { broker, store: Arc::new(store), session, running: Arc::clone(&running) };
+        let listening = tokio::spawn(listener.run(Attendance::default().post("control"), ended.clone()));
+        let reason = tokio::time::timeout(Duration::from_millis(500), stop.reason()).await.ok();
+        ended.begin();
+        listening.await.unwrap();
+        reason
+    }
+
+    #[tokio::test]
+    async fn a_task_that_was_taken_back_while_nobody_listened_is_stopped() {
+        let (store, session) = (SqliteStore::memory().unwrap(), SessionId(Uuid::new_v4()));
+        let (task, epoch) = claimed(&store, session).await;
+        store.revoke(P, epoch, &[(task, Revoke::Anyway)]).await.unwrap();
+        assert_eq!(told(store, session, task).await, Some(StopReason::Cancelled));
+    }
+
+    #[tokio::test]
+    async fn a_task_whose_run_ended_while_nobody_listened_is_stopped() {
+        let (store, session) = (SqliteStore::memory().unwrap(), SessionId(Uuid::new_v4()));
+        let (task, epoch) = claimed(&store, session).await;
+        store.revoke(P, epoch, &[(task, Revoke::Anyway)]).await.unwrap();
+        let retired = vec![(task.step, task.attempt)];
+        commit(&store, epoch, 2, RunDelta { retired, ..RunDelta::new(task.run) }).await;
+        assert_eq!(told(store, session, task).await, Some(StopReason::Cancelled));
+    }
+
+    #[tokio::test]
+    async fn a_task_that_is_the_workers_or_of_a_run_that_was_lost_goes_on() {
+        let (store, session) = (SqliteStore::memory().unwrap(), SessionId(Uuid::new_v4()));
+        let (task, _) = claimed(&store, session).await;
+        assert_eq!(told(store, session, task).await, None);
+        assert_eq!(told(SqliteStore::memory().unwrap(), session, task).await, None);
     }
 }

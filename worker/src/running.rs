@@ -38,6 +38,11 @@ impl Running {
         tasks.len()
     }
 
+    /// Which there are.
+    pub(crate) fn tasks(&self) -> Vec<TaskId> {
+        self.tasks.lock().map_or_else(|_| Vec::new(), |tasks| tasks.keys().copied().collect())
+    }
+
     /// How many there are.
     pub(crate) fn count(&self) -> usize {
         self.tasks.lock().map_or(0, |tasks| tasks.len())

@@ -13,17 +13,18 @@ use tokio::task::JoinSet;
 use tokio_util::task::TaskTracker;
 
 use crate::consume::Intake;
+use crate::control::Listener;
 use crate::executors::Registry;
 use crate::health::Health;
 use crate::pipeline::Pipeline;
 use crate::place::{Partitions, Place};
 use crate::running::Running;
+use crate::session;
 use crate::session::Identity;
 use crate::settings::Settings;
 use crate::shipper::{BACKLOG_LIMIT_BYTES, LogShipper};
 use crate::stop::StopReason;
 use crate::trips::Trips;
-use crate::{control, session};
 
 /// How long killed tasks may take to be handed back. With the default grace of 25 s, a worker ends within 30 s.
 const KILLED: Duration = Duration::from_secs(3);
@@ -112,8 +113,13 @@ impl Worker {
         background.spawn(shutdown.vital("session", session));
         let attendance = Attendance::default();
         let post = attendance.post("control");
-        let control = control::listen(Arc::clone(&broker), id, Arc::clone(&running), post, ended.clone());
-        background.spawn(shutdown.vital("control", control));
+        let listener = Listener {
+            broker: Arc::clone(&broker),
+            store: Arc::clone(&store),
+            session: id,
+            running: Arc::clone(&running),
+        };
+        background.spawn(shutdown.vital("control", listener.run(post, ended.clone())));
         if let Some(address) = listen {
             let health = Health {
                 broker: Arc::clone(&broker),
