@@ -10,12 +10,10 @@ use millrace_store::{Session, StoreError, TaskRecord};
 
 use super::workers;
 use crate::context::Context;
+use crate::partition::watch::FAR;
 
 /// Dispatched attempts of a partition that are looked at, at most, to see what they wait for.
 const SAMPLE: usize = 32;
-
-/// Later than anything.
-const FAR: Timestamp = Timestamp::from_millis(i64::MAX / 4);
 
 /// The pools that workers serve now.
 #[derive(Debug, Default)]

@@ -29,5 +29,5 @@ mod settle;
 mod submit;
 mod sweep;
 mod timers;
-mod watch;
+pub(crate) mod watch;
 mod workflows;

@@ -34,8 +34,8 @@ pub(crate) enum Planned {
     Workflows(Vec<WorkflowName>),
     /// Timers of runs.
     Timers(Vec<(Timestamp, Timer)>),
-    /// That was all of it.
-    Done,
+    /// That was all of it, for who holds it under this epoch and has seen the clock go back so many times.
+    Done(Epoch, u64),
 }
 
 impl Actor {
@@ -59,10 +59,10 @@ impl Actor {
 
     /// Plans partitions anew, beside all else.
     pub(super) fn replan(&self, partitions: Vec<(PartitionId, Epoch)>) {
-        let (context, inner) = (Arc::clone(&self.context), self.inner.clone());
+        let (context, inner, steps_back) = (Arc::clone(&self.context), self.inner.clone(), self.steps_back);
         tokio::spawn(async move {
             for (partition, epoch) in partitions {
-                pass(&context, &inner, partition, epoch).await;
+                pass(&context, &inner, partition, epoch, steps_back).await;
             }
         });
     }
@@ -82,8 +82,13 @@ impl Actor {
                     self.plan_timer(partition, *due, timer, drafts, now);
                 }
             }
-            Planned::Done => {
-                if let Some(owned) = self.owned.get_mut(&partition) {
+            // After another step back, there is another pass under way.
+            Planned::Done(epoch, steps_back) => {
+                // After another step back, or under another epoch, another pass is under way.
+                let is_last = *steps_back == self.steps_back;
+                if let Some(owned) =
+                    self.owned.get_mut(&partition).filter(|owned| owned.epoch == *epoch && is_last)
+                {
                     owned.is_ahead = false;
                 }
             }
@@ -115,13 +120,19 @@ impl Actor {
 }
 
 /// Plans a partition anew, for as long as it is ours.
-async fn pass(context: &Arc<Context>, inner: &UnboundedSender<Input>, partition: PartitionId, epoch: Epoch) {
+async fn pass(
+    context: &Arc<Context>,
+    inner: &UnboundedSender<Input>,
+    partition: PartitionId,
+    epoch: Epoch,
+    steps_back: u64,
+) {
     while tell(inner, partition, Planned::Workflows(Vec::new())).await {
         let passed = async {
             Ok(workflows(context, inner, partition).await?
                 && timers(context, inner, partition).await?
                 && looks(context, partition, epoch).await?
-                && tell(inner, partition, Planned::Done).await)
+                && tell(inner, partition, Planned::Done(epoch, steps_back)).await)
         };
         match unless_damaged(partition, passed.await, UNPLANNED) {
             Ok(_) => return,
@@ -190,7 +201,7 @@ async fn looks(context: &Context, partition: PartitionId, epoch: Epoch) -> Resul
         });
         let nearer: Vec<_> = nearer.collect();
         if !nearer.is_empty() {
-            context.store.look_later(partition, epoch, FAR, &nearer).await?;
+            context.store.set_looks(partition, epoch, Timestamp::default(), &nearer).await?;
         }
     }
     Ok(true)

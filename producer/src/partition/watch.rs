@@ -272,7 +272,7 @@ impl Watch {
             }
         }
         if !later.is_empty() {
-            context.store.look_later(partition, epoch, due, &later).await?;
+            context.store.set_looks(partition, epoch, due, &later).await?;
         }
         if !over.is_empty() {
             self.end(context, inner, partition, epoch, &over).await?;
@@ -478,7 +478,7 @@ pub(crate) fn publish_again(context: &Arc<Context>, found: Vec<(Task, Epoch)>) {
             looks.entry((task.run.partition(), epoch)).or_default().push((now + look_in, task));
         }
         for ((partition, epoch), looks) in looks {
-            if let Err(error) = context.store.look_later(partition, epoch, now, &looks).await {
+            if let Err(error) = context.store.set_looks(partition, epoch, now, &looks).await {
                 tracing::warn!(%partition, %error, "the watch cannot be set");
             }
         }

@@ -191,7 +191,7 @@ async fn every_call_keeps_to_one_slot_as_a_cluster_demands() {
     let finish = Finish { task, token: claim.token, result: "{}".to_owned() };
     assert_eq!(store.finish(&[finish]).await.unwrap(), [FinishVerdict::Stored]);
     store
-        .look_later(P, owner.epoch, Timestamp::from_millis(i64::MAX), &[(Timestamp::from_millis(1), task)])
+        .set_looks(P, owner.epoch, Timestamp::from_millis(i64::MAX), &[(Timestamp::from_millis(1), task)])
         .await
         .unwrap();
     store.revoke(P, owner.epoch, &[(task, millrace_store::Revoke::Anyway)]).await.unwrap();

@@ -121,9 +121,10 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<(Timestamp, TaskId)>, StoreError>;
 
-    /// Looks at dispatched attempts again only at the given times: at those that are to be looked at until `due`, so
-    /// that a look that a claim has set meanwhile stands. Those no longer watched stay so. A stale epoch changes nothing.
-    async fn look_later(
+    /// Sets when dispatched attempts are looked at next. A look that is set for a time after `due` is never put off, only
+    /// brought forward, so that one that a claim has set meanwhile stands. Attempts that are no longer watched stay so. A
+    /// stale epoch changes nothing.
+    async fn set_looks(
         &self,
         partition: PartitionId,
         epoch: Epoch,

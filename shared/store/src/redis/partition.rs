@@ -185,7 +185,7 @@ pub(super) async fn watched(
     scored(connection.ask(command).await?, "a task")
 }
 
-pub(super) async fn look_later(
+pub(super) async fn set_looks(
     connection: &Connection,
     keys: &Keys,
     partition: PartitionId,
@@ -195,7 +195,7 @@ pub(super) async fn look_later(
 ) -> Result<(), StoreError> {
     let (own, watch) = (keys.own(partition), keys.watch(partition));
     let call = |looks: &[(Timestamp, TaskId)]| {
-        let mut call = Script::LookLater.on(&[&own, &watch]);
+        let mut call = Script::SetLooks.on(&[&own, &watch]);
         call.arg(epoch.0).arg(due.as_millis());
         for (at, task) in looks {
             call.arg(at.as_millis()).arg(task.to_string());

@@ -28,7 +28,7 @@ scripts! {
     Commit = "commit",
     /// The same, refused when memory is full.
     CommitCreating = "commit",
-    LookLater = "look_later",
+    SetLooks = "set_looks",
     Revoke = "revoke",
     Expire = "expire",
     Claim = "claim",

@@ -136,14 +136,14 @@ impl Store for RedisStore {
         partition::watched(&self.connection, &self.keys, partition, looks, skip, limit).await
     }
 
-    async fn look_later(
+    async fn set_looks(
         &self,
         partition: PartitionId,
         epoch: Epoch,
         due: Timestamp,
         looks: &[(Timestamp, TaskId)],
     ) -> Result<(), StoreError> {
-        partition::look_later(&self.connection, &self.keys, partition, epoch, due, looks).await
+        partition::set_looks(&self.connection, &self.keys, partition, epoch, due, looks).await
     }
 
     async fn revoke(

@@ -188,7 +188,7 @@ impl Store for SqliteStore {
         self.writer.call(move |connection| watch::list(connection, partition, &looks, skip, limit)).await
     }
 
-    async fn look_later(
+    async fn set_looks(
         &self,
         partition: PartitionId,
         epoch: Epoch,
@@ -196,7 +196,7 @@ impl Store for SqliteStore {
         looks: &[(Timestamp, TaskId)],
     ) -> Result<(), StoreError> {
         let looks = looks.to_vec();
-        self.writer.call(move |connection| watch::look_later(connection, partition, epoch, due, &looks)).await
+        self.writer.call(move |connection| watch::set_looks(connection, partition, epoch, due, &looks)).await
     }
 
     async fn revoke(

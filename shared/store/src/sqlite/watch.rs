@@ -35,7 +35,7 @@ pub(super) fn list(
         .collect()
 }
 
-pub(super) fn look_later(
+pub(super) fn set_looks(
     connection: &Connection,
     partition: PartitionId,
     epoch: Epoch,
@@ -48,7 +48,7 @@ pub(super) fn look_later(
     let mut later = connection.prepare_cached(
         "UPDATE tasks SET look_at = ?4
          WHERE run = (SELECT id FROM runs WHERE run = ?1) AND step = ?2 AND attempt = ?3 AND partition = ?5
-           AND look_at <= ?6",
+           AND (look_at <= ?6 OR look_at > ?4)",
     )?;
     for (at, task) in looks {
         later.execute(params![

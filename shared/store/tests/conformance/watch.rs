@@ -11,9 +11,10 @@ on_every_store!(
     a_claim_moves_the_look,
     a_finish_leaves_the_look_where_the_claim_has_set_it,
     a_hand_back_moves_the_look,
-    looking_later_moves_the_look_and_only_of_what_is_watched,
-    looking_later_leaves_what_is_not_due,
-    looking_later_under_a_stale_epoch_changes_nothing,
+    setting_looks_moves_those_that_are_due_and_only_of_what_is_watched,
+    setting_looks_brings_forward_what_is_set_for_later,
+    setting_looks_puts_off_nothing_that_is_not_due,
+    setting_looks_under_a_stale_epoch_changes_nothing,
     an_attempt_taken_back_is_watched_until_it_is_retired,
     the_watch_keeps_to_its_partition,
 );
@@ -100,7 +101,7 @@ async fn a_hand_back_moves_the_look(store: Given) {
     moved(&store, before, claim.task, LOOK_AFTER_HAND_BACK_MS).await;
 }
 
-async fn looking_later_moves_the_look_and_only_of_what_is_watched(store: Given) {
+async fn setting_looks_moves_those_that_are_due_and_only_of_what_is_watched(store: Given) {
     let mut owner = Owner::of(&store, 1).await;
     let looks = dispatch(&mut owner, &[10, 20, 30]).await;
     let [first, second, third] = [looks[0].1, looks[1].1, looks[2].1];
@@ -113,25 +114,34 @@ async fn looking_later_moves_the_look_and_only_of_what_is_watched(store: Given) 
         (at(97), task(run, first.step.0, 2)),
         (at(96), task(owner.new_run(), 0, 1)),
     ];
-    store.look_later(owner.partition, owner.epoch, at(30), &later).await.unwrap();
+    store.set_looks(owner.partition, owner.epoch, at(30), &later).await.unwrap();
     assert_eq!(watched(&store, owner.partition).await, [(at(30), third), (at(99), first)]);
-    store.look_later(owner.partition, owner.epoch, at(30), &[]).await.unwrap();
+    store.set_looks(owner.partition, owner.epoch, at(30), &[]).await.unwrap();
 }
 
 /// A claim between a look and what is made of it has set a look of its own.
-async fn looking_later_leaves_what_is_not_due(store: Given) {
+async fn setting_looks_puts_off_nothing_that_is_not_due(store: Given) {
     let mut owner = Owner::of(&store, 1).await;
     let looks = dispatch(&mut owner, &[10, 20]).await;
     let later: Vec<_> = looks.iter().map(|(_, task)| (at(99), *task)).collect();
-    store.look_later(owner.partition, owner.epoch, at(10), &later).await.unwrap();
+    store.set_looks(owner.partition, owner.epoch, at(10), &later).await.unwrap();
     assert_eq!(watched(&store, owner.partition).await, [looks[1], (at(99), looks[0].1)]);
 }
 
-async fn looking_later_under_a_stale_epoch_changes_nothing(store: Given) {
+/// As after a clock that was ahead: a claim between the plan and the setting stands, when its look is the nearer one.
+async fn setting_looks_brings_forward_what_is_set_for_later(store: Given) {
+    let mut owner = Owner::of(&store, 1).await;
+    let looks = dispatch(&mut owner, &[10, 20, 90]).await;
+    let nearer: Vec<_> = looks.iter().map(|(_, task)| (at(30), *task)).collect();
+    store.set_looks(owner.partition, owner.epoch, at(0), &nearer).await.unwrap();
+    assert_eq!(watched(&store, owner.partition).await, [looks[0], looks[1], (at(30), looks[2].1)]);
+}
+
+async fn setting_looks_under_a_stale_epoch_changes_nothing(store: Given) {
     let mut owner = Owner::of(&store, 1).await;
     let looks = dispatch(&mut owner, &[10]).await;
     for epoch in [Epoch(0), Epoch(owner.epoch.0 - 1), Epoch(owner.epoch.0 + 1)] {
-        store.look_later(owner.partition, epoch, at(10), &[(at(99), looks[0].1)]).await.unwrap();
+        store.set_looks(owner.partition, epoch, at(10), &[(at(99), looks[0].1)]).await.unwrap();
     }
     assert_eq!(watched(&store, owner.partition).await, looks);
 }
@@ -149,7 +159,7 @@ async fn the_watch_keeps_to_its_partition(store: Given) {
     let (mut one, mut other) = (Owner::of(&store, 1).await, Owner::of(&store, 2).await);
     let ours = dispatch(&mut one, &[10]).await;
     let theirs = dispatch(&mut other, &[20]).await;
-    store.look_later(other.partition, other.epoch, at(20), &[(at(99), ours[0].1)]).await.unwrap();
+    store.set_looks(other.partition, other.epoch, at(20), &[(at(99), ours[0].1)]).await.unwrap();
     assert_eq!(watched(&store, one.partition).await, ours);
     assert_eq!(watched(&store, other.partition).await, theirs);
     assert_eq!(watched(&store, PartitionId(40)).await, []);

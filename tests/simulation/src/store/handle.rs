@@ -146,14 +146,14 @@ impl Store for MemoryStore {
         self.ask("watched", |world, _| world.memory.watched(partition, &looks, skip, limit)).await
     }
 
-    async fn look_later(
+    async fn set_looks(
         &self,
         partition: PartitionId,
         epoch: Epoch,
         due: Timestamp,
         looks: &[(Timestamp, TaskId)],
     ) -> Result<(), StoreError> {
-        self.ask("look_later", |world, _| world.memory.look_later(partition, epoch, due, looks)).await
+        self.ask("set_looks", |world, _| world.memory.set_looks(partition, epoch, due, looks)).await
     }
 
     async fn revoke(

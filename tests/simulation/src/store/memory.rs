@@ -212,7 +212,7 @@ impl Memory {
         found.skip(skip).take(limit).copied().collect()
     }
 
-    pub(crate) fn look_later(
+    pub(crate) fn set_looks(
         &mut self,
         id: PartitionId,
         epoch: Epoch,
@@ -223,7 +223,7 @@ impl Memory {
             return;
         }
         for (at, task) in looks.iter().filter(|(_, task)| task.run.partition() == id) {
-            if self.attempt(*task).is_some_and(|attempt| attempt.look_at <= due) {
+            if self.attempt(*task).is_some_and(|attempt| attempt.look_at <= due || attempt.look_at > *at) {
                 self.look(*task, *at);
             }
         }
