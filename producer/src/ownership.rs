@@ -126,6 +126,13 @@ impl Ownership {
         }
         match self.declare().await {
             Ok(()) => {
+                if let Err(StoreError::Configuration(why)) =
+                    self.membership.agree_on_queues(&*context.store).await
+                {
+                    self.abandon().await;
+                    context.condition.is_unfit(&why);
+                    return Ok(false);
+                }
                 context.condition.is_fit();
                 Ok(true)
             }

@@ -40,10 +40,10 @@ impl Place {
 
     /// Is this the store of our cluster? One that asks for something else than its cluster has ends at once.
     pub(crate) async fn is_ours(&mut self, store: &dyn Store) -> Result<bool, StoreError> {
-        let was_member = self.membership.cluster().is_some();
+        let was_member = self.membership.has_joined();
         let standing = self.membership.look(store).await?;
-        if let Some(cluster) = self.membership.cluster() {
-            let _ = self.partitions.set(cluster.partitions);
+        if let Some(partitions) = self.membership.partitions() {
+            let _ = self.partitions.set(partitions);
         }
         match standing {
             Standing::Member => {

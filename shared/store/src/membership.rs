@@ -1,7 +1,7 @@
 //! What a process knows of the cluster that it belongs to, held against what the store says: at the start, and every
 //! few seconds from then on. Producers and workers do the same with it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use millrace_domain::{ClusterId, Timestamp};
 
@@ -10,14 +10,21 @@ use crate::{Cluster, FORMAT, Store, StoreError};
 /// Clocks of two servers may differ by so much.
 const SKEW: Duration = Duration::from_secs(10);
 
+/// A damaged description of the cluster is told again after so long.
+const TELL_AGAIN: Duration = Duration::from_secs(60);
+
 /// A process's place in a cluster.
 #[derive(Debug, Clone)]
 pub struct Membership {
     /// What kind of queues this process has, in its broker's word.
     queues: &'static str,
     known: Option<Cluster>,
+    /// The number of partitions, which a store that only older programs have written to tells as well.
+    partitions: Option<u16>,
     /// When the store last held what is known, by its own clock.
     seen: Timestamp,
+    /// When a damaged description of the cluster was last told.
+    told: Option<Instant>,
 }
 
 /// How what is known stands to what is stored.
@@ -36,11 +43,12 @@ pub enum Standing {
 impl Membership {
     /// Of a process that has not seen its cluster yet.
     pub fn new(queues: &'static str) -> Self {
-        Self { queues, known: None, seen: Timestamp::default() }
+        Self { queues, known: None, partitions: None, seen: Timestamp::default(), told: None }
     }
 
     /// Founds a cluster, or joins the one that is there: what holds. `explicit` says that the number of partitions was
-    /// asked for by name.
+    /// asked for by name. Which kind of queues the cluster has is written down by
+    /// [`agree_on_queues`](Self::agree_on_queues), once there are some.
     ///
     /// # Errors
     /// [`StoreError::Configuration`] when what is there is something else than what was asked for.
@@ -50,7 +58,7 @@ impl Membership {
         wanted: &Cluster,
         explicit: bool,
     ) -> Result<Cluster, StoreError> {
-        let holds = store.found(wanted).await?;
+        let holds = store.found(&Cluster { queues: String::new(), ..wanted.clone() }).await?;
         let partitions = explicit.then_some(wanted.partitions);
         if let Some(why) = mismatch(&holds, partitions, self.queues) {
             return Err(StoreError::Configuration(why));
@@ -59,15 +67,39 @@ impl Membership {
         Ok(holds)
     }
 
+    /// Writes down which kind of queues the cluster has. To be called by who has declared queues of its kind, which the
+    /// broker refuses where there are others: so it cannot be the wrong one.
+    ///
+    /// # Errors
+    /// When the store does not answer, or holds another kind.
+    pub async fn agree_on_queues(&mut self, store: &dyn Store) -> Result<(), StoreError> {
+        let Some(known) = self.known.as_mut().filter(|known| known.queues.is_empty()) else { return Ok(()) };
+        let wanted = Cluster { queues: self.queues.to_owned(), ..known.clone() };
+        let holds = store.found(&wanted).await?;
+        if let Some(why) = mismatch(&holds, None, self.queues) {
+            return Err(StoreError::Configuration(why));
+        }
+        known.queues = holds.queues;
+        Ok(())
+    }
+
     /// Looks whether the store still is what it was. One that has lost what it held gets back what is fixed for the
     /// cluster.
     ///
     /// # Errors
     /// When the store does not answer.
     pub async fn look(&mut self, store: &dyn Store) -> Result<Standing, StoreError> {
-        let (stored, now) = store.cluster().await?;
+        let (stored, now) = match store.cluster().await {
+            // Whoever has joined does not need it any more.
+            Err(StoreError::Corrupt(what)) if self.known.is_some() => {
+                self.tell_damage(&what);
+                return Ok(Standing::Member);
+            }
+            answer => answer?,
+        };
         let Some(known) = &self.known else {
             let Some(holds) = stored else { return Ok(Standing::Unfounded) };
+            self.partitions = Some(holds.partitions);
             return Ok(match mismatch(&holds, None, self.queues) {
                 Some(why) => Standing::Apart(why),
                 None if holds.id == ClusterId::UNKNOWN => Standing::Member,
@@ -102,12 +134,29 @@ impl Membership {
         )))
     }
 
-    /// What is known, once it is.
-    pub fn cluster(&self) -> Option<&Cluster> {
-        self.known.as_ref()
+    /// Has this process joined a cluster?
+    pub fn has_joined(&self) -> bool {
+        self.known.is_some()
+    }
+
+    /// How many partitions the cluster has, once that is known.
+    pub fn partitions(&self) -> Option<u16> {
+        self.partitions
+    }
+
+    fn tell_damage(&mut self, what: &str) {
+        if self.told.is_none_or(|told| told.elapsed() >= TELL_AGAIN) {
+            self.told = Some(Instant::now());
+            tracing::error!(
+                what,
+                "what is fixed for the cluster cannot be read: who has joined goes on, nobody new can join; delete the \
+                 key `meta` of the prefix, and it is written again"
+            );
+        }
     }
 
     fn join(&mut self, holds: Cluster, now: Timestamp) -> Standing {
+        self.partitions = Some(holds.partitions);
         self.known = Some(holds);
         self.seen = now;
         Standing::Member

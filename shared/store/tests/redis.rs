@@ -332,7 +332,10 @@ async fn an_emptied_store_gets_its_cluster_back_and_says_that_all_of_before_was_
     let store = connect(&server).await;
     let (mut first, mut second) = (Membership::new("classic"), Membership::new("classic"));
     assert_eq!(first.look(&store).await.unwrap(), Standing::Unfounded);
-    let before = first.found(&store, &cluster(), true).await.unwrap();
+    first.found(&store, &cluster(), true).await.unwrap();
+    first.agree_on_queues(&store).await.unwrap();
+    let before = store.cluster().await.unwrap().0.unwrap();
+    assert_eq!(before.queues, "classic");
     for member in [&mut first, &mut second] {
         assert_eq!(member.look(&store).await.unwrap(), Standing::Member);
     }
@@ -407,15 +410,41 @@ async fn what_an_older_or_a_newer_program_has_written_is_borne_or_refused_by_its
     ask(&server, &["HSET", "millrace:meta", "partitions", "32", "colour", "blue"]).await;
     let mut worker = Membership::new("classic");
     assert_eq!(worker.look(&store).await.unwrap(), Standing::Member);
+    assert_eq!(worker.partitions(), Some(32));
     let mut member = Membership::new("classic");
     let holds = member.found(&store, &cluster(), false).await.unwrap();
     assert_eq!((holds.partitions, holds.since), (32, Epoch(0)), "nothing of before was lost");
+    assert_eq!(holds.queues, "", "nobody has declared any yet");
+    let mut other = Membership::new("quorum");
+    other.found(&store, &cluster(), false).await.unwrap();
+    member.agree_on_queues(&store).await.unwrap();
+    let refused = other.agree_on_queues(&store).await.unwrap_err().to_string();
+    assert!(refused.contains("has classic queues"), "{refused}");
     for one in [&mut worker, &mut member] {
         assert_eq!(one.look(&store).await.unwrap(), Standing::Member);
     }
     ask(&server, &["HSET", "millrace:meta", "format", "2"]).await;
     let refused = Membership::new("classic").found(&store, &cluster(), false).await.unwrap_err().to_string();
     assert!(refused.contains("format 2") && refused.contains("knows 1"), "{refused}");
+}
+
+#[tokio::test]
+async fn who_has_joined_goes_on_when_what_is_fixed_for_the_cluster_is_damaged() {
+    let server = Redis::start(&[]);
+    let store = connect(&server).await;
+    let mut member = Membership::new("classic");
+    member.found(&store, &cluster(), true).await.unwrap();
+    for damage in
+        [&["HSET", "millrace:meta", "partitions", "many"][..], &["SET", "millrace:meta", "nonsense"]]
+    {
+        ask(&server, damage).await;
+        assert_eq!(member.look(&store).await.unwrap(), Standing::Member);
+        let refused = Membership::new("classic").look(&store).await;
+        assert!(matches!(refused, Err(StoreError::Corrupt(_))), "{refused:?}");
+    }
+    ask(&server, &["DEL", "millrace:meta"]).await;
+    assert!(matches!(member.look(&store).await.unwrap(), Standing::Emptied(_)));
+    assert_eq!(store.cluster().await.unwrap().0.unwrap().partitions, 64);
 }
 
 // -- damaged --------------------------------------------------------------------------------------------

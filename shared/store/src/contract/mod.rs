@@ -48,8 +48,9 @@ pub enum StoreError {
 pub trait Store: Send + Sync + 'static {
     // -- the cluster ------------------------------------------------------------------------------------
 
-    /// Agrees on what is fixed for the cluster: writes what is not stored yet, and answers what holds. A store that
-    /// holds nothing of a cluster begins a life of its own, see [`Cluster::since`].
+    /// Agrees on what is fixed for the cluster: writes what is not stored yet (the kind of its queues only when `wanted`
+    /// names one), and answers what holds. A store that holds nothing of a cluster begins a life of its own, see
+    /// [`Cluster::since`].
     async fn found(&self, wanted: &Cluster) -> Result<Cluster, StoreError>;
 
     /// What is fixed for the cluster, and the store's time. `None` when nothing is: it was never founded, or the

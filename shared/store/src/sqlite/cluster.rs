@@ -11,7 +11,7 @@ pub(super) fn found(connection: &Connection, wanted: &Cluster, now: Timestamp) -
     let since = u64::try_from(now.as_millis()).unwrap_or(0).saturating_mul(1_000);
     connection
         .prepare_cached(
-            "INSERT INTO cluster (only, id, partitions, queues, format, since) VALUES (1, ?1, ?2, ?3, ?4, ?5)
+            "INSERT INTO cluster (only, id, partitions, queues, format, since) VALUES (1, ?1, ?2, nullif(?3, ''), ?4, ?5)
              ON CONFLICT DO UPDATE SET id = coalesce(id, excluded.id), queues = coalesce(queues, excluded.queues)",
         )?
         .execute(params![Text(wanted.id), wanted.partitions, wanted.queues, wanted.format, since])?;

@@ -12,6 +12,7 @@ on_every_store!(
     a_store_that_holds_no_cluster_says_so,
     the_first_founding_fixes_what_a_cluster_is,
     founders_at_the_same_time_get_the_same_answer,
+    the_kind_of_queues_is_fixed_by_who_names_one_first,
     a_life_of_a_store_begins_before_its_ownerships,
     what_was_owned_before_a_life_began_is_lost,
     a_commit_that_nobody_can_have_made_is_lost,
@@ -49,6 +50,19 @@ async fn founders_at_the_same_time_get_the_same_answer(store: Given) {
     for answer in answers {
         assert_eq!(answer.unwrap(), holds);
     }
+}
+
+async fn the_kind_of_queues_is_fixed_by_who_names_one_first(store: Given) {
+    let unnamed = Cluster { queues: String::new(), ..cluster(8) };
+    let holds = store.found(&unnamed).await.unwrap();
+    assert_eq!(holds, Cluster { since: holds.since, ..unnamed.clone() });
+    let named = Cluster { queues: "quorum".to_owned(), ..unnamed.clone() };
+    let after = Cluster { queues: "quorum".to_owned(), ..holds };
+    assert_eq!(store.found(&named).await.unwrap(), after);
+    for later in [unnamed, Cluster { queues: "classic".to_owned(), ..named }] {
+        assert_eq!(store.found(&later).await.unwrap(), after);
+    }
+    assert_eq!(store.cluster().await.unwrap().0, Some(after));
 }
 
 async fn a_life_of_a_store_begins_before_its_ownerships(store: Given) {

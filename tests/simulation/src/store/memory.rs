@@ -62,7 +62,11 @@ impl Memory {
 
     pub(crate) fn found(&mut self, wanted: &Cluster, now: Timestamp) -> Cluster {
         let since = Epoch(u64::try_from(now.as_millis()).unwrap_or(0).saturating_mul(1_000));
-        self.founded.get_or_insert_with(|| Cluster { since, ..wanted.clone() }).clone()
+        let founded = self.founded.get_or_insert_with(|| Cluster { since, ..wanted.clone() });
+        if founded.queues.is_empty() {
+            founded.queues.clone_from(&wanted.queues);
+        }
+        founded.clone()
     }
 
     pub(crate) fn cluster(&self) -> Option<Cluster> {

@@ -1,14 +1,18 @@
 #!lua flags=allow-oom
 -- Agrees on what is fixed for a cluster: writes what is not there. Fields that this program does not know stay.
 -- KEYS  1 meta
--- ARGV  1 id, 2 partitions, 3 queues, 4 format
+-- ARGV  1 id, 2 partitions, 3 queues (empty: not to be said), 4 format
 -- Answers what holds: {id, partitions, queues, format, since}.
 local since = '0' -- of a store that an older program has founded
 if redis.call('EXISTS', KEYS[1]) == 0 then
   local time = redis.call('TIME')
   since = string.format('%.0f', time[1] * 1000000 + time[2])
 end
-local wanted = {'id', ARGV[1], 'partitions', ARGV[2], 'queues', ARGV[3], 'format', ARGV[4], 'since', since}
+local wanted = {'id', ARGV[1], 'partitions', ARGV[2], 'format', ARGV[4], 'since', since}
+if ARGV[3] ~= '' then
+  table.insert(wanted, 'queues')
+  table.insert(wanted, ARGV[3])
+end
 for at = 1, #wanted, 2 do
   redis.call('HSETNX', KEYS[1], wanted[at], wanted[at + 1])
 end
