@@ -39,6 +39,13 @@ impl Dev {
         Self::of(folder, command)
     }
 
+    /// One in a folder, with variables beside what every one has.
+    pub(crate) fn start_with(folder: Arc<TempDir>, arguments: &[&str], variables: &[(&str, String)]) -> Self {
+        let mut command = command(folder.path(), &[&FIXED, arguments].concat());
+        command.envs(variables.iter().map(|(name, value)| (name, value)));
+        Self::of(folder, command)
+    }
+
     /// A fresh one that may have so many files open, and cannot raise that.
     pub(crate) fn start_with_files(limit: u32, arguments: &[&str]) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());

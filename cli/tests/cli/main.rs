@@ -6,6 +6,7 @@
 mod answers;
 mod bad_input;
 mod binary;
+mod clock;
 mod commands;
 mod connections;
 mod dev;
