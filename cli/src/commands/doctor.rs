@@ -5,7 +5,7 @@ use std::time::Duration;
 use millrace_broker::Broker;
 use millrace_runtime::config::Settings;
 use millrace_runtime::secret::mask_url;
-use millrace_store::StoreError;
+use millrace_store::{StoreError, mismatch};
 use serde_json::{Value, json};
 
 use crate::args::{Common, DoctorArgs, Output};
@@ -95,13 +95,21 @@ async fn broker(settings: &Settings) -> Result<String, String> {
 
 async fn store(settings: &Settings) -> Result<String, String> {
     let redis = mask_url(&settings.redis_url().map_err(|e| e.to_string())?);
+    let queues = if settings.has_quorum_queues().map_err(|e| e.to_string())? { "quorum" } else { "classic" };
     let store = serve::store(settings).await.map_err(|e| e.to_string())?;
     let deadline = tokio::time::Instant::now() + PATIENCE;
     loop {
-        match store.now().await {
-            Ok(now) => {
+        match store.cluster().await {
+            Ok((cluster, now)) => {
                 let skew = now.as_millis() - millrace_runtime::clock::wall_millis();
-                break Ok(format!("{redis} answers; its clock is {skew} ms from ours"));
+                let answers = format!("{redis} answers; its clock is {skew} ms from ours");
+                break Ok(match cluster {
+                    None => format!("{answers}; no producer has founded a cluster there yet"),
+                    Some(cluster) => match mismatch(&cluster, settings.partitions, queues) {
+                        Some(why) => break Err(why),
+                        None => format!("{answers}; a cluster of {} partitions is there", cluster.partitions),
+                    },
+                });
             }
             Err(error @ (StoreError::Unsafe(_) | StoreError::Configuration(_))) => {
                 break Err(error.to_string());

@@ -115,6 +115,17 @@ fn doctor_says_what_is_wrong_with_each_server_as_the_log_does_and_checks_them_al
     assert!(found(&findings, "broker", false).contains("MILLRACE_AMQP_URL"));
     found(&findings, "store", true);
 
+    let other = millrace_servers::Redis::start(&[]);
+    assert!(found(&doctor("http://host", &other.url()), "store", true).contains("no producer has founded"));
+    other
+        .ask(
+            "HSET millrace:meta id 1b4e28ba-2fa1-41d2-883f-0016d3cca427 partitions 16 queues quorum format 1",
+        )
+        .unwrap();
+    assert!(
+        found(&doctor("http://host", &other.url()), "store", false).contains("MILLRACE_QUEUE_TYPE=quorum")
+    );
+
     let locked = locked_store();
     let findings =
         doctor(&with_login(&servers.amqp_url, "guest:s3cret"), &with_login(&locked.url(), ":s3cret"));

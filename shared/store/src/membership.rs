@@ -163,8 +163,9 @@ impl Membership {
     }
 }
 
-/// What is there, what was asked for, and what to do.
-fn mismatch(holds: &Cluster, partitions: Option<u16>, queues: &str) -> Option<String> {
+/// How a cluster differs from what was asked for, and what to do, in a sentence: from this number of partitions, where
+/// one was asked for by name, from this kind of queues, and from the [`FORMAT`] of this program. `None` when it does not.
+pub fn mismatch(holds: &Cluster, partitions: Option<u16>, queues: &str) -> Option<String> {
     if holds.format != FORMAT {
         return Some(format!(
             "what is stored has format {} and this program knows {FORMAT}: use the millrace that wrote it, or another \
