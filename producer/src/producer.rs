@@ -77,7 +77,7 @@ impl Producer {
         };
         let mut membership = Membership::new(broker.queue_kind());
         let cluster = found(&mut membership, &*store, &wanted, explicit, &shutdown).await?;
-        tracing::info!(cluster = %cluster.id, partitions = cluster.partitions, queues = wanted.queues, "joined");
+        tracing::debug!(cluster = %cluster.id, partitions = cluster.partitions, queues = wanted.queues, "joined");
         let (told, owned) = watch::channel(Arc::new(OwnedSet::new()));
         let (stepped_down, stepping_down) = mpsc::unbounded_channel();
         let context = Arc::new(Context {

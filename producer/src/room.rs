@@ -90,7 +90,7 @@ fn judge(was_stopped: bool, fullness: Fullness) -> Option<Arc<str>> {
     Some(
         format!(
             "the store holds {:.0}% of the {} MiB it can: nothing new is taken in until it holds less than {:.0}%; \
-             raise maxmemory, or keep fewer ended runs",
+             raise maxmemory, or wait for ended runs to expire",
             ratio * 100.0,
             limit.div_ceil(1024 * 1024),
             GO_ON_BELOW * 100.0
