@@ -10,11 +10,11 @@ use millrace_runtime::{Ambient, Attendance, Shutdown, StoreClock};
 use millrace_store::Store;
 use tokio::sync::{mpsc, watch};
 
+use crate::backpressure::Backpressure;
 use crate::condition::Condition;
 use crate::confirmed::Confirmed;
 use crate::definitions::Definitions;
 use crate::ownership::OwnedSet;
-use crate::room::Room;
 
 /// How a producer works.
 #[derive(Debug, Clone)]
@@ -68,7 +68,7 @@ pub(crate) struct Context {
     /// Is everything consumed that should be?
     pub(crate) attendance: Attendance,
     /// Is there room for new runs?
-    pub(crate) room: Room,
+    pub(crate) backpressure: Backpressure,
     /// Partitions whose commits are not taken under an epoch of ours, for the keeper of the partitions.
     pub(crate) stepped_down: mpsc::UnboundedSender<(PartitionId, Epoch)>,
     pub(crate) shutdown: Shutdown,

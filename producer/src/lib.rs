@@ -7,29 +7,23 @@
 //! timers ─┘     └──────────────── watch (claims, sessions, queues)
 //! ```
 //!
-//! [`ownership`] decides which partitions are ours; [`partition`] is the loop over all of them; [`intake`] and
-//! [`inbox`] bring in what arrives on the broker, [`api`] what arrives over HTTP, both through the [`gateway`].
+//! [`ownership`] decides which partitions are ours; [`partition`] is the loop over all of them; [`intake`] brings in what
+//! arrives on the broker, [`api`] what arrives over HTTP, both through its gateway.
 //! What this crate deliberately does not know: workers. It meets them in messages, claims and sessions only.
 
 pub mod api;
+mod backpressure;
 mod clock;
 mod condition;
 mod confirmed;
 mod context;
-mod damaged;
 mod definitions;
-mod expiry;
 mod failpoint;
-mod gateway;
-mod inbox;
 mod intake;
-mod orphan;
+mod maintenance;
 mod ownership;
 mod partition;
 mod producer;
-mod question;
-mod room;
-mod sessions;
 
 pub use api::Access;
 pub use context::Options;

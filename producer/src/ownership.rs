@@ -15,9 +15,9 @@ use tokio::time::Instant;
 
 use crate::confirmed::tell_lost;
 use crate::context::Context;
-use crate::damaged::unless_damaged;
-use crate::inbox::Inboxes;
+use crate::intake::inbox::Inboxes;
 use crate::partition::mailbox::Input;
+use crate::partition::recovery::damaged::unless_damaged;
 
 /// The partitions of a producer.
 pub(crate) type OwnedSet = BTreeSet<PartitionId>;

@@ -13,16 +13,18 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::api::{self, Access};
+use crate::backpressure::Backpressure;
+use crate::clock;
 use crate::condition::Condition;
 use crate::confirmed::Confirmed;
 use crate::context::{Context, Options};
 use crate::definitions::Definitions;
-use crate::gateway::Gateway;
-use crate::inbox::Inboxes;
+use crate::intake::amqp;
+use crate::intake::gateway::Gateway;
+use crate::intake::inbox::Inboxes;
+use crate::maintenance::{fullness, retention};
 use crate::ownership::{OwnedSet, Ownership};
 use crate::partition::actor::Actor;
-use crate::room::Room;
-use crate::{clock, expiry, intake, room};
 
 /// Entries of the mailbox, at most: past it, whoever brings something waits.
 const MAILBOX: usize = 8_192;
@@ -93,7 +95,7 @@ impl Producer {
             condition: Condition::default(),
             confirmed: Confirmed::default(),
             attendance: Attendance::default(),
-            room: Room::new(),
+            backpressure: Backpressure::new(),
             stepped_down,
             shutdown,
         });
@@ -104,14 +106,14 @@ impl Producer {
         let shutdown = &context.shutdown;
         let ownership =
             Ownership::new(Arc::clone(&context), membership, mailbox, inboxes, told, stepping_down);
-        let intake = intake::run(Arc::clone(&context), Arc::clone(&gateway));
+        let intake = amqp::run(Arc::clone(&context), Arc::clone(&gateway));
         tasks.spawn(shutdown.vital("loop", Actor::new(Arc::clone(&context), inputs).run()));
         tasks.spawn(shutdown.vital("clock", clock::run(Arc::clone(&context))));
         tasks.spawn(shutdown.vital("ownership", ownership.run()));
         tasks.spawn(shutdown.vital("replies", Arc::clone(&gateway).receive()));
         tasks.spawn(shutdown.vital("intake", intake));
-        tasks.spawn(shutdown.vital("expiry", expiry::run(Arc::clone(&context))));
-        tasks.spawn(shutdown.vital("room", room::run(Arc::clone(&context))));
+        tasks.spawn(shutdown.vital("retention", retention::run(Arc::clone(&context))));
+        tasks.spawn(shutdown.vital("fullness", fullness::run(Arc::clone(&context))));
         let router = api::router(Arc::clone(&context), gateway, access);
         Ok(Self { context, router, tasks })
     }

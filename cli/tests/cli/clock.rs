@@ -63,11 +63,8 @@ fn started(clock: impl FnOnce(&Path) -> Clock, schedule: &str) -> (Dev, Clock) {
     let folder = Arc::new(tempfile::tempdir().unwrap());
     let clock = clock(folder.path());
     let workflow = folder.path().join("w.yaml");
-    fs::write(
-        &workflow,
-        format!("name: w\nschedule: {schedule}\nsteps:\n  - {{name: s, run: 'true'}}\n"),
-    )
-    .unwrap();
+    fs::write(&workflow, format!("name: w\nschedule: {schedule}\nsteps:\n  - {{name: s, run: 'true'}}\n"))
+        .unwrap();
     (Dev::start_with(folder, &["w.yaml"], &clock.variables()), clock)
 }
 

@@ -12,8 +12,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::routes::BODY_BYTES;
-use crate::gateway::Unavailable;
-use crate::partition::refused::STORE_FULL;
+use crate::intake::gateway::Unavailable;
+use crate::partition::store_full::STORE_FULL;
 
 /// When to try again what could not be done now, in seconds.
 const RETRY_AFTER_S: &str = "5";

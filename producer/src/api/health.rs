@@ -34,7 +34,7 @@ pub(super) async fn ready(State(api): State<Api>) -> Response {
     if missing.is_empty() && api.context.owned.borrow().is_empty() {
         missing.push("no partition is ours yet".to_owned());
     }
-    let takes_in = api.context.room.why_stopped().is_none();
+    let takes_in = api.context.backpressure.why_stopped().is_none();
     if missing.is_empty() && takes_in && !api.context.open.load(Ordering::Acquire) {
         missing.push("the queue of submissions is not there yet".to_owned());
     }
@@ -46,7 +46,7 @@ pub(super) async fn ready(State(api): State<Api>) -> Response {
         return (StatusCode::SERVICE_UNAVAILABLE, why).into_response();
     }
     // It serves all that has begun: nobody should be sent elsewhere.
-    let stopped = api.context.room.why_stopped().map(|why| format!("intake is stopped: {why}"));
+    let stopped = api.context.backpressure.why_stopped().map(|why| format!("intake is stopped: {why}"));
     let blocked = api
         .context
         .broker

@@ -2,11 +2,10 @@
 //!
 //! [`routes`] is the map; a file for each resource; [`access`] decides who may come in, [`error`] is how it says
 //! no, [`key`] reads idempotency keys, [`view`] is how a run looks from outside, [`pools`] which pools are served,
-//! [`front`] what answers before the store does.
+//! [`startup`] what answers before the store does.
 
 mod access;
 mod error;
-mod front;
 mod health;
 mod home;
 mod key;
@@ -14,11 +13,12 @@ mod pools;
 mod routes;
 mod runs;
 mod simple;
+mod startup;
 mod tasks;
 mod view;
 mod workers;
 mod workflows;
 
 pub use access::Access;
-pub use front::{Front, serve};
 pub(crate) use routes::router;
+pub use startup::{Front, serve};

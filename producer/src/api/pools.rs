@@ -10,7 +10,7 @@ use millrace_store::{Session, StoreError, TaskRecord};
 
 use super::workers;
 use crate::context::Context;
-use crate::partition::watch::FAR;
+use crate::partition::recovery::watch::FAR;
 
 /// Dispatched attempts of a partition that are looked at, at most, to see what they wait for.
 const SAMPLE: usize = 32;

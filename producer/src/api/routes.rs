@@ -10,7 +10,7 @@ use axum::routing::{delete, get, post};
 use super::error::{self, ApiError};
 use super::{Access, access, health, home, key, runs, tasks, workers, workflows};
 use crate::context::Context;
-use crate::gateway::Gateway;
+use crate::intake::gateway::Gateway;
 
 /// A request body, at most.
 pub(super) const BODY_BYTES: usize = 16 * 1024 * 1024;

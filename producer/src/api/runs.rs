@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 use super::error::{ApiError, ApiResult, created, refused};
 use super::routes::Api;
 use super::{key, view};
-use crate::gateway::digest_of;
-use crate::partition::refused::STORE_FULL;
+use crate::intake::gateway::digest_of;
+use crate::partition::store_full::STORE_FULL;
 
 /// Runs in one page of a list, at most.
 const PAGE: usize = 500;

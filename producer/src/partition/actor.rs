@@ -14,18 +14,18 @@ use tokio::sync::{mpsc, watch as watch_channel};
 use tokio::time::Instant;
 
 use super::broken::Failures;
-use super::bundles::{Open, Pace};
+use super::dispatch::bundles::{Open, Pace};
+use super::dispatch::outbox::Outbox;
 use super::draft::Draft;
 use super::failed_runs::FailedRuns;
 use super::mailbox::{Input, What, Work};
-use super::outbox::Outbox;
-use super::owned::Owned;
-use super::refused::Fire;
-use super::runs::Runs;
-use super::timers::{Timers, WINDOW};
-use super::watch;
-use super::watch::Passed;
-use super::workflows::Workflows;
+use super::memory::owned::Owned;
+use super::memory::runs::Runs;
+use super::memory::timers::{Timers, WINDOW};
+use super::memory::workflows::Workflows;
+use super::recovery::watch;
+use super::recovery::watch::Passed;
+use super::store_full::Fire;
 use crate::context::Context;
 use crate::failpoint;
 

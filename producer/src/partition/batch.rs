@@ -11,8 +11,8 @@ use super::actor::{Actor, Drafts, STORE_PAUSE};
 use super::broken::Broken;
 use super::draft::{Done, Draft};
 use super::mailbox::{What, Work, refusal};
+use super::recovery::watch::Passed;
 use super::submit::Created;
-use super::watch::Passed;
 use super::{schedules, submit};
 use crate::failpoint;
 

@@ -11,7 +11,7 @@ use millrace_domain::{PartitionId, RunId};
 
 use super::actor::{Actor, Drafts};
 use super::mailbox::{Input, What, Work, reject};
-use super::refused::later;
+use super::store_full::later;
 
 /// An event is tried so often.
 const TRIES: u32 = 3;

@@ -14,7 +14,7 @@ use millrace_domain::{Epoch, PartitionId, RunId, SessionId, TaskId, Timestamp, W
 use tokio::sync::oneshot;
 
 use super::replan::Planned;
-use crate::intake;
+use crate::intake::amqp;
 
 /// An entry of the mailbox.
 #[expect(
@@ -180,7 +180,7 @@ impl Gather {
         let gathered = self.0.lock().ok()?;
         let delivery = gathered.delivery.as_ref()?;
         let mut submission = Submission::parse(&delivery.payload).ok()?.into_iter().nth(index)?.ok()?;
-        intake::complete(&mut submission, delivery, Some(index)).ok()?;
+        amqp::complete(&mut submission, delivery, Some(index)).ok()?;
         Some(submission)
     }
 

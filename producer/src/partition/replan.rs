@@ -13,11 +13,11 @@ use tokio::sync::oneshot;
 
 use super::actor::{Actor, Drafts, STORE_PAUSE};
 use super::mailbox::{Answer, Input, What, Work};
+use super::recovery::watch::{FAR, farthest_look};
 use super::schedules;
-use super::watch::{FAR, farthest_look};
 use crate::context::Context;
-use crate::damaged::unless_damaged;
 use crate::failpoint;
+use crate::partition::recovery::damaged::unless_damaged;
 
 /// So much of a partition is planned anew in one batch.
 const PAGE: usize = 500;

@@ -14,9 +14,9 @@ use super::actor::{Actor, Drafts};
 use super::batch::unknown_workflow;
 use super::lateness::{Judgement, Missed};
 use super::mailbox::{Apply, refusal};
-use super::refused::{self, Fire};
+use super::memory::workflows::Entry;
+use super::store_full::{self, Fire};
 use super::submit::{self, Wanted};
-use super::workflows::Entry;
 use crate::definitions::{WorkflowHead, zones_of};
 
 /// Stores a definition as a new version, and sets the timers of its schedules.
@@ -48,8 +48,8 @@ pub(super) fn apply(
     {
         return Reply::Workflow { workflow: name, version: entry.head.version, unchanged: true };
     }
-    if let Some(why) = actor.context.room.why_stopped() {
-        return refused::store_full(&why);
+    if let Some(why) = actor.context.backpressure.why_stopped() {
+        return store_full::store_full(&why);
     }
     let last = before.map(|entry| entry.head.version).or_else(|| actor.workflows.unreadable_version(&name));
     let version = last.unwrap_or(0) + 1;
@@ -218,7 +218,7 @@ pub(super) fn fire(
         true => Judgement::fires(schedule, due),
         false => Judgement::of(schedule, due, now),
     };
-    if judgement.fires.is_some() && actor.context.room.why_stopped().is_some() {
+    if judgement.fires.is_some() && actor.context.backpressure.why_stopped().is_some() {
         return actor.hold_fire(fire);
     }
     actor.held_fires.remove(&fire);

@@ -16,8 +16,8 @@ use millrace_store::NewRun;
 use super::actor::{Actor, Drafts};
 use super::batch::unknown_workflow;
 use super::mailbox::{Submit, What, Work, refusal};
-use super::refused;
 use super::replan::Planned;
+use super::store_full;
 use crate::definitions::WorkflowHead;
 
 /// Stored workflows that a batch needs: what they are now.
@@ -89,8 +89,8 @@ pub(super) fn create(
     if actor.runs.has(id) || drafts.get(&partition).is_some_and(|draft| draft.creates(id)) {
         return Created::Known(id);
     }
-    if let Some(why) = actor.context.room.why_stopped() {
-        return Created::Refused(refused::store_full(&why), wanted);
+    if let Some(why) = actor.context.backpressure.why_stopped() {
+        return Created::Refused(store_full::store_full(&why), wanted);
     }
     match plan(&wanted.submission, loaded, now) {
         Err(reply) => Created::Refused(reply, wanted),

@@ -3,13 +3,13 @@
 use millrace_domain::run::dispatch;
 use millrace_domain::{Epoch, PartitionId, RunId, Seq, TaskId, Timestamp};
 
-use super::actor::{Actor, Drafts};
-use super::owned::Owned;
 use super::watch;
+use crate::partition::actor::{Actor, Drafts};
+use crate::partition::memory::owned::Owned;
 
 impl Actor {
     /// Attempts that the broker does not have are published again.
-    pub(super) async fn publish_again(&mut self, tasks: Vec<(TaskId, Timestamp)>) {
+    pub(crate) async fn publish_again(&mut self, tasks: Vec<(TaskId, Timestamp)>) {
         // A run that is not ours must not get into memory: nobody would keep it up to date.
         let missing = |id: &RunId| self.owned.contains_key(&id.partition()) && !self.runs.has(*id);
         let mut runs: Vec<RunId> = tasks.iter().map(|(task, _)| task.run).filter(missing).collect();
@@ -33,7 +33,7 @@ impl Actor {
     }
 
     /// Entries of the watch whose attempts are over leave it.
-    pub(super) async fn forget_watched(&mut self, tasks: Vec<TaskId>) {
+    pub(crate) async fn forget_watched(&mut self, tasks: Vec<TaskId>) {
         let now = self.context.now();
         let mut drafts = Drafts::new();
         for task in tasks {
@@ -44,7 +44,7 @@ impl Actor {
         self.settle(drafts, now).await;
     }
 
-    pub(super) fn start_watch(&mut self) {
+    pub(crate) fn start_watch(&mut self) {
         for (partition, seq) in self.watch.rested() {
             if let Some(owned) = self.owned.get_mut(&partition)
                 && owned.seq == seq

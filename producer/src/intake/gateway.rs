@@ -15,9 +15,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::context::Context;
-use crate::inbox;
+use crate::intake::inbox;
+use crate::intake::question::{Question, Waiting, answer};
 use crate::partition::mailbox::{Answer, Apply, Gather, Input, Submit, What, Work};
-use crate::question::{Question, Waiting, answer};
 
 /// How long somebody waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -14,10 +14,10 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::context::Context;
-use crate::gateway;
-use crate::orphan::{self, Fate};
+use crate::intake::gateway;
 use crate::partition::mailbox::{Answer, Apply, Input, What, Work, refusal, reject};
-use crate::partition::refused::COME_AGAIN;
+use crate::partition::recovery::orphan::{self, Fate};
+use crate::partition::store_full::COME_AGAIN;
 
 /// Unsettled messages of one inbox, at most.
 const PREFETCH: u16 = 1_000;

@@ -27,10 +27,10 @@ pub(crate) struct Workflows {
 }
 
 /// One of them.
-pub(super) struct Entry {
-    pub(super) head: WorkflowHead,
-    pub(super) source: String,
-    pub(super) workflow: Arc<Workflow>,
+pub(crate) struct Entry {
+    pub(crate) head: WorkflowHead,
+    pub(crate) source: String,
+    pub(crate) workflow: Arc<Workflow>,
 }
 
 /// A stored workflow that cannot be read: its latest version, if that much can be, and why.
@@ -57,7 +57,7 @@ impl Workflows {
     ///
     /// # Errors
     /// When the store does not answer.
-    pub(super) async fn load(
+    pub(crate) async fn load(
         &mut self,
         context: &Context,
         mut wanted: Vec<(PartitionId, WorkflowName)>,
@@ -92,24 +92,24 @@ impl Workflows {
     }
 
     /// Puts one here.
-    pub(super) fn put(&mut self, name: &WorkflowName, entry: Entry) {
+    pub(crate) fn put(&mut self, name: &WorkflowName, entry: Entry) {
         self.old.remove(name);
         self.unreadable.remove(name);
         self.young.insert(name.clone(), Some(entry));
     }
 
     /// The latest version of a workflow that is stored and cannot be read.
-    pub(super) fn unreadable_version(&self, name: &WorkflowName) -> Option<u32> {
+    pub(crate) fn unreadable_version(&self, name: &WorkflowName) -> Option<u32> {
         self.unreadable.get(name).copied()
     }
 
     /// One that was loaded, also when it was deleted.
-    pub(super) fn any(&self, name: &WorkflowName) -> Option<&Entry> {
+    pub(crate) fn any(&self, name: &WorkflowName) -> Option<&Entry> {
         self.young.get(name).or_else(|| self.old.get(name))?.as_ref()
     }
 
     /// One that was loaded and not deleted.
-    pub(super) fn get(&mut self, name: &WorkflowName) -> Option<&mut Entry> {
+    pub(crate) fn get(&mut self, name: &WorkflowName) -> Option<&mut Entry> {
         self.young
             .get_mut(name)
             .or_else(|| self.old.get_mut(name))?
@@ -118,20 +118,20 @@ impl Workflows {
     }
 
     /// What is here of a workflow was not committed: the store knows what holds.
-    pub(super) fn read_again(&mut self, name: &WorkflowName) {
+    pub(crate) fn read_again(&mut self, name: &WorkflowName) {
         self.young.remove(name);
         self.old.remove(name);
     }
 
     /// A partition is not ours any more.
-    pub(super) fn forget(&mut self, partition: PartitionId, partitions: u16) {
+    pub(crate) fn forget(&mut self, partition: PartitionId, partitions: u16) {
         self.young.retain(|name, _| PartitionId::home_of(name, partitions) != partition);
         self.old.retain(|name, _| PartitionId::home_of(name, partitions) != partition);
         self.unreadable.retain(|name, _| PartitionId::home_of(name, partitions) != partition);
     }
 
     /// Drops what was not used while the young generation filled up. To be called between batches.
-    pub(super) fn age(&mut self) {
+    pub(crate) fn age(&mut self) {
         if self.young.len() >= GENERATION {
             self.old = std::mem::take(&mut self.young);
         }

@@ -6,11 +6,11 @@ use millrace_domain::run::{Run, Spec};
 use millrace_domain::{PartitionId, RunId, Timestamp};
 use millrace_store::{StoreError, StoredRun, TaskRecord};
 
-use super::actor::Actor;
-use super::mailbox::{What, Work};
-use super::replan::Planned;
-use super::submit;
 use crate::definitions::DefinitionError;
+use crate::partition::actor::Actor;
+use crate::partition::mailbox::{What, Work};
+use crate::partition::replan::Planned;
+use crate::partition::submit;
 
 /// Runs loaded in one trip, at most.
 const LOAD: usize = 512;
@@ -25,7 +25,7 @@ enum Unrestored {
 
 impl Actor {
     /// Loads runs and workflows that a batch needs and memory does not hold. `None` when the store does not answer.
-    pub(super) async fn load(&mut self, placed: &[(PartitionId, Work)]) -> Option<submit::Loaded> {
+    pub(crate) async fn load(&mut self, placed: &[(PartitionId, Work)]) -> Option<submit::Loaded> {
         let mut missing: Vec<RunId> = Vec::new();
         for (_, work) in placed {
             match &work.what {
@@ -47,7 +47,7 @@ impl Actor {
     }
 
     /// Loads runs into memory; those that cannot be read or do not exist stay out. `false`: no answer.
-    pub(super) async fn load_runs(&mut self, ids: &[RunId]) -> bool {
+    pub(crate) async fn load_runs(&mut self, ids: &[RunId]) -> bool {
         for ids in ids.chunks(LOAD) {
             let stored = match self.load_stored(ids).await {
                 Ok(stored) => stored,

@@ -124,7 +124,7 @@ async fn deliver(context: &Context, mut packed: Vec<Vec<Task>>, _room: OwnedSema
 }
 
 /// The message of one task, or of a bundle: all of one pool and priority.
-pub(super) fn message_of(tasks: &[Task]) -> Option<Outgoing> {
+pub(crate) fn message_of(tasks: &[Task]) -> Option<Outgoing> {
     let first = tasks.first()?;
     let mut message = Outgoing::new(Route::Queue(Queue::Tasks(first.pool.to_string())), Task::message(tasks));
     message.level = first.priority.level();

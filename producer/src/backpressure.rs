@@ -8,26 +8,20 @@ use millrace_store::Fullness;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::context::Context;
-
 /// Intake stops at this part of what the store can hold, and goes on below the other.
 const STOP_AT: f64 = 0.85;
 const GO_ON_BELOW: f64 = 0.80;
-
-/// How often the store is asked while it has a limit, and while it has none (somebody may set one).
-const ASK_EVERY: Duration = Duration::from_secs(1);
-const ASK_SELDOM: Duration = Duration::from_secs(10);
 
 /// After the store has refused something, intake rests for so long at least.
 const REST: Duration = Duration::from_secs(3);
 
 /// Whether intake is stopped, and why.
-pub(crate) struct Room {
+pub(crate) struct Backpressure {
     stopped: watch::Sender<Option<Arc<str>>>,
     refused: Mutex<Option<Instant>>,
 }
 
-impl Room {
+impl Backpressure {
     /// There is room until the store says otherwise.
     pub(crate) fn new() -> Self {
         Self { stopped: watch::Sender::new(None), refused: Mutex::new(None) }
@@ -56,7 +50,8 @@ impl Room {
         self.set(Some(why.into()));
     }
 
-    fn heard(&self, fullness: Fullness) {
+    /// Takes note of how full the store says that it is.
+    pub(crate) fn heard(&self, fullness: Fullness) {
         metrics::gauge!("millrace_store_used_bytes").set(fullness.used_bytes as f64);
         metrics::gauge!("millrace_store_limit_bytes").set(fullness.limit_bytes.unwrap_or(0) as f64);
         let rests = self.refused.lock().is_ok_and(|at| at.is_some_and(|at| at.elapsed() < REST));
@@ -99,25 +94,6 @@ fn judge(was_stopped: bool, fullness: Fullness) -> Option<Arc<str>> {
     )
 }
 
-/// Asks the store until the shutdown.
-pub(crate) async fn run(context: Arc<Context>) {
-    loop {
-        let wait = match context.store.fullness().await {
-            Ok(fullness) => {
-                context.room.heard(fullness);
-                let watched = fullness.limit_bytes.is_some() || context.room.why_stopped().is_some();
-                if watched { ASK_EVERY } else { ASK_SELDOM }
-            }
-            Err(_) => ASK_EVERY,
-        };
-        tokio::select! {
-            () = tokio::time::sleep(wait) => {}
-            () = context.room.stops(), if wait == ASK_SELDOM => tokio::time::sleep(ASK_EVERY).await,
-            () = context.shutdown.begun() => return,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,7 +111,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_refusal_stops_intake_whatever_the_figures_say_for_a_while() {
-        let room = Room::new();
+        let room = Backpressure::new();
         room.opens().await;
         room.ran_out("full");
         room.heard(Fullness::default());

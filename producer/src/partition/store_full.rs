@@ -16,7 +16,7 @@ use super::actor::Actor;
 use super::draft::{Done, Then};
 use super::mailbox::{Answer, Input, What, Work, refusal};
 use super::schedules::Fired;
-use crate::gateway::keyed;
+use crate::intake::gateway::keyed;
 
 /// The code of the answer.
 pub(crate) const STORE_FULL: &str = "store-full";

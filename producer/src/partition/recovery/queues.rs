@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::watch::{FAR, PAGE, UNWATCHED, Watched, ready, watched};
 use crate::context::Context;
-use crate::damaged::unless_damaged;
+use crate::partition::recovery::damaged::unless_damaged;
 
 /// How often a queue is asked whether it is empty.
 const ASK_EVERY: Duration = Duration::from_secs(3);
@@ -33,7 +33,7 @@ const PAUSE: Duration = Duration::from_millis(2);
 
 /// What is remembered between sweeps.
 #[derive(Debug, Default)]
-pub(super) struct Sweep {
+pub(crate) struct Sweep {
     /// When a pool's queue is asked again.
     next: HashMap<String, Instant>,
     /// What was found, and when.
@@ -43,7 +43,7 @@ pub(super) struct Sweep {
 impl Sweep {
     /// Finds the tasks that wait for a queue that is empty, and when each was dispatched. `pools` are those that may
     /// have any. Where nothing waits, this costs one question a pool and one a partition, every few seconds.
-    pub(super) async fn pass(
+    pub(crate) async fn pass(
         &mut self,
         context: &Context,
         partitions: &[Watched],

@@ -12,9 +12,9 @@ use millrace_domain::{Priority, RunId};
 use tokio::sync::Semaphore;
 
 use crate::context::Context;
-use crate::gateway::{Gateway, keyed};
+use crate::intake::gateway::{Gateway, keyed};
 use crate::partition::mailbox::{Answer, Gather, What, Work, reject};
-use crate::partition::refused::{self, COME_AGAIN};
+use crate::partition::store_full::{self, COME_AGAIN};
 
 /// Unsettled submissions of one producer, at most: they are committed in batches of about this size.
 const PREFETCH: u16 = 2_000;
@@ -41,10 +41,10 @@ pub(crate) async fn run(context: Arc<Context>, gateway: Arc<Gateway>) {
             }
         }
         // What the store has no room for waits where it is.
-        if context.room.why_stopped().is_some() {
+        if context.backpressure.why_stopped().is_some() {
             post.rests();
             tokio::select! {
-                () = context.room.opens() => {}
+                () = context.backpressure.opens() => {}
                 () = context.shutdown.begun() => return,
             }
         }
@@ -78,7 +78,7 @@ pub(crate) async fn run(context: Arc<Context>, gateway: Arc<Gateway>) {
         loop {
             let batch = tokio::select! {
                 biased;
-                () = context.room.stops() => break,
+                () = context.backpressure.stops() => break,
                 _ = owned.wait_for(|owned| owned.is_empty()) => break,
                 () = context.shutdown.begun() => return,
                 batch = consumer.recv_many(512) => batch,
@@ -151,7 +151,7 @@ async fn accept(
             tokio::time::sleep(COME_AGAIN).await;
             return delivery.requeue();
         };
-        if refused::is_for_now(&reply) && matches!(answer, Answer::Nobody) {
+        if store_full::is_for_now(&reply) && matches!(answer, Answer::Nobody) {
             tokio::time::sleep(COME_AGAIN).await;
             return delivery.requeue();
         }
@@ -193,7 +193,7 @@ async fn accept_array(
                                 // Then the array goes back whole.
                                 return tokio::time::sleep(COME_AGAIN).await;
                             };
-                            if refused::is_for_now(&reply) && !gather.is_heard() {
+                            if store_full::is_for_now(&reply) && !gather.is_heard() {
                                 tokio::time::sleep(COME_AGAIN).await;
                                 continue;
                             }

@@ -18,17 +18,17 @@ use millrace_store::{LOOK_AFTER_CLAIM_MS, Lane, Revoke, Revoked, StoreError, Tas
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
 
-use super::bundles::Capacity;
-use super::draft::{FIRST_LOOK, Stop};
-use super::mailbox::{Input, What, Work};
-use super::sweep::Sweep;
+use super::queues::Sweep;
 use crate::context::Context;
-use crate::damaged::unless_damaged;
 use crate::failpoint;
-use crate::sessions::SessionWatch;
+use crate::partition::dispatch::bundles::Capacity;
+use crate::partition::draft::{FIRST_LOOK, Stop};
+use crate::partition::mailbox::{Input, What, Work};
+use crate::partition::recovery::damaged::unless_damaged;
+use crate::partition::recovery::sessions::SessionWatch;
 
 /// Entries of a partition looked at in one pass.
-pub(super) const PAGE: usize = 500;
+pub(crate) const PAGE: usize = 500;
 
 /// Tasks under suspicion at once, at most.
 const SUSPECTS: usize = 10_000;
@@ -43,10 +43,10 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 pub(crate) const FAR: Timestamp = Timestamp::from_millis(i64::MAX / 4);
 
 /// What damage to a partition's index means.
-pub(super) const UNWATCHED: &str = "what gets lost of it is not found";
+pub(crate) const UNWATCHED: &str = "what gets lost of it is not found";
 
 /// A partition that is watched, as of a seq.
-pub(super) type Watched = (PartitionId, Epoch, Seq);
+pub(crate) type Watched = (PartitionId, Epoch, Seq);
 
 /// When the latest attempt was dispatched of those that came back, by where they waited.
 pub(crate) type Passed = HashMap<Lane, Timestamp>;
@@ -78,7 +78,7 @@ impl Queues {
 }
 
 /// How many messages wait for a pool. A queue that is not there holds none.
-pub(super) async fn ready(context: &Context, pool: &str) -> Option<u64> {
+pub(crate) async fn ready(context: &Context, pool: &str) -> Option<u64> {
     match context.broker.depth(&Queue::Tasks(pool.to_owned())).await {
         Ok(depth) => Some(depth.ready),
         Err(BrokerError::Unroutable(_)) => Some(0),
@@ -329,7 +329,7 @@ pub(crate) fn farthest_look(record: Option<&TaskRecord>, now: Timestamp) -> Time
 
 /// What is dispatched in partitions and to be looked at in that time: asked for at once, for all, which is one trip. One
 /// that is damaged is left out.
-pub(super) async fn watched(
+pub(crate) async fn watched(
     context: &Context,
     partitions: &[Watched],
     looks: &RangeInclusive<Timestamp>,
@@ -467,7 +467,7 @@ pub(crate) fn publish_again(context: &Arc<Context>, found: Vec<(Task, Epoch)>) {
         for (task, epoch) in found {
             tracing::debug!(task = %task.id(), "publishing it again: nobody has claimed it");
             tasks.push((task.id(), epoch));
-            messages.extend(super::outbox::message_of(&[task]));
+            messages.extend(crate::partition::dispatch::outbox::message_of(&[task]));
         }
         let mut looks: BTreeMap<(PartitionId, Epoch), Vec<(Timestamp, TaskId)>> = BTreeMap::new();
         for ((task, epoch), published) in tasks.into_iter().zip(context.broker.publish(messages).await) {

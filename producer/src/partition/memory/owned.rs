@@ -4,7 +4,7 @@ use millrace_domain::run::{Action, Advanced, Run};
 use millrace_domain::task::Task;
 use millrace_domain::{Epoch, Seq};
 
-use super::bundles::Open;
+use crate::partition::dispatch::bundles::Open;
 
 /// What the loop knows of it.
 #[derive(Debug)]

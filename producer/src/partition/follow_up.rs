@@ -12,11 +12,12 @@ use millrace_domain::{Epoch, PartitionId, RunId, Seq, Timestamp};
 use millrace_store::{Commit, Verdict};
 
 use super::actor::{Actor, Drafts};
-use super::bundles::{self, Open};
 use super::commit::commit;
+use super::dispatch::bundles::{self, Open};
 use super::draft::{Done, Then};
 use super::mailbox::reject;
-use super::{refused, watch};
+use super::recovery::watch;
+use super::store_full;
 use crate::confirmed::tell_lost;
 use crate::context::Context;
 use crate::failpoint;
@@ -71,7 +72,7 @@ impl Actor {
                         self.step_down(partition, commit.epoch);
                     }
                     Ok(Verdict::Full { why }) => {
-                        self.context.room.ran_out(&why);
+                        self.context.backpressure.ran_out(&why);
                         is_short |= !self.leave_out_new(&mut commit, &mut then, &why);
                         match is_empty(&commit) && !then.doubtful {
                             true => consequences.push((partition, then, Vec::new())),
@@ -171,7 +172,7 @@ impl Actor {
     fn conclude(&mut self, settled: Vec<Done>) {
         let mut messages: Vec<Outgoing> = Vec::new();
         for one in settled {
-            if one.reply.as_ref().is_some_and(refused::is_for_now) {
+            if one.reply.as_ref().is_some_and(store_full::is_for_now) {
                 self.put_off(one, &mut messages);
                 continue;
             }
