@@ -1,5 +1,6 @@
 //! What every part of a producer shares.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -14,7 +15,6 @@ use crate::backpressure::Backpressure;
 use crate::condition::Condition;
 use crate::confirmed::Confirmed;
 use crate::definitions::Definitions;
-use crate::ownership::OwnedSet;
 
 /// How a producer works.
 #[derive(Debug, Clone)]
@@ -46,6 +46,9 @@ impl Default for Options {
         }
     }
 }
+
+/// The partitions of a producer.
+pub(crate) type OwnedSet = BTreeSet<PartitionId>;
 
 /// The shared parts.
 pub(crate) struct Context {

@@ -47,6 +47,13 @@ pub(crate) struct WorkflowHead {
     pub(crate) steps: usize,
 }
 
+impl WorkflowHead {
+    /// The head as it is stored.
+    pub(crate) fn record(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
 /// The zones of a workflow's schedules, as a head keeps them.
 pub(crate) fn zones_of(workflow: &Workflow) -> Vec<String> {
     let own = workflow.timezone.iana_name().unwrap_or("UTC");

@@ -1,7 +1,7 @@
 //! Which partitions are ours. Every producer is active: they share the partitions by rendezvous hashing over
 //! those that are alive, so that one more or one less moves as few as can be.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -14,13 +14,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use crate::confirmed::tell_lost;
-use crate::context::Context;
+use crate::context::{Context, OwnedSet};
 use crate::intake::inbox::Inboxes;
 use crate::partition::mailbox::Input;
 use crate::partition::recovery::damaged::unless_damaged;
-
-/// The partitions of a producer.
-pub(crate) type OwnedSet = BTreeSet<PartitionId>;
 
 /// What damage to a partition means.
 const UNOWNED: &str = "nobody can own it";

@@ -17,13 +17,13 @@ use crate::backpressure::Backpressure;
 use crate::clock;
 use crate::condition::Condition;
 use crate::confirmed::Confirmed;
-use crate::context::{Context, Options};
+use crate::context::{Context, Options, OwnedSet};
 use crate::definitions::Definitions;
 use crate::intake::amqp;
 use crate::intake::gateway::Gateway;
 use crate::intake::inbox::Inboxes;
 use crate::maintenance::{fullness, retention};
-use crate::ownership::{OwnedSet, Ownership};
+use crate::ownership::Ownership;
 use crate::partition::actor::Actor;
 
 /// Entries of the mailbox, at most: past it, whoever brings something waits.

@@ -11,9 +11,9 @@ use millrace_store::StoreError;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::routes::BODY_BYTES;
+use super::state::BODY_BYTES;
 use crate::intake::gateway::Unavailable;
-use crate::partition::store_full::STORE_FULL;
+use crate::partition::answer::STORE_FULL;
 
 /// When to try again what could not be done now, in seconds.
 const RETRY_AFTER_S: &str = "5";

@@ -1,8 +1,6 @@
 //! Is it alive, is it ready, and what has it done?
 
-use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -11,8 +9,9 @@ use millrace_broker::Queue;
 use millrace_domain::Priority;
 use millrace_store::Session;
 
-use super::routes::Api;
-use super::{pools, workers};
+use super::pools;
+use super::sessions::{STATES, live, state};
+use super::state::Api;
 
 /// The process runs.
 pub(super) async fn alive() -> &'static str {
@@ -71,17 +70,15 @@ pub(super) async fn metrics(State(api): State<Api>) -> Response {
     let is_blocked = api.context.broker.blocked().borrow().is_some();
     metrics::gauge!("millrace_broker_blocked").set(f64::from(u8::from(is_blocked)));
     if let Ok(sessions) = api.context.store.sessions().await {
-        let sessions = workers::live(sessions);
+        let sessions = live(sessions);
         // A pool that attempts wait for and nobody serves has no workers, which is what to watch for.
         let waited_for = pools::waited_for(&api.context).await.unwrap_or_default();
         let served = sessions.iter().flat_map(|session| session.pools.iter().cloned());
         for pool in api.counted.with(served.chain(waited_for.into_iter().map(String::from))) {
-            for state in workers::STATES {
-                let serves =
-                    |session: &&Session| session.pools.contains(&pool) && workers::state(session) == state;
+            for one in STATES {
+                let serves = |session: &&Session| session.pools.contains(&pool) && state(session) == one;
                 let count = sessions.iter().filter(serves).count();
-                metrics::gauge!("millrace_workers", "pool" => pool.clone(), "state" => state)
-                    .set(count as f64);
+                metrics::gauge!("millrace_workers", "pool" => pool.clone(), "state" => one).set(count as f64);
             }
             if let Ok(depth) = api.context.broker.depth(&Queue::Tasks(pool.clone())).await {
                 // A classic priority queue tells its whole depth only.
@@ -92,37 +89,4 @@ pub(super) async fn metrics(State(api): State<Api>) -> Response {
         }
     }
     handle.render().into_response()
-}
-
-/// Pools that workers were counted of, or that attempts waited for. A gauge keeps what it was set to: without its last worker, a pool has to be
-/// counted all the same.
-#[derive(Clone, Default)]
-pub(crate) struct Counted(Arc<Mutex<BTreeSet<String>>>);
-
-impl Counted {
-    /// These, and those that there were the last time: what has gone is counted once more, and then forgotten.
-    fn with(&self, now: impl Iterator<Item = String>) -> BTreeSet<String> {
-        match self.0.lock() {
-            Ok(mut pools) => {
-                let before = std::mem::replace(&mut *pools, now.collect());
-                pools.union(&before).cloned().collect()
-            }
-            Err(_) => now.collect(),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pool_whose_last_worker_has_gone_is_still_counted() {
-        let counted = Counted::default();
-        let gpu = || std::iter::once("gpu".to_owned());
-        assert!(counted.with(std::iter::empty()).is_empty());
-        assert_eq!(counted.with(gpu()), gpu().collect());
-        assert_eq!(counted.with(std::iter::empty()), gpu().collect());
-        assert!(counted.with(std::iter::empty()).is_empty(), "clients choose the names of pools");
-    }
 }

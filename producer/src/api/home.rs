@@ -5,7 +5,7 @@ use axum::http::header;
 use axum::response::{Html, IntoResponse, Response};
 
 use super::health;
-use super::routes::Api;
+use super::state::Api;
 
 /// Lists that a browser can show as they are.
 const LISTS: [(&str, &str); 5] = [

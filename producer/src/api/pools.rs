@@ -8,9 +8,9 @@ use millrace_domain::definition::nearest;
 use millrace_domain::{PartitionId, PoolName, TaskId, Timestamp};
 use millrace_store::{Session, StoreError, TaskRecord};
 
-use super::workers;
+use super::sessions::live;
 use crate::context::Context;
-use crate::partition::recovery::watch::FAR;
+use crate::partition::recovery::watched::FAR;
 
 /// Dispatched attempts of a partition that are looked at, at most, to see what they wait for.
 const SAMPLE: usize = 32;
@@ -22,7 +22,7 @@ pub(crate) struct Served(BTreeSet<String>);
 impl Served {
     /// The pools of these workers, as far as they were heard of lately.
     pub(crate) fn by(sessions: Vec<Session>) -> Self {
-        Self(workers::live(sessions).into_iter().flat_map(|session| session.pools).collect())
+        Self(live(sessions).into_iter().flat_map(|session| session.pools).collect())
     }
 
     /// Why nothing of a pool is taken; `None` when workers serve it.

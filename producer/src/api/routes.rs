@@ -8,20 +8,10 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{delete, get, post};
 
 use super::error::{self, ApiError};
+use super::state::{Api, BODY_BYTES, Counted};
 use super::{Access, access, health, home, key, runs, tasks, workers, workflows};
 use crate::context::Context;
 use crate::intake::gateway::Gateway;
-
-/// A request body, at most.
-pub(super) const BODY_BYTES: usize = 16 * 1024 * 1024;
-
-/// What handlers share.
-#[derive(Clone)]
-pub(crate) struct Api {
-    pub(crate) context: Arc<Context>,
-    pub(crate) gateway: Arc<Gateway>,
-    pub(crate) counted: health::Counted,
-}
 
 /// The API of a producer.
 pub(crate) fn router(context: Arc<Context>, gateway: Arc<Gateway>, access: Access) -> Router {
@@ -49,7 +39,7 @@ pub(crate) fn router(context: Arc<Context>, gateway: Arc<Gateway>, access: Acces
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
         .fallback(unknown)
-        .with_state(Api { context, gateway, counted: health::Counted::default() });
+        .with_state(Api { context, gateway, counted: Counted::default() });
     // Around all routes as one: within a route, what is allowed beside a wrong method is not known yet.
     Router::new()
         .fallback_service(routes)

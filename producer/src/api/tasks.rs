@@ -17,9 +17,11 @@ use serde_json::{Value, json};
 
 use super::error::{ApiError, ApiResult, created, refused};
 use super::key;
-use super::routes::Api;
-use super::runs::{self, Submissions};
+use super::runs;
 use super::simple::{SimpleTask, is_simple};
+use super::state::Api;
+use super::submit::{self, Submissions};
+use super::view;
 use super::workflows::check_name;
 use crate::definitions::WorkflowHead;
 
@@ -36,12 +38,12 @@ pub(super) async fn create(State(api): State<Api>, headers: HeaderMap, body: Byt
     {
         return create_simple(&api, &headers, SimpleTask::read(&object)?).await;
     }
-    match runs::submissions(&headers, &body)? {
+    match submit::submissions(&headers, &body)? {
         Submissions::One(submission) => {
-            let (id, duplicate) = runs::start(&api, *submission).await?;
+            let (id, duplicate) = submit::start(&api, *submission).await?;
             Ok(answer(status_of(&api, id).await?, duplicate))
         }
-        Submissions::Many(many) => Ok(created(runs::start_many(&api, many).await?)),
+        Submissions::Many(many) => Ok(created(submit::start_many(&api, many).await?)),
     }
 }
 
@@ -56,7 +58,7 @@ async fn create_simple(api: &Api, headers: &HeaderMap, task: SimpleTask) -> ApiR
             labels: [("name".to_owned(), name.to_string())].into(),
             ..Submission::default()
         };
-        let (id, duplicate) = runs::start(api, submission).await?;
+        let (id, duplicate) = submit::start(api, submission).await?;
         return Ok(answer(status_of(api, id).await?, duplicate));
     };
     let source = task.definition(schedule);
@@ -86,7 +88,7 @@ fn answer(status: Value, duplicate: bool) -> Response {
 async fn keep_others(api: &Api, name: &WorkflowName) -> ApiResult<()> {
     let home = PartitionId::home_of(name, api.context.partitions);
     let Some(stored) = api.context.store.load_workflow(home, name, None).await? else { return Ok(()) };
-    let head: WorkflowHead = serde_json::from_str(&stored.head).map_err(runs::unreadable)?;
+    let head: WorkflowHead = serde_json::from_str(&stored.head).map_err(view::unreadable)?;
     if head.deleted || is_simple(&stored.source) {
         return Ok(());
     }
@@ -119,8 +121,8 @@ pub(super) async fn execute(
 ) -> ApiResult<Response> {
     let submission = match id.parse::<RunId>() {
         Ok(run) => {
-            let stored = runs::load(&api, run).await?;
-            let spec: Spec = serde_json::from_str(&stored.definition).map_err(runs::unreadable)?;
+            let stored = view::load(&api.context, run).await?;
+            let spec: Spec = serde_json::from_str(&stored.definition).map_err(view::unreadable)?;
             let params = spec.params;
             match spec.source {
                 Source::Adhoc(submission) => {
@@ -140,7 +142,7 @@ pub(super) async fn execute(
         Err(_) => Submission { workflow: Some(stored(&api, &id).await?), ..Submission::default() },
     };
     let submission = Submission { idempotency_key: key::of(&headers)?, ..submission };
-    let (run, duplicate) = runs::start(&api, submission).await?;
+    let (run, duplicate) = submit::start(&api, submission).await?;
     let mut status = status_of(&api, run).await?;
     if id.parse::<RunId>().is_err() {
         status["id"] = id.into();
@@ -152,7 +154,7 @@ pub(super) async fn execute(
 pub(super) async fn stop(State(api): State<Api>, Path(id): Path<String>) -> ApiResult<Response> {
     let reason = "stopped through the API";
     if let Ok(run) = id.parse::<RunId>() {
-        runs::load(&api, run).await?;
+        view::load(&api.context, run).await?;
         runs::stop(&api, run, reason).await?;
         return Ok((StatusCode::ACCEPTED, Json(status_of(&api, run).await?)).into_response());
     }
@@ -199,14 +201,14 @@ async fn runs_of(
     let query = RunQuery { partitions: api.context.partitions, limit, workflow: Some(name.clone()), after };
     let mut runs = Vec::new();
     for found in api.context.store.list_runs(&query).await? {
-        runs.push((found.run, serde_json::from_str(&found.head).map_err(runs::unreadable)?));
+        runs.push((found.run, serde_json::from_str(&found.head).map_err(view::unreadable)?));
     }
     Ok(runs)
 }
 
 async fn status_of(api: &Api, run: RunId) -> ApiResult<Value> {
-    let stored = runs::load(api, run).await?;
-    let head: Head = serde_json::from_str(&stored.head).map_err(runs::unreadable)?;
+    let stored = view::load(&api.context, run).await?;
+    let head: Head = serde_json::from_str(&stored.head).map_err(view::unreadable)?;
     let mut status =
         json!({"id": run, "status": head.state.as_str(), "run_id": run, "workflow": head.workflow});
     if let Some(reason) = head.reason {

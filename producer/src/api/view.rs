@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use axum::http::StatusCode;
 use millrace_domain::definition::Params;
 use millrace_domain::run::{Head, Run, Spec, StepState, Trigger};
 use millrace_domain::{RunId, SessionId, StepIndex, Timestamp};
@@ -10,6 +11,7 @@ use millrace_store::{StoreError, StoredRun, TaskRecord};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::error::{ApiError, ApiResult};
 use super::pools::Served;
 use crate::context::Context;
 
@@ -239,4 +241,28 @@ pub(crate) async fn step_of(
     let view = run(context, id, stored).await?;
     let place = view.steps.iter().position(|step| step.name == name);
     Ok(place.map(|place| (place.into(), view.steps[place].attempt)))
+}
+
+/// The id in a path.
+pub(super) fn parse_id(text: &str) -> ApiResult<RunId> {
+    text.parse().map_err(|_| ApiError::not_found(format!("run {text:?} (a run id is a UUID)")))
+}
+
+/// A stored run.
+pub(super) async fn load(context: &Context, id: RunId) -> ApiResult<StoredRun> {
+    if id.partition().0 >= context.partitions {
+        return Err(ApiError::not_found(format!("run {id}")));
+    }
+    let stored = context.store.load_runs(&[id]).await?.pop().flatten();
+    stored.ok_or_else(|| ApiError::not_found(format!("run {id}")))
+}
+
+/// What is stored cannot be read.
+pub(super) fn unreadable(why: impl std::fmt::Display) -> ApiError {
+    tracing::error!(%why, "what is stored cannot be read");
+    ApiError::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "unreadable",
+        format!("what is stored cannot be read: {why}"),
+    )
 }

@@ -15,8 +15,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::error::{ApiError, ApiResult, Body, refused};
-use super::routes::Api;
-use super::{key, runs};
+use super::key;
+use super::state::Api;
+use super::submit;
+use super::view::unreadable;
 use crate::definitions::WorkflowHead;
 
 /// Workflows of one file that are being stored at the same time: they share commits.
@@ -70,7 +72,7 @@ pub(super) async fn list(State(api): State<Api>) -> ApiResult<Json<Value>> {
     found.sort();
     let mut workflows = Vec::new();
     for (name, head) in found {
-        let head: WorkflowHead = serde_json::from_str(&head).map_err(runs::unreadable)?;
+        let head: WorkflowHead = serde_json::from_str(&head).map_err(unreadable)?;
         workflows.push(view(&name, &head));
     }
     Ok(Json(json!({ "workflows": workflows })))
@@ -129,7 +131,7 @@ pub(super) async fn get(
             _ => unknown(&name),
         });
     };
-    let head: WorkflowHead = serde_json::from_str(&stored.head).map_err(runs::unreadable)?;
+    let head: WorkflowHead = serde_json::from_str(&stored.head).map_err(unreadable)?;
     if head.deleted && query.version.is_none() {
         return Err(unknown(&name));
     }
@@ -149,7 +151,7 @@ pub(super) async fn trigger(
     let name = parse_name(&name)?;
     let mut submission = match body.is_empty() {
         true => Submission { idempotency_key: key::of(&headers)?, ..Submission::default() },
-        false => match runs::submissions_of_workflow(&headers, &body, &name)? {
+        false => match submit::submissions_of_workflow(&headers, &body, &name)? {
             Some(submission) => submission,
             None => {
                 return Err(ApiError::bad_request("ambiguous", "the workflow is named by the path already"));
@@ -157,7 +159,7 @@ pub(super) async fn trigger(
         },
     };
     submission.workflow = Some(name);
-    let (run, duplicate) = runs::start(&api, submission).await?;
+    let (run, duplicate) = submit::start(&api, submission).await?;
     let status = if duplicate { StatusCode::OK } else { StatusCode::CREATED };
     Ok((status, Json(json!({"run_id": run, "duplicate": duplicate}))).into_response())
 }

@@ -5,16 +5,18 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use millrace_broker::{BrokerError, Delivery, Queue, UNREADABLE_CODE};
+use millrace_domain::RunId;
 use millrace_domain::message::{Reply, ReplyError};
 use millrace_domain::run::Trigger;
-use millrace_domain::submission::{IdempotencyKey, Submission, SubmissionError};
-use millrace_domain::{Priority, RunId};
+use millrace_domain::submission::{Submission, SubmissionError};
 use tokio::sync::Semaphore;
 
+use super::gateway::Gateway;
 use crate::context::Context;
-use crate::intake::gateway::{Gateway, keyed};
-use crate::partition::mailbox::{Answer, Gather, What, Work, reject};
-use crate::partition::store_full::{self, COME_AGAIN};
+use crate::partition::answer::{Answer, COME_AGAIN, Gather, complete, is_for_now, reject};
+use crate::partition::command::Command;
+use crate::partition::commands::submit::Submit;
+use crate::partition::mailbox::Work;
 
 /// Unsettled submissions of one producer, at most: they are committed in batches of about this size.
 const PREFETCH: u16 = 2_000;
@@ -134,13 +136,13 @@ async fn accept(
         }
         None => return delivery.ack(),
     };
-    let submit = keyed(submission, Trigger::Message, context.partitions);
+    let submit = Submit::of(submission, Trigger::Message, context.partitions);
     let reply_to = delivery.properties.reply_to.clone();
     let correlation_id = delivery.properties.correlation_id.clone();
     let answer = reply_to.map_or(Answer::Nobody, |reply_to| Answer::Message { reply_to, correlation_id });
     if gateway.is_here(submit.run.map(RunId::partition)) {
-        let what = What::Submit(Box::new(submit));
-        return gateway.post(Work { what, delivery: Some(delivery), answer }).await;
+        let command = Command::Submit(Box::new(submit));
+        return gateway.post(Work { command, delivery: Some(delivery), answer }).await;
     }
     // Its key belongs to another producer's partition: acked when that one has committed it.
     let Ok(permit) = Arc::clone(forwarded).acquire_owned().await else { return };
@@ -151,7 +153,7 @@ async fn accept(
             tokio::time::sleep(COME_AGAIN).await;
             return delivery.requeue();
         };
-        if store_full::is_for_now(&reply) && matches!(answer, Answer::Nobody) {
+        if is_for_now(&reply) && matches!(answer, Answer::Nobody) {
             tokio::time::sleep(COME_AGAIN).await;
             return delivery.requeue();
         }
@@ -177,11 +179,15 @@ async fn accept_array(
     for (index, submission) in parsed.into_iter().enumerate() {
         match submission {
             Ok(submission) => {
-                let submit = keyed(submission, Trigger::Message, context.partitions);
+                let submit = Submit::of(submission, Trigger::Message, context.partitions);
                 if gateway.is_here(submit.run.map(RunId::partition)) {
-                    let what = What::Submit(Box::new(submit));
+                    let command = Command::Submit(Box::new(submit));
                     gateway
-                        .post(Work { what, delivery: None, answer: Answer::Part(Arc::clone(&gather), index) })
+                        .post(Work {
+                            command,
+                            delivery: None,
+                            answer: Answer::Part(Arc::clone(&gather), index),
+                        })
                         .await;
                 } else {
                     let (context, gateway, gather) =
@@ -193,7 +199,7 @@ async fn accept_array(
                                 // Then the array goes back whole.
                                 return tokio::time::sleep(COME_AGAIN).await;
                             };
-                            if store_full::is_for_now(&reply) && !gather.is_heard() {
+                            if is_for_now(&reply) && !gather.is_heard() {
                                 tokio::time::sleep(COME_AGAIN).await;
                                 continue;
                             }
@@ -253,34 +259,6 @@ fn unreadable_encoding(delivery: &Delivery, error: &SubmissionError) -> Option<S
     Some(SubmissionError { code: "unsupported-encoding", message })
 }
 
-/// What a message says beside its body: its id is its key when the body has none, its header its trace, its priority
-/// how urgent it is. (Many clients send a priority of 0 for none, and RabbitMQ takes none for 0.)
-///
-/// # Errors
-/// When its id is no key.
-pub(crate) fn complete(
-    submission: &mut Submission,
-    delivery: &Delivery,
-    index: Option<usize>,
-) -> Result<(), SubmissionError> {
-    if submission.idempotency_key.is_none()
-        && let Some(id) = &delivery.properties.message_id
-        && let Some(key) = IdempotencyKey::given(id.as_bytes())?
-    {
-        submission.idempotency_key = Some(index.map_or_else(|| key.clone(), |index| key.of_part(index)));
-    }
-    if submission.priority.is_none()
-        && let Some(priority @ 1..) = delivery.properties.priority
-    {
-        submission.priority = Priority::from_number(priority.min(9).into()).ok();
-    }
-    if submission.traceparent.is_none() {
-        let header = delivery.properties.headers.iter().find(|(name, _)| name == "traceparent");
-        submission.traceparent = header.map(|(_, value)| value.clone());
-    }
-    Ok(())
-}
-
 /// Puts a message into the rejected queue, and tells who sent it.
 async fn refuse(context: &Arc<Context>, delivery: Delivery, error: ReplyError) {
     let (payload, properties) = (delivery.payload.clone(), delivery.properties.clone());
@@ -304,29 +282,6 @@ mod tests {
 
     fn delivery(payload: &[u8], properties: Properties) -> Delivery {
         Delivery::new(payload.to_vec().into(), properties, false, 1, mpsc::unbounded_channel().0)
-    }
-
-    fn read(body: &str, properties: Properties) -> Submission {
-        let mut submission = Submission::parse(body.as_bytes()).unwrap().remove(0).unwrap();
-        complete(&mut submission, &delivery(body.as_bytes(), properties), None).unwrap();
-        submission
-    }
-
-    #[test]
-    fn a_message_is_as_urgent_as_its_body_says_or_else_its_priority() {
-        let with = |priority| Properties { priority, ..Properties::default() };
-        for (priority, expected) in [
-            (None, None),
-            // What many clients send where nobody asked for a priority.
-            (Some(0), None),
-            (Some(1), Some(Priority::P3)),
-            (Some(5), Some(Priority::P1)),
-            (Some(9), Some(Priority::P0)),
-            (Some(255), Some(Priority::P0)),
-        ] {
-            assert_eq!(read(r#"{"run":"x"}"#, with(priority)).priority, expected, "{priority:?}");
-        }
-        assert_eq!(read(r#"{"run":"x","priority":"P3"}"#, with(Some(9))).priority, Some(Priority::P3));
     }
 
     #[test]

@@ -5,19 +5,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millrace_broker::{Outgoing, Queue, Route, UNREADABLE_CODE};
-use millrace_domain::definition::{self, Workflow};
+use millrace_domain::definition::Workflow;
 use millrace_domain::message::{Inbox, InboxBody, Reply, ReplyError};
 use millrace_domain::run::{Event, Trigger};
 use millrace_domain::submission::Submission;
 use millrace_domain::{PartitionId, RunId, WorkflowName};
-use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
+use super::question::{Question, Waiting, answer};
 use crate::context::Context;
-use crate::intake::inbox;
-use crate::intake::question::{Question, Waiting, answer};
-use crate::partition::mailbox::{Answer, Apply, Gather, Input, Submit, What, Work};
+use crate::partition::answer::{Answer, Gather, put_away};
+use crate::partition::command::Command;
+use crate::partition::commands::apply::Apply;
+use crate::partition::commands::submit::Submit;
+use crate::partition::mailbox::{Input, Work};
 
 /// How long somebody waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -93,7 +95,7 @@ impl Gateway {
                 if let Some(problem) = &delivery.properties.unreadable {
                     let error = ReplyError::new(UNREADABLE_CODE, problem.clone());
                     let context = Arc::clone(context);
-                    tokio::spawn(async move { inbox::refuse(&context, delivery, &error).await });
+                    tokio::spawn(async move { put_away(&*context.broker, delivery, &error).await });
                     continue;
                 }
                 let key = delivery.properties.correlation_id.clone().unwrap_or_default();
@@ -121,10 +123,12 @@ impl Gateway {
 
     /// Submits one, and waits until it is committed.
     pub(crate) async fn submit(&self, submit: Submission, trigger: Trigger) -> Result<Reply, Unavailable> {
-        let partition = keyed(submit.clone(), trigger, self.context.partitions).run.map(RunId::partition);
+        let partition =
+            Submit::of(submit.clone(), trigger, self.context.partitions).run.map(RunId::partition);
         let body = || InboxBody::Submit { submission: Box::new(submit.clone()) };
-        let what = || What::Submit(Box::new(keyed(submit.clone(), trigger, self.context.partitions)));
-        self.ask(partition, what, body).await
+        let command =
+            || Command::Submit(Box::new(Submit::of(submit.clone(), trigger, self.context.partitions)));
+        self.ask(partition, command, body).await
     }
 
     /// Submits many; their answers in order.
@@ -137,7 +141,7 @@ impl Gateway {
         let mut local = Vec::new();
         let mut others = Vec::new();
         for (index, submission) in many.into_iter().enumerate() {
-            let submit = keyed(submission, trigger, self.context.partitions);
+            let submit = Submit::of(submission, trigger, self.context.partitions);
             match self.is_here(submit.run.map(RunId::partition)) {
                 true => local.push((index, submit)),
                 false => others.push((index, submit)),
@@ -157,8 +161,8 @@ impl Gateway {
             let gather = Gather::new(local.len(), None, None, Some(sender));
             let indexes: Vec<usize> = local.iter().map(|(index, _)| *index).collect();
             for (part, (_, submit)) in local.into_iter().enumerate() {
-                let what = What::Submit(Box::new(submit));
-                self.post(Work { what, delivery: None, answer: Answer::Part(Arc::clone(&gather), part) })
+                let command = Command::Submit(Box::new(submit));
+                self.post(Work { command, delivery: None, answer: Answer::Part(Arc::clone(&gather), part) })
                     .await;
             }
             drop(gather);
@@ -185,40 +189,40 @@ impl Gateway {
     ) -> Result<Reply, Unavailable> {
         let home = PartitionId::home_of(&workflow.name, self.context.partitions);
         let body = || InboxBody::Apply { source: source.clone(), base_dir: base_dir.clone() };
-        let what = || {
+        let command = || {
             let apply =
                 Apply { workflow: workflow.clone(), source: source.clone(), base_dir: base_dir.clone() };
-            What::Apply(Box::new(apply))
+            Command::Apply(Box::new(apply))
         };
-        self.ask(Some(home), what, body).await
+        self.ask(Some(home), command, body).await
     }
 
     /// Lets schedules rest, or go on.
     pub(crate) async fn pause(&self, workflow: &WorkflowName, paused: bool) -> Result<Reply, Unavailable> {
         let home = PartitionId::home_of(workflow, self.context.partitions);
         let body = || InboxBody::Pause { workflow: workflow.clone(), paused };
-        self.ask(Some(home), || What::Pause(workflow.clone(), paused), body).await
+        self.ask(Some(home), || Command::Pause(workflow.clone(), paused), body).await
     }
 
     /// Forgets a workflow.
     pub(crate) async fn delete(&self, workflow: &WorkflowName) -> Result<Reply, Unavailable> {
         let home = PartitionId::home_of(workflow, self.context.partitions);
         let body = || InboxBody::Delete { workflow: workflow.clone() };
-        self.ask(Some(home), || What::Delete(workflow.clone()), body).await
+        self.ask(Some(home), || Command::Delete(workflow.clone()), body).await
     }
 
     /// Stops a run.
     pub(crate) async fn cancel(&self, run: RunId, reason: &str) -> Result<Reply, Unavailable> {
         let body = || InboxBody::Cancel { run, reason: reason.to_owned() };
-        let what = || What::Event(run, Event::Cancel { reason: reason.to_owned() });
-        self.ask(Some(run.partition()), what, body).await
+        let command = || Command::Event(run, Event::Cancel { reason: reason.to_owned() });
+        self.ask(Some(run.partition()), command, body).await
     }
 
     /// Asks the loop, or the partition's owner, until there is an answer.
     async fn ask(
         &self,
         partition: Option<PartitionId>,
-        what: impl Fn() -> What,
+        command: impl Fn() -> Command,
         body: impl Fn() -> InboxBody,
     ) -> Result<Reply, Unavailable> {
         let asking = async {
@@ -227,7 +231,8 @@ impl Gateway {
                 let began = Instant::now();
                 if self.is_here(partition) {
                     let (sender, receiver) = oneshot::channel();
-                    self.post(Work { what: what(), delivery: None, answer: Answer::Local(sender) }).await;
+                    self.post(Work { command: command(), delivery: None, answer: Answer::Local(sender) })
+                        .await;
                     if let Some(reply) = self.heard(receiver).await? {
                         return Ok(reply);
                     }
@@ -308,33 +313,5 @@ impl Gateway {
                 std::future::pending::<()>().await;
             }
         }
-    }
-}
-
-/// A submission with the run that its key decides, and a digest of what it asks for.
-pub(crate) fn keyed(submission: Submission, trigger: Trigger, partitions: u16) -> Submit {
-    let Some(key) = &submission.idempotency_key else {
-        return Submit { submission, run: None, trigger, digest: None };
-    };
-    let adhoc = WorkflowName::adhoc();
-    let scope = submission.workflow.as_ref().unwrap_or(&adhoc);
-    let run = RunId::of_key(scope, key.as_str(), partitions);
-    let digest = digest_of(&submission);
-    Submit { submission, run: Some(run), trigger, digest: Some(digest) }
-}
-
-/// A digest of what a submission asks for: a repeated request may be part of another trace.
-pub(crate) fn digest_of(submission: &Submission) -> String {
-    let asked = Submission { traceparent: None, ..submission.clone() };
-    let bytes = serde_json::to_vec(&asked).unwrap_or_default();
-    Sha256::digest(bytes).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// A source that holds exactly one workflow; all problems as one text otherwise.
-pub(crate) fn parse_one(source: &str) -> Result<Workflow, String> {
-    let mut parsed = definition::parse(source, "definition").map_err(|problems| problems.to_string())?;
-    match (parsed.pop(), parsed.is_empty()) {
-        (Some(one), true) => Ok(one.workflow),
-        _ => Err("expected one workflow in a document of its own".to_owned()),
     }
 }

@@ -7,17 +7,18 @@ use std::time::Duration;
 use millrace_broker::{BrokerError, Delivery, Queue, UNREADABLE_CODE};
 use millrace_domain::PartitionId;
 use millrace_domain::message::{Inbox, InboxBody, ReplyError};
-use millrace_domain::run::{Event, Trigger};
+use millrace_domain::task::Task;
 use millrace_runtime::Shutdown;
+use millrace_store::StoreError;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::context::Context;
-use crate::intake::gateway;
-use crate::partition::mailbox::{Answer, Apply, Input, What, Work, refusal, reject};
+use crate::partition::answer::{Answer, COME_AGAIN, put_away};
+use crate::partition::command::Command;
+use crate::partition::mailbox::{Input, Work};
 use crate::partition::recovery::orphan::{self, Fate};
-use crate::partition::store_full::COME_AGAIN;
 
 /// Unsettled messages of one inbox, at most.
 const PREFETCH: u16 = 1_000;
@@ -119,13 +120,13 @@ async fn accept(
 ) {
     if let Some(problem) = &delivery.properties.unreadable {
         let error = ReplyError::new(UNREADABLE_CODE, problem.clone());
-        return refuse(context, delivery, &error).await;
+        return put_away(&*context.broker, delivery, &error).await;
     }
     let inbox: Inbox = match serde_json::from_slice(&delivery.payload) {
         Ok(inbox) => inbox,
         Err(error) => {
             let error = ReplyError::new("unreadable-message", format!("not a message of an inbox: {error}"));
-            return refuse(context, delivery, &error).await;
+            return put_away(&*context.broker, delivery, &error).await;
         }
     };
     let answer = match &delivery.properties.reply_to {
@@ -135,29 +136,11 @@ async fn accept(
         },
         None => Answer::Nobody,
     };
-    let what = match inbox.body {
-        InboxBody::Results { results } => {
-            What::Results(results.into_iter().map(|result| (result.run, Event::Result(result))).collect())
-        }
-        InboxBody::Submit { submission } => {
-            let submit = gateway::keyed(*submission, Trigger::Message, context.partitions);
-            What::Submit(Box::new(submit))
-        }
-        InboxBody::Cancel { run, reason } => What::Event(run, Event::Cancel { reason }),
-        InboxBody::Orphan { task, .. } if task.run.partition().0 >= context.partitions => {
-            let text = format!(
-                "run {} is of partition {}, and this cluster has {}: 0 to {}",
-                task.run,
-                task.run.partition().0,
-                context.partitions,
-                context.partitions.saturating_sub(1)
-            );
-            return refuse(context, delivery, &ReplyError::new("unknown-partition", text)).await;
-        }
-        InboxBody::Orphan { task, ran } => match orphan::judge(context, &task, ran).await {
+    let command = match inbox.body {
+        InboxBody::Orphan { task, ran } => match of_orphan(context, &task, ran).await {
             Ok(Fate::Drop) => return delivery.ack(),
-            Ok(Fate::Restore(submit)) => What::Restore(submit),
-            Ok(Fate::Reject(error)) => return refuse(context, delivery, &error).await,
+            Ok(Fate::Restore(submit)) => Command::Restore(submit),
+            Ok(Fate::Reject(error)) => return put_away(&*context.broker, delivery, &error).await,
             Err(error) => {
                 tracing::warn!(run = %task.run, %error, "it cannot be told yet what became of this run");
                 tokio::spawn(async move {
@@ -167,44 +150,35 @@ async fn accept(
                 return;
             }
         },
-        InboxBody::Held { task, session } => What::Held(task, session),
-        InboxBody::Pause { workflow, paused } => What::Pause(workflow, paused),
-        InboxBody::Delete { workflow } => What::Delete(workflow),
-        InboxBody::Apply { source, base_dir } => match gateway::parse_one(&source) {
-            Ok(workflow) => What::Apply(Box::new(Apply { workflow, source, base_dir })),
-            Err(problems) => {
+        body => match Command::read(body, context.partitions) {
+            Ok(command) => command,
+            Err(refusal) => {
                 let mut messages = Vec::new();
-                answer.give(refusal("invalid-definition", problems), &mut messages);
+                answer.give(refusal, &mut messages);
                 context.broker.publish(messages).await;
                 return delivery.ack();
             }
         },
     };
     // Handed back, it would come to this inbox again, for ever.
-    if let Some(stray) = stray(&what, partition, context.partitions) {
+    if let Some(stray) = command.stray(partition, context.partitions) {
         let error =
             ReplyError::new("wrong-inbox", format!("this is inbox {partition}, but it is about {stray}"));
-        return refuse(context, delivery, &error).await;
+        return put_away(&*context.broker, delivery, &error).await;
     }
-    let _ = mailbox.send(Input::Work(Work { what, delivery: Some(delivery), answer })).await;
+    let _ = mailbox.send(Input::Work(Work { command, delivery: Some(delivery), answer })).await;
 }
 
-/// Another partition that a message is about.
-fn stray(what: &What, partition: PartitionId, partitions: u16) -> Option<PartitionId> {
-    match what {
-        What::Results(results) => {
-            results.iter().map(|(run, _)| run.partition()).find(|other| *other != partition)
-        }
-        other => other.partition(partitions).filter(|other| *other != partition),
+/// What is to become of a task whose run a worker did not find.
+async fn of_orphan(context: &Context, task: &Task, ran: bool) -> Result<Fate, StoreError> {
+    let (partition, partitions) = (task.run.partition().0, context.partitions);
+    if partition < partitions {
+        return orphan::judge(context, task, ran).await;
     }
-}
-
-/// Puts a message into the rejected queue.
-pub(crate) async fn refuse(context: &Arc<Context>, delivery: Delivery, error: &ReplyError) {
-    let (payload, properties) = (delivery.payload.clone(), delivery.properties.clone());
-    if reject(&*context.broker, payload, properties, error).await {
-        delivery.ack();
-    } else {
-        delivery.requeue();
-    }
+    let text = format!(
+        "run {} is of partition {partition}, and this cluster has {partitions}: 0 to {}",
+        task.run,
+        partitions.saturating_sub(1)
+    );
+    Ok(Fate::Reject(ReplyError::new("unknown-partition", text)))
 }

@@ -2,16 +2,18 @@
 //! so such an event is tried again on the stored one, alone, so that nothing else is undone with it. At its third
 //! failure its message goes to the rejected queue, and its run fails.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use millrace_domain::message::ReplyError;
+use millrace_domain::PartitionId;
+use millrace_domain::RunId;
+use millrace_domain::message::{Reply, ReplyError};
 use millrace_domain::run::Event;
-use millrace_domain::{PartitionId, RunId};
 
-use super::actor::{Actor, Drafts};
-use super::mailbox::{Input, What, Work, reject};
-use super::store_full::later;
+use super::actor::Actor;
+use super::answer::reject;
+use super::command::Command;
+use super::mailbox::{Input, Work};
+use super::memory::owned::Drafts;
 
 /// An event is tried so often.
 const TRIES: u32 = 3;
@@ -22,9 +24,6 @@ const CODE: &str = "broken-run";
 /// What the people see who look at the run.
 const REASON: &str = "an internal error: see the producer's log";
 
-/// How often events have broken runs, by run: those that did once are worked alone.
-pub(super) type Failures = HashMap<RunId, u32>;
-
 /// A piece of work that broke a run.
 pub(super) struct Broken {
     pub(super) run: RunId,
@@ -34,12 +33,7 @@ pub(super) struct Broken {
 impl Actor {
     /// Is it about a run that was broken before?
     pub(super) fn is_suspect(&self, work: &Work) -> bool {
-        let failed = |run: &RunId| self.failures.contains_key(run);
-        match &work.what {
-            What::Event(run, _) => failed(run),
-            What::Results(results) => results.iter().any(|(run, _)| failed(run)),
-            _ => false,
-        }
+        work.command.is_event_of(|run| self.failures.contains_key(run))
     }
 
     /// Work among other work broke a run. What else was done to the partition in this batch must not be committed, since
@@ -52,7 +46,7 @@ impl Actor {
         if let Some(draft) = drafts.remove(&partition) {
             draft.then.hand_back();
         }
-        if let Some(epoch) = self.owned.get(&partition).map(|owned| owned.epoch) {
+        if let Some(epoch) = self.partitions.get(partition).map(|owned| owned.epoch) {
             self.step_down(partition, epoch);
         }
     }
@@ -62,21 +56,21 @@ impl Actor {
         let Broken { run, work } = broken;
         for draft in drafts.values() {
             for run in draft.touched() {
-                self.runs.remove(run);
+                self.memory.runs.remove(run);
             }
         }
         let failures = self.failed(run);
         if failures < TRIES {
             tracing::error!(%run, failures, "an event broke the run: it is tried again");
-            return later(self.inner.clone(), work);
+            return work.come_again(self.inner.clone());
         }
         tracing::error!(%run, failures, "an event broke the run: the run fails");
-        if matches!(work.what, What::Event(_, Event::Poisoned { .. })) {
+        if matches!(work.command, Command::Event(_, Event::Poisoned { .. })) {
             // Not even that can be told it.
             self.failures.remove(&run);
             return;
         }
-        let poisoned = What::Event(run, Event::Poisoned { reason: REASON.to_owned() });
+        let poisoned = Command::Event(run, Event::Poisoned { reason: REASON.to_owned() });
         let _ = self.inner.send(Input::Work(Work::silent(poisoned)));
         let context = Arc::clone(&self.context);
         tokio::spawn(async move {
@@ -89,13 +83,13 @@ impl Actor {
                 delivery.ack();
             }
             let mut messages = Vec::new();
-            work.answer.give(millrace_domain::message::Reply::Error { error }, &mut messages);
+            work.answer.give(Reply::Error { error }, &mut messages);
             context.broker.publish(messages).await;
         });
     }
 
     fn failed(&mut self, run: RunId) -> u32 {
-        self.runs.remove(run);
+        self.memory.runs.remove(run);
         let failures = self.failures.entry(run).or_default();
         *failures += 1;
         *failures

@@ -9,11 +9,11 @@ use millrace_broker::{Delivery, Properties};
 use millrace_domain::message::Reply;
 use millrace_domain::run::{Action, Advanced, Run, RunTimer};
 use millrace_domain::task::Task;
-use millrace_domain::{Epoch, Outcome, PartitionId, RunId, Seq, StepIndex, Timestamp};
+use millrace_domain::{Epoch, Outcome, PartitionId, RunId, Seq, SessionId, StepIndex, TaskId, Timestamp};
 use millrace_store::{Commit, Dispatched, Lane, NewRun, RunDelta, Timer, WorkflowDelta};
 
-use super::mailbox::Answer;
-use super::schedules::Fired;
+use super::answer::Answer;
+use super::fired::{Fire, Fired};
 
 /// An unclaimed attempt is looked at after so long.
 pub(crate) const FIRST_LOOK: Duration = Duration::from_secs(30);
@@ -28,7 +28,7 @@ pub(crate) struct Draft {
     pub(crate) timers: Vec<(Timestamp, Timer)>,
     pub(crate) cleared: Vec<Timer>,
     /// To do once the commit holds.
-    pub(crate) then: Then,
+    pub(crate) then: FollowUp,
 }
 
 /// Which parts of a run changed.
@@ -41,16 +41,20 @@ struct Touched {
 
 /// What is to be done once a commit holds.
 #[derive(Default)]
-pub(crate) struct Then {
+pub(crate) struct FollowUp {
     pub(crate) tasks: Vec<Task>,
     pub(crate) stops: Vec<Stop>,
-    pub(crate) done: Vec<Done>,
+    pub(crate) done: Vec<Settlement>,
     /// Runs that ended: they leave the memory.
     pub(crate) ended: Vec<RunId>,
-    /// Ended attempts, for the metrics: by workflow and outcome.
-    pub(crate) outcomes: Vec<(RunId, Outcome)>,
-    /// Fires: those whose commit does not hold come again.
+    /// Attempts that ended, by their step.
+    pub(crate) outcomes: Vec<(RunId, StepIndex, Outcome)>,
+    /// Fires that were judged: those whose commit does not hold come again.
     pub(crate) fires: Vec<Fired>,
+    /// Fires that the store has no room for: they come again.
+    pub(crate) held: Vec<Fire>,
+    /// Tasks that a worker was handed and another session holds: the watch looks at them.
+    pub(crate) suspects: Vec<(TaskId, SessionId)>,
     /// The store seems to have lost what the memory holds: a commit has to show that it takes ours, even one that
     /// changes nothing.
     pub(crate) doubtful: bool,
@@ -64,7 +68,7 @@ pub(crate) struct Stop {
 }
 
 /// A piece of work that is done when the commit holds.
-pub(crate) struct Done {
+pub(crate) struct Settlement {
     pub(crate) delivery: Option<Delivery>,
     pub(crate) answer: Answer,
     pub(crate) reply: Option<Reply>,
@@ -85,7 +89,7 @@ impl Draft {
             workflows: Vec::new(),
             timers: Vec::new(),
             cleared: Vec::new(),
-            then: Then::default(),
+            then: FollowUp::default(),
         }
     }
 
@@ -150,7 +154,7 @@ impl Draft {
                 }
                 Action::Retire { step, attempt, outcome } => {
                     delta.retired.push((step, attempt));
-                    self.then.outcomes.push((run, outcome));
+                    self.then.outcomes.push((run, step, outcome));
                 }
                 Action::Set(due, timer) => delta.timers.push((due, stored_timer(run, timer))),
                 Action::Clear(timer) => delta.cleared.push(stored_timer(run, timer)),

@@ -8,16 +8,16 @@ use std::time::Duration;
 use millrace_broker::Outgoing;
 use millrace_domain::message::{Reply, ReplyError};
 use millrace_domain::task::Task;
-use millrace_domain::{Epoch, PartitionId, RunId, Seq, Timestamp};
+use millrace_domain::{Epoch, Outcome, PartitionId, RunId, Seq, StepIndex, Timestamp};
 use millrace_store::{Commit, Verdict};
 
-use super::actor::{Actor, Drafts};
+use super::actor::Actor;
+use super::answer::{is_for_now, reject};
 use super::commit::commit;
-use super::dispatch::bundles::{self, Open};
-use super::draft::{Done, Then};
-use super::mailbox::reject;
-use super::recovery::watch;
-use super::store_full;
+use super::draft::{FollowUp, Settlement};
+use super::memory::owned::Drafts;
+use super::recovery::stop;
+use super::recovery::watched::FAR;
 use crate::confirmed::tell_lost;
 use crate::context::Context;
 use crate::failpoint;
@@ -28,7 +28,7 @@ const NO_ROOM_PAUSE: Duration = Duration::from_secs(1);
 impl Actor {
     /// Commits the drafts and does what they want done.
     pub(super) async fn settle(&mut self, drafts: Drafts, now: Timestamp) {
-        let published_until = self.outbox.published_until(now);
+        let published_until = self.dispatcher.outbox.published_until(now);
         let mut commits = Vec::new();
         let mut touched = Vec::new();
         let mut consequences = Vec::new();
@@ -37,15 +37,15 @@ impl Actor {
                 consequences.push((partition, draft.then, Vec::new()));
                 continue;
             }
-            let runs = &mut self.runs;
+            let runs = &mut self.memory.runs;
             let ids: Vec<RunId> = draft.touched();
             for id in ids {
                 if let Some(run) = runs.get(id) {
                     draft.record(run);
                 }
             }
-            let is_ahead = self.owned.get(&partition).is_some_and(|owned| owned.is_ahead);
-            commits.push(draft.commit(partition, if is_ahead { watch::FAR } else { published_until }));
+            let is_ahead = self.partitions.get(partition).is_some_and(|owned| owned.is_ahead);
+            commits.push(draft.commit(partition, if is_ahead { FAR } else { published_until }));
             touched.push((partition, draft.then));
         }
         failpoint::pass("before-commit");
@@ -105,47 +105,61 @@ impl Actor {
     /// What a commit that holds means for memory. Of runs that existed already, the store has changed nothing.
     fn applied(&mut self, commit: &Commit, duplicates: &[RunId]) {
         let partition = commit.partition;
-        if let Some(owned) = self.owned.get_mut(&partition) {
+        if let Some(owned) = self.partitions.get_mut(partition) {
             owned.seq = commit.seq;
             self.context.confirmed.note(partition, commit.epoch, commit.seq);
             owned.watching |= commit.runs.iter().any(|delta| !delta.dispatched.is_empty());
         }
         let runs = commit.runs.iter().filter(|delta| !duplicates.contains(&delta.run));
         for timer in commit.cleared.iter().chain(runs.clone().flat_map(|delta| &delta.cleared)) {
-            self.timers.clear(partition, timer);
+            self.memory.timers.clear(partition, timer);
         }
         for (due, timer) in commit.timers.iter().chain(runs.flat_map(|delta| &delta.timers)) {
-            self.timers.set(partition, *due, timer.clone());
+            self.memory.timers.set(partition, *due, timer.clone());
         }
     }
 
     /// Publishes, stops, answers and acks: what commits allow. Tasks go first, since somebody waits for them.
-    async fn follow_up(&mut self, consequences: Vec<(PartitionId, Then, Vec<RunId>)>, now: Timestamp) {
+    async fn follow_up(&mut self, consequences: Vec<(PartitionId, FollowUp, Vec<RunId>)>, now: Timestamp) {
         let mut tasks = Vec::new();
-        let mut settled: Vec<Done> = Vec::new();
-        let open = self.open();
+        let mut settled: Vec<Settlement> = Vec::new();
+        for (partition, then, _) in &consequences {
+            self.count_ended(*partition, &then.outcomes);
+        }
+        let in_flight = self.partitions.in_flight();
         for (partition, then, duplicates) in consequences {
-            let Then { tasks: mut new, stops, done, ended, outcomes, fires, doubtful: _ } = then;
+            let FollowUp {
+                tasks: mut new,
+                stops,
+                done,
+                ended,
+                outcomes: _,
+                fires,
+                held,
+                suspects,
+                doubtful: _,
+            } = then;
             fires.iter().for_each(|fired| fired.count(&duplicates));
+            held.into_iter().for_each(|fire| self.fire_again(fire));
+            suspects.into_iter().for_each(|(task, session)| self.watch.suspect(task, session));
             for id in &duplicates {
-                self.runs.remove(*id);
+                self.memory.runs.remove(*id);
             }
             if !duplicates.is_empty() {
                 new.retain(|task| !duplicates.contains(&task.run));
             }
-            if let Some(owned) = self.owned.get_mut(&partition) {
+            if let Some(owned) = self.partitions.get_mut(partition) {
                 owned.note_dispatched(&new);
             }
             tasks.append(&mut new);
-            self.count(outcomes);
             for stop in stops.into_iter().filter(|stop| !duplicates.contains(&stop.run)) {
-                if let Some(owned) = self.owned.get(&partition) {
-                    watch::stop(&self.context, self.inner.clone(), partition, owned.epoch, stop);
+                if let Some(owned) = self.partitions.get(partition) {
+                    stop::carry_out(&self.context, self.inner.clone(), partition, owned.epoch, stop);
                 }
             }
             for id in ended {
                 self.failures.remove(&id);
-                if let Some(run) = self.runs.remove(id) {
+                if let Some(run) = self.memory.runs.remove(id) {
                     self.failed_runs.tell(&run);
                 }
             }
@@ -159,20 +173,19 @@ impl Actor {
         failpoint::pass("before-publish");
         if !tasks.is_empty() {
             count_dispatched(&tasks);
-            let packed = bundles::pack(tasks, &self.pace, self.watch.capacity(), &open);
-            self.outbox.publish(packed, now);
+            self.dispatcher.publish(tasks, self.watch.capacity(), &in_flight, now);
             // What was just spawned comes first.
             tokio::task::yield_now().await;
         }
         self.conclude(settled);
-        self.outbox.room().await;
+        self.dispatcher.outbox.room().await;
     }
 
     /// Answers and acks.
-    fn conclude(&mut self, settled: Vec<Done>) {
+    fn conclude(&mut self, settled: Vec<Settlement>) {
         let mut messages: Vec<Outgoing> = Vec::new();
         for one in settled {
-            if one.reply.as_ref().is_some_and(store_full::is_for_now) {
+            if one.reply.as_ref().is_some_and(is_for_now) {
                 self.put_off(one, &mut messages);
                 continue;
             }
@@ -181,7 +194,7 @@ impl Actor {
                 tokio::spawn(reject_and_settle(Arc::clone(&self.context), one, error));
                 continue;
             }
-            let Done { delivery, answer, reply, .. } = one;
+            let Settlement { delivery, answer, reply, .. } = one;
             if let Some(reply) = reply {
                 answer.give(reply, &mut messages);
             }
@@ -201,24 +214,18 @@ impl Actor {
         }
     }
 
-    /// What is under way by now, by pool.
-    pub(super) fn open(&self) -> Open {
-        let mut all = Open::new();
-        for (pool, open) in self.owned.values().flat_map(|owned| &owned.open) {
-            match all.get_mut(pool) {
-                Some(all) => *all += open,
-                None => drop(all.insert(pool.clone(), *open)),
-            }
-        }
-        all
-    }
-
-    fn count(&mut self, outcomes: Vec<(RunId, millrace_domain::Outcome)>) {
-        for (id, outcome) in outcomes {
+    /// Counts attempts that ended, for the metrics and as no longer in flight.
+    fn count_ended(&mut self, partition: PartitionId, outcomes: &[(RunId, StepIndex, Outcome)]) {
+        for (id, step, outcome) in outcomes {
+            let run = self.memory.runs.get(*id);
             let workflow =
-                self.runs.get(id).map_or_else(|| "unknown".to_owned(), |run| run.head.workflow.to_string());
+                run.as_ref().map_or_else(|| "unknown".to_owned(), |run| run.head.workflow.to_string());
             metrics::counter!("millrace_task_runs_total", "workflow" => workflow, "outcome" => outcome.as_str())
                 .increment(1);
+            let step = run.and_then(|run| run.workflow.step(*step));
+            if let (Some(step), Some(owned)) = (step, self.partitions.get_mut(partition)) {
+                owned.note_ended(&step.pool);
+            }
         }
     }
 }
@@ -252,8 +259,8 @@ fn is_empty(commit: &Commit) -> bool {
 }
 
 /// A submission that came by message and is refused: acked and answered once the rejected queue has it.
-async fn reject_and_settle(context: Arc<Context>, done: Done, error: ReplyError) {
-    let Done { delivery, answer, reply, rejected, .. } = done;
+async fn reject_and_settle(context: Arc<Context>, done: Settlement, error: ReplyError) {
+    let Settlement { delivery, answer, reply, rejected, .. } = done;
     let Some((payload, properties)) = rejected else { return };
     // Unsettled, the delivery goes back, and so does an array that this is a part of.
     if !reject(&*context.broker, payload, properties, &error).await {
@@ -269,7 +276,7 @@ async fn reject_and_settle(context: Arc<Context>, done: Done, error: ReplyError)
     }
 }
 
-impl Then {
+impl FollowUp {
     /// The commit did not hold: messages go back, and whoever waits asks again.
     pub(super) fn hand_back(self) {
         for done in self.done {

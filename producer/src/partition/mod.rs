@@ -1,26 +1,30 @@
 //! The loop over all partitions of this producer.
 //!
-//! [`mailbox`] is what can arrive; [`actor`] drains it. Each [`batch`] loads what it needs ([`load`], [`runs`], [`workflows`]),
-//! advances runs and drafts one commit a touched partition ([`draft`]); [`settle`] commits ([`commit`]) and only
-//! then publishes ([`outbox`], short tasks in [`bundles`]), acks and answers. [`submit`] makes runs, [`timers`] and [`schedules`] are what
-//! happens by itself; [`watch`] finds what got lost on the way, [`sweep`] what a whole queue has lost, and [`findings`] is
-//! what is done about it.
-//! [`lateness`] judges a fire that is late, [`replan`] puts right what a clock that was ahead has left, and [`broken`] is
-//! what is done about an event that breaks its run. [`failed_runs`] are told to the log.
+//! [`mailbox`] is what can arrive, and most of it is a [`command`]; [`actor`] drains it. Each [`batch`] loads what its
+//! commands need into [`memory`], carries them out ([`commands`], each in its [`turn`]) into one commit a touched partition
+//! ([`draft`]), and commits ([`commit`]). Only then comes what the commits allow ([`follow_up`]): tasks are published
+//! ([`dispatch`]), stops carried out, messages acked and answered ([`answer`]).
+//!
+//! [`recovery`] finds what got lost on the way. [`lateness`] judges a fire that is late, [`replan`] puts right what a clock
+//! that was ahead has left, [`store_full`] takes out of a commit what there is no room for, and [`broken`] is what is done
+//! about an event that breaks its run. [`failed_runs`] are told to the log.
 
 pub(crate) mod actor;
+pub(crate) mod answer;
 mod batch;
 mod broken;
+pub(crate) mod command;
+pub(crate) mod commands;
 mod commit;
 mod dispatch;
 mod draft;
 mod failed_runs;
+mod fired;
 mod follow_up;
 mod lateness;
 pub(crate) mod mailbox;
 mod memory;
 pub(crate) mod recovery;
-pub(crate) mod replan;
-mod schedules;
-pub(crate) mod store_full;
-mod submit;
+mod replan;
+mod store_full;
+mod turn;

@@ -5,19 +5,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use millrace_domain::run::RunTimer;
 use millrace_domain::{Epoch, PartitionId, Timestamp, WorkflowName};
-use millrace_store::{StoreError, Timer};
+use millrace_store::StoreError;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 
-use super::actor::{Actor, Drafts, STORE_PAUSE};
-use super::mailbox::{Answer, Input, What, Work};
-use super::recovery::watch::{FAR, farthest_look};
-use super::schedules;
+use super::actor::{Actor, STORE_PAUSE};
+use super::answer::Answer;
+use super::command::Command;
+use super::commands::replan::Planned;
+use super::mailbox::{Input, Work};
+use super::recovery::damaged::unless_damaged;
+use super::recovery::watched::{FAR, farthest_look};
 use crate::context::Context;
 use crate::failpoint;
-use crate::partition::recovery::damaged::unless_damaged;
 
 /// So much of a partition is planned anew in one batch.
 const PAGE: usize = 500;
@@ -28,16 +29,6 @@ const AHEAD: Duration = Duration::from_secs(2);
 /// What damage to a partition means.
 const UNPLANNED: &str = "what was planned of it by a clock that was ahead comes late";
 
-/// A part of a partition that is to be planned anew.
-pub(crate) enum Planned {
-    /// Workflows with their schedules.
-    Workflows(Vec<WorkflowName>),
-    /// Timers of runs.
-    Timers(Vec<(Timestamp, Timer)>),
-    /// That was all of it, for who holds it under this epoch and has seen the clock go back so many times.
-    Done(Epoch, u64),
-}
-
 impl Actor {
     /// Does what a correction of the store's clock asks for: a clock that went back leaves plans behind.
     pub(super) fn follow_clock(&mut self) {
@@ -46,10 +37,10 @@ impl Actor {
             return;
         }
         self.steps_back = steps_back;
-        self.claimed.clear();
+        self.dispatcher.progress.clear();
         // Until it is done, whoever takes a partition over must know.
-        self.owned.values_mut().for_each(|owned| owned.is_ahead = true);
-        self.replan(self.owned.iter().map(|(partition, owned)| (*partition, owned.epoch)).collect());
+        self.partitions.values_mut().for_each(|owned| owned.is_ahead = true);
+        self.replan(self.partitions.iter().map(|(partition, owned)| (partition, owned.epoch)).collect());
     }
 
     /// Was a partition last written to by a clock that was ahead of this one?
@@ -67,54 +58,13 @@ impl Actor {
         });
     }
 
-    /// One part of a partition.
-    pub(super) fn plan(
-        &mut self,
-        partition: PartitionId,
-        planned: &Planned,
-        drafts: &mut Drafts,
-        now: Timestamp,
-    ) {
-        match planned {
-            Planned::Workflows(names) => schedules::replan(self, partition, names, drafts, now),
-            Planned::Timers(timers) => {
-                for (due, timer) in timers {
-                    self.plan_timer(partition, *due, timer, drafts, now);
-                }
-            }
-            // After another step back, there is another pass under way.
-            Planned::Done(epoch, steps_back) => {
-                // After another step back, or under another epoch, another pass is under way.
-                let is_last = *steps_back == self.steps_back;
-                if let Some(owned) =
-                    self.owned.get_mut(&partition).filter(|owned| owned.epoch == *epoch && is_last)
-                {
-                    owned.is_ahead = false;
-                }
-            }
-        }
-    }
-
-    fn plan_timer(
-        &mut self,
-        partition: PartitionId,
-        due: Timestamp,
-        timer: &Timer,
-        drafts: &mut Drafts,
-        now: Timestamp,
-    ) {
-        let (id, of_run) = match timer {
-            Timer::Start(run) => (*run, RunTimer::Start),
-            Timer::Retry(run, step) => (*run, RunTimer::Retry(*step)),
-            Timer::RunTimeout(run) => (*run, RunTimer::Timeout),
-            Timer::CancelCheck(run) => (*run, RunTimer::CancelCheck),
-            Timer::Fire(..) => return,
-        };
-        let Some(horizon) = self.runs.get(id).and_then(|run| run.horizon(of_run, now)) else { return };
-        if horizon < due
-            && let Some(draft) = self.draft(drafts, partition)
+    /// A partition was planned anew. After another step back, or under another epoch, another pass is under way.
+    pub(super) fn replanned(&mut self, partition: PartitionId, epoch: Epoch, steps_back: u64) {
+        let is_last = steps_back == self.steps_back;
+        if let Some(owned) =
+            self.partitions.get_mut(partition).filter(|owned| owned.epoch == epoch && is_last)
         {
-            draft.delta(id).timers.push((horizon, timer.clone()));
+            owned.is_ahead = false;
         }
     }
 }
@@ -131,10 +81,13 @@ async fn pass(
         let passed = async {
             Ok(workflows(context, inner, partition).await?
                 && timers(context, inner, partition).await?
-                && looks(context, partition, epoch).await?
-                && tell(inner, partition, Planned::Done(epoch, steps_back)).await)
+                && looks(context, partition, epoch).await?)
         };
         match unless_damaged(partition, passed.await, UNPLANNED) {
+            Ok(Some(true)) => {
+                let _ = inner.send(Input::Replanned(partition, epoch, steps_back));
+                return;
+            }
             Ok(_) => return,
             Err(error) => {
                 tracing::warn!(%partition, %error, "it cannot be planned anew yet");
@@ -210,7 +163,7 @@ async fn looks(context: &Context, partition: PartitionId, epoch: Epoch) -> Resul
 /// Gives a part to the loop, and waits until that is committed. `false` when it was not.
 async fn tell(inner: &UnboundedSender<Input>, partition: PartitionId, planned: Planned) -> bool {
     let (answer, done) = oneshot::channel();
-    let what = What::Replan(partition, planned);
-    let sent = inner.send(Input::Work(Work { what, delivery: None, answer: Answer::Local(answer) }));
+    let command = Command::Replan(partition, planned);
+    let sent = inner.send(Input::Work(Work { command, delivery: None, answer: Answer::Local(answer) }));
     sent.is_ok() && done.await.is_ok()
 }

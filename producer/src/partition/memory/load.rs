@@ -1,19 +1,36 @@
 //! Runs and workflows that a batch needs and memory does not hold.
 
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use millrace_domain::definition::Workflow;
 use millrace_domain::run::{Run, Spec};
-use millrace_domain::{PartitionId, RunId, Timestamp};
+use millrace_domain::{PartitionId, RunId, Timestamp, WorkflowName};
 use millrace_store::{StoreError, StoredRun, TaskRecord};
 
-use crate::definitions::DefinitionError;
-use crate::partition::actor::Actor;
-use crate::partition::mailbox::{What, Work};
-use crate::partition::replan::Planned;
-use crate::partition::submit;
+use super::Memory;
+use crate::context::Context;
+use crate::definitions::{DefinitionError, WorkflowHead};
 
 /// Runs loaded in one trip, at most.
 const LOAD: usize = 512;
+
+/// What the commands of a batch need.
+#[derive(Debug, Default)]
+pub(crate) struct Needs {
+    /// Runs that something happened to.
+    pub(crate) runs: Vec<RunId>,
+    /// Stored workflows that runs are wanted of.
+    pub(crate) started: BTreeSet<WorkflowName>,
+    /// Workflows that are to change or to fire, with their homes.
+    pub(crate) at_home: Vec<(PartitionId, WorkflowName)>,
+}
+
+/// Stored workflows that a batch starts runs of, as they are now.
+#[derive(Default)]
+pub(crate) struct Loaded {
+    pub(crate) current: HashMap<WorkflowName, (WorkflowHead, Arc<Workflow>)>,
+}
 
 /// Why a stored run did not become one in memory.
 enum Unrestored {
@@ -23,33 +40,32 @@ enum Unrestored {
     Unreadable(String),
 }
 
-impl Actor {
-    /// Loads runs and workflows that a batch needs and memory does not hold. `None` when the store does not answer.
-    pub(crate) async fn load(&mut self, placed: &[(PartitionId, Work)]) -> Option<submit::Loaded> {
-        let mut missing: Vec<RunId> = Vec::new();
-        for (_, work) in placed {
-            match &work.what {
-                What::Event(run, _) => missing.push(*run),
-                What::Results(results) => missing.extend(results.iter().map(|(run, _)| *run)),
-                What::Replan(_, Planned::Timers(timers)) => {
-                    missing.extend(timers.iter().filter_map(|(_, timer)| timer.run()));
-                }
-                _ => {}
-            }
-        }
-        missing.retain(|run| !self.runs.has(*run));
-        missing.sort_unstable();
-        missing.dedup();
-        if !missing.is_empty() && !self.load_runs(&missing).await {
+impl Memory {
+    /// Loads the runs and workflows that a batch needs: in one trip those that runs are wanted of, in one those that are
+    /// to change or to fire. `None` when the store does not answer.
+    pub(crate) async fn load(&mut self, context: &Context, needs: Needs) -> Option<Loaded> {
+        let Needs { mut runs, started, at_home } = needs;
+        runs.retain(|run| !self.runs.has(*run));
+        runs.sort_unstable();
+        runs.dedup();
+        if !runs.is_empty() && !self.load_runs(context, &runs).await {
             return None;
         }
-        submit::load(self, placed).await
+        let current = context.definitions.current(&*context.store, context.partitions, started).await;
+        let loaded = self.workflows.load(context, at_home).await;
+        match (current, loaded) {
+            (Ok(current), Ok(())) => Some(Loaded { current }),
+            (Err(error), _) | (_, Err(error)) => {
+                tracing::warn!(%error, "workflows cannot be loaded");
+                None
+            }
+        }
     }
 
     /// Loads runs into memory; those that cannot be read or do not exist stay out. `false`: no answer.
-    pub(crate) async fn load_runs(&mut self, ids: &[RunId]) -> bool {
+    pub(crate) async fn load_runs(&mut self, context: &Context, ids: &[RunId]) -> bool {
         for ids in ids.chunks(LOAD) {
-            let stored = match self.load_stored(ids).await {
+            let stored = match load_stored(context, ids).await {
                 Ok(stored) => stored,
                 Err(error) => {
                     tracing::warn!(%error, "runs cannot be loaded");
@@ -58,7 +74,7 @@ impl Actor {
             };
             for (id, stored) in ids.iter().zip(stored) {
                 let Some(stored) = stored else { continue };
-                match self.restore(*id, &stored).await {
+                match restore(context, *id, &stored).await {
                     Ok(run) => self.runs.insert(run, stored.definition.len()),
                     // Not there and not to be had now are two things: what happens to the run must wait.
                     Err(Unrestored::Store(error)) => {
@@ -73,50 +89,49 @@ impl Actor {
         }
         true
     }
+}
 
-    /// Runs as they are stored. One that cannot be read does not keep the others from being loaded.
-    async fn load_stored(&self, ids: &[RunId]) -> Result<Vec<Option<StoredRun>>, StoreError> {
-        let store = &self.context.store;
-        match store.load_runs(ids).await {
-            Err(StoreError::Corrupt(_)) => {}
-            other => return other,
-        }
-        let mut stored = Vec::with_capacity(ids.len());
-        for id in ids {
-            stored.push(match store.load_runs(std::slice::from_ref(id)).await {
-                Ok(mut one) => one.pop().flatten(),
-                Err(StoreError::Corrupt(why)) => {
-                    tracing::error!(run = %id, why, "the stored run cannot be read");
-                    None
-                }
-                Err(error) => return Err(error),
-            });
-        }
-        Ok(stored)
+/// Runs as they are stored. One that cannot be read does not keep the others from being loaded.
+async fn load_stored(context: &Context, ids: &[RunId]) -> Result<Vec<Option<StoredRun>>, StoreError> {
+    let store = &context.store;
+    match store.load_runs(ids).await {
+        Err(StoreError::Corrupt(_)) => {}
+        other => return other,
     }
+    let mut stored = Vec::with_capacity(ids.len());
+    for id in ids {
+        stored.push(match store.load_runs(std::slice::from_ref(id)).await {
+            Ok(mut one) => one.pop().flatten(),
+            Err(StoreError::Corrupt(why)) => {
+                tracing::error!(run = %id, why, "the stored run cannot be read");
+                None
+            }
+            Err(error) => return Err(error),
+        });
+    }
+    Ok(stored)
+}
 
-    async fn restore(&self, id: RunId, stored: &StoredRun) -> Result<Run, Unrestored> {
-        let unreadable = |e: &dyn std::fmt::Display| Unrestored::Unreadable(e.to_string());
-        let spec: Spec = serde_json::from_str(&stored.definition).map_err(|e| unreadable(&e))?;
-        let context = &self.context;
-        let workflow = context.definitions.of_spec(&*context.store, context.partitions, &spec).await;
-        let workflow = workflow.map_err(|error| match error {
-            DefinitionError::Store(error) => Unrestored::Store(error),
-            other => unreadable(&other),
-        })?;
-        let attempts: Vec<_> = stored
-            .tasks
-            .iter()
-            .map(|(step, attempt, record)| {
-                let at = match record {
-                    TaskRecord::Queued { dispatched_at, .. } => *dispatched_at,
-                    TaskRecord::Claimed { claimed_at, .. } => *claimed_at,
-                    TaskRecord::Finished { .. } | TaskRecord::Revoked => Timestamp::default(),
-                };
-                (*step, *attempt, at)
-            })
-            .collect();
-        Run::restore(id, workflow, Arc::new(spec), &stored.head, &stored.steps, &attempts)
-            .map_err(|e| unreadable(&e))
-    }
+async fn restore(context: &Context, id: RunId, stored: &StoredRun) -> Result<Run, Unrestored> {
+    let unreadable = |e: &dyn std::fmt::Display| Unrestored::Unreadable(e.to_string());
+    let spec: Spec = serde_json::from_str(&stored.definition).map_err(|e| unreadable(&e))?;
+    let workflow = context.definitions.of_spec(&*context.store, context.partitions, &spec).await;
+    let workflow = workflow.map_err(|error| match error {
+        DefinitionError::Store(error) => Unrestored::Store(error),
+        other => unreadable(&other),
+    })?;
+    let attempts: Vec<_> = stored
+        .tasks
+        .iter()
+        .map(|(step, attempt, record)| {
+            let at = match record {
+                TaskRecord::Queued { dispatched_at, .. } => *dispatched_at,
+                TaskRecord::Claimed { claimed_at, .. } => *claimed_at,
+                TaskRecord::Finished { .. } | TaskRecord::Revoked => Timestamp::default(),
+            };
+            (*step, *attempt, at)
+        })
+        .collect();
+    Run::restore(id, workflow, Arc::new(spec), &stored.head, &stored.steps, &attempts)
+        .map_err(|e| unreadable(&e))
 }

@@ -1,8 +1,53 @@
-//! What the loop knows of its partitions. All of it is in the store as well: it can be dropped between batches, and is
-//! loaded again when it is needed.
+//! What the loop remembers of its partitions. All of it is in the store as well: it can be dropped between batches, and
+//! is loaded again when it is needed.
 
 pub(crate) mod load;
 pub(crate) mod owned;
 pub(crate) mod runs;
 pub(crate) mod timers;
 pub(crate) mod workflows;
+
+use std::collections::HashSet;
+
+use millrace_domain::PartitionId;
+
+use super::fired::Fire;
+use runs::Runs;
+use timers::Timers;
+use workflows::Workflows;
+
+/// The memory of the loop.
+#[derive(Default)]
+pub(crate) struct Memory {
+    /// Runs that something happened to lately.
+    pub(crate) runs: Runs,
+    /// Workflows whose home is here, as far as they were needed lately.
+    pub(crate) workflows: Workflows,
+    /// What is due next, of all owned partitions.
+    pub(crate) timers: Timers,
+    /// Fires that wait for room in the store.
+    pub(crate) held_fires: HashSet<Fire>,
+}
+
+impl Memory {
+    /// Forgets a partition that is not ours any more, of a cluster with so many `partitions`.
+    pub(crate) fn forget(&mut self, partition: PartitionId, partitions: u16) {
+        self.runs.forget(partition);
+        self.timers.forget(partition);
+        self.workflows.forget(partition, partitions);
+        self.held_fires.retain(|(name, ..)| PartitionId::home_of(name, partitions) != partition);
+    }
+
+    /// Notes that a fire waits for room.
+    pub(crate) fn hold_fire(&mut self, fire: Fire) {
+        if self.held_fires.insert(fire) {
+            metrics::counter!("millrace_fires_total", "result" => "held").increment(1);
+        }
+    }
+
+    /// Drops what was not used for long. To be called between batches.
+    pub(crate) fn age(&mut self) {
+        self.runs.age();
+        self.workflows.age();
+    }
+}

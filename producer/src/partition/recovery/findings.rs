@@ -1,26 +1,26 @@
 //! What the loop does about what the watch found.
 
 use millrace_domain::run::dispatch;
-use millrace_domain::{Epoch, PartitionId, RunId, Seq, TaskId, Timestamp};
+use millrace_domain::{RunId, TaskId, Timestamp};
 
-use super::watch;
-use crate::partition::actor::{Actor, Drafts};
-use crate::partition::memory::owned::Owned;
+use super::republish;
+use crate::partition::actor::Actor;
+use crate::partition::memory::owned::{Drafts, Owned};
 
 impl Actor {
     /// Attempts that the broker does not have are published again.
     pub(crate) async fn publish_again(&mut self, tasks: Vec<(TaskId, Timestamp)>) {
         // A run that is not ours must not get into memory: nobody would keep it up to date.
-        let missing = |id: &RunId| self.owned.contains_key(&id.partition()) && !self.runs.has(*id);
+        let missing = |id: &RunId| self.partitions.has(id.partition()) && !self.memory.runs.has(*id);
         let mut runs: Vec<RunId> = tasks.iter().map(|(task, _)| task.run).filter(missing).collect();
         runs.sort_unstable();
         runs.dedup();
-        self.load_runs(&runs).await;
+        self.memory.load_runs(&self.context, &runs).await;
         let mut found = Vec::new();
         for (id, dispatched_at) in tasks {
-            let Some(Owned { epoch, seq, .. }) = self.owned.get(&id.run.partition()) else { continue };
+            let Some(Owned { epoch, seq, .. }) = self.partitions.get(id.run.partition()) else { continue };
             let (epoch, seq) = (*epoch, *seq);
-            let Some(run) = self.runs.get(id.run) else { continue };
+            let Some(run) = self.memory.runs.get(id.run) else { continue };
             if run.current_attempt(id.step) != Some(id.attempt) {
                 continue;
             }
@@ -29,7 +29,7 @@ impl Actor {
                 found.push((task, epoch));
             }
         }
-        watch::publish_again(&self.context, found);
+        republish::missing(&self.context, found);
     }
 
     /// Entries of the watch whose attempts are over leave it.
@@ -37,26 +37,25 @@ impl Actor {
         let now = self.context.now();
         let mut drafts = Drafts::new();
         for task in tasks {
-            if let Some(draft) = self.draft(&mut drafts, task.run.partition()) {
+            if let Some(draft) = self.partitions.draft(&mut drafts, task.run.partition()) {
                 draft.delta(task.run).retired.push((task.step, task.attempt));
             }
         }
         self.settle(drafts, now).await;
     }
 
+    /// Begins a pass of the watch over the partitions in which something may be dispatched.
     pub(crate) fn start_watch(&mut self) {
         for (partition, seq) in self.watch.rested() {
-            if let Some(owned) = self.owned.get_mut(&partition)
-                && owned.seq == seq
-            {
+            if let Some(owned) = self.partitions.get_mut(partition).filter(|owned| owned.seq == seq) {
                 owned.watching = false;
             }
         }
-        let watching = self.owned.iter().filter(|(_, owned)| owned.watching);
-        let watched: Vec<(PartitionId, Epoch, Seq)> =
-            watching.map(|(p, owned)| (*p, owned.epoch, owned.seq)).collect();
-        let open = self.open().into_iter().filter(|(_, open)| *open > 0);
-        let pools = open.map(|(pool, _)| pool.to_string()).collect();
-        self.watch.start(&self.context, self.inner.clone(), watched, pools, self.claimed.clone());
+        let watching = self.partitions.iter().filter(|(_, owned)| owned.watching);
+        let watched = watching.map(|(partition, owned)| (partition, owned.epoch, owned.seq)).collect();
+        let in_flight = self.partitions.in_flight().into_iter().filter(|(_, count)| *count > 0);
+        let pools = in_flight.map(|(pool, _)| pool.to_string()).collect();
+        let progress = self.dispatcher.progress.clone();
+        self.watch.start(&self.context, self.inner.clone(), watched, pools, progress);
     }
 }

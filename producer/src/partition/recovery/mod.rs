@@ -4,6 +4,10 @@
 pub(crate) mod damaged;
 pub(crate) mod findings;
 pub(crate) mod orphan;
+pub(crate) mod outcome;
 pub(crate) mod queues;
+pub(crate) mod republish;
 pub(crate) mod sessions;
+pub(crate) mod stop;
 pub(crate) mod watch;
+pub(crate) mod watched;

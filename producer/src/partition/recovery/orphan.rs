@@ -10,7 +10,7 @@ use millrace_domain::task::Task;
 use millrace_store::StoreError;
 
 use crate::context::Context;
-use crate::partition::mailbox::Submit;
+use crate::partition::commands::submit::Submit;
 
 /// What is to become of one.
 pub(crate) enum Fate {

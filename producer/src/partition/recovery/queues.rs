@@ -8,9 +8,9 @@ use millrace_domain::{TaskId, Timestamp};
 use millrace_store::{LOOK_AFTER_CLAIM_MS, StoreError, TaskRecord};
 use tokio::time::Instant;
 
-use super::watch::{FAR, PAGE, UNWATCHED, Watched, ready, watched};
+use super::damaged::unless_damaged;
+use super::watched::{FAR, PAGE, UNWATCHED, Watched, ready, watched};
 use crate::context::Context;
-use crate::partition::recovery::damaged::unless_damaged;
 
 /// How often a queue is asked whether it is empty.
 const ASK_EVERY: Duration = Duration::from_secs(3);

@@ -1,0 +1,189 @@
+//! Everything that can be asked of a partition. A command arrives in an inbox, through the API, or from the loop itself;
+//! its file in [`commands`](super::commands) carries it out. What is the same for all is here: how one is read, where it
+//! belongs, and what it needs in memory.
+
+use millrace_domain::message::{InboxBody, Reply};
+use millrace_domain::run::{Event, Trigger};
+use millrace_domain::{PartitionId, RunId, SessionId, TaskId, WorkflowName};
+
+use super::answer::refusal;
+use super::commands::apply::{self, Apply};
+use super::commands::event::{self, Broke};
+use super::commands::replan::{self, Planned};
+use super::commands::submit::{self, Created, Submit};
+use super::commands::{delete, fire, pause};
+use super::fired::Fire;
+use super::memory::load::Needs;
+use super::turn::Turn;
+
+/// A command.
+pub(crate) enum Command {
+    /// A run is wanted.
+    Submit(Box<Submit>),
+    /// A run is wanted that the store has lost.
+    Restore(Box<Submit>),
+    /// Something happened to a run.
+    Event(RunId, Event),
+    /// Attempts ended, all of one partition.
+    Results(Vec<(RunId, Event)>),
+    /// A worker found a task that is held by another session.
+    Held(TaskId, SessionId),
+    /// A definition is to be stored.
+    Apply(Box<Apply>),
+    /// The schedules of a workflow are to rest, or to go on.
+    Pause(WorkflowName, bool),
+    /// A workflow is to be forgotten.
+    Delete(WorkflowName),
+    /// A schedule is due.
+    Fire(Fire),
+    /// What was planned by a clock that was ahead is to be planned anew.
+    Replan(PartitionId, Planned),
+}
+
+/// What became of a command.
+pub(crate) enum Handled {
+    /// It holds once the commit does; then whoever waits gets this reply.
+    Done(Option<Reply>),
+    /// It creates this run. When the store has that already, the reply says so.
+    Created(RunId),
+    /// It is a submission that is refused with this reply.
+    Refused(Reply, Box<Submit>),
+    /// It must wait for the verdict on the commit that is in the making.
+    Later(Command),
+    /// It broke this run.
+    Broke(RunId, Command),
+}
+
+impl Command {
+    /// Reads what an inbox was sent.
+    ///
+    /// # Errors
+    /// A refusal, for whoever waits.
+    pub(crate) fn read(body: InboxBody, partitions: u16) -> Result<Self, Reply> {
+        Ok(match body {
+            InboxBody::Results { results } => {
+                Self::Results(results.into_iter().map(|result| (result.run, Event::Result(result))).collect())
+            }
+            InboxBody::Submit { submission } => {
+                Self::Submit(Box::new(Submit::of(*submission, Trigger::Message, partitions)))
+            }
+            InboxBody::Cancel { run, reason } => Self::Event(run, Event::Cancel { reason }),
+            InboxBody::Held { task, session } => Self::Held(task, session),
+            InboxBody::Pause { workflow, paused } => Self::Pause(workflow, paused),
+            InboxBody::Delete { workflow } => Self::Delete(workflow),
+            InboxBody::Apply { source, base_dir } => match Apply::read(source, base_dir) {
+                Ok(apply) => Self::Apply(Box::new(apply)),
+                Err(problems) => return Err(refusal("invalid-definition", problems)),
+            },
+            // Only the store can tell what is to become of it.
+            InboxBody::Orphan { task, .. } => {
+                return Err(refusal("lost-run", format!("run {} is not stored", task.run)));
+            }
+        })
+    }
+
+    /// The partition that it belongs to; `None` for what may go anywhere.
+    pub(crate) fn partition(&self, partitions: u16) -> Option<PartitionId> {
+        match self {
+            Self::Submit(submit) | Self::Restore(submit) => submit.run.map(RunId::partition),
+            Self::Event(run, _) => Some(run.partition()),
+            Self::Results(results) => results.first().map(|(run, _)| run.partition()),
+            Self::Held(task, _) => Some(task.run.partition()),
+            Self::Replan(partition, _) => Some(*partition),
+            Self::Apply(apply) => Some(PartitionId::home_of(&apply.workflow.name, partitions)),
+            Self::Pause(name, _) | Self::Delete(name) | Self::Fire((name, ..)) => {
+                Some(PartitionId::home_of(name, partitions))
+            }
+        }
+    }
+
+    /// Another partition than `partition` that it is about as well: such a command was sent to the wrong inbox.
+    pub(crate) fn stray(&self, partition: PartitionId, partitions: u16) -> Option<PartitionId> {
+        match self {
+            Self::Results(results) => {
+                results.iter().map(|(run, _)| run.partition()).find(|other| *other != partition)
+            }
+            other => other.partition(partitions).filter(|other| *other != partition),
+        }
+    }
+
+    /// Adds what it needs in memory.
+    pub(crate) fn add_needs(&self, partition: PartitionId, needs: &mut Needs) {
+        match self {
+            Self::Submit(submit) | Self::Restore(submit) => {
+                needs.started.extend(submit.submission.workflow.clone());
+            }
+            Self::Event(run, _) => needs.runs.push(*run),
+            Self::Results(results) => needs.runs.extend(results.iter().map(|(run, _)| *run)),
+            Self::Held(..) => {}
+            Self::Apply(apply) => needs.at_home.push((partition, apply.workflow.name.clone())),
+            Self::Pause(name, _) | Self::Delete(name) | Self::Fire((name, ..)) => {
+                needs.at_home.push((partition, name.clone()));
+            }
+            Self::Replan(_, Planned::Workflows(names)) => {
+                needs.at_home.extend(names.iter().map(|name| (partition, name.clone())));
+            }
+            Self::Replan(_, Planned::Timers(timers)) => {
+                needs.runs.extend(timers.iter().filter_map(|(_, timer)| timer.run()));
+            }
+        }
+    }
+
+    /// Is it an event of one of these runs?
+    pub(crate) fn is_event_of(&self, is_one: impl Fn(&RunId) -> bool) -> bool {
+        match self {
+            Self::Event(run, _) => is_one(run),
+            Self::Results(results) => results.iter().any(|(run, _)| is_one(run)),
+            _ => false,
+        }
+    }
+
+    /// Carries it out, as far as memory and the next commit are concerned.
+    pub(crate) fn handle(self, turn: &mut Turn<'_>) -> Handled {
+        Handled::Done(match self {
+            Self::Submit(submit) => return submitted(turn, submit),
+            Self::Restore(submit) => {
+                turn.draft.then.doubtful = true;
+                return submitted(turn, submit);
+            }
+            // What happens to a run that this very commit creates must wait for the commit's verdict.
+            Self::Event(run, event) if turn.draft.creates(run) => {
+                return Handled::Later(Self::Event(run, event));
+            }
+            Self::Event(run, event) => match event::apply(turn, run, &event) {
+                Ok(()) => Some(Reply::Run { run_id: run, duplicate: false }),
+                Err(Broke) => return Handled::Broke(run, Self::Event(run, event)),
+            },
+            Self::Results(results) => {
+                let broken = results.iter().find(|(run, event)| event::apply(turn, *run, event).is_err());
+                if let Some(run) = broken.map(|(run, _)| *run) {
+                    return Handled::Broke(run, Self::Results(results));
+                }
+                None
+            }
+            Self::Held(task, session) => {
+                turn.draft.then.suspects.push((task, session));
+                None
+            }
+            Self::Apply(apply) => Some(apply::handle(turn, *apply)),
+            Self::Pause(name, paused) => Some(pause::handle(turn, &name, paused)),
+            Self::Delete(name) => Some(delete::handle(turn, &name)),
+            Self::Fire(fire) => {
+                fire::handle(turn, fire);
+                None
+            }
+            Self::Replan(_, planned) => {
+                replan::handle(turn, &planned);
+                Some(Reply::Many(Vec::new()))
+            }
+        })
+    }
+}
+
+fn submitted(turn: &mut Turn<'_>, submit: Box<Submit>) -> Handled {
+    match submit::create(turn, submit) {
+        Created::New(run) => Handled::Created(run),
+        Created::Known(run) => Handled::Done(Some(Reply::Run { run_id: run, duplicate: true })),
+        Created::Refused(reply, submit) => Handled::Refused(reply, submit),
+    }
+}

@@ -1,0 +1,76 @@
+//! Something happened to a run: a timer went off, an attempt ended or was lost, somebody wants it stopped.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use millrace_domain::RunId;
+use millrace_domain::run::{Event, advance};
+use millrace_store::Timer;
+
+use crate::failpoint;
+use crate::partition::draft::Draft;
+use crate::partition::turn::Turn;
+
+/// The event broke its run: the rules panicked on it.
+pub(crate) struct Broke;
+
+/// Advances a run by an event. An event that its run refuses changes nothing.
+pub(crate) fn apply(turn: &mut Turn<'_>, id: RunId, event: &Event) -> Result<(), Broke> {
+    let now = turn.now;
+    let stale_timer = match event {
+        Event::StartDue => Some(Timer::Start(id)),
+        Event::RetryDue { step } => Some(Timer::Retry(id, *step)),
+        Event::TimedOut => Some(Timer::RunTimeout(id)),
+        Event::CancelCheckDue => Some(Timer::CancelCheck(id)),
+        _ => None,
+    };
+    let run = turn.memory.runs.get(id);
+    if let (Some(run), Event::Result(result)) = (&run, event) {
+        turn.dispatcher.note_result(run, result, now);
+    }
+    let outcome = run.map(|run| {
+        catch_unwind(AssertUnwindSafe(|| {
+            failpoint::pass("advance");
+            advance(run, event.clone(), now)
+        }))
+    });
+    if let (Some(Ok(Ok(_))), Event::Result(result)) = (&outcome, event) {
+        turn.memory.runs.note_outputs(&result.outputs);
+    }
+    if let Some(Err(_)) = outcome {
+        tracing::error!(run = %id, ?event, "an event broke the run");
+        return Err(Broke);
+    }
+    // A timer that went off is cleared, unless the advance sets it again.
+    match stale_timer {
+        Some(timer) if outcome.is_some() => turn.draft.delta(id).cleared.push(timer),
+        Some(timer) => turn.draft.cleared.push(timer),
+        None => {}
+    }
+    match outcome {
+        None => unknown_run(id, event),
+        Some(Ok(Ok(advanced))) => turn.draft.take(id, advanced, now, turn.context.options.retention),
+        Some(Ok(Err(refusal))) => {
+            tracing::debug!(run = %id, %refusal, "an event without effect");
+            retire_stale(turn.draft, id, event);
+        }
+        Some(Err(_)) => {}
+    }
+    Ok(())
+}
+
+/// Something happened to a run that is not stored. What a task has brought about may be in no other place.
+fn unknown_run(run: RunId, event: &Event) {
+    let Event::Result(result) = event else {
+        return tracing::debug!(%run, "an event for a run that is not there");
+    };
+    let (step, attempt, outcome) = (result.step.0, result.attempt, result.outcome);
+    tracing::warn!(%run, step, attempt, %outcome, "a result is dropped: its run is not stored (any more)");
+    metrics::counter!("millrace_dropped_total", "what" => "result", "why" => "unknown-run").increment(1);
+}
+
+/// A result that came too late leaves nothing behind in the store.
+fn retire_stale(draft: &mut Draft, run: RunId, event: &Event) {
+    if let Event::Result(result) = event {
+        draft.delta(run).retired.push((result.step, result.attempt));
+    }
+}

@@ -1,0 +1,9 @@
+//! What can be asked of a partition, a file for each: its arguments, and what it changes.
+
+pub(crate) mod apply;
+pub(crate) mod delete;
+pub(crate) mod event;
+pub(crate) mod fire;
+pub(crate) mod pause;
+pub(crate) mod replan;
+pub(crate) mod submit;

@@ -1,0 +1,48 @@
+//! The slots of the fleet, as the workers' sessions tell them.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use millrace_domain::PoolName;
+use millrace_store::Session;
+
+/// The slots of each pool, as its workers' sessions tell.
+#[derive(Debug, Default)]
+pub(crate) struct Capacity(Mutex<HashMap<String, PoolSlots>>);
+
+/// The slots of one pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct PoolSlots {
+    /// Of all workers together.
+    pub(super) all: usize,
+    /// Of the worker that has the fewest.
+    pub(super) fewest: usize,
+}
+
+impl Capacity {
+    /// Takes note of the sessions that there are now.
+    pub(crate) fn observe(&self, sessions: &[Session]) {
+        let mut pools: HashMap<String, PoolSlots> = HashMap::new();
+        for session in sessions.iter().filter(|session| !session.draining) {
+            let share = (session.slots as usize / session.pools.len().max(1)).max(1);
+            for pool in &session.pools {
+                let slots = pools.entry(pool.clone()).or_insert(PoolSlots { all: 0, fewest: share });
+                slots.all += share;
+                slots.fewest = slots.fewest.min(share);
+            }
+        }
+        if let Ok(mut known) = self.0.lock() {
+            *known = pools;
+        }
+    }
+
+    /// The pools that workers serve.
+    pub(crate) fn pools(&self) -> Vec<String> {
+        self.0.lock().map(|known| known.keys().cloned().collect()).unwrap_or_default()
+    }
+
+    /// The slots of a pool, once its workers are known.
+    pub(super) fn of(&self, pool: &PoolName) -> Option<PoolSlots> {
+        self.0.lock().ok()?.get(pool.as_str()).copied()
+    }
+}

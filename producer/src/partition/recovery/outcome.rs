@@ -1,0 +1,32 @@
+//! What was found about an attempt, told to the loop.
+
+use millrace_domain::TaskId;
+use millrace_domain::run::Event;
+use millrace_domain::task::TaskResult;
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::partition::command::Command;
+use crate::partition::mailbox::{Input, Work};
+
+/// Tells the loop of an outcome that was found in the store.
+pub(super) fn report(inner: &UnboundedSender<Input>, task: TaskId, result: &str) {
+    match serde_json::from_str::<TaskResult>(result) {
+        Ok(result) => {
+            let _ = inner.send(Input::Work(Work::silent(Command::Event(task.run, Event::Result(result)))));
+        }
+        Err(error) => {
+            tracing::error!(%task, %error, "the stored result cannot be read; the attempt counts as lost");
+            taken_back(inner, task, "its stored result cannot be read");
+        }
+    }
+}
+
+/// An attempt was taken back. Of a run that is being stopped, it ends there; of any other, it is lost. One of
+/// the two events applies, the other is refused.
+pub(super) fn taken_back(inner: &UnboundedSender<Input>, task: TaskId, reason: &str) {
+    let TaskId { run, step, attempt } = task;
+    let events = [Event::Revoked { step, attempt }, Event::Lost { step, attempt, reason: reason.to_owned() }];
+    for event in events {
+        let _ = inner.send(Input::Work(Work::silent(Command::Event(run, event))));
+    }
+}

@@ -1,0 +1,61 @@
+//! A command's turn: what it may look at and change while it is carried out.
+
+use std::sync::Arc;
+
+use millrace_domain::definition::Workflow;
+use millrace_domain::run::{Head, Spec, create};
+use millrace_domain::{PartitionId, RunId, Timestamp};
+use millrace_store::NewRun;
+
+use super::dispatch::Dispatcher;
+use super::draft::Draft;
+use super::memory::Memory;
+use super::memory::load::Loaded;
+use crate::context::Context;
+
+/// What a command is given.
+pub(crate) struct Turn<'t> {
+    /// What every part of a producer shares.
+    pub(crate) context: &'t Context,
+    /// What is remembered of the owned partitions.
+    pub(crate) memory: &'t mut Memory,
+    /// What learns from results.
+    pub(crate) dispatcher: &'t mut Dispatcher,
+    /// The partition that the command belongs to.
+    pub(crate) partition: PartitionId,
+    /// The next commit of that partition.
+    pub(crate) draft: &'t mut Draft,
+    /// The stored workflows that the batch starts runs of.
+    pub(crate) loaded: &'t Loaded,
+    /// The time of the batch, by the store's clock.
+    pub(crate) now: Timestamp,
+}
+
+/// A run that is to be created, whatever asked for it.
+pub(crate) struct Wanted {
+    pub(crate) id: RunId,
+    pub(crate) keyed: bool,
+    pub(crate) workflow: Arc<Workflow>,
+    pub(crate) spec: Spec,
+    pub(crate) head: Head,
+}
+
+impl Turn<'_> {
+    /// Creates a run, in the draft and in memory.
+    pub(crate) fn create(&mut self, wanted: Wanted) {
+        let Wanted { id, keyed, workflow, spec, head } = wanted;
+        let definition = serde_json::to_string(&spec).unwrap_or_default();
+        let text = definition.len();
+        let new = NewRun { created_at: self.now, workflow: head.workflow.clone(), keyed, definition };
+        let (run, advanced) = create(id, workflow, Arc::new(spec), head, self.now);
+        self.draft.create(id, new);
+        self.draft.take(id, advanced, self.now, self.context.options.retention);
+        self.memory.runs.insert(run, text);
+    }
+
+    /// Holds a fire back until there is room in the store. The fire is not missed by that, however long it takes.
+    pub(crate) fn hold_fire(&mut self, fire: super::fired::Fire) {
+        self.memory.hold_fire(fire.clone());
+        self.draft.then.held.push(fire);
+    }
+}
