@@ -15,6 +15,7 @@ use crate::backpressure::Backpressure;
 use crate::condition::Condition;
 use crate::confirmed::Confirmed;
 use crate::definitions::Definitions;
+use crate::partition::dispatch::published::Published;
 
 /// How a producer works.
 #[derive(Debug, Clone)]
@@ -68,6 +69,8 @@ pub(crate) struct Context {
     pub(crate) condition: Condition,
     /// How far our commits are confirmed.
     pub(crate) confirmed: Confirmed,
+    /// Up to when all that was dispatched is with the broker.
+    pub(crate) published: Published,
     /// Is everything consumed that should be?
     pub(crate) attendance: Attendance,
     /// Is there room for new runs?

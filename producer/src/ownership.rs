@@ -198,11 +198,13 @@ impl Ownership {
         // What is confirmed by now, the store must still have when it answers.
         let confirmed: Vec<_> =
             held.iter().map(|(partition, epoch)| self.context.confirmed.last(*partition, *epoch)).collect();
-        let kept = match self.context.store.renew(&held, ttl).await {
+        let published_until = self.context.published.until(|| self.context.now());
+        let kept = match self.context.store.renew(&held, ttl, published_until).await {
             Err(StoreError::Corrupt(_)) => {
                 let mut kept = Vec::with_capacity(held.len());
                 for one in &held {
-                    let renewed = self.context.store.renew(std::slice::from_ref(one), ttl).await;
+                    let one_by_one = std::slice::from_ref(one);
+                    let renewed = self.context.store.renew(one_by_one, ttl, published_until).await;
                     kept.push(
                         unless_damaged(one.0, renewed, UNOWNED)?.and_then(|kept| kept.first().copied()?),
                     );

@@ -25,6 +25,7 @@ use crate::intake::inbox::Inboxes;
 use crate::maintenance::{fullness, retention};
 use crate::ownership::Ownership;
 use crate::partition::actor::Actor;
+use crate::partition::dispatch::published::Published;
 
 /// Entries of the mailbox, at most: past it, whoever brings something waits.
 const MAILBOX: usize = 8_192;
@@ -94,6 +95,7 @@ impl Producer {
             open: AtomicBool::new(false),
             condition: Condition::default(),
             confirmed: Confirmed::default(),
+            published: Published::default(),
             attendance: Attendance::default(),
             backpressure: Backpressure::new(),
             stepped_down,

@@ -4,6 +4,7 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use millrace_tests::Fleet;
+use serde_json::json;
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -40,4 +41,23 @@ async fn a_clean_stop_ends_with_its_own_word() {
         assert!(log.lines().last().unwrap().ends_with(" has ended"), "{log}");
         assert!(!log.contains("WARN") && !log.contains("panicked"), "{log}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tasks_that_wait_are_in_their_queue_once_however_often_producers_come_and_go() {
+    let fleet = Fleet::new();
+    let first = fleet.producer().await;
+    let tasks: Vec<_> =
+        (0..20).map(|n| json!({"run": "true", "pool": "none", "idempotency_key": format!("{n}")})).collect();
+    first.api().submit_all(&tasks, SOON).await;
+    // The watermark of a partition that rests is raised with its renewal, every 2 s.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let amqp = fleet.amqp().await;
+    for _ in 0..3 {
+        let mut second = fleet.producer().await;
+        second.sigterm();
+        assert!(second.ends(SOON).await.success(), "{}", second.log());
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(amqp.ready("tasks.none").await, Some(20));
 }

@@ -173,8 +173,9 @@ impl Actor {
         let is_ahead = self.is_ahead(published_until);
         self.partitions.insert(partition, Owned::new(epoch, is_ahead));
         failpoint::pass("took");
-        // A watermark from the future says nothing.
-        let confirmed_until = if is_ahead { Timestamp::default() } else { published_until };
+        // A watermark from the future says nothing, nor does any when the broker was in a process that has ended.
+        let says_nothing = is_ahead || !self.context.broker.is_durable();
+        let confirmed_until = if says_nothing { Timestamp::default() } else { published_until };
         republish::unconfirmed(&self.context, self.inner.clone(), partition, confirmed_until);
         if is_ahead {
             self.replan(vec![(partition, epoch)]);

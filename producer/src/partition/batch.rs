@@ -53,11 +53,17 @@ impl Actor {
                 None => tokio::time::sleep(STORE_PAUSE).await,
             }
         };
-        let now = self.context.now();
+        let now = self.context.published.begin_commits(|| self.context.now());
+        self.commit_together(placed, &loaded, now).await;
+        self.context.published.end_commits();
+    }
+
+    /// Carries commands out, and commits what they change.
+    async fn commit_together(&mut self, placed: Vec<(PartitionId, Work)>, loaded: &Loaded, now: Timestamp) {
         let mut drafts = Drafts::new();
         let is_alone = placed.len() == 1;
         for (partition, one) in placed {
-            match self.work(partition, one, &loaded, &mut drafts, now) {
+            match self.work(partition, one, loaded, &mut drafts, now) {
                 Ok(()) => {}
                 Err(broken) if is_alone => return self.broke_alone(*broken, &drafts),
                 Err(broken) => self.broke_among_others(partition, *broken, &mut drafts),

@@ -28,7 +28,7 @@ const NO_ROOM_PAUSE: Duration = Duration::from_secs(1);
 impl Actor {
     /// Commits the drafts and does what they want done.
     pub(super) async fn settle(&mut self, drafts: Drafts, now: Timestamp) {
-        let published_until = self.dispatcher.outbox.published_until(now);
+        let published_until = self.context.published.until(|| now);
         let mut commits = Vec::new();
         let mut touched = Vec::new();
         let mut consequences = Vec::new();

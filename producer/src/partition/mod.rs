@@ -16,7 +16,7 @@ mod broken;
 pub(crate) mod command;
 pub(crate) mod commands;
 mod commit;
-mod dispatch;
+pub(crate) mod dispatch;
 mod draft;
 mod failed_runs;
 mod fired;

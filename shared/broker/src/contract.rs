@@ -238,6 +238,11 @@ pub trait Broker: Send + Sync + 'static {
     /// What kind of queues its durable ones are, in one word: all processes of a cluster have the same.
     fn queue_kind(&self) -> &'static str;
 
+    /// Does it hold what it has confirmed when this process ends? What it does not hold, its owner publishes again.
+    fn is_durable(&self) -> bool {
+        true
+    }
+
     /// Is it connected, now and later? For `/readyz`.
     fn ready(&self) -> watch::Receiver<bool>;
 

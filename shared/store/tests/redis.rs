@@ -142,7 +142,10 @@ async fn a_killed_server_has_kept_everything_when_it_is_back() {
     assert_eq!(store.claim(&[claim]).await.unwrap(), [ClaimVerdict::Granted]);
     let kept = store.sessions().await.unwrap().remove(0);
     assert_eq!(kept, Session { silent_ms: kept.silent_ms, ..session });
-    assert_eq!(store.renew(&[(P, owner.epoch)], 10_000).await.unwrap(), [Some(owner.seq)]);
+    assert_eq!(
+        store.renew(&[(P, owner.epoch)], 10_000, Timestamp::default()).await.unwrap(),
+        [Some(owner.seq)]
+    );
     assert_eq!(store.commit(&[owner.next()]).await.unwrap(), [Verdict::Applied { duplicates: vec![] }]);
 }
 
@@ -249,7 +252,10 @@ async fn with_full_memory_what_runs_can_end_and_nothing_new_is_taken() {
     assert_eq!(store.finish(&[finish]).await.unwrap(), [FinishVerdict::Stored]);
     store.renew_session(&session()).await.unwrap();
     store.meet(owner.id, 1_000).await.unwrap();
-    assert_eq!(store.renew(&[(P, owner.epoch)], 10_000).await.unwrap(), [Some(owner.seq)]);
+    assert_eq!(
+        store.renew(&[(P, owner.epoch)], 10_000, Timestamp::default()).await.unwrap(),
+        [Some(owner.seq)]
+    );
     let mut end = owner.next();
     end.runs.push(ending(task));
     assert_eq!(store.commit(&[end]).await.unwrap(), [Verdict::Applied { duplicates: vec![] }]);

@@ -33,7 +33,7 @@ async fn what_no_replica_has_does_not_count_and_does_once_one_has_it() {
     assert!(matches!(&error, StoreError::Unavailable(_, why) if why.contains("0 of 1 replicas")), "{error}");
     // What others are not told of does not wait.
     store.now().await.unwrap();
-    assert_eq!(store.renew(&[(P, epoch)], 60_000).await.unwrap(), [Some(Seq(1))]);
+    assert_eq!(store.renew(&[(P, epoch)], 60_000, Timestamp::default()).await.unwrap(), [Some(Seq(1))]);
 
     let replica = replica_of(&primary);
     let applied = Verdict::Applied { duplicates: vec![] };

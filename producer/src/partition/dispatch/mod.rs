@@ -5,6 +5,7 @@ pub(crate) mod capacity;
 pub(crate) mod durations;
 pub(crate) mod outbox;
 pub(crate) mod progress;
+pub(crate) mod published;
 
 use std::sync::Arc;
 

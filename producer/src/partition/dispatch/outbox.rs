@@ -2,8 +2,7 @@
 //! every dispatched attempt, a commit stores the watermark up to which all is confirmed, and whoever takes a
 //! partition over publishes what came after it again. A crash so makes a duplicate, never a loss.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use millrace_broker::{BrokerError, Outgoing, Queue, Route};
@@ -21,43 +20,25 @@ const IN_FLIGHT: usize = 20_000;
 /// The publisher of tasks.
 pub(crate) struct Outbox {
     context: Arc<Context>,
-    /// Batches of messages that are not confirmed yet, by (dispatched at, number).
-    open: Arc<Mutex<BTreeMap<(Timestamp, u64), usize>>>,
     room: Arc<Semaphore>,
-    batches: u64,
 }
 
 impl Outbox {
     /// An empty one.
     pub(crate) fn new(context: Arc<Context>) -> Self {
-        Self { context, open: Arc::default(), room: Arc::new(Semaphore::new(IN_FLIGHT)), batches: 0 }
-    }
-
-    /// All that was dispatched before this instant has been confirmed.
-    pub(crate) fn published_until(&self, now: Timestamp) -> Timestamp {
-        let open = self.open.lock().ok();
-        open.and_then(|open| open.keys().next().map(|key| key.0)).unwrap_or(now)
+        Self { context, room: Arc::new(Semaphore::new(IN_FLIGHT)) }
     }
 
     /// Publishes tasks, packed into messages, in the background until each is confirmed.
-    pub(crate) fn publish(&mut self, packed: Vec<Vec<Task>>, dispatched_at: Timestamp) {
+    pub(crate) fn publish(&self, packed: Vec<Vec<Task>>, dispatched_at: Timestamp) {
         for tasks in split(packed) {
-            self.batches += 1;
-            let key = (dispatched_at, self.batches);
-            if let Ok(mut open) = self.open.lock() {
-                open.insert(key, tasks.len());
-                metrics::gauge!("millrace_outbox_depth").set(open.values().sum::<usize>() as f64);
-            }
-            let (context, open, room) =
-                (Arc::clone(&self.context), Arc::clone(&self.open), Arc::clone(&self.room));
+            let batch = self.context.published.send(dispatched_at, tasks.len());
+            let (context, room) = (Arc::clone(&self.context), Arc::clone(&self.room));
             tokio::spawn(async move {
                 let permits = u32::try_from(tasks.len()).unwrap_or(u32::MAX);
                 let Ok(permit) = room.acquire_many_owned(permits).await else { return };
-                if deliver(&context, tasks, permit).await
-                    && let Ok(mut open) = open.lock()
-                {
-                    open.remove(&key);
-                    metrics::gauge!("millrace_outbox_depth").set(open.values().sum::<usize>() as f64);
+                if deliver(&context, tasks, permit).await {
+                    context.published.confirm(batch);
                 }
             });
         }

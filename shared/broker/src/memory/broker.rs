@@ -171,6 +171,10 @@ impl Broker for MemoryBroker {
         "memory"
     }
 
+    fn is_durable(&self) -> bool {
+        false
+    }
+
     fn ready(&self) -> watch::Receiver<bool> {
         self.shared.ready.subscribe()
     }

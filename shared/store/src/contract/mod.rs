@@ -85,9 +85,14 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Vec<Acquired>, StoreError>;
 
     /// Keeps partitions for another `ttl_ms`, and answers the seq of the last commit of each; `None` for those whose
-    /// epoch is another now, and for those that were given back.
-    async fn renew(&self, held: &[(PartitionId, Epoch)], ttl_ms: u64)
-    -> Result<Vec<Option<Seq>>, StoreError>;
+    /// epoch is another now, and for those that were given back. What was dispatched before `published_until` is with the
+    /// broker: the watermark of each is raised to that, and never lowered.
+    async fn renew(
+        &self,
+        held: &[(PartitionId, Epoch)],
+        ttl_ms: u64,
+        published_until: Timestamp,
+    ) -> Result<Vec<Option<Seq>>, StoreError>;
 
     /// Gives partitions back at once. A stale epoch changes nothing.
     async fn release(&self, held: &[(PartitionId, Epoch)]) -> Result<(), StoreError>;

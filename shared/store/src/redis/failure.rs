@@ -32,9 +32,9 @@ pub(super) fn wants_reconnection(error: &ServerError) -> bool {
 
 fn by_code(shown: &str, code: &str, detail: &str) -> StoreError {
     match code {
-        "OOM" => {
-            StoreError::Full(format!("{shown} answers {detail}: raise maxmemory, or wait for ended runs to expire"))
-        }
+        "OOM" => StoreError::Full(format!(
+            "{shown} answers {detail}: raise maxmemory, or wait for ended runs to expire"
+        )),
         "BUSY" | "LOADING" | "READONLY" | "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN" | "MISCONF"
         | "NOREPLICAS" | "NOSCRIPT" => StoreError::Unavailable(shown.to_owned(), format!("{code} {detail}")),
         "NOAUTH" | "WRONGPASS" | "NOPERM" => StoreError::Configuration(format!(

@@ -94,10 +94,11 @@ pub(super) async fn renew(
     keys: &Keys,
     held: &[(PartitionId, Epoch)],
     ttl_ms: u64,
+    published_until: Timestamp,
 ) -> Result<Vec<Option<Seq>>, StoreError> {
     let call = |(partition, epoch): &(PartitionId, Epoch)| {
         let mut call = Script::Renew.on(&[&keys.own(*partition)]);
-        call.arg(epoch.0).arg(ttl_ms);
+        call.arg(epoch.0).arg(ttl_ms).arg(published_until.as_millis());
         call
     };
     let answers = connection.ask_all(held.iter().map(call).collect()).await?;

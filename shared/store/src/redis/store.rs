@@ -101,8 +101,9 @@ impl Store for RedisStore {
         &self,
         held: &[(PartitionId, Epoch)],
         ttl_ms: u64,
+        published_until: Timestamp,
     ) -> Result<Vec<Option<Seq>>, StoreError> {
-        partition::renew(&self.connection, &self.keys, held, ttl_ms).await
+        partition::renew(&self.connection, &self.keys, held, ttl_ms, published_until).await
     }
 
     async fn release(&self, held: &[(PartitionId, Epoch)]) -> Result<(), StoreError> {

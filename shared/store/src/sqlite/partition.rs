@@ -52,12 +52,16 @@ pub(super) fn renew(
     partition: PartitionId,
     epoch: Epoch,
     until: Timestamp,
+    published_until: Timestamp,
 ) -> Result<Option<Seq>> {
     connection
         .prepare_cached(
-            "UPDATE partitions SET until = ?3 WHERE id = ?1 AND epoch = ?2 AND owner IS NOT NULL RETURNING seq",
+            "UPDATE partitions SET until = ?3, published_until = max(published_until, ?4)
+             WHERE id = ?1 AND epoch = ?2 AND owner IS NOT NULL RETURNING seq",
         )?
-        .query_row(params![partition.0, epoch.0, Millis(until)], |row| row.get(0).map(Seq))
+        .query_row(params![partition.0, epoch.0, Millis(until), Millis(published_until)], |row| {
+            row.get(0).map(Seq)
+        })
         .optional()
 }
 

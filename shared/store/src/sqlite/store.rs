@@ -136,12 +136,15 @@ impl Store for SqliteStore {
         &self,
         held: &[(PartitionId, Epoch)],
         ttl_ms: u64,
+        published_until: Timestamp,
     ) -> Result<Vec<Option<Seq>>, StoreError> {
         let (clock, held) = (self.clock.clone(), held.to_vec());
         self.writer
             .call(move |connection| {
                 let until = clock() + Duration::from_millis(ttl_ms);
-                held.iter().map(|(id, epoch)| partition::renew(connection, *id, *epoch, until)).collect()
+                held.iter()
+                    .map(|(id, epoch)| partition::renew(connection, *id, *epoch, until, published_until))
+                    .collect()
             })
             .await
     }

@@ -11,6 +11,7 @@ on_every_store!(
     taking_ones_own_again_begins_a_new_epoch,
     a_new_epoch_says_where_the_one_before_ended,
     what_was_published_is_known_to_the_next_owner,
+    a_renewal_raises_what_is_known_to_be_published_and_never_lowers_it,
     epochs_rise_however_fast_they_follow,
     a_lapsed_partition_is_taken_and_its_last_owner_is_refused,
     a_partition_that_seems_to_be_held_for_hours_lapses_within_a_lease,
@@ -67,7 +68,10 @@ async fn taking_ones_own_again_begins_a_new_epoch(store: Given) {
     let Acquired::Owned { epoch, previous, .. } = answer else { panic!("{answer:?}") };
     assert!(epoch > owner.epoch);
     assert_eq!(previous, Some((owner.epoch, Seq(0))));
-    assert_eq!(store.renew(&[(P, owner.epoch), (P, epoch)], LONG_MS).await.unwrap(), [None, Some(Seq(0))]);
+    assert_eq!(
+        store.renew(&[(P, owner.epoch), (P, epoch)], LONG_MS, at(0)).await.unwrap(),
+        [None, Some(Seq(0))]
+    );
 }
 
 async fn a_new_epoch_says_where_the_one_before_ended(store: Given) {
@@ -94,6 +98,24 @@ async fn what_was_published_is_known_to_the_next_owner(store: Given) {
     }
 }
 
+async fn a_renewal_raises_what_is_known_to_be_published_and_never_lowers_it(store: Given) {
+    let mut owner = Owner::of(&store, P.0).await;
+    for (renewed, known) in [(at(5_000), at(5_000)), (at(4_000), at(5_000)), (at(7_000), at(7_000))] {
+        store.renew(&[(P, owner.epoch)], LONG_MS, renewed).await.unwrap();
+        let answer = take(&store, owner.id, LONG_MS).await;
+        let Acquired::Owned { epoch, published_until, .. } = answer else { panic!("{answer:?}") };
+        assert_eq!(published_until, known);
+        owner.epoch = epoch;
+    }
+    // A stale epoch changes nothing.
+    store.renew(&[(P, Epoch(owner.epoch.0 - 1))], LONG_MS, at(9_000)).await.unwrap();
+    let answer = take(&store, owner.id, LONG_MS).await;
+    assert!(
+        matches!(answer, Acquired::Owned { published_until, .. } if published_until == at(7_000)),
+        "{answer:?}"
+    );
+}
+
 async fn epochs_rise_however_fast_they_follow(store: Given) {
     let id = producer();
     let mut last = Epoch(0);
@@ -114,7 +136,7 @@ async fn a_lapsed_partition_is_taken_and_its_last_owner_is_refused(store: Given)
     )
     .await;
     assert!(epoch_of(&answer) > old.epoch);
-    assert_eq!(store.renew(&[(P, old.epoch)], LONG_MS).await.unwrap(), [None]);
+    assert_eq!(store.renew(&[(P, old.epoch)], LONG_MS, at(0)).await.unwrap(), [None]);
     let commit = old.next(vec![created(old.new_run())]);
     assert_ne!(old.send(&commit).await, applied());
     assert!(matches!(take(&store, old.id, LONG_MS).await, Acquired::Held { owner, .. } if owner == next));
@@ -139,7 +161,7 @@ async fn a_partition_that_seems_to_be_held_for_hours_lapses_within_a_lease(store
 async fn a_partition_that_seems_to_be_held_for_hours_is_kept_by_who_renews_it(store: Given) {
     let owner = Owner::take(&store, P.0, producer(), 2 * 3_600_000).await;
     assert!(matches!(take(&store, producer(), 1).await, Acquired::Held { .. }));
-    assert_eq!(store.renew(&[(P, owner.epoch)], LONG_MS).await.unwrap(), [Some(Seq(0))]);
+    assert_eq!(store.renew(&[(P, owner.epoch)], LONG_MS, at(0)).await.unwrap(), [Some(Seq(0))]);
     let answer = take(&store, producer(), LONG_MS).await;
     assert!(matches!(answer, Acquired::Held { owner: holder, .. } if holder == owner.id), "{answer:?}");
 }
@@ -147,7 +169,7 @@ async fn a_partition_that_seems_to_be_held_for_hours_is_kept_by_who_renews_it(st
 async fn a_renewed_partition_is_held_for_longer(store: Given) {
     let owner = Owner::take(&store, P.0, producer(), 5_000).await;
     let before = store.now().await.unwrap();
-    assert_eq!(store.renew(&[(P, owner.epoch)], 60_000).await.unwrap(), [Some(Seq(0))]);
+    assert_eq!(store.renew(&[(P, owner.epoch)], 60_000, at(0)).await.unwrap(), [Some(Seq(0))]);
     let answer = take(&store, producer(), LONG_MS).await;
     let Acquired::Held { until, .. } = answer else { panic!("{answer:?}") };
     assert!(until >= before + seconds(60));
@@ -157,14 +179,14 @@ async fn a_lapsed_partition_that_nobody_took_can_be_kept(store: Given) {
     let owner = Owner::take(&store, P.0, producer(), 20).await;
     let lapsed = store.now().await.unwrap() + seconds(1);
     eventually(|| async { store.now().await.unwrap() }, |now| *now > lapsed).await;
-    assert_eq!(store.renew(&[(P, owner.epoch)], LONG_MS).await.unwrap(), [Some(Seq(0))]);
+    assert_eq!(store.renew(&[(P, owner.epoch)], LONG_MS, at(0)).await.unwrap(), [Some(Seq(0))]);
     assert!(matches!(take(&store, producer(), LONG_MS).await, Acquired::Held { .. }));
 }
 
 async fn a_renewal_answers_the_last_commit(store: Given) {
     let mut owner = Owner::of(&store, P.0).await;
     for seq in 0..3 {
-        assert_eq!(store.renew(&[(P, owner.epoch)], LONG_MS).await.unwrap(), [Some(Seq(seq))]);
+        assert_eq!(store.renew(&[(P, owner.epoch)], LONG_MS, at(0)).await.unwrap(), [Some(Seq(seq))]);
         owner.commit(vec![]).await;
     }
 }
@@ -177,8 +199,11 @@ async fn renewals_answer_in_order(store: Given) {
         held.push((owner.partition, Epoch(owner.epoch.0 + wrong)));
     }
     held.push((PartitionId(60), Epoch(0)));
-    assert_eq!(store.renew(&held, LONG_MS).await.unwrap(), [Some(Seq(0)), None, Some(Seq(0)), None, None]);
-    assert_eq!(store.renew(&[], LONG_MS).await.unwrap(), Vec::<Option<Seq>>::new());
+    assert_eq!(
+        store.renew(&held, LONG_MS, at(0)).await.unwrap(),
+        [Some(Seq(0)), None, Some(Seq(0)), None, None]
+    );
+    assert_eq!(store.renew(&[], LONG_MS, at(0)).await.unwrap(), Vec::<Option<Seq>>::new());
 }
 
 async fn a_released_partition_is_free_at_once(store: Given) {
@@ -200,7 +225,7 @@ async fn a_stale_release_changes_nothing(store: Given) {
 async fn a_released_partition_cannot_be_kept(store: Given) {
     let owner = Owner::of(&store, P.0).await;
     store.release(&[(P, owner.epoch)]).await.unwrap();
-    assert_eq!(store.renew(&[(P, owner.epoch)], LONG_MS).await.unwrap(), [None]);
+    assert_eq!(store.renew(&[(P, owner.epoch)], LONG_MS, at(0)).await.unwrap(), [None]);
     epoch_of(&take(&store, producer(), LONG_MS).await);
 }
 

@@ -90,10 +90,13 @@ impl Store for MemoryStore {
         &self,
         held: &[(PartitionId, Epoch)],
         ttl_ms: u64,
+        published_until: Timestamp,
     ) -> Result<Vec<Option<Seq>>, StoreError> {
         self.ask("renew", |world, now| {
             let until = in_millis(now, ttl_ms);
-            held.iter().map(|(partition, epoch)| world.memory.renew(*partition, *epoch, until)).collect()
+            held.iter()
+                .map(|(partition, epoch)| world.memory.renew(*partition, *epoch, until, published_until))
+                .collect()
         })
         .await
     }

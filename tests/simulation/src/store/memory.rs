@@ -131,10 +131,17 @@ impl Memory {
         Acquired::Owned { epoch, previous, published_until }
     }
 
-    pub(crate) fn renew(&mut self, id: PartitionId, epoch: Epoch, until: Timestamp) -> Option<Seq> {
+    pub(crate) fn renew(
+        &mut self,
+        id: PartitionId,
+        epoch: Epoch,
+        until: Timestamp,
+        published_until: Timestamp,
+    ) -> Option<Seq> {
         match &mut self.partition(id).ownership {
             Some(held) if held.epoch == epoch && held.owner.is_some() => {
                 held.until = until;
+                held.published_until = published_until.max(held.published_until);
                 Some(held.seq)
             }
             _ => None,
