@@ -3,35 +3,14 @@
 
 use std::collections::HashSet;
 
-use saphyr_parser::{Event, Marker, Parser, ScalarStyle, StrInput};
+use saphyr_parser::{Event, Parser, ScalarStyle, StrInput};
 
 use super::checker::Checker;
-use super::syntax;
-
-/// How deep values may be nested.
-pub(super) const MAX_DEPTH: usize = 64;
+use super::problem::Position;
+use super::syntax::{self, MAX_DEPTH};
 
 /// Up to this many keys, looking through them all is faster than hashing.
 const FEW_KEYS: usize = 12;
-
-/// A place in the file, from line 1 and column 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Position {
-    pub(super) line: u32,
-    pub(super) column: u32,
-}
-
-impl Position {
-    /// Where a file begins.
-    pub(super) const START: Self = Self { line: 1, column: 1 };
-}
-
-impl From<Marker> for Position {
-    fn from(marker: Marker) -> Self {
-        let from = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        Self { line: from(marker.line()), column: from(marker.col() + 1) }
-    }
-}
 
 /// A value and where it is.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,6 +37,34 @@ pub(super) enum Content {
 pub(super) struct Key {
     pub(super) at: Position,
     pub(super) text: String,
+}
+
+impl Node {
+    /// Nothing stands where a value should.
+    pub(super) fn is_nothing(&self) -> bool {
+        matches!(&self.content, Content::Scalar { text, plain: true } if text.is_empty())
+    }
+
+    /// The word, when it is not quoted.
+    pub(super) fn plain(&self) -> Option<&str> {
+        match &self.content {
+            Content::Scalar { text, plain: true } => Some(text),
+            _ => None,
+        }
+    }
+
+    /// What it is, for a message.
+    pub(super) fn describe(&self) -> String {
+        match &self.content {
+            Content::Scalar { text, .. } if text.chars().count() <= 40 => {
+                format!("`{}`", text.escape_debug())
+            }
+            Content::Scalar { .. } => "a long text".to_owned(),
+            Content::List(_) => "a list".to_owned(),
+            Content::Map(_) => "a map".to_owned(),
+            Content::Refused => "nothing".to_owned(),
+        }
+    }
 }
 
 /// One document, and its own part of the source.

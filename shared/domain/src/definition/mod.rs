@@ -12,6 +12,7 @@ mod nearest;
 mod parse;
 mod problem;
 mod syntax;
+mod values;
 mod workflow;
 
 pub use arguments::{check_kind, check_params, env_of_params, from_text};

@@ -2,7 +2,27 @@
 
 use std::fmt;
 
+use saphyr_parser::Marker;
 use serde::Serialize;
+
+/// A place in the file, from line 1 and column 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Position {
+    pub(super) line: u32,
+    pub(super) column: u32,
+}
+
+impl Position {
+    /// Where a file begins.
+    pub(super) const START: Self = Self { line: 1, column: 1 };
+}
+
+impl From<Marker> for Position {
+    fn from(marker: Marker) -> Self {
+        let from = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        Self { line: from(marker.line()), column: from(marker.col() + 1) }
+    }
+}
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

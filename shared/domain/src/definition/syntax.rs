@@ -3,7 +3,10 @@
 use saphyr_parser::ScanError;
 
 use super::checker::Checker;
-use super::document::{MAX_DEPTH, Position};
+use super::problem::Position;
+
+/// How deep values may be nested.
+pub(super) const MAX_DEPTH: usize = 64;
 
 /// Characters with which YAML lets no unquoted text begin, or which it takes for something else.
 const RESERVED: [char; 6] = ['@', '*', '`', '%', '&', '!'];

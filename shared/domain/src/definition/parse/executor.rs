@@ -3,7 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::super::checker::Checker;
-use super::super::document::{Content, Node, Position};
+use super::super::document::{Content, Node};
+use super::super::problem::Position;
 use super::expression::{Names, OutputUse, read_templated, templated_of};
 use super::fields::{Fields, NOT_SUPPORTED, Schema, not_supported};
 use super::json;

@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use super::super::Param;
 use super::super::checker::Checker;
-use super::super::document::{Content, Node, Position};
+use super::super::document::{Content, Node};
+use super::super::problem::Position;
 use super::json;
 use crate::expression::{ExpressionError, Template, Templated, Use};
 

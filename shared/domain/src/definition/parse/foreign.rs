@@ -2,7 +2,8 @@
 //! a workflow. A file with `steps` is never one of them.
 
 use super::super::checker::Checker;
-use super::super::document::{Content, Key, Node, Position};
+use super::super::document::{Content, Key, Node};
+use super::super::problem::Position;
 
 /// What a file is, and what to write instead.
 #[derive(Debug, PartialEq, Eq)]

@@ -3,7 +3,8 @@
 use serde_json::{Map, Number, Value};
 
 use super::super::checker::Checker;
-use super::super::document::{Content, Key, Node, Position};
+use super::super::document::{Content, Key, Node};
+use super::super::problem::Position;
 use crate::number;
 
 /// The JSON of a tree.

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use super::super::checker::Checker;
-use super::super::document::{self, Content, Document, Position};
+use super::super::document::{self, Content, Document};
+use super::super::problem::Position;
 use super::super::{Problems, Workflow};
 use super::foreign::{self, Foreign};
 use super::workflow::read_workflow;

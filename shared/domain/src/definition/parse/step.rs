@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::super::Step;
 use super::super::checker::Checker;
-use super::super::document::{Content, Key, Node, Position};
+use super::super::document::{Content, Key, Node};
+use super::super::problem::Position;
 use super::environment::read_env;
 use super::executor::{SHELL, read_action};
 use super::expression::{Names, OutputUse};
