@@ -12,6 +12,7 @@ pub mod id;
 pub mod message;
 pub mod number;
 pub mod outcome;
+pub mod params;
 pub mod priority;
 pub mod quantity;
 pub mod retry;

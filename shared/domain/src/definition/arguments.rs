@@ -1,13 +1,13 @@
-//! The values that a run gives to a workflow's params: checked against what is declared, completed with the
-//! defaults, and turned into environment variables.
+//! The values that a run gives to a workflow's params: checked against what is declared, and completed with the
+//! defaults.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use serde_json::{Number, Value};
 
-use super::{Param, ParamKind, Params, nearest};
+use super::{Param, ParamKind, nearest};
 use crate::expression::{Fire, Scope};
+use crate::params::Params;
 use crate::{environment, number};
 
 /// How many params a message lists.
@@ -89,11 +89,6 @@ pub fn check_params(declared: &[Param], given: &Params, fire: Fire<'_>) -> Resul
         }
     }
     if errors.is_empty() { Ok(params) } else { Err(errors) }
-}
-
-/// How params reach a task: text as it is, all else as compact JSON.
-pub fn env_of_params(params: &Params) -> BTreeMap<String, String> {
-    params.iter().map(|(name, value)| (name.clone(), environment::text_of(value))).collect()
 }
 
 fn value_of(param: &Param, given: &Params, before: &Params, fire: Fire<'_>) -> Result<Value, String> {

@@ -15,9 +15,11 @@ mod syntax;
 mod values;
 mod workflow;
 
-pub use arguments::{check_kind, check_params, env_of_params, from_text};
+pub use arguments::{check_kind, check_params, from_text};
 pub use nearest::nearest;
 pub use parse::{MAX_FILE_BYTES, Parsed, parse, parse_bytes, parse_stored};
 pub(crate) use parse::{SHELL, action_of_json, check_script, retry_of_json};
 pub use problem::{Problem, Problems};
 pub use workflow::*;
+
+pub use crate::params::{Params, env_of_params};

@@ -4,8 +4,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use serde_json::Value;
-
 use crate::expression::{Template, Templated};
 use crate::graph::Graph;
 use crate::schedule::Schedule;
@@ -121,6 +119,3 @@ impl Step {
         if self.at_most_once { 0 } else { 3 }
     }
 }
-
-/// The values of a run's params, by name.
-pub type Params = BTreeMap<String, Value>;

@@ -11,7 +11,7 @@ use minijinja::{Error, ErrorKind, State};
 use serde_json::Map;
 
 use super::Use;
-use crate::definition::Params;
+use crate::params::Params;
 use crate::{RunId, Timestamp, WorkflowName};
 
 /// A day further off than this, to either side, is a mistake.

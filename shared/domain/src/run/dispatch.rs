@@ -6,9 +6,10 @@ use std::path::Path;
 use serde_json::Map;
 
 use super::{Run, StepState};
-use crate::definition::{Step, env_of_params};
+use crate::definition::Step;
 use crate::environment;
 use crate::expression::{Fire, Scope};
+use crate::params::env_of_params;
 use crate::task::Task;
 use crate::{Epoch, Seq, StepIndex, Timestamp};
 

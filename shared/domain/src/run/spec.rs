@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::definition::Params;
+use crate::params::Params;
 use crate::submission::Submission;
 use crate::{Priority, Timestamp, WorkflowName};
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::IdempotencyKey;
-use crate::definition::Params;
+use crate::params::Params;
 use crate::{PoolName, Priority, WorkflowName};
 
 /// One submission, as the client wrote it.
