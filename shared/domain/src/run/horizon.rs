@@ -1,7 +1,7 @@
 //! How far ahead a timer of a run can lie. One that lies further was set by a clock that was ahead, and has been set
 //! back since: it would come late by as much.
 
-use super::stop::LOOK_AGAIN;
+use super::advance::LOOK_AGAIN;
 use super::{Run, RunTimer, StepState};
 use crate::Timestamp;
 

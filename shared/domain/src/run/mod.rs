@@ -47,7 +47,7 @@
 //! | cancel check due | `RunNotWaiting` | `RunNotWaiting` | `RunNotWaiting` | stopping        | `RunEnded` |
 //!
 //! [`state`] says what there is, [`event`] what can happen, [`action`] what the shell must then do, and
-//! [`advance`](mod@advance) is the total function between them (`stop` is its part that ends a run early).
+//! [`advance`](mod@advance) is the total function between them (a file for each part of it).
 //! [`dispatch`] renders the task of an attempt, [`record`] is how a run is stored and comes back, `horizon` how far
 //! ahead it can be waiting.
 
@@ -59,7 +59,6 @@ mod horizon;
 pub mod record;
 pub mod spec;
 pub mod state;
-mod stop;
 #[cfg(test)]
 mod transitions;
 

@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use super::advance::{ended, mark_ended};
-use super::{Action, Advanced, Attempts, Refusal, Run, RunState, RunTimer, StepState};
+use super::ending::{ended, mark_ended};
+use crate::run::{Action, Advanced, Attempts, Refusal, Run, RunState, RunTimer, StepState};
 use crate::{Outcome, Timestamp};
 
 /// A stopped run is looked at this often until it has ended.
-pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(5);
+pub(in crate::run) const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// Claimed attempts of a stopped run are taken back by force after this long: their worker had its grace.
 const FORCE: Duration = Duration::from_secs(30);

@@ -1,0 +1,95 @@
+//! What becomes of a step when its attempt is over: it ends, waits for the next attempt, or gets one at once.
+
+use super::ending::ended;
+use super::step::{dispatch, end_step};
+use crate::run::{Action, Advanced, Attempts, Ended, Refusal, Run, RunTimer, StepState};
+use crate::task::TaskResult;
+use crate::{Outcome, StepIndex, Timestamp, retry};
+
+/// The attempts of `step` when `attempt` is the one that is with the fleet.
+pub(super) fn current(run: &Run, step: StepIndex, attempt: u32) -> Result<Attempts, Refusal> {
+    match run.steps.get(step.at()) {
+        None => Err(Refusal::NoSuchStep(step)),
+        Some(StepState::Dispatched(attempts)) if attempts.attempt == attempt => Ok(*attempts),
+        Some(_) => Err(Refusal::StaleAttempt { step, attempt }),
+    }
+}
+
+/// The result with an outcome that an attempt can have. One that was started cannot have been skipped: if that were
+/// believed, its run would end well without it.
+pub(super) fn plausible(result: TaskResult) -> TaskResult {
+    match result.outcome {
+        Outcome::Skipped => {
+            let reason = Some("its worker reported skipped, which no attempt can be".to_owned());
+            TaskResult { outcome: Outcome::Failed, reason, ..result }
+        }
+        _ => result,
+    }
+}
+
+/// Has the claim of an attempt forgotten, now that the attempt is over.
+pub(super) fn retire(out: &mut Advanced, step: StepIndex, attempt: u32, outcome: Outcome) {
+    out.actions.push(Action::Retire { step, attempt, outcome });
+}
+
+/// An attempt came to an outcome: the step ends, or waits for its next attempt.
+pub(super) fn ended_attempt(
+    run: &mut Run,
+    attempts: Attempts,
+    result: TaskResult,
+    now: Timestamp,
+    out: &mut Advanced,
+) {
+    let step = result.step;
+    // A worker that had to give a task up without an outcome of its own has lost it.
+    if result.outcome == Outcome::Lost {
+        let reason = result.reason.unwrap_or_else(|| "its worker gave it up".to_owned());
+        return lost_attempt(run, step, attempts, reason, now, out);
+    }
+    let policy = &run.workflow.steps[step.at()].retry;
+    let draw = retry::draw(run.id, step, attempts.attempt);
+    let wait = policy.wait_after(result.outcome, attempts.retries, draw);
+    if let (Some(wait), None) = (wait, run.head.stopping) {
+        let attempts = Attempts { retries: attempts.retries + 1, ..attempts };
+        let until = now + wait;
+        run.steps[step.at()] = StepState::Backoff { attempts, until, reason: result.reason };
+        out.steps.push(step);
+        out.actions.push(Action::Set(until, RunTimer::Retry(step)));
+        return;
+    }
+    let ended = Ended {
+        outcome: result.outcome,
+        attempts,
+        started_at: Some(result.started_at),
+        ended_at: result.ended_at,
+        code: result.code,
+        reason: result.reason,
+        outputs: result.outputs,
+        worker: result.worker,
+    };
+    end_step(run, step, ended, now, out);
+}
+
+/// An attempt was lost: a new one at once, or the step fails when too many were lost.
+pub(super) fn lost_attempt(
+    run: &mut Run,
+    step: StepIndex,
+    attempts: Attempts,
+    reason: String,
+    now: Timestamp,
+    out: &mut Advanced,
+) {
+    let attempts = Attempts { lost: attempts.lost + 1, ..attempts };
+    if run.head.stopping.is_some() {
+        return end_step(run, step, ended(Outcome::Cancelled, attempts, now, Some(reason)), now, out);
+    }
+    let limit = run.workflow.steps[step.at()].lost_limit();
+    if attempts.lost > limit {
+        let reason = match limit {
+            0 => format!("lost, and at_most_once forbids another attempt: {reason}"),
+            _ => format!("lost {} times; the last time: {reason}", attempts.lost),
+        };
+        return end_step(run, step, ended(Outcome::Failed, attempts, now, Some(reason)), now, out);
+    }
+    dispatch(run, step, attempts, now, out);
+}
