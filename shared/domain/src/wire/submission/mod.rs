@@ -1,16 +1,16 @@
 //! What a client submits: an ad-hoc task, or a run of a stored workflow.
 //!
-//! [`wire`](Submission) is the object itself, `parse` takes bytes to objects, and `adhoc` makes the workflow of a
+//! [`object`](Submission) is what the client wrote, `parse` takes bytes to objects, and `adhoc` makes the workflow of a
 //! task that has no definition. This is the path of every task that is submitted: JSON only, and nothing is read
 //! twice unless something is wrong.
 
 mod adhoc;
 mod key;
+mod object;
 mod parse;
-mod wire;
 
 pub use key::IdempotencyKey;
-pub use wire::Submission;
+pub use object::Submission;
 
 /// Why a submission is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
