@@ -12,8 +12,8 @@ use std::fmt::Write as _;
 use jiff::civil::{DateTime, date};
 
 use super::clock_change::{ClockChanges, Fold, Gap, next_instant};
-use super::field::Unit;
 use super::item::Item;
+use super::unit::Unit;
 use super::zone::Zone;
 use crate::Timestamp;
 

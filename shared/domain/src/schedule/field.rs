@@ -1,55 +1,9 @@
-//! One field of a cron text: what may stand in it, and a complaint that names it where something else does.
+//! Reading one field of a cron text: what may stand in it, and a complaint that names it where something else does.
 
 use super::item::{Item, Nth};
-
-const MONTHS: [&str; 12] =
-    ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"];
-pub(super) const WEEKDAYS: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
-
-/// Which field.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unit {
-    Second,
-    Minute,
-    Hour,
-    Day,
-    Month,
-    Weekday,
-}
+use super::unit::{Unit, number};
 
 impl Unit {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Second => "second",
-            Self::Minute => "minute",
-            Self::Hour => "hour",
-            Self::Day => "day of month",
-            Self::Month => "month",
-            Self::Weekday => "weekday",
-        }
-    }
-
-    /// The least and the greatest value; both 0 and 7 are Sunday.
-    fn range(self) -> (u8, u8) {
-        match self {
-            Self::Second | Self::Minute => (0, 59),
-            Self::Hour => (0, 23),
-            Self::Day => (1, 31),
-            Self::Month => (1, 12),
-            Self::Weekday => (0, 7),
-        }
-    }
-
-    fn expected(self) -> &'static str {
-        match self {
-            Self::Second | Self::Minute => "0 to 59",
-            Self::Hour => "0 to 23, where midnight is 0",
-            Self::Day => "1 to 31, `L`, `LW` or `15W`",
-            Self::Month => "1 to 12 or JAN to DEC",
-            Self::Weekday => "0 to 7 or SUN to SAT, where 0 and 7 are Sunday",
-        }
-    }
-
     /// Reads a whole field.
     pub(super) fn parse(self, text: &str) -> Result<Vec<Item>, String> {
         let mut items = Vec::new();
@@ -193,30 +147,6 @@ impl Unit {
             _ => format!("write `{least}`, or use `every:` for an interval"),
         }
     }
-
-    fn value(self, text: &str) -> Result<u8, String> {
-        let (least, greatest) = self.range();
-        if let Some(value) = number(text) {
-            return if (least..=greatest).contains(&value) {
-                Ok(value)
-            } else {
-                Err(format!("{text} is out of range; expected {}", self.expected()))
-            };
-        }
-        let upper = text.to_ascii_uppercase();
-        let named = |names: &[&str], first: u8| {
-            (first..).zip(names).find(|(_, name)| **name == upper).map(|(value, _)| value)
-        };
-        let found = match self {
-            Self::Month => named(&MONTHS, 1),
-            Self::Weekday => named(&WEEKDAYS, 0),
-            _ => None,
-        };
-        found.ok_or_else(|| match text {
-            "" => format!("a value is missing; expected {}", self.expected()),
-            _ => format!("`{text}` cannot be read; expected {}", self.expected()),
-        })
-    }
 }
 
 /// Splits `FRI#2`, `5#L` and `5L`.
@@ -243,12 +173,6 @@ fn nth(part: &str) -> Result<(&str, Option<Nth>), String> {
         });
     }
     Ok((day, Some(nth)))
-}
-
-/// Digits alone; what does not fit is the greatest, which is out of every range.
-pub(super) fn number(text: &str) -> Option<u8> {
-    (!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()))
-        .then(|| text.parse().unwrap_or(u8::MAX))
 }
 
 #[cfg(test)]

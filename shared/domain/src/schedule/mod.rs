@@ -13,8 +13,8 @@
 //! where a user says them, hold for either kind. Gaps of any length are treated alike, whether 30 minutes
 //! (Lord Howe), across midnight (Beirut) or a whole day (Apia, 2011-12-30).
 //!
-//! A reader's path: [`Schedule`] → `cron` (the text as a whole) → `field` (one field of it) →
-//! `clock_change` (from local times to instants).
+//! A reader's path: [`Schedule`] → `cron` (the text as a whole) → `field` (one field of it, about a `unit`
+//! of time) → `clock_change` (from local times to instants).
 
 mod clock_change;
 mod cron;
@@ -26,6 +26,7 @@ mod interval;
 mod item;
 mod quartz;
 mod rule;
+mod unit;
 mod zone;
 
 pub use clock_change::{ClockChanges, Fold, Gap};

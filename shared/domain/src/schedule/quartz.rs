@@ -1,7 +1,7 @@
 //! Cron texts that may be from Quartz, whose weekdays are numbered from Sunday as 1: here, and in a crontab, 1 is
 //! Monday. What gives them away is the `?`.
 
-use super::field::{WEEKDAYS, number};
+use super::unit::{WEEKDAYS, number};
 
 /// Refuses numbers of weekdays beside a `?`: they could mean either day, since other dialects have the `?` too. 0 is
 /// in no text of Quartz.
