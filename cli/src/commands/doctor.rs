@@ -101,7 +101,7 @@ async fn store(settings: &Settings) -> Result<String, String> {
     loop {
         match store.cluster().await {
             Ok((cluster, now)) => {
-                let skew = now.as_millis() - millrace_runtime::clock::wall_millis();
+                let skew = now.as_millis() - millrace_runtime::ambient::wall_millis();
                 let answers = format!("{redis} answers; its clock is {skew} ms from ours");
                 break Ok(match cluster {
                     None => format!("{answers}; no producer has founded a cluster there yet"),

@@ -4,11 +4,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 use uuid::{Builder, Uuid};
-
-use crate::clock::wall_millis;
 
 /// The surroundings of a process. Cheap to clone; clones draw from the same source.
 #[derive(Debug, Clone, Default)]
@@ -83,10 +82,14 @@ impl Simulated {
     }
 }
 
+/// The local wall clock, in milliseconds since the epoch.
+pub fn wall_millis() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[tokio::test(start_paused = true)]

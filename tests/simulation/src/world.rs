@@ -49,7 +49,7 @@ impl Shared {
     /// Needs a Tokio runtime.
     pub fn calm(guards: Guards) -> Self {
         let world = Self::new(Dice::new(0), Faults::default(), guards, Auditor::asleep(), false);
-        world.lock().begin = Timestamp::from_millis(millrace_runtime::clock::wall_millis());
+        world.lock().begin = Timestamp::from_millis(millrace_runtime::ambient::wall_millis());
         world
     }
 
