@@ -16,10 +16,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, sleep, timeout, timeout_at};
 
 use super::administration::Administration;
-use super::ledger::Ledger;
 use super::link::{Link, Live, told};
 use super::message::{self, short};
 use super::topology::{DeclareError, Topology, is_not_found};
+use super::unacked::Unacked;
 use crate::{BrokerError, Consumer, Delivery, Queue, Settle};
 
 /// How many deliveries, and how many settlements, are taken in one step.
@@ -77,7 +77,7 @@ pub(crate) async fn consume(
         consumer_tag: stream.tag(),
         phase: Phase::Consuming(deliveries),
         settle,
-        ledger: Ledger::new(),
+        unacked: Unacked::new(),
         last_delivery: Instant::now(),
         next_question: Instant::now() + SILENCE,
         suspected: false,
@@ -147,7 +147,7 @@ struct Consuming {
     consumer_tag: ShortString,
     phase: Phase,
     settle: mpsc::UnboundedSender<Settle>,
-    ledger: Ledger,
+    unacked: Unacked,
     last_delivery: Instant,
     /// When to ask next whether messages wait.
     next_question: Instant,
@@ -165,7 +165,7 @@ impl Consuming {
         let mut draining = self.around.draining.clone();
         let mut link = self.around.link.clone();
         let end = loop {
-            if matches!(self.phase, Phase::Settling) && self.ledger.is_idle() {
+            if matches!(self.phase, Phase::Settling) && self.unacked.is_idle() {
                 break End::Wanted;
             }
             let step = tokio::select! {
@@ -220,7 +220,7 @@ impl Consuming {
         for received in arrived {
             let received = received.map_err(|error| End::Broken(error.to_string()))?;
             let tag = received.delivery_tag;
-            self.ledger.delivered(tag);
+            self.unacked.delivered(tag);
             let properties = message::properties(&received.properties);
             let settle = self.settle.clone();
             let delivery = Delivery::new(received.data.into(), properties, received.redelivered, tag, settle);
@@ -253,8 +253,8 @@ impl Consuming {
             // First, or the server delivers again, to here, what goes back.
             self.cancel()?;
         }
-        settlements.drain(..).for_each(|settle| self.ledger.settle(settle));
-        let acks = self.ledger.flush();
+        settlements.drain(..).for_each(|settle| self.unacked.settle(settle));
+        let acks = self.unacked.flush();
         let mut failed = None;
         let ack = |tag, multiple| self.channel.basic_ack(tag, BasicAckOptions { multiple }).now_or_never();
         for tag in acks.requeue {
@@ -292,7 +292,7 @@ impl Consuming {
             }
             Phase::Cancelling { .. } | Phase::Settling => return Ok(()),
         }
-        if !self.ledger.is_idle() || now < self.next_question || now < self.last_delivery + SILENCE {
+        if !self.unacked.is_idle() || now < self.next_question || now < self.last_delivery + SILENCE {
             return Ok(());
         }
         // Acks may have been lost on their way, and with them all room: nothing is held here, so all that the server

@@ -15,7 +15,6 @@ mod batches;
 mod broker;
 mod consumer;
 mod direct_reply;
-mod ledger;
 mod link;
 mod message;
 mod options;
@@ -23,6 +22,7 @@ mod outage;
 mod publisher;
 mod screen;
 mod topology;
+mod unacked;
 mod window;
 
 pub use broker::RabbitMqBroker;

@@ -9,7 +9,7 @@ use crate::Settle;
 
 /// The deliveries from the first unsettled one on. Tags count up from 1 without gaps.
 #[derive(Debug)]
-pub(crate) struct Ledger {
+pub(crate) struct Unacked {
     first: u64,
     tags: VecDeque<Tag>,
     /// Told since the last flush.
@@ -39,7 +39,7 @@ pub(crate) struct Acks {
     pub(crate) single: Vec<u64>,
 }
 
-impl Ledger {
+impl Unacked {
     pub(crate) fn new() -> Self {
         Self { first: 1, tags: VecDeque::new(), acked: Vec::new(), requeued: Vec::new(), outstanding: 0 }
     }
@@ -105,54 +105,54 @@ impl Ledger {
 mod tests {
     use super::*;
 
-    fn ledger(delivered: u64) -> Ledger {
-        let mut ledger = Ledger::new();
-        (1..=delivered).for_each(|tag| ledger.delivered(tag));
-        ledger
+    fn unacked(delivered: u64) -> Unacked {
+        let mut unacked = Unacked::new();
+        (1..=delivered).for_each(|tag| unacked.delivered(tag));
+        unacked
     }
 
     #[test]
     fn a_finished_beginning_is_one_ack() {
-        let mut ledger = ledger(5);
-        [2, 1, 3].into_iter().for_each(|tag| ledger.settle(Settle::Ack(tag)));
-        assert_eq!(ledger.flush(), Acks { up_to: Some(3), ..Acks::default() });
-        assert_eq!(ledger.flush(), Acks::default());
-        [4, 5].into_iter().for_each(|tag| ledger.settle(Settle::Ack(tag)));
-        assert_eq!(ledger.flush(), Acks { up_to: Some(5), ..Acks::default() });
-        assert!(ledger.is_idle());
+        let mut unacked = unacked(5);
+        [2, 1, 3].into_iter().for_each(|tag| unacked.settle(Settle::Ack(tag)));
+        assert_eq!(unacked.flush(), Acks { up_to: Some(3), ..Acks::default() });
+        assert_eq!(unacked.flush(), Acks::default());
+        [4, 5].into_iter().for_each(|tag| unacked.settle(Settle::Ack(tag)));
+        assert_eq!(unacked.flush(), Acks { up_to: Some(5), ..Acks::default() });
+        assert!(unacked.is_idle());
     }
 
     #[test]
     fn out_of_order_is_acked_one_by_one_and_only_once() {
-        let mut ledger = ledger(5);
-        [2, 4].into_iter().for_each(|tag| ledger.settle(Settle::Ack(tag)));
-        assert_eq!(ledger.flush(), Acks { single: vec![2, 4], ..Acks::default() });
-        ledger.settle(Settle::Ack(1));
-        assert_eq!(ledger.flush(), Acks { up_to: Some(1), ..Acks::default() });
-        ledger.settle(Settle::Ack(3));
-        assert_eq!(ledger.flush(), Acks { up_to: Some(3), ..Acks::default() });
-        assert!(!ledger.is_idle());
+        let mut unacked = unacked(5);
+        [2, 4].into_iter().for_each(|tag| unacked.settle(Settle::Ack(tag)));
+        assert_eq!(unacked.flush(), Acks { single: vec![2, 4], ..Acks::default() });
+        unacked.settle(Settle::Ack(1));
+        assert_eq!(unacked.flush(), Acks { up_to: Some(1), ..Acks::default() });
+        unacked.settle(Settle::Ack(3));
+        assert_eq!(unacked.flush(), Acks { up_to: Some(3), ..Acks::default() });
+        assert!(!unacked.is_idle());
     }
 
     #[test]
     fn a_multiple_ack_never_names_a_requeued_tag() {
-        let mut ledger = ledger(3);
-        ledger.settle(Settle::Ack(1));
-        ledger.settle(Settle::Requeue(2));
-        assert_eq!(ledger.flush(), Acks { up_to: Some(1), requeue: vec![2], ..Acks::default() });
-        ledger.settle(Settle::Requeue(3));
-        assert_eq!(ledger.flush(), Acks { requeue: vec![3], ..Acks::default() });
+        let mut unacked = unacked(3);
+        unacked.settle(Settle::Ack(1));
+        unacked.settle(Settle::Requeue(2));
+        assert_eq!(unacked.flush(), Acks { up_to: Some(1), requeue: vec![2], ..Acks::default() });
+        unacked.settle(Settle::Requeue(3));
+        assert_eq!(unacked.flush(), Acks { requeue: vec![3], ..Acks::default() });
     }
 
     #[test]
     fn settling_twice_or_what_was_never_delivered_changes_nothing() {
-        let mut ledger = ledger(2);
-        ledger.settle(Settle::Ack(2));
-        ledger.settle(Settle::Requeue(2));
-        ledger.settle(Settle::Ack(9));
-        ledger.settle(Settle::Ack(0));
-        assert_eq!(ledger.flush(), Acks { single: vec![2], ..Acks::default() });
-        assert!(!ledger.is_idle());
+        let mut unacked = unacked(2);
+        unacked.settle(Settle::Ack(2));
+        unacked.settle(Settle::Requeue(2));
+        unacked.settle(Settle::Ack(9));
+        unacked.settle(Settle::Ack(0));
+        assert_eq!(unacked.flush(), Acks { single: vec![2], ..Acks::default() });
+        assert!(!unacked.is_idle());
     }
 
     /// A server that checks every rule: acks name waiting tags only, and cover finished ones only.
@@ -164,23 +164,23 @@ mod tests {
             (random >> 33) % below
         };
         for _ in 0..500 {
-            let mut ledger = Ledger::new();
+            let mut unacked = Unacked::new();
             let (mut out, mut waiting, mut delivered) = (Vec::new(), Vec::new(), 0);
             for _ in 0..100 {
                 match next(3) {
                     0 => {
                         delivered += 1;
-                        ledger.delivered(delivered);
+                        unacked.delivered(delivered);
                         out.push(delivered);
                         waiting.push(delivered);
                     }
                     1 if !out.is_empty() => {
                         let at = usize::try_from(next(out.len() as u64)).unwrap();
                         let tag = out.swap_remove(at);
-                        ledger.settle(if next(5) == 0 { Settle::Requeue(tag) } else { Settle::Ack(tag) });
+                        unacked.settle(if next(5) == 0 { Settle::Requeue(tag) } else { Settle::Ack(tag) });
                     }
                     _ => {
-                        let acks = ledger.flush();
+                        let acks = unacked.flush();
                         for tag in acks.requeue {
                             let at = waiting.iter().position(|other| *other == tag).unwrap();
                             waiting.remove(at);
