@@ -7,7 +7,6 @@ use lapin::types::{AMQPValue, FieldTable, ShortString};
 
 use super::direct_reply;
 use super::screen::UNREADABLE_HEADER;
-use super::topology::band;
 use crate::topology::{TASK_LEVELS, control_exchange};
 use crate::{BrokerError, LEFT_OUT_HEADER, Outgoing, Properties, Route};
 
@@ -41,6 +40,11 @@ impl Exchanges {
         let control = short("prefix", &control_exchange(prefix))?;
         Ok(Self { direct: short("prefix", prefix)?, control, bands })
     }
+}
+
+/// The band of a pool: the priority that tasks of this level have.
+pub(super) fn band(pool: &str, level: u8) -> String {
+    format!("{pool}.p{}", TASK_LEVELS - 1 - level.min(TASK_LEVELS - 1))
 }
 
 /// Where and how a message is published.

@@ -8,7 +8,7 @@ use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Connection, ErrorKind, ExchangeKind};
 
 use super::QueueType;
-use super::message::{Exchanges, short};
+use super::message::{Exchanges, band, short};
 use crate::topology::TASK_LEVELS;
 use crate::{BrokerError, Queue};
 
@@ -182,11 +182,6 @@ fn quorum() -> FieldTable {
     arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
     arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(DELIVERY_LIMIT));
     arguments
-}
-
-/// The band of a pool: the priority that tasks of this level have.
-pub(super) fn band(pool: &str, level: u8) -> String {
-    format!("{pool}.p{}", TASK_LEVELS - 1 - level.min(TASK_LEVELS - 1))
 }
 
 /// Is this the server's answer that there is no such queue?
