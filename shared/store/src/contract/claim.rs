@@ -1,8 +1,6 @@
-//! Who holds which attempt.
+//! Claims: which worker holds which attempt.
 
-use millrace_domain::{ClaimToken, SessionId, TaskId, Timestamp};
-
-use super::run::Lane;
+use millrace_domain::{ClaimToken, SessionId, TaskId};
 
 /// "This attempt is mine."
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,62 +58,6 @@ pub enum FinishVerdict {
     ///
     /// [`Store::is_lost`]: crate::Store::is_lost
     Unknown,
-}
-
-/// How a dispatched attempt stands.
-#[derive(Debug, Clone, PartialEq)]
-pub enum TaskRecord {
-    /// Nobody has it yet.
-    Queued {
-        /// When it was dispatched.
-        dispatched_at: Timestamp,
-        /// Where it waits.
-        lane: Lane,
-    },
-    /// Somebody executes it.
-    Claimed {
-        /// Under this session.
-        session: SessionId,
-        /// Since when.
-        claimed_at: Timestamp,
-    },
-    /// It has ended, and its owner has not applied it yet.
-    Finished {
-        /// The result as it was stored.
-        result: String,
-    },
-    /// It was taken back.
-    Revoked,
-}
-
-/// When an owner may take an attempt back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Revoke {
-    /// Only when nobody has claimed it.
-    Unclaimed,
-    /// Also when it is claimed under this session.
-    HeldBy(SessionId),
-    /// Also when anybody has claimed it.
-    Anyway,
-}
-
-/// The answer to a revocation.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Revoked {
-    /// Taken back: no claim and no finish of it succeeds any more.
-    Done,
-    /// It is claimed and stays so.
-    Claimed {
-        /// Under this session.
-        session: SessionId,
-    },
-    /// It has ended: apply this.
-    Finished {
-        /// The result as it was stored.
-        result: String,
-    },
-    /// It is not the current attempt of its step, or the epoch is stale.
-    Gone,
 }
 
 /// After a claim, look again so much later: a worker may have died, or its report may have been lost. A finish does

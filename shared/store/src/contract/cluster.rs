@@ -21,3 +21,19 @@ pub struct Cluster {
     /// is asked for, it is not looked at.
     pub since: Epoch,
 }
+
+/// How much a store holds, and how much it can hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Fullness {
+    /// What it holds, in bytes.
+    pub used_bytes: u64,
+    /// What it can hold before it refuses, in bytes; `None` when nothing of the store's own bounds it.
+    pub limit_bytes: Option<u64>,
+}
+
+impl Fullness {
+    /// The part that is used, 0 to 1 and beyond; `None` when there is no limit.
+    pub fn ratio(self) -> Option<f64> {
+        self.limit_bytes.map(|limit| self.used_bytes as f64 / limit.max(1) as f64)
+    }
+}

@@ -3,10 +3,15 @@
 mod catalog;
 mod claim;
 mod cluster;
+mod commit;
+mod list;
 mod log;
 mod partition;
+mod revoke;
 mod run;
 mod session;
+mod task;
+mod timer;
 
 use std::ops::RangeInclusive;
 
@@ -14,13 +19,18 @@ use async_trait::async_trait;
 pub use catalog::*;
 pub use claim::*;
 pub use cluster::*;
+pub use commit::*;
+pub use list::*;
 pub use log::*;
 use millrace_domain::{
     Epoch, PartitionId, ProducerId, RunId, Seq, SessionId, TaskId, Timestamp, WorkflowName,
 };
 pub use partition::*;
+pub use revoke::*;
 pub use run::*;
 pub use session::*;
+pub use task::*;
+pub use timer::*;
 
 /// What can go wrong. All but [`StoreError::Unsafe`] and [`StoreError::Configuration`] may pass: try again.
 #[derive(Debug, Clone, thiserror::Error)]

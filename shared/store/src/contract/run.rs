@@ -1,9 +1,9 @@
 //! What is stored of a run, and how it changes. Heads, definitions and step records are the producer's words:
 //! the store keeps them as they are.
 
-use millrace_domain::{PoolName, Priority, RunId, StepIndex, Timestamp, WorkflowName};
+use millrace_domain::{RunId, StepIndex, Timestamp, WorkflowName};
 
-use crate::{TaskRecord, Timer};
+use super::{Dispatched, TaskRecord, Timer};
 
 /// A change to one run; only what changed is named. Without `create`, for a run that is not stored (any more),
 /// it is left out.
@@ -59,30 +59,6 @@ pub struct NewRun {
     pub definition: String,
 }
 
-/// Where a dispatched attempt waits.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct Lane {
-    /// The pool whose queue it is in.
-    pub pool: PoolName,
-    /// Its priority there.
-    pub priority: Priority,
-}
-
-/// An attempt that is dispatched.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Dispatched {
-    /// Of which step.
-    pub step: StepIndex,
-    /// Which attempt.
-    pub attempt: u32,
-    /// When.
-    pub at: Timestamp,
-    /// When to look whether somebody claimed it.
-    pub look_at: Timestamp,
-    /// Where it waits.
-    pub lane: Lane,
-}
-
 /// A run as it is stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredRun {
@@ -94,30 +70,4 @@ pub struct StoredRun {
     pub steps: Vec<(StepIndex, String)>,
     /// Current attempts, in order of their steps.
     pub tasks: Vec<(StepIndex, u32, TaskRecord)>,
-}
-
-/// Which runs to list.
-#[derive(Debug, Clone, Default)]
-pub struct RunQuery {
-    /// How many partitions the cluster has.
-    pub partitions: u16,
-    /// At most so many.
-    pub limit: usize,
-    /// Only runs of this workflow.
-    pub workflow: Option<WorkflowName>,
-    /// Only runs that come after this one in the list: (created at, run).
-    pub after: Option<(Timestamp, RunId)>,
-}
-
-/// A run in a list.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RunSummary {
-    /// Which run.
-    pub run: RunId,
-    /// When it was created.
-    pub created_at: Timestamp,
-    /// Which workflow.
-    pub workflow: WorkflowName,
-    /// Its head.
-    pub head: String,
 }
