@@ -17,7 +17,7 @@ use super::address::{Address, Target};
 use super::replicas::Replicas;
 use super::script::Script;
 use super::sentinel::{self, Place};
-use super::{Options, failure, reply, safety};
+use super::{Options, error, reply, safety};
 use crate::StoreError;
 
 /// An idle connection is asked for a sign of life so often: `ready` must not be true for long without being so.
@@ -164,11 +164,11 @@ impl Connection {
                 answers.push(waited);
             }
         }
-        if answers.iter().filter_map(server_error).any(failure::wants_reconnection) {
+        if answers.iter().filter_map(server_error).any(error::wants_reconnection) {
             line.report();
         }
         let answer = |answer| match answer {
-            Value::ServerError(error) => Err(failure::refused(&self.shown, &error)),
+            Value::ServerError(error) => Err(error::refused(&self.shown, &error)),
             answer => Ok(answer),
         };
         if let Some(replicas) = &self.replicas
@@ -192,7 +192,7 @@ impl Line<'_> {
     async fn send(&mut self, pipeline: &Pipeline) -> Result<Vec<Value>, StoreError> {
         self.connection.send_packed_commands(pipeline, 0, pipeline.len()).await.map_err(|error| {
             self.report();
-            failure::broken(&self.owner.shown, &error)
+            error::broken(&self.owner.shown, &error)
         })
     }
 
@@ -235,7 +235,7 @@ impl Dial {
             .set_connection_timeout(Some(self.timeout))
             .set_response_timeout(Some(self.timeout))
             .set_pipeline_buffer_size(WAITING_COMMANDS);
-        let broken = |error| failure::broken(&self.shown, &error);
+        let broken = |error| error::broken(&self.shown, &error);
         let mut connection =
             client.get_multiplexed_async_connection_with_config(&config).await.map_err(broken)?;
 
@@ -257,9 +257,9 @@ impl Dial {
         let answer = connection
             .send_packed_command(command)
             .await
-            .map_err(|error| failure::broken(&self.shown, &error))?;
+            .map_err(|error| error::broken(&self.shown, &error))?;
         match answer {
-            Value::ServerError(error) => Err(failure::refused(&self.shown, &error)),
+            Value::ServerError(error) => Err(error::refused(&self.shown, &error)),
             answer => Ok(answer),
         }
     }
@@ -331,7 +331,7 @@ async fn watch_over(
             () = tokio::time::sleep(PING_EVERY) => {
                 // A server that answers with an error (busy, say) is there.
                 if let Err(error) = connection.send_packed_command(&redis::cmd("PING")).await {
-                    return Some(failure::broken(&dial.shown, &error));
+                    return Some(error::broken(&dial.shown, &error));
                 }
                 if dial.has_moved(place).await {
                     let why = "the Sentinels name another primary".to_owned();

@@ -9,7 +9,7 @@
 //! | `connection` | the one connection, kept by a supervisor; every call goes through it |
 //! | `replicas` | waiting for them, when that is asked for |
 //! | `safety` | whether a server would lose data |
-//! | `failure` | Redis's words into [`StoreError`](crate::StoreError) |
+//! | `error` | Redis's words into [`StoreError`](crate::StoreError) |
 //! | `keys` | every key there is |
 //! | `script`, `scripts/*.lua` | what is atomic; each file states its KEYS, ARGV and answer |
 //! | `unguard` | scripts without a guard, for the test of the auditor; not in releases |
@@ -28,7 +28,7 @@ mod claim;
 mod cluster;
 mod commit;
 mod connection;
-mod failure;
+mod error;
 mod keys;
 mod list;
 mod log;
