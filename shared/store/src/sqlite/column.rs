@@ -41,6 +41,9 @@ impl FromSql for Millis {
     }
 }
 
+/// The integer by which the database knows a run.
+pub(super) type RunKey = i64;
+
 /// A number of rows, as LIMIT and OFFSET take it.
 pub(super) fn rows(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)

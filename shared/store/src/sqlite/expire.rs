@@ -3,8 +3,7 @@
 use millrace_domain::{PartitionId, RunId, Timestamp};
 use rusqlite::{Connection, Result, params};
 
-use super::column::{Millis, Text, rows};
-use super::run::RunKey;
+use super::column::{Millis, RunKey, Text, rows};
 use super::timer;
 
 /// Runs that one call forgets at most: it shares the thread with everybody.

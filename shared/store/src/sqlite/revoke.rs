@@ -4,9 +4,9 @@
 use millrace_domain::{Epoch, PartitionId, TaskId};
 use rusqlite::{Connection, Result, params};
 
-use super::claim::{self, Attempt};
 use super::column::Text;
 use super::partition;
+use super::task::{self, Attempt};
 use crate::{Revoke, Revoked, TaskRecord};
 
 pub(super) fn revoke(
@@ -31,7 +31,7 @@ pub(super) fn revoke(
 }
 
 fn revoke_one(connection: &Connection, task: TaskId, when: Revoke) -> Result<Revoked> {
-    let Some(Attempt { record, .. }) = claim::find(connection, task)? else { return Ok(Revoked::Gone) };
+    let Some(Attempt { record, .. }) = task::find(connection, task)? else { return Ok(Revoked::Gone) };
     match record {
         TaskRecord::Finished { result } => return Ok(Revoked::Finished { result }),
         TaskRecord::Revoked => return Ok(Revoked::Done),

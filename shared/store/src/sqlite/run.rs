@@ -1,14 +1,11 @@
-//! What is stored of runs: deltas in, whole runs and lists of their heads out.
+//! What is stored of runs: deltas in, whole runs out.
 
-use millrace_domain::{PartitionId, RunId, StepIndex, Timestamp};
+use millrace_domain::{PartitionId, RunId, StepIndex};
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
-use super::column::{Millis, Text, rows};
-use super::{claim, timer};
-use crate::{NewRun, RunDelta, RunQuery, RunSummary, StoredRun};
-
-/// The integer by which this file knows a run.
-pub(super) type RunKey = i64;
+use super::column::{Millis, RunKey, Text};
+use super::{task, timer};
+use crate::{NewRun, RunDelta, StoredRun};
 
 /// `false`: it exists and was to be created, so that nothing was applied. A change to a run that is not stored
 /// is left out too: what is forgotten stays so.
@@ -34,7 +31,7 @@ pub(super) fn apply(connection: &Connection, partition: PartitionId, delta: &Run
             .execute(params![key, step.0, attempt])?;
     }
     for dispatched in &delta.dispatched {
-        claim::dispatch(connection, partition, key, dispatched)?;
+        task::dispatch(connection, partition, key, dispatched)?;
     }
     timer::change(connection, partition, &delta.timers, &delta.cleared)?;
     Ok(true)
@@ -94,32 +91,6 @@ pub(super) fn load(connection: &Connection, run: RunId) -> Result<Option<StoredR
         .prepare_cached("SELECT step, record FROM steps WHERE run = ?1 ORDER BY step")?
         .query_map([key], |row| Ok((StepIndex(row.get(0)?), row.get(1)?)))?
         .collect::<Result<_>>()?;
-    let tasks = claim::current(connection, key)?;
+    let tasks = task::current(connection, key)?;
     Ok(Some(StoredRun { head, definition, steps, tasks }))
-}
-
-pub(super) fn list(connection: &Connection, query: &RunQuery) -> Result<Vec<RunSummary>> {
-    let (at, run) = match query.after {
-        Some((at, run)) => (at, run.to_string()),
-        None => (Timestamp::from_millis(i64::MAX), String::new()),
-    };
-    let workflow = query.workflow.as_ref().map_or("", |name| name.as_str());
-    let sql = if query.workflow.is_some() {
-        "SELECT run, created_at, workflow, head FROM runs
-         WHERE (created_at, run) < (?1, ?2) AND workflow = ?4 ORDER BY created_at DESC, run DESC LIMIT ?3"
-    } else {
-        "SELECT run, created_at, workflow, head FROM runs
-         WHERE (created_at, run) < (?1, ?2) AND ?4 = '' ORDER BY created_at DESC, run DESC LIMIT ?3"
-    };
-    connection
-        .prepare_cached(sql)?
-        .query_map(params![Millis(at), run, rows(query.limit), workflow], |row| {
-            Ok(RunSummary {
-                run: row.get::<_, Text<_>>(0)?.0,
-                created_at: row.get::<_, Millis>(1)?.0,
-                workflow: row.get::<_, Text<_>>(2)?.0,
-                head: row.get(3)?,
-            })
-        })?
-        .collect()
 }

@@ -13,7 +13,8 @@ use millrace_domain::{
 use super::place::Place;
 use super::writer::Writer;
 use super::{
-    catalog, claim, cluster, commit, expire, file, log, partition, revoke, run, session, timer, watch,
+    catalog, claim, cluster, commit, expire, file, list, log, partition, revoke, run, session, task, timer,
+    watch,
 };
 use crate::{
     Acquired, Claim, ClaimVerdict, Cluster, Commit, Finish, FinishVerdict, LogChunk, Revoke, Revoked,
@@ -253,7 +254,7 @@ impl Store for SqliteStore {
         let tasks = tasks.to_vec();
         self.writer
             .call(move |connection| {
-                let record = |task: &TaskId| Ok(claim::find(connection, *task)?.map(|found| found.record));
+                let record = |task: &TaskId| Ok(task::find(connection, *task)?.map(|found| found.record));
                 tasks.iter().map(record).collect()
             })
             .await
@@ -280,7 +281,7 @@ impl Store for SqliteStore {
 
     async fn list_runs(&self, query: &RunQuery) -> Result<Vec<RunSummary>, StoreError> {
         let query = query.clone();
-        self.writer.call(move |connection| run::list(connection, &query)).await
+        self.writer.call(move |connection| list::runs(connection, &query)).await
     }
 
     async fn load_workflow(

@@ -1,0 +1,103 @@
+//! Dispatched attempts. An attempt is one row from its dispatch until its owner retires it.
+
+use millrace_domain::{ClaimToken, PartitionId, Priority, StepIndex, TaskId};
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
+use rusqlite::{Connection, OptionalExtension, Result, Row, params};
+
+use super::column::{Millis, RunKey, Text};
+use crate::{Dispatched, Lane, TaskRecord};
+
+/// The state of an attempt, as it is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Queued,
+    Claimed,
+    Finished,
+    Revoked,
+}
+
+impl FromSql for State {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        match value.as_i64()? {
+            0 => Ok(Self::Queued),
+            1 => Ok(Self::Claimed),
+            2 => Ok(Self::Finished),
+            3 => Ok(Self::Revoked),
+            other => Err(FromSqlError::OutOfRange(other)),
+        }
+    }
+}
+
+/// What an attempt is to those who ask for it.
+pub(super) struct Attempt {
+    pub(super) record: TaskRecord,
+    pub(super) token: Option<ClaimToken>,
+}
+
+pub(super) fn dispatch(
+    connection: &Connection,
+    partition: PartitionId,
+    run: RunKey,
+    dispatched: &Dispatched,
+) -> Result<()> {
+    connection
+        .prepare_cached(
+            "REPLACE INTO tasks (run, step, attempt, partition, state, dispatched_at, look_at, pool, level)
+             VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7, ?8)",
+        )?
+        .execute(params![
+            run,
+            dispatched.step.0,
+            dispatched.attempt,
+            partition.0,
+            Millis(dispatched.at),
+            Millis(dispatched.look_at),
+            dispatched.lane.pool.as_str(),
+            dispatched.lane.priority.level(),
+        ])?;
+    Ok(())
+}
+
+/// The attempt as it is stored; `None` for one that is not the current attempt of its step.
+pub(super) fn find(connection: &Connection, task: TaskId) -> Result<Option<Attempt>> {
+    connection
+        .prepare_cached(
+            "SELECT state, dispatched_at, session, claimed_at, result, pool, level, token FROM tasks
+             WHERE run = (SELECT id FROM runs WHERE run = ?1) AND step = ?2 AND attempt = ?3",
+        )?
+        .query_row(params![Text(task.run), task.step.0, task.attempt], |row| {
+            let token = row.get::<_, Option<Text<_>>>(7)?.map(|token| token.0);
+            Ok(Attempt { record: record(row)?, token })
+        })
+        .optional()
+}
+
+/// All current attempts of a run, in order of their steps.
+pub(super) fn current(connection: &Connection, run: RunKey) -> Result<Vec<(StepIndex, u32, TaskRecord)>> {
+    connection
+        .prepare_cached(
+            "SELECT state, dispatched_at, session, claimed_at, result, pool, level, step, attempt FROM tasks
+             WHERE run = ?1 ORDER BY step",
+        )?
+        .query_map([run], |row| Ok((StepIndex(row.get(7)?), row.get(8)?, record(row)?)))?
+        .collect()
+}
+
+/// Of a row that begins with state, dispatched_at, session, claimed_at, result, pool, level.
+fn record(row: &Row<'_>) -> Result<TaskRecord> {
+    Ok(match row.get(0)? {
+        State::Queued => {
+            let level: u8 = row.get(6)?;
+            let priority = Priority::ALL.into_iter().find(|priority| priority.level() == level);
+            let priority = priority.ok_or_else(|| FromSqlError::OutOfRange(level.into()))?;
+            let lane = Lane { pool: row.get::<_, Text<_>>(5)?.0, priority };
+            TaskRecord::Queued { dispatched_at: row.get::<_, Millis>(1)?.0, lane }
+        }
+        State::Claimed => TaskRecord::Claimed {
+            session: row.get::<_, Text<_>>(2)?.0,
+            claimed_at: row.get::<_, Millis>(3)?.0,
+        },
+        State::Finished => TaskRecord::Finished { result: row.get(4)? },
+        State::Revoked => TaskRecord::Revoked,
+    })
+}
