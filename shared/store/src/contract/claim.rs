@@ -64,5 +64,6 @@ pub enum FinishVerdict {
 /// not move the look, which would be one more write for every task.
 pub const LOOK_AFTER_CLAIM_MS: u64 = 5_000;
 
-/// After a hand-back, look so much later whether somebody else claimed it.
+/// After a hand-back, look so much later whether somebody else claimed it: it is published again by its worker's broker,
+/// and that takes its time.
 pub const LOOK_AFTER_HAND_BACK_MS: u64 = 30_000;

@@ -1,23 +1,17 @@
-//! Who holds which attempt: workers' calls, and the owner's revocation. A batch costs one script call per
-//! partition it touches, all in one round trip.
+//! Claims: which worker holds which attempt. A batch costs one script call per partition it touches, all in one round
+//! trip.
 
-use millrace_domain::{ClaimToken, Epoch, PartitionId, TaskId};
-use redis::{Cmd, Value, cmd};
+use millrace_domain::{ClaimToken, PartitionId, TaskId};
+use redis::Value;
 
 use super::connection::Connection;
 use super::keys::Keys;
-use super::record;
-use super::reply::{array, maybe_text, parsed, text, unexpected};
+use super::reply::{array, parsed};
 use super::script::Script;
+use super::task::{BATCH, Tagged, attempt, tagged};
 use crate::{
-    Claim, ClaimVerdict, Finish, FinishVerdict, LOOK_AFTER_CLAIM_MS, Revoke, Revoked, StoreError, TaskRecord,
+    Claim, ClaimVerdict, Finish, FinishVerdict, LOOK_AFTER_CLAIM_MS, LOOK_AFTER_HAND_BACK_MS, StoreError,
 };
-
-/// What was handed back is published again by its worker's broker; look when that has had its time.
-const LOOK_AFTER_HAND_BACK_MS: u64 = 30_000;
-
-/// So many at most in one script call: it holds up everybody else.
-const BATCH: usize = 512;
 
 pub(super) async fn claim(
     connection: &Connection,
@@ -83,79 +77,6 @@ pub(super) async fn hand_back(
     connection.ask_all(batches.iter().map(call).collect()).await.map(drop)
 }
 
-pub(super) async fn tasks(
-    connection: &Connection,
-    keys: &Keys,
-    tasks: &[TaskId],
-) -> Result<Vec<Option<TaskRecord>>, StoreError> {
-    let read = |task: &TaskId| {
-        let mut command = cmd("HGET");
-        attempt(&mut command, keys, *task);
-        command
-    };
-    let mut records = Vec::with_capacity(tasks.len());
-    for tasks in tasks.chunks(BATCH) {
-        let answers = connection.ask_each(tasks.iter().map(read).collect()).await?;
-        for (task, answer) in tasks.iter().zip(answers) {
-            let record =
-                answer.and_then(|answer| maybe_text(answer)?.map(|text| record::read(&text)).transpose());
-            records.push(match record {
-                // A damaged run is as good as gone, and must not hide the others.
-                Err(StoreError::Corrupt(why)) => {
-                    tracing::error!(%task, why, "the record of the attempt is damaged");
-                    None
-                }
-                record => record?,
-            });
-        }
-    }
-    Ok(records)
-}
-
-pub(super) async fn revoke(
-    connection: &Connection,
-    keys: &Keys,
-    partition: PartitionId,
-    epoch: Epoch,
-    tasks: &[(TaskId, Revoke)],
-) -> Result<Vec<Revoked>, StoreError> {
-    let own = keys.own(partition);
-    // A task of another partition is none of this owner's, and its keys would be of another slot.
-    let indices: Vec<usize> = (0..tasks.len()).filter(|i| tasks[*i].0.run.partition() == partition).collect();
-    let batches: Vec<_> = indices.chunks(BATCH).map(|batch| (partition, batch.to_vec())).collect();
-    let call = |(_, batch): &(PartitionId, Vec<usize>)| {
-        let mut call = Script::Revoke.on(&[&own]);
-        call.arg(epoch.0);
-        for (task, when) in batch.iter().map(|index| &tasks[*index]) {
-            attempt(&mut call, keys, *task);
-            match when {
-                Revoke::Unclaimed => call.arg("unclaimed"),
-                Revoke::HeldBy(session) => call.arg(session.to_string()),
-                Revoke::Anyway => call.arg("anyway"),
-            };
-        }
-        call
-    };
-    let answers = connection.ask_all(batches.iter().map(call).collect()).await?;
-    let mut verdicts = vec![Revoked::Gone; tasks.len()];
-    for ((_, batch), answer) in batches.into_iter().zip(answers) {
-        for (index, answer) in batch.into_iter().zip(array(answer)?) {
-            verdicts[index] = match tagged(answer)? {
-                Tagged::Number(0) => Revoked::Gone,
-                Tagged::Number(_) => Revoked::Done,
-                Tagged::Claimed(session) => Revoked::Claimed { session: parsed(&session, "a session")? },
-                Tagged::Finished(result) => Revoked::Finished { result },
-            };
-        }
-    }
-    Ok(verdicts)
-}
-
-/// Names an attempt: the key of its run, and the field.
-fn attempt<'a>(call: &'a mut Cmd, keys: &Keys, task: TaskId) -> &'a mut Cmd {
-    call.arg(keys.run(task.run)).arg(Keys::attempt(task.step, task.attempt))
-}
-
 /// The places of what is asked, by partition, in pieces of [`BATCH`].
 fn by_partition<T>(asked: &[T], task: impl Fn(&T) -> TaskId) -> Vec<(PartitionId, Vec<usize>)> {
     let mut places: Vec<usize> = (0..asked.len()).collect();
@@ -190,24 +111,4 @@ fn in_order<T>(
     }
     placed.sort_by_key(|(place, _)| *place);
     Ok(placed.into_iter().map(|(_, verdict)| verdict).collect())
-}
-
-/// What scripts answer about an attempt.
-enum Tagged {
-    Number(i64),
-    Claimed(String),
-    Finished(String),
-}
-
-fn tagged(answer: Value) -> Result<Tagged, StoreError> {
-    if let Value::Int(number) = answer {
-        return Ok(Tagged::Number(number));
-    }
-    let mut text = text(answer)?;
-    let rest = text.split_off(text.len().min(1));
-    match text.as_str() {
-        "c" => Ok(Tagged::Claimed(rest)),
-        "f" => Ok(Tagged::Finished(rest)),
-        other => Err(unexpected("a verdict", &Value::SimpleString(other.to_owned()))),
-    }
 }

@@ -24,7 +24,7 @@ struct Source {
     exhausted: bool,
 }
 
-pub(super) async fn list_runs(
+pub(super) async fn runs(
     connection: &Connection,
     keys: &Keys,
     query: &RunQuery,

@@ -14,9 +14,8 @@
 //! | `script`, `scripts/*.lua` | what is atomic; each file states its KEYS, ARGV and answer |
 //! | `unguard` | scripts without a guard, for the test of the auditor; not in releases |
 //! | `reply` | reading answers |
-//! | `record` | how a dispatched attempt is written down |
 //! | `commit`, `writes` | the owner's one way to write |
-//! | `partition`, `claim`, `run`, `list`, `session`, `catalog`, `log`, `cluster` | the rest, as in the contract |
+//! | `cluster`, `partition`, `run`, `list`, `task`, `timer`, `watch`, `claim`, `revoke`, `session`, `catalog`, `log`, `expire` | the rest, as in the [contract](crate::contract) |
 //! | `store` | [`RedisStore`], which puts them together |
 //!
 //! What is not here: commands that touch two hash slots. All keys of a partition share the tag `{p<N>}`, and a
@@ -29,22 +28,26 @@ mod cluster;
 mod commit;
 mod connection;
 mod error;
+mod expire;
 mod keys;
 mod list;
 mod log;
 mod options;
 mod partition;
-mod record;
 mod replicas;
 mod reply;
+mod revoke;
 mod run;
 mod safety;
 mod script;
 mod sentinel;
 mod session;
 mod store;
+mod task;
+mod timer;
 #[cfg(debug_assertions)]
 mod unguard;
+mod watch;
 mod writes;
 
 pub use options::Options;

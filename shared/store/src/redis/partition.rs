@@ -1,19 +1,14 @@
-//! Ownership of partitions, their timers and their watch. Writing to runs is in `commit`.
+//! Ownership of partitions. Writing to runs is in `commit`.
 
-use std::ops::RangeInclusive;
-
-use millrace_domain::{Epoch, PartitionId, ProducerId, Seq, TaskId, Timestamp};
+use millrace_domain::{Epoch, PartitionId, ProducerId, Seq, Timestamp};
 use redis::{Value, cmd};
 
 use super::cluster;
 use super::connection::Connection;
 use super::keys::Keys;
-use super::reply::{array, int, maybe_text, parsed, scored, text, timestamp, unexpected};
+use super::reply::{array, int, maybe_text, parsed, text, timestamp, unexpected};
 use super::script::Script;
-use crate::{Acquired, StoreError, Timer};
-
-/// So many pairs at most in one call.
-const PAIRS: usize = 2_000;
+use crate::{Acquired, StoreError};
 
 pub(super) async fn acquire(
     connection: &Connection,
@@ -117,93 +112,6 @@ pub(super) async fn release(
         call
     };
     connection.ask_all(held.iter().map(call).collect()).await.map(drop)
-}
-
-/// In order of (due, text of the timer), which is the order of a sorted set.
-pub(super) async fn timers(
-    connection: &Connection,
-    keys: &Keys,
-    partition: PartitionId,
-    after: Option<(Timestamp, Timer)>,
-    limit: usize,
-) -> Result<Vec<(Timestamp, Timer)>, StoreError> {
-    let key = keys.timers(partition);
-    let after = after.map(|(due, timer)| (due, timer.to_string()));
-    let mut start = match &after {
-        Some((due, timer)) => place_after(connection, &key, *due, timer).await?,
-        None => 0,
-    };
-    let mut found = Vec::new();
-    while found.len() < limit {
-        let wanted = limit - found.len();
-        let mut command = cmd("ZRANGE");
-        command.arg(&key).arg(start).arg(start.saturating_add(wanted - 1)).arg("WITHSCORES");
-        let page: Vec<(Timestamp, String)> = scored(connection.ask(command).await?, "a timer")?;
-        let last = page.len() < wanted;
-        start = start.saturating_add(page.len());
-        for (due, timer) in page {
-            if after.as_ref().is_none_or(|(from, text)| (due, &timer) > (*from, text)) {
-                found.push((due, parsed(&timer, "a timer")?));
-            }
-        }
-        if last {
-            break;
-        }
-    }
-    Ok(found)
-}
-
-/// Where those after this one begin; at most those due in the same millisecond come in between.
-async fn place_after(
-    connection: &Connection,
-    key: &str,
-    due: Timestamp,
-    timer: &str,
-) -> Result<usize, StoreError> {
-    let (mut score, mut rank, mut earlier) = (cmd("ZSCORE"), cmd("ZRANK"), cmd("ZCOUNT"));
-    score.arg(key).arg(timer);
-    rank.arg(key).arg(timer);
-    earlier.arg(key).arg("-inf").arg(format!("({}", due.as_millis()));
-    let mut answers = connection.ask_all(vec![score, rank, earlier]).await?.into_iter();
-    let mut next = || answers.next().unwrap_or(Value::Nil);
-    let still_due = maybe_text(next())?.map(|score| timestamp(&score)).transpose()?;
-    let (rank, earlier) = (next(), next());
-    let place = |value| int(value).map(|place| usize::try_from(place).unwrap_or(0));
-    if still_due == Some(due) { Ok(place(&rank)? + 1) } else { place(&earlier) }
-}
-
-pub(super) async fn watched(
-    connection: &Connection,
-    keys: &Keys,
-    partition: PartitionId,
-    looks: RangeInclusive<Timestamp>,
-    skip: usize,
-    limit: usize,
-) -> Result<Vec<(Timestamp, TaskId)>, StoreError> {
-    let mut command = cmd("ZRANGEBYSCORE");
-    command.arg(keys.watch(partition)).arg(looks.start().as_millis()).arg(looks.end().as_millis());
-    command.arg("WITHSCORES").arg("LIMIT").arg(skip).arg(limit);
-    scored(connection.ask(command).await?, "a task")
-}
-
-pub(super) async fn set_looks(
-    connection: &Connection,
-    keys: &Keys,
-    partition: PartitionId,
-    epoch: Epoch,
-    due: Timestamp,
-    looks: &[(Timestamp, TaskId)],
-) -> Result<(), StoreError> {
-    let (own, watch) = (keys.own(partition), keys.watch(partition));
-    let call = |looks: &[(Timestamp, TaskId)]| {
-        let mut call = Script::SetLooks.on(&[&own, &watch]);
-        call.arg(epoch.0).arg(due.as_millis());
-        for (at, task) in looks {
-            call.arg(at.as_millis()).arg(task.to_string());
-        }
-        call
-    };
-    connection.ask_all(looks.chunks(PAIRS).map(call).collect()).await.map(drop)
 }
 
 #[cfg(test)]

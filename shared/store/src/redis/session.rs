@@ -23,7 +23,7 @@ pub(super) async fn renew(connection: &Connection, keys: &Keys, session: &Sessio
     connection.ask(call).await.map(drop)
 }
 
-pub(super) async fn sessions(connection: &Connection, keys: &Keys) -> Result<Vec<Session>, StoreError> {
+pub(super) async fn list(connection: &Connection, keys: &Keys) -> Result<Vec<Session>, StoreError> {
     let mut call = Script::Sessions.on(&[&keys.sessions(), &keys.sessions_renewed()]);
     call.arg(FORGET_AFTER_MS).arg(MOST);
     let known = texts(connection.ask(call).await?)?;

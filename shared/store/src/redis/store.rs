@@ -6,12 +6,15 @@ use async_trait::async_trait;
 use millrace_domain::{
     ClaimToken, Epoch, PartitionId, ProducerId, RunId, Seq, SessionId, TaskId, Timestamp, WorkflowName,
 };
-use tokio::sync::watch;
+use tokio::sync::watch::Receiver;
 
 use super::connection::Connection;
 use super::keys::Keys;
 use super::replicas::Replicas;
-use super::{Options, catalog, claim, cluster, commit, list, log, partition, run, session};
+use super::{
+    Options, catalog, claim, cluster, commit, expire, list, log, partition, revoke, run, session, task,
+    timer, watch,
+};
 use crate::{
     Acquired, Claim, ClaimVerdict, Cluster, Commit, Finish, FinishVerdict, Fullness, LogChunk, Revoke,
     Revoked, RunQuery, RunSummary, Session, Store, StoreError, StoredRun, StoredWorkflow, TaskRecord, Timer,
@@ -57,7 +60,7 @@ impl RedisStore {
     }
 
     /// Is it connected, now and later? For `/readyz`.
-    pub fn ready(&self) -> watch::Receiver<bool> {
+    pub fn ready(&self) -> Receiver<bool> {
         self.connection.ready()
     }
 }
@@ -124,7 +127,7 @@ impl Store for RedisStore {
         after: Option<(Timestamp, Timer)>,
         limit: usize,
     ) -> Result<Vec<(Timestamp, Timer)>, StoreError> {
-        partition::timers(&self.connection, &self.keys, partition, after, limit).await
+        timer::list(&self.connection, &self.keys, partition, after, limit).await
     }
 
     async fn watched(
@@ -134,7 +137,7 @@ impl Store for RedisStore {
         skip: usize,
         limit: usize,
     ) -> Result<Vec<(Timestamp, TaskId)>, StoreError> {
-        partition::watched(&self.connection, &self.keys, partition, looks, skip, limit).await
+        watch::list(&self.connection, &self.keys, partition, looks, skip, limit).await
     }
 
     async fn set_looks(
@@ -144,7 +147,7 @@ impl Store for RedisStore {
         due: Timestamp,
         looks: &[(Timestamp, TaskId)],
     ) -> Result<(), StoreError> {
-        partition::set_looks(&self.connection, &self.keys, partition, epoch, due, looks).await
+        watch::set_looks(&self.connection, &self.keys, partition, epoch, due, looks).await
     }
 
     async fn revoke(
@@ -153,7 +156,7 @@ impl Store for RedisStore {
         epoch: Epoch,
         tasks: &[(TaskId, Revoke)],
     ) -> Result<Vec<Revoked>, StoreError> {
-        claim::revoke(&self.connection, &self.keys, partition, epoch, tasks).await
+        revoke::revoke(&self.connection, &self.keys, partition, epoch, tasks).await
     }
 
     async fn expire(
@@ -162,7 +165,7 @@ impl Store for RedisStore {
         until: Timestamp,
         keep: usize,
     ) -> Result<usize, StoreError> {
-        run::expire(&self.connection, &self.keys, partition, until, keep).await
+        expire::expire(&self.connection, &self.keys, partition, until, keep).await
     }
 
     async fn claim(&self, claims: &[Claim]) -> Result<Vec<ClaimVerdict>, StoreError> {
@@ -178,7 +181,7 @@ impl Store for RedisStore {
     }
 
     async fn tasks(&self, tasks: &[TaskId]) -> Result<Vec<Option<TaskRecord>>, StoreError> {
-        claim::tasks(&self.connection, &self.keys, tasks).await
+        task::tasks(&self.connection, &self.keys, tasks).await
     }
 
     async fn renew_session(&self, session: &Session) -> Result<(), StoreError> {
@@ -186,7 +189,7 @@ impl Store for RedisStore {
     }
 
     async fn sessions(&self) -> Result<Vec<Session>, StoreError> {
-        session::sessions(&self.connection, &self.keys).await
+        session::list(&self.connection, &self.keys).await
     }
 
     async fn end_session(&self, session: SessionId) -> Result<(), StoreError> {
@@ -194,11 +197,11 @@ impl Store for RedisStore {
     }
 
     async fn load_runs(&self, runs: &[RunId]) -> Result<Vec<Option<StoredRun>>, StoreError> {
-        run::load_runs(&self.connection, &self.keys, runs).await
+        run::load(&self.connection, &self.keys, runs).await
     }
 
     async fn list_runs(&self, query: &RunQuery) -> Result<Vec<RunSummary>, StoreError> {
-        list::list_runs(&self.connection, &self.keys, query).await
+        list::runs(&self.connection, &self.keys, query).await
     }
 
     async fn load_workflow(

@@ -7,7 +7,7 @@ use millrace_domain::{RunId, StepIndex, WorkflowName};
 use redis::Cmd;
 
 use super::keys::Keys;
-use super::record;
+use super::task;
 use crate::{Commit, Dispatched, NewRun, RunDelta, WorkflowDelta};
 
 /// Of what Lua's `unpack` takes at once (its limit is near 8,000). Even, so that pairs stay together.
@@ -122,7 +122,7 @@ impl<'a> Writes<'a> {
                 looks.push(Word::Number(new.look_at.as_millis()));
                 looks.push(Word::Owned(format!("{run}:{}:{}", new.step.0, new.attempt)));
                 writes.fields.push(Word::Owned(Keys::attempt(new.step, new.attempt)));
-                writes.fields.push(Word::Owned(record::queued(new.at, &new.lane)));
+                writes.fields.push(Word::Owned(task::queued(new.at, &new.lane)));
             }
             if let Some(expires_at) = writes.expires_at {
                 ended.push(Word::Number(expires_at));

@@ -1,4 +1,4 @@
-//! How a dispatched attempt is written down, in one field of its run, so that a claim is one read and one write:
+//! Dispatched attempts. One is written down in one field of its run, so that a claim is one read and one write:
 //!
 //! ```text
 //! q|<dispatched ms>|<level>|<pool>                                queued
@@ -9,17 +9,23 @@
 //!
 //! The level is that of AMQP: 3 for P0, 0 for P3. Tokens and sessions are 32 hexadecimal digits. `q` is written by a commit, the others by scripts.
 
-use millrace_domain::{Priority, Timestamp};
+use millrace_domain::{Priority, TaskId, Timestamp};
+use redis::{Cmd, Value, cmd};
 
-use super::reply::{parsed, timestamp};
+use super::connection::Connection;
+use super::keys::Keys;
+use super::reply::{maybe_text, parsed, text, timestamp, unexpected};
 use crate::{Lane, StoreError, TaskRecord};
 
-/// A fresh one.
+/// So many attempts at most in one script call: it holds up everybody else.
+pub(super) const BATCH: usize = 512;
+
+/// The record of an attempt that was just dispatched.
 pub(super) fn queued(at: Timestamp, lane: &Lane) -> String {
     format!("q|{}|{}|{}", at.as_millis(), lane.priority.level(), lane.pool)
 }
 
-/// Reads what follows the `q`.
+/// Reads what follows the `q` in the record of a queued attempt.
 fn waiting(text: &str) -> Option<TaskRecord> {
     let mut parts = text.splitn(3, '|');
     let dispatched_at = timestamp(parts.next()?).ok()?;
@@ -29,7 +35,7 @@ fn waiting(text: &str) -> Option<TaskRecord> {
     Some(TaskRecord::Queued { dispatched_at, lane: Lane { pool, priority } })
 }
 
-/// Reads one.
+/// Reads the record of an attempt.
 pub(super) fn read(text: &str) -> Result<TaskRecord, StoreError> {
     let unreadable = || {
         let shown: String = text.chars().take(100).collect();
@@ -52,6 +58,60 @@ pub(super) fn read(text: &str) -> Result<TaskRecord, StoreError> {
         }
         "x" => Ok(TaskRecord::Revoked),
         _ => Err(unreadable()),
+    }
+}
+
+pub(super) async fn tasks(
+    connection: &Connection,
+    keys: &Keys,
+    tasks: &[TaskId],
+) -> Result<Vec<Option<TaskRecord>>, StoreError> {
+    let ask = |task: &TaskId| {
+        let mut command = cmd("HGET");
+        attempt(&mut command, keys, *task);
+        command
+    };
+    let mut records = Vec::with_capacity(tasks.len());
+    for tasks in tasks.chunks(BATCH) {
+        let answers = connection.ask_each(tasks.iter().map(ask).collect()).await?;
+        for (task, answer) in tasks.iter().zip(answers) {
+            let record = answer.and_then(|answer| maybe_text(answer)?.map(|text| read(&text)).transpose());
+            records.push(match record {
+                // A damaged run is as good as gone, and must not hide the others.
+                Err(StoreError::Corrupt(why)) => {
+                    tracing::error!(%task, why, "the record of the attempt is damaged");
+                    None
+                }
+                record => record?,
+            });
+        }
+    }
+    Ok(records)
+}
+
+/// Names an attempt: the key of its run, and the field.
+pub(super) fn attempt<'a>(call: &'a mut Cmd, keys: &Keys, task: TaskId) -> &'a mut Cmd {
+    call.arg(keys.run(task.run)).arg(Keys::attempt(task.step, task.attempt))
+}
+
+/// What scripts answer about an attempt.
+pub(super) enum Tagged {
+    Number(i64),
+    Claimed(String),
+    Finished(String),
+}
+
+/// Reads what a script answers about an attempt.
+pub(super) fn tagged(answer: Value) -> Result<Tagged, StoreError> {
+    if let Value::Int(number) = answer {
+        return Ok(Tagged::Number(number));
+    }
+    let mut text = text(answer)?;
+    let rest = text.split_off(text.len().min(1));
+    match text.as_str() {
+        "c" => Ok(Tagged::Claimed(rest)),
+        "f" => Ok(Tagged::Finished(rest)),
+        other => Err(unexpected("a verdict", &Value::SimpleString(other.to_owned()))),
     }
 }
 

@@ -1,0 +1,49 @@
+//! Taking dispatched attempts back, for their owner.
+
+use millrace_domain::{Epoch, PartitionId, TaskId};
+
+use super::connection::Connection;
+use super::keys::Keys;
+use super::reply::{array, parsed};
+use super::script::Script;
+use super::task::{BATCH, Tagged, attempt, tagged};
+use crate::{Revoke, Revoked, StoreError};
+
+pub(super) async fn revoke(
+    connection: &Connection,
+    keys: &Keys,
+    partition: PartitionId,
+    epoch: Epoch,
+    tasks: &[(TaskId, Revoke)],
+) -> Result<Vec<Revoked>, StoreError> {
+    let own = keys.own(partition);
+    // A task of another partition is none of this owner's, and its keys would be of another slot.
+    let indices: Vec<usize> = (0..tasks.len()).filter(|i| tasks[*i].0.run.partition() == partition).collect();
+    let batches: Vec<_> = indices.chunks(BATCH).map(|batch| (partition, batch.to_vec())).collect();
+    let call = |(_, batch): &(PartitionId, Vec<usize>)| {
+        let mut call = Script::Revoke.on(&[&own]);
+        call.arg(epoch.0);
+        for (task, when) in batch.iter().map(|index| &tasks[*index]) {
+            attempt(&mut call, keys, *task);
+            match when {
+                Revoke::Unclaimed => call.arg("unclaimed"),
+                Revoke::HeldBy(session) => call.arg(session.to_string()),
+                Revoke::Anyway => call.arg("anyway"),
+            };
+        }
+        call
+    };
+    let answers = connection.ask_all(batches.iter().map(call).collect()).await?;
+    let mut verdicts = vec![Revoked::Gone; tasks.len()];
+    for ((_, batch), answer) in batches.into_iter().zip(answers) {
+        for (index, answer) in batch.into_iter().zip(array(answer)?) {
+            verdicts[index] = match tagged(answer)? {
+                Tagged::Number(0) => Revoked::Gone,
+                Tagged::Number(_) => Revoked::Done,
+                Tagged::Claimed(session) => Revoked::Claimed { session: parsed(&session, "a session")? },
+                Tagged::Finished(result) => Revoked::Finished { result },
+            };
+        }
+    }
+    Ok(verdicts)
+}
