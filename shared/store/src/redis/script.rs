@@ -14,7 +14,14 @@ macro_rules! scripts {
             /// All of them.
             pub(super) const ALL: &[Self] = &[$(Self::$name),*];
 
-            fn file(self) -> &'static str {
+            /// The name of its file.
+            #[cfg(debug_assertions)]
+            pub(super) fn file(self) -> &'static str {
+                match self { $(Self::$name => $file),* }
+            }
+
+            /// The text of its file.
+            fn text(self) -> &'static str {
                 match self { $(Self::$name => include_str!(concat!("scripts/", $file, ".lua"))),* }
             }
         }
@@ -50,11 +57,11 @@ impl Script {
     /// What is loaded.
     pub(super) fn source(self) -> String {
         let source = match self {
-            Self::CommitCreating => self.file().replacen("#!lua flags=allow-oom", "#!lua", 1),
-            _ => self.file().to_owned(),
+            Self::CommitCreating => self.text().replacen("#!lua flags=allow-oom", "#!lua", 1),
+            _ => self.text().to_owned(),
         };
         #[cfg(debug_assertions)]
-        let source = super::unguard::source(self, source);
+        let source = super::unguard::source(self.file(), source);
         source
     }
 
