@@ -106,7 +106,7 @@ impl Graph {
     /// For each step, the length of the longest way to it from a root: above that of all it waits for.
     pub fn depths(&self) -> Vec<u32> {
         let mut depths = vec![0; self.len()];
-        self.settle(|step, dependent| {
+        self.visit_edges(|step, dependent| {
             let depth: u32 = depths[step.at()] + 1;
             let slot: &mut u32 = &mut depths[dependent.at()];
             *slot = depth.max(*slot);
@@ -115,8 +115,8 @@ impl Graph {
     }
 
     /// Visits every edge once, in an order in which a step is complete before its own edges are visited, and
-    /// answers how many dependencies of each step were never settled: none, without a cycle.
-    fn settle(&self, mut edge: impl FnMut(StepIndex, StepIndex)) -> Vec<u32> {
+    /// answers how many dependencies of each step were never met: none, without a cycle.
+    fn visit_edges(&self, mut edge: impl FnMut(StepIndex, StepIndex)) -> Vec<u32> {
         let mut open: Vec<u32> =
             (0..self.len()).map(|step| self.dependencies(step.into()).len() as u32).collect();
         let mut ready = self.roots.clone();
@@ -133,7 +133,7 @@ impl Graph {
     }
 
     fn check_order(&self) -> Result<(), Cycle> {
-        let open = self.settle(|_, _| ());
+        let open = self.visit_edges(|_, _| ());
         let Some(first) = open.iter().position(|open| *open > 0) else { return Ok(()) };
         // Every open step waits for another open one, so a walk along them must come back to where it was.
         let mut seen = vec![u32::MAX; self.len()];

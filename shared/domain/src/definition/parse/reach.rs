@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::super::checker::Checker;
-use super::step::Draft;
+use super::step::ParsedStep;
 use crate::StepIndex;
 use crate::graph::Graph;
 
@@ -13,20 +13,19 @@ const MAX_EDGES: usize = 20_000_000;
 
 /// Reports every use of an output whose step comes too late, or never.
 pub(super) fn check_outputs(
-    drafts: &[Draft<'_>],
+    parsed: &[ParsedStep<'_>],
     places: &HashMap<&str, StepIndex>,
     graph: &Graph,
     checker: &mut Checker,
 ) {
     let mut walk: Option<Walk<'_>> = None;
-    for (index, draft) in drafts.iter().enumerate() {
-        let own = draft.name.unwrap_or_default();
+    for (index, step) in parsed.iter().enumerate() {
+        let own = step.name.unwrap_or_default();
         let mut wanted: HashMap<StepIndex, usize> = HashMap::new();
-        for (at, output) in draft.outputs.iter().enumerate() {
+        for (at, output) in step.outputs.iter().enumerate() {
             match places.get(output.step.as_str()) {
                 None => {
-                    let hint =
-                        checker.did_you_mean(&output.step, drafts.iter().filter_map(|draft| draft.name));
+                    let hint = checker.did_you_mean(&output.step, parsed.iter().filter_map(|step| step.name));
                     let message = format!("`outputs.{}`: there is no such step", output.step);
                     checker.problem(output.at, "unknown-step", message, hint);
                 }
@@ -42,7 +41,7 @@ pub(super) fn check_outputs(
         walk.remove_reached(index.into(), &mut wanted);
         let mut late: Vec<usize> = wanted.into_values().collect();
         late.sort_unstable();
-        for output in late.iter().map(|at| &draft.outputs[*at]) {
+        for output in late.iter().map(|at| &step.outputs[*at]) {
             let step = &output.step;
             let (message, hint) = if step == own {
                 (format!("step `{own}` cannot use its own outputs"), None)

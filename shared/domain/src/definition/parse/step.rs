@@ -70,7 +70,7 @@ pub(super) struct Defaults {
 }
 
 /// A step that is not held against the others yet.
-pub(super) struct Draft<'t> {
+pub(super) struct ParsedStep<'t> {
     pub(super) at: Position,
     /// Its name as it was written, whether or not it is one.
     pub(super) name: Option<&'t str>,
@@ -86,7 +86,7 @@ pub(super) fn read_step<'t>(
     defaults: &Defaults,
     names: Names<'_>,
     checker: &mut Checker,
-) -> Option<Draft<'t>> {
+) -> Option<ParsedStep<'t>> {
     let fields = STEP.read(node, checker)?;
     let mut outputs = Vec::new();
     let written = fields.get("name").map(|name| (name.at, checker.text(name, "name")));
@@ -134,7 +134,7 @@ pub(super) fn read_step<'t>(
         }),
         _ => None,
     };
-    Some(Draft { at, name: text, depends_on, outputs, step })
+    Some(ParsedStep { at, name: text, depends_on, outputs, step })
 }
 
 /// A `pool:`.

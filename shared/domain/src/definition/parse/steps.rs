@@ -7,7 +7,7 @@ use super::super::checker::Checker;
 use super::super::document::Node;
 use super::expression::Names;
 use super::reach::check_outputs;
-use super::step::{Defaults, Draft, read_step};
+use super::step::{Defaults, ParsedStep, read_step};
 use crate::StepIndex;
 use crate::graph::{Cycle, Graph};
 
@@ -29,31 +29,31 @@ pub(super) fn read_steps(
         checker.problem(node.at, "out-of-range", message, None);
         return None;
     }
-    let drafts: Vec<Draft<'_>> =
+    let parsed: Vec<ParsedStep<'_>> =
         items.iter().filter_map(|item| read_step(item, defaults, names, checker)).collect();
-    let places = places(&drafts, checker);
-    let dependencies = dependencies(&drafts, &places, checker);
+    let places = places(&parsed, checker);
+    let dependencies = dependencies(&parsed, &places, checker);
     let graph = match Graph::build(&dependencies) {
         Ok(graph) => graph,
         Err(cycle) => {
-            report_cycle(&cycle, &drafts, checker);
+            report_cycle(&cycle, &parsed, checker);
             return None;
         }
     };
-    check_outputs(&drafts, &places, &graph, checker);
-    let steps: Option<Vec<Step>> = drafts.into_iter().map(|draft| draft.step).collect();
+    check_outputs(&parsed, &places, &graph, checker);
+    let steps: Option<Vec<Step>> = parsed.into_iter().map(|parsed| parsed.step).collect();
     Some((steps?, graph))
 }
 
 /// Where each name is first given to a step.
-fn places<'t>(drafts: &[Draft<'t>], checker: &mut Checker) -> HashMap<&'t str, StepIndex> {
-    let mut places = HashMap::with_capacity(drafts.len());
-    for (index, draft) in drafts.iter().enumerate() {
-        let Some(name) = draft.name else { continue };
+fn places<'t>(parsed: &[ParsedStep<'t>], checker: &mut Checker) -> HashMap<&'t str, StepIndex> {
+    let mut places = HashMap::with_capacity(parsed.len());
+    for (index, step) in parsed.iter().enumerate() {
+        let Some(name) = step.name else { continue };
         if let Some(first) = places.get(name) {
-            let line = drafts.get(StepIndex::at(*first)).map_or(0, |first| first.at.line);
+            let line = parsed.get(StepIndex::at(*first)).map_or(0, |first| first.at.line);
             let message = format!("step `{name}` is defined twice: it is in line {line} too");
-            checker.problem(draft.at, "duplicate-step", message, None);
+            checker.problem(step.at, "duplicate-step", message, None);
         } else {
             places.insert(name, StepIndex::from(index));
         }
@@ -62,17 +62,17 @@ fn places<'t>(drafts: &[Draft<'t>], checker: &mut Checker) -> HashMap<&'t str, S
 }
 
 fn dependencies(
-    drafts: &[Draft<'_>],
+    parsed: &[ParsedStep<'_>],
     places: &HashMap<&str, StepIndex>,
     checker: &mut Checker,
 ) -> Vec<Vec<StepIndex>> {
     let mut seen = HashSet::new();
-    let mut all = Vec::with_capacity(drafts.len());
-    for draft in drafts {
-        let own = draft.name.unwrap_or_default();
+    let mut all = Vec::with_capacity(parsed.len());
+    for step in parsed {
+        let own = step.name.unwrap_or_default();
         seen.clear();
-        let mut indexes = Vec::with_capacity(draft.depends_on.len());
-        for &(name, at) in &draft.depends_on {
+        let mut indexes = Vec::with_capacity(step.depends_on.len());
+        for &(name, at) in &step.depends_on {
             if !seen.insert(name) {
                 let message = format!("step `{own}` depends on `{name}` twice");
                 checker.problem(at, "duplicate-dependency", message, Some("remove one of them".to_owned()));
@@ -82,7 +82,7 @@ fn dependencies(
             } else if let Some(index) = places.get(name) {
                 indexes.push(*index);
             } else {
-                let others = drafts.iter().filter_map(|draft| draft.name).filter(|other| *other != own);
+                let others = parsed.iter().filter_map(|step| step.name).filter(|other| *other != own);
                 let hint = checker.did_you_mean(name, others);
                 let shown: String = name.chars().take(64).collect();
                 let message = format!("step `{own}` depends on `{shown}`, which does not exist");
@@ -94,14 +94,14 @@ fn dependencies(
     all
 }
 
-fn report_cycle(cycle: &Cycle, drafts: &[Draft<'_>], checker: &mut Checker) {
-    let name = |index: &StepIndex| drafts.get(index.at()).and_then(|draft| draft.name).unwrap_or("?");
+fn report_cycle(cycle: &Cycle, parsed: &[ParsedStep<'_>], checker: &mut Checker) {
+    let name = |index: &StepIndex| parsed.get(index.at()).and_then(|step| step.name).unwrap_or("?");
     let mut names: Vec<&str> = cycle.steps.iter().take(MAX_NAMED).map(name).collect();
     if cycle.steps.len() > MAX_NAMED {
         names.push("…");
     }
     names.extend(cycle.steps.first().map(name));
-    let Some(first) = cycle.steps.first().and_then(|index| drafts.get(index.at())) else { return };
+    let Some(first) = cycle.steps.first().and_then(|index| parsed.get(index.at())) else { return };
     let at = first.depends_on.first().map_or(first.at, |(_, at)| *at);
     let message = format!("steps wait for each other: {}", names.join(" -> "));
     let hint = "each depends on the next; remove one of these dependencies".to_owned();
