@@ -8,12 +8,12 @@ pub const MAX_VARIABLE_BYTES: usize = 128 * 1024;
 
 const MAX_NAME_BYTES: usize = 256;
 
-/// Why a name or a value cannot be in the environment of a task.
+/// The error of a name or a value that cannot be in the environment of a task.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct EnvironmentError(String);
 
-/// Whether `name` can be set: `[A-Za-z_][A-Za-z0-9_]*`, none of Millrace's own, no proxy setting.
+/// Checks that `name` can be set: `[A-Za-z_][A-Za-z0-9_]*`, none of Millrace's own, no proxy setting.
 ///
 /// # Errors
 /// A message that says which rule it breaks, and what to do.
@@ -41,7 +41,7 @@ pub fn check_name(name: &str) -> Result<(), EnvironmentError> {
     Ok(())
 }
 
-/// Whether `value` can be set: no NUL, and with its name at most [`MAX_VARIABLE_BYTES`].
+/// Checks that `value` can be set: no NUL, and with its name at most [`MAX_VARIABLE_BYTES`].
 ///
 /// # Errors
 /// A message that names the variable and the rule.
@@ -61,7 +61,7 @@ pub fn check_value(name: &str, value: &str) -> Result<(), EnvironmentError> {
     Ok(())
 }
 
-/// How a JSON value is written into the environment: text as it is, all else as compact JSON.
+/// The text of a JSON value in the environment: a text as it is, all else as compact JSON.
 pub fn text_of(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),

@@ -2,7 +2,7 @@
 
 use crate::StepIndex;
 
-/// The DAG, both ways round. Building it proves that there is no cycle.
+/// The DAG of a workflow, both ways round. Building it proves that there is no cycle.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Graph {
     dependencies: Adjacency,
@@ -10,11 +10,11 @@ pub struct Graph {
     roots: Vec<StepIndex>,
 }
 
-/// Steps that wait for each other: each waits for the next, and the last for the first.
+/// A cycle of steps: each waits for the next, and the last for the first.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("steps {:?} wait for each other", self.steps.iter().map(|step| step.0).collect::<Vec<_>>())]
 pub struct Cycle {
-    /// The lowest place comes first. A step that waits for itself is alone.
+    /// The steps of the cycle, the lowest place first. A step that waits for itself is alone.
     pub steps: Vec<StepIndex>,
 }
 
@@ -72,18 +72,18 @@ impl Graph {
         Ok(graph)
     }
 
-    /// One step that waits for nobody.
+    /// The graph of one step that waits for nobody.
     pub fn single() -> Self {
         let none = || Adjacency { starts: vec![0, 0], neighbours: Vec::new() };
         Self { dependencies: none(), dependents: none(), roots: vec![StepIndex(0)] }
     }
 
-    /// How many steps it has.
+    /// The number of steps.
     pub fn len(&self) -> usize {
         self.dependencies.starts.len() - 1
     }
 
-    /// Whether it has no steps.
+    /// Whether there are no steps.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -98,12 +98,12 @@ impl Graph {
         self.dependencies.of(step)
     }
 
-    /// The steps that wait for nobody.
+    /// The roots: the steps that wait for nobody.
     pub fn roots(&self) -> &[StepIndex] {
         &self.roots
     }
 
-    /// For each step, the length of the longest way to it from a root: above that of all it waits for.
+    /// The depth of each step: the length of the longest path to it from a root, above that of all it waits for.
     pub fn depths(&self) -> Vec<u32> {
         let mut depths = vec![0; self.len()];
         self.visit_edges(|step, dependent| {
@@ -114,8 +114,8 @@ impl Graph {
         depths
     }
 
-    /// Visits every edge once, in an order in which a step is complete before its own edges are visited, and
-    /// answers how many dependencies of each step were never met: none, without a cycle.
+    /// Visits every edge once, in topological order: a step is complete before its own edges are visited. Answers how
+    /// many dependencies of each step were never met: none, without a cycle.
     fn visit_edges(&self, mut edge: impl FnMut(StepIndex, StepIndex)) -> Vec<u32> {
         let mut open: Vec<u32> =
             (0..self.len()).map(|step| self.dependencies(step.into()).len() as u32).collect();

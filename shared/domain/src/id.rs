@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-/// Why a text is not the identifier it should be. The message says what was expected.
+/// The error of a text that is not the identifier it should be. The message says what was expected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct IdError(pub String);
 
-/// Declares a validated name: `[first][rest]{0,63}`.
+/// Declares the type of a validated name: `[first][rest]{0,63}`.
 macro_rules! name_type {
     ($(#[$doc:meta])* $name:ident, $what:literal, $first:expr, $rest:expr, $expected:literal) => {
         $(#[$doc])*
@@ -93,12 +93,12 @@ name_type!(
 );
 
 impl WorkflowName {
-    /// What ad-hoc runs carry in place of a stored workflow's name (also the metrics label).
+    /// The name that ad-hoc runs carry in place of a stored workflow's (also the metrics label).
     pub fn adhoc() -> Self {
         Self("adhoc".into())
     }
 
-    /// Does it read as a run's id? Where either is taken, the run would be meant, and never the workflow.
+    /// Whether the name reads as a run's id. Where either is taken, the run would be meant, and never the workflow.
     pub fn is_like_run_id(&self) -> bool {
         self.0.parse::<RunId>().is_ok()
     }
@@ -110,13 +110,13 @@ impl Default for PoolName {
     }
 }
 
-/// The unit of ownership. Every run and schedule lives in exactly one partition.
+/// A partition: the unit of ownership. Every run and schedule lives in exactly one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct PartitionId(pub u16);
 
 impl PartitionId {
-    /// The home partition of a name: where its schedules and versions live.
+    /// The home partition of a workflow: where its schedules and versions live.
     pub fn home_of(workflow: &WorkflowName, partitions: u16) -> Self {
         Self::of_digest(&Sha256::digest(format!("default/{workflow}")), partitions)
     }
@@ -135,28 +135,28 @@ impl fmt::Display for PartitionId {
     }
 }
 
-/// One execution of one workflow version: a UUID whose last two bytes are its partition, so that anybody
-/// who holds the id knows where the run lives.
+/// The id of a run, which is one execution of one workflow version: a UUID whose last two bytes are the partition, so
+/// that anybody who holds the id knows where the run lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RunId(Uuid);
 
 impl RunId {
-    /// A fresh id in `partition`. `random` is any unique UUID (version 7 keeps ids in order of creation).
+    /// A fresh id of a run in `partition`. `random` is any unique UUID (version 7 keeps ids in order of creation).
     pub fn new(random: Uuid, partition: PartitionId) -> Self {
         let mut bytes = *random.as_bytes();
         bytes[14..].copy_from_slice(&partition.0.to_be_bytes());
         Self(Uuid::from_bytes(bytes))
     }
 
-    /// The id of a keyed submission: the same key always gives the same id, so the run itself is the record
-    /// of deduplication. `scope` is the workflow's name, or `adhoc`.
+    /// The id of a keyed submission's run: the same key always gives the same id, so the run itself is the record of
+    /// deduplication. `scope` is the workflow's name, or `adhoc`.
     pub fn of_key(scope: &WorkflowName, key: &str, partitions: u16) -> Self {
         let digest = Sha256::digest(format!("default/{scope}/{key}"));
         Self::of_digest(&digest, PartitionId::of_digest(&digest, partitions))
     }
 
-    /// The id of a scheduled run: the same fire always gives the same id. It lives in its workflow's home.
+    /// The id of a scheduled run: the same fire always gives the same id. The run lives in its workflow's home.
     pub fn of_fire(
         workflow: &WorkflowName,
         schedule: usize,
@@ -194,13 +194,13 @@ impl FromStr for RunId {
     }
 }
 
-/// The place of a step in its definition, from 0. Stable for a version, so it is what travels and is stored.
+/// The place of a step in its definition, from 0. It is stable for a version, so it is what travels and is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct StepIndex(pub u32);
 
 impl StepIndex {
-    /// As an index into the steps of the definition.
+    /// The place as an index into the steps of the definition.
     pub fn at(self) -> usize {
         self.0 as usize
     }
@@ -212,7 +212,8 @@ impl From<usize> for StepIndex {
     }
 }
 
-/// One dispatch of one step: (run, step, attempt). Its text form is `<run>:<step index>:<attempt>`.
+/// The id of a task, which is one dispatch of one step: (run, step, attempt). Its text form is
+/// `<run>:<step index>:<attempt>`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TaskId {
     /// The run.
@@ -245,27 +246,28 @@ impl FromStr for TaskId {
     }
 }
 
-/// A worker's presence. New for every start of a worker process.
+/// The id of a session: a worker's presence, new for every start of a worker process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SessionId(pub Uuid);
 
-/// A producer process. New for every start.
+/// The id of a producer process, new for every start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ProducerId(pub Uuid);
 
-/// A cluster: what producers, workers, store and broker are together. New when it is founded.
+/// The id of a cluster: what producers, workers, store and broker are together. It is new when the cluster is
+/// founded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ClusterId(pub Uuid);
 
 impl ClusterId {
-    /// Of a cluster that nobody has given an id: an older program has founded it.
+    /// The id of a cluster that nobody has given one: an older program has founded it.
     pub const UNKNOWN: Self = Self(Uuid::nil());
 }
 
-/// The token of one delivery: who asks for a claim. The same token asked again gets the same answer.
+/// The token of one delivery, under which an attempt is claimed. The same token asked again gets the same answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ClaimToken(pub Uuid);
@@ -300,7 +302,7 @@ pub struct Epoch(pub u64);
 pub struct Seq(pub u64);
 
 impl Seq {
-    /// The number after this one.
+    /// The number of the next commit.
     #[must_use]
     pub fn next(self) -> Self {
         Self(self.0 + 1)

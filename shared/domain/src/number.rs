@@ -4,20 +4,20 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// A shorter run of digits fits: a float keeps 15, and a whole number more.
+/// The number of digits that always fit: a float keeps 15, and a whole number more.
 const SAFE_DIGITS: usize = 15;
 
 /// A number that would lose digits, and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}{digits} would lose digits: a number has 64 bits here; write it as a text: \"{digits}\"", .path.as_ref().map(|path| format!("`{path}`: ")).unwrap_or_default())]
 pub struct LosesDigits {
-    /// As in `rows[2].id`; `None` for the value itself.
+    /// The path of the number in its JSON, as in `rows[2].id`; `None` for the value itself.
     pub path: Option<String>,
-    /// As it was written, or its beginning.
+    /// The number as it was written, or its beginning.
     pub digits: String,
 }
 
-/// Whether a number, written as JSON has it, is the same number once it is held as 64 bits.
+/// Whether a number, written as JSON has it, is still the same number when it is held in 64 bits.
 pub fn keeps_digits(number: &str) -> bool {
     let number = number.trim();
     if number.bytes().filter(u8::is_ascii_digit).count() <= SAFE_DIGITS && !number.contains(['e', 'E']) {
@@ -81,7 +81,7 @@ pub fn quote_numbers(json: &str) -> Cow<'_, str> {
     Cow::Owned(quoted)
 }
 
-/// Whether anything in `json` is as long as such a number: nearly always not.
+/// Whether anything in `json` is as long as a number that may lose digits: nearly always not.
 fn may_lose_digits(json: &[u8]) -> bool {
     let mut run = 0;
     json.iter().any(|byte| {
@@ -111,7 +111,7 @@ struct Reader<'j> {
 }
 
 enum Open {
-    /// With the key that was read last, and whether its value is next.
+    /// An object, with the key that was read last, and whether the value of that is next.
     Object {
         key: Range<usize>,
         is_value: bool,

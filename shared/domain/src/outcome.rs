@@ -5,27 +5,27 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// The closed set of ends.
+/// The outcome of an attempt or a step: the closed set of ways to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// It did what it should.
+    /// The work was done.
     #[serde(alias = "success")]
     Succeeded,
-    /// It ran and reported an error, or could not be run at all.
+    /// The task ran and reported an error, or could not be run at all.
     Failed,
-    /// It took longer than its timeout and was killed.
+    /// The task took longer than its timeout and was killed.
     TimedOut,
-    /// Somebody stopped it.
+    /// Somebody stopped the task.
     Cancelled,
-    /// Its worker went away. Only attempts are lost: a step whose last attempt is lost has `failed`.
+    /// The worker went away. Only attempts are lost: a step whose last attempt is lost has `failed`.
     Lost,
-    /// It never started, and never will: what it waits for cannot come about any more.
+    /// The step never started, and never will: what it waits for cannot come about any more.
     Skipped,
 }
 
 impl Outcome {
-    /// The word in definitions, messages and the API.
+    /// The word for the outcome in definitions, messages and the API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Succeeded => "succeeded",

@@ -5,31 +5,31 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// P0 (urgent) to P3 (idle). Users may also write 0-9, 9 being the most urgent, as in AMQP.
+/// The priority of a task: P0 (urgent) to P3 (idle). Users may also write 0-9, 9 being the most urgent, as in AMQP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, Default)]
 #[serde(into = "String", try_from = "PriorityText")]
 pub enum Priority {
-    /// At once.
+    /// Urgent: at once.
     P0,
-    /// Before ordinary work.
+    /// High: before ordinary work.
     P1,
-    /// Ordinary work.
+    /// Normal: ordinary work.
     #[default]
     P2,
-    /// Only when there is nothing else to do.
+    /// Idle: only when there is nothing else to do.
     P3,
 }
 
-/// A text that is no priority.
+/// The error of a text that is no priority.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("priority {0} is out of range: expected P0 to P3, or a number from 0 to 9 (9 is the most urgent)")]
 pub struct PriorityError(String);
 
 impl Priority {
-    /// All of them, the most urgent first.
+    /// All priorities, the most urgent first.
     pub const ALL: [Self; 4] = [Self::P0, Self::P1, Self::P2, Self::P3];
 
-    /// From the number a user may write: 8-9 P0, 5-7 P1, 2-4 P2, 0-1 P3.
+    /// The priority for the number that a user may write: 8-9 P0, 5-7 P1, 2-4 P2, 0-1 P3.
     ///
     /// # Errors
     /// When the number is not in 0..=9.
@@ -78,7 +78,7 @@ impl From<Priority> for String {
     }
 }
 
-/// The two spellings in JSON: `"P1"` and `6`.
+/// A priority in JSON, in either of its spellings: `"P1"` and `6`.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum PriorityText {

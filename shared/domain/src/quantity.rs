@@ -3,18 +3,18 @@
 
 use std::time::Duration;
 
-/// Nothing that is scheduled waits longer than ten years.
+/// The longest duration that is accepted, ten years: nothing that is scheduled waits longer.
 pub const MAX_DURATION: Duration = Duration::from_secs(3650 * 24 * 3600);
 
 const UNITS: [(&str, u64); 5] =
     [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 24 * 3_600_000)];
 
-/// A text that is no duration. The message says what to write.
+/// The error of a text that is no duration. The message says what to write.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct DurationError(String);
 
-/// A duration that may be zero.
+/// Reads a duration that may be zero.
 ///
 /// # Errors
 /// When the text has no unit or an unknown one, has a sign or a fraction, or is longer than [`MAX_DURATION`].
@@ -35,7 +35,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
     Ok(duration)
 }
 
-/// A duration above zero.
+/// Reads a duration above zero.
 ///
 /// # Errors
 /// As [`parse_duration`], and for zero.

@@ -4,20 +4,20 @@ use std::time::Duration;
 
 use crate::{Outcome, RunId, StepIndex};
 
-/// A step's retry policy. A lost attempt is not a retry: it has a limit of its own.
+/// The retry policy of a step. A lost attempt is not a retry: it has a limit of its own.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RetryPolicy {
-    /// How many retries after the first attempt; 0 is none.
+    /// The number of retries after the first attempt; 0 is none.
     pub limit: u32,
     /// The wait before the first retry.
     pub delay: Duration,
-    /// Each further wait is this times the one before; at least 1.
+    /// The factor by which each further wait is longer than the one before; at least 1.
     pub backoff: f64,
-    /// No wait is longer than this.
+    /// The longest wait.
     pub max_delay: Duration,
-    /// Draw the wait from [half, whole] of what the backoff gives, so that a herd spreads out.
+    /// Whether the wait is drawn from [half, whole] of what the backoff gives, so that a herd spreads out.
     pub jitter: bool,
-    /// Which outcomes are retried.
+    /// The outcomes that are retried.
     pub outcomes: Vec<Outcome>,
 }
 

@@ -10,10 +10,10 @@ use crate::expression::{Fire, Scope};
 use crate::params::Params;
 use crate::{environment, number};
 
-/// How many params a message lists.
+/// The greatest number of params that a message lists.
 const MAX_LISTED: usize = 20;
 
-/// The value of a param that was given as text, on a command line: `5` is a number for an `int`.
+/// Reads the value of a param that was given as text, on a command line: `5` is a number for an `int`.
 ///
 /// # Errors
 /// What was expected instead.
@@ -45,7 +45,7 @@ pub fn from_text(kind: &ParamKind, text: &str) -> Result<Value, String> {
     check_kind(kind, &value).map(|()| value)
 }
 
-/// Whether `value` is of this kind.
+/// Checks that `value` is of this kind.
 ///
 /// # Errors
 /// What was expected instead.
@@ -71,8 +71,8 @@ pub fn check_kind(kind: &ParamKind, value: &Value) -> Result<(), String> {
     Err(format!("expected {}, found {found}", expected(kind)))
 }
 
-/// The params of a run: what was given, checked, and a default for each of the others. A default may use the
-/// fire, and the params declared before it.
+/// Completes the params of a run: what was given, checked, and a default for each of the others. A default may use
+/// the fire, and the params declared before it.
 ///
 /// # Errors
 /// Everything that is wrong, a text for each param.
@@ -125,7 +125,7 @@ fn undeclared(declared: &[Param], name: &str) -> Option<String> {
     Some(message)
 }
 
-/// `YYYY-MM-DD`, and a day that exists.
+/// Whether the text is `YYYY-MM-DD`, and a day that exists.
 fn is_date(text: &str) -> bool {
     let shape = text.len() == 10
         && text.bytes().enumerate().all(|(at, byte)| match at {

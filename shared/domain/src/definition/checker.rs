@@ -3,22 +3,22 @@
 use super::nearest;
 use super::problem::{Position, Problem, Problems};
 
-/// How many problems are shown.
+/// The greatest number of problems that are shown.
 const MAX_SHOWN: usize = 100;
 
-/// How many problems are kept; those after are only counted.
+/// The greatest number of problems that are kept; those after are only counted.
 const MAX_KEPT: usize = 10_000;
 
-/// How many times a hint is looked for: each looks at every candidate, or at every line.
+/// The greatest number of hints that are looked for: each looks at every candidate, or at every line.
 const MAX_HINTS: usize = 100;
 
-/// The problems so far.
+/// The collector of problems while a definition is read.
 #[derive(Debug, Default)]
 pub(super) struct Checker {
     found: Vec<Found>,
     uncounted: usize,
     hints: usize,
-    /// What is read was accepted once, and is stored: what has been refused since is not refused.
+    /// Whether the definition was accepted once, and is stored: what has been refused since is not refused in it.
     pub(super) was_accepted: bool,
 }
 
@@ -46,7 +46,7 @@ impl Checker {
         }
     }
 
-    /// Whether there is no problem yet.
+    /// Whether no problem has been noted.
     pub(super) fn is_clean(&self) -> bool {
         self.found.is_empty()
     }
@@ -57,7 +57,7 @@ impl Checker {
         self.hints <= MAX_HINTS
     }
 
-    /// "did you mean `x`?"
+    /// The hint "did you mean `x`?", where one of the candidates is near.
     pub(super) fn did_you_mean<'c>(
         &mut self,
         word: &str,
@@ -69,7 +69,7 @@ impl Checker {
         nearest(word, candidates).map(|near| format!("did you mean `{near}`?"))
     }
 
-    /// The problems in the order of the file.
+    /// The problems so far, in the order of the file.
     pub(super) fn into_problems(mut self, file: &str) -> Problems {
         self.found.sort_by_key(|found| found.at);
         let more = (self.found.len() + self.uncounted).saturating_sub(MAX_SHOWN);

@@ -9,30 +9,32 @@ use super::checker::Checker;
 use super::problem::Position;
 use super::syntax::{self, MAX_DEPTH};
 
-/// Up to this many keys, looking through them all is faster than hashing.
+/// The greatest number of keys that are looked through one by one: up to it, that is faster than hashing.
 const FEW_KEYS: usize = 12;
 
-/// A value and where it is.
+/// A node of the tree: a value and where it is.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Node {
     pub(super) at: Position,
     pub(super) content: Content,
 }
 
+/// The content of a node.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Content {
-    /// A text, a number, anything that is written as one word or text.
+    /// A scalar: a text, a number, anything that is written as one word or text.
     Scalar {
         text: String,
-        /// Neither quoted nor a block: what YAML would guess a type for.
+        /// Whether it is neither quoted nor a block: what YAML would guess a type for.
         plain: bool,
     },
     List(Vec<Node>),
     Map(Vec<(Key, Node)>),
-    /// Something that was refused already: nothing more is to be said about it.
+    /// A value that was refused already: nothing more is to be said about it.
     Refused,
 }
 
+/// A key of a map and where it is.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Key {
     pub(super) at: Position,
@@ -40,12 +42,12 @@ pub(super) struct Key {
 }
 
 impl Node {
-    /// Nothing stands where a value should.
+    /// Whether nothing stands where a value should.
     pub(super) fn is_nothing(&self) -> bool {
         matches!(&self.content, Content::Scalar { text, plain: true } if text.is_empty())
     }
 
-    /// The word, when it is not quoted.
+    /// The scalar, when it is not quoted.
     pub(super) fn plain(&self) -> Option<&str> {
         match &self.content {
             Content::Scalar { text, plain: true } => Some(text),
@@ -53,7 +55,7 @@ impl Node {
         }
     }
 
-    /// What it is, for a message.
+    /// The node in words, for a message.
     pub(super) fn describe(&self) -> String {
         match &self.content {
             Content::Scalar { text, .. } if text.chars().count() <= 40 => {
@@ -67,13 +69,13 @@ impl Node {
     }
 }
 
-/// One document, and its own part of the source.
+/// A document, and its own part of the source.
 pub(super) struct Document<'s> {
     pub(super) root: Node,
     pub(super) source: &'s str,
 }
 
-/// The documents of `source` that are not empty. What YAML forbids goes to `checker`; the documents before a
+/// Reads the documents of `source` that are not empty. What YAML forbids goes to `checker`; the documents before a
 /// syntax error are still answered.
 pub(super) fn read<'s>(source: &'s str, checker: &mut Checker) -> Vec<Document<'s>> {
     let mut builder = Builder { checker, open: Vec::new(), roots: Vec::new(), begins: Vec::new() };
@@ -99,7 +101,7 @@ pub(super) fn read<'s>(source: &'s str, checker: &mut Checker) -> Vec<Document<'
     documents
 }
 
-/// Directives stand right before the `---` in line `line`, where `before` ends.
+/// Refuses directives, which stand right before the `---` in line `line`, where `before` ends.
 fn refuse_directives(before: &str, line: u32, checker: &mut Checker) {
     let gap = before.lines().rev().take_while(|text| text.is_empty() || text.starts_with(['%', '#']));
     for (above, _) in gap.enumerate().filter(|(_, text)| text.starts_with('%')) {
@@ -114,7 +116,7 @@ fn refuse_directives(before: &str, line: u32, checker: &mut Checker) {
     }
 }
 
-/// The byte at which each of `chars` begins; they are in order.
+/// The byte offset of each of `chars`, which are in order.
 fn byte_offsets(source: &str, chars: &[(usize, u32)]) -> Vec<usize> {
     if source.is_ascii() {
         return chars.iter().map(|(char, _)| *char).collect();
@@ -146,7 +148,7 @@ struct Builder<'c> {
 }
 
 impl Builder<'_> {
-    /// Whether the source was read to its end.
+    /// Reads events up to the end of the source, or to an error; says whether it was the end.
     fn read(&mut self, parser: &mut Parser<'_, StrInput<'_>>, source: &str) -> bool {
         while let Some(event) = parser.next_event() {
             let (event, span) = match event {
@@ -196,7 +198,7 @@ impl Builder<'_> {
         true
     }
 
-    /// What stands in place of a value with an anchor or a tag.
+    /// The content that stands in place of a value with an anchor or a tag.
     fn refused(&mut self, at: Position, anchor: usize, tag: bool) -> Option<Content> {
         if anchor > 0 {
             let hint =
@@ -247,7 +249,7 @@ impl Builder<'_> {
     }
 }
 
-/// A key that is no text is reported, and left empty.
+/// The node as a key. One that is no text is reported, and left empty.
 fn as_key(node: Node, refused: &mut bool, checker: &mut Checker) -> Key {
     let at = node.at;
     match node.content {

@@ -1,10 +1,10 @@
 //! Did you mean ...?
 
-/// A word longer than this is not a slip of the finger.
+/// The longest word that may be a slip of the finger, in bytes.
 const MAX_WORD_BYTES: usize = 64;
 
-/// The one of `candidates` that `word` was probably meant to be. Costs one comparison per candidate: for errors
-/// only.
+/// The one of `candidates` that `word` was probably meant to be. It costs a comparison with each candidate: for
+/// errors only.
 pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     if word.len() > MAX_WORD_BYTES {
         return None;
@@ -20,7 +20,7 @@ pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) ->
         .map(|(_, candidate)| candidate)
 }
 
-/// `word` is in lower case, as most candidates are.
+/// The distance between two words. `word` is in lower case, as most candidates are.
 fn distance(word: &str, candidate: &str) -> usize {
     if candidate.bytes().any(|byte| byte.is_ascii_uppercase()) {
         strsim::damerau_levenshtein(word, &candidate.to_lowercase())

@@ -5,7 +5,7 @@ use std::fmt;
 use saphyr_parser::Marker;
 use serde::Serialize;
 
-/// A place in the file, from line 1 and column 1.
+/// A position in the file, from line 1 and column 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Position {
     pub(super) line: u32,
@@ -13,7 +13,7 @@ pub(super) struct Position {
 }
 
 impl Position {
-    /// Where a file begins.
+    /// The beginning of a file.
     pub(super) const START: Self = Self { line: 1, column: 1 };
 }
 
@@ -24,20 +24,20 @@ impl From<Marker> for Position {
     }
 }
 
-/// One thing that is wrong.
+/// A problem of a definition: one thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
     /// The file, as it was named to the parser.
     pub file: String,
-    /// From 1.
+    /// The line, from 1.
     pub line: u32,
-    /// From 1, in characters.
+    /// The column, from 1, in characters.
     pub column: u32,
-    /// Stable, for programs: `unknown-field`.
+    /// The code, which is stable, for programs: `unknown-field`.
     pub code: &'static str,
-    /// What was expected.
+    /// The message: what was expected.
     pub message: String,
-    /// What to write instead.
+    /// The hint: what to write instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
 }
@@ -52,8 +52,8 @@ impl fmt::Display for Problem {
     }
 }
 
-/// All that is wrong, in the order of the file; never empty, and at most 100 entries, of which the last then says
-/// how many more there are.
+/// The problems of a definition, in the order of the file; never empty, and at most 100 entries, of which the last
+/// then says how many more there are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Problems(pub Vec<Problem>);

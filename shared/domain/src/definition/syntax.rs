@@ -5,10 +5,10 @@ use saphyr_parser::ScanError;
 use super::checker::Checker;
 use super::problem::Position;
 
-/// How deep values may be nested.
+/// The greatest depth to which values may be nested.
 pub(super) const MAX_DEPTH: usize = 64;
 
-/// Characters with which YAML lets no unquoted text begin, or which it takes for something else.
+/// The characters with which YAML lets no unquoted text begin, or which it takes for something else.
 const RESERVED: [char; 6] = ['@', '*', '`', '%', '&', '!'];
 
 /// Reports the one error that ends the reading of `source`.

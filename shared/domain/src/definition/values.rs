@@ -7,7 +7,7 @@ use super::document::{Content, Key, Node};
 use crate::quantity;
 
 impl Checker {
-    /// Reports that `node` is not what it should be.
+    /// Reports that `node` is of another type than the field expects.
     pub(super) fn wrong_type(&mut self, node: &Node, field: &str, expected: &str, hint: Option<String>) {
         match &node.content {
             Content::Refused => {}
@@ -27,7 +27,7 @@ impl Checker {
         }
     }
 
-    /// A text, as it was written: `NO`, `1.10` and `007` stay what they are.
+    /// Reads a text, as it was written: `NO`, `1.10` and `007` stay what they are.
     pub(super) fn text<'t>(&mut self, node: &'t Node, field: &str) -> Option<&'t str> {
         match &node.content {
             Content::Scalar { text, .. } if !node.is_nothing() => Some(text),
@@ -38,7 +38,7 @@ impl Checker {
         }
     }
 
-    /// `true` or `false`, and nothing else.
+    /// Reads `true` or `false`, and nothing else.
     pub(super) fn boolean(&mut self, node: &Node, field: &str) -> Option<bool> {
         let hint = match &node.content {
             Content::Scalar { text, plain: true } => match text.as_str() {
@@ -59,12 +59,12 @@ impl Checker {
         None
     }
 
-    /// A duration that may be zero.
+    /// Reads a duration that may be zero.
     pub(super) fn duration(&mut self, node: &Node, field: &str) -> Option<Duration> {
         self.parsed(node, field, "a duration such as 30s", quantity::parse_duration)
     }
 
-    /// A duration above zero.
+    /// Reads a duration above zero.
     pub(super) fn positive_duration(&mut self, node: &Node, field: &str) -> Option<Duration> {
         self.parsed(node, field, "a duration such as 30s", quantity::parse_positive_duration)
     }
@@ -93,7 +93,7 @@ impl Checker {
         }
     }
 
-    /// A whole number in a range.
+    /// Reads a whole number in a range.
     pub(super) fn integer(
         &mut self,
         node: &Node,
@@ -123,7 +123,7 @@ impl Checker {
         }
     }
 
-    /// A list.
+    /// Reads a list.
     pub(super) fn list<'t>(
         &mut self,
         node: &'t Node,
@@ -140,7 +140,7 @@ impl Checker {
         }
     }
 
-    /// A map.
+    /// Reads a map.
     pub(super) fn map<'t>(&mut self, node: &'t Node, field: &str, of: &str) -> Option<&'t [(Key, Node)]> {
         match &node.content {
             Content::Map(entries) => Some(entries),

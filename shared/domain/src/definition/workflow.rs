@@ -12,50 +12,50 @@ use crate::{ParamName, PoolName, Priority, RetryPolicy, StepIndex, StepName, Wor
 /// A workflow: triggers, params and a DAG of steps.
 #[derive(Debug, Clone)]
 pub struct Workflow {
-    /// Unique in its namespace.
+    /// The name, unique in its namespace.
     pub name: WorkflowName,
-    /// For people.
+    /// The description, for people.
     pub description: Option<String>,
-    /// For people and filters.
+    /// The labels, for people and filters.
     pub labels: BTreeMap<String, String>,
-    /// When runs start by themselves.
+    /// The schedules, by which runs start by themselves.
     pub schedules: Vec<Schedule>,
     /// The time zone of `fire.time` and `fire.date(n)`: the workflow's `timezone`, or UTC.
     pub timezone: jiff::tz::TimeZone,
-    /// How long a whole run may take.
+    /// The timeout of a whole run.
     pub timeout: Option<Duration>,
-    /// What its tasks are queued with.
+    /// The priority with which its tasks are queued.
     pub priority: Priority,
-    /// Its declared params, in the order of the file.
+    /// The declared params, in the order of the file.
     pub params: Vec<Param>,
-    /// Environment of every step; a step's own `env` wins.
+    /// The environment of every step; a step's own `env` wins.
     pub env: Vec<(String, Template)>,
-    /// Its steps, in the order of the file; at least one.
+    /// The steps, in the order of the file; at least one.
     pub steps: Vec<Step>,
-    /// Who waits for whom.
+    /// The graph: which step waits for which.
     pub graph: Graph,
-    /// Where to find a step by its name.
+    /// The place of each step by its name.
     pub places: Places,
 }
 
-/// Where each step is, by name. Built when it is first asked for: most runs never ask.
+/// The places of steps by their names. Built when one is first asked for: most runs never ask.
 #[derive(Debug, Clone, Default)]
 pub struct Places(OnceLock<HashMap<String, StepIndex>>);
 
 /// A declared parameter.
 #[derive(Debug, Clone)]
 pub struct Param {
-    /// Also its environment variable.
+    /// The name, which is also that of its environment variable.
     pub name: ParamName,
-    /// What its values must be.
+    /// The kind of its values.
     pub kind: ParamKind,
-    /// Without one, every run must give a value.
+    /// The default; without one, every run must give a value.
     pub default: Option<Templated>,
-    /// For people.
+    /// The description, for people.
     pub description: Option<String>,
 }
 
-/// The type of a parameter.
+/// The kind of a parameter's values.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ParamKind {
     /// Any text.
@@ -66,34 +66,34 @@ pub enum ParamKind {
     Float,
     /// `true` or `false`.
     Bool,
-    /// `YYYY-MM-DD`.
+    /// A date: `YYYY-MM-DD`.
     Date,
     /// A non-empty path without NUL.
     Path,
-    /// One of these.
+    /// One of these texts.
     Enum(Vec<String>),
-    /// Any JSON.
+    /// Any JSON value.
     Json,
 }
 
-/// A node of the DAG.
+/// A step: a node of the DAG.
 #[derive(Debug, Clone)]
 pub struct Step {
-    /// Unique in its workflow.
+    /// The name, unique in its workflow.
     pub name: StepName,
-    /// The executor: `shell`, `http`, `noop`.
+    /// The name of the executor: `shell`, `http`, `noop`.
     pub uses: String,
-    /// What the executor gets. A shell script is under `run`, as written, beside `shell` (its argv).
+    /// The input of the executor. A shell script is under `run`, as written, beside `shell` (its argv).
     pub with: Templated,
-    /// Environment of this step.
+    /// The environment of this step.
     pub env: Vec<(String, Template)>,
-    /// Where it runs.
+    /// The pool in which its tasks run.
     pub pool: PoolName,
-    /// How long one attempt may take.
+    /// The timeout of one attempt.
     pub timeout: Option<Duration>,
-    /// When it is tried again.
+    /// The retry policy.
     pub retry: RetryPolicy,
-    /// Never start a second attempt after one that was lost.
+    /// Whether no second attempt may start after one that was lost.
     pub at_most_once: bool,
     /// The directory in which a shell step starts.
     pub working_dir: Option<String>,
@@ -114,7 +114,7 @@ impl Workflow {
 }
 
 impl Step {
-    /// How many attempts may be lost before the step fails.
+    /// The number of attempts that may be lost before the step fails.
     pub fn lost_limit(&self) -> u32 {
         if self.at_most_once { 0 } else { 3 }
     }

@@ -9,7 +9,7 @@ use minijinja::{Error, ErrorKind};
 use super::ExpressionError;
 use super::token::Token;
 
-/// What to say instead of each operator.
+/// The test that stands in for each operator.
 const OPERATORS: [(&str, &str); 6] =
     [("==", "eq"), ("!=", "ne"), ("<", "lt"), ("<=", "le"), (">", "gt"), (">=", "ge")];
 
@@ -41,7 +41,7 @@ struct Operand {
     operator: Option<usize>,
 }
 
-/// `source`, which minijinja has accepted and whose tokens these are, with its comparisons as tests.
+/// Replaces the comparisons of `source`, which minijinja has accepted and whose tokens these are, with tests.
 pub(super) fn checked(source: &str, tokens: &[Token<'_>]) -> Result<String, ExpressionError> {
     let mut before: Vec<&str> = vec![""; tokens.len()];
     let mut after: Vec<&str> = vec![""; tokens.len()];
@@ -144,7 +144,7 @@ fn ordering(left: &Value, right: &Value) -> Result<Ordering, Error> {
     Ok(left.cmp(right))
 }
 
-/// Only unlike scalars are refused: anything may be compared with `none`.
+/// Checks that two values may be compared. Only unlike scalars are refused: anything may be compared with `none`.
 fn comparable(left: &Value, right: &Value) -> Result<(), Error> {
     let scalar =
         |value: &Value| matches!(value.kind(), ValueKind::Bool | ValueKind::Number | ValueKind::String);

@@ -7,13 +7,13 @@ use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
 
 use super::{ExpressionError, comparison};
 
-/// How many operations one expression may take.
+/// The greatest number of operations that one expression may take.
 const FUEL: u64 = 20_000;
 
 /// The longest text that a filter may make, in bytes.
 const MAX_TEXT_BYTES: usize = 1024 * 1024;
 
-/// The filters there are. None reaches outside, and none is there only for HTML or layout.
+/// The filters that expressions may use. None reaches outside, and none is there only for HTML or layout.
 pub(super) const FILTERS: [&str; 35] = [
     "abs",
     "bool",
@@ -58,7 +58,7 @@ const NO_FILTERS: [&str; 13] = [
     "slice", "zip",
 ];
 
-/// The tests there are: what may follow `is`.
+/// The tests that expressions may use: what may follow `is`.
 pub(super) const TESTS: [&str; 29] = [
     "boolean",
     "defined",
@@ -107,7 +107,7 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     environment
 });
 
-/// Whether minijinja can read `source` as an expression.
+/// Checks that minijinja can read `source` as an expression.
 pub(super) fn check(source: &str) -> Result<(), ExpressionError> {
     ENVIRONMENT.compile_expression(source).map(drop).map_err(|error| {
         let detail = error.detail().unwrap_or("it is not an expression");
@@ -136,7 +136,7 @@ pub(super) fn evaluate(
     })
 }
 
-/// Operators say so in words alone.
+/// Whether an operator met a value that is not defined: it says so in words alone.
 fn is_undefined(error: &Error) -> bool {
     error.kind() == ErrorKind::UndefinedError
         || error

@@ -18,13 +18,14 @@ pub use scope::{Fire, Outputs, Scope};
 pub use template::Template;
 pub use templated::Templated;
 
-/// Why an expression cannot be read, or has no value.
+/// The error of an expression that cannot be read, or has no value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ExpressionError {
-    /// Stable, for programs: `expression-syntax`, `unknown-name`, `undefined` or `expression-failed`.
+    /// The code, which is stable, for programs: `expression-syntax`, `unknown-name`, `undefined` or
+    /// `expression-failed`.
     pub code: &'static str,
-    /// What was expected.
+    /// The message: what was expected.
     pub message: String,
 }
 

@@ -12,7 +12,7 @@ const FIRE_FIELDS: [&str; 2] = ["time", "date"];
 const WORDS: [&str; 13] =
     ["and", "or", "not", "in", "is", "if", "else", "true", "false", "none", "True", "False", "None"];
 
-/// Something an expression refers to.
+/// A name that an expression refers to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Use {
     /// `params.<name>`.
@@ -23,7 +23,7 @@ pub enum Use {
     Output {
         /// The step's name.
         step: String,
-        /// Without one, all of them.
+        /// The key of the output; without one, all of them.
         key: Option<String>,
     },
     /// `run.<field>`.
@@ -32,7 +32,7 @@ pub enum Use {
     Fire,
 }
 
-/// What the expression of `tokens` refers to; each once, in order.
+/// The names that the expression of `tokens` refers to, each once, in order.
 pub(super) fn uses(tokens: &[Token<'_>]) -> Result<Vec<Use>, ExpressionError> {
     let mut uses = Vec::new();
     for (at, token) in tokens.iter().enumerate() {
@@ -90,7 +90,7 @@ fn root(name: &str, member: Option<&str>, rest: &[Token<'_>]) -> Result<Use, Exp
     }
 }
 
-/// Whether `word` is one of `all`.
+/// Checks that `word` is one of `all`.
 fn known(what: &str, word: &str, all: &[&str]) -> Result<(), ExpressionError> {
     if all.contains(&word) {
         return Ok(());

@@ -14,41 +14,41 @@ use super::Use;
 use crate::params::Params;
 use crate::{RunId, Timestamp, WorkflowName};
 
-/// A day further off than this, to either side, is a mistake.
+/// The greatest distance of a date from its fire, in days, to either side: one further off is a mistake.
 const MAX_DAYS: i64 = 100_000;
 
-/// The outputs of a step by its name; `None` for a step that has none.
+/// The lookup of a step's outputs by its name; `None` for a step that has none.
 pub type Outputs<'a> = dyn Fn(&str) -> Option<&'a Map<String, serde_json::Value>> + 'a;
 
-/// What expressions see.
+/// The scope of an expression: the values that it sees.
 #[derive(Clone, Copy)]
 pub struct Scope<'a> {
     /// The values of the run's params.
     pub params: &'a Params,
-    /// How to find the outputs of a step; asked once for each name that an expression uses.
+    /// The lookup of a step's outputs; asked once for each name that an expression uses.
     pub outputs: &'a Outputs<'a>,
-    /// The run and its workflow; not known yet when params get their defaults.
+    /// The run and its workflow; `None` while params get their defaults, when neither is known yet.
     pub run: Option<(RunId, &'a WorkflowName)>,
     /// The instant the run stands for.
     pub fire: Fire<'a>,
 }
 
-/// The instant a run stands for, and where.
+/// The fire of a run: the instant it stands for, and the time zone.
 #[derive(Debug, Clone, Copy)]
 pub struct Fire<'a> {
-    /// When it was due; the creation of a run that no schedule started.
+    /// When the fire was due; the creation of a run that no schedule started.
     pub time: Timestamp,
     /// The workflow's time zone.
     pub zone: &'a TimeZone,
 }
 
 impl<'a> Scope<'a> {
-    /// What the default of a param sees: the params before it, and the fire.
+    /// The scope of a param's default: the params before it, and the fire.
     pub fn of_defaults(params: &'a Params, fire: Fire<'a>) -> Self {
         Self { params, outputs: &|_| None, run: None, fire }
     }
 
-    /// The values of the names in `uses`, for minijinja.
+    /// The context for minijinja: the values of the names in `uses`.
     pub(super) fn context(&self, uses: &[Use]) -> Value {
         let mut params: BTreeMap<&str, Value> = BTreeMap::new();
         let mut outputs: BTreeMap<&str, BTreeMap<&str, Value>> = BTreeMap::new();
@@ -89,7 +89,7 @@ impl<'a> Scope<'a> {
         Value::from_pairs(context)
     }
 
-    /// What to say about the first of `uses` that has no value here.
+    /// The message for the first of `uses` that has no value here.
     pub(super) fn missing(&self, uses: &[Use]) -> Option<String> {
         uses.iter().find_map(|name| match name {
             Use::Param(name) if !self.params.contains_key(name) => {
@@ -109,7 +109,7 @@ impl<'a> Scope<'a> {
     }
 }
 
-/// The names there are, as many as a message can hold.
+/// The names in a list, as many as a message can hold.
 fn list<'n>(names: impl Iterator<Item = &'n String>) -> String {
     let names: Vec<&str> = names.take(21).map(String::as_str).collect();
     match names.len() {
@@ -123,7 +123,7 @@ fn json(value: &serde_json::Value) -> Value {
     Value::from(Serde(value))
 }
 
-/// `fire` in an expression.
+/// The object `fire` of an expression.
 #[derive(Debug)]
 struct FireObject {
     time: Timestamp,

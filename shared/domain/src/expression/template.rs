@@ -7,10 +7,10 @@ use super::{ExpressionError, Scope, Use, comparison, engine, names, token};
 /// The longest expression, in bytes.
 const MAX_EXPRESSION_BYTES: usize = 4096;
 
-/// How many expressions one text may hold.
+/// The greatest number of expressions in one text.
 const MAX_EXPRESSIONS: usize = 1000;
 
-/// The longest text that comes out, in bytes.
+/// The longest text that a template may be rendered to, in bytes.
 const MAX_RESULT_BYTES: usize = 1024 * 1024;
 
 /// A text in which `${{ }}` marks expressions. Reading it proves that each is well formed and uses only names,
@@ -28,15 +28,15 @@ enum Part {
 
 #[derive(Debug, Clone, PartialEq)]
 struct Expression {
-    /// As written, for messages.
+    /// The expression as written, for messages.
     source: String,
-    /// What is evaluated: the same, with comparisons that can fail.
+    /// The expression that is evaluated: the same, with comparisons that can fail.
     checked: String,
     uses: Vec<Use>,
 }
 
 impl Template {
-    /// Reads `text`. Everything outside `${{ }}` is kept as it is, line ends included.
+    /// Reads a template. Everything outside `${{ }}` is kept as it is, line ends included.
     ///
     /// # Errors
     /// For the first expression that is never closed, is longer than 4 KiB, cannot be read, or uses a name,
@@ -64,17 +64,17 @@ impl Template {
         Ok(Self { parts })
     }
 
-    /// A text in which nothing is an expression.
+    /// A template in which nothing is an expression.
     pub fn literal(text: String) -> Self {
         Self { parts: vec![Part::Text(text)] }
     }
 
-    /// Whether it is the same in every scope.
+    /// Whether the template renders to the same text in every scope.
     pub fn is_literal(&self) -> bool {
         self.parts.iter().all(|part| matches!(part, Part::Text(_)))
     }
 
-    /// What its expressions refer to.
+    /// The names that its expressions refer to.
     pub fn uses(&self) -> impl Iterator<Item = &Use> {
         self.parts.iter().flat_map(|part| match part {
             Part::Text(_) => &[][..],
@@ -82,7 +82,8 @@ impl Template {
         })
     }
 
-    /// Its value. One expression alone keeps its type; inside a text, all but texts are written as JSON.
+    /// Renders the template to a value. One expression alone keeps its type; inside a text, all but texts are written
+    /// as JSON.
     ///
     /// # Errors
     /// When a name has no value, an expression fails or takes too long, or the text grows past 1 MiB.
@@ -93,7 +94,7 @@ impl Template {
         }
     }
 
-    /// Its value as text: what is no text is written as JSON.
+    /// Renders the template to a text: what is no text is written as JSON.
     ///
     /// # Errors
     /// As [`Template::render`].
@@ -118,7 +119,7 @@ impl Template {
 }
 
 impl Expression {
-    /// The expression at the beginning of `inside`, and where its `}}` is.
+    /// Reads the expression at the beginning of `inside`, and says where its `}}` is.
     fn parse(inside: &str) -> Result<(Self, usize), ExpressionError> {
         let (tokens, end) = token::until_end(inside)?;
         let source = inside[..end].trim();

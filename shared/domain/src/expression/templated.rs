@@ -10,7 +10,7 @@ pub struct Templated(Node);
 
 #[derive(Debug, Clone, PartialEq)]
 enum Node {
-    /// Nothing in it is an expression.
+    /// A value in which nothing is an expression.
     Literal(Value),
     Text(Template),
     List(Vec<Node>),
@@ -18,7 +18,7 @@ enum Node {
 }
 
 impl Templated {
-    /// Reads the texts of `value`. It must not be nested deeper than a reader of JSON or YAML allows.
+    /// Reads the texts of `value` as templates. It must not be nested deeper than a reader of JSON or YAML allows.
     ///
     /// # Errors
     /// For the first expression that [`Template::parse`] refuses.
@@ -31,7 +31,7 @@ impl Templated {
         Self(Node::Literal(value))
     }
 
-    /// Whether it is the same in every scope.
+    /// Whether the value is the same in every scope.
     pub fn is_literal(&self) -> bool {
         matches!(self.0, Node::Literal(_))
     }
@@ -44,14 +44,14 @@ impl Templated {
         }
     }
 
-    /// What its expressions refer to.
+    /// The names that its expressions refer to.
     pub fn uses(&self) -> Vec<&Use> {
         let mut uses = Vec::new();
         self.0.collect(&mut uses);
         uses
     }
 
-    /// Its value: a text that is one expression alone keeps the type of its value.
+    /// Renders the value: a text that is one expression alone keeps the type of its value.
     ///
     /// # Errors
     /// As [`Template::render`].

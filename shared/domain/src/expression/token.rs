@@ -3,13 +3,14 @@
 
 use super::ExpressionError;
 
-/// A piece of an expression.
+/// A token of an expression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Token<'s> {
     pub(super) kind: Kind,
     pub(super) text: &'s str,
 }
 
+/// The kind of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Name,
@@ -19,21 +20,24 @@ pub(super) enum Kind {
 }
 
 impl Token<'_> {
+    /// Whether the token is this mark or word.
     pub(super) fn is(&self, text: &str) -> bool {
         self.text == text && self.kind != Kind::Text
     }
 
+    /// Whether the token opens a bracket or a brace.
     pub(super) fn opens(&self) -> bool {
         self.is("(") || self.is("[") || self.is("{")
     }
 
+    /// Whether the token closes a bracket or a brace.
     pub(super) fn closes(&self) -> bool {
         self.is(")") || self.is("]") || self.is("}")
     }
 }
 
-/// The expression at the beginning of `source`, which follows a `${{`: its tokens, and where its `}}` begins.
-/// A `}}` in a text, or one that closes braces of the expression itself, is not its end.
+/// Reads the expression at the beginning of `source`, which follows a `${{`: its tokens, and where its `}}` begins. A
+/// `}}` in a text, or one that closes braces of the expression itself, is not its end.
 pub(super) fn until_end(source: &str) -> Result<(Vec<Token<'_>>, usize), ExpressionError> {
     let bytes = source.as_bytes();
     let mut tokens = Vec::new();
@@ -86,7 +90,7 @@ fn name_length(bytes: &[u8]) -> usize {
     bytes.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_').count()
 }
 
-/// After a dot, digits are an index, and what follows is not a fraction: `a.0.1`.
+/// The length of a number in bytes. After a dot, digits are an index, and what follows is not a fraction: `a.0.1`.
 fn number_length(bytes: &[u8], after_dot: bool) -> usize {
     let mut at = name_length(bytes);
     let fraction = bytes.get(at) == Some(&b'.') && bytes.get(at + 1).is_some_and(u8::is_ascii_digit);

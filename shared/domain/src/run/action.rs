@@ -3,54 +3,54 @@
 use crate::task::Task;
 use crate::{Outcome, StepIndex, Timestamp};
 
-/// What came of an event.
+/// The effect of an event on a run.
 #[derive(Debug, Default)]
 pub struct Advanced {
-    /// The head changed.
+    /// Whether the head changed.
     pub head: bool,
-    /// These steps changed, each named once or more.
+    /// The steps that changed, each named once or more.
     pub steps: Vec<StepIndex>,
-    /// To do, in order.
+    /// What the shell must do, in order.
     pub actions: Vec<Action>,
 }
 
-/// Something to do.
+/// An action: something that the shell must do once the commit holds.
 #[derive(Debug)]
 pub enum Action {
-    /// Queue this attempt. Its epoch and seq are the shell's to fill in.
+    /// Queue this task. Its epoch and seq are the shell's to fill in.
     Dispatch(Box<Task>),
     /// This attempt is over: forget its claim. Its outcome is for the metrics.
     Retire {
-        /// Which step.
+        /// The step.
         step: StepIndex,
-        /// Which attempt.
+        /// The attempt.
         attempt: u32,
-        /// How it ended.
+        /// The outcome of the attempt.
         outcome: Outcome,
     },
     /// Wake the run at this instant (replacing an earlier timer of the same kind).
     Set(Timestamp, RunTimer),
-    /// Do not wake it.
+    /// Clear the timer of this kind.
     Clear(RunTimer),
     /// Take these attempts back where nobody has claimed them, and tell whoever runs them to stop.
     Stop {
-        /// The attempts.
+        /// The attempts, by their steps.
         tasks: Vec<(StepIndex, u32)>,
-        /// Take them back even when claimed: their worker had its time.
+        /// Whether they are taken back even when claimed: their worker had its time.
         by_force: bool,
     },
-    /// The run ended.
+    /// The run has ended.
     End,
 }
 
-/// What a run can be woken for.
+/// A timer of a run: what it can be woken for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RunTimer {
-    /// Its delayed start.
+    /// The delayed start of the run.
     Start,
-    /// A step's next attempt.
+    /// The next attempt of a step.
     Retry(StepIndex),
-    /// Its timeout.
+    /// The timeout of the run.
     Timeout,
     /// The next look at a stopped run.
     CancelCheck,

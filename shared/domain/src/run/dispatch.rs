@@ -51,7 +51,7 @@ pub fn task(run: &Run, step: StepIndex, attempt: u32, now: Timestamp) -> Result<
     })
 }
 
-/// The workflow's `env`, then the step's, then the params.
+/// The environment of a task: the workflow's `env`, then the step's, then the params.
 fn env(run: &Run, step: &Step, scope: &Scope<'_>) -> Result<BTreeMap<String, String>, String> {
     let mut env = BTreeMap::new();
     for (name, template) in run.workflow.env.iter().chain(&step.env) {
@@ -64,7 +64,7 @@ fn env(run: &Run, step: &Step, scope: &Scope<'_>) -> Result<BTreeMap<String, Str
     Ok(env)
 }
 
-/// The step's own directory, within that of the definition's file when there is one.
+/// The working directory of a step: its own, within that of the definition's file when there is one.
 fn working_dir(run: &Run, step: &Step) -> Option<String> {
     match (&run.spec.base_dir, &step.working_dir) {
         (Some(base), Some(own)) => Some(Path::new(base).join(own).to_string_lossy().into_owned()),

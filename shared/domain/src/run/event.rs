@@ -3,51 +3,51 @@
 use crate::task::TaskResult;
 use crate::{RunId, StepIndex};
 
-/// Something that happened.
+/// An event of a run: something that happened.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// The start of a delayed run is due.
     StartDue,
-    /// An attempt ended.
+    /// An attempt ended, with this result.
     Result(TaskResult),
     /// The backoff of a step is over.
     RetryDue {
-        /// Which step.
+        /// The step.
         step: StepIndex,
     },
     /// An attempt's worker is gone, and the attempt was taken back.
     Lost {
-        /// Which step.
+        /// The step.
         step: StepIndex,
-        /// Which attempt.
+        /// The attempt.
         attempt: u32,
-        /// What is known of it.
+        /// What is known of the loss.
         reason: String,
     },
     /// An attempt of a run that is being stopped was taken back.
     Revoked {
-        /// Which step.
+        /// The step.
         step: StepIndex,
-        /// Which attempt.
+        /// The attempt.
         attempt: u32,
     },
-    /// Somebody wants it stopped.
+    /// Somebody wants the run stopped.
     Cancel {
-        /// Who, or why.
+        /// Who wants it stopped, or why.
         reason: String,
     },
     /// The run has taken too long.
     TimedOut,
-    /// Time to see whether a stopped run has ended.
+    /// It is time to see whether a stopped run has ended.
     CancelCheckDue,
     /// An event broke its owner: the run cannot go on.
     Poisoned {
-        /// What happened.
+        /// What happened to the owner.
         reason: String,
     },
 }
 
-/// Why an event changes nothing. None of these is a fault: duplicates and late messages are daily bread.
+/// The reason why an event changes nothing. None of these is a fault: duplicates and late messages are daily bread.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// The run has ended.
@@ -56,18 +56,18 @@ pub enum Refusal {
     /// The attempt is not the current one.
     #[error("attempt {attempt} of step {} is not the current one", step.0)]
     StaleAttempt {
-        /// Which step.
+        /// The step.
         step: StepIndex,
-        /// Which attempt.
+        /// The attempt.
         attempt: u32,
     },
     /// The run has no such step.
     #[error("there is no step {}", .0.0)]
     NoSuchStep(StepIndex),
-    /// The step does not wait for this.
+    /// The step does not wait for this event.
     #[error("step {} does not wait for this", .0.0)]
     NotExpected(StepIndex),
-    /// The run does not wait for this.
+    /// The run does not wait for this event.
     #[error("the run does not wait for this")]
     RunNotWaiting,
 }

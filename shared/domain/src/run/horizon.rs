@@ -6,8 +6,8 @@ use super::{Run, RunTimer, StepState};
 use crate::Timestamp;
 
 impl Run {
-    /// The latest instant that a timer of this kind can be set to by `now`; `None` for one that the run does not wait
-    /// for, or whose instant somebody has named.
+    /// The latest instant that a timer of this kind can be set to by `now`. `None` for a timer that the run does not
+    /// wait for, or whose instant somebody has named.
     pub fn horizon(&self, timer: RunTimer, now: Timestamp) -> Option<Timestamp> {
         match timer {
             RunTimer::Start => {

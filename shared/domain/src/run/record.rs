@@ -9,27 +9,27 @@ use super::{Attempts, Ended, Head, Run, Spec, StepState};
 use crate::definition::Workflow;
 use crate::{Outcome, RunId, StepIndex, Timestamp};
 
-/// The record of a step.
+/// The record of a step, as it is stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "s", rename_all = "snake_case")]
 pub enum StepRecord {
     /// An attempt is with the fleet.
     Dispatched(Attempts),
-    /// It waits for its next attempt.
+    /// The step waits for its next attempt.
     Backoff {
-        /// So far.
+        /// The attempts so far.
         attempts: Attempts,
-        /// When the next is due.
+        /// When the next attempt is due.
         until: Timestamp,
-        /// Why the last one did not do.
+        /// Why the last attempt was not enough.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
-    /// It ended.
+    /// The step has ended.
     Ended(Box<Ended>),
 }
 
-/// What is stored does not read as what was written.
+/// The error of a record that does not read as it was written.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("the stored {what} of run {run} cannot be read: {why}")]
 pub struct RecordError {
@@ -61,13 +61,13 @@ impl StepRecord {
 }
 
 impl Run {
-    /// The head as it is stored.
+    /// The record of the head, as it is stored.
     pub fn head_record(&self) -> String {
         serde_json::to_string(&self.head).unwrap_or_default()
     }
 
-    /// The record of a step as it is stored. A first attempt that was just dispatched has none: the claim
-    /// record of the attempt says all of it.
+    /// The record of a step, as it is stored. A first attempt that was just dispatched has none: the claim record of
+    /// the attempt says all of it.
     pub fn step_record(&self, step: StepIndex) -> Option<String> {
         let state = self.steps.get(step.at())?;
         if matches!(state, StepState::Dispatched(attempts) if attempts.attempt == 1) {
@@ -76,8 +76,8 @@ impl Run {
         StepRecord::of(state).and_then(|record| serde_json::to_string(&record).ok())
     }
 
-    /// A run as it was stored. `attempts` are the current attempts known to the store: (step, attempt,
-    /// dispatched at).
+    /// Restores a run from what is stored of it. `attempts` are the current attempts known to the store: (step,
+    /// attempt, dispatched at).
     ///
     /// # Errors
     /// When a record cannot be read, or names a step that the definition does not have.
@@ -113,7 +113,7 @@ impl Run {
         Ok(Self::assemble(id, workflow, spec, head, steps))
     }
 
-    /// Puts a run together, counting what is open and unmet: O(steps + edges), at load only.
+    /// Assembles a run, counting what is open and unmet: O(steps + edges), at load only.
     fn assemble(
         id: RunId,
         workflow: Arc<Workflow>,

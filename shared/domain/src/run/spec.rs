@@ -8,23 +8,23 @@ use crate::params::Params;
 use crate::submission::Submission;
 use crate::{Priority, Timestamp, WorkflowName};
 
-/// What a run runs, and with what.
+/// The specification of a run: which definition it runs, and with what.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Spec {
     /// The version of this record.
     pub v: u8,
-    /// Where the definition is.
+    /// Where the definition of the run is.
     pub source: Source,
-    /// The values of its params, checked.
+    /// The values of the run's params, checked.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub params: Params,
     /// The instant the run stands for: its fire, or its creation.
     pub scheduled_at: Timestamp,
-    /// What its tasks are queued with.
+    /// The priority with which its tasks are queued.
     pub priority: Priority,
-    /// What started it.
+    /// What started the run.
     pub trigger: Trigger,
-    /// W3C trace context of the submission.
+    /// The W3C trace context of the submission.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
     /// The directory of the definition's file, when the run is embedded: where its shell steps start.
@@ -32,15 +32,15 @@ pub struct Spec {
     pub base_dir: Option<String>,
 }
 
-/// Where a run's definition is. A run keeps it to the end.
+/// The source of a run's definition. A run keeps it to the end.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
     /// A version of a stored workflow.
     Stored {
-        /// Its name.
+        /// The name of the workflow.
         workflow: WorkflowName,
-        /// Its version.
+        /// The version that the run executes.
         version: u32,
     },
     /// An ad-hoc task: the submission is the definition.
@@ -49,13 +49,13 @@ pub enum Source {
     Inline(String),
 }
 
-/// What started a run.
+/// The trigger of a run: what started it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Trigger {
     /// A schedule fired.
     Schedule,
-    /// The REST API or the command line.
+    /// A request to the REST API, or a command.
     Api,
     /// A message on the `submit` queue.
     Message,

@@ -13,62 +13,62 @@ use crate::{Outcome, RunId, StepIndex, Timestamp, WorkflowName};
 /// A run in its owner's memory.
 #[derive(Debug, Clone)]
 pub struct Run {
-    /// Which one.
+    /// The id of the run.
     pub id: RunId,
-    /// What it runs: one version, to the end.
+    /// The version of the workflow that the run executes, to the end.
     pub workflow: Arc<Workflow>,
-    /// What was asked for.
+    /// The specification: what was asked for.
     pub spec: Arc<Spec>,
-    /// How it stands as a whole.
+    /// The head: the state of the run as a whole.
     pub head: Head,
-    /// How each step stands, by its place in the definition.
+    /// The state of each step, by its place in the definition.
     pub steps: Vec<StepState>,
-    /// How many dependencies of each step have not succeeded yet.
+    /// The number of dependencies of each step that have not succeeded yet.
     pub(super) unmet: Vec<u32>,
-    /// How many steps have not ended yet.
+    /// The number of steps that have not ended yet.
     pub(super) open: u32,
 }
 
-/// A run as a whole: what lists show.
+/// The head of a run: its state as a whole, which lists show.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Head {
-    /// Where it stands.
+    /// The state of the run.
     pub state: RunState,
-    /// Its workflow, or `adhoc`.
+    /// The name of the workflow, or `adhoc`.
     pub workflow: WorkflowName,
     /// The version of a stored workflow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u32>,
-    /// When it was accepted.
+    /// When the run was accepted.
     pub created_at: Timestamp,
-    /// When it is to start, if that is later than its creation.
+    /// When the run is to start, if that is later than its creation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_at: Option<Timestamp>,
-    /// Its start is so long after its creation, rather than at an instant that somebody has named.
+    /// Whether its start was given as a delay after its creation, rather than as an instant that somebody has named.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub delayed: bool,
     /// When its first steps were dispatched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
-    /// When it ended.
+    /// When the run ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
-    /// Why it did not succeed, or what it waits for.
+    /// Why the run did not succeed, or what it waits for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// It is being stopped, and will end with this.
+    /// The outcome with which a run that is being stopped will end; `None` while nobody stops it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopping: Option<Outcome>,
-    /// When it began to be stopped.
+    /// When the run began to be stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopping_since: Option<Timestamp>,
-    /// What it will end with: the outcome of the first step that did not succeed.
+    /// The outcome with which the run will end: that of the first step that did not succeed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict: Option<Outcome>,
-    /// For people and filters.
+    /// The labels of the run, for people and filters.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
-    /// A digest of a keyed submission's body: over REST another body under the same key is a conflict.
+    /// The digest of a keyed submission's body: over REST another body under the same key is a conflict.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
 }
@@ -95,31 +95,31 @@ impl Head {
     }
 }
 
-/// Where a run stands.
+/// The state of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunState {
-    /// Its start lies ahead. Its `start` timer moves it on.
+    /// The start lies ahead. The `start` timer moves the run on.
     Waiting,
-    /// Results of its tasks move it on.
+    /// Steps are under way. Results of its tasks move the run on.
     Running,
-    /// It ended well.
+    /// The run ended well.
     Succeeded,
     /// A step failed for good.
     Failed,
-    /// A step, or the run, took too long.
+    /// A step, or the run, took longer than its timeout.
     TimedOut,
-    /// Somebody stopped it.
+    /// Somebody stopped the run.
     Cancelled,
 }
 
 impl RunState {
-    /// Terminal states never change.
+    /// Whether the state is terminal: it never changes any more.
     pub fn is_terminal(self) -> bool {
         !matches!(self, Self::Waiting | Self::Running)
     }
 
-    /// The word in the API.
+    /// The word for the state in the API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Waiting => "waiting",
@@ -143,71 +143,71 @@ impl From<Outcome> for RunState {
     }
 }
 
-/// Where a step stands, for its owner. Whether a dispatched attempt is still queued or already running is
-/// known to the store alone.
+/// The state of a step, for its owner. Whether a dispatched attempt is still queued or already running is known to
+/// the store alone.
 #[derive(Debug, Clone, PartialEq)]
 pub enum StepState {
-    /// Its dependencies move it on.
+    /// The step waits for its dependencies, which move it on.
     Waiting,
     /// An attempt is with the fleet. Its result, or the watch, moves it on.
     Dispatched(Attempts),
-    /// It waits for its next attempt. Its `retry` timer moves it on.
+    /// The step waits for its next attempt. Its `retry` timer moves it on.
     Backoff {
-        /// So far.
+        /// The attempts so far.
         attempts: Attempts,
-        /// When the next one is due.
+        /// When the next attempt is due.
         until: Timestamp,
-        /// Why the last one did not do.
+        /// Why the last attempt was not enough.
         reason: Option<String>,
     },
-    /// Nothing moves it any more.
+    /// The step has ended. Nothing moves it any more.
     Ended(Box<Ended>),
 }
 
 /// The attempts of a step so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Attempts {
-    /// The current, or last, attempt, from 1.
+    /// The number of the current, or last, attempt, from 1.
     pub attempt: u32,
-    /// How many of them were retries after an outcome.
+    /// The number of them that were retries after an outcome.
     #[serde(default)]
     pub retries: u32,
-    /// How many were lost.
+    /// The number of them that were lost.
     #[serde(default)]
     pub lost: u32,
-    /// When the current one was dispatched.
+    /// When the current attempt was dispatched.
     #[serde(default)]
     pub dispatched_at: Timestamp,
 }
 
-/// How a step ended.
+/// The end of a step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Ended {
-    /// How.
+    /// The outcome of the step.
     pub outcome: Outcome,
-    /// The attempts it took; 0 when it never started.
+    /// The attempts that the step took; 0 when it never started.
     pub attempts: Attempts,
-    /// When its last attempt started.
+    /// When the last attempt started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
-    /// When it ended.
+    /// When the step ended.
     pub ended_at: Timestamp,
-    /// Exit code or status.
+    /// The exit code of a command, or the status of a response.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<i32>,
-    /// Why it did not succeed.
+    /// Why the step did not succeed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// What it hands on.
+    /// The outputs that the step hands on.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub outputs: Map<String, Value>,
-    /// Who ran it.
+    /// The worker that ran the last attempt.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub worker: String,
 }
 
 impl Run {
-    /// The attempts that are with the fleet now.
+    /// The attempts that are with the fleet now, by their steps.
     pub fn dispatched(&self) -> impl Iterator<Item = (StepIndex, Attempts)> + '_ {
         self.steps.iter().enumerate().filter_map(|(index, step)| match step {
             StepState::Dispatched(attempts) => Some((index.into(), *attempts)),
@@ -223,12 +223,12 @@ impl Run {
         }
     }
 
-    /// How many steps have not ended.
+    /// The number of steps that have not ended.
     pub fn open(&self) -> u32 {
         self.open
     }
 
-    /// How many dependencies of `step` have not succeeded yet; 0 for a step that there is not.
+    /// The number of dependencies of `step` that have not succeeded yet; 0 for a step that does not exist.
     pub fn unmet(&self, step: StepIndex) -> u32 {
         self.unmet.get(step.at()).copied().unwrap_or_default()
     }

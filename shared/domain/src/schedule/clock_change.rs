@@ -5,7 +5,7 @@ use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 
-/// What becomes of a fire whose local time is skipped when the clock goes forward.
+/// The rule for a fire whose local time is skipped when the clock goes forward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gap {
     /// It fires once, at the first instant after the gap.
@@ -14,7 +14,7 @@ pub enum Gap {
     Skip,
 }
 
-/// What becomes of a fire whose local time happens twice when the clock goes back.
+/// The rule for a fire whose local time happens twice when the clock goes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fold {
     /// It fires at the first occurrence.
@@ -25,18 +25,18 @@ pub enum Fold {
     Both,
 }
 
-/// What the user says about changes of the clock. What is left open follows the kind of the schedule; the
-/// rule stands in the documentation of the module.
+/// The user's rules for changes of the clock. What is left open follows the kind of the schedule; the rule stands in
+/// the documentation of the module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ClockChanges {
-    /// `dst_gap`.
+    /// The rule of `dst_gap`.
     pub gap: Option<Gap>,
-    /// `dst_fold`.
+    /// The rule of `dst_fold`.
     pub fold: Option<Fold>,
 }
 
 impl Gap {
-    /// `run_after` or `skip`.
+    /// Reads `run_after` or `skip`.
     ///
     /// # Errors
     ///
@@ -51,7 +51,7 @@ impl Gap {
 }
 
 impl Fold {
-    /// `first`, `second` or `both`.
+    /// Reads `first`, `second` or `both`.
     ///
     /// # Errors
     ///
@@ -105,7 +105,7 @@ pub(super) fn next_instant(
     offset.to_timestamp(local).ok()
 }
 
-/// Where the repeated local times end, if `local` is one and `offset` is that of their second occurrence.
+/// The end of the repeated local times, if `local` is one and `offset` is that of their second occurrence.
 fn end_of_repeat(after: Timestamp, offset: Offset, local: DateTime, zone: &TimeZone) -> Option<DateTime> {
     match zone.to_ambiguous_timestamp(local).offset() {
         AmbiguousOffset::Fold { before, after: second } if second == offset => {

@@ -22,8 +22,8 @@ const MAX_TEXT_BYTES: usize = 256;
 /// The last year in which anything fires: the search for a next time ends there.
 const LAST_YEAR: u16 = 2200;
 
-/// Where a text is tried when it is checked. From here to the last year no leap year is left out, and 28 such
-/// years hold every pairing of date and weekday: what does not fire in them never does.
+/// The instant from which a text is tried when it is checked. From here to the last year no leap year is left out,
+/// and 28 such years hold every pairing of date and weekday: what does not fire in them never does.
 const TRIED_FROM: DateTime = date(2172, 1, 1).at(0, 0, 0, 0);
 
 const NICKNAMES: [(&str, &str); 7] = [
@@ -36,7 +36,7 @@ const NICKNAMES: [(&str, &str); 7] = [
     ("@annually", "0 0 1 1 *"),
 ];
 
-/// A cron text that fires, in its zone.
+/// A cron text that fires, in its time zone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Cron {
     pub(super) text: String,
@@ -47,7 +47,7 @@ pub(super) struct Cron {
     matcher: croner::Cron,
 }
 
-/// What stands in each field.
+/// The fields of a cron text: what stands in each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Fields {
     pub(super) second: Vec<Item>,
@@ -61,6 +61,7 @@ pub(super) struct Fields {
 }
 
 impl Cron {
+    /// Reads a cron text. One that never fires is refused.
     pub(super) fn parse(text: &str, zone: &Zone, changes: ClockChanges) -> Result<Self, String> {
         let text = text.trim();
         if text.len() > MAX_TEXT_BYTES {
@@ -90,7 +91,7 @@ impl Cron {
         }
     }
 
-    /// Nothing fires before 1970.
+    /// The first fire after `after`. Nothing fires before 1970.
     pub(super) fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
         let second = after.as_millis().div_euclid(1_000).max(-1);
         let after = jiff::Timestamp::from_second(second).ok()?;
@@ -157,7 +158,7 @@ impl Fields {
     }
 }
 
-/// As the evaluator reads it: six fields.
+/// Writes the fields as the evaluator reads them: all six.
 impl std::fmt::Display for Fields {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for items in [&self.second, &self.minute, &self.hour, &self.day, &self.month] {
@@ -202,8 +203,8 @@ fn nickname(text: &str) -> Result<Option<&'static str>, String> {
     }
 }
 
-/// All years up to the last. croner's own span of five millennia costs 5 KB in each schedule, and a text that
-/// never fires is searched for to its end.
+/// The years that the evaluator looks through: all up to the last. croner's own span of five millennia costs 5 KB in
+/// each schedule, and a text that never fires is searched for to its end.
 fn years() -> Result<croner::CronComponent, String> {
     let mut years = croner::CronComponent::new(1, LAST_YEAR, 0, 0);
     years.parse("*").map_err(|error| format!("years could not be set: {error}"))?;

@@ -19,12 +19,13 @@ const MONTHS: [&str; 12] = [
     "December",
 ];
 
-/// More times of day than this are told as minutes and hours.
+/// The greatest number of times of day that are listed; more are told as minutes and hours.
 const MOST_TIMES: usize = 6;
 
 const EVERY: [Item; 1] = [Item::Every { step: 1 }];
 
 impl Cron {
+    /// The cron text in words for people.
     pub(super) fn describe(&self) -> String {
         let days = self.fields.days();
         let time = self.fields.time();
@@ -65,7 +66,7 @@ impl Fields {
         }
     }
 
-    /// `02:00`, `14:30:05`, ..., if they are few.
+    /// The times of day, if they are few: `02:00`, `14:30:05`, ...
     fn times_of_day(&self) -> Option<Vec<String>> {
         let (seconds, minutes, hours) = (values(&self.second)?, values(&self.minute)?, values(&self.hour)?);
         if seconds.len() * minutes.len() * hours.len() > MOST_TIMES {
@@ -130,7 +131,7 @@ fn week_day(item: &Item) -> String {
     }
 }
 
-/// `3`, `1 to 5`, `1 to 9 by 2`, each value told by `name`.
+/// A range in words: `3`, `1 to 5`, `1 to 9 by 2`, each value told by `name`.
 fn range(item: &Item, name: impl Fn(u8) -> String) -> String {
     match *item {
         Item::Range { low, high, .. } if low == high => name(low),
@@ -144,7 +145,7 @@ fn plain(items: &[Item]) -> String {
     listed(&items.iter().map(|item| range(item, |value| value.to_string())).collect::<Vec<_>>())
 }
 
-/// The values in order, unless a `*` is among them.
+/// The values of a field in order, unless a `*` is among them.
 fn values(items: &[Item]) -> Option<Vec<u8>> {
     let mut values = Vec::new();
     for item in items {
@@ -161,7 +162,7 @@ fn named(names: &[&str], value: u8, first: u8) -> String {
     names.get(index).map_or_else(|| value.to_string(), |name| (*name).to_owned())
 }
 
-/// `a`, `a and b`, `a, b and c`.
+/// A list in words: `a`, `a and b`, `a, b and c`.
 fn listed(parts: &[String]) -> String {
     match parts {
         [] => String::new(),

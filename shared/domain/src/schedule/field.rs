@@ -82,7 +82,7 @@ impl Unit {
         format!("{low}-{high} runs backwards; write `{high}-{low}{by}`, or `{round}` to go round the end")
     }
 
-    /// The value up to which `low/step` goes. The week ends with Saturday: with 7, Sunday would come twice.
+    /// The last value up to which `low/step` goes. The week ends with Saturday: with 7, Sunday would come twice.
     fn last(self, low: u8) -> Result<u8, String> {
         match (self, self.range()) {
             (Self::Weekday, (_, 7)) if low == 7 => {
@@ -134,8 +134,8 @@ impl Unit {
         }
     }
 
-    /// What to write for a `*` with a step that only `least` survives. A `*` asks for both days to match, which a
-    /// bare value does not.
+    /// The advice for a `*` with a step that only `least` survives. A `*` asks for both days to match, which a bare
+    /// value does not.
     fn alone(self, least: u8) -> String {
         match self {
             Self::Weekday => {

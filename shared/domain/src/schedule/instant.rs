@@ -14,7 +14,7 @@ pub(super) struct Instant {
 }
 
 impl Instant {
-    /// Anything finer than a millisecond is dropped.
+    /// Reads an instant. Anything finer than a millisecond is dropped.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
         if text.len() > MAX_TEXT_BYTES {
@@ -43,10 +43,12 @@ impl Instant {
         }
     }
 
+    /// The instant.
     pub(super) fn at(&self) -> Timestamp {
         self.at
     }
 
+    /// The text as it was given.
     pub(super) fn text(&self) -> &str {
         &self.text
     }

@@ -19,13 +19,14 @@ const UNITS: [(i64, &str, &str); 5] = [
     (1, "ms", "millisecond"),
 ];
 
-/// From 100 ms to 366 days, in whole milliseconds.
+/// An interval from 100 ms to 366 days, in whole milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Interval {
     millis: i64,
 }
 
 impl Interval {
+    /// An interval of this length, unless it is out of bounds.
     pub(super) fn new(every: Duration) -> Result<Self, String> {
         if every < SHORTEST || every > LONGEST {
             return Err(format!("interval of {every:?} cannot be kept; expected 100ms to 366d"));
@@ -39,6 +40,7 @@ impl Interval {
         }
     }
 
+    /// The first fire after `after`.
     pub(super) fn next_after(self, after: Timestamp) -> Option<Timestamp> {
         let past = after.as_millis().rem_euclid(self.millis);
         after.as_millis().checked_add(self.millis - past).map(Timestamp::from_millis)
@@ -49,13 +51,13 @@ impl Interval {
         Timestamp::from_millis(until.as_millis().div_euclid(self.millis) * self.millis)
     }
 
-    /// How many fires there are after `after` up to and including `until`.
+    /// The number of fires after `after` up to and including `until`.
     pub(super) fn count_between(self, after: Timestamp, until: Timestamp) -> u64 {
         let number = |at: Timestamp| at.as_millis().div_euclid(self.millis);
         u64::try_from(number(until).saturating_sub(number(after))).unwrap_or(0)
     }
 
-    /// "every 10 minutes".
+    /// The interval in words for people: "every 10 minutes".
     pub(super) fn describe(self) -> String {
         let (count, _, unit) = self.in_largest_unit();
         if count == 1 { format!("every {unit}") } else { format!("every {count} {unit}s") }
@@ -68,7 +70,7 @@ impl Interval {
     }
 }
 
-/// As a user writes it: `10m`.
+/// Writes the interval as a user does: `10m`.
 impl fmt::Display for Interval {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (count, unit, _) = self.in_largest_unit();

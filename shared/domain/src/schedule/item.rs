@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// One place of a field's list.
+/// An item: one place of a field's list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Item {
     /// `*`, `?` or `*/step`.
@@ -17,7 +17,7 @@ pub(super) enum Item {
     NearestWorkday(u8),
 }
 
-/// Which of the month's weekdays of one name.
+/// The place of a weekday in its month, among those of the same name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Nth {
     /// `#1` to `#5`.
@@ -26,7 +26,7 @@ pub(super) enum Nth {
     Last,
 }
 
-/// As the evaluator reads it.
+/// Writes the item as the evaluator reads it.
 impl fmt::Display for Item {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {

@@ -12,7 +12,7 @@ use super::quartz;
 use super::zone::Zone;
 use crate::Timestamp;
 
-/// When something fires, for ever and without state. Cheap to clone.
+/// A schedule: when something fires, for ever and without state. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schedule(Kind);
 
@@ -24,8 +24,8 @@ enum Kind {
 }
 
 impl Schedule {
-    /// A cron text read in a time zone: five fields, six with seconds first, or a nickname such as `@daily`.
-    /// Changes of the clock follow the kind of the schedule, as the module's documentation says.
+    /// Reads a cron text in a time zone: five fields, six with seconds first, or a nickname such as `@daily`. Changes
+    /// of the clock follow the kind of the schedule, as the module's documentation says.
     ///
     /// # Errors
     ///
@@ -35,7 +35,7 @@ impl Schedule {
         Self::parse_cron_with(text, zone, ClockChanges::default())
     }
 
-    /// The same, with the user's word on changes of the clock.
+    /// Reads a cron text with the user's rules for changes of the clock.
     ///
     /// # Errors
     ///
@@ -46,7 +46,7 @@ impl Schedule {
         Ok(Self(Kind::Cron(Arc::new(cron))))
     }
 
-    /// A cron text that was accepted once, and so is read as it was then: what has been refused since is not.
+    /// Reads a cron text that was accepted once as it was read then: what has been refused since is not.
     ///
     /// # Errors
     ///
@@ -55,8 +55,8 @@ impl Schedule {
         Cron::parse(text, zone, ClockChanges::default()).map(|cron| Self(Kind::Cron(Arc::new(cron))))
     }
 
-    /// A fixed interval from 100 ms to 366 days, in whole milliseconds. It fires at the multiples of the
-    /// interval since 1970-01-01T00:00:00Z, whenever it was created: the same on every producer.
+    /// A schedule of a fixed interval from 100 ms to 366 days, in whole milliseconds. It fires at the multiples of
+    /// the interval since 1970-01-01T00:00:00Z, whenever it was created: the same on every producer.
     ///
     /// # Errors
     ///
@@ -65,7 +65,7 @@ impl Schedule {
         Interval::new(interval).map(|interval| Self(Kind::Every(interval)))
     }
 
-    /// One instant: RFC 3339 with an offset or `Z`, to the millisecond.
+    /// A schedule of one instant: RFC 3339 with an offset or `Z`, to the millisecond.
     ///
     /// # Errors
     ///
@@ -93,8 +93,8 @@ impl Schedule {
         }
     }
 
-    /// How many fires there are after `after` up to and including `until`. Beyond `limit`, those of a cron text are
-    /// not counted any further.
+    /// The number of fires after `after` up to and including `until`. Beyond `limit`, those of a cron text are not
+    /// counted any further.
     pub fn count_between(&self, after: Timestamp, until: Timestamp, limit: u64) -> u64 {
         match &self.0 {
             Kind::Every(interval) => interval.count_between(after, until),
@@ -121,7 +121,7 @@ impl Schedule {
         Some(last)
     }
 
-    /// The zone that it is read in: a cron text's. Intervals and instants have none.
+    /// The zone in which a cron text is read. Intervals and instants have none.
     pub fn zone(&self) -> Option<&Zone> {
         match &self.0 {
             Kind::Cron(cron) => Some(&cron.zone),
@@ -129,7 +129,7 @@ impl Schedule {
         }
     }
 
-    /// What it says, in words for people.
+    /// The schedule in words for people.
     pub fn describe(&self) -> String {
         match &self.0 {
             Kind::Cron(cron) => cron.describe(),
@@ -139,7 +139,7 @@ impl Schedule {
     }
 }
 
-/// As it was written: the cron text, `every 10m`, or the instant.
+/// Writes the schedule as it was given: the cron text, `every 10m`, or the instant.
 impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {

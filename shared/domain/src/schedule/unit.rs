@@ -2,6 +2,7 @@
 
 const MONTHS: [&str; 12] =
     ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"];
+/// The names of the weekdays, from Sunday as 0.
 pub(super) const WEEKDAYS: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
 
 /// The unit of time that a field is about.
@@ -16,6 +17,7 @@ pub(super) enum Unit {
 }
 
 impl Unit {
+    /// The name of the unit in messages.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Second => "second",
@@ -27,7 +29,7 @@ impl Unit {
         }
     }
 
-    /// The least and the greatest value; both 0 and 7 are Sunday.
+    /// The range of its values, the least and the greatest; both 0 and 7 are Sunday.
     pub(super) fn range(self) -> (u8, u8) {
         match self {
             Self::Second | Self::Minute => (0, 59),
@@ -74,7 +76,7 @@ impl Unit {
     }
 }
 
-/// Digits alone; what does not fit is the greatest, which is out of every range.
+/// Reads a number of digits alone; what does not fit is the greatest, which is out of every range.
 pub(super) fn number(text: &str) -> Option<u8> {
     (!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()))
         .then(|| text.parse().unwrap_or(u8::MAX))

@@ -7,13 +7,13 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 use crate::Timestamp;
 
-/// No IANA name is near as long.
+/// The longest name, in bytes: no IANA name is near as long.
 const MAX_NAME_BYTES: usize = 64;
 
-/// How alike two names must be, from 0 to 1, for one to be offered in place of the other.
+/// The least likeness of two names, from 0 to 1, for one to be offered in place of the other.
 const ALIKE: f64 = 0.9;
 
-/// Cities people look for that have no zone of their own.
+/// The cities that people look for and that have no zone of their own.
 const CITIES: [(&str, &str); 6] = [
     ("beijing", "Asia/Shanghai"),
     ("shenzhen", "Asia/Shanghai"),
@@ -32,12 +32,12 @@ pub struct Zone {
 }
 
 impl Zone {
-    /// UTC.
+    /// The zone UTC.
     pub fn utc() -> Self {
         Self { rules: TimeZone::UTC }
     }
 
-    /// A zone by its IANA name; upper and lower case are alike.
+    /// Finds a zone by its IANA name; upper and lower case are alike.
     ///
     /// # Errors
     ///
@@ -55,12 +55,12 @@ impl Zone {
         }
     }
 
-    /// Its rules.
+    /// The rules of the zone.
     pub fn time_zone(&self) -> &TimeZone {
         &self.rules
     }
 
-    /// An instant as its clocks show it, with offset and name: `2026-03-01T02:00:00+08:00[Asia/Shanghai]`.
+    /// The local time of an instant, with offset and name: `2026-03-01T02:00:00+08:00[Asia/Shanghai]`.
     pub fn local(&self, instant: Timestamp) -> String {
         match jiff::Timestamp::from_millisecond(instant.as_millis()) {
             Ok(at) => at.to_zoned(self.rules.clone()).to_string(),
@@ -68,7 +68,7 @@ impl Zone {
         }
     }
 
-    /// Its IANA name as the database spells it.
+    /// The IANA name as the database spells it.
     pub fn name(&self) -> &str {
         self.rules.iana_name().unwrap_or("UTC")
     }

@@ -7,15 +7,15 @@ use crate::submission::Submission;
 use crate::task::{Task, TaskResult};
 use crate::{RunId, SessionId, TaskId, WorkflowName};
 
-/// The version this code writes.
+/// The version of messages that this code writes.
 pub const VERSION: u8 = 1;
 
-/// What arrives in `inbox.<partition>`.
+/// A message to the owner of a partition, which arrives in `inbox.<partition>`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Inbox {
     /// The version of this message.
     pub v: u8,
-    /// What happened.
+    /// What is reported or asked for.
     #[serde(flatten)]
     pub body: InboxBody,
 }
@@ -27,126 +27,126 @@ impl Inbox {
     }
 }
 
-/// What can happen to a partition from outside.
+/// The body of an inbox message: what can happen to a partition from outside.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum InboxBody {
-    /// Attempts ended. Workers put as many as are ready into one message.
+    /// Attempts have ended. Workers put as many results as are ready into one message.
     Results {
-        /// All of one partition.
+        /// The results, all of one partition.
         results: Vec<TaskResult>,
     },
     /// A submission that another producer took in, for a run that lives here. Answered with a [`Reply`].
     Submit {
-        /// As the client gave it.
+        /// The submission as the client gave it.
         submission: Box<Submission>,
     },
     /// Somebody wants a run stopped.
     Cancel {
-        /// Which one.
+        /// The run to stop.
         run: RunId,
-        /// Who, or why, for people.
+        /// Who wants it stopped, or why, for people.
         reason: String,
     },
-    /// A worker was handed a task that somebody else holds: look whether that session is over.
+    /// A worker was handed a task that somebody else holds: the owner looks whether that session is over.
     Held {
         /// The task.
         task: TaskId,
-        /// Who holds it.
+        /// The session that holds the task.
         session: SessionId,
     },
     /// A worker has a task of a run that is not stored (any more).
     Orphan {
-        /// The task, whole.
+        /// The task as a whole.
         task: Box<Task>,
-        /// It was carried out, and there was no place to store its outcome.
+        /// Whether the task was carried out, and there was no place to store its outcome.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         ran: bool,
     },
-    /// Store a definition: a new version of a workflow whose home is here. Answered with a [`Reply`].
+    /// A definition is to be stored: a new version of a workflow whose home is here. Answered with a [`Reply`].
     Apply {
         /// The definition's source, one document.
         source: String,
-        /// Where its shell steps start that do not say.
+        /// The directory where those of its shell steps start that name none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         base_dir: Option<String>,
     },
-    /// Stop or resume the schedules of a workflow whose home is here. Answered with a [`Reply`].
+    /// The schedules of a workflow whose home is here are to be stopped or resumed. Answered with a [`Reply`].
     Pause {
-        /// Which one.
+        /// The name of the workflow.
         workflow: WorkflowName,
-        /// Paused, or not.
+        /// Whether its schedules are to be paused.
         paused: bool,
     },
-    /// Forget a workflow whose home is here. Its runs go on. Answered with a [`Reply`].
+    /// A workflow whose home is here is to be forgotten. Its runs go on. Answered with a [`Reply`].
     Delete {
-        /// Which one.
+        /// The name of the workflow.
         workflow: WorkflowName,
     },
 }
 
-/// What a producer answers to a message that has `reply_to`, after the commit.
+/// The reply of a producer to a message that has `reply_to`, sent after the commit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Reply {
-    /// Refused, for good.
+    /// The message was refused, for good.
     Error {
-        /// Why.
+        /// Why it was refused.
         error: ReplyError,
     },
     /// A run was accepted, or the key was known and this is its run.
     Run {
-        /// The run.
+        /// The id of the run.
         run_id: RunId,
-        /// The key was known: nothing new was started.
+        /// Whether the key was known: nothing new was started.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         duplicate: bool,
     },
-    /// An array was submitted: one answer for each, in order.
+    /// An array was submitted: one reply for each submission, in order.
     Many(Vec<Reply>),
     /// A workflow was changed.
     Workflow {
-        /// Which one.
+        /// The name of the workflow.
         workflow: WorkflowName,
-        /// Its version now.
+        /// The version of the workflow now.
         version: u32,
-        /// The definition was the same already.
+        /// Whether the definition was the same already.
         #[serde(default)]
         unchanged: bool,
     },
 }
 
-/// A refusal with a stable code.
+/// The error of a reply: a refusal with a stable code.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ReplyError {
-    /// Stable, for programs.
+    /// The code, which is stable, for programs.
     pub code: String,
-    /// For people: what was expected, and the fix.
+    /// The message for people: what was expected, and the fix.
     pub message: String,
 }
 
 impl ReplyError {
-    /// A refusal.
+    /// A refusal with this code and this message.
     pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
         Self { code: code.into(), message: message.into() }
     }
 }
 
-/// What goes to every worker.
+/// A message to every worker.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Control {
     /// The version of this message.
     pub v: u8,
-    /// What to do.
+    /// What the workers are told.
     #[serde(flatten)]
     pub body: ControlBody,
 }
 
-/// What a worker can be told.
+/// The body of a control message: what a worker can be told.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum ControlBody {
-    /// Kill these, wherever they run.
+    /// These tasks are to be killed, wherever they run.
     Cancel {
         /// The tasks.
         tasks: Vec<TaskId>,

@@ -10,70 +10,70 @@ use crate::{
     Epoch, Outcome, PoolName, Priority, RunId, Seq, StepIndex, StepName, TaskId, Timestamp, WorkflowName,
 };
 
-/// One dispatch of one step, as it travels on the queue of its pool.
+/// A task: one dispatch of one step, as it travels on the queue of its pool.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Task {
     /// The version of this message; readers refuse one they do not know.
     pub v: u8,
-    /// The run.
+    /// The run that the task belongs to.
     pub run: RunId,
-    /// The workflow, or `adhoc`.
+    /// The name of the workflow, or `adhoc`.
     pub workflow: WorkflowName,
     /// The step's name, for people and the environment.
     pub step: StepName,
     /// The step's place in the definition.
     pub index: StepIndex,
-    /// From 1.
+    /// The number of the attempt, from 1.
     pub attempt: u32,
-    /// The epoch of the commit that dispatched it.
+    /// The epoch of the commit that dispatched the task.
     pub epoch: Epoch,
     /// The number of that commit.
     pub seq: Seq,
-    /// The pool it was queued for.
+    /// The pool that the task was queued for.
     pub pool: PoolName,
-    /// Its priority.
+    /// The priority of the task.
     pub priority: Priority,
-    /// The executor's name.
+    /// The name of the executor.
     pub uses: String,
-    /// The executor's input.
+    /// The input of the executor.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub with: Value,
     /// The task's own environment (`env`, then params), without what the worker adds.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
-    /// Where a shell task starts; the worker's own default when absent.
+    /// The directory where a shell task starts; the worker's own default when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub working_dir: Option<String>,
-    /// How long it may take.
+    /// The timeout of the task, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_ms: Option<u64>,
     /// The instant the run stands for: its fire, or its creation.
     pub scheduled_at: Timestamp,
-    /// When it was dispatched.
+    /// When the task was dispatched.
     pub dispatched_at: Timestamp,
-    /// Do not start it again after a loss.
+    /// Whether the task is not to be started again after a loss.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub at_most_once: bool,
-    /// W3C trace context of the submission.
+    /// The W3C trace context of the submission.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
 }
 
 impl Task {
-    /// The version this code writes.
+    /// The version of tasks that this code writes.
     pub const VERSION: u8 = 1;
 
-    /// Which dispatch this is.
+    /// The id of the task: which dispatch it is.
     pub fn id(&self) -> TaskId {
         TaskId { run: self.run, step: self.index, attempt: self.attempt }
     }
 
-    /// The same over all attempts of the step: what a task gives to the outside as its idempotency key.
+    /// The idempotency key that a task gives to the outside: the same over all attempts of the step.
     pub fn idempotency_key(&self) -> String {
         format!("{}:{}", self.run, self.step)
     }
 
-    /// The tasks of one message: one task, or an array of them, a *bundle*.
+    /// Reads the tasks of one message: one task, or an array of them, a *bundle*.
     ///
     /// # Errors
     /// What the message is instead.
@@ -98,7 +98,7 @@ impl Task {
         }
     }
 
-    /// The message of these tasks, which [`Task::read`] reads: at least one.
+    /// The message of these tasks, at least one, as [`Task::read`] reads it.
     pub fn message(tasks: &[Self]) -> Vec<u8> {
         match tasks {
             [one] => serde_json::to_vec(one),
@@ -107,22 +107,22 @@ impl Task {
         .unwrap_or_default()
     }
 
-    /// How long it may take.
+    /// The timeout of the task.
     pub fn timeout(&self) -> Option<Duration> {
         self.timeout_ms.map(Duration::from_millis)
     }
 }
 
-/// Why a message on a task queue cannot be read.
+/// The error of a message on a task queue that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TaskError {
-    /// It is something else.
+    /// The message is something else.
     #[error("expected a task or an array of tasks: {0}")]
     Unreadable(String),
-    /// An array without tasks.
+    /// The message is an array without tasks.
     #[error("expected at least one task in the array")]
     Empty,
-    /// Written by a newer program.
+    /// The message was written by a newer program.
     #[error("a task of version {0}; this worker reads version {version}", version = Task::VERSION)]
     Version(u8),
 }
@@ -138,37 +138,37 @@ fn version_of(payload: &[u8]) -> Option<u8> {
     one.or_else(first).map(|versioned| versioned.v)
 }
 
-/// How one attempt ended: stored by the worker, then reported, word for word.
+/// The result of one attempt: stored by the worker, then reported, word for word.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TaskResult {
-    /// The run.
+    /// The run that the task belongs to.
     pub run: RunId,
     /// The step's place in the definition.
     pub step: StepIndex,
-    /// The attempt.
+    /// The number of the attempt, from 1.
     pub attempt: u32,
-    /// How it ended.
+    /// The outcome of the attempt.
     pub outcome: Outcome,
-    /// When the worker started it.
+    /// When the worker started the attempt.
     pub started_at: Timestamp,
-    /// When it ended.
+    /// When the attempt ended.
     pub ended_at: Timestamp,
     /// The exit code of a shell task, the status of an HTTP one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<i32>,
-    /// Why it did not succeed, for people.
+    /// Why the attempt did not succeed, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// What it gives to the steps after it.
+    /// The outputs for the steps after it.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub outputs: Map<String, Value>,
-    /// Who ran it: the worker's host name.
+    /// The host name of the worker that ran the attempt.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub worker: String,
 }
 
 impl TaskResult {
-    /// Which dispatch this is the end of.
+    /// The id of the task that this is the result of.
     pub fn id(&self) -> TaskId {
         TaskId { run: self.run, step: self.step, attempt: self.attempt }
     }

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-/// The mark.
+/// The byte order mark.
 const MARK: char = '\u{feff}';
 
 /// `source` without the marks before its documents. A mark within a document stays, and is a mistake there.
@@ -26,7 +26,7 @@ pub(super) fn stripped(source: &str) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
-/// What a file is that is no UTF-8, by the bytes with which it begins.
+/// The encoding of a file that is no UTF-8, by the bytes with which it begins.
 pub(super) fn foreign_encoding(bytes: &[u8]) -> Option<&'static str> {
     match bytes {
         [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => Some("UTF-32"),

@@ -6,10 +6,10 @@ use super::expression::{Names, OutputUse, read_template};
 use crate::environment;
 use crate::expression::Template;
 
-/// How many variables one map may set.
+/// The greatest number of variables that one map may set.
 const MAX_VARIABLES: usize = 1000;
 
-/// The variables of `node`, in the order of the file.
+/// Reads the variables of `node`, in the order of the file.
 pub(super) fn read_env(
     node: &Node,
     names: Names<'_>,

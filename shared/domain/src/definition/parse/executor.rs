@@ -11,7 +11,7 @@ use super::json;
 use super::synonyms;
 use crate::expression::{Template, Templated, Use};
 
-/// The executor of `run`.
+/// The name of the executor that runs a step's `run`.
 pub(crate) const SHELL: &str = "shell";
 
 /// The longest script, in bytes: it travels to the shell as one argument.
@@ -24,7 +24,7 @@ const LATER_EXECUTORS: [&str; 9] =
     ["docker", "kubernetes", "sql", "handler", "wait", "approval", "input", "workflow", "email"];
 const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 
-/// Of an `http` step that says: without it, all are followed that leave the method as it is.
+/// The values of `redirects` of an `http` step. Without it, all are followed that leave the method as it is.
 const REDIRECTS: [&str; 2] = ["follow", "none"];
 
 const SHELL_INPUT: Schema =
@@ -39,13 +39,13 @@ const HTTP_INPUT: Schema = Schema {
 
 const NOOP_INPUT: Schema = Schema { what: "`with` of noop", known: &[], later: &[], synonyms: &[] };
 
-/// What a step does.
+/// The action of a step: what it does.
 pub(super) struct Action {
     pub(super) uses: &'static str,
     pub(super) with: Templated,
 }
 
-/// The action of a step. A missing one, and two, are reported at `at`.
+/// Reads the action of a step. A missing one, and two, are reported at `at`.
 pub(super) fn read_action(
     fields: Fields<'_>,
     at: Position,
@@ -86,7 +86,7 @@ pub(super) fn read_action(
     }
 }
 
-/// What a client wrote as JSON, in which nothing is an expression.
+/// Reads an action that a client wrote as JSON, in which nothing is an expression.
 ///
 /// # Errors
 /// The code of the first thing that is wrong, and all of them in one text.
@@ -103,7 +103,7 @@ pub(crate) fn action_of_json(
     }
 }
 
-/// Without `names`, nothing is an expression.
+/// Reads the executor and its input. Without `names`, nothing is an expression.
 fn read_executor(
     uses: &Node,
     with: Option<&Node>,
@@ -188,17 +188,17 @@ fn read_argv(node: &Node, checker: &mut Checker) -> Option<Vec<Value>> {
     Some(argv)
 }
 
-/// Why a script cannot be run.
+/// The reason why a script cannot be run.
 pub(crate) struct ScriptProblem {
-    /// Stable.
+    /// The code, which is stable.
     pub(crate) code: &'static str,
-    /// What was expected.
+    /// The message: what was expected.
     pub(crate) message: String,
-    /// What to write instead.
+    /// The hint: what to write instead.
     pub(crate) hint: Option<String>,
 }
 
-/// A script is never templated, so that no value can become code: an expression in it is a mistake.
+/// Checks a script. It is never templated, so that no value can become code: an expression in it is a mistake.
 pub(crate) fn check_script(script: &str) -> Result<(), ScriptProblem> {
     let problem = |code, message: String, hint| Err(ScriptProblem { code, message, hint });
     if script.trim().is_empty() {
@@ -301,7 +301,7 @@ fn read_http(
     Some(Action { uses: "http", with: input })
 }
 
-/// A status, or a list of them: always a list in the end.
+/// Reads a status, or a list of them: always a list in the end.
 fn read_expect(node: &Node, checker: &mut Checker) -> Option<Value> {
     let items = match &node.content {
         Content::List(items) => items.as_slice(),

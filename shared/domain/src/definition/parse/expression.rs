@@ -9,34 +9,35 @@ use super::super::problem::Position;
 use super::json;
 use crate::expression::{ExpressionError, Template, Templated, Use};
 
-/// How many params a message lists.
+/// The greatest number of params that a message lists.
 const MAX_LISTED: usize = 20;
 
-/// What expressions may use at some place.
+/// The names that expressions may use at some place.
 #[derive(Clone, Copy)]
 pub(super) struct Names<'a> {
-    /// The params declared before it.
+    /// The params that are declared before that place.
     pub(super) params: &'a [Param],
     pub(super) place: Place,
 }
 
+/// The place of an expression in a definition.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     /// The default of a param: there is no run yet.
     Default,
     /// The environment of all steps: no step has outputs for all of them.
     Workflow,
-    /// One step.
+    /// A field of a step.
     Step,
 }
 
-/// An output that a step uses; whether the step waits for it is checked once all steps are known.
+/// The use of an output by a step; whether the step waits for it is checked once all steps are known.
 pub(super) struct OutputUse {
     pub(super) at: Position,
     pub(super) step: String,
 }
 
-/// A text that may hold expressions.
+/// Reads a text that may hold expressions.
 pub(super) fn read_template(
     node: &Node,
     field: &str,
@@ -53,7 +54,7 @@ pub(super) fn read_template(
     Some(template)
 }
 
-/// JSON whose texts may hold expressions.
+/// Reads JSON whose texts may hold expressions.
 pub(super) fn read_templated(
     node: &Node,
     names: Names<'_>,
@@ -68,7 +69,7 @@ pub(super) fn read_templated(
     told(Templated::parse(json::of_node(node)), node.at, checker)
 }
 
-/// Every text of a tree is checked where it stands.
+/// Checks every text of a tree where it stands.
 fn check_texts(
     node: &Node,
     names: Names<'_>,
@@ -93,7 +94,7 @@ fn check_texts(
     }
 }
 
-/// A template that was put together here from `value`, which the user wrote at `at`.
+/// Reads a template that was put together here from `value`, which the user wrote at `at`.
 pub(super) fn templated_of(value: Value, at: Position, checker: &mut Checker) -> Option<Templated> {
     told(Templated::parse(value), at, checker)
 }

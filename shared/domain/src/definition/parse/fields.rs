@@ -4,14 +4,14 @@ use super::super::checker::Checker;
 use super::super::document::{Content, Key, Node};
 use super::synonyms::{Synonyms, meant};
 
-/// What a kind of map may hold.
+/// The schema of a kind of map: what it may hold.
 pub(super) struct Schema {
-    /// What it is called in messages: `a workflow`.
+    /// The name of the map in messages: `a workflow`.
     pub(super) what: &'static str,
     pub(super) known: &'static [&'static str],
-    /// Part of the language, and not of this release.
+    /// The fields that are part of the language, and not of this release.
     pub(super) later: &'static [&'static str],
-    /// What people write here from habit, or for another kind of map.
+    /// The words that people write here from habit, or for another kind of map.
     pub(super) synonyms: Synonyms,
 }
 
@@ -20,17 +20,19 @@ pub(super) struct Schema {
 pub(super) struct Fields<'t>(&'t [(Key, Node)]);
 
 impl<'t> Fields<'t> {
+    /// The value of a field.
     pub(super) fn get(self, name: &str) -> Option<&'t Node> {
         self.entry(name).map(|(_, node)| node)
     }
 
+    /// A field with its key, for the place where it stands.
     pub(super) fn entry(self, name: &str) -> Option<&'t (Key, Node)> {
         self.0.iter().find(|(key, _)| key.text == name)
     }
 }
 
 impl Schema {
-    /// The fields of `node`, after reporting those that should not be there.
+    /// Reads the fields of `node`, after reporting those that should not be there.
     pub(super) fn read<'t>(&self, node: &'t Node, checker: &mut Checker) -> Option<Fields<'t>> {
         let Content::Map(entries) = &node.content else {
             if !matches!(node.content, Content::Refused) {
@@ -67,8 +69,10 @@ impl Schema {
     }
 }
 
+/// The code of what is part of the language, and not of this release.
 pub(super) const NOT_SUPPORTED: &str = "not-supported-yet";
 
+/// The message for what is part of the language, and not of this release.
 pub(super) fn not_supported(what: &str) -> String {
     format!("`{what}` is not supported yet")
 }

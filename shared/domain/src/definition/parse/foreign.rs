@@ -5,7 +5,7 @@ use super::super::checker::Checker;
 use super::super::document::{Content, Key, Node};
 use super::super::problem::Position;
 
-/// What a file is, and what to write instead.
+/// A file of another program: what it is, and what to write instead.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Foreign {
     pub(super) at: Position,
@@ -14,13 +14,14 @@ pub(super) struct Foreign {
 }
 
 impl Foreign {
+    /// Reports what the file is.
     pub(super) fn report(self, checker: &mut Checker) {
         let message = format!("this is {}: expected a workflow", self.what);
         checker.problem(self.at, "foreign-file", message, Some(self.hint.to_owned()));
     }
 }
 
-/// What the text is when it is no YAML, or no map: a program, a script, a crontab.
+/// Recognises a text that is no YAML, or no map: a program, a script, a crontab.
 pub(super) fn of_text(source: &str) -> Option<Foreign> {
     let line = |wanted: &dyn Fn(&str) -> bool| source.lines().position(wanted);
     let first = line(&|line| !line.trim().is_empty())?;
@@ -46,7 +47,7 @@ pub(super) fn of_text(source: &str) -> Option<Foreign> {
     Some(Foreign { at: Position { line, column: 1 }, what: what.to_owned(), hint })
 }
 
-/// What the document is, when it belongs to something else.
+/// Recognises a document that belongs to another program.
 pub(super) fn of_document(root: &Node) -> Option<Foreign> {
     let Content::Map(entries) = &root.content else { return None };
     let fields = Map(entries);
@@ -114,7 +115,7 @@ impl<'t> Map<'t> {
         self.0.iter().any(|(_, node)| map_of(node).is_some_and(&test))
     }
 
-    /// The key by which it is known, what it is, and what to do.
+    /// The key by which the document is known, what it is, and what to do.
     fn kind(self) -> Option<(&'static str, String, &'static str)> {
         let told = |key, what: &str, hint| Some((key, what.to_owned(), hint));
         if let (Some(kind), true) = (self.text("kind"), self.has("apiVersion")) {
@@ -176,7 +177,7 @@ impl<'t> Map<'t> {
     }
 }
 
-/// What `POST /api/v1/tasks` takes.
+/// The fields that `POST /api/v1/tasks` takes.
 const TASK_FIELDS: [&str; 5] = ["name", "schedule", "timezone", "command", "timeout"];
 
 fn map_of(node: &Node) -> Option<Map<'_>> {
@@ -186,7 +187,7 @@ fn map_of(node: &Node) -> Option<Map<'_>> {
     }
 }
 
-/// Five fields of cron, or a nickname, and a command.
+/// Whether a line has five fields of cron, or a nickname, and a command.
 fn is_crontab_line(line: &str) -> bool {
     let line = line.trim();
     let mut words = line.split_whitespace();

@@ -7,7 +7,7 @@ use super::super::document::{Content, Key, Node};
 use super::super::problem::Position;
 use crate::number;
 
-/// The JSON of a tree.
+/// The JSON value of a tree.
 pub(super) fn of_node(node: &Node) -> Value {
     match &node.content {
         Content::Scalar { text, plain: true } => of_word(text),
@@ -20,7 +20,7 @@ pub(super) fn of_node(node: &Node) -> Value {
     }
 }
 
-/// JSON's own grammar decides: `007`, `1_000` and `.5` are text.
+/// The JSON value of an unquoted word. JSON's own grammar decides: `007`, `1_000` and `.5` are text.
 fn of_word(word: &str) -> Value {
     match word {
         "" | "~" | "null" => Value::Null,

@@ -29,7 +29,7 @@ const PARAM: Schema = Schema {
     synonyms: synonyms::OF_PARAM,
 };
 
-/// The params of `node`, in the order of the file.
+/// Reads the params of `node`, in the order of the file.
 pub(super) fn read_params(node: &Node, checker: &mut Checker) -> Vec<Param> {
     let hint = matches!(node.content, Content::Map(_)).then(|| "write - {name: ..., type: ...}".to_owned());
     let items = checker.list(node, "params", "params", hint).unwrap_or_default();
@@ -131,7 +131,7 @@ fn read_kind(
     })
 }
 
-/// A default is checked now, unless an expression will make it.
+/// Reads the default of a param. It is checked now, unless an expression will make it.
 fn read_default(node: &Node, kind: &ParamKind, before: &[Param], checker: &mut Checker) -> Option<Templated> {
     if *kind == ParamKind::Json {
         json::check_numbers(node, checker);

@@ -8,7 +8,7 @@ use super::step::ParsedStep;
 use crate::StepIndex;
 use crate::graph::Graph;
 
-/// How many edges may be walked in all. Past that, a use must name its step in `depends_on`.
+/// The greatest number of edges that are walked in all. Past it, a use must name its step in `depends_on`.
 const MAX_EDGES: usize = 20_000_000;
 
 /// Reports every use of an output whose step comes too late, or never.
@@ -54,11 +54,11 @@ pub(super) fn check_outputs(
     }
 }
 
-/// Walks backwards from steps, with what all walks share.
+/// A walk backwards from steps, with what all walks share.
 struct Walk<'g> {
     graph: &'g Graph,
     depths: Vec<u32>,
-    /// The step from which each was last reached.
+    /// The step from which each step was last reached.
     reached: Vec<Option<StepIndex>>,
     edges: usize,
 }

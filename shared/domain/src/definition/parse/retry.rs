@@ -9,7 +9,7 @@ use super::json;
 use super::synonyms;
 use crate::{Outcome, RetryPolicy};
 
-/// Past this many retries something else is wrong.
+/// The greatest number of retries. Past so many, something else is wrong.
 const MAX_LIMIT: u32 = 100;
 
 const MAX_BACKOFF: f64 = 100.0;
@@ -21,7 +21,7 @@ const RETRY: Schema = Schema {
     synonyms: synonyms::OF_RETRY,
 };
 
-/// The policy that `node` describes; what it does not say is as in `base`.
+/// Reads the policy that `node` describes; what it does not say is as in `base`.
 pub(super) fn read_retry(node: &Node, base: &RetryPolicy, checker: &mut Checker) -> RetryPolicy {
     let mut policy = base.clone();
     if node.plain().is_some_and(|word| word.parse::<u32>().is_ok()) {
@@ -59,7 +59,7 @@ pub(super) fn read_retry(node: &Node, base: &RetryPolicy, checker: &mut Checker)
     policy
 }
 
-/// The policy that a client wrote as JSON.
+/// Reads the policy that a client wrote as JSON.
 ///
 /// # Errors
 /// All that is wrong, in one text.

@@ -6,7 +6,7 @@ use super::fields::Schema;
 use super::synonyms;
 use crate::schedule::{Schedule, Zone};
 
-/// How many schedules one workflow may have.
+/// The greatest number of schedules of one workflow.
 const MAX_SCHEDULES: usize = 100;
 
 const ENTRY: Schema = Schema {
@@ -31,7 +31,7 @@ const ENTRY: Schema = Schema {
     synonyms: synonyms::OF_SCHEDULE,
 };
 
-/// The schedules of `node`. `zone` is the workflow's.
+/// Reads the schedules of `node`. `zone` is the workflow's.
 pub(super) fn read_schedules(node: &Node, zone: &Zone, checker: &mut Checker) -> Vec<Schedule> {
     let Content::List(items) = &node.content else {
         return read_entry(node, zone, checker).into_iter().collect();
@@ -52,7 +52,7 @@ pub(super) fn read_schedules(node: &Node, zone: &Zone, checker: &mut Checker) ->
     items.iter().filter_map(|item| read_entry(item, zone, checker)).collect()
 }
 
-/// The zone of a `timezone:`.
+/// Reads the zone of a `timezone:`.
 pub(super) fn read_zone(node: &Node, checker: &mut Checker) -> Option<Zone> {
     let text = checker.text(node, "timezone")?;
     let zone = Zone::parse(text);

@@ -13,15 +13,15 @@ use super::{byte_order_mark, surrogates};
 /// The longest file, in bytes.
 pub const MAX_FILE_BYTES: usize = 4 * 1024 * 1024;
 
-/// How problems name a stored definition.
+/// The name of a stored definition in problems.
 const STORED: &str = "stored definition";
 
-/// A workflow and the document it was read from.
+/// A workflow and the document that it was read from.
 #[derive(Debug, Clone)]
 pub struct Parsed {
-    /// What it means.
+    /// The workflow: what the document means.
     pub workflow: Workflow,
-    /// What it says: this document alone, which parses to the same workflow.
+    /// The source: this document alone, which parses to the same workflow.
     pub source: String,
 }
 
@@ -92,7 +92,7 @@ fn read(source: &str, file: &str, mut checker: Checker) -> Result<Vec<Parsed>, P
     if checker.is_clean() { Ok(parsed) } else { Err(checker.into_problems(file)) }
 }
 
-/// What the file is when none of it is of Millrace: nothing else is to be said about it then.
+/// Recognises a file of which nothing is Millrace's: nothing else is to be said about it then.
 fn recognised(source: &str, documents: &[Document<'_>], checker: &Checker) -> Vec<Foreign> {
     let known: Vec<Foreign> =
         documents.iter().filter_map(|document| foreign::of_document(&document.root)).collect();
@@ -116,7 +116,7 @@ fn told(foreign: Vec<Foreign>, file: &str) -> Problems {
     checker.into_problems(file)
 }
 
-/// As [`parse`], for bytes that may not be text.
+/// Reads the workflows of a file as [`parse`] does, from bytes that may not be text.
 ///
 /// # Errors
 /// As [`parse`]; bytes that are no UTF-8 are a problem in the line where they stand.

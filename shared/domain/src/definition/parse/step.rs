@@ -60,7 +60,7 @@ const STEP: Schema = Schema {
     synonyms: synonyms::OF_STEP,
 };
 
-/// What steps have in common, unless they say otherwise.
+/// The defaults of steps, for what they do not say themselves.
 #[derive(Default)]
 pub(super) struct Defaults {
     pub(super) pool: PoolName,
@@ -69,18 +69,18 @@ pub(super) struct Defaults {
     pub(super) working_dir: Option<String>,
 }
 
-/// A step that is not held against the others yet.
+/// A step that was read, and is not held against the others yet.
 pub(super) struct ParsedStep<'t> {
     pub(super) at: Position,
-    /// Its name as it was written, whether or not it is one.
+    /// The name as it was written, whether or not it is one.
     pub(super) name: Option<&'t str>,
     pub(super) depends_on: Vec<(&'t str, Position)>,
     pub(super) outputs: Vec<OutputUse>,
-    /// `None` when something is wrong with it.
+    /// The step; `None` when something is wrong with it.
     pub(super) step: Option<Step>,
 }
 
-/// The step of `node`.
+/// Reads the step of `node`.
 pub(super) fn read_step<'t>(
     node: &'t Node,
     defaults: &Defaults,
@@ -137,13 +137,13 @@ pub(super) fn read_step<'t>(
     Some(ParsedStep { at, name: text, depends_on, outputs, step })
 }
 
-/// A `pool:`.
+/// Reads a `pool:`.
 pub(super) fn read_pool(node: &Node, checker: &mut Checker) -> Option<PoolName> {
     let text = checker.text(node, "pool")?;
     text.parse().map_err(|error: IdError| checker.problem(node.at, "bad-name", error.to_string(), None)).ok()
 }
 
-/// A `working_dir:`.
+/// Reads a `working_dir:`.
 pub(super) fn read_working_dir(node: &Node, checker: &mut Checker) -> Option<String> {
     let text = checker.text(node, "working_dir")?;
     if text.is_empty() || text.len() > MAX_DIR_BYTES || text.contains('\0') || text.contains("${{") {
@@ -172,7 +172,7 @@ fn read_depends_on<'t>(node: &'t Node, checker: &mut Checker) -> Vec<(&'t str, P
     names
 }
 
-/// A dependency that is a map. That the step has succeeded is what a name alone says.
+/// Reads a dependency that is a map. That the step has succeeded is what a name alone says.
 fn read_condition(node: &Node, entries: &[(Key, Node)], checker: &mut Checker) {
     let text =
         |field: &str| entries.iter().find(|(key, _)| key.text == field).and_then(|(_, node)| node.plain());

@@ -13,10 +13,10 @@ use crate::graph::{Cycle, Graph};
 
 const MAX_STEPS: usize = 100_000;
 
-/// How many steps of a cycle a message names.
+/// The greatest number of steps of a cycle that a message names.
 const MAX_NAMED: usize = 20;
 
-/// The steps of `node` and who of them waits for whom.
+/// Reads the steps of `node`, and who of them waits for whom.
 pub(super) fn read_steps(
     node: &Node,
     defaults: &Defaults,
@@ -45,7 +45,7 @@ pub(super) fn read_steps(
     Some((steps?, graph))
 }
 
-/// Where each name is first given to a step.
+/// The place of each name: where it is first given to a step.
 fn places<'t>(parsed: &[ParsedStep<'t>], checker: &mut Checker) -> HashMap<&'t str, StepIndex> {
     let mut places = HashMap::with_capacity(parsed.len());
     for (index, step) in parsed.iter().enumerate() {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use serde::de::IgnoredAny;
 
-/// `source` with such pairs joined, when it is JSON and has any.
+/// The source with such pairs joined, when it is JSON and has any.
 pub(super) fn joined(source: &str) -> Cow<'_, str> {
     let suspect = |at: usize| matches!(source.as_bytes().get(at + 2), Some(b'd' | b'D'));
     let any = source.match_indices("\\u").any(|(at, _)| suspect(at));

@@ -1,15 +1,16 @@
 //! What others call the fields of a definition, and what to write here. Words are compared without their case, `_` and
 //! `-`: `retry_policy` is `retryPolicy`.
 
-/// Words for the same thing, and what to write instead.
+/// Synonyms: words for the same thing, and what to write instead.
 pub(super) type Synonyms = &'static [(&'static [&'static str], &'static str)];
 
-/// What to write for `word`.
+/// The advice for `word`: what to write instead.
 pub(super) fn meant(synonyms: Synonyms, word: &str) -> Option<&'static str> {
     let word: String = word.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
     synonyms.iter().find(|(words, _)| words.contains(&word.as_str())).map(|(_, meant)| *meant)
 }
 
+/// The synonyms of the fields of a workflow.
 pub(super) const OF_WORKFLOW: Synonyms = &[
     (
         &["cron", "crontab", "cronexpression", "scheduleinterval", "schedules", "on"],
@@ -84,6 +85,7 @@ pub(super) const OF_WORKFLOW: Synonyms = &[
     (&["image", "container"], IMAGE),
 ];
 
+/// The synonyms of the fields of a step.
 pub(super) const OF_STEP: Synonyms = &[
     (
         &[
@@ -177,6 +179,7 @@ pub(super) const OF_STEP: Synonyms = &[
     (&["idempotent", "restartable"], "write at_most_once: true for a step that must not be started twice"),
 ];
 
+/// The synonyms of the fields of `defaults`.
 pub(super) const OF_DEFAULTS: Synonyms = &[
     (&["priority"], "`priority` is a field of the workflow"),
     (&["atmostonce"], "`at_most_once` is a field of a step"),
@@ -204,6 +207,7 @@ pub(super) const OF_DEFAULTS: Synonyms = &[
     (&["image", "container"], IMAGE),
 ];
 
+/// The synonyms of the fields of `retry`.
 pub(super) const OF_RETRY: Synonyms = &[
     (
         &[
@@ -244,6 +248,7 @@ pub(super) const OF_RETRY: Synonyms = &[
     ),
 ];
 
+/// The synonyms of the fields of a schedule.
 pub(super) const OF_SCHEDULE: Synonyms = &[
     (&["interval", "rate", "period", "seconds", "minutes", "fixedrate"], "write every: 10m"),
     (&["expression", "crontab", "cronexpression", "expr"], "write cron: \"0 2 * * *\""),
@@ -252,6 +257,7 @@ pub(super) const OF_SCHEDULE: Synonyms = &[
     (&["start", "startdate"], "remove it: a schedule begins when the workflow is applied"),
 ];
 
+/// The synonyms of the fields of a param.
 pub(super) const OF_PARAM: Synonyms = &[
     (&["required", "optional"], "a param without a default is required"),
     (&["options", "choices", "allowed", "enumvalues"], "write `values`"),
@@ -262,6 +268,7 @@ pub(super) const OF_PARAM: Synonyms = &[
     (&["id", "key"], "write `name`"),
 ];
 
+/// The synonyms of the input of `http`.
 pub(super) const OF_HTTP: Synonyms = &[
     (&["timeout"], "`timeout` is a field of the step"),
     (&["json"], "write `body`: a map is sent as JSON"),

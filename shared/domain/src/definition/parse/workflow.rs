@@ -64,7 +64,7 @@ const DEFAULTS: Schema = Schema {
     synonyms: synonyms::OF_DEFAULTS,
 };
 
-/// The workflow of a document, unless something is wrong with it.
+/// Reads the workflow of a document, unless something is wrong with it.
 pub(super) fn read_workflow(root: &Node, checker: &mut Checker) -> Option<Workflow> {
     let fields = WORKFLOW.read(root, checker)?;
     let name = match fields.get("name") {
@@ -190,7 +190,7 @@ fn read_priority(node: &Node, checker: &mut Checker) -> Option<Priority> {
     }
 }
 
-/// The environment that `defaults` sets; the rest goes into `defaults`.
+/// Reads `defaults`: answers the environment that it sets; the rest goes into `defaults`.
 fn read_defaults(
     node: &Node,
     defaults: &mut Defaults,

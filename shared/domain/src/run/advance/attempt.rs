@@ -6,7 +6,7 @@ use crate::run::{Action, Advanced, Attempts, Ended, Refusal, Run, RunTimer, Step
 use crate::task::TaskResult;
 use crate::{Outcome, StepIndex, Timestamp, retry};
 
-/// The attempts of `step` when `attempt` is the one that is with the fleet.
+/// The attempts of `step`, when `attempt` is the one that is with the fleet.
 pub(super) fn current(run: &Run, step: StepIndex, attempt: u32) -> Result<Attempts, Refusal> {
     match run.steps.get(step.at()) {
         None => Err(Refusal::NoSuchStep(step)),
@@ -32,7 +32,7 @@ pub(super) fn retire(out: &mut Advanced, step: StepIndex, attempt: u32, outcome:
     out.actions.push(Action::Retire { step, attempt, outcome });
 }
 
-/// An attempt came to an outcome: the step ends, or waits for its next attempt.
+/// Applies the outcome of an attempt: the step ends, or waits for its next attempt.
 pub(super) fn ended_attempt(
     run: &mut Run,
     attempts: Attempts,
@@ -70,7 +70,7 @@ pub(super) fn ended_attempt(
     end_step(run, step, ended, now, out);
 }
 
-/// An attempt was lost: a new one at once, or the step fails when too many were lost.
+/// Applies the loss of an attempt: the step gets a new one at once, or fails when too many were lost.
 pub(super) fn lost_attempt(
     run: &mut Run,
     step: StepIndex,

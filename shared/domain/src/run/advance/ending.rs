@@ -17,7 +17,7 @@ pub(super) fn ended(outcome: Outcome, attempts: Attempts, now: Timestamp, reason
     }
 }
 
-/// Writes the end of one step, and what it means for the run.
+/// Marks a step as ended, and notes what that means for the run.
 pub(super) fn mark_ended(run: &mut Run, step: StepIndex, end: Ended, out: &mut Advanced) {
     let outcome = end.outcome;
     if matches!(outcome, Outcome::Failed | Outcome::TimedOut | Outcome::Cancelled)

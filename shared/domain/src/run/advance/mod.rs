@@ -21,7 +21,7 @@ pub(super) use stop::LOOK_AGAIN;
 use super::{Advanced, Event, Refusal, Run, RunState, StepState};
 use crate::{Outcome, Timestamp};
 
-/// Moves `run` by `event`. Changes nothing when it refuses.
+/// Moves `run` by `event`. The run is unchanged when the event is refused.
 ///
 /// # Errors
 /// A [`Refusal`] says why the event has no effect.

@@ -8,7 +8,7 @@ use crate::definition::Workflow;
 use crate::run::{Action, Advanced, Attempts, Head, Run, RunState, RunTimer, Spec, StepState};
 use crate::{RunId, Timestamp};
 
-/// A new run, and what to do first. It starts at `head.start_at`, or at once.
+/// Creates a run, and says what to do first. The run starts at `head.start_at`, or at once.
 pub fn create(
     id: RunId,
     workflow: Arc<Workflow>,
@@ -31,7 +31,7 @@ pub fn create(
     (run, advanced)
 }
 
-/// The first dispatch of a run.
+/// Starts a run: its first steps are dispatched.
 pub(super) fn start(run: &mut Run, now: Timestamp, out: &mut Advanced) {
     run.head.state = RunState::Running;
     run.head.started_at = Some(now);

@@ -8,7 +8,7 @@ use crate::run::dispatch::task;
 use crate::run::{Action, Advanced, Attempts, Ended, Run, StepState};
 use crate::{Outcome, StepIndex, Timestamp};
 
-/// Sends the attempt after `so_far` to the fleet. A step whose input cannot be rendered fails without one.
+/// Dispatches the attempt after `so_far` to the fleet. A step whose input cannot be rendered fails without one.
 pub(super) fn dispatch(run: &mut Run, step: StepIndex, so_far: Attempts, now: Timestamp, out: &mut Advanced) {
     let attempts = Attempts { attempt: so_far.attempt + 1, dispatched_at: now, ..so_far };
     match task(run, step, attempts.attempt, now) {
@@ -21,7 +21,7 @@ pub(super) fn dispatch(run: &mut Run, step: StepIndex, so_far: Attempts, now: Ti
     }
 }
 
-/// Ends a step, and with it what can now start or never will.
+/// Ends a step, and with it dispatches what can now start and skips what never will.
 pub(super) fn end_step(run: &mut Run, step: StepIndex, end: Ended, now: Timestamp, out: &mut Advanced) {
     let workflow = Arc::clone(&run.workflow);
     let mut ready = Vec::new();

@@ -7,10 +7,10 @@ use super::ending::{ended, mark_ended};
 use crate::run::{Action, Advanced, Attempts, Refusal, Run, RunState, RunTimer, StepState};
 use crate::{Outcome, Timestamp};
 
-/// A stopped run is looked at this often until it has ended.
+/// The interval at which a stopped run is looked at until it has ended.
 pub(in crate::run) const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
-/// Claimed attempts of a stopped run are taken back by force after this long: their worker had its grace.
+/// The grace of workers: claimed attempts of a stopped run are taken back by force after this long.
 const FORCE: Duration = Duration::from_secs(30);
 
 /// Stops a run: what has not started never will, and what runs is told to end.
@@ -60,7 +60,7 @@ pub(super) fn look(run: &mut Run, now: Timestamp, out: &mut Advanced) -> Result<
     Ok(())
 }
 
-/// Asks for the end of what is still with the fleet, and looks again later.
+/// Asks for the end of what is still with the fleet, and sets the timer of the next look.
 fn tell_workers(run: &Run, by_force: bool, now: Timestamp, out: &mut Advanced) {
     let tasks: Vec<_> = run.dispatched().map(|(step, attempts)| (step, attempts.attempt)).collect();
     if !tasks.is_empty() {
@@ -69,7 +69,7 @@ fn tell_workers(run: &Run, by_force: bool, now: Timestamp, out: &mut Advanced) {
     }
 }
 
-/// Why a run that took too long is stopped.
+/// The reason that is noted for a run which took longer than its timeout.
 pub(super) fn timeout_reason(run: &Run) -> String {
     let timeout = run.workflow.timeout.unwrap_or_default();
     format!("the run took longer than its timeout of {}", crate::quantity::format_duration(timeout))

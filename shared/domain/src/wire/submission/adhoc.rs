@@ -20,7 +20,7 @@ static ADHOC: LazyLock<WorkflowName> = LazyLock::new(WorkflowName::adhoc);
 static TASK: LazyLock<StepName> = LazyLock::new(|| "task".parse().expect("a step name"));
 
 impl Submission {
-    /// What an ad-hoc task was submitted as, as far as the task tells: its retries and labels are not in it, and its
+    /// The submission of an ad-hoc task, as far as the task tells: its retries and labels are not in it, and its
     /// params are variables among others.
     pub fn of_task(task: &Task) -> Self {
         Self {
@@ -80,7 +80,7 @@ impl Submission {
         })
     }
 
-    /// When it is to start: `now` and its `delay`, or its `at`, which may be past. `None`: at once.
+    /// When the run is to start: `now` and its `delay`, or its `at`, which may be past. `None` is at once.
     ///
     /// # Errors
     /// When either cannot be read, when both are given, or when the instant is more than ten years away.

@@ -16,7 +16,7 @@ const MAX_BYTES: usize = 256;
 pub struct IdempotencyKey(String);
 
 impl IdempotencyKey {
-    /// The key that a client gave. An empty one is none.
+    /// Reads the key that a client gave. An empty one is none.
     ///
     /// # Errors
     /// When it is longer than 256 bytes, or holds anything but printable ASCII: what one client sends as `é` another

@@ -12,15 +12,15 @@ mod parse;
 pub use key::IdempotencyKey;
 pub use object::Submission;
 
-/// Why a submission is refused.
+/// The error of a submission that is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct SubmissionError {
-    /// Stable, for programs: `invalid-json`, `unknown-field`, `bad-field`, `too-large`, `too-many`, `ambiguous`,
-    /// `empty`, `unsupported-version`, `expression-in-run`, `unknown-executor` or `not-supported-yet`. Of a message also
-    /// `unsupported-encoding`.
+    /// The code, which is stable, for programs: `invalid-json`, `unknown-field`, `bad-field`, `too-large`,
+    /// `too-many`, `ambiguous`, `empty`, `unsupported-version`, `expression-in-run`, `unknown-executor` or
+    /// `not-supported-yet`. Of a message also `unsupported-encoding`.
     pub code: &'static str,
-    /// What was expected, and the fix.
+    /// The message: what was expected, and the fix.
     pub message: String,
 }
 

@@ -19,7 +19,7 @@ const MAX_DEFINITION_BYTES: usize = 6 * 1024 * 1024;
 /// The longest array of submissions, in bytes: what a broker takes as one message by default.
 const MAX_BATCH_BYTES: usize = 16 * 1024 * 1024;
 
-/// How many submissions an array may hold.
+/// The greatest number of submissions in an array.
 const MAX_BATCH: usize = 10_000;
 
 const FIELDS: [&str; 20] = [
@@ -46,7 +46,7 @@ const FIELDS: [&str; 20] = [
 ];
 
 impl Submission {
-    /// The submissions in `payload`: an object is one, an array is as many as it holds, each judged by itself.
+    /// Reads the submissions in `payload`: an object is one, an array is as many as it holds, each judged by itself.
     /// What only matters for an ad-hoc task is checked by [`Submission::to_workflow`].
     ///
     /// # Errors
@@ -90,7 +90,7 @@ impl Submission {
         Ok(submission)
     }
 
-    /// Exactly one thing is asked for, in a version that is known.
+    /// Checks that exactly one thing is asked for, in a version that is known.
     pub(super) fn check_shape(&self) -> Result<(), SubmissionError> {
         if let Some(version) = self.v.filter(|version| *version != 1) {
             let message = format!("version {version} is not known: expected \"v\": 1");
@@ -130,7 +130,7 @@ impl Submission {
         Ok(())
     }
 
-    /// What a definition says cannot be said again.
+    /// Checks that nothing is said which the definition of a workflow says already.
     fn check_workflow_fields(&self) -> Result<(), SubmissionError> {
         let said = [
             ("env", !self.env.is_empty()),
@@ -177,7 +177,7 @@ impl<'de> Visitor<'de> for Batch {
     }
 }
 
-/// What to say about an object that is no submission. It is read again, to find the field that is wrong.
+/// The error for an object that is no submission. It is read again, to find the field that is wrong.
 fn explain(object: &[u8], error: &serde_json::Error) -> SubmissionError {
     if !error.is_data() {
         return SubmissionError::new("invalid-json", not_json(error));
@@ -208,7 +208,7 @@ fn explain(object: &[u8], error: &serde_json::Error) -> SubmissionError {
     SubmissionError::new("bad-field", error.to_string())
 }
 
-/// Why it is no JSON.
+/// The message for a text that is no JSON.
 fn not_json(error: &serde_json::Error) -> String {
     let message = error.to_string();
     if !message.contains("hex escape") {
@@ -231,7 +231,7 @@ fn unknown(name: &str) -> SubmissionError {
     SubmissionError::new("unknown-field", format!("unknown field `{shown}`: {meant}"))
 }
 
-/// What others call our fields.
+/// The name of the field that is called `name` elsewhere.
 fn elsewhere(name: &str) -> Option<&'static str> {
     Some(match name {
         "command" | "cmd" | "script" | "shell" | "exec" => "run",
