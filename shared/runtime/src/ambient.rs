@@ -15,19 +15,20 @@ pub struct Ambient(Option<Arc<Simulated>>);
 
 #[derive(Debug)]
 struct Simulated {
-    /// The wall clock showed so many milliseconds then.
+    /// The reading of the wall clock, in milliseconds, at an instant of tokio's time.
     set: (Instant, i64),
     seed: u64,
     drawn: AtomicU64,
 }
 
 impl Ambient {
-    /// The machine's own clock and random source.
+    /// The surroundings of the machine: its own clock and random source.
     pub fn system() -> Self {
         Self(None)
     }
 
-    /// A wall clock that shows `wall_millis` now and goes on with tokio's time, and ids that follow from `seed`.
+    /// Simulated surroundings: a wall clock that shows `wall_millis` now and goes on with tokio's time, and ids that
+    /// follow from `seed`.
     pub fn simulated(wall_millis: i64, seed: u64) -> Self {
         let set = (Instant::now(), wall_millis);
         Self(Some(Arc::new(Simulated { set, seed, drawn: AtomicU64::new(0) })))
@@ -52,7 +53,7 @@ impl Ambient {
         }
     }
 
-    /// A random id that sorts by the time of its making.
+    /// A random id that sorts by the time at which it was made.
     pub fn ordered_id(&self) -> Uuid {
         match &self.0 {
             None => Uuid::now_v7(),
@@ -73,7 +74,7 @@ impl Simulated {
         (u128::from(high) << 64 | u128::from(low)).to_be_bytes()
     }
 
-    /// SplitMix64: <https://prng.di.unimi.it/splitmix64.c>.
+    /// The number after mixing, by SplitMix64: <https://prng.di.unimi.it/splitmix64.c>.
     fn mixed(&self, number: u64) -> u64 {
         let mut z = self.seed.wrapping_add((number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

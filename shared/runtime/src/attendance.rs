@@ -7,23 +7,23 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How long a queue may be without its consumer.
+/// The longest time that a queue may be without its consumer.
 const ABSENCE: Duration = Duration::from_secs(15);
 
-/// A consumer that ended so often, within so long, keeps ending.
+/// The number of endings, within so long, after which a consumer keeps ending.
 const ENDINGS: usize = 5;
 const WITHIN: Duration = Duration::from_secs(60);
 
-/// The consumers of this process.
+/// The attendance of the consumers of this process: who should consume, and who does.
 #[derive(Debug, Clone, Default)]
 pub struct Attendance(Arc<Mutex<BTreeMap<String, Record>>>);
 
 #[derive(Debug, Default)]
 struct Record {
-    /// Whose it is: a later consumer of the same queue may begin before an earlier one is gone.
+    /// The number of the consumer: a later one of the same queue may begin before an earlier one is gone.
     number: u64,
     duty: Duty,
-    /// When it ended, the last few times.
+    /// The times at which it ended last.
     endings: VecDeque<Instant>,
 }
 
@@ -32,13 +32,13 @@ enum Duty {
     /// It should not consume now.
     #[default]
     Off,
-    /// It should, and has not since then.
+    /// It should consume, and has not since then.
     Absent(Instant),
     Present,
 }
 
 impl Attendance {
-    /// A queue that is to be consumed, by its routing key (`submit`, `inbox.3`): what is before the dot is the
+    /// The post of a consumer, for a queue by its routing key (`submit`, `inbox.3`): what is before the dot is the
     /// `queue` of the metric.
     pub fn post(&self, queue: impl Into<String>) -> Post {
         let queue = queue.into();
@@ -48,7 +48,7 @@ impl Attendance {
         Post { attendance: self.clone(), queue, number }
     }
 
-    /// What is wrong, for people: the first queue whose consumer keeps ending or does not begin.
+    /// The complaint, for people: the first queue whose consumer keeps ending or does not begin.
     pub fn complaint(&self) -> Option<String> {
         let now = Instant::now();
         self.records().iter().find_map(|(queue, record)| record.complaint(queue, now))
@@ -78,7 +78,7 @@ impl Record {
     }
 }
 
-/// The place of one consumer. Dropped, nobody expects it any more.
+/// The post of one consumer. Dropped, nobody expects that consumer any more.
 #[derive(Debug)]
 pub struct Post {
     attendance: Attendance,
@@ -87,7 +87,7 @@ pub struct Post {
 }
 
 impl Post {
-    /// It should consume from now on.
+    /// Notes that the consumer should consume from now on.
     pub fn wanted(&self) {
         self.record(|record| {
             if matches!(record.duty, Duty::Off | Duty::Present) {
@@ -96,12 +96,12 @@ impl Post {
         });
     }
 
-    /// It consumes.
+    /// Notes that the consumer has begun.
     pub fn began(&self) {
         self.record(|record| record.duty = Duty::Present);
     }
 
-    /// It ended, and not because it should: it counts.
+    /// Notes that the consumer ended, and not because it should: it counts.
     pub fn ended(&self) {
         let kind = self.queue.split('.').next().unwrap_or_default().to_owned();
         metrics::counter!("millrace_consumer_restarts_total", "queue" => kind).increment(1);
@@ -115,7 +115,7 @@ impl Post {
         });
     }
 
-    /// It need not consume for now.
+    /// Notes that the consumer need not consume for now.
     pub fn rests(&self) {
         self.record(|record| record.duty = Duty::Off);
     }

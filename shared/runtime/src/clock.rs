@@ -9,12 +9,13 @@ use tokio::time::Instant;
 
 use crate::ambient::Ambient;
 
-/// A clock that is put right by less than this was not set: it merely runs a little faster or slower than ours.
+/// The least correction by which a clock was set: one that is put right by less merely runs a little faster or slower
+/// than ours.
 const STEP: Duration = Duration::from_secs(1);
 
-/// The store's time, carried forward by the local monotonic clock since it was last heard of. What that clock
-/// does not see, a suspended machine or a clock that was set, is noticed when the store is heard of next:
-/// whoever sleeps until an instant of the store's has to look again then.
+/// The clock of the store, carried forward by the local monotonic clock since it was last heard of. What that clock
+/// does not see, a suspended machine or a clock that was set, is noticed when the store is heard of next: whoever
+/// sleeps until an instant of the store's has to look again then.
 #[derive(Debug)]
 pub struct StoreClock {
     anchor: Mutex<Anchor>,
@@ -22,41 +23,42 @@ pub struct StoreClock {
     corrections: watch::Sender<Corrections>,
 }
 
-/// What the clock showed, when.
+/// A reading of the clock: what it showed, and when.
 #[derive(Debug, Clone, Copy)]
 struct Anchor {
     at: Instant,
     millis: i64,
-    /// It comes from the store.
+    /// Whether the reading comes from the store.
     heard: bool,
 }
 
-/// How often the store's clock showed something else than was believed.
+/// The corrections of the clock: how often the store's showed something else than was believed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Corrections {
-    /// In either direction, by however little: what was slept for is nearer or further than it was.
+    /// The number of corrections, in either direction, by however little: what was slept for is nearer or further
+    /// than it was.
     pub count: u64,
-    /// Times it was set back: what was planned until then may be planned for too late.
+    /// The number of times the clock was set back: what was planned until then may be planned for too late.
     pub steps_back: u64,
-    /// When it was last set ahead: it may be wrong, and set back again.
+    /// When the clock was last set ahead: it may be wrong, and set back again.
     pub set_ahead: Option<Instant>,
 }
 
 impl Anchor {
-    /// What it shows at `now`.
+    /// The time that the clock shows at `now`.
     fn read(&self, now: Instant) -> i64 {
         self.millis.saturating_add(whole_millis(now.duration_since(self.at)))
     }
 }
 
 impl StoreClock {
-    /// Until the store is heard of, the local wall clock has to do.
+    /// A clock that has not heard of the store yet: until then, the local wall clock has to do.
     pub fn new(ambient: Ambient) -> Self {
         let anchor = Anchor { at: Instant::now(), millis: ambient.wall_millis(), heard: false };
         Self { anchor: Mutex::new(anchor), ambient, corrections: watch::Sender::default() }
     }
 
-    /// The store said `millis` in answer to a question asked at `asked`.
+    /// Notes that the store said `millis` in answer to a question asked at `asked`.
     pub fn heard(&self, millis: i64, asked: Instant) {
         // The answer was made at some time between the question and now, so the store's clock shows something between
         // `millis` and `millis + trip` by now. What we believed stays if it fits. Otherwise the earlier end holds: the trip
@@ -88,12 +90,12 @@ impl StoreClock {
         });
     }
 
-    /// Tells of corrections: whoever sleeps until an instant of this clock looks again at each.
+    /// The corrections, as they come: whoever sleeps until an instant of this clock looks again at each.
     pub fn corrections(&self) -> watch::Receiver<Corrections> {
         self.corrections.subscribe()
     }
 
-    /// Waits until it is the store's clock.
+    /// Waits until the clock has heard of the store.
     pub async fn known(&self) {
         let mut corrections = self.corrections();
         // Fails when there is no sender, which `self` is.

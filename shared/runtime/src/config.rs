@@ -11,42 +11,42 @@ use crate::secret::mask_url;
 /// The commented defaults, as `millrace config` prints them.
 pub const DEFAULT_FILE: &str = include_str!("default.toml");
 
-/// What a file (or flags, or the environment) may say; all optional. Keys are the names of the environment
-/// variables without `MILLRACE_`, in lower case.
+/// The settings that a file (or flags, or the environment) may give; all optional. Keys are the names of the
+/// environment variables without `MILLRACE_`, in lower case.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// `amqp://` or `amqps://`.
+    /// The address of the broker: `amqp://` or `amqps://`.
     pub amqp_url: Option<String>,
-    /// `redis://` or `rediss://`.
+    /// The address of the store: `redis://` or `rediss://`.
     pub redis_url: Option<String>,
-    /// Before every name on the broker and in the store.
+    /// The prefix of every name on the broker and in the store.
     pub prefix: Option<String>,
-    /// Where a producer listens.
+    /// The address where a producer listens.
     pub listen: Option<String>,
-    /// Where a worker listens.
+    /// The address where a worker listens.
     pub worker_listen: Option<String>,
-    /// The producer that the command line talks to.
+    /// The address of the producer that the command line talks to.
     pub server: Option<String>,
-    /// What the API asks for.
+    /// The token that the API asks for.
     pub token: Option<String>,
-    /// Names by which a producer is reached, comma separated.
+    /// The names by which a producer is reached, comma separated.
     pub allowed_hosts: Option<String>,
-    /// How many partitions a new cluster has.
+    /// The number of partitions of a new cluster.
     pub partitions: Option<u16>,
-    /// A tracing filter.
+    /// The filter of log lines, as tracing reads it.
     pub log: Option<String>,
-    /// `text` or `json`.
+    /// The format of log lines: `text` or `json`.
     pub log_format: Option<String>,
-    /// Start on a store that may lose data.
+    /// Whether to start on a store that may lose data.
     pub allow_unsafe_store: Option<bool>,
-    /// How many replicas of the store must have a write before it counts.
+    /// The number of replicas of the store that must have a write before it counts.
     pub wait_replicas: Option<u32>,
-    /// `classic` or `quorum`.
+    /// The type of durable queues: `classic` or `quorum`.
     pub queue_type: Option<String>,
 }
 
-/// A setting that cannot be used: which one, what was expected, and the fix.
+/// The error of a setting that cannot be used: which one, what was expected, and the fix.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct ConfigError(pub String);
@@ -73,7 +73,7 @@ impl Settings {
             .map_err(|e| ConfigError(format!("{}: {e}", path.display())))
     }
 
-    /// What `self` does not say, `other` says.
+    /// These settings, completed by those of `other`.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         Self {
@@ -109,7 +109,7 @@ impl Settings {
         Ok(prefix)
     }
 
-    /// How many partitions a new cluster has.
+    /// The number of partitions of a new cluster.
     ///
     /// # Errors
     /// When it is not in 1..=1024.
@@ -122,7 +122,7 @@ impl Settings {
         }
     }
 
-    /// How many replicas must have what is committed, claimed and finished before it counts.
+    /// The number of replicas that must have what is committed, claimed and finished before it counts.
     ///
     /// # Errors
     /// When it is more than 10: somebody meant something else.
@@ -135,7 +135,7 @@ impl Settings {
         }
     }
 
-    /// Are durable queues quorum queues?
+    /// Whether durable queues are quorum queues.
     ///
     /// # Errors
     /// When it is neither `classic` nor `quorum`.
@@ -149,7 +149,7 @@ impl Settings {
         }
     }
 
-    /// The broker's address.
+    /// The address of the broker.
     ///
     /// # Errors
     /// When its scheme is not `amqp` or `amqps`.
@@ -159,7 +159,7 @@ impl Settings {
         Ok(url)
     }
 
-    /// The store's address.
+    /// The address of the store.
     ///
     /// # Errors
     /// When its scheme is not one of `redis`, `rediss`, `redis+sentinel`, `rediss+sentinel`.
@@ -170,7 +170,7 @@ impl Settings {
         Ok(url)
     }
 
-    /// Where a producer listens. Anything but loopback needs a token.
+    /// The address where a producer listens. Anything but loopback needs a token.
     ///
     /// # Errors
     /// When it is not `address:port`, or would let anybody in.
@@ -206,7 +206,7 @@ impl Settings {
             .collect()
     }
 
-    /// Where a worker's health and metrics are; nowhere when unset.
+    /// The address of a worker's health and metrics; none when unset.
     ///
     /// # Errors
     /// When it is not `address:port`.

@@ -1,6 +1,6 @@
 //! Keeping secrets out of what is shown.
 
-/// A URL with its password replaced by `***`; a text that is no URL is shown without what stands before `@`.
+/// Masks the password of a URL with `***`; a text that is no URL is shown without what stands before `@`.
 pub fn mask_url(text: &str) -> String {
     match url::Url::parse(text) {
         Ok(mut url) if url.has_host() => {

@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// Asked to end? Cloned into every part of the process.
+/// The shutdown of a process. It is cloned into every part, which looks here whether the end was asked for.
 #[derive(Debug, Clone, Default)]
 pub struct Shutdown {
     asked: CancellationToken,
@@ -18,32 +18,32 @@ pub struct Shutdown {
 }
 
 impl Shutdown {
-    /// Not asked yet.
+    /// A shutdown that nobody has asked for yet.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Asks.
+    /// Asks for the end.
     pub fn begin(&self) {
         self.asked.cancel();
     }
 
-    /// Was it asked?
+    /// Whether the end was asked for.
     pub fn has_begun(&self) -> bool {
         self.asked.is_cancelled()
     }
 
-    /// Waits until it is asked.
+    /// Waits until the end is asked for.
     pub async fn begun(&self) {
         self.asked.cancelled().await;
     }
 
-    /// One that ends with this one, or earlier by itself.
+    /// A shutdown that begins with this one, or earlier by itself.
     pub fn child(&self) -> Self {
         Self { asked: self.asked.child_token(), ..self.clone() }
     }
 
-    /// Does what the process cannot do without: when that panics, asks.
+    /// Runs a part that the process cannot do without: when it panics, the end is asked for.
     pub fn vital<W: Future<Output = ()>>(
         &self,
         part: &'static str,
@@ -62,23 +62,23 @@ impl Shutdown {
         }
     }
 
-    /// Asks because the process cannot do its work: what is wrong, and what to do.
+    /// Asks for the end because the process cannot do its work: what is wrong, and what to do.
     pub fn fail(&self, why: &str) {
         let _ = self.failure.set(why.to_owned());
         self.begin();
     }
 
-    /// Why it was asked, when the process cannot do its work.
+    /// Why the process cannot do its work, when the end was asked for because of that.
     pub fn why_failed(&self) -> Option<&str> {
         self.failure.get().map(String::as_str)
     }
 
-    /// Did a vital part break?
+    /// Whether a vital part broke.
     pub fn is_broken(&self) -> bool {
         self.broken.load(Ordering::Acquire)
     }
 
-    /// Asks on SIGTERM and SIGINT. The second signal ends the process with the status shells use for it.
+    /// Asks for the end on SIGTERM and SIGINT. The second signal ends the process with the status shells use for it.
     ///
     /// # Errors
     /// When the handlers cannot be installed.

@@ -7,10 +7,10 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogFormat {
-    /// For people.
+    /// Text for people.
     #[default]
     Text,
     /// One JSON object a line.
@@ -42,7 +42,8 @@ pub fn init_logs(filter: &str, format: LogFormat) -> Result<(), String> {
     Ok(())
 }
 
-/// How often what was recorded is folded into its buckets, scraped or not: until then, each sample takes room.
+/// The interval at which what was recorded is folded into its buckets, scraped or not: until then, each sample takes
+/// room.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
 /// The recorder that `/metrics` renders, installed at the first call: what was counted before that is lost, so a

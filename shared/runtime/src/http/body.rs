@@ -15,10 +15,10 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::seats::{Seat, Turn};
 
-/// A body that comes slower than this for long is given up, in bytes a second.
+/// The slowest rate of a body, in bytes a second: one that stays below it for long is given up.
 const SLOWEST: f64 = 16.0 * 1024.0;
 
-/// The body of a request: an error once it has taken too long.
+/// The body of a request, which is an error once it has taken too long.
 pub(super) struct Arriving {
     body: Incoming,
     until: Instant,
@@ -27,7 +27,7 @@ pub(super) struct Arriving {
 }
 
 impl Arriving {
-    /// A body that may take `patience`, and more by what comes of it.
+    /// A body that may take `patience`, and longer in proportion to what has come of it.
     pub(super) fn new(body: Incoming, patience: Duration, seat: Arc<Seat>) -> Self {
         Self { body, until: Instant::now() + patience, wake: None, seat }
     }
@@ -66,7 +66,8 @@ impl Body for Arriving {
     }
 }
 
-/// How much of an answer is handed on at a time: what was handed on does not tell whether its client takes it.
+/// The number of bytes of an answer that are handed on at a time: what was handed on does not tell whether its client
+/// takes it.
 const PIECE_BYTES: usize = 32 * 1024;
 
 /// The body of an answer, in pieces. Until the last is taken, the connection is not one that waits for its client.

@@ -2,14 +2,14 @@
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-/// Connections to an HTTP server, at most, however many files may be open.
+/// The greatest number of connections to an HTTP server, however many files may be open.
 const MOST: u64 = 4_096;
 
-/// Connections to an HTTP server that there is always room for.
+/// The number of connections to an HTTP server that there is always room for.
 const LEAST: u64 = 16;
 
-/// Lets this process have as many open as it is allowed to ask for. What it starts inherits that, so this is for
-/// processes that start none: programs of others may close, or count, all that could be open.
+/// Raises the number of open files of this process to what it is allowed to ask for. What it starts inherits that, so
+/// this is for processes that start none: programs of others may close, or count, all that could be open.
 pub fn raise() {
     if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
         && soft < hard
@@ -19,8 +19,8 @@ pub fn raise() {
     }
 }
 
-/// How many connections an HTTP server may have: a quarter of what may be open. The rest is for what a process cannot
-/// work without: broker, store, tasks.
+/// The number of connections that an HTTP server may have: a quarter of what may be open. The rest is for what a
+/// process cannot work without: broker, store, tasks.
 pub fn connections() -> usize {
     let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(1_024, |(soft, _)| soft);
     usize::try_from((limit / 4).clamp(LEAST, MOST)).unwrap_or(usize::MAX)

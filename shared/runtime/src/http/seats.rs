@@ -10,10 +10,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// `waits_since` of a connection whose request is being answered.
+/// The value of `waits_since` of a connection whose request is being answered.
 const BUSY: u64 = u64::MAX;
 
-/// All seats of a server.
+/// The seats of a server: one for each connection that it may have.
 #[derive(Debug)]
 pub(super) struct Seats {
     limit: usize,
@@ -26,21 +26,22 @@ pub(super) struct Seats {
 /// The seat of one connection.
 #[derive(Debug)]
 pub(super) struct Seat {
-    /// Milliseconds since the server began; [`BUSY`] while a request is being answered.
+    /// The time since which the connection waits, in milliseconds since the server began; [`BUSY`] while a request is
+    /// being answered.
     waits_since: AtomicU64,
     is_leaving: AtomicBool,
     asked_to_leave: Notify,
-    /// Did the body of its request take too long?
+    /// Whether the body of its request took too long.
     pub(super) is_late: AtomicBool,
 }
 
 impl Seat {
-    /// Waits until it has to make room.
+    /// Waits until the connection has to make room.
     pub(super) async fn asked_to_leave(&self) {
         self.asked_to_leave.notified().await;
     }
 
-    /// Is no request being answered?
+    /// Whether no request is being answered.
     pub(super) fn waits(&self) -> bool {
         self.waits_since.load(Ordering::Acquire) != BUSY
     }
@@ -62,6 +63,7 @@ pub(super) struct Turn {
 }
 
 impl Seats {
+    /// The seats of a server that may have so many connections.
     pub(super) fn new(limit: usize) -> Arc<Self> {
         Arc::new(Self {
             limit,
@@ -120,12 +122,12 @@ impl Seats {
 }
 
 impl Taken {
-    /// Its seat.
+    /// The seat that is taken.
     pub(super) fn seat(&self) -> &Arc<Seat> {
         &self.seat
     }
 
-    /// A request has come.
+    /// Begins the turn of a request that has come.
     pub(super) fn turn(&self) -> Turn {
         self.seat.waits_since.store(BUSY, Ordering::Release);
         Turn { seats: Arc::clone(&self.seats), seat: Arc::clone(&self.seat) }
@@ -133,7 +135,7 @@ impl Taken {
 }
 
 impl Turn {
-    /// The seat of its connection.
+    /// The seat of the request's connection.
     pub(super) fn seat(&self) -> &Arc<Seat> {
         &self.seat
     }

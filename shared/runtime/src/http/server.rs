@@ -26,23 +26,23 @@ use super::descriptors;
 use super::seats::{Seats, Taken};
 use crate::Shutdown;
 
-/// What a client may take, in connections and in time.
+/// The bounds on what a client may take, in connections and in time.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
-    /// Connections at a time.
+    /// The greatest number of connections at a time.
     pub connections: usize,
-    /// How long the head of a request may take, and how long a connection may be without one.
+    /// The longest time for the head of a request, and for a connection without one.
     pub head: Duration,
-    /// How long a body may take; more for a long one, by what has come of it.
+    /// The longest time for a body; longer for a long one, in proportion to what has come of it.
     pub body: Duration,
-    /// How long a client may take nothing of its answer.
+    /// The longest time for which a client may take nothing of its answer.
     pub stalled: Duration,
-    /// How long what has begun may go on once the end has.
+    /// The longest time for which what has begun may go on once the end has.
     pub drain: Duration,
 }
 
 impl Default for Bounds {
-    /// Bounds for a process that may have as many files open as this one.
+    /// The bounds for a process that may have as many files open as this one.
     fn default() -> Self {
         Self {
             connections: descriptors::connections(),
@@ -54,19 +54,20 @@ impl Default for Bounds {
     }
 }
 
-/// What is read at a time. A head that is not whole after two reads, of 64 KiB, is refused.
+/// The number of bytes that are read at a time. A head that is not whole after two reads, of 64 KiB, is refused.
 const READ_BYTES: usize = 32 * 1024;
 
-/// How long a connection without a request is waited for once the end has begun: one may be on its way.
+/// The time for which a connection without a request is waited for once the end has begun: a request may be on its
+/// way.
 const LAST_CALL: Duration = Duration::from_millis(250);
 
-/// How long nothing is accepted after the system has refused a connection, which it would at once do again.
+/// The pause in accepting after the system has refused a connection, which it would at once do again.
 const REFUSED_PAUSE: Duration = Duration::from_millis(500);
 
-/// What goes on is said again after this long.
+/// The interval after which a trouble that goes on is logged again.
 const SAY_AGAIN: Duration = Duration::from_secs(60);
 
-/// What a client is told whose body took too long, in the form of all refusals.
+/// The answer to a client whose body took too long, in the form of all refusals.
 const LATE: &str = r#"{"error":{"code":"slow-body","message":"the body did not arrive in time: expected it within 30 s, and a second more for each 16 KiB"}}"#;
 
 /// Serves until the shutdown, and then as long as what has begun takes, within the bounds.
@@ -103,7 +104,7 @@ pub async fn serve(listener: TcpListener, router: Router, bounds: Bounds, shutdo
     connections.wait().await;
 }
 
-/// The next connection. Failures of the system are waited out: others may give back what they have open.
+/// Accepts the next connection. Failures of the system are waited out: others may give back what they have open.
 async fn accept(listener: &TcpListener, refused: &mut Rarely) -> TcpStream {
     loop {
         match listener.accept().await {
@@ -185,12 +186,12 @@ async fn answer(
     Ok(response.map(|body| Body::new(Leaving::new(body, turn))))
 }
 
-/// Something that is said rarely, however often it happens.
+/// A log line that is written rarely, however often its reason occurs.
 #[derive(Debug, Default)]
 struct Rarely(Option<Instant>);
 
 impl Rarely {
-    /// Is it time to say it?
+    /// Whether it is time to write the line.
     fn is_due(&mut self) -> bool {
         let is_due = self.0.is_none_or(|last| last.elapsed() > SAY_AGAIN);
         if is_due {
