@@ -8,19 +8,19 @@ use tokio::sync::{mpsc, watch};
 
 use crate::Queue;
 
-/// What can go wrong. Each says what to do about it by being what it is: retry, or not.
+/// An error of the broker. Each says what to do about it by being what it is: retry, or not.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum BrokerError {
-    /// Not connected now; the supervisor keeps trying.
+    /// The broker is not connected now; the supervisor keeps trying.
     #[error("the broker at {0} is not reachable: {1}")]
     Unavailable(String, String),
     /// No confirm came within the bound. The message may or may not be there: publish it again.
     #[error("the broker did not confirm within {0} s")]
     Unconfirmed(u64),
-    /// The broker refused it (a negative confirm). Publish it again later.
+    /// The broker refused the message (a negative confirm). Publish it again later.
     #[error("the broker refused the message")]
     Refused,
-    /// No queue takes it.
+    /// No queue takes the message.
     #[error("no queue takes messages for {0:?}")]
     Unroutable(String),
     /// The address or the settings are wrong; trying again does not help.
@@ -31,10 +31,10 @@ pub enum BrokerError {
     Closed,
 }
 
-/// Where a message goes.
+/// The route of a message: where it goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Route {
-    /// To this queue.
+    /// To the queue.
     Queue(Queue),
     /// To every worker's control queue. Nobody there is fine.
     Control,
@@ -42,24 +42,24 @@ pub enum Route {
     ReplyTo(String),
 }
 
-/// What travels beside a payload.
+/// The properties of a message: what travels beside its payload.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Properties {
-    /// The message's id.
+    /// The id of the message.
     pub message_id: Option<String>,
-    /// What an answer must carry.
+    /// The correlation id, which an answer must carry.
     pub correlation_id: Option<String>,
-    /// Where an answer goes.
+    /// The queue for an answer.
     pub reply_to: Option<String>,
-    /// How urgent a client calls it: 0 to 9. What a task queue goes by is [`Outgoing::level`].
+    /// The priority as a client gives it: 0 to 9. What a task queue goes by is [`Outgoing::level`].
     pub priority: Option<u8>,
-    /// What was done to the payload, as a client calls it.
+    /// The encoding of the payload, as a client calls it.
     pub content_encoding: Option<String>,
-    /// Text headers; others are left out when received. Their order is the broker's. What a frame has no room for
-    /// is left out when published, and the header [`LEFT_OUT_HEADER`] says so.
+    /// The headers that are text; others are left out when received. Their order is the broker's. What a frame has no
+    /// room for is left out when published, and the header [`LEFT_OUT_HEADER`] says so.
     pub headers: Vec<(String, String)>,
-    /// Of a message received: which property or header cannot be read, what was expected, and what was found. All
-    /// others are as ever. Such a message is for [`Outgoing::rejected`]: nobody knows what its sender meant.
+    /// The property or header of a received message that cannot be read, with what was expected and what was found.
+    /// All others are as ever. Such a message is for [`Outgoing::rejected`]: nobody knows what its sender meant.
     pub unreadable: Option<String>,
 }
 
@@ -69,19 +69,19 @@ pub const LEFT_OUT_HEADER: &str = "x-millrace-left-out";
 /// The code of a message whose [`Properties::unreadable`] says something.
 pub const UNREADABLE_CODE: &str = "unreadable-properties";
 
-/// How much of the text of an error travels with a rejected message.
+/// The greatest length of an error's text in a rejected message.
 const ERROR_BYTES: usize = 1_000;
 
-/// A message to publish. Always persistent where the queue is durable.
+/// A message to publish. It is persistent where the queue is durable.
 #[derive(Debug, Clone)]
 pub struct Outgoing {
-    /// Where to.
+    /// The route of the message.
     pub route: Route,
-    /// What.
+    /// The payload of the message.
     pub payload: Bytes,
     /// The level on a task queue, 0..=3; 0 elsewhere.
     pub level: u8,
-    /// Beside it.
+    /// The properties of the message.
     pub properties: Properties,
 }
 
@@ -91,9 +91,9 @@ impl Outgoing {
         Self { route, payload: payload.into(), level: 0, properties: Properties::default() }
     }
 
-    /// What could not be accepted, whole, for the queue of such messages: with a code, for programs, and a text, for
-    /// people, in the headers `x-millrace-error-code` and `x-millrace-error`. Its sender is answered by now, so that
-    /// it has no `reply_to`.
+    /// The message with which a payload that could not be accepted goes, whole, to the queue of such messages: with a
+    /// code, for programs, and a text, for people, in the headers `x-millrace-error-code` and `x-millrace-error`. Its
+    /// sender is answered by now, so that it has no `reply_to`.
     pub fn rejected(payload: Bytes, properties: Properties, code: &str, text: &str) -> Self {
         let text = &text[..text.floor_char_boundary(ERROR_BYTES)];
         let ours = [("x-millrace-error-code", code), ("x-millrace-error", text)];
@@ -108,34 +108,34 @@ impl Outgoing {
     }
 }
 
-/// A message that arrived. It is settled exactly once: with [`Delivery::ack`] or [`Delivery::requeue`], or else by
-/// being dropped, which requeues it. It outlives its [`Consumer`]: a task may go on for hours after that was dropped,
-/// and ack then. When the connection or channel under it is lost, or the broker closes, it goes back to its queue,
-/// flagged [`Delivery::redelivered`], and settling it does nothing.
+/// A delivery: a message that arrived. It is settled exactly once: with [`Delivery::ack`] or [`Delivery::requeue`],
+/// or else by being dropped, which requeues it. It outlives its [`Consumer`]: a task may go on for hours after that
+/// was dropped, and ack then. When the connection or channel under it is lost, or the broker closes, it goes back to
+/// its queue, flagged [`Delivery::redelivered`], and settling it does nothing.
 #[derive(Debug)]
 pub struct Delivery {
-    /// What.
+    /// The payload of the message.
     pub payload: Bytes,
-    /// Beside it.
+    /// The properties of the message.
     pub properties: Properties,
-    /// It was delivered before, to somebody.
+    /// Whether the message was delivered before, to somebody.
     pub redelivered: bool,
     tag: u64,
-    /// Nothing once it is settled.
+    /// The channel for the settlement; `None` once it is settled.
     settle: Option<mpsc::UnboundedSender<Settle>>,
 }
 
-/// What the broker is told about a delivery, by its tag.
+/// A settlement: what the broker is told about a delivery, by its tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settle {
-    /// Done with it.
+    /// The delivery is done with.
     Ack(u64),
-    /// Back to its queue, for anybody.
+    /// The delivery goes back to its queue, for anybody.
     Requeue(u64),
 }
 
 impl Delivery {
-    /// For implementations: a delivery whose settlement is told to `settle` under `tag`, exactly once.
+    /// A delivery whose settlement is told to `settle` under `tag`, exactly once. For implementations.
     pub fn new(
         payload: Bytes,
         properties: Properties,
@@ -146,12 +146,12 @@ impl Delivery {
         Self { payload, properties, redelivered, tag, settle: Some(settle) }
     }
 
-    /// Done with it. Never waits; when the channel under it is lost, the message comes back as a duplicate.
+    /// Acks the delivery. Never waits; when the channel under it is lost, the message comes back as a duplicate.
     pub fn ack(mut self) {
         self.tell(Settle::Ack);
     }
 
-    /// Back to its queue, as dropping it does.
+    /// Puts the delivery back into its queue, as dropping it does.
     pub fn requeue(self) {
         drop(self);
     }
@@ -170,7 +170,7 @@ impl Drop for Delivery {
     }
 }
 
-/// A stream of deliveries. It ends (`None`) when the connection or channel under it ended: consume again.
+/// A consumer: a stream of deliveries. It ends (`None`) when the connection or channel under it ended: consume again.
 ///
 /// Dropped, it stops consuming: nothing new is delivered to it, and what it holds that was not received goes back
 /// to the queue at once. What was received stays valid and is settled as ever, so that a worker drains by dropping
@@ -182,17 +182,18 @@ pub struct Consumer {
 }
 
 impl Consumer {
-    /// For implementations: when the other end of `deliveries` is closed, the consumer was dropped.
+    /// A consumer of these deliveries. For implementations: when the other end of `deliveries` is closed, the
+    /// consumer was dropped.
     pub fn new(deliveries: mpsc::Receiver<Delivery>) -> Self {
         Self { deliveries }
     }
 
-    /// The next delivery.
+    /// Receives the next delivery.
     pub async fn recv(&mut self) -> Option<Delivery> {
         self.deliveries.recv().await
     }
 
-    /// [`Consumer::recv`], polled.
+    /// Polls for the next delivery, see [`Consumer::recv`].
     pub(crate) fn poll_recv(
         &mut self,
         context: &mut std::task::Context<'_>,
@@ -200,7 +201,7 @@ impl Consumer {
         self.deliveries.poll_recv(context)
     }
 
-    /// At least one and at most `limit` deliveries: all that are here now. Empty when the stream ended.
+    /// Receives at least one and at most `limit` deliveries: all that are here now. Empty when the stream ended.
     pub async fn recv_many(&mut self, limit: usize) -> Vec<Delivery> {
         let mut batch = Vec::new();
         self.deliveries.recv_many(&mut batch, limit).await;
@@ -208,12 +209,12 @@ impl Consumer {
     }
 }
 
-/// How a queue stands.
+/// The depth of a queue: how much waits in it, and who consumes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Depth {
-    /// Messages that wait.
+    /// The number of messages that wait.
     pub ready: u64,
-    /// Who consumes it.
+    /// The number of consumers.
     pub consumers: u32,
 }
 
@@ -223,7 +224,7 @@ pub trait Broker: Send + Sync + 'static {
     /// Makes sure that the queue is there, with its binding, now and after every reconnection.
     async fn declare(&self, queue: &Queue) -> Result<(), BrokerError>;
 
-    /// Publishes all, pipelined, and answers for each in order: `Ok` once the broker has it for good and a
+    /// Publishes all messages, pipelined, and answers for each in order: `Ok` once the broker has it for good and a
     /// queue took it. A durable queue that is not there, or has lost its binding, is made. Waits have a bound.
     async fn publish(&self, messages: Vec<Outgoing>) -> Vec<Result<(), BrokerError>>;
 
@@ -232,25 +233,28 @@ pub trait Broker: Send + Sync + 'static {
     /// since it goes with its last consumer.
     async fn consume(&self, queue: &Queue, prefetch: u16) -> Result<Consumer, BrokerError>;
 
-    /// How a queue stands. One that is not there is [`BrokerError::Unroutable`].
+    /// The depth of a queue. One that is not there is [`BrokerError::Unroutable`].
     async fn depth(&self, queue: &Queue) -> Result<Depth, BrokerError>;
 
-    /// What kind of queues its durable ones are, in one word: all processes of a cluster have the same.
+    /// The kind of its durable queues, in one word: all processes of a cluster have the same.
     fn queue_kind(&self) -> &'static str;
 
-    /// Does it hold what it has confirmed when this process ends? What it does not hold, its owner publishes again.
+    /// Whether the broker holds what it has confirmed when this process ends. What it does not hold, the owner of a
+    /// partition publishes again.
     fn is_durable(&self) -> bool {
         true
     }
 
-    /// Is it connected, now and later? For `/readyz`.
+    /// Whether the broker is connected, now and later. For `/readyz`.
     fn ready(&self) -> watch::Receiver<bool>;
 
-    /// Why it takes no messages, now and later, though it is connected: it is short of memory or disk. `None` while it
-    /// takes them. A server says so only to those who publish: known from the first message on that it did not take.
+    /// The reason why the broker takes no messages, now and later, though it is connected: it is short of memory or
+    /// disk. `None` while it takes them. A server says so only to those who publish: known from the first message on
+    /// that it did not take.
     fn blocked(&self) -> watch::Receiver<Option<Arc<str>>>;
 
-    /// Sends what must still be sent, and closes: every stream ends, and what is unsettled goes back to its queue.
+    /// Sends what must still be sent, and closes the broker: every stream ends, and what is unsettled goes back to
+    /// its queue.
     async fn close(&self);
 }
 

@@ -10,22 +10,22 @@ use uuid::Uuid;
 /// A queue, by what it is for. The prefix is the broker's business.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Queue {
-    /// Where clients submit. Durable, first in first out.
+    /// The queue where clients submit. Durable, first in first out.
     Submit,
-    /// What happens to a partition. Durable, first in first out.
+    /// The inbox of a partition: what happens to it. Durable, first in first out.
     Inbox(u16),
     /// The tasks of a pool. Durable, four priorities: level 3 (P0) is delivered first.
     Tasks(String),
-    /// What could not be accepted, whole. Durable.
+    /// The queue of what could not be accepted, whole. Durable.
     Rejected,
-    /// One worker's copy of the control fanout. Exclusive to its connection, gone with it.
+    /// A worker's copy of the control fanout. Exclusive to its connection, gone with it.
     Control(Uuid),
-    /// Answers to one producer or client. Exclusive to its connection, gone with it.
+    /// The queue of answers to one producer or client. Exclusive to its connection, gone with it.
     Replies(Uuid),
 }
 
 impl Queue {
-    /// The name on the broker.
+    /// The name of the queue on the broker.
     pub fn name(&self, prefix: &str) -> String {
         match self {
             Self::Submit => format!("{prefix}.submit"),
@@ -37,7 +37,7 @@ impl Queue {
         }
     }
 
-    /// The key with which the direct exchange `<prefix>` routes to it.
+    /// The key with which the direct exchange `<prefix>` routes to the queue.
     pub fn routing_key(&self) -> String {
         match self {
             Self::Submit => "submit".to_owned(),
@@ -49,16 +49,16 @@ impl Queue {
         }
     }
 
-    /// Does it survive a restart of the broker?
+    /// Whether the queue survives a restart of the broker.
     pub fn is_durable(&self) -> bool {
         !matches!(self, Self::Control(_) | Self::Replies(_))
     }
 }
 
-/// How many priority levels a task queue has (P3..P0 are 0..=3); each level costs a sub-queue.
+/// The number of priority levels of a task queue (P3..P0 are 0..=3); each level costs a sub-queue.
 pub const TASK_LEVELS: u8 = 4;
 
-/// The fanout exchange of [`Queue::Control`].
+/// The name of the fanout exchange of [`Queue::Control`].
 pub fn control_exchange(prefix: &str) -> String {
     format!("{prefix}.control")
 }

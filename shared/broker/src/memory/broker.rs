@@ -21,7 +21,7 @@ struct Shared {
     prefix: String,
     directory: RwLock<Directory>,
     ready: watch::Sender<bool>,
-    /// Never.
+    /// The reason why it takes no messages; there is never one.
     blocked: watch::Sender<Option<Arc<str>>>,
 }
 

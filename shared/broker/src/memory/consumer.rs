@@ -7,17 +7,17 @@ use tokio::sync::{mpsc, watch};
 use super::queue::{ConsumerId, MemoryQueue};
 use crate::{Delivery, Settle};
 
-/// How many settlements are taken in one step.
+/// The greatest number of settlements that are taken in one step.
 const BATCH: usize = 1024;
 
-/// A consumer, as its task has it.
+/// The consumption of a queue, as the task of a consumer has it.
 pub(crate) struct Consuming {
     pub(crate) queue: Arc<MemoryQueue>,
     pub(crate) id: ConsumerId,
-    /// Closed when the consumer is dropped.
+    /// The deliveries; closed when the consumer is dropped.
     pub(crate) deliveries: mpsc::Sender<Delivery>,
     pub(crate) settled: mpsc::UnboundedReceiver<Settle>,
-    /// False, or gone, when the broker is.
+    /// Whether the broker is ready. False, or gone, when it has closed.
     pub(crate) ready: watch::Receiver<bool>,
 }
 

@@ -10,10 +10,10 @@ use tokio::sync::mpsc;
 use crate::topology::TASK_LEVELS;
 use crate::{BrokerError, Delivery, Depth, Properties, Settle};
 
-/// How many messages may wait in one queue; more are refused, to be published again later.
+/// The greatest number of messages that may wait in one queue; more are refused, to be published again later.
 const MAX_READY: usize = 1_000_000;
 
-/// A queue.
+/// A queue in memory.
 #[derive(Debug)]
 pub(crate) struct MemoryQueue {
     name: String,
@@ -21,19 +21,19 @@ pub(crate) struct MemoryQueue {
     state: Mutex<State>,
 }
 
-/// What identifies a consumer of a queue.
+/// The id of a consumer of a queue.
 pub(crate) type ConsumerId = u64;
 
 #[derive(Debug, Default)]
 struct State {
-    /// Of the next message that is published: its place among those of its level, for ever.
+    /// The number of the next message that is published: its place among those of its level, for ever.
     sequence: u64,
-    /// By level, each in order of sequence.
+    /// The messages that wait, by level, each in order of sequence.
     ready: [VecDeque<Message>; TASK_LEVELS as usize],
     ready_count: usize,
     holders: Vec<Holder>,
     next_id: ConsumerId,
-    /// Whose turn it is.
+    /// The consumer whose turn it is.
     turn: usize,
     gone: bool,
 }
@@ -55,21 +55,23 @@ struct Holder {
     outstanding: usize,
     first_tag: u64,
     unsettled: VecDeque<Option<Message>>,
-    /// Nothing once the consumer was dropped.
+    /// The deliveries to the consumer; `None` once it was dropped.
     deliveries: Option<mpsc::Sender<Delivery>>,
     settle: mpsc::UnboundedSender<Settle>,
 }
 
 impl MemoryQueue {
+    /// A queue of this name without messages.
     pub(crate) fn new(name: String, exclusive: bool) -> Self {
         Self { name, exclusive, state: Mutex::default() }
     }
 
+    /// The name of the queue on the broker.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// Did it go with its consumer?
+    /// Whether the queue went with its consumer.
     pub(crate) fn is_gone(&self) -> bool {
         self.state().gone
     }
@@ -152,7 +154,7 @@ impl MemoryQueue {
         state.gone
     }
 
-    /// Does this consumer hold anything?
+    /// Whether this consumer holds anything.
     pub(crate) fn holds(&self, id: ConsumerId) -> bool {
         self.state().holders.iter().any(|holder| holder.id == id && holder.outstanding > 0)
     }
@@ -169,6 +171,7 @@ impl MemoryQueue {
         state.holders.clear();
     }
 
+    /// The depth of the queue.
     pub(crate) fn depth(&self) -> Depth {
         let state = self.state();
         let consumers = state.holders.iter().filter(|holder| holder.is_consuming()).count();
@@ -198,7 +201,7 @@ impl State {
         }
     }
 
-    /// Back to its original place.
+    /// Puts a message back to its original place.
     fn put_back(&mut self, mut message: Message) {
         message.redelivered = true;
         let level = &mut self.ready[message.level];
@@ -217,8 +220,8 @@ impl Holder {
         self.outstanding < self.prefetch && self.is_consuming()
     }
 
-    /// Gives it the message. When the consumer is dropped in this moment, so is the delivery, which comes back by
-    /// the same way as any.
+    /// Gives the message to the consumer. When that is dropped in this moment, so is the delivery, which comes back
+    /// by the same way as any.
     fn give(&mut self, message: Message) {
         let tag = self.first_tag + self.unsettled.len() as u64;
         let delivery = Delivery::new(

@@ -15,7 +15,7 @@ use super::message::short;
 use super::topology::{DeclareError, Topology, is_not_found};
 use crate::{BrokerError, Depth, Queue};
 
-/// The one channel for it, shared in turns.
+/// The administration of queues, on one channel that is shared in turns.
 #[derive(Debug)]
 pub(crate) struct Administration {
     link: Link,
@@ -24,15 +24,16 @@ pub(crate) struct Administration {
     channel: Mutex<Option<(Arc<Live>, Channel)>>,
 }
 
-/// What of a queue is put in its place.
+/// The part of a queue that is put in its place.
 #[derive(Debug, Clone, Copy)]
 enum Part {
     Whole,
-    /// Its binding only.
+    /// The binding only.
     Binding,
 }
 
 impl Administration {
+    /// The administration on a link, whose answers are waited for within `bound`.
     pub(crate) fn new(link: Link, topology: Arc<Topology>, bound: Duration) -> Self {
         Self { link, topology, bound, channel: Mutex::new(None) }
     }
@@ -93,7 +94,7 @@ impl Administration {
         }
     }
 
-    /// How a queue stands: a declaration that creates nothing.
+    /// The depth of a queue, by a declaration that creates nothing.
     pub(crate) async fn depth(&self, queue: &Queue) -> Result<Depth, BrokerError> {
         if !self.topology.is_banded(queue) {
             return self.depth_of(self.topology.name(queue)).await;

@@ -27,28 +27,28 @@ use super::message::{self, short};
 use super::topology::is_not_found;
 use crate::{BrokerError, Consumer, Delivery, Queue, Settle};
 
-/// How often the channel's state is looked at.
+/// The interval at which the channel's state is looked at.
 const LOOK: Duration = Duration::from_millis(500);
 const GET_BOUND: Duration = Duration::from_secs(5);
 const CLOSE_BOUND: Duration = Duration::from_secs(5);
 
 /// A delivery that was passed on and is not settled.
 enum Held {
-    /// It came by itself.
+    /// The delivery came by itself.
     Pushed(Delivery),
-    /// It was asked for: its tag on our channel.
+    /// The delivery was asked for: its tag on our channel.
     Pulled(u64),
 }
 
-/// Where deliveries come from.
+/// The mode of consuming: how deliveries come.
 enum Mode {
-    /// Each band's consumer, the most urgent first.
+    /// They flow: each band's consumer, the most urgent first.
     Flowing(Vec<Consumer>),
-    /// The next band to ask.
+    /// They are pulled: the next band to ask.
     Pulling(usize),
 }
 
-/// What happened.
+/// The next thing that happens to a consumer of bands.
 #[expect(
     clippy::large_enum_variant,
     reason = "one at a time, on the stack: a box would cost an allocation a delivery"
@@ -69,7 +69,8 @@ struct Merging {
     prefetch: u16,
     channel: Channel,
     presence: lapin::Consumer,
-    /// `None` when the consumer was dropped: then nothing new is taken, and the last settlement waited for.
+    /// The deliveries; `None` when the consumer was dropped: then nothing new is taken, and the last settlement
+    /// waited for.
     deliveries: Option<mpsc::Sender<Delivery>>,
     settle: mpsc::UnboundedSender<Settle>,
     held: HashMap<u64, Held>,
@@ -175,7 +176,7 @@ impl Merging {
         matches!(self.mode, Mode::Pulling(_)) && self.deliveries.is_some()
     }
 
-    /// A delivery came by itself.
+    /// Passes on a delivery that came by itself.
     fn pushed(&mut self, delivery: Delivery) -> Result<(), String> {
         if self.held.len() >= self.slots {
             // More than one band wants the slots: from now on they are given out in order. What the consumers of
@@ -239,7 +240,7 @@ impl Merging {
         Ok(())
     }
 
-    /// The consumer was dropped: nothing new is taken.
+    /// Takes nothing new: the consumer was dropped.
     fn stop(&mut self) -> Result<(), String> {
         self.deliveries = None;
         self.mode = Mode::Pulling(0);
@@ -289,7 +290,8 @@ async fn dropped(deliveries: Option<&mpsc::Sender<Delivery>>) {
     }
 }
 
-/// The next delivery that comes by itself, from the most urgent band that has one; with `None` its consumer ended.
+/// Waits for the next delivery that comes by itself, from the most urgent band that has one; with `None` its consumer
+/// ended.
 async fn next(mode: &mut Mode) -> (usize, Option<Delivery>) {
     let Mode::Flowing(consumers) = mode else { return std::future::pending().await };
     poll_fn(|context| {

@@ -10,32 +10,34 @@ use tokio::time::Instant;
 
 use crate::{BrokerError, Outgoing};
 
+/// The results of the messages of a batch, in order.
 pub(crate) type Answer = Vec<Result<(), BrokerError>>;
 
-/// What a caller is owed: its messages, and the result of each.
+/// The answer to a caller: its messages, and the result of each.
 pub(crate) type Answered = (Vec<Outgoing>, Answer);
 
-/// What one caller asked for.
+/// A batch: what one caller asked for.
 #[derive(Debug)]
 pub(crate) struct Batch {
     pub(crate) messages: Vec<Outgoing>,
-    /// When it is too late to write.
+    /// The instant from which it is too late to write.
     pub(crate) deadline: Instant,
     pub(crate) answer: oneshot::Sender<Answered>,
 }
 
-/// Batches in the order in which they came: fully written ones, at most one that is being written, unwritten ones.
+/// The batches in the order in which they came: fully written ones, at most one that is being written, unwritten
+/// ones.
 #[derive(Debug, Default)]
 pub(crate) struct Batches {
     queue: VecDeque<Progress>,
-    /// How many at the front are fully written.
+    /// The number of batches at the front that are fully written.
     written: usize,
 }
 
 #[derive(Debug)]
 struct Progress {
     messages: Vec<Outgoing>,
-    /// How many of them were written, or given up.
+    /// The number of its messages that were written, or given up.
     begun: usize,
     results: Answer,
     /// The results of what was too late to write: the last ones.
@@ -45,6 +47,7 @@ struct Progress {
 }
 
 impl Batches {
+    /// Adds a batch after the others.
     pub(crate) fn push(&mut self, batch: Batch) {
         self.queue.push_back(Progress {
             results: Vec::with_capacity(batch.messages.len()),
@@ -56,11 +59,12 @@ impl Batches {
         });
     }
 
+    /// Whether there are no batches.
     pub(crate) fn is_empty(&self) -> bool {
         self.queue.is_empty()
     }
 
-    /// How many are not fully written.
+    /// The number of batches that are not fully written.
     pub(crate) fn unwritten(&self) -> usize {
         self.queue.len() - self.written
     }
@@ -76,7 +80,7 @@ impl Batches {
         message
     }
 
-    /// The result of the first message that was written and has none.
+    /// Records the result of the first message that was written and has none.
     pub(crate) fn record(&mut self, result: Result<(), BrokerError>) {
         let Some(progress) = self.queue.front_mut() else { return };
         progress.results.push(result);
@@ -88,7 +92,7 @@ impl Batches {
         }
     }
 
-    /// When the first message that is not written is too late.
+    /// The deadline of the first message that is not written.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.queue.get(self.written).map(|progress| progress.deadline)
     }
@@ -128,7 +132,7 @@ impl Progress {
         self.results.len() + self.given_up.len() == self.messages.len()
     }
 
-    /// Nobody there: the caller went away, and the messages stay published.
+    /// Answers the caller. When that went away, the messages stay published.
     fn finish(mut self) {
         self.results.append(&mut self.given_up);
         let _ = self.answer.send((self.messages, self.results));

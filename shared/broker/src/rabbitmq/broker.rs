@@ -19,21 +19,21 @@ use crate::{Broker, BrokerError, Consumer, Depth, Outgoing, Queue, Route};
 
 const CLOSE_BOUND: Duration = Duration::from_secs(5);
 
-/// A RabbitMQ. Dropped, it stops; [`Broker::close`] ends it with nothing left unsent.
+/// A broker on RabbitMQ. Dropped, it stops; [`Broker::close`] ends it with nothing left unsent.
 pub struct RabbitMqBroker {
     publisher: Publisher,
     consuming: Link,
-    /// How the connection is made on which strangers' submissions come, and that connection, once there are consumers
-    /// of them: a worker has none.
+    /// The settings of the connection on which strangers' submissions come, and that connection, once there are
+    /// consumers of them: a worker has none.
     entry: (Settings, OnceLock<Link>),
     topology: Arc<Topology>,
     administration: Arc<Administration>,
     bound: Duration,
     readiness: Readiness,
     blocked: watch::Receiver<Option<Arc<str>>>,
-    /// Says to publisher and consumers: finish.
+    /// The signal to publisher and consumers that they are to finish.
     draining: watch::Sender<bool>,
-    /// Says to the connections: close.
+    /// The signal to the connections that they are to close.
     shut: watch::Sender<bool>,
 }
 
@@ -91,7 +91,7 @@ impl RabbitMqBroker {
         }
     }
 
-    /// Waits until the broker has let us in.
+    /// Waits until the server has let us in.
     ///
     /// # Errors
     ///
@@ -100,7 +100,7 @@ impl RabbitMqBroker {
         self.consuming.admitted().await
     }
 
-    /// What keeps it from being connected now: the reason that the log has.
+    /// The error of what keeps it from being connected now: the reason that the log has.
     pub fn trouble(&self) -> BrokerError {
         self.consuming.down("still connecting")
     }
@@ -135,8 +135,9 @@ impl RabbitMqBroker {
     }
 }
 
-/// The messages that no queue took and that are for one of ours, each with its place: somebody deleted it, or its
-/// binding, or it was never there. Nothing of them is on the broker, so that to publish them again doubles nothing.
+/// The messages that no queue took and that are for a queue of ours, each with its place: somebody deleted the queue,
+/// or its binding, or it was never there. Nothing of them is on the broker, so that to publish them again doubles
+/// nothing.
 fn returned(messages: Vec<Outgoing>, results: &[Result<(), BrokerError>]) -> Vec<(usize, Outgoing)> {
     if !results.iter().any(|result| matches!(result, Err(BrokerError::Unroutable(_)))) {
         return Vec::new();
@@ -147,7 +148,7 @@ fn returned(messages: Vec<Outgoing>, results: &[Result<(), BrokerError>]) -> Vec
     placed.filter(|(place, message)| is_unroutable(*place) && is_ours(message)).collect()
 }
 
-/// True while all links that are needed are up.
+/// The readiness of a broker: true while all links that are needed are up.
 #[derive(Default)]
 struct Readiness {
     each: Arc<Mutex<Vec<bool>>>,
@@ -155,7 +156,7 @@ struct Readiness {
 }
 
 impl Readiness {
-    /// From now on, it needs this link as well.
+    /// Adds a link that is needed as well from now on.
     fn needs(&self, link: Link) {
         let (each, all) = (Arc::clone(&self.each), Arc::clone(&self.all));
         let at = {

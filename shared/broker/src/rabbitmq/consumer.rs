@@ -22,28 +22,29 @@ use super::topology::{DeclareError, Topology, is_not_found};
 use super::unacked::Unacked;
 use crate::{BrokerError, Consumer, Delivery, Queue, Settle};
 
-/// How many deliveries, and how many settlements, are taken in one step.
+/// The greatest number of deliveries, and of settlements, that are taken in one step.
 const BATCH: usize = 512;
-/// How often the channel's state is looked at: lapin does not always end a stream with its channel.
+/// The interval at which the channel's state is looked at: lapin does not always end a stream with its channel.
 const LOOK: Duration = Duration::from_millis(500);
-/// A consumer that got nothing for so long, holds nothing, and whose queue has messages, is deaf.
+/// The silence after which a consumer that holds nothing, and whose queue has messages, is deaf.
 const SILENCE: Duration = Duration::from_secs(5);
 const ANSWER_BOUND: Duration = Duration::from_secs(2);
-/// How long the server may go on delivering after it was told to stop.
+/// The longest time for which the server may go on delivering after it was told to stop.
 const CANCEL_BOUND: Duration = Duration::from_secs(10);
 const CLOSE_BOUND: Duration = Duration::from_secs(5);
 
-/// How long a channel on a quorum queue stays open after the last ack: the server hands acks to such a queue some 30
-/// at a time, and what waits for that is lost with the channel, so that it would all be delivered again.
+/// The time for which a channel on a quorum queue stays open after the last ack: the server hands acks to such a
+/// queue some 30 at a time, and what waits for that is lost with the channel, so that it would all be delivered
+/// again.
 pub(super) const LINGER: Duration = Duration::from_millis(200);
 
-/// What a consumer needs of its broker.
+/// The surroundings of a consumer: what it needs of its broker.
 #[derive(Clone)]
 pub(crate) struct Surroundings {
     pub(crate) link: Link,
     pub(crate) topology: Arc<Topology>,
     pub(crate) administration: Arc<Administration>,
-    /// True when the broker closes.
+    /// Whether the broker closes.
     pub(crate) draining: watch::Receiver<bool>,
     pub(crate) bound: Duration,
 }
@@ -107,21 +108,21 @@ async fn open(
     Ok((channel, stream))
 }
 
-/// Why a consumer's task ends.
+/// The reason why a consumer's task ends.
 enum End {
-    /// The consumer was dropped and all is settled, or the broker closes: everything works still.
+    /// The end was wanted: the consumer was dropped and all is settled, or the broker closes. Everything works still.
     Wanted,
-    /// It has to be built again.
+    /// The consumer has to be built again.
     Broken(String),
 }
 
-/// What the task does. Settlements it passes on in all of them.
+/// The phase of the task. Settlements are passed on in all of them.
 enum Phase {
-    /// It passes deliveries on, to here.
+    /// The task passes deliveries on, to here.
     Consuming(mpsc::Sender<Delivery>),
     /// The consumer was dropped, and the server told so. What still comes goes back.
     Cancelling { until: Instant },
-    /// Nothing comes any more. It waits for the last settlement.
+    /// Nothing comes any more. The task waits for the last settlement.
     Settling,
 }
 
@@ -152,7 +153,7 @@ struct Consuming {
     /// When to ask next whether messages wait.
     next_question: Instant,
     suspected: bool,
-    /// Since the last delivery, the server was told to take back what it counts as ours.
+    /// Whether, since the last delivery, the server was told to take back what it counts as ours.
     recovered: bool,
 }
 
@@ -273,13 +274,13 @@ impl Consuming {
         }
     }
 
-    /// Would none of us notice that the queue has lost its binding? What comes here is published by strangers, or to
-    /// all workers at once; whoever publishes to the other queues is told that nothing took it.
+    /// Whether none of us would notice that the queue has lost its binding. What comes here is published by
+    /// strangers, or to all workers at once; whoever publishes to the other queues is told that nothing took it.
     fn is_fed_unseen(&self) -> bool {
         matches!(self.queue, Queue::Submit | Queue::Control(_))
     }
 
-    /// Is the channel as it should be, and does the server deliver?
+    /// Looks whether the channel is as it should be, and whether the server delivers.
     async fn look(&mut self) -> Result<(), End> {
         if !self.channel.status().connected() {
             return Err(End::Broken("its channel was closed".to_owned()));

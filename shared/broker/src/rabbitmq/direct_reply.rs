@@ -6,17 +6,17 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 const PREFIX: &str = "amq.rabbitmq.reply-to";
-/// How Erlang writes a process: version and kind; node; three numbers.
+/// The beginnings of a process as Erlang writes one: version and kind; node; three numbers.
 const PROCESS: [[u8; 2]; 2] = [[131, 88], [131, 103]];
 const NODE_KINDS: [u8; 4] = [100, 115, 118, 119];
 const NUMBERS_BYTES: [usize; 2] = [12, 9];
 
-/// Does it stand for a consumer without a queue, or say so?
+/// Whether the name stands for a consumer without a queue, or says so.
 pub(super) fn is_direct(name: &str) -> bool {
     name.starts_with(PREFIX)
 }
 
-/// Has it the form of one that a server makes?
+/// Whether the name has the form of one that a server makes.
 pub(super) fn is_well_formed(name: &str) -> bool {
     let parts = name.strip_prefix(PREFIX).and_then(|rest| rest.strip_prefix('.')?.split_once('.'));
     let Some((process, key)) = parts else { return false };

@@ -19,16 +19,16 @@ use super::screen::{Screened, Screening};
 use super::topology::Topology;
 use crate::BrokerError;
 
-/// How long the TCP connection (with TLS), and all of connecting and declaring, may take.
+/// The longest time for the TCP connection (with TLS), and for all of connecting and declaring.
 const TCP_BOUND: Duration = Duration::from_secs(5);
 const CONNECT_BOUND: Duration = Duration::from_secs(20);
 const CLOSE_BOUND: Duration = Duration::from_secs(2);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-/// Events say when a connection ended; its state is looked at as well, in case one was missed.
+/// The interval at which a connection's state is looked at. Events say when it ended; this is in case one was missed.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// What a connection is for.
+/// The purpose of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// Publishing, and nothing else.
@@ -39,17 +39,17 @@ pub(crate) enum Purpose {
     Entry,
 }
 
-/// How a connection is made.
+/// The settings of a connection: how it is made.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
-    /// Nodes of one cluster, tried in turn.
+    /// The nodes of one cluster, tried in turn.
     pub(crate) nodes: Vec<AMQPUri>,
-    /// With the password masked.
+    /// The address with its password masked.
     pub(crate) shown_url: Arc<str>,
     pub(crate) name: String,
     pub(crate) purpose: Purpose,
     pub(crate) topology: Arc<Topology>,
-    /// Told why the server takes no messages, while it does not.
+    /// The reason why the server takes no messages, while it does not.
     pub(crate) blocked: watch::Sender<Option<Arc<str>>>,
 }
 
@@ -61,21 +61,21 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    /// Asks for another connection in its place.
+    /// Asks for another connection in place of this one.
     pub(crate) fn rebuild(&self) {
         self.rebuild.notify_one();
     }
 }
 
-/// How a link stands.
+/// The state of a link.
 #[derive(Debug, Clone)]
 pub(crate) enum State {
-    /// Not connected, and why. It is being tried.
+    /// The link is not connected, for this reason. It is being tried.
     Down(Arc<str>),
-    /// The same, by the server's decision: it knows no such user, password or virtual host.
+    /// The link is not connected by the server's decision: it knows no such user, password or virtual host.
     Refused(Arc<str>),
     Up(Arc<Live>),
-    /// For good.
+    /// The link is shut, for good.
     Shut,
 }
 
@@ -95,11 +95,12 @@ impl Link {
         link
     }
 
-    /// How it stands now. [`Link::changed`] then waits for another state than this.
+    /// The state of the link now. [`Link::changed`] then waits for another state than this.
     pub(crate) fn state(&mut self) -> State {
         self.state.borrow_and_update().clone()
     }
 
+    /// Waits until the state is another than the one that was seen last.
     pub(crate) async fn changed(&mut self) {
         if self.state.changed().await.is_err() {
             // The supervisor is gone, which it says with `Shut` before.
@@ -107,12 +108,12 @@ impl Link {
         }
     }
 
-    /// Is this still the connection?
+    /// Whether this is still the connection.
     pub(crate) fn is_current(&self, live: &Arc<Live>) -> bool {
         matches!(&*self.state.borrow(), State::Up(current) if Arc::ptr_eq(current, live))
     }
 
-    /// Waits until it is up. [`BrokerError::Configuration`] as soon as the server does not let us in.
+    /// Waits until the link is up. [`BrokerError::Configuration`] as soon as the server does not let us in.
     pub(crate) async fn admitted(&self) -> Result<(), BrokerError> {
         let mut state = self.state.clone();
         match state.wait_for(|state| !matches!(state, State::Down(_))).await.as_deref() {
@@ -142,11 +143,12 @@ impl Link {
         }
     }
 
+    /// The error of a broker that is not reachable, for this reason.
     pub(crate) fn unavailable(&self, reason: impl Into<String>) -> BrokerError {
         BrokerError::Unavailable(self.shown_url.to_string(), reason.into())
     }
 
-    /// The error while it is down, with its reason, or else with `otherwise`.
+    /// The error of the link while it is down, with its reason, or else with `otherwise`.
     pub(crate) fn down(&self, otherwise: &str) -> BrokerError {
         match &*self.state.borrow() {
             State::Down(reason) | State::Refused(reason) => self.unavailable(&**reason),
@@ -154,7 +156,7 @@ impl Link {
         }
     }
 
-    /// Calls `tell` with whether it is up, now and at every change, until the link is shut.
+    /// Calls `tell` with whether the link is up, now and at every change, until it is shut.
     pub(crate) async fn watch(mut self, tell: impl Fn(bool)) {
         loop {
             let state = self.state();
@@ -233,10 +235,10 @@ async fn supervise(settings: Settings, state: watch::Sender<State>, mut shut: wa
     state.send_replace(State::Shut);
 }
 
-/// Why there is no connection.
+/// A failure to connect: why there is no connection.
 struct Failure {
     reason: String,
-    /// The server knows no such user, password or virtual host.
+    /// Whether the server knows no such user, password or virtual host.
     is_refusal: bool,
 }
 
@@ -247,7 +249,7 @@ impl From<String> for Failure {
 }
 
 impl Failure {
-    /// Of a connection that was not opened.
+    /// The failure of a connection that was not opened.
     fn of_opening(error: &lapin::Error) -> Self {
         let reason = error.to_string();
         let is_refusal = match error.kind() {
@@ -319,7 +321,7 @@ async fn end(live: &Live, mut events: Events, blocked: &watch::Sender<Option<Arc
     }
 }
 
-/// Between half of it and all of it, so that a fleet does not come back in one moment.
+/// A pause between half of this one and all of it, so that a fleet does not come back in one moment.
 fn with_jitter(pause: Duration) -> Duration {
     let random = u32::from(Uuid::new_v4().as_bytes()[0]);
     pause / 2 + pause / 2 * random / 255

@@ -10,16 +10,16 @@ use super::screen::UNREADABLE_HEADER;
 use crate::topology::{TASK_LEVELS, control_exchange};
 use crate::{BrokerError, LEFT_OUT_HEADER, Outgoing, Properties, Route};
 
-/// A number of ours on each message that must be routed, by which one that comes back is known. Not text, so
-/// that no consumer of ours sees it.
+/// The header with a number of ours on each message that must be routed, by which one that comes back is known. Not
+/// text, so that no consumer of ours sees it.
 const SEQUENCE_HEADER: &str = "x-millrace-sequence";
 
-/// More than a frame takes for all but ids and headers: the frame itself, the properties that we set, our number, and
-/// the note of what was left out.
+/// The number of bytes that cover all of a frame but ids and headers: the frame itself, the properties that we set,
+/// our number, and the note of what was left out.
 const OTHERWISE_BYTES: usize = 512;
-/// What a header takes besides its name and value.
+/// The number of bytes that a header takes besides its name and value.
 const TEXT_OVERHEAD: usize = 6;
-/// How many of the headers that were left out are named, and how much of each name.
+/// The number of headers left out that are named, and how much of each name.
 const SHOWN: usize = 4;
 const NAME_SHOWN_BYTES: usize = 48;
 
@@ -31,11 +31,12 @@ const PERSISTENT: u8 = 2;
 pub(crate) struct Exchanges {
     pub(crate) direct: ShortString,
     pub(crate) control: ShortString,
-    /// A queue for each priority of a pool.
+    /// Whether there is a queue for each priority of a pool.
     bands: bool,
 }
 
 impl Exchanges {
+    /// The exchanges under a prefix.
     pub(crate) fn new(prefix: &str, bands: bool) -> Result<Self, BrokerError> {
         let control = short("prefix", &control_exchange(prefix))?;
         Ok(Self { direct: short("prefix", prefix)?, control, bands })
@@ -47,7 +48,7 @@ pub(super) fn band(pool: &str, level: u8) -> String {
     format!("{pool}.p{}", TASK_LEVELS - 1 - level.min(TASK_LEVELS - 1))
 }
 
-/// Where and how a message is published.
+/// The envelope of a message: where and how it is published.
 #[derive(Debug)]
 pub(crate) struct Envelope {
     pub(crate) exchange: ShortString,
@@ -154,7 +155,7 @@ impl LeftOut {
         }
     }
 
-    /// What to tell of them, in less than [`OTHERWISE_BYTES`]; nothing when nothing was left out.
+    /// The note of what was left out, in less than [`OTHERWISE_BYTES`]; `None` when nothing was.
     fn note(mut self) -> Option<String> {
         if let Some(more) = self.count.checked_sub(SHOWN + 1) {
             let _ = write!(self.shown, ", and {} more", more + 1);
@@ -163,7 +164,7 @@ impl LeftOut {
     }
 }
 
-/// The number that [`envelope`] gave it.
+/// The number that [`envelope`] gave the message.
 pub(crate) fn sequence(properties: &BasicProperties) -> Option<u64> {
     match properties.headers().as_ref()?.inner().get(SEQUENCE_HEADER)? {
         AMQPValue::LongLongInt(sequence) => u64::try_from(*sequence).ok(),
@@ -171,7 +172,7 @@ pub(crate) fn sequence(properties: &BasicProperties) -> Option<u64> {
     }
 }
 
-/// What travelled beside a payload.
+/// The properties of a received message.
 pub(crate) fn properties(received: &BasicProperties) -> Properties {
     let text = |value: &Option<ShortString>| value.as_ref().map(|text| text.as_str().to_owned());
     let mut properties = Properties {
@@ -193,7 +194,7 @@ pub(crate) fn properties(received: &BasicProperties) -> Properties {
     properties
 }
 
-/// AMQP's short strings hold 255 bytes; a longer one would be a panic in the library.
+/// The text as a short string of AMQP, which holds 255 bytes; a longer one would be a panic in the library.
 pub(crate) fn short(what: &str, text: &str) -> Result<ShortString, BrokerError> {
     ShortString::try_new(text).map_err(|_| {
         BrokerError::Configuration(format!("expected a {what} of at most 255 bytes, found {}", text.len()))

@@ -18,15 +18,15 @@ const HEARTBEAT: u16 = 5;
 /// A kind of queue. All of a cluster must say the same, and what is there cannot be changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum QueueType {
-    /// On one node, with priorities: the fastest.
+    /// Classic queues: on one node, with priorities, the fastest.
     #[default]
     Classic,
-    /// Replicated over the nodes of a cluster; a queue for each priority of a pool.
+    /// Quorum queues: replicated over the nodes of a cluster, one for each priority of a pool.
     Quorum,
 }
 
 impl QueueType {
-    /// The word for it in settings.
+    /// The word for the type in settings.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Classic => "classic",
@@ -35,24 +35,24 @@ impl QueueType {
     }
 }
 
-/// How to connect.
+/// The options of a connection to RabbitMQ.
 #[derive(Clone)]
 pub struct Options {
-    /// `amqp://user:password@host:5672/vhost` or `amqps://...`; no vhost, or `/`, is the default one. Several nodes of
-    /// a cluster are `host:5672,host:5672`: they are tried in turn.
+    /// The address: `amqp://user:password@host:5672/vhost` or `amqps://...`; no vhost, or `/`, is the default one.
+    /// Several nodes of a cluster are `host:5672,host:5672`: they are tried in turn.
     pub url: String,
-    /// What the names of our exchanges and queues begin with.
+    /// The prefix of the names of our exchanges and queues.
     pub prefix: String,
-    /// What kind of queues the durable ones are.
+    /// The type of the durable queues.
     pub queue_type: QueueType,
-    /// What the connections are called in RabbitMQ's management.
+    /// The name of the connections in RabbitMQ's management.
     pub name: String,
-    /// How long anything may wait: for the connection, for an answer, and for a confirm.
+    /// The bound on every wait: for the connection, for an answer, and for a confirm.
     pub bound: Duration,
 }
 
 impl Options {
-    /// With a bound of 30 s.
+    /// Options for this address and prefix, with a bound of 30 s.
     pub fn new(url: impl Into<String>, prefix: impl Into<String>) -> Self {
         Self {
             url: url.into(),
@@ -77,13 +77,13 @@ impl fmt::Debug for Options {
     }
 }
 
-/// Is this an address of a RabbitMQ? [`BrokerError::Configuration`] says what is wrong with it.
+/// Checks an address of a RabbitMQ: [`BrokerError::Configuration`] says what is wrong with it.
 pub fn validate_url(url: &str) -> Result<(), BrokerError> {
     parse(url).map(drop)
 }
 
-/// The address with its password and its query replaced by `***`. One that is not quite a URL is not shown at all:
-/// a password with an unescaped `/` or `#` would be in a place where it is not looked for.
+/// Masks the password and the query of an address with `***`. One that is not quite a URL is not shown at all: a
+/// password with an unescaped `/` or `#` would be in a place where it is not looked for.
 pub fn mask(url: &str) -> String {
     masked(url).unwrap_or_else(|| "(not a url)".to_owned())
 }
@@ -117,7 +117,7 @@ fn masked_one(url: &str) -> Option<String> {
     Some(parsed.to_string())
 }
 
-/// The nodes to try, in turn: one at least.
+/// Reads the nodes to try, in turn: one at least.
 pub(crate) fn parse(url: &str) -> Result<Vec<AMQPUri>, BrokerError> {
     nodes(url).iter().map(|url| parse_one(url)).collect()
 }

@@ -4,26 +4,26 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How often what is still wrong is said again.
+/// The interval at which what is still wrong is logged again.
 const SAY_AGAIN: Duration = Duration::from_secs(30);
 
-/// A time without a connection.
+/// An outage: a time without a connection.
 #[derive(Debug)]
 pub(crate) struct Outage {
     began: Instant,
-    /// What was said lately, and since when: nodes of one cluster may be away for different reasons, in turn.
+    /// The reasons that were logged lately: nodes of one cluster may be away for different ones, in turn.
     said: Vec<String>,
     since: Instant,
 }
 
 impl Outage {
-    /// Begins now.
+    /// Begins an outage, now.
     pub(crate) fn begin() -> Self {
         let now = Instant::now();
         Self { began: now, said: Vec::new(), since: now }
     }
 
-    /// Is this reason to be said now? With how many seconds the outage has taken.
+    /// Whether this reason is to be logged now, and then for how many seconds the outage has lasted.
     pub(crate) fn tells(&mut self, reason: &str) -> Option<u64> {
         if self.since.elapsed() >= SAY_AGAIN {
             self.said.clear();

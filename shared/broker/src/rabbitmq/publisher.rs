@@ -15,16 +15,17 @@ use super::message::{self, Exchanges};
 use super::window::Window;
 use crate::{BrokerError, Outgoing};
 
-/// How many messages may be written and not confirmed. More than this does not go faster.
+/// The greatest number of messages that may be written and not confirmed. More than this does not go faster.
 const WINDOW: usize = 4096;
-/// How many callers' batches are taken in while they cannot be written yet, and how many more may wait to be.
+/// The greatest number of callers' batches that are taken in while they cannot be written yet, and of those that may
+/// wait to be.
 const BATCHES: usize = 256;
 const CHANNEL_BOUND: Duration = Duration::from_secs(5);
-/// How long one confirm is waited for, when the caller would wait longer: servers answer within milliseconds, and a
+/// The longest wait for one confirm, when the caller would wait longer: servers answer within milliseconds, and a
 /// confirm that was lost on its way holds up whoever waits for it, behind a connection that looks well.
 const CONFIRM_BOUND: Duration = Duration::from_secs(10);
 
-/// The way in.
+/// A handle on the task that publishes.
 #[derive(Debug, Clone)]
 pub(crate) struct Publisher {
     batches: mpsc::Sender<Batch>,
@@ -56,8 +57,8 @@ impl Publisher {
         Self { batches, link, bound }
     }
 
-    /// Publishes, and gives the messages back with the result of each: the caller may have to do more about one. What
-    /// was never taken in is not given back.
+    /// Publishes messages, and gives them back with the result of each: the caller may have to do more about one.
+    /// What was never taken in is not given back.
     pub(crate) async fn publish(&self, messages: Vec<Outgoing>) -> Answered {
         let count = messages.len();
         if count == 0 {
@@ -192,7 +193,7 @@ impl Publishing {
         }
     }
 
-    /// The channel is gone, with what was written to it. It may or may not be there: that is for the caller.
+    /// Gives up the channel, with what was written to it. That may or may not be there: that is for the caller.
     fn lose(&mut self, reason: &str) {
         if let Some(open) = self.open.take() {
             open.live.rebuild();

@@ -12,11 +12,11 @@ use super::message::{Exchanges, band, short};
 use crate::topology::TASK_LEVELS;
 use crate::{BrokerError, Queue};
 
-/// Said, since RabbitMQ 4 drops a message that came back 20 times; out of reach, since how often a task goes back is
-/// ours to bound. (4.x knows -1 for "none", 3.x does not.)
+/// The delivery limit of a quorum queue. It is said, since RabbitMQ 4 drops a message that came back 20 times; out of
+/// reach, since how often a task goes back is ours to bound. (4.x knows -1 for "none", 3.x does not.)
 const DELIVERY_LIMIT: i32 = 1_000_000_000;
 
-/// What is ours, to be declared on every new connection.
+/// The topology: what is ours, to be declared on every new connection.
 #[derive(Debug)]
 pub(crate) struct Topology {
     prefix: String,
@@ -25,38 +25,39 @@ pub(crate) struct Topology {
     queues: Mutex<Vec<Queue>>,
 }
 
-/// What went wrong while declaring.
+/// The error of a declaration.
 #[derive(Debug)]
 pub(crate) enum DeclareError {
-    /// It is known what to say: it is there with other arguments, we may not, or there is no connection.
+    /// The declaration was refused: the queue is there with other arguments, we may not, or there is no connection.
     Refused(BrokerError),
-    /// Anything else.
+    /// The declaration failed in another way.
     Failed(lapin::Error),
 }
 
 impl Topology {
+    /// The topology under a prefix, with durable queues of this kind.
     pub(crate) fn new(prefix: String, kind: QueueType) -> Result<Self, BrokerError> {
         let exchanges = Exchanges::new(&prefix, kind == QueueType::Quorum)?;
         Ok(Self { prefix, kind, exchanges, queues: Mutex::default() })
     }
 
-    /// What kind the durable queues are.
+    /// The kind of the durable queues.
     pub(crate) fn kind(&self) -> QueueType {
         self.kind
     }
 
-    /// Are there several queues under this name?
+    /// Whether there are several queues under this name.
     pub(crate) fn is_banded(&self, queue: &Queue) -> bool {
         // No pool has a dot in its name: this is one of the bands.
         self.kind == QueueType::Quorum && matches!(queue, Queue::Tasks(pool) if !pool.contains('.'))
     }
 
-    /// Is it replicated on the server?
+    /// Whether the queue is replicated on the server.
     pub(crate) fn is_quorum(&self, queue: &Queue) -> bool {
         self.kind == QueueType::Quorum && queue.is_durable()
     }
 
-    /// The queues on the server: itself, or its bands, the most urgent first.
+    /// The queues on the server: the queue itself, or its bands, the most urgent first.
     pub(crate) fn queues(&self, queue: &Queue) -> Vec<Queue> {
         match queue {
             Queue::Tasks(pool) if self.is_banded(queue) => {
@@ -66,15 +67,18 @@ impl Topology {
         }
     }
 
-    /// The queue that holds nothing, and whose consumers are the consumers of the bands: who pulls has none there.
+    /// The name of the queue that holds nothing, and whose consumers are the consumers of the bands: who pulls has
+    /// none there.
     pub(crate) fn presence(&self, queue: &Queue) -> String {
         format!("{}.workers", self.name(queue))
     }
 
+    /// The name of a queue on the server.
     pub(crate) fn name(&self, queue: &Queue) -> String {
         queue.name(&self.prefix)
     }
 
+    /// Remembers a queue, to declare it on every later connection.
     pub(crate) fn remember(&self, queue: &Queue) {
         let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
         if !queues.contains(queue) {
@@ -82,6 +86,7 @@ impl Topology {
         }
     }
 
+    /// Forgets a queue that was remembered.
     pub(crate) fn forget(&self, queue: &Queue) {
         self.queues.lock().unwrap_or_else(PoisonError::into_inner).retain(|other| other != queue);
     }
@@ -184,7 +189,7 @@ fn quorum() -> FieldTable {
     arguments
 }
 
-/// Is this the server's answer that there is no such queue?
+/// Whether this is the server's answer that there is no such queue.
 pub(crate) fn is_not_found(error: &lapin::Error) -> bool {
     soft_error(error) == Some(AMQPSoftError::NOTFOUND)
 }

@@ -7,12 +7,12 @@ use std::collections::VecDeque;
 
 use crate::Settle;
 
-/// The deliveries from the first unsettled one on. Tags count up from 1 without gaps.
+/// The unsettled deliveries of a channel, from the first on. Tags count up from 1 without gaps.
 #[derive(Debug)]
 pub(crate) struct Unacked {
     first: u64,
     tags: VecDeque<Tag>,
-    /// Told since the last flush.
+    /// The tags that were acked since the last flush.
     acked: Vec<u64>,
     requeued: Vec<u64>,
     outstanding: usize,
@@ -20,31 +20,33 @@ pub(crate) struct Unacked {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Tag {
-    /// With the consumer.
+    /// The delivery is with the consumer.
     Out,
-    /// Acked by the consumer; the server was not told yet.
+    /// The delivery was acked by the consumer; the server was not told yet.
     Acked,
-    /// The server was told.
+    /// The server was told of the settlement.
     Settled,
 }
 
-/// What to tell the server, in this order.
+/// The acks to send to the server, in this order.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Acks {
-    /// Back to the queue, each of these: before the multiple ack, which would cover those below it, and lose them.
+    /// The tags that go back to the queue, each: before the multiple ack, which would cover those below it, and lose
+    /// them.
     pub(crate) requeue: Vec<u64>,
-    /// Acked, everything up to this one.
+    /// The tag up to which everything is acked.
     pub(crate) up_to: Option<u64>,
-    /// Acked, each of these.
+    /// The tags that are acked one by one.
     pub(crate) single: Vec<u64>,
 }
 
 impl Unacked {
+    /// The record of a channel on which nothing was delivered yet.
     pub(crate) fn new() -> Self {
         Self { first: 1, tags: VecDeque::new(), acked: Vec::new(), requeued: Vec::new(), outstanding: 0 }
     }
 
-    /// A delivery went to the consumer.
+    /// Notes that a delivery went to the consumer.
     pub(crate) fn delivered(&mut self, tag: u64) {
         let next = self.first + self.tags.len() as u64;
         debug_assert_eq!(tag, next, "the server counts deliveries without gaps");
@@ -57,7 +59,7 @@ impl Unacked {
         }
     }
 
-    /// The consumer settled one. One that is not out is passed over.
+    /// Notes that the consumer settled a delivery. One that is not out is passed over.
     pub(crate) fn settle(&mut self, told: Settle) {
         let (tag, after) = match told {
             Settle::Ack(tag) => (tag, Tag::Acked),
@@ -75,7 +77,7 @@ impl Unacked {
         }
     }
 
-    /// What to tell the server now. It counts as told.
+    /// The acks to send now. They count as sent.
     pub(crate) fn flush(&mut self) -> Acks {
         let finished = self.tags.iter().take_while(|state| **state != Tag::Out).count();
         // The tag must be one that the server still waits for, which the requeued ones are not.
@@ -91,7 +93,7 @@ impl Unacked {
         Acks { requeue: std::mem::take(&mut self.requeued), up_to, single }
     }
 
-    /// Is nothing with the consumer?
+    /// Whether nothing is with the consumer.
     pub(crate) fn is_idle(&self) -> bool {
         self.outstanding == 0
     }

@@ -18,18 +18,18 @@ use crate::BrokerError;
 /// A publish in flight. It is polled once at once, which is what writes it.
 pub(crate) type Publish = Pin<Box<dyn Future<Output = lapin::Result<Confirmation>> + Send>>;
 
-/// Messages in flight. The sequence of the first is `first`.
+/// The window: messages in flight. The sequence of the first is `first`.
 #[derive(Default)]
 pub(crate) struct Window {
     first: u64,
     entries: VecDeque<Entry>,
-    /// How many at the front were answered already, since they were late.
+    /// The number of messages at the front that were answered already, since they were late.
     late: usize,
 }
 
 struct Entry {
     state: State,
-    /// The routing key with which it came back.
+    /// The routing key with which the message came back.
     returned: Option<String>,
     deadline: Instant,
 }
@@ -38,15 +38,17 @@ enum State {
     Waiting(Publish),
     Confirmed(bool),
     Lost(String),
-    /// It was never written.
+    /// The message was never written.
     Invalid(BrokerError),
 }
 
 impl Window {
+    /// The number of messages in flight.
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
 
+    /// Whether nothing is in flight.
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
@@ -74,8 +76,8 @@ impl Window {
         self.entries.push_back(Entry { state: State::Invalid(error), returned: None, deadline });
     }
 
-    /// Waits until the first has a result, and puts the results there are to `results`. An error says that the
-    /// channel is lost, and with it all that is still in the window.
+    /// Waits until the first message has a result, and puts the results there are to `results`. An error says that
+    /// the channel is lost, and with it all that is still in the window.
     pub(crate) fn poll_results(
         &mut self,
         context: &mut Context<'_>,
@@ -106,20 +108,20 @@ impl Window {
         Poll::Ready(Ok(()))
     }
 
-    /// When the first that was not answered is late.
+    /// The deadline of the first message that was not answered.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.entries.get(self.late).map(|entry| entry.deadline)
     }
 
-    /// How many became late by now. They are the caller's to answer, and stay in the window until the broker
-    /// confirms them.
+    /// Counts the messages that became late by now. They are the caller's to answer, and stay in the window until the
+    /// broker confirms them.
     pub(crate) fn expire(&mut self, now: Instant) -> usize {
         let became = self.entries.iter().skip(self.late).take_while(|entry| entry.deadline <= now).count();
         self.late += became;
         became
     }
 
-    /// Gives up everything in flight; how many of it were not answered.
+    /// Gives up everything in flight, and says how much of it was not answered.
     pub(crate) fn clear(&mut self) -> usize {
         let unanswered = self.entries.len() - self.late;
         self.first += self.entries.len() as u64;
@@ -128,7 +130,7 @@ impl Window {
         unanswered
     }
 
-    /// Is it complete?
+    /// Whether the message at this place is complete.
     fn poll_at(&mut self, at: usize, context: &mut Context<'_>) -> bool {
         let Some(entry) = self.entries.get_mut(at) else { return false };
         let State::Waiting(publish) = &mut entry.state else { return true };
@@ -149,7 +151,7 @@ impl Window {
 }
 
 impl Entry {
-    /// Takes the outcome; the message that it carried back, which may be another, if any.
+    /// Takes the outcome of a message; answers the message that it carried back, which may be another, if any.
     fn complete(&mut self, result: lapin::Result<Confirmation>) -> Option<(u64, String)> {
         let (state, carried) = match result {
             Ok(Confirmation::Ack(carried)) => (State::Confirmed(true), carried),

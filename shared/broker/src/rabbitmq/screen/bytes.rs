@@ -1,34 +1,38 @@
 //! Bytes that are read from front to back, never past their end.
 
-/// What is left to read.
+/// A reader of bytes: what is left to read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bytes<'a>(pub(super) &'a [u8]);
 
 impl<'a> Bytes<'a> {
-    /// The next `count`. `None` when there are fewer; then nothing is taken.
+    /// Takes the next `count` bytes. `None` when there are fewer; then nothing is taken.
     pub(super) fn take(&mut self, count: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.0.split_at_checked(count)?;
         self.0 = rest;
         Some(taken)
     }
 
+    /// Takes an octet.
     pub(super) fn octet(&mut self) -> Option<u8> {
         self.take(1).map(|octet| octet[0])
     }
 
+    /// Takes a number of two bytes.
     pub(super) fn short(&mut self) -> Option<u16> {
         self.array().map(u16::from_be_bytes)
     }
 
+    /// Takes a number of four bytes.
     pub(super) fn long(&mut self) -> Option<u32> {
         self.array().map(u32::from_be_bytes)
     }
 
+    /// Takes a number of eight bytes.
     pub(super) fn long_long(&mut self) -> Option<u64> {
         self.array().map(u64::from_be_bytes)
     }
 
-    /// A short string: its length in one byte, then its bytes, whatever they are.
+    /// Takes a short string: its length in one byte, then its bytes, whatever they are.
     pub(super) fn short_string(&mut self) -> Option<&'a [u8]> {
         let mut ahead = *self;
         let length = usize::from(ahead.octet()?);
@@ -37,7 +41,7 @@ impl<'a> Bytes<'a> {
         Some(text)
     }
 
-    /// What is prefixed with its length in four bytes: long strings, byte arrays, tables, arrays.
+    /// Takes what is prefixed with its length in four bytes: long strings, byte arrays, tables, arrays.
     pub(super) fn long_string(&mut self) -> Option<&'a [u8]> {
         let mut ahead = *self;
         let length = usize::try_from(ahead.long()?).ok()?;
@@ -46,6 +50,7 @@ impl<'a> Bytes<'a> {
         Some(text)
     }
 
+    /// Whether nothing is left.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -7,19 +7,19 @@ use super::fault::Fault;
 /// The header of ours that says what could not be read of a message. One that a client wrote is never handed on.
 pub(crate) const UNREADABLE_HEADER: &str = "x-millrace-unreadable";
 
-/// Where the properties begin: after class, weight and the size of the body.
+/// The place where the properties begin: after class, weight and the size of the body.
 const PROPERTIES_AT: usize = 12;
 const CLASS_BASIC: u16 = 60;
 const FRAME_HEADER: u8 = 2;
 const FRAME_END: u8 = 0xce;
-/// What a frame takes besides its payload.
+/// The number of bytes that a frame takes besides its payload.
 const FRAME_OVERHEAD: usize = 8;
-/// What a text among the headers takes besides its name and value.
+/// The number of bytes that a text among the headers takes besides its name and value.
 const TEXT_OVERHEAD: usize = 6;
-/// No note is longer, with its name: a sentence, and a quote that takes at most four bytes for each.
+/// The longest note, with its name: a sentence, and a quote that takes at most four bytes for each.
 const NOTE_BYTES: usize = 512;
 
-/// A property's form.
+/// The form of a property.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
     Text,
@@ -28,7 +28,7 @@ enum Form {
     Timestamp,
 }
 
-/// The properties there are, in their order; the first has the highest bit of the flags.
+/// The properties of AMQP, in their order; the first has the highest bit of the flags.
 const PROPERTIES: [(&str, Form); 14] = [
     ("content_type", Form::Text),
     ("content_encoding", Form::Text),
@@ -48,7 +48,7 @@ const PROPERTIES: [(&str, Form); 14] = [
 /// The flags of no property: more flags follow, and an unused one.
 const OTHER_FLAGS: u16 = 0b11;
 
-/// Which of them the headers are.
+/// The place of the headers among the properties.
 const HEADERS: usize = 2;
 
 fn flag(property: usize) -> u16 {
@@ -59,16 +59,16 @@ fn flag(property: usize) -> u16 {
 #[derive(Debug, Clone, Copy)]
 struct Content<'a> {
     body_size: [u8; 8],
-    /// Those that could be read.
+    /// The flags of the properties that could be read.
     flags: u16,
-    /// Each as it was written; a text and a table without their lengths.
+    /// The properties, each as it was written; a text and a table without their lengths.
     properties: [&'a [u8]; PROPERTIES.len()],
-    /// The first thing that is wrong.
+    /// The first fault: what is wrong.
     fault: Option<Fault<'a>>,
 }
 
 impl<'a> Content<'a> {
-    /// Reads one. Too short for what every content header has, it is `None`.
+    /// Reads a content header. Too short for what every one has, it is `None`.
     fn read(payload: &'a [u8]) -> Option<Self> {
         let mut bytes = Bytes(payload);
         bytes.take(PROPERTIES_AT - 8)?;
@@ -109,7 +109,7 @@ impl<'a> Content<'a> {
         Some(content)
     }
 
-    /// The first fault is the one that is told.
+    /// Notes a fault. The first is the one that is told.
     fn note(&mut self, fault: Fault<'a>) {
         self.fault.get_or_insert(fault);
     }
@@ -159,7 +159,8 @@ impl<'a> Headers<'a> {
     }
 }
 
-/// Does the library surely bear this content header? That is: everything in it can be read, and no value holds others.
+/// Whether the library surely bears this content header. That is: everything in it can be read, and no value holds
+/// others.
 pub(super) fn is_ordinary(payload: &[u8]) -> bool {
     let is_basic = payload.starts_with(&CLASS_BASIC.to_be_bytes());
     let Some(content) = Content::read(payload) else { return false };
@@ -175,7 +176,7 @@ pub(super) fn is_ordinary(payload: &[u8]) -> bool {
         })
 }
 
-/// A frame for the library in the place of one that it may not bear: of at most `limit` bytes, with all that can be
+/// The frame for the library in the place of one that it may not bear: of at most `limit` bytes, with all that can be
 /// read and has room, and with what could not be read. `payload` may be the beginning only of one of `said` bytes.
 pub(super) fn instead(channel: [u8; 2], payload: &[u8], said: u32, limit: usize) -> Vec<u8> {
     let mut content = Content::read(payload).unwrap_or(Content {
@@ -200,7 +201,7 @@ pub(super) fn instead(channel: [u8; 2], payload: &[u8], said: u32, limit: usize)
     content.frame(channel, &table)
 }
 
-/// The headers for such a frame: the note of what could not be read, and the texts for which there is room.
+/// The table of headers for such a frame: the note of what could not be read, and the texts for which there is room.
 fn table<'a>(content: &mut Content<'a>, texts: &[(&'a [u8], &'a [u8])], limit: usize) -> Vec<u8> {
     let size = |(name, value): &(&[u8], &[u8])| name.len() + value.len() + TEXT_OVERHEAD;
     let mut room = limit.saturating_sub(content.size_without_headers() + NOTE_BYTES);
@@ -230,14 +231,14 @@ fn put_text(table: &mut Vec<u8>, name: &[u8], value: &[u8]) {
 }
 
 impl Content<'_> {
-    /// How long a frame with this is, but for what is in the table of headers.
+    /// The length of the frame, but for what is in the table of headers.
     fn size_without_headers(&self) -> usize {
         let properties = PROPERTIES.iter().zip(self.properties).filter(|((_, form), _)| *form != Form::Table);
         let size: usize = properties.map(|(_, value)| 1 + value.len()).sum();
         FRAME_OVERHEAD + PROPERTIES_AT + 2 + 4 + size
     }
 
-    /// A frame with what could be read, and with this as its table of headers.
+    /// The frame with what could be read, and with this as its table of headers.
     fn frame(&self, channel: [u8; 2], table: &[u8]) -> Vec<u8> {
         let mut payload = Vec::with_capacity(self.size_without_headers() + table.len());
         payload.extend(CLASS_BASIC.to_be_bytes());

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-/// How much of what cannot be read is quoted, in bytes.
+/// The greatest number of bytes that are quoted of what cannot be read.
 const QUOTED_BYTES: usize = 64;
 
-/// What is wrong with a content header.
+/// A fault of a content header: what is wrong with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault<'a> {
     /// A property's bytes are not UTF-8.

@@ -2,9 +2,10 @@
 
 use super::{content, method};
 
-/// How much is read at once.
+/// The number of bytes that are read at once.
 const READ_BYTES: usize = 64 * 1024;
-/// How much of one content header is read at most: RabbitMQ's own bound, unless its configuration says another.
+/// The greatest number of bytes that are read of one content header: RabbitMQ's own bound, unless its configuration
+/// says another.
 const LONGEST_READ_BYTES: usize = 128 * 1024;
 
 /// The shortest bound on frames that AMQP allows.
@@ -15,31 +16,31 @@ const HEADER: u8 = 2;
 const BODY: u8 = 3;
 const HEARTBEAT: u8 = 8;
 const FRAME_END: u8 = 0xce;
-/// Before the payload of a frame: its type, its channel and its size. After it: the end.
+/// The number of bytes before the payload of a frame: its type, its channel and its size. After it comes the end.
 const BEFORE: usize = 7;
 const AFTER: usize = 1;
 
-/// What was read, in order: handed on already, to be handed on, not looked at yet. Nothing is moved but what is left
-/// over at the end of a read, and what is not whole.
+/// The frames that were read, in order: handed on already, to be handed on, not looked at yet. Nothing is moved but
+/// what is left over at the end of a read, and what is not whole.
 #[derive(Debug)]
 pub(super) struct Frames {
     buffer: Vec<u8>,
     handed: usize,
     ready: usize,
     filled: usize,
-    /// Goes out before anything else: a frame of ours, in the place of the last one that was looked at.
+    /// The frame of ours that goes out before anything else, in the place of the last one that was looked at.
     instead: Vec<u8>,
     instead_handed: usize,
-    /// So many bytes pass as they come: the rest of a body.
+    /// The number of bytes that pass as they come: the rest of a body.
     passing: u64,
-    /// So many bytes are dropped as they come: the rest of a content header that is too long.
+    /// The number of bytes that are dropped as they come: the rest of a content header that is too long.
     dropping: u64,
     /// The longest frame that the library takes, if we said one; the server may lower it.
     limit: usize,
 }
 
 impl Frames {
-    /// Frames of at most `frame_max` bytes; 0 leaves it to the server.
+    /// The frames of a stream, each of at most `frame_max` bytes; 0 leaves it to the server.
     pub(super) fn new(frame_max: u32) -> Self {
         Self {
             buffer: vec![0; READ_BYTES],
@@ -54,7 +55,7 @@ impl Frames {
         }
     }
 
-    /// Puts what may be handed on into `out`, which has room; how much that is. 0 when more has to be read.
+    /// Puts what may be handed on into `out`, which has room, and says how much that is. 0 when more has to be read.
     pub(super) fn hand_on(&mut self, out: &mut [u8]) -> usize {
         loop {
             if self.instead_handed < self.instead.len() {
@@ -69,7 +70,7 @@ impl Frames {
         }
     }
 
-    /// Where to read more to, once [`Frames::hand_on`] said 0.
+    /// The room to read more into, once [`Frames::hand_on`] said 0.
     pub(super) fn room(&mut self) -> &mut [u8] {
         self.buffer.copy_within(self.ready..self.filled, 0);
         self.filled -= self.ready;
@@ -83,12 +84,12 @@ impl Frames {
         &mut self.buffer[self.filled..]
     }
 
-    /// So much was read into [`Frames::room`].
+    /// Notes that so much was read into [`Frames::room`].
     pub(super) fn filled(&mut self, count: usize) {
         self.filled = (self.filled + count).min(self.buffer.len());
     }
 
-    /// Looks at what was read. Is there something to hand on now?
+    /// Looks at what was read, and says whether there is something to hand on now.
     fn look(&mut self) -> bool {
         loop {
             if self.dropping > 0 {
@@ -173,7 +174,7 @@ fn bounded(frame_max: u32) -> usize {
     }
 }
 
-/// How many of `count` bytes are still wanted; they count as taken.
+/// The number of the `count` bytes that are still wanted; they count as taken.
 fn within(wanted: &mut u64, count: usize) -> usize {
     let taken = usize::try_from(*wanted).unwrap_or(usize::MAX).min(count);
     *wanted -= taken as u64;

@@ -4,10 +4,10 @@
 
 use super::bytes::Bytes;
 
-/// A connection's settings, as the server offers them.
+/// The method in which the server offers the settings of a connection.
 const CONNECTION_TUNE: (u16, u16) = (10, 30);
 
-/// Where the texts of a method are: bytes before them, then so many short strings.
+/// The place of the texts in a method: the bytes before them, and the number of short strings.
 fn texts(method: (u16, u16)) -> Option<(usize, usize)> {
     Some(match method {
         // connection.close, channel.close: a code, and a sentence that may quote a name, cut anywhere.

@@ -12,12 +12,12 @@ use lapin::tcp::AsyncTcpStream;
 
 use super::Screened;
 
-/// Tokio with screened connections.
+/// The Tokio runtime, with connections that are screened.
 #[derive(Debug, Clone)]
 pub(crate) struct Screening(Tokio);
 
 impl Screening {
-    /// On the Tokio runtime of the caller.
+    /// The screening on the Tokio runtime of the caller.
     pub(crate) fn current() -> Self {
         Self(Tokio::current())
     }
@@ -48,7 +48,7 @@ impl Executor for Screening {
 }
 
 impl Reactor for Screening {
-    /// Plain or with TLS: the screen is above either.
+    /// A connection, plain or with TLS: the screen is above either.
     type TcpStream = Screened<AsyncTcpStream<<Tokio as Reactor>::TcpStream>>;
     type Sleep = <Tokio as Reactor>::Sleep;
 

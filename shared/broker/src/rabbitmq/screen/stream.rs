@@ -16,7 +16,7 @@ pub(crate) struct Screened<S> {
 }
 
 impl<S> Screened<S> {
-    /// A stream on which frames of at most `frame_max` bytes are asked for; 0 leaves it to the server.
+    /// A screened stream on which frames of at most `frame_max` bytes are asked for; 0 leaves it to the server.
     pub(crate) fn new(stream: S, frame_max: u32) -> Self {
         Self { stream, frames: Frames::new(frame_max) }
     }
