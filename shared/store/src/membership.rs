@@ -7,47 +7,47 @@ use millrace_domain::{ClusterId, Timestamp};
 
 use crate::{Cluster, FORMAT, Store, StoreError};
 
-/// Clocks of two servers may differ by so much.
+/// The greatest difference that is expected between the clocks of two servers.
 const SKEW: Duration = Duration::from_secs(10);
 
-/// A damaged description of the cluster is told again after so long.
+/// The interval after which a damaged description of the cluster is logged again.
 const TELL_AGAIN: Duration = Duration::from_secs(60);
 
-/// A process's place in a cluster.
+/// The membership of a process in a cluster.
 #[derive(Debug, Clone)]
 pub struct Membership {
-    /// What kind of queues this process has, in its broker's word.
+    /// The kind of this process's queues, in its broker's word.
     queues: &'static str,
     known: Option<Cluster>,
     /// The number of partitions, which a store that only older programs have written to tells as well.
     partitions: Option<u16>,
     /// When the store last held what is known, by its own clock.
     seen: Timestamp,
-    /// When a damaged description of the cluster was last told.
+    /// When a damaged description of the cluster was last logged.
     told: Option<Instant>,
 }
 
-/// How what is known stands to what is stored.
+/// The standing of a process: how what it knows agrees with what is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
     /// No producer has founded a cluster here yet.
     Unfounded,
     /// The store holds what is known.
     Member,
-    /// The store has lost what it held, and begins anew. What happened, in a sentence.
+    /// The store has lost what it held, and begins anew. Holds what happened, in a sentence.
     Emptied(String),
-    /// The store is not this process's: nothing may be done with it. Why, and what to do, in a sentence.
+    /// The store is not this process's: nothing may be done with it. Holds why, and what to do, in a sentence.
     Apart(String),
 }
 
 impl Membership {
-    /// Of a process that has not seen its cluster yet.
+    /// The membership of a process that has not seen its cluster yet.
     pub fn new(queues: &'static str) -> Self {
         Self { queues, known: None, partitions: None, seen: Timestamp::default(), told: None }
     }
 
-    /// Founds a cluster, or joins the one that is there: what holds. `explicit` says that the number of partitions was
-    /// asked for by name. Which kind of queues the cluster has is written down by
+    /// Founds a cluster, or joins the one that is there, and answers what holds. `explicit` says that the number of
+    /// partitions was asked for by name. Which kind of queues the cluster has is written down by
     /// [`agree_on_queues`](Self::agree_on_queues), once there are some.
     ///
     /// # Errors
@@ -134,12 +134,12 @@ impl Membership {
         )))
     }
 
-    /// Has this process joined a cluster?
+    /// Whether this process has joined a cluster.
     pub fn has_joined(&self) -> bool {
         self.known.is_some()
     }
 
-    /// How many partitions the cluster has, once that is known.
+    /// The number of partitions of the cluster, once that is known.
     pub fn partitions(&self) -> Option<u16> {
         self.partitions
     }
@@ -163,8 +163,9 @@ impl Membership {
     }
 }
 
-/// How a cluster differs from what was asked for, and what to do, in a sentence: from this number of partitions, where
-/// one was asked for by name, from this kind of queues, and from the [`FORMAT`] of this program. `None` when it does not.
+/// The difference between a cluster and what was asked for, and what to do, in a sentence: from this number of
+/// partitions, where one was asked for by name, from this kind of queues, and from the [`FORMAT`] of this program.
+/// `None` when there is none.
 pub fn mismatch(holds: &Cluster, partitions: Option<u16>, queues: &str) -> Option<String> {
     if holds.format != FORMAT {
         return Some(format!(

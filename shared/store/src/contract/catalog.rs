@@ -5,27 +5,27 @@ use millrace_domain::WorkflowName;
 /// A change to a workflow.
 #[derive(Debug, Clone)]
 pub enum WorkflowDelta {
-    /// A new version.
+    /// A new version is stored.
     Put {
-        /// Which workflow.
+        /// The name of the workflow.
         workflow: WorkflowName,
-        /// From 1.
+        /// The number of the version, from 1.
         version: u32,
         /// The definition as its author wrote it.
         source: String,
         /// The new head (JSON).
         head: String,
     },
-    /// Another head.
+    /// The head is replaced.
     Head {
-        /// Which workflow.
+        /// The name of the workflow.
         workflow: WorkflowName,
         /// The new head (JSON).
         head: String,
     },
-    /// Off the list. Its head and versions stay readable for the runs that use them.
+    /// The workflow goes off the list. Its head and versions stay readable for the runs that use them.
     Unlist {
-        /// Which workflow.
+        /// The name of the workflow.
         workflow: WorkflowName,
         /// The new head (JSON).
         head: String,
@@ -35,10 +35,10 @@ pub enum WorkflowDelta {
 /// A workflow as it is stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredWorkflow {
-    /// Its head.
+    /// The head of the workflow.
     pub head: String,
     /// The version that was asked for.
     pub version: u32,
-    /// Its source.
+    /// The source of that version.
     pub source: String,
 }

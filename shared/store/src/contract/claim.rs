@@ -2,68 +2,68 @@
 
 use millrace_domain::{ClaimToken, SessionId, TaskId};
 
-/// "This attempt is mine."
+/// A claim: a worker asks for the hold on one attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
-    /// Which attempt.
+    /// The attempt that is claimed.
     pub task: TaskId,
-    /// Of this delivery.
+    /// The token of the delivery.
     pub token: ClaimToken,
-    /// Under this session.
+    /// The session of the worker.
     pub session: SessionId,
 }
 
-/// The answer to a claim.
+/// The verdict on a claim.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ClaimVerdict {
-    /// It is yours: execute it.
+    /// The attempt is the claimer's: execute it.
     Granted,
-    /// Somebody holds it: drop the delivery.
+    /// Somebody holds the attempt: drop the delivery.
     Held {
-        /// Under this session.
+        /// The session that holds it.
         session: SessionId,
     },
-    /// It has an outcome already: report it, do not execute.
+    /// The attempt has an outcome already: report it, do not execute.
     Finished {
         /// The result as it was stored.
         result: String,
     },
-    /// It is not the current attempt of its step (any more): drop the delivery.
+    /// The attempt is not the current one of its step (any more): drop the delivery.
     Stale,
-    /// Its run is not stored: it was forgotten long ago, or it was lost. Its owner knows, see [`Store::is_lost`].
+    /// The run is not stored: it was forgotten long ago, or it was lost. Its owner knows, see [`Store::is_lost`].
     ///
     /// [`Store::is_lost`]: crate::Store::is_lost
     Unknown,
 }
 
-/// "This is how it ended."
+/// A finish: a worker stores how an attempt ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finish {
-    /// Which attempt.
+    /// The attempt that ended.
     pub task: TaskId,
-    /// The claim's token.
+    /// The token of its claim.
     pub token: ClaimToken,
     /// The result (JSON), to be reported word for word.
     pub result: String,
 }
 
-/// The answer to a finish.
+/// The verdict on a finish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FinishVerdict {
-    /// Stored (now, or before).
+    /// The result is stored (now, or before).
     Stored,
     /// The attempt is not the claimer's any more: say nothing, drop the delivery.
     Stale,
-    /// Its run is not stored (any more). Its owner knows what that means, see [`Store::is_lost`].
+    /// The run is not stored (any more). Its owner knows what that means, see [`Store::is_lost`].
     ///
     /// [`Store::is_lost`]: crate::Store::is_lost
     Unknown,
 }
 
-/// After a claim, look again so much later: a worker may have died, or its report may have been lost. A finish does
+/// The delay of the next look after a claim: a worker may have died, or its report may have been lost. A finish does
 /// not move the look, which would be one more write for every task.
 pub const LOOK_AFTER_CLAIM_MS: u64 = 5_000;
 
-/// After a hand-back, look so much later whether somebody else claimed it: it is published again by its worker's broker,
-/// and that takes its time.
+/// The delay of the next look after a hand-back, by when somebody else should have claimed the attempt: it is
+/// published again by its worker's broker, and that takes its time.
 pub const LOOK_AFTER_HAND_BACK_MS: u64 = 30_000;

@@ -5,29 +5,29 @@ use millrace_domain::{ClusterId, Epoch};
 /// The format in which this program stores and sends. A store of another one is not touched.
 pub const FORMAT: u32 = 1;
 
-/// What is fixed for a cluster when it is founded.
+/// A cluster: what is fixed when it is founded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cluster {
-    /// Which one it is; [`ClusterId::UNKNOWN`] until a producer that knows of ids has joined it.
+    /// The id of the cluster; [`ClusterId::UNKNOWN`] until a producer that knows of ids has joined it.
     pub id: ClusterId,
-    /// How many partitions it has.
+    /// The number of its partitions.
     pub partitions: u16,
-    /// What kind of queues it has, in the broker's word. Empty where that is not stored.
+    /// The kind of its queues, in the broker's word. Empty where that is not stored.
     pub queues: String,
-    /// In which format it stores and sends, see [`FORMAT`].
+    /// The format in which it stores and sends, see [`FORMAT`].
     pub format: u32,
-    /// When this life of the store began: every ownership of it has an epoch of this number or a higher one, so that
-    /// what is of a lower one was lost with a life before. Zero where that is not known. The store's own word: in what
-    /// is asked for, it is not looked at.
+    /// The beginning of this life of the store: every ownership of it has an epoch of this number or a higher one, so
+    /// that what is of a lower one was lost with a life before. Zero where that is not known. The store's own word:
+    /// in what is asked for, it is not looked at.
     pub since: Epoch,
 }
 
-/// How much a store holds, and how much it can hold.
+/// The fullness of a store: how much it holds, and how much it can hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Fullness {
-    /// What it holds, in bytes.
+    /// The size of what it holds, in bytes.
     pub used_bytes: u64,
-    /// What it can hold before it refuses, in bytes; `None` when nothing of the store's own bounds it.
+    /// The size of what it can hold before it refuses, in bytes; `None` when nothing of the store's own bounds it.
     pub limit_bytes: Option<u64>,
 }
 

@@ -4,41 +4,41 @@ use millrace_domain::{Epoch, PartitionId, RunId, Seq, Timestamp};
 
 use super::{RunDelta, Timer, WorkflowDelta};
 
-/// One atomic write to one partition.
+/// A commit: one atomic write to one partition.
 #[derive(Debug, Clone)]
 pub struct Commit {
-    /// Where.
+    /// The partition that is written to.
     pub partition: PartitionId,
-    /// The owner's fence.
+    /// The epoch, which is the owner's fence.
     pub epoch: Epoch,
-    /// The last one's seq + 1.
+    /// The number of the commit: that of the last one + 1.
     pub seq: Seq,
     /// The outbox's watermark: all that was dispatched before this instant has been confirmed by the broker,
     /// so that whoever takes over publishes only what came later again.
     pub published_until: Timestamp,
-    /// Changes to runs.
+    /// The changes to runs.
     pub runs: Vec<RunDelta>,
-    /// Changes to workflows.
+    /// The changes to workflows.
     pub workflows: Vec<WorkflowDelta>,
-    /// Timers to set, by replacing, outside of runs (schedules).
+    /// The timers to set, by replacing, outside of runs (schedules).
     pub timers: Vec<(Timestamp, Timer)>,
-    /// Timers to clear outside of runs.
+    /// The timers to clear outside of runs.
     pub cleared: Vec<Timer>,
 }
 
-/// What became of a commit.
+/// The verdict on a commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// It holds (now, or since an earlier sending).
+    /// The commit holds (now, or since an earlier sending).
     Applied {
-        /// Runs that were to be created and existed: their deltas were left out.
+        /// The runs that were to be created and existed: their deltas were left out.
         duplicates: Vec<RunId>,
     },
     /// The partition has another epoch, or the seq does not follow: step down.
     Fenced {
         /// The epoch that holds.
         epoch: Epoch,
-        /// Its last seq.
+        /// The seq of its last commit.
         seq: Seq,
     },
     /// The store is full, and this one creates runs or stores definitions: nothing of it was written, and nothing

@@ -1,15 +1,15 @@
 //! What can go wrong with a store.
 
-/// What can go wrong. All but [`StoreError::Unsafe`] and [`StoreError::Configuration`] may pass: try again.
+/// An error of a store. All but [`StoreError::Unsafe`] and [`StoreError::Configuration`] may pass: try again.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
-    /// Not reachable, or it did not answer within the bound. A write may or may not have happened.
+    /// The store is not reachable, or did not answer within the bound. A write may or may not have happened.
     #[error("the store at {0} does not answer: {1}")]
     Unavailable(String, String),
-    /// Its memory is full (`noeviction`): what adds data is refused until some is freed.
+    /// The memory of the store is full (`noeviction`): what adds data is refused until some is freed.
     #[error("the store is full: {0}")]
     Full(String),
-    /// It would lose data.
+    /// The store would lose data.
     #[error("{0}")]
     Unsafe(String),
     /// The address or the settings are wrong.

@@ -2,28 +2,28 @@
 
 use millrace_domain::{RunId, Timestamp, WorkflowName};
 
-/// Which runs to list.
+/// A query for runs: which of them to list.
 #[derive(Debug, Clone, Default)]
 pub struct RunQuery {
-    /// How many partitions the cluster has.
+    /// The number of partitions of the cluster.
     pub partitions: u16,
-    /// At most so many.
+    /// The greatest number of runs that are listed.
     pub limit: usize,
-    /// Only runs of this workflow.
+    /// The workflow whose runs alone are listed.
     pub workflow: Option<WorkflowName>,
-    /// Only runs that come after this one in the list: (created at, run).
+    /// The run after which the list goes on: (created at, run).
     pub after: Option<(Timestamp, RunId)>,
 }
 
-/// A run in a list.
+/// A run as it is listed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunSummary {
-    /// Which run.
+    /// The id of the run.
     pub run: RunId,
-    /// When it was created.
+    /// When the run was created.
     pub created_at: Timestamp,
-    /// Which workflow.
+    /// The name of its workflow.
     pub workflow: WorkflowName,
-    /// Its head.
+    /// The head of the run.
     pub head: String,
 }

@@ -3,18 +3,18 @@
 use millrace_domain::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// A piece of output.
+/// A chunk of a log: a piece of a task's output.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogChunk {
-    /// When it was read, milliseconds since the epoch.
+    /// When the chunk was read, in milliseconds since the epoch.
     pub at: Timestamp,
-    /// Which stream.
+    /// The stream that it was read from.
     pub stream: LogStream,
-    /// Text; bytes that are not UTF-8 were replaced.
+    /// The text; bytes that are not UTF-8 were replaced.
     pub text: String,
 }
 
-/// A stream of a task.
+/// A stream of a task's log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LogStream {

@@ -2,23 +2,23 @@
 
 use millrace_domain::{Epoch, ProducerId, Seq, Timestamp};
 
-/// The answer to a taking.
+/// The verdict on an acquisition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Acquired {
-    /// It is ours, from now on under this epoch.
+    /// The partition is the asker's, from now on under this epoch.
     Owned {
         /// The new epoch.
         epoch: Epoch,
-        /// Where the epoch before ended, if there was one.
+        /// The end of the epoch before, if there was one.
         previous: Option<(Epoch, Seq)>,
-        /// All that was dispatched before this instant has been confirmed by the broker.
+        /// The watermark of the outbox: all that was dispatched before this instant has been confirmed by the broker.
         published_until: Timestamp,
     },
-    /// Somebody else holds it.
+    /// Somebody else holds the partition.
     Held {
-        /// Who.
+        /// The producer that holds it.
         owner: ProducerId,
-        /// Until when, unless renewed, by the store's clock.
+        /// The end of its lease, unless renewed, by the store's clock.
         until: Timestamp,
     },
 }

@@ -2,7 +2,7 @@
 
 use millrace_domain::SessionId;
 
-/// When an owner may take an attempt back.
+/// The condition under which an owner takes an attempt back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Revoke {
     /// Only when nobody has claimed it.
@@ -13,21 +13,21 @@ pub enum Revoke {
     Anyway,
 }
 
-/// The answer to a revocation.
+/// The verdict on a revocation.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Revoked {
-    /// Taken back: no claim and no finish of it succeeds any more.
+    /// The attempt is taken back: no claim and no finish of it succeeds any more.
     Done,
-    /// It is claimed and stays so.
+    /// The attempt is claimed and stays so.
     Claimed {
-        /// Under this session.
+        /// The session that holds it.
         session: SessionId,
     },
-    /// It has ended: apply this.
+    /// The attempt has ended: apply this result.
     Finished {
         /// The result as it was stored.
         result: String,
     },
-    /// It is not the current attempt of its step, or the epoch is stale.
+    /// The attempt is not the current one of its step, or the epoch is stale.
     Gone,
 }

@@ -5,27 +5,27 @@ use millrace_domain::{RunId, StepIndex, Timestamp, WorkflowName};
 
 use super::{Dispatched, TaskRecord, Timer};
 
-/// A change to one run; only what changed is named. Without `create`, for a run that is not stored (any more),
-/// it is left out.
+/// A change to one run; only what changed is named. Without `create`, for a run that is not stored (any more), it is
+/// left out.
 #[derive(Debug, Clone)]
 pub struct RunDelta {
-    /// Which run.
+    /// The id of the run.
     pub run: RunId,
-    /// It is new. When it exists already, the whole delta is left out, and the verdict says so.
+    /// The creation of a new run. When the run exists already, the whole delta is left out, and the verdict says so.
     pub create: Option<NewRun>,
-    /// Its head (JSON), replaced.
+    /// The head (JSON), replaced.
     pub head: Option<String>,
-    /// Records (JSON) of steps, replaced.
+    /// The records (JSON) of steps, replaced.
     pub steps: Vec<(StepIndex, String)>,
-    /// Attempts that are dispatched by this commit: they become the current, unclaimed attempt of their step.
+    /// The attempts that are dispatched by this commit: they become the current, unclaimed attempt of their step.
     pub dispatched: Vec<Dispatched>,
-    /// Attempts that are over: forgotten, with what a worker stored of them.
+    /// The attempts that are over: forgotten, with what a worker stored of them.
     pub retired: Vec<(StepIndex, u32)>,
-    /// Timers to set, by replacing, after those in `cleared` were cleared.
+    /// The timers to set, by replacing, after those in `cleared` were cleared.
     pub timers: Vec<(Timestamp, Timer)>,
-    /// Timers to clear.
+    /// The timers to clear.
     pub cleared: Vec<Timer>,
-    /// It ended: it may be forgotten from this instant on.
+    /// The instant from which on a run that has ended may be forgotten.
     pub expires_at: Option<Timestamp>,
 }
 
@@ -46,28 +46,28 @@ impl RunDelta {
     }
 }
 
-/// What is written once, when a run is created.
+/// A new run: what is written once, when it is created.
 #[derive(Debug, Clone)]
 pub struct NewRun {
-    /// For lists, which show the newest first.
+    /// When the run was created, for lists, which show the newest first.
     pub created_at: Timestamp,
-    /// For lists.
+    /// The name of its workflow, for lists.
     pub workflow: WorkflowName,
-    /// The run is the record of deduplication for its key: it stays for 24 h at least after `created_at`.
+    /// Whether the run is the record of deduplication for its key: it stays for 24 h at least after `created_at`.
     pub keyed: bool,
-    /// What it runs, and with which params (JSON).
+    /// The definition of the run: what it runs, and with which params (JSON).
     pub definition: String,
 }
 
 /// A run as it is stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredRun {
-    /// Its head.
+    /// The head of the run.
     pub head: String,
-    /// What it runs.
+    /// The definition of the run.
     pub definition: String,
-    /// Records of steps that have one, in order.
+    /// The records of the steps that have one, in order.
     pub steps: Vec<(StepIndex, String)>,
-    /// Current attempts, in order of their steps.
+    /// The current attempts, in order of their steps.
     pub tasks: Vec<(StepIndex, u32, TaskRecord)>,
 }

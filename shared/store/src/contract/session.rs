@@ -4,46 +4,47 @@
 use millrace_domain::SessionId;
 use serde::{Deserialize, Serialize};
 
-/// A worker's presence.
+/// A session: a worker's presence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
-    /// Which one.
+    /// The id of the session.
     pub id: SessionId,
-    /// Rises with every renewal.
+    /// The count of renewals, which rises with every one.
     pub count: u64,
-    /// Where it runs.
+    /// The host where the worker runs.
     pub host: String,
-    /// Its process id there.
+    /// The process id of the worker there.
     pub pid: u32,
-    /// Which pools it serves.
+    /// The pools that it serves.
     pub pools: Vec<String>,
-    /// How many tasks it can run at once.
+    /// The number of tasks that it can run at once.
     pub slots: u32,
-    /// How many it runs.
+    /// The number of tasks that it runs.
     pub running: u32,
-    /// It takes no more tasks and is about to go.
+    /// Whether it takes no more tasks and is about to go.
     pub draining: bool,
-    /// When it started, milliseconds since the epoch.
+    /// When it started, in milliseconds since the epoch.
     pub started_at: i64,
-    /// How long ago it was renewed, by the store's clock when it was read, in milliseconds: the store's to say, and for
-    /// people. `None`: the clock was ahead then, and was set back. Whether a session is over is decided by watching
-    /// its count.
+    /// The time since it was renewed, by the store's clock when it was read, in milliseconds: the store's to say, and
+    /// for people. `None`: the clock was ahead then, and was set back. Whether a session is over is decided by
+    /// watching its count.
     #[serde(skip)]
     pub silent_ms: Option<u64>,
-    /// `key=value` labels.
+    /// The labels of the worker, each `key=value`.
     #[serde(default)]
     pub labels: Vec<String>,
 }
 
-/// How often a session is renewed.
+/// The interval at which a session is renewed.
 pub const SESSION_RENEW_MS: u64 = 2_000;
 
-/// A session that was not renewed for so long, counted from when its last successful renewal was *sent*, is over for
-/// the worker: its tasks are killed.
+/// The lease of a session, for its worker: one that was not renewed for so long, counted from when its last
+/// successful renewal was *sent*, is over, and its tasks are killed.
 pub const SESSION_LEASE_MS: u64 = 9_000;
 
-/// A session that was *watched* unrenewed for so long is over for the others: its tasks may start elsewhere. A renewal
-/// can only be seen after it was sent, so that the difference is what a worker has to kill its tasks in.
+/// The lease of a session, for the others: one that was *watched* unrenewed for so long is over, and its tasks may
+/// start elsewhere. A renewal can only be seen after it was sent, so that the difference is what a worker has to kill
+/// its tasks in.
 pub const SESSION_WATCH_MS: u64 = SESSION_LEASE_MS + 1_000;
 
 // A renewal that is lost, or answered late, ends nobody; and SIGKILL takes milliseconds.

@@ -13,34 +13,35 @@ use super::{
     Verdict,
 };
 
-/// The store. Every write is idempotent by a number or a token of the caller's, so that after a lost reply the
-/// same call is simply made again.
+/// A store. Every write is idempotent by a number or a token of the caller's, so that after a lost reply the same
+/// call is simply made again.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     // -- the cluster ------------------------------------------------------------------------------------
 
-    /// Agrees on what is fixed for the cluster: writes what is not stored yet (the kind of its queues only when `wanted`
-    /// names one), and answers what holds. A store that holds nothing of a cluster begins a life of its own, see
+    /// Founds the cluster: writes what is fixed and not stored yet (the kind of its queues only when `wanted` names
+    /// one), and answers what holds. A store that holds nothing of a cluster begins a life of its own, see
     /// [`Cluster::since`].
     async fn found(&self, wanted: &Cluster) -> Result<Cluster, StoreError>;
 
-    /// What is fixed for the cluster, and the store's time. `None` when nothing is: it was never founded, or the
-    /// store has lost what it held. Cheap enough to be asked every second.
+    /// Reads what is fixed for the cluster, and the store's time. `None` when nothing is: it was never founded, or
+    /// the store has lost what it held. Cheap enough to be asked every second.
     async fn cluster(&self) -> Result<(Option<Cluster>, Timestamp), StoreError>;
 
-    /// The store's clock, which decides what is due.
+    /// Reads the store's clock, which decides what is due.
     async fn now(&self) -> Result<Timestamp, StoreError>;
 
-    /// How full it is; cheap enough to be asked every second.
+    /// Reads how full the store is; cheap enough to be asked every second.
     async fn fullness(&self) -> Result<Fullness, StoreError> {
         Ok(Fullness::default())
     }
 
-    /// "I am here, for `ttl_ms`": answers all producers that are here now, this one among them, in order. Nobody is
-    /// here for longer than that, unless heard of again: who said so when the clock was ahead lapses all the same.
+    /// Announces that a producer is here, for `ttl_ms`: answers all producers that are here now, this one among them,
+    /// in order. Nobody is here for longer than that, unless heard of again: who said so when the clock was ahead
+    /// lapses all the same.
     async fn meet(&self, producer: ProducerId, ttl_ms: u64) -> Result<Vec<ProducerId>, StoreError>;
 
-    /// "I am going."
+    /// Announces that a producer goes.
     async fn leave(&self, producer: ProducerId) -> Result<(), StoreError>;
 
     // -- partitions: only their owner writes -------------------------------------------------------------
@@ -68,10 +69,10 @@ pub trait Store: Send + Sync + 'static {
     /// Gives partitions back at once. A stale epoch changes nothing.
     async fn release(&self, held: &[(PartitionId, Epoch)]) -> Result<(), StoreError>;
 
-    /// Was the commit numbered (`epoch`, `seq`) lost? A store that fails over to a replica may forget what it had
-    /// confirmed last; where each epoch ended is written down when the next one begins. One that was emptied has lost
-    /// every epoch before [`Cluster::since`]. `false` for what is there, and for epochs that are too long ago to be
-    /// remembered. An error when nobody has founded the cluster (again) yet.
+    /// Whether the commit numbered (`epoch`, `seq`) was lost. A store that fails over to a replica may forget what it
+    /// had confirmed last; where each epoch ended is written down when the next one begins. One that was emptied has
+    /// lost every epoch before [`Cluster::since`]. `false` for what is there, and for epochs that are too long ago to
+    /// be remembered. An error when nobody has founded the cluster (again) yet.
     async fn is_lost(&self, partition: PartitionId, epoch: Epoch, seq: Seq) -> Result<bool, StoreError>;
 
     /// Applies each commit atomically, all in one round trip, with a verdict each, in order. A commit needs the
@@ -80,7 +81,7 @@ pub trait Store: Send + Sync + 'static {
     /// says nothing of what was applied: send the same commits again.
     async fn commit(&self, commits: &[Commit]) -> Result<Vec<Verdict>, StoreError>;
 
-    /// Timers of a partition in order of (due, the timer's text), after `after`, at most `limit`.
+    /// Lists timers of a partition in order of (due, the timer's text), after `after`, at most `limit`.
     async fn timers(
         &self,
         partition: PartitionId,
@@ -88,8 +89,8 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<(Timestamp, Timer)>, StoreError>;
 
-    /// Dispatched attempts of a partition whose next look is in `looks`, in order of that, at most `limit`, leaving
-    /// out the first `skip`.
+    /// Lists dispatched attempts of a partition whose next look is in `looks`, in order of that, at most `limit`,
+    /// leaving out the first `skip`.
     async fn watched(
         &self,
         partition: PartitionId,
@@ -130,7 +131,7 @@ pub trait Store: Send + Sync + 'static {
 
     // -- claims: workers ---------------------------------------------------------------------------------
 
-    /// Asks for attempts, atomically each. The same token asked again gets the same answer.
+    /// Claims attempts, atomically each. The same token asked again gets the same answer.
     async fn claim(&self, claims: &[Claim]) -> Result<Vec<ClaimVerdict>, StoreError>;
 
     /// Stores outcomes, atomically each. Allowed when memory is full. The same again answers the same.
@@ -140,15 +141,15 @@ pub trait Store: Send + Sync + 'static {
     /// attempt. Those no longer held by the token stay as they are.
     async fn hand_back(&self, tasks: &[(TaskId, ClaimToken)]) -> Result<(), StoreError>;
 
-    /// How attempts stand: `None` for one that is not the current attempt of its step.
+    /// Reads how attempts stand: `None` for one that is not the current attempt of its step.
     async fn tasks(&self, tasks: &[TaskId]) -> Result<Vec<Option<TaskRecord>>, StoreError>;
 
     // -- sessions ----------------------------------------------------------------------------------------
 
-    /// One write, however many tasks the worker runs. Allowed when memory is full.
+    /// Renews a session: one write, however many tasks the worker runs. Allowed when memory is full.
     async fn renew_session(&self, session: &Session) -> Result<(), StoreError>;
 
-    /// All sessions that were renewed within the last hour or so; who is alive is for the reader to watch.
+    /// Lists all sessions that were renewed within the last hour or so; who is alive is for the reader to watch.
     async fn sessions(&self) -> Result<Vec<Session>, StoreError>;
 
     /// Removes a session.
@@ -156,13 +157,13 @@ pub trait Store: Send + Sync + 'static {
 
     // -- reading, for anybody ----------------------------------------------------------------------------
 
-    /// Runs as they are stored now: `None` for those that are not.
+    /// Reads runs as they are stored now: `None` for those that are not.
     async fn load_runs(&self, runs: &[RunId]) -> Result<Vec<Option<StoredRun>>, StoreError>;
 
-    /// Heads of runs, the newest first.
+    /// Lists the heads of runs, the newest first.
     async fn list_runs(&self, query: &RunQuery) -> Result<Vec<RunSummary>, StoreError>;
 
-    /// A workflow whose home is `home`: its head, and the source of `version` (the current one when `None`).
+    /// Reads a workflow whose home is `home`: its head, and the source of `version` (the current one when `None`).
     async fn load_workflow(
         &self,
         home: PartitionId,
@@ -170,8 +171,8 @@ pub trait Store: Send + Sync + 'static {
         version: Option<u32>,
     ) -> Result<Option<StoredWorkflow>, StoreError>;
 
-    /// Workflows by their homes and names, with the sources of their current versions: `None` for those that are not
-    /// there.
+    /// Reads workflows by their homes and names, with the sources of their current versions: `None` for those that
+    /// are not there.
     async fn load_workflows(
         &self,
         workflows: &[(PartitionId, WorkflowName)],
@@ -183,7 +184,7 @@ pub trait Store: Send + Sync + 'static {
         Ok(stored)
     }
 
-    /// The heads of all workflows whose home is `home`.
+    /// Lists the heads of all workflows whose home is `home`.
     async fn list_workflows(&self, home: PartitionId) -> Result<Vec<(WorkflowName, String)>, StoreError>;
 
     // -- logs --------------------------------------------------------------------------------------------

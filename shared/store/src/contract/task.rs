@@ -2,52 +2,52 @@
 
 use millrace_domain::{PoolName, Priority, SessionId, StepIndex, Timestamp};
 
-/// Where a dispatched attempt waits.
+/// A lane: where a dispatched attempt waits.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Lane {
     /// The pool whose queue it is in.
     pub pool: PoolName,
-    /// Its priority there.
+    /// The priority with which it waits there.
     pub priority: Priority,
 }
 
-/// An attempt that is dispatched.
+/// A dispatch: one attempt that is given to the fleet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dispatched {
-    /// Of which step.
+    /// The step, by its place in the definition.
     pub step: StepIndex,
-    /// Which attempt.
+    /// The number of the attempt, from 1.
     pub attempt: u32,
-    /// When.
+    /// When the attempt is dispatched.
     pub at: Timestamp,
-    /// When to look whether somebody claimed it.
+    /// When to look whether somebody has claimed it.
     pub look_at: Timestamp,
-    /// Where it waits.
+    /// The lane in which it waits.
     pub lane: Lane,
 }
 
-/// How a dispatched attempt stands.
+/// The record of a dispatched attempt: how it stands.
 #[derive(Debug, Clone, PartialEq)]
 pub enum TaskRecord {
-    /// Nobody has it yet.
+    /// The attempt waits, and nobody has claimed it yet.
     Queued {
         /// When it was dispatched.
         dispatched_at: Timestamp,
-        /// Where it waits.
+        /// The lane in which it waits.
         lane: Lane,
     },
-    /// Somebody executes it.
+    /// The attempt is claimed: somebody executes it.
     Claimed {
-        /// Under this session.
+        /// The session that holds it.
         session: SessionId,
-        /// Since when.
+        /// When it was claimed.
         claimed_at: Timestamp,
     },
-    /// It has ended, and its owner has not applied it yet.
+    /// The attempt has ended, and its owner has not applied the result yet.
     Finished {
         /// The result as it was stored.
         result: String,
     },
-    /// It was taken back.
+    /// The attempt was taken back.
     Revoked,
 }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use millrace_domain::{IdError, RunId, StepIndex, WorkflowName};
 
-/// What a timer is for. Its text form is what is stored.
+/// A timer of a partition: what it is for. Its text form is what is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Timer {
     /// A delayed run is to start.
@@ -14,14 +14,14 @@ pub enum Timer {
     Retry(RunId, StepIndex),
     /// A run has taken too long.
     RunTimeout(RunId),
-    /// See whether a cancelled run has ended, and tell the workers again.
+    /// It is time to see whether a cancelled run has ended, and to tell the workers again.
     CancelCheck(RunId),
     /// A schedule fires: the workflow, and the place of the schedule in its list.
     Fire(WorkflowName, u32),
 }
 
 impl Timer {
-    /// The run it belongs to.
+    /// The run that the timer belongs to.
     pub fn run(&self) -> Option<RunId> {
         match self {
             Self::Start(run) | Self::Retry(run, _) | Self::RunTimeout(run) | Self::CancelCheck(run) => {

@@ -8,32 +8,32 @@ use crate::StoreError;
 const EXPECTED: &str = "expected redis://[user:password@]host[:port][/database], \
      redis+sentinel://[user:password@]host[:port],host[:port].../name[/database], or rediss for TLS";
 
-/// The port of a Sentinel that does not say.
+/// The port of a Sentinel for which the address names none.
 const SENTINEL_PORT: u16 = 26_379;
 
 /// An address that was understood.
 #[derive(Debug, Clone)]
 pub(super) struct Address {
-    /// As it may be shown: without its password.
+    /// The address as it may be shown: without its password.
     pub(super) shown: String,
     pub(super) target: Target,
 }
 
-/// Whom to ask.
+/// The target of an address: whom to ask.
 #[derive(Debug, Clone)]
 pub(super) enum Target {
     /// This server.
     Server(Client),
-    /// Whoever is the primary.
+    /// The server that the Sentinels name as the primary.
     Sentinel(Sentinels),
 }
 
-/// Sentinels, and what they call the primary.
+/// The Sentinels of a primary, and what they call it.
 #[derive(Debug, Clone)]
 pub(super) struct Sentinels {
-    /// What they call it.
+    /// The name of the primary.
     pub(super) name: String,
-    /// Clients of each: without a password, and with the one of the address.
+    /// The clients of each: without a password, and with the one of the address.
     pub(super) clients: Vec<(Client, Option<Client>)>,
     /// The address of a server, with another host and port.
     server: Url,

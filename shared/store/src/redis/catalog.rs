@@ -8,9 +8,10 @@ use super::keys::Keys;
 use super::reply::{array, maybe_text, parsed, texts};
 use crate::{StoreError, StoredWorkflow};
 
-/// Heads of so many workflows at most in one round trip.
+/// The greatest number of workflows whose heads are read in one round trip.
 const BATCH: usize = 512;
 
+/// Reads a workflow in this version, or in the current one.
 pub(super) async fn load(
     connection: &Connection,
     keys: &Keys,
@@ -33,7 +34,7 @@ pub(super) async fn load(
     read(version, connection.ask(of_version(&key, version)).await?)
 }
 
-/// Current versions: one round trip for their numbers, one for all the rest.
+/// Reads workflows in their current versions: one round trip for the numbers of these, one for all the rest.
 pub(super) async fn load_all(
     connection: &Connection,
     keys: &Keys,
@@ -81,6 +82,7 @@ fn read(version: u32, answer: Value) -> Result<Option<StoredWorkflow>, StoreErro
     })
 }
 
+/// Lists the heads of the workflows of a home, in order of their names.
 pub(super) async fn list(
     connection: &Connection,
     keys: &Keys,

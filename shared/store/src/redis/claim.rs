@@ -13,6 +13,7 @@ use crate::{
     Claim, ClaimVerdict, Finish, FinishVerdict, LOOK_AFTER_CLAIM_MS, LOOK_AFTER_HAND_BACK_MS, StoreError,
 };
 
+/// Claims attempts.
 pub(super) async fn claim(
     connection: &Connection,
     keys: &Keys,
@@ -38,6 +39,7 @@ pub(super) async fn claim(
     })
 }
 
+/// Stores the results of attempts.
 pub(super) async fn finish(
     connection: &Connection,
     keys: &Keys,
@@ -60,6 +62,7 @@ pub(super) async fn finish(
     })
 }
 
+/// Hands attempts back unfinished.
 pub(super) async fn hand_back(
     connection: &Connection,
     keys: &Keys,

@@ -10,9 +10,10 @@ use super::safety;
 use super::script::Script;
 use crate::{Cluster, FORMAT, Fullness, StoreError};
 
-/// The fields of what is fixed, in the order in which they are read.
+/// The fields of what is fixed for the cluster, in the order in which they are read.
 const FIELDS: [&str; 5] = ["id", "partitions", "queues", "format", "since"];
 
+/// Founds the cluster, or answers what is fixed for the one that is there.
 pub(super) async fn found(
     connection: &Connection,
     keys: &Keys,
@@ -30,7 +31,7 @@ pub(super) async fn found(
     holds.ok_or_else(|| StoreError::Corrupt("expected what is fixed for the cluster, got nothing".to_owned()))
 }
 
-/// What is fixed, and the time, in one trip.
+/// Reads what is fixed for the cluster, and the time, in one round trip.
 pub(super) async fn stored(
     connection: &Connection,
     keys: &Keys,
@@ -40,8 +41,8 @@ pub(super) async fn stored(
     Ok((cluster(next())?, time(next())?))
 }
 
-/// What is fixed, as it is written down. What an older program has not written has a meaning of its own; fields that
-/// this one does not know are not read.
+/// Reads an answer to [`read`]. What an older program has not written has a meaning of its own; fields that this one
+/// does not know are not read.
 pub(super) fn cluster(answer: Value) -> Result<Option<Cluster>, StoreError> {
     let fields = array(answer)?.into_iter().map(maybe_text).collect::<Result<Vec<_>, _>>()?;
     let [id, Some(partitions), queues, format, since] = fields.as_slice() else { return Ok(None) };
@@ -54,13 +55,14 @@ pub(super) fn cluster(answer: Value) -> Result<Option<Cluster>, StoreError> {
     }))
 }
 
-/// The command that [`cluster`] reads the answer of.
+/// The command that asks what is fixed for the cluster.
 pub(super) fn read(keys: &Keys) -> Cmd {
     let mut read = cmd("HMGET");
     read.arg(keys.meta()).arg(&FIELDS);
     read
 }
 
+/// Reads the server's clock.
 pub(super) async fn now(connection: &Connection) -> Result<Timestamp, StoreError> {
     time(connection.ask(cmd("TIME")).await?)
 }
@@ -75,12 +77,14 @@ fn time(answer: Value) -> Result<Timestamp, StoreError> {
     Ok(Timestamp::from_millis(seconds * 1_000 + micros / 1_000))
 }
 
+/// Reads how full the server is.
 pub(super) async fn fullness(connection: &Connection) -> Result<Fullness, StoreError> {
     let mut command = cmd("INFO");
     command.arg("memory");
     Ok(safety::fullness(&safety::text(&connection.ask(command).await?)))
 }
 
+/// Announces a producer, and answers all that are here.
 pub(super) async fn meet(
     connection: &Connection,
     keys: &Keys,
@@ -96,6 +100,7 @@ pub(super) async fn meet(
     Ok(here)
 }
 
+/// Removes a producer.
 pub(super) async fn leave(
     connection: &Connection,
     keys: &Keys,

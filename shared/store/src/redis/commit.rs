@@ -12,8 +12,9 @@ use super::script::Script;
 use super::writes::Writes;
 use crate::{Commit, StoreError, Verdict};
 
-/// A commit that meets runs that are there already (or gone) is sent again without them. Under its fence nobody
-/// else creates any, so once more is enough, and once more again if some were forgotten in between.
+/// The number of times that a commit is sent. One that meets runs that are there already (or gone) is sent again
+/// without them. Under its fence nobody else creates any, so once more is enough, and once more again if some were
+/// forgotten in between.
 const ROUNDS: usize = 4;
 
 /// A commit, and which runs it goes without.
@@ -24,12 +25,13 @@ struct Pending<'a> {
     verdict: Option<Verdict>,
 }
 
-/// What a call answered.
+/// The answer to the call of a commit.
 enum Answer {
     Settled(Verdict),
     Conflict(Vec<usize>),
 }
 
+/// Carries out commits, each atomically, all in one round trip when no run is there already.
 pub(super) async fn commit(
     connection: &Connection,
     keys: &Keys,
@@ -109,7 +111,7 @@ impl<'a> Pending<'a> {
         call
     }
 
-    /// All changes to these runs: those after a creation that did not happen were made for another run.
+    /// Leaves out all changes to these runs: those after a creation that did not happen were made for another run.
     fn leave_out(&mut self, places: &[usize], checked: &[(RunId, bool)]) -> Result<(), StoreError> {
         for place in places {
             let (run, created) = checked
@@ -132,8 +134,8 @@ impl Writes<'_> {
     }
 }
 
-/// The script of a commit that is refused for full memory does not begin: was this one applied by an earlier
-/// sending, whose answer was lost?
+/// The verdict on a commit that is refused for full memory, whose script does not begin: it may have been applied by
+/// an earlier sending, whose answer was lost.
 async fn sent_before(
     connection: &Connection,
     keys: &Keys,
@@ -153,7 +155,7 @@ async fn sent_before(
     }
 }
 
-/// It holds; these runs existed.
+/// The verdict on a commit that holds; these runs existed.
 fn applied(duplicates: &str) -> Result<Verdict, StoreError> {
     let runs = duplicates.split(',').filter(|run| !run.is_empty());
     let duplicates = runs.map(|run| parsed(run, "a run id")).collect::<Result<_, _>>()?;

@@ -20,26 +20,27 @@ use super::sentinel::{self, Place};
 use super::{Options, error, reply, safety};
 use crate::StoreError;
 
-/// An idle connection is asked for a sign of life so often: `ready` must not be true for long without being so.
+/// The interval at which an idle connection is asked for a sign of life: `ready` must not be true for long without
+/// being so.
 const PING_EVERY: Duration = Duration::from_secs(2);
 
-/// Waits between connection attempts rise from the first to the second.
+/// The first and the longest wait between two attempts to connect.
 const RETRY_AFTER: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
-/// How often it is said again that there is no store.
+/// The interval at which it is logged again that there is no store.
 const SAY_AGAIN: Duration = Duration::from_secs(30);
 
-/// So many commands at most wait for a place in the connection.
+/// The greatest number of commands that wait for a place in the connection.
 const WAITING_COMMANDS: usize = 1024;
 
-/// A handle; dropped, it closes.
+/// A handle on the connection; dropped, it closes.
 #[derive(Debug)]
 pub(super) struct Connection {
     shown: String,
     state: watch::Receiver<State>,
     ready: watch::Receiver<bool>,
     broken: mpsc::Sender<u64>,
-    /// Set where no call counts before replicas have it.
+    /// The replicas, where no call counts before they have it.
     replicas: Option<Replicas>,
     /// The connection beside this one. Both must be to the same primary: what one has written, the other must read.
     other: Option<watch::Receiver<State>>,
@@ -50,7 +51,7 @@ pub(super) struct Connection {
 enum State {
     Up {
         connection: MultiplexedConnection,
-        /// Where the Sentinels said that the primary is.
+        /// The place of the primary, where Sentinels have named it.
         place: Option<Place>,
         generation: u64,
     },
@@ -85,13 +86,13 @@ impl Connection {
         Ok(Self { shown, state, ready, broken, replicas, other: None, _supervisor: supervisor })
     }
 
-    /// Two connections that are used side by side.
+    /// Pairs two connections that are used side by side.
     pub(super) fn pair(&mut self, other: &mut Self) {
         self.other = Some(other.state.clone());
         other.other = Some(self.state.clone());
     }
 
-    /// Is it connected, now and later?
+    /// Whether it is connected, now and later.
     pub(super) fn ready(&self) -> watch::Receiver<bool> {
         self.ready.clone()
     }
@@ -101,14 +102,13 @@ impl Connection {
         reply::single(self.ask_all(vec![command]).await?)
     }
 
-    /// Sends commands in one round trip; their answers in order. The first error among the answers is the error
-    /// of all: some of them may have been carried out. Scripts that the server has lost are loaded and called
-    /// again.
+    /// Sends commands in one round trip, and answers in their order. The first error among the answers is the error
+    /// of all: some of them may have been carried out. Scripts that the server has lost are loaded and called again.
     pub(super) async fn ask_all(&self, commands: Vec<Cmd>) -> Result<Vec<Value>, StoreError> {
         self.ask_each(commands).await?.into_iter().collect()
     }
 
-    /// The same; an error among the answers is that of its command alone.
+    /// Sends commands as [`Connection::ask_all`] does; an error among the answers is that of its command alone.
     pub(super) async fn ask_each(
         &self,
         commands: Vec<Cmd>,
@@ -196,7 +196,7 @@ impl Line<'_> {
         })
     }
 
-    /// Tells the supervisor. A report that finds another one waiting is not needed.
+    /// Reports a broken connection to the supervisor. A report that finds another one waiting is not needed.
     fn report(&self) {
         let _ = self.owner.broken.try_send(self.generation);
     }
@@ -213,7 +213,7 @@ fn is_no_script(answer: &Value) -> bool {
     server_error(answer).is_some_and(|error| error.kind() == Some(ServerErrorKind::NoScript))
 }
 
-/// How to connect.
+/// The dialling of the server: how to connect.
 struct Dial {
     address: Address,
     shown: String,
@@ -247,7 +247,7 @@ impl Dial {
         Ok((connection, place))
     }
 
-    /// Do the Sentinels name another primary than the one at `place`? The one that was may not know yet.
+    /// Whether the Sentinels name another primary than the one at `place`. The one that was may not know yet.
     async fn has_moved(&self, place: Option<&Place>) -> bool {
         let (Target::Sentinel(sentinels), Some(place)) = (&self.address.target, place) else { return false };
         sentinel::primary(sentinels, &self.shown).await.is_ok_and(|now| now != *place)
@@ -312,7 +312,7 @@ async fn supervise(
     }
 }
 
-/// Returns why the connection is of no use any more; nothing when nobody wants to use it.
+/// Watches over a connection until it is of no use any more, and says why; `None` when nobody wants to use it.
 async fn watch_over(
     dial: &Dial,
     connection: &mut MultiplexedConnection,

@@ -25,7 +25,7 @@ pub(super) fn broken(shown: &str, error: &RedisError) -> StoreError {
     }
 }
 
-/// The server is one that we should not be connected to (any more), such as a replica after a failover.
+/// Whether the server is one that we should not be connected to (any more), such as a replica after a failover.
 pub(super) fn wants_reconnection(error: &ServerError) -> bool {
     matches!(error.code(), "READONLY" | "MASTERDOWN" | "NOAUTH")
 }

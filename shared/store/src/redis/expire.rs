@@ -8,18 +8,19 @@ use super::reply::{array, int};
 use super::script::Script;
 use crate::StoreError;
 
-/// So many ended runs at most in one script call: it holds up everybody else.
+/// The greatest number of ended runs in one script call: it holds up everybody else.
 const EXPIRED_AT_ONCE: usize = 200;
 
-/// And no further run once so many fields of runs were seen.
+/// The number of fields of runs after which a script call looks at no further run.
 const FIELDS_AT_ONCE: usize = 5_000;
 
-/// A call of `expire` makes so many script calls at most.
+/// The greatest number of script calls of one `expire`.
 const EXPIRE_ROUNDS: usize = 10;
 
-/// A keyed run is the record of deduplication for its key for so long.
+/// The time for which a keyed run is the record of deduplication for its key.
 const KEYED_STAY_MS: i64 = 24 * 3_600 * 1_000;
 
+/// Forgets runs that expire by `until` or are too many, and answers how many it forgot.
 pub(super) async fn expire(
     connection: &Connection,
     keys: &Keys,

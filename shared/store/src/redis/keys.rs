@@ -2,13 +2,14 @@
 
 use millrace_domain::{PartitionId, RunId, StepIndex, WorkflowName};
 
-/// Names of keys under a prefix.
+/// The names of keys under a prefix.
 #[derive(Debug, Clone)]
 pub(super) struct Keys {
     prefix: String,
 }
 
 impl Keys {
+    /// The keys under this prefix.
     pub(super) fn new(prefix: &str) -> Self {
         Self { prefix: prefix.to_owned() }
     }
@@ -17,96 +18,97 @@ impl Keys {
         format!("{}:{{{partition}}}:{name}", self.prefix)
     }
 
-    /// Written when replicas are waited for, and never read.
+    /// The key that is written when replicas are waited for, and never read.
     pub(super) fn mark(&self) -> String {
         format!("{}:mark", self.prefix)
     }
 
     // -- of a partition ----------------------------------------------------------------------------------
 
-    /// Hash: who owns it (`owner`, `until`), its `epoch` and `seq`, `published_until`, `last`, what to
-    /// answer when the last commit is sent again, and `ends`, where the last epochs ended.
+    /// The ownership of a partition, a hash: who owns it (`owner`, `until`), its `epoch` and `seq`,
+    /// `published_until`, `last`, what to answer when the last commit is sent again, and `ends`, where the last
+    /// epochs ended.
     pub(super) fn own(&self, partition: PartitionId) -> String {
         self.of(partition, "own")
     }
 
-    /// Sorted set: dispatched attempts by when to look next (ms).
+    /// The watch, a sorted set: dispatched attempts by when to look next (ms).
     pub(super) fn watch(&self, partition: PartitionId) -> String {
         self.of(partition, "watch")
     }
 
-    /// Sorted set: timers by when they are due (ms).
+    /// The timers, a sorted set by when they are due (ms).
     pub(super) fn timers(&self, partition: PartitionId) -> String {
         self.of(partition, "timers")
     }
 
-    /// Sorted set: runs by when they were created (ms). See [`Keys::listed`] for its members.
+    /// The runs, a sorted set by when they were created (ms). See [`Keys::listed`] for its members.
     pub(super) fn runs(&self, partition: PartitionId) -> String {
         self.of(partition, "runs")
     }
 
-    /// The same for the runs of one stored workflow. Ad-hoc runs have no such list: there, a second entry per
-    /// run would be paid for by every task.
+    /// The runs of one stored workflow, a sorted set as [`Keys::runs`] is. Ad-hoc runs have no such list: there, a
+    /// second entry per run would be paid for by every task.
     pub(super) fn runs_of(&self, partition: PartitionId, workflow: &str) -> String {
         self.of(partition, &format!("runs:{workflow}"))
     }
 
-    /// Sorted set: ended runs by when they may be forgotten (ms).
+    /// The ended runs, a sorted set by when they may be forgotten (ms).
     pub(super) fn ended(&self, partition: PartitionId) -> String {
         self.of(partition, "ended")
     }
 
-    /// Sorted set: ended keyed runs that must stay, by until when (ms); members `<may be forgotten>|<run>`.
+    /// The ended keyed runs that must stay, a sorted set by until when (ms); members `<may be forgotten>|<run>`.
     pub(super) fn pinned(&self, partition: PartitionId) -> String {
         self.of(partition, "pinned")
     }
 
-    /// Hash of a workflow: `head`, `current`, and the source of each version as `v<n>`.
+    /// A workflow, a hash: `head`, `current`, and the source of each version as `v<n>`.
     pub(super) fn workflow(&self, home: PartitionId, workflow: &WorkflowName) -> String {
         self.of(home, &format!("workflow:{workflow}"))
     }
 
-    /// Set: the workflows that are listed.
+    /// The workflows that are listed, a set.
     pub(super) fn workflows(&self, home: PartitionId) -> String {
         self.of(home, "workflows")
     }
 
-    /// Hash of a run: `head`, `def`, `w` (its workflow, unless ad hoc), `k` (when created, if keyed), `s<step>`
+    /// A run, a hash: `head`, `def`, `w` (its workflow, unless ad hoc), `k` (when created, if keyed), `s<step>`
     /// records of steps, and the current attempts under [`Keys::attempt`].
     pub(super) fn run(&self, run: RunId) -> String {
         self.of(run.partition(), &format!("run:{run}"))
     }
 
-    /// Hash: what the tasks of a run wrote.
+    /// The log of a run, a hash: what its tasks wrote.
     pub(super) fn log(&self, run: RunId) -> String {
         self.of(run.partition(), &format!("log:{run}"))
     }
 
-    /// What comes before a run's id in [`Keys::run`], before it in [`Keys::log`], before the workflow's name in
-    /// [`Keys::runs_of`].
+    /// The prefixes of a partition: what comes before a run's id in [`Keys::run`], before it in [`Keys::log`], before
+    /// the workflow's name in [`Keys::runs_of`].
     pub(super) fn prefixes(&self, partition: PartitionId) -> [String; 3] {
         [self.of(partition, "run:"), self.of(partition, "log:"), self.of(partition, "runs:")]
     }
 
     // -- of the cluster ----------------------------------------------------------------------------------
 
-    /// Hash: what is fixed when a cluster is founded (`id`, `partitions`, `queues`, `format`), and `since` when the
-    /// store holds it (µs).
+    /// The cluster, a hash: what is fixed when it is founded (`id`, `partitions`, `queues`, `format`), and `since`
+    /// when the store holds it (µs).
     pub(super) fn meta(&self) -> String {
         format!("{}:meta", self.prefix)
     }
 
-    /// Sorted set: producers by until when they are here (ms).
+    /// The producers, a sorted set by until when they are here (ms).
     pub(super) fn producers(&self) -> String {
         format!("{}:producers", self.prefix)
     }
 
-    /// Hash: sessions, as JSON.
+    /// The sessions, a hash of JSON.
     pub(super) fn sessions(&self) -> String {
         format!("{}:{{sessions}}:known", self.prefix)
     }
 
-    /// Sorted set: sessions by when they were renewed (ms).
+    /// The renewals of sessions, a sorted set by when they were renewed (ms).
     pub(super) fn sessions_renewed(&self) -> String {
         format!("{}:{{sessions}}:renewed", self.prefix)
     }

@@ -10,13 +10,13 @@ use super::keys::Keys;
 use super::reply::{array, maybe_text, parsed, scored};
 use crate::{RunQuery, RunSummary, StoreError};
 
-/// How many of a partition's runs are read at once, at least and at most.
+/// The least and the greatest number of a partition's runs that are read at once.
 const PAGE: (usize, usize) = (16, 4_096);
 
-/// Heads of so many runs at most in one round trip.
+/// The greatest number of runs whose heads are read in one round trip.
 const HEADS: usize = 512;
 
-/// One partition's part of the list, read so far.
+/// The source of a part of the list: one partition's, read so far.
 struct Source {
     key: String,
     skip: usize,
@@ -24,6 +24,7 @@ struct Source {
     exhausted: bool,
 }
 
+/// Lists runs, the newest first.
 pub(super) async fn runs(
     connection: &Connection,
     keys: &Keys,
@@ -101,7 +102,7 @@ async fn fill(
     }
 }
 
-/// Those forgotten meanwhile are left out.
+/// Reads the heads of runs. Those forgotten meanwhile are left out.
 async fn heads(
     connection: &Connection,
     keys: &Keys,

@@ -9,9 +9,10 @@ use super::reply::{array, maybe_text, timestamp};
 use super::script::Script;
 use crate::{LogChunk, LogStream, StoreError};
 
-/// So many chunks at most in one call.
+/// The greatest number of chunks in one call.
 const BATCH: usize = 1_000;
 
+/// Adds chunks to the log of an attempt, as far as its budget allows.
 pub(super) async fn append(
     connection: &Connection,
     keys: &Keys,
@@ -31,6 +32,7 @@ pub(super) async fn append(
     connection.ask_all(lines.chunks(BATCH).map(call).collect()).await.map(drop)
 }
 
+/// Reads chunks of the log of an attempt.
 pub(super) async fn read(
     connection: &Connection,
     keys: &Keys,

@@ -5,27 +5,27 @@ use std::time::Duration;
 use super::address::Address;
 use crate::StoreError;
 
-/// How to reach the store.
+/// The options of a store on Redis: how to reach it.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// `redis://[user:password@]host[:port][/database]`, or `rediss://` for TLS. Port 6379 and database 0 when
-    /// not given. Under Sentinel `redis+sentinel://[user:password@]host[:port],host[:port].../name[/database]`, or
-    /// `rediss+sentinel://`: hosts and ports (26379) of the Sentinels, what they call the primary, and what the
-    /// servers ask for.
+    /// The address: `redis://[user:password@]host[:port][/database]`, or `rediss://` for TLS. Port 6379 and database
+    /// 0 when not given. Under Sentinel
+    /// `redis+sentinel://[user:password@]host[:port],host[:port].../name[/database]`, or `rediss+sentinel://`: hosts
+    /// and ports (26379) of the Sentinels, what they call the primary, and what the servers ask for.
     pub url: String,
-    /// What all keys begin with, so that several clusters share a server: 1 to 64 of `A-Z a-z 0-9 _ . -`.
+    /// The prefix of all keys, so that several clusters share a server: 1 to 64 of `A-Z a-z 0-9 _ . -`.
     pub prefix: String,
-    /// Use a server even if it would lose data (it evicts, or has no append-only file).
+    /// Whether a server is used even if it would lose data (it evicts, or has no append-only file).
     pub allow_unsafe: bool,
-    /// How many replicas must have a commit, a claim and an outcome before it counts; 0: the primary alone decides,
-    /// and what it had confirmed in its last moments may be lost when another one takes its place.
+    /// The number of replicas that must have a commit, a claim and an outcome before it counts; 0: the primary alone
+    /// decides, and what it had confirmed in its last moments may be lost when another one takes its place.
     pub wait_replicas: u32,
-    /// No answer within this is [`StoreError::Unavailable`]; also the bound of a connection attempt.
+    /// The bound on an answer, after which it is [`StoreError::Unavailable`]; also that of an attempt to connect.
     pub response_timeout: Duration,
 }
 
 impl Options {
-    /// The defaults: prefix `millrace`, nothing unsafe, 5 s.
+    /// The default options: prefix `millrace`, nothing unsafe, 5 s.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
@@ -36,7 +36,7 @@ impl Options {
         }
     }
 
-    /// The address, and whether the prefix can be one.
+    /// Reads the address, and checks that the prefix can be one.
     pub(super) fn address(&self) -> Result<Address, StoreError> {
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
         if self.prefix.is_empty() || self.prefix.len() > 64 || !self.prefix.chars().all(allowed) {

@@ -10,6 +10,7 @@ use super::reply::{array, int, maybe_text, parsed, text, timestamp, unexpected};
 use super::script::Script;
 use crate::{Acquired, StoreError};
 
+/// Takes partitions that are free, lapsed, or the owner's own.
 pub(super) async fn acquire(
     connection: &Connection,
     keys: &Keys,
@@ -44,7 +45,7 @@ fn acquired(answer: Value) -> Result<Acquired, StoreError> {
     Ok(Acquired::Owned { epoch, previous, published_until })
 }
 
-/// Was this commit lost?
+/// Whether a commit was lost.
 pub(super) async fn is_lost(
     connection: &Connection,
     keys: &Keys,
@@ -76,7 +77,7 @@ pub(super) async fn is_lost(
     Ok(beyond(&known, epoch.0, seq.0))
 }
 
-/// Is it beyond the end of its epoch, or of an epoch that is not known, though an older one is?
+/// Whether a commit is beyond the end of its epoch, or of an epoch that is not known, though an older one is.
 fn beyond(known: &[(u64, u64)], epoch: u64, seq: u64) -> bool {
     match known.iter().find(|(other, _)| *other == epoch) {
         Some((_, end)) => seq > *end,
@@ -84,6 +85,7 @@ fn beyond(known: &[(u64, u64)], epoch: u64, seq: u64) -> bool {
     }
 }
 
+/// Renews the leases of partitions.
 pub(super) async fn renew(
     connection: &Connection,
     keys: &Keys,
@@ -101,6 +103,7 @@ pub(super) async fn renew(
     answers.into_iter().map(kept).collect()
 }
 
+/// Gives partitions back.
 pub(super) async fn release(
     connection: &Connection,
     keys: &Keys,

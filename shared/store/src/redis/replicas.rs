@@ -11,33 +11,33 @@ use super::reply::int;
 use super::script::Script;
 use crate::StoreError;
 
-/// How long replicas have, at most. A call that they did not follow in time is as good as unanswered.
+/// The longest wait for replicas. A call that they did not follow in time is as good as unanswered.
 const BOUND: Duration = Duration::from_secs(1);
 
-/// How many replicas must have what is written.
+/// The replicas that are waited for: how many must have what is written.
 #[derive(Debug)]
 pub(super) struct Replicas {
     count: u32,
     bound: Duration,
     mark: String,
-    /// One call at a time: what queues behind a `WAIT` would use up its own bound there.
+    /// The turn of a call, one at a time: what queues behind a `WAIT` would use up its own bound there.
     pub(super) turn: Mutex<()>,
 }
 
 impl Replicas {
-    /// `mark` is a key that is written for nothing but this.
+    /// Waits for `count` replicas. `mark` is a key that is written for nothing but this.
     pub(super) fn new(count: u32, mark: String, response_timeout: Duration) -> Self {
         Self { count, bound: BOUND.min(response_timeout / 2), mark, turn: Mutex::new(()) }
     }
 
-    /// What follows what was written.
+    /// The commands that follow what was written.
     pub(super) fn wait(&self) -> [Cmd; 2] {
         let mut wait = cmd("WAIT");
         wait.arg(self.count).arg(self.bound.as_millis().max(1) as u64);
         [Script::Mark.on(&[&self.mark]), wait]
     }
 
-    /// Reads the answer to `WAIT`.
+    /// Checks the answer to `WAIT`.
     pub(super) fn reached(&self, shown: &str, answer: &Value) -> Result<(), StoreError> {
         let reached = int(answer)?;
         if reached >= i64::from(self.count) {

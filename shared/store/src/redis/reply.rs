@@ -7,12 +7,13 @@ use redis::Value;
 
 use crate::StoreError;
 
-/// What was expected, and what came.
+/// The error of an answer: what was expected, and what came.
 pub(super) fn unexpected(expected: &str, value: &Value) -> StoreError {
     let shown: String = format!("{value:?}").chars().take(200).collect();
     StoreError::Corrupt(format!("expected {expected}, got {shown}"))
 }
 
+/// Reads a whole number.
 pub(super) fn int(value: &Value) -> Result<i64, StoreError> {
     match value {
         Value::Int(number) => Ok(*number),
@@ -20,6 +21,7 @@ pub(super) fn int(value: &Value) -> Result<i64, StoreError> {
     }
 }
 
+/// Reads a text.
 pub(super) fn text(value: Value) -> Result<String, StoreError> {
     match value {
         Value::BulkString(bytes) => String::from_utf8(bytes)
@@ -29,11 +31,12 @@ pub(super) fn text(value: Value) -> Result<String, StoreError> {
     }
 }
 
-/// Text, or nothing.
+/// Reads a text, or nothing.
 pub(super) fn maybe_text(value: Value) -> Result<Option<String>, StoreError> {
     if value == Value::Nil { Ok(None) } else { text(value).map(Some) }
 }
 
+/// Reads an array.
 pub(super) fn array(value: Value) -> Result<Vec<Value>, StoreError> {
     match value {
         Value::Array(values) => Ok(values),
@@ -41,16 +44,17 @@ pub(super) fn array(value: Value) -> Result<Vec<Value>, StoreError> {
     }
 }
 
+/// Reads an array of texts.
 pub(super) fn texts(value: Value) -> Result<Vec<String>, StoreError> {
     array(value)?.into_iter().map(text).collect()
 }
 
-/// Something that has a text form.
+/// Reads a value from its text form.
 pub(super) fn parsed<T: FromStr>(text: &str, expected: &str) -> Result<T, StoreError> {
     text.parse().map_err(|_| StoreError::Corrupt(format!("expected {expected}, got {text:?}")))
 }
 
-/// Milliseconds; scores come as floating point numbers.
+/// Reads an instant in milliseconds; scores come as floating point numbers.
 pub(super) fn timestamp(text: &str) -> Result<Timestamp, StoreError> {
     match text.parse::<i64>() {
         Ok(millis) => Ok(Timestamp::from_millis(millis)),
@@ -59,13 +63,13 @@ pub(super) fn timestamp(text: &str) -> Result<Timestamp, StoreError> {
     }
 }
 
-/// The answer of a command with WITHSCORES: (score, member) pairs.
+/// Reads the answer of a command with WITHSCORES: (score, member) pairs.
 pub(super) fn scored<T: FromStr>(value: Value, expected: &str) -> Result<Vec<(Timestamp, T)>, StoreError> {
     let texts = texts(value)?;
     texts.chunks_exact(2).map(|pair| Ok((timestamp(&pair[1])?, parsed(&pair[0], expected)?))).collect()
 }
 
-/// The only answer to a single command.
+/// Reads the only answer to a single command.
 pub(super) fn single(values: Vec<Value>) -> Result<Value, StoreError> {
     let count = values.len();
     values

@@ -9,6 +9,7 @@ use super::script::Script;
 use super::task::{BATCH, Tagged, attempt, tagged};
 use crate::{Revoke, Revoked, StoreError};
 
+/// Takes attempts back, each under its condition.
 pub(super) async fn revoke(
     connection: &Connection,
     keys: &Keys,

@@ -9,9 +9,10 @@ use super::reply::{parsed, texts};
 use super::task;
 use crate::{StoreError, StoredRun};
 
-/// So many at most in one round trip.
+/// The greatest number of runs that are read in one round trip.
 const BATCH: usize = 256;
 
+/// Reads runs as they are stored.
 pub(super) async fn load(
     connection: &Connection,
     keys: &Keys,

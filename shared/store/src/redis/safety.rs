@@ -4,7 +4,7 @@ use redis::Value;
 
 use crate::{Fullness, StoreError};
 
-/// Reads an answer to `INFO`. The error says what to change.
+/// Checks an answer to `INFO`: whether the server would lose data. The error says what to change.
 pub(super) fn check(shown: &str, info: &str, allow_unsafe: bool) -> Result<(), StoreError> {
     let field =
         |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);

@@ -11,16 +11,16 @@ macro_rules! scripts {
         pub(super) enum Script { $($(#[$doc])* $name),* }
 
         impl Script {
-            /// All of them.
+            /// All scripts.
             pub(super) const ALL: &[Self] = &[$(Self::$name),*];
 
-            /// The name of its file.
+            /// The name of the script's file.
             #[cfg(debug_assertions)]
             pub(super) fn file(self) -> &'static str {
                 match self { $(Self::$name => $file),* }
             }
 
-            /// The text of its file.
+            /// The text of the script's file.
             fn text(self) -> &'static str {
                 match self { $(Self::$name => include_str!(concat!("scripts/", $file, ".lua"))),* }
             }
@@ -33,7 +33,7 @@ scripts! {
     Renew = "renew",
     Release = "release",
     Commit = "commit",
-    /// The same, refused when memory is full.
+    /// The script of a commit that creates: the same, refused when memory is full.
     CommitCreating = "commit",
     SetLooks = "set_looks",
     Revoke = "revoke",
@@ -54,7 +54,7 @@ static HASHES: LazyLock<Vec<String>> = LazyLock::new(|| {
 });
 
 impl Script {
-    /// What is loaded.
+    /// The source of the script, as it is loaded.
     pub(super) fn source(self) -> String {
         let source = match self {
             Self::CommitCreating => self.text().replacen("#!lua flags=allow-oom", "#!lua", 1),
@@ -65,14 +65,14 @@ impl Script {
         source
     }
 
-    /// A call with these keys; the arguments follow.
+    /// A call of the script with these keys; the arguments follow.
     pub(super) fn on(self, keys: &[&str]) -> Cmd {
         let mut command = redis::cmd("EVALSHA");
         command.arg(HASHES[self as usize].as_str()).arg(keys.len()).arg(keys);
         command
     }
 
-    /// Loads it.
+    /// The command that loads the script.
     pub(super) fn load(self) -> Cmd {
         let mut command = redis::cmd("SCRIPT");
         command.arg("LOAD").arg(self.source());

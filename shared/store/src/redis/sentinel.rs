@@ -12,13 +12,13 @@ use super::address::Sentinels;
 use super::reply;
 use crate::StoreError;
 
-/// A Sentinel that does not answer within this counts as away.
+/// The bound on an answer of a Sentinel: one that takes longer counts as away.
 const BOUND: Duration = Duration::from_secs(1);
 
-/// Host and port.
+/// The place of a server: host and port.
 pub(super) type Place = (String, u16);
 
-/// Where the primary is, as most Sentinels that answer say.
+/// Finds the primary, as most Sentinels that answer say.
 pub(super) async fn primary(sentinels: &Sentinels, shown: &str) -> Result<Place, StoreError> {
     let mut asked = JoinSet::new();
     for (plain, known) in sentinels.clients.clone() {

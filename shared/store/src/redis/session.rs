@@ -9,12 +9,13 @@ use super::reply::{parsed, texts};
 use super::script::Script;
 use crate::{Session, StoreError};
 
-/// A session not renewed for so long is forgotten.
+/// The time after which a session that was not renewed is forgotten.
 const FORGET_AFTER_MS: u64 = 3_600_000;
 
-/// So many sessions at most are read.
+/// The greatest number of sessions that are read.
 const MOST: usize = 100_000;
 
+/// Renews a session.
 pub(super) async fn renew(connection: &Connection, keys: &Keys, session: &Session) -> Result<(), StoreError> {
     let known = serde_json::to_string(session)
         .map_err(|error| StoreError::Corrupt(format!("expected a session that can be JSON: {error}")))?;
@@ -23,6 +24,7 @@ pub(super) async fn renew(connection: &Connection, keys: &Keys, session: &Sessio
     connection.ask(call).await.map(drop)
 }
 
+/// Lists the sessions that were renewed lately.
 pub(super) async fn list(connection: &Connection, keys: &Keys) -> Result<Vec<Session>, StoreError> {
     let mut call = Script::Sessions.on(&[&keys.sessions(), &keys.sessions_renewed()]);
     call.arg(FORGET_AFTER_MS).arg(MOST);
@@ -39,6 +41,7 @@ pub(super) async fn list(connection: &Connection, keys: &Keys) -> Result<Vec<Ses
     known.chunks(2).map(read).collect()
 }
 
+/// Removes a session.
 pub(super) async fn end(connection: &Connection, keys: &Keys, session: SessionId) -> Result<(), StoreError> {
     let (mut known, mut renewed) = (cmd("HDEL"), cmd("ZREM"));
     known.arg(keys.sessions()).arg(session.to_string());

@@ -25,14 +25,14 @@ use crate::{
 #[derive(Debug)]
 pub struct RedisStore {
     connection: Connection,
-    /// For what counts only once replicas have it; the other one when none are waited for.
+    /// The connection for what counts only once replicas have it; `None` when none are waited for.
     replicated: Option<Connection>,
     keys: Keys,
 }
 
 impl RedisStore {
-    /// Connects. A server that cannot be reached is no error: calls answer [`StoreError::Unavailable`] until it
-    /// is there, see [`RedisStore::ready`].
+    /// Connects to the store. A server that cannot be reached is no error: calls answer [`StoreError::Unavailable`]
+    /// until it is there, see [`RedisStore::ready`].
     ///
     /// # Errors
     ///
@@ -54,12 +54,12 @@ impl RedisStore {
         Ok(Self { connection, replicated, keys })
     }
 
-    /// Where to write what others are told of: that it is committed, claimed, finished.
+    /// The connection for what others are told of: that it is committed, claimed, finished.
     fn told(&self) -> &Connection {
         self.replicated.as_ref().unwrap_or(&self.connection)
     }
 
-    /// Is it connected, now and later? For `/readyz`.
+    /// Whether it is connected, now and later. For `/readyz`.
     pub fn ready(&self) -> Receiver<bool> {
         self.connection.ready()
     }

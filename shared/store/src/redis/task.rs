@@ -17,7 +17,7 @@ use super::keys::Keys;
 use super::reply::{maybe_text, parsed, text, timestamp, unexpected};
 use crate::{Lane, StoreError, TaskRecord};
 
-/// So many attempts at most in one script call: it holds up everybody else.
+/// The greatest number of attempts in one script call: it holds up everybody else.
 pub(super) const BATCH: usize = 512;
 
 /// The record of an attempt that was just dispatched.
@@ -61,6 +61,7 @@ pub(super) fn read(text: &str) -> Result<TaskRecord, StoreError> {
     }
 }
 
+/// Reads how attempts stand; `None` for one that is not the current attempt of its step.
 pub(super) async fn tasks(
     connection: &Connection,
     keys: &Keys,
@@ -89,12 +90,12 @@ pub(super) async fn tasks(
     Ok(records)
 }
 
-/// Names an attempt: the key of its run, and the field.
+/// Adds the name of an attempt to a call: the key of its run, and the field.
 pub(super) fn attempt<'a>(call: &'a mut Cmd, keys: &Keys, task: TaskId) -> &'a mut Cmd {
     call.arg(keys.run(task.run)).arg(Keys::attempt(task.step, task.attempt))
 }
 
-/// What scripts answer about an attempt.
+/// The answer of a script about an attempt, tagged by what it is.
 pub(super) enum Tagged {
     Number(i64),
     Claimed(String),

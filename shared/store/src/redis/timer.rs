@@ -8,7 +8,7 @@ use super::keys::Keys;
 use super::reply::{int, maybe_text, parsed, scored, timestamp};
 use crate::{StoreError, Timer};
 
-/// The timers of a partition in order of (due, text of the timer), which is the order of a sorted set.
+/// Lists the timers of a partition in order of (due, text of the timer), which is the order of a sorted set.
 pub(super) async fn list(
     connection: &Connection,
     keys: &Keys,
@@ -42,7 +42,7 @@ pub(super) async fn list(
     Ok(found)
 }
 
-/// Where those after this one begin; at most those due in the same millisecond come in between.
+/// The place where those after this timer begin; at most those due in the same millisecond come in between.
 async fn place_after(
     connection: &Connection,
     key: &str,

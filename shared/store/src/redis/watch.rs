@@ -11,9 +11,10 @@ use super::reply::scored;
 use super::script::Script;
 use crate::StoreError;
 
-/// So many pairs at most in one call.
+/// The greatest number of pairs in one call.
 const PAIRS: usize = 2_000;
 
+/// Lists dispatched attempts by when to look at them.
 pub(super) async fn list(
     connection: &Connection,
     keys: &Keys,
@@ -28,6 +29,7 @@ pub(super) async fn list(
     scored(connection.ask(command).await?, "a task")
 }
 
+/// Sets when attempts are looked at next, unless the epoch is stale.
 pub(super) async fn set_looks(
     connection: &Connection,
     keys: &Keys,

@@ -10,26 +10,27 @@ use super::keys::Keys;
 use super::task;
 use crate::{Commit, Dispatched, NewRun, RunDelta, WorkflowDelta};
 
-/// Of what Lua's `unpack` takes at once (its limit is near 8,000). Even, so that pairs stay together.
+/// The number of words that Lua's `unpack` is given at once (its limit is near 8,000). Even, so that pairs stay
+/// together.
 const PIECE: usize = 4_000;
 
-/// A dispatch clears so many attempts before it, in case that one of them was never retired: there is one
+/// The number of attempts that a dispatch clears before it, in case that one of them was never retired: there is one
 /// current attempt. Attempts rise by one, and each dispatch clears, so one before would do.
 const CLEARED_BEFORE: u32 = 8;
 
-/// One word of a command.
+/// A word of a command.
 enum Word<'a> {
     Text(&'a str),
     Owned(String),
     Number(i64),
 }
 
-/// The keys that must be absent or there, and the commands.
+/// The writes of a commit: the keys that must be absent or there, and the commands.
 #[derive(Default)]
 pub(super) struct Writes<'a> {
-    /// Runs that are created.
+    /// The runs that are created.
     pub(super) absent: Vec<(RunId, String)>,
-    /// Runs that are changed.
+    /// The runs that are changed.
     pub(super) present: Vec<(RunId, String)>,
     commands: Vec<(&'static str, String, Vec<Word<'a>>)>,
 }
@@ -200,13 +201,13 @@ impl<'a> Writes<'a> {
         }
     }
 
-    /// Does it add what should be refused when memory is full?
+    /// Whether a commit adds what should be refused when memory is full.
     pub(super) fn creates(&self, commit: &Commit) -> bool {
         !self.absent.is_empty()
             || commit.workflows.iter().any(|delta| matches!(delta, WorkflowDelta::Put { .. }))
     }
 
-    /// Writes it as the arguments of `commit.lua` from the fifth on.
+    /// Adds the writes to a call, as the arguments of `commit.lua` from the fifth on.
     pub(super) fn arguments(&self, command: &mut Cmd) {
         command.arg(self.absent.len()).arg(self.present.len());
         for (_, key) in self.absent.iter().chain(&self.present) {
@@ -226,7 +227,7 @@ impl<'a> Writes<'a> {
 }
 
 impl<'a> RunWrites<'a> {
-    /// Adds a change; later ones win.
+    /// Adds a change to those of the run; later ones win.
     fn add(&mut self, delta: &'a RunDelta) {
         if let Some(new) = &delta.create {
             self.create = Some(new);

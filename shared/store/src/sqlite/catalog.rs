@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Result, params};
 use super::column::Text;
 use crate::{StoredWorkflow, WorkflowDelta};
 
+/// Applies a change to a workflow.
 pub(super) fn apply(connection: &Connection, home: PartitionId, delta: &WorkflowDelta) -> Result<()> {
     match delta {
         WorkflowDelta::Put { workflow, version, source, head } => {
@@ -16,7 +17,7 @@ pub(super) fn apply(connection: &Connection, home: PartitionId, delta: &Workflow
     }
 }
 
-/// A version that exists keeps its source: runs depend on it.
+/// Stores a version and the head. A version that exists keeps its source: runs depend on it.
 fn put(
     connection: &Connection,
     home: PartitionId,
@@ -39,7 +40,7 @@ fn put(
     Ok(())
 }
 
-/// `keep`: listed stays what it is; otherwise it goes off the list.
+/// Replaces the head. With `keep`, listed stays what it is; otherwise the workflow goes off the list.
 fn set_head(
     connection: &Connection,
     home: PartitionId,
@@ -55,6 +56,7 @@ fn set_head(
     Ok(())
 }
 
+/// Reads a workflow in this version, or in the current one.
 pub(super) fn load(
     connection: &Connection,
     home: PartitionId,
@@ -74,6 +76,7 @@ pub(super) fn load(
         .optional()
 }
 
+/// Lists the heads of the workflows of a home, in order of their names.
 pub(super) fn list(connection: &Connection, home: PartitionId) -> Result<Vec<(WorkflowName, String)>> {
     connection
         .prepare_cached("SELECT workflow, head FROM workflows WHERE home = ?1 AND listed ORDER BY workflow")?

@@ -9,6 +9,7 @@ use crate::{
     Claim, ClaimVerdict, Finish, FinishVerdict, LOOK_AFTER_CLAIM_MS, LOOK_AFTER_HAND_BACK_MS, TaskRecord,
 };
 
+/// Claims an attempt.
 pub(super) fn claim(connection: &Connection, claim: &Claim, now: Timestamp) -> Result<ClaimVerdict> {
     let task = claim.task;
     let granted = connection
@@ -43,6 +44,7 @@ fn is_stored(connection: &Connection, run: RunId) -> Result<bool> {
     connection.prepare_cached("SELECT 1 FROM runs WHERE run = ?1")?.exists([Text(run)])
 }
 
+/// Stores the result of an attempt.
 pub(super) fn finish(connection: &Connection, finish: &Finish) -> Result<FinishVerdict> {
     let task = finish.task;
     let stored = connection
@@ -64,6 +66,7 @@ pub(super) fn finish(connection: &Connection, finish: &Finish) -> Result<FinishV
     })
 }
 
+/// Hands an attempt back unfinished.
 pub(super) fn hand_back(
     connection: &Connection,
     task: TaskId,

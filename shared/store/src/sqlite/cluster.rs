@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Result, params};
 use super::column::{Millis, Text};
 use crate::Cluster;
 
-/// Writes what is not there, and answers what holds.
+/// Founds the cluster: writes what is not there, and answers what holds.
 pub(super) fn found(connection: &Connection, wanted: &Cluster, now: Timestamp) -> Result<Cluster> {
     let since = u64::try_from(now.as_millis()).unwrap_or(0).saturating_mul(1_000);
     connection
@@ -18,7 +18,7 @@ pub(super) fn found(connection: &Connection, wanted: &Cluster, now: Timestamp) -
     stored(connection)?.ok_or(rusqlite::Error::QueryReturnedNoRows)
 }
 
-/// What is fixed. A file of an older program has no id until it is founded again.
+/// Reads what is fixed for the cluster. A file of an older program has no id until it is founded again.
 pub(super) fn stored(connection: &Connection) -> Result<Option<Cluster>> {
     connection
         .prepare_cached(
@@ -36,6 +36,7 @@ pub(super) fn stored(connection: &Connection) -> Result<Option<Cluster>> {
         .optional()
 }
 
+/// Announces a producer until an instant, and answers all that are here.
 pub(super) fn meet(
     connection: &Connection,
     producer: ProducerId,
@@ -56,6 +57,7 @@ pub(super) fn meet(
         .collect()
 }
 
+/// Removes a producer.
 pub(super) fn leave(connection: &Connection, producer: ProducerId) -> Result<()> {
     connection.prepare_cached("DELETE FROM producers WHERE producer = ?1")?.execute([Text(producer)])?;
     Ok(())

@@ -7,7 +7,7 @@ use millrace_domain::Timestamp;
 use rusqlite::ToSql;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
 
-/// What is stored by its text form.
+/// A value that is stored by its text form.
 pub(super) struct Text<T>(pub(super) T);
 
 impl<T: Display> ToSql for Text<T> {
@@ -41,7 +41,7 @@ impl FromSql for Millis {
     }
 }
 
-/// The integer by which the database knows a run.
+/// The key of a run: the integer by which the database knows it.
 pub(super) type RunKey = i64;
 
 /// A number of rows, as LIMIT and OFFSET take it.
@@ -49,12 +49,12 @@ pub(super) fn rows(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// What is stored as JSON, encoded.
+/// Encodes a value that is stored as JSON.
 pub(super) fn json<T: serde::Serialize>(value: &T) -> rusqlite::Result<String> {
     serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
 }
 
-/// What is stored as JSON.
+/// A value that is stored as JSON.
 pub(super) struct Json<T>(pub(super) T);
 
 impl<T: serde::de::DeserializeOwned> FromSql for Json<T> {

@@ -7,6 +7,7 @@ use super::column::{Json, Millis, json};
 use super::{catalog, run, timer};
 use crate::{Commit, RunDelta, Verdict};
 
+/// Carries out a commit, wholly or not at all.
 pub(super) fn commit(connection: &Connection, commit: &Commit) -> Result<Verdict> {
     let last = last(connection, commit)?;
     let Some(Last { epoch, seq, duplicates }) = last else {
@@ -35,7 +36,7 @@ pub(super) fn commit(connection: &Connection, commit: &Commit) -> Result<Verdict
     Ok(Verdict::Applied { duplicates })
 }
 
-/// Whether the outside world is told of it: somebody submitted a run, waits for its end, or changed a workflow.
+/// Whether the outside world is told of a commit: somebody submitted a run, waits for its end, or changed a workflow.
 /// Such a commit is flushed. Progress in between is not: after a power loss it is made once more.
 pub(super) fn tells(commit: &Commit) -> bool {
     let run = |delta: &RunDelta| delta.create.is_some() || delta.expires_at.is_some();
@@ -43,7 +44,7 @@ pub(super) fn tells(commit: &Commit) -> bool {
         || !(commit.workflows.is_empty() && commit.timers.is_empty() && commit.cleared.is_empty())
 }
 
-/// Answers the runs that existed and were to be created.
+/// Applies the changes of a commit, and answers the runs that existed and were to be created.
 fn apply(connection: &Connection, commit: &Commit) -> Result<Vec<RunId>> {
     let mut duplicates = Vec::new();
     for delta in &commit.runs {

@@ -6,12 +6,13 @@ use rusqlite::{Connection, Result, params};
 use super::column::{Millis, RunKey, Text, rows};
 use super::timer;
 
-/// Runs that one call forgets at most: it shares the thread with everybody.
+/// The greatest number of runs that one call forgets: it shares the thread with everybody.
 const BATCH: usize = 256;
 
-/// A keyed run is the record of deduplication for its key for so long after its creation.
+/// The time for which a keyed run is the record of deduplication for its key, from its creation on.
 const KEYED_MS: u64 = 24 * 3_600_000;
 
+/// Forgets the runs that expire by `until` or are too many, and answers how many it forgot.
 pub(super) fn expire(
     connection: &Connection,
     partition: PartitionId,

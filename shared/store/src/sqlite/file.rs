@@ -16,13 +16,13 @@ use crate::StoreError;
 const SCHEMA: [&str; 3] =
     [include_str!("schema.sql"), include_str!("lanes.sql"), include_str!("identity.sql")];
 
-/// Marks the file as ours (`PRAGMA application_id`): "MLRC".
+/// The mark of a file that is ours (`PRAGMA application_id`): "MLRC".
 const APPLICATION: i32 = 0x4d4c_5243;
 
-/// More than there are statements in this store, so that each is prepared once.
+/// The size of the cache of statements: more than there are in this store, so that each is prepared once.
 const STATEMENTS: usize = 128;
 
-/// Opens the file at `path`, which is created when it is not there.
+/// Opens the database file at `path`, which is created when it is not there.
 pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     let place = path.display().to_string();
     Connection::open_with_flags(path, OpenFlags::default())
@@ -30,7 +30,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
         .and_then(|connection| prepare(connection, &place))
 }
 
-/// A database that lives as long as its connection.
+/// Opens a database that lives as long as its connection.
 pub(super) fn memory() -> Result<Connection, StoreError> {
     let place = "memory";
     Connection::open_in_memory()

@@ -6,6 +6,7 @@ use rusqlite::{Connection, Result, params};
 use super::column::{Millis, Text, rows};
 use crate::{RunQuery, RunSummary};
 
+/// Lists runs, the newest first.
 pub(super) fn runs(connection: &Connection, query: &RunQuery) -> Result<Vec<RunSummary>> {
     let (at, run) = match query.after {
         Some((at, run)) => (at, run.to_string()),

@@ -8,6 +8,7 @@ use super::column::{Millis, Text, rows};
 use super::run;
 use crate::{LogChunk, LogStream};
 
+/// Adds chunks to the log of an attempt, as far as its budget allows.
 pub(super) fn append(
     connection: &Connection,
     task: TaskId,
@@ -40,6 +41,7 @@ pub(super) fn append(
     Ok(())
 }
 
+/// Reads chunks of the log of an attempt.
 pub(super) fn read(connection: &Connection, task: TaskId, from: u64, limit: usize) -> Result<Vec<LogChunk>> {
     connection
         .prepare_cached(

@@ -15,6 +15,7 @@ struct Ownership {
     published_until: Timestamp,
 }
 
+/// Takes a partition that is free, lapsed, or the owner's own.
 pub(super) fn acquire(
     connection: &Connection,
     partition: PartitionId,
@@ -46,7 +47,7 @@ pub(super) fn acquire(
     Ok(Acquired::Owned { epoch: Epoch(epoch), previous, published_until })
 }
 
-/// One that was given back is not kept, though its epoch still stands.
+/// Renews the lease of a partition. One that was given back is not kept, though its epoch still stands.
 pub(super) fn renew(
     connection: &Connection,
     partition: PartitionId,
@@ -71,6 +72,7 @@ fn set_until(connection: &Connection, partition: PartitionId, until: Timestamp) 
     update.execute(params![partition.0, Millis(until)]).map(drop)
 }
 
+/// Gives a partition back, unless the epoch is stale.
 pub(super) fn release(connection: &Connection, partition: PartitionId, epoch: Epoch) -> Result<()> {
     if holds(connection, partition, epoch)? {
         connection
@@ -80,7 +82,8 @@ pub(super) fn release(connection: &Connection, partition: PartitionId, epoch: Ep
     Ok(())
 }
 
-/// A file does not go back to an earlier state by itself, so that only what another one held can be lost.
+/// Whether the commits of an epoch were lost. A file does not go back to an earlier state by itself, so that only
+/// what another one held can be lost.
 pub(super) fn is_lost(connection: &Connection, partition: PartitionId, epoch: Epoch) -> Result<bool> {
     let since = cluster::stored(connection)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?.since;
     Ok(epoch < since || ownership(connection, partition)?.is_none())

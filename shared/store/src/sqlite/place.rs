@@ -9,18 +9,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[derive(Debug)]
 pub(super) struct Place {
     path: PathBuf,
-    /// Device and inode.
+    /// The device and the inode of the file.
     file: Option<(u64, u64)>,
     told: AtomicBool,
 }
 
 impl Place {
-    /// Of a file that is open.
+    /// The place of a file that is open.
     pub(super) fn new(path: &Path) -> Self {
         Self { path: path.to_owned(), file: file_at(path), told: AtomicBool::new(false) }
     }
 
-    /// Says once that another file is there, or none.
+    /// Looks at the place, and logs once that another file is there, or none.
     pub(super) fn look(&self) {
         if file_at(&self.path) != self.file && !self.told.swap(true, Ordering::Relaxed) {
             tracing::error!(

@@ -9,6 +9,7 @@ use super::partition;
 use super::task::{self, Attempt};
 use crate::{Revoke, Revoked, TaskRecord};
 
+/// Takes attempts back, each under its condition.
 pub(super) fn revoke(
     connection: &Connection,
     partition: PartitionId,

@@ -7,8 +7,8 @@ use super::column::{Millis, RunKey, Text};
 use super::{task, timer};
 use crate::{NewRun, RunDelta, StoredRun};
 
-/// `false`: it exists and was to be created, so that nothing was applied. A change to a run that is not stored
-/// is left out too: what is forgotten stays so.
+/// Applies a change to a run. `false`: the run exists and was to be created, so that nothing was applied. A change to
+/// a run that is not stored is left out too: what is forgotten stays so.
 pub(super) fn apply(connection: &Connection, partition: PartitionId, delta: &RunDelta) -> Result<bool> {
     let key = match &delta.create {
         Some(new) => match create(connection, partition, delta, new)? {
@@ -74,6 +74,7 @@ fn change(connection: &Connection, delta: &RunDelta) -> Result<Option<RunKey>> {
         .optional()
 }
 
+/// The key of a run that is stored.
 pub(super) fn key(connection: &Connection, run: RunId) -> Result<Option<RunKey>> {
     connection
         .prepare_cached("SELECT id FROM runs WHERE run = ?1")?
@@ -81,6 +82,7 @@ pub(super) fn key(connection: &Connection, run: RunId) -> Result<Option<RunKey>>
         .optional()
 }
 
+/// Reads a run as it is stored.
 pub(super) fn load(connection: &Connection, run: RunId) -> Result<Option<StoredRun>> {
     let stored: Option<(RunKey, String, String)> = connection
         .prepare_cached("SELECT id, head, definition FROM runs WHERE run = ?1")?

@@ -6,9 +6,10 @@ use rusqlite::{Connection, Result, params};
 use super::column::{Json, Millis, Text, json};
 use crate::Session;
 
-/// A session that was not renewed for so long is forgotten.
+/// The time after which a session that was not renewed is forgotten.
 const FORGET_AFTER_MS: u64 = 3_600_000;
 
+/// Renews a session, and forgets those that are over for long.
 pub(super) fn renew(connection: &Connection, session: &Session, now: Timestamp) -> Result<()> {
     connection.prepare_cached("DELETE FROM sessions WHERE renewed_at < ?1")?.execute([oldest(now)])?;
     connection
@@ -21,6 +22,7 @@ pub(super) fn renew(connection: &Connection, session: &Session, now: Timestamp) 
     Ok(())
 }
 
+/// Lists the sessions that were renewed lately.
 pub(super) fn list(connection: &Connection, now: Timestamp) -> Result<Vec<Session>> {
     connection
         .prepare_cached("SELECT body, renewed_at FROM sessions WHERE renewed_at >= ?1 ORDER BY session")?
@@ -32,6 +34,7 @@ pub(super) fn list(connection: &Connection, now: Timestamp) -> Result<Vec<Sessio
         .collect()
 }
 
+/// Removes a session.
 pub(super) fn end(connection: &Connection, session: SessionId) -> Result<()> {
     connection.prepare_cached("DELETE FROM sessions WHERE session = ?1")?.execute([Text(session)])?;
     Ok(())

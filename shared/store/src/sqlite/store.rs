@@ -21,14 +21,14 @@ use crate::{
     RunQuery, RunSummary, Session, Store, StoreError, StoredRun, StoredWorkflow, TaskRecord, Timer, Verdict,
 };
 
-/// What tells the time. It is asked from the store's own thread.
+/// A clock: what tells the time. It is asked from the store's own thread.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// The embedded store. Dropping it closes the database, after the calls that wait.
 pub struct SqliteStore {
     writer: Writer,
     clock: Clock,
-    /// Nothing for one in memory.
+    /// The place of the file; `None` for a store in memory.
     place: Option<Arc<Place>>,
 }
 
@@ -45,7 +45,7 @@ impl SqliteStore {
         Self::open_with_clock(path, wall_clock())
     }
 
-    /// [`SqliteStore::open`] by another clock.
+    /// Opens the database file at `path`, as [`SqliteStore::open`] does, by another clock.
     ///
     /// # Errors
     /// As for [`SqliteStore::open`].
@@ -55,7 +55,7 @@ impl SqliteStore {
         Ok(Self { writer, clock, place: Some(Arc::new(Place::new(path))) })
     }
 
-    /// An empty store that lives as long as this value.
+    /// Makes an empty store that lives as long as this value.
     ///
     /// # Errors
     /// When there is no memory or no thread left for it.
@@ -63,7 +63,7 @@ impl SqliteStore {
         Self::memory_with_clock(wall_clock())
     }
 
-    /// [`SqliteStore::memory`] by another clock.
+    /// Makes an empty store, as [`SqliteStore::memory`] does, by another clock.
     ///
     /// # Errors
     /// As for [`SqliteStore::memory`].

@@ -28,12 +28,13 @@ impl FromSql for State {
     }
 }
 
-/// What an attempt is to those who ask for it.
+/// An attempt to those who ask for it: its record, and the token of its claim.
 pub(super) struct Attempt {
     pub(super) record: TaskRecord,
     pub(super) token: Option<ClaimToken>,
 }
 
+/// Stores an attempt that is dispatched.
 pub(super) fn dispatch(
     connection: &Connection,
     partition: PartitionId,
@@ -58,7 +59,7 @@ pub(super) fn dispatch(
     Ok(())
 }
 
-/// The attempt as it is stored; `None` for one that is not the current attempt of its step.
+/// Finds an attempt; `None` for one that is not the current attempt of its step.
 pub(super) fn find(connection: &Connection, task: TaskId) -> Result<Option<Attempt>> {
     connection
         .prepare_cached(
@@ -72,7 +73,7 @@ pub(super) fn find(connection: &Connection, task: TaskId) -> Result<Option<Attem
         .optional()
 }
 
-/// All current attempts of a run, in order of their steps.
+/// Lists the current attempts of a run, in order of their steps.
 pub(super) fn current(connection: &Connection, run: RunKey) -> Result<Vec<(StepIndex, u32, TaskRecord)>> {
     connection
         .prepare_cached(
@@ -83,7 +84,7 @@ pub(super) fn current(connection: &Connection, run: RunKey) -> Result<Vec<(StepI
         .collect()
 }
 
-/// Of a row that begins with state, dispatched_at, session, claimed_at, result, pool, level.
+/// Reads the record from a row that begins with state, dispatched_at, session, claimed_at, result, pool, level.
 fn record(row: &Row<'_>) -> Result<TaskRecord> {
     Ok(match row.get(0)? {
         State::Queued => {

@@ -6,7 +6,7 @@ use rusqlite::{Connection, Result, params};
 use super::column::{Millis, Text, rows};
 use crate::Timer;
 
-/// Clears, then sets: a timer that is in both is set.
+/// Changes timers. They are cleared first, then set: a timer that is in both is set.
 pub(super) fn change(
     connection: &Connection,
     partition: PartitionId,
@@ -41,6 +41,7 @@ pub(super) fn forget(connection: &Connection, partition: PartitionId, run: RunId
     Ok(())
 }
 
+/// Lists the timers of a partition in order of (due, text of the timer).
 pub(super) fn list(
     connection: &Connection,
     partition: PartitionId,

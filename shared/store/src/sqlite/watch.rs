@@ -8,6 +8,7 @@ use rusqlite::{Connection, Result, params};
 use super::column::{Millis, Text, rows};
 use super::partition;
 
+/// Lists dispatched attempts by when to look at them.
 pub(super) fn list(
     connection: &Connection,
     partition: PartitionId,
@@ -35,6 +36,7 @@ pub(super) fn list(
         .collect()
 }
 
+/// Sets when attempts are looked at next, unless the epoch is stale.
 pub(super) fn set_looks(
     connection: &Connection,
     partition: PartitionId,

@@ -17,13 +17,14 @@ use tokio::sync::{mpsc, oneshot};
 use super::error;
 use crate::StoreError;
 
-/// Calls that may wait in the queue; further callers wait to enter it.
+/// The greatest number of calls that wait in the queue; further callers wait to enter it.
 const QUEUE: usize = 1_024;
 
-/// Calls in one transaction at most.
+/// The greatest number of calls in one transaction.
 const GROUP: usize = 256;
 
-/// The way to the thread. Dropping it ends the thread after the calls that wait, and closes the database.
+/// A handle on the thread that owns the connection. Dropping it ends the thread after the calls that wait, and closes
+/// the database.
 pub(super) struct Writer {
     calls: Option<mpsc::Sender<Box<dyn Call>>>,
     thread: Option<JoinHandle<()>>,
@@ -31,6 +32,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
+    /// Starts the thread.
     pub(super) fn start(connection: Connection, place: &str) -> Result<Self, StoreError> {
         let place: Arc<str> = place.into();
         let (calls, waiting) = mpsc::channel(QUEUE);
@@ -51,7 +53,7 @@ impl Writer {
         self.call_flushed(false, operation).await
     }
 
-    /// The same; with `flush`, the answer comes when it would survive a power loss.
+    /// Runs `operation` as [`Writer::call`] does; with `flush`, the answer comes when it would survive a power loss.
     pub(super) async fn call_flushed<T, F>(&self, flush: bool, operation: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -78,14 +80,14 @@ impl Drop for Writer {
 
 /// A call, whatever it answers.
 trait Call: Send {
-    /// Whether it is answered only once it is flushed to the disk.
+    /// Whether the call is answered only once it is flushed to the disk.
     fn flush(&self) -> bool;
 
-    /// Runs it, in a savepoint unless it is `alone` in its transaction. An error is its own, unless it ended the
-    /// transaction.
+    /// Runs the call, in a savepoint unless it is `alone` in its transaction. An error is its own, unless it ended
+    /// the transaction.
     fn run(&mut self, connection: &Connection, place: &str, alone: bool) -> Result<(), StoreError>;
 
-    /// Answers it, now that its transaction is committed or lost.
+    /// Answers the call, now that its transaction is committed or lost.
     fn answer(self: Box<Self>, committed: Result<(), StoreError>);
 }
 
@@ -168,7 +170,7 @@ fn in_transaction(
     })
 }
 
-/// Whether the next transaction is flushed. This pragma takes effect when it is prepared, hence no cache.
+/// Sets whether the next transaction is flushed. This pragma takes effect when it is prepared, hence no cache.
 fn set_flush(connection: &Connection, flushes: &mut bool, wanted: bool) -> rusqlite::Result<()> {
     if *flushes != wanted {
         connection.pragma_update(None, "synchronous", if wanted { "FULL" } else { "NORMAL" })?;
