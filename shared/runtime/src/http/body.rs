@@ -19,21 +19,21 @@ use super::seats::{Seat, Turn};
 const SLOWEST: f64 = 16.0 * 1024.0;
 
 /// The body of a request, which is an error once it has taken too long.
-pub(super) struct Arriving {
+pub(super) struct RequestBody {
     body: Incoming,
     until: Instant,
     wake: Option<Pin<Box<Sleep>>>,
     seat: Arc<Seat>,
 }
 
-impl Arriving {
+impl RequestBody {
     /// A body that may take `patience`, and longer in proportion to what has come of it.
     pub(super) fn new(body: Incoming, patience: Duration, seat: Arc<Seat>) -> Self {
         Self { body, until: Instant::now() + patience, wake: None, seat }
     }
 }
 
-impl Body for Arriving {
+impl Body for RequestBody {
     type Data = Bytes;
     type Error = Box<dyn Error + Send + Sync>;
 
@@ -71,20 +71,20 @@ impl Body for Arriving {
 const PIECE_BYTES: usize = 32 * 1024;
 
 /// The body of an answer, in pieces. Until the last is taken, the connection is not one that waits for its client.
-pub(super) struct Leaving {
+pub(super) struct ResponseBody {
     body: axum::body::Body,
     rest: Bytes,
     _turn: Turn,
 }
 
-impl Leaving {
+impl ResponseBody {
     /// The body of an answer to the request whose turn it is.
     pub(super) fn new(body: axum::body::Body, turn: Turn) -> Self {
         Self { body, rest: Bytes::new(), _turn: turn }
     }
 }
 
-impl Body for Leaving {
+impl Body for ResponseBody {
     type Data = Bytes;
     type Error = axum::Error;
 

@@ -21,7 +21,7 @@ use tokio_io_timeout::TimeoutStream;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
-use super::body::{Arriving, Leaving};
+use super::body::{RequestBody, ResponseBody};
 use super::descriptors;
 use super::seats::{Seats, Taken};
 use crate::Shutdown;
@@ -74,7 +74,7 @@ const LATE: &str = r#"{"error":{"code":"slow-body","message":"the body did not a
 pub async fn serve(listener: TcpListener, router: Router, bounds: Bounds, shutdown: Shutdown) {
     let seats = Seats::new(bounds.connections);
     let connections = TaskTracker::new();
-    let (mut refused, mut crowded) = (Rarely::default(), Rarely::default());
+    let (mut refused, mut crowded) = (LogThrottle::default(), LogThrottle::default());
     loop {
         let stream = tokio::select! {
             biased;
@@ -105,7 +105,7 @@ pub async fn serve(listener: TcpListener, router: Router, bounds: Bounds, shutdo
 }
 
 /// Accepts the next connection. Failures of the system are waited out: others may give back what they have open.
-async fn accept(listener: &TcpListener, refused: &mut Rarely) -> TcpStream {
+async fn accept(listener: &TcpListener, refused: &mut LogThrottle) -> TcpStream {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => return stream,
@@ -173,7 +173,7 @@ async fn answer(
     let turn = taken.turn();
     let request = request.map(|body| match body.is_end_stream() {
         true => Body::empty(),
-        false => Body::new(Arriving::new(body, patience, Arc::clone(turn.seat()))),
+        false => Body::new(RequestBody::new(body, patience, Arc::clone(turn.seat()))),
     });
     let response = router.oneshot(request).await?;
     let response = match turn.seat().is_late.load(Ordering::Acquire) {
@@ -183,14 +183,14 @@ async fn answer(
             (StatusCode::REQUEST_TIMEOUT, headers, LATE).into_response()
         }
     };
-    Ok(response.map(|body| Body::new(Leaving::new(body, turn))))
+    Ok(response.map(|body| Body::new(ResponseBody::new(body, turn))))
 }
 
-/// A log line that is written rarely, however often its reason occurs.
+/// The throttle of a log line: it is written rarely, however often its reason occurs.
 #[derive(Debug, Default)]
-struct Rarely(Option<Instant>);
+struct LogThrottle(Option<Instant>);
 
-impl Rarely {
+impl LogThrottle {
     /// Whether it is time to write the line.
     fn is_due(&mut self) -> bool {
         let is_due = self.0.is_none_or(|last| last.elapsed() > SAY_AGAIN);
