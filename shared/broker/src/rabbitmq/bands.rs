@@ -22,7 +22,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::consumer::{self, Surroundings};
-use super::link::told;
+use super::link::signalled;
 use super::message::{self, short};
 use super::topology::is_not_found;
 use crate::{BrokerError, Consumer, Delivery, Queue, Settle};
@@ -137,7 +137,7 @@ impl Merging {
                 biased;
                 _ = settled.recv_many(&mut settlements, 512) => Step::Settled,
                 () = dropped(self.deliveries.as_ref()) => Step::Dropped,
-                () = told(&mut draining) => Step::Over,
+                () = signalled(&mut draining) => Step::Over,
                 () = link.changed() => Step::Look,
                 _ = look.tick() => Step::Look,
                 (band, delivery) = next(&mut self.mode) => Step::Pushed(band, delivery),

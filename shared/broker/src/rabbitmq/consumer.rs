@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, sleep, timeout, timeout_at};
 
 use super::administration::Administration;
-use super::link::{Link, Live, told};
+use super::link::{Link, Live, signalled};
 use super::message::{self, short};
 use super::topology::{DeclareError, Topology, is_not_found};
 use super::unacked::Unacked;
@@ -173,7 +173,7 @@ impl Consuming {
                 arrived = stream.next(), if !matches!(self.phase, Phase::Settling) => self.pass_on(arrived),
                 _ = settled.recv_many(&mut settlements, BATCH) => self.tell(&mut settlements),
                 () = self.phase.dropped() => self.cancel(),
-                () = told(&mut draining) => Err(End::Wanted),
+                () = signalled(&mut draining) => Err(End::Wanted),
                 () = link.changed() => match link.is_current(&self.live) {
                     true => Ok(()),
                     false => Err(End::Broken("the connection ended".to_owned())),

@@ -170,7 +170,7 @@ impl Link {
 }
 
 /// Waits until a signal says true, or nobody is left to say so.
-pub(crate) async fn told(signal: &mut watch::Receiver<bool>) {
+pub(crate) async fn signalled(signal: &mut watch::Receiver<bool>) {
     let _ = signal.wait_for(|said| *said).await;
 }
 
@@ -186,7 +186,7 @@ async fn supervise(settings: Settings, state: watch::Sender<State>, mut shut: wa
     while let Some((place, uri)) = node {
         let attempt = tokio::select! {
             attempt = timeout(CONNECT_BOUND, connect(&settings, uri)) => attempt,
-            () = told(&mut shut) => break,
+            () = signalled(&mut shut) => break,
         };
         let late = |_| Err(format!("no connection within {} s", CONNECT_BOUND.as_secs()).into());
         match attempt.unwrap_or_else(late) {
@@ -196,7 +196,7 @@ async fn supervise(settings: Settings, state: watch::Sender<State>, mut shut: wa
                 state.send_replace(State::Up(Arc::clone(&live)));
                 let reason = tokio::select! {
                     reason = end(&live, events, &settings.blocked) => Some(reason),
-                    () = told(&mut shut) => None,
+                    () = signalled(&mut shut) => None,
                 };
                 outage = Outage::begin();
                 settings.blocked.send_replace(None);
@@ -228,7 +228,7 @@ async fn supervise(settings: Settings, state: watch::Sender<State>, mut shut: wa
         }
         tokio::select! {
             () = sleep(with_jitter(pause)) => {}
-            () = told(&mut shut) => break,
+            () = signalled(&mut shut) => break,
         }
         pause = (pause * 2).min(LONGEST_PAUSE);
     }

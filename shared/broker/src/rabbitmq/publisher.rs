@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::batches::{Answered, Batch, Batches};
-use super::link::{Link, Live, State, told};
+use super::link::{Link, Live, State, signalled};
 use super::message::{self, Exchanges};
 use super::window::Window;
 use crate::{BrokerError, Outgoing};
@@ -125,7 +125,7 @@ impl Publishing {
                 },
                 () = self.link.changed() => self.follow_link().await,
                 () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => self.expire(),
-                () = told(&mut self.draining), if taking => {
+                () = signalled(&mut self.draining), if taking => {
                     // What was sent before comes out still, then `None`.
                     self.incoming.close();
                     while let Some(batch) = self.incoming.recv().await {
