@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails where it stands")]
 
-#[path = "../../../../shared/broker/tests/conformance/suite.rs"]
+#[path = "../../../../shared/broker/tests/conformance/suite/mod.rs"]
 mod suite;
 
 use std::sync::Arc;

@@ -1,0 +1,72 @@
+//! Steps that wait for what they cannot.
+
+use crate::fixture::{only, problems, with};
+
+#[test]
+fn a_cycle_is_named_step_by_step() {
+    let source = "
+name: w
+steps:
+  - {name: a, run: x, depends_on: [c]}
+  - {name: b, run: x, depends_on: [a]}
+  - {name: c, run: x, depends_on: [b]}
+";
+    assert_eq!(
+        only(source),
+        "f.yaml:4:36: steps wait for each other: a -> c -> b -> a [dependency-cycle]\n  \
+         hint: each depends on the next; remove one of these dependencies"
+    );
+}
+
+#[test]
+fn unknown_duplicate_and_self_dependencies_are_each_said_at_their_place() {
+    let source = "
+name: w
+steps:
+  - {name: extract, run: x}
+  - {name: load, run: x, depends_on: [extrct, extract, extract, load]}
+";
+    let told: Vec<String> = problems(source).iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            "f.yaml:5:39: step `load` depends on `extrct`, which does not exist [unknown-dependency]\n  \
+             hint: did you mean `extract`?",
+            "f.yaml:5:56: step `load` depends on `extract` twice [duplicate-dependency]\n  \
+             hint: remove one of them",
+            "f.yaml:5:65: step `load` depends on itself [self-dependency]",
+        ]
+    );
+}
+
+#[test]
+fn two_steps_of_one_name_and_two_workflows_of_one_name_are_refused() {
+    assert!(
+        only("name: w\nsteps:\n- {name: a, run: x}\n- {name: a, run: y}\n")
+            .contains("4:10: step `a` is defined twice: it is in line 3 too [duplicate-step]")
+    );
+    let twice = format!("{}---\n{}", with(""), with(""));
+    assert!(only(&twice).contains("workflow `w` is defined twice: it is in line 1 too [duplicate-workflow]"));
+}
+
+#[test]
+fn outputs_must_come_from_a_step_that_is_waited_for() {
+    let source = "
+name: w
+steps:
+  - {name: a, run: x}
+  - {name: b, run: x, env: {A: \"${{ outputs.a.rows }}\"}}
+";
+    assert_eq!(
+        only(source),
+        "f.yaml:5:32: step `b` does not depend on `a`, whose outputs it uses [not-a-dependency]\n  \
+         hint: add `a` to depends_on of `b`"
+    );
+    assert!(only(&source.replace("outputs.a", "outputs.aa")).contains("`outputs.aa`: there is no such step"));
+    assert!(only(&source.replace("outputs.a", "outputs.b")).contains("step `b` cannot use its own outputs"));
+    assert!(only(&with("env: {A: \"${{ outputs.a.x }}\"}")).contains("there are no outputs yet"));
+    assert!(
+        only(&with("params: [{name: p, default: \"${{ run.id }}\"}]"))
+            .contains("`run` cannot be used in a default")
+    );
+}

@@ -1,0 +1,9 @@
+//! What is said about a definition that is wrong: each mistake by its code, its place and its message.
+#![expect(clippy::expect_used, reason = "a test fails by panicking, in its small functions too")]
+
+mod expressions;
+mod fields;
+mod fixture;
+mod graph;
+mod problems;
+mod text;

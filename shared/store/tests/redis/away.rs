@@ -1,0 +1,81 @@
+//! Servers that are not there, go away, hang or are killed.
+
+use std::time::{Duration, Instant};
+
+use millrace_domain::StepIndex;
+use millrace_servers::Redis;
+use millrace_store::redis::{Options, RedisStore};
+use millrace_store::{ClaimVerdict, Session, Store, StoreError, TaskRecord, Verdict};
+
+use crate::fixture::{Owner, P, ask, claim_of, connect, session, until, within};
+
+#[tokio::test]
+async fn an_unreachable_server_is_no_error_at_first_and_its_password_is_masked() {
+    let mut server = Redis::start(&[]);
+    let url = server.url().replace("redis://", "redis://me:s3cret@");
+    server.stop();
+    let store = RedisStore::connect(Options::new(url)).await.unwrap();
+    assert!(!*store.ready().borrow());
+    let error = store.now().await.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable(..)), "{error:?}");
+    let shown = format!("{error} {error:?} {store:?}");
+    assert!(shown.contains("me:***@") && !shown.contains("s3cret"), "{shown}");
+}
+
+#[tokio::test]
+async fn a_server_that_goes_and_comes_is_used_again() {
+    let mut server = Redis::start(&[]);
+    server.stop();
+    let store = RedisStore::connect(Options::new(server.url())).await.unwrap();
+    let mut ready = store.ready();
+    server.start_again();
+    within(ready.wait_for(|ready| *ready)).await.unwrap();
+    store.now().await.unwrap();
+
+    server.kill();
+    within(ready.wait_for(|ready| !*ready)).await.unwrap();
+    assert!(matches!(store.now().await, Err(StoreError::Unavailable(..))));
+    server.start_again();
+    within(ready.wait_for(|ready| *ready)).await.unwrap();
+    store.now().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_is_unavailable_within_the_bound() {
+    let server = Redis::start(&[]);
+    let bound = Duration::from_millis(300);
+    let options = Options { response_timeout: bound, ..Options::new(server.url()) };
+    let store = RedisStore::connect(options).await.unwrap();
+    ask(&server, &["CLIENT", "PAUSE", "1500", "ALL"]).await;
+    let asked = Instant::now();
+    assert!(matches!(store.now().await, Err(StoreError::Unavailable(..))));
+    assert!(asked.elapsed() < bound * 4, "{:?}", asked.elapsed());
+    until("the store is back", || async { store.now().await.is_ok() }).await;
+}
+
+#[tokio::test]
+async fn a_killed_server_has_kept_everything_when_it_is_back() {
+    // Synced every second, it holds back for up to two what it should write, while a sync goes on.
+    let mut server = Redis::start(&["--appendfsync", "always"]);
+    let store = connect(&server).await;
+    let mut owner = Owner::of(&store, P).await;
+    let task = owner.create(&store).await;
+    let (claim, session) = (claim_of(task), session());
+    store.renew_session(&session).await.unwrap();
+    assert_eq!(store.claim(std::slice::from_ref(&claim)).await.unwrap(), [ClaimVerdict::Granted]);
+
+    server.kill();
+    server.start_again();
+    let mut ready = store.ready();
+    until("the store is back", || async { store.now().await.is_ok() }).await;
+    within(ready.wait_for(|ready| *ready)).await.unwrap();
+
+    let run = store.load_runs(&[task.run]).await.unwrap().remove(0).unwrap();
+    assert_eq!(run.head, "head");
+    assert!(matches!(&run.tasks[..], [(StepIndex(0), 1, TaskRecord::Claimed { .. })]), "{:?}", run.tasks);
+    assert_eq!(store.claim(&[claim]).await.unwrap(), [ClaimVerdict::Granted]);
+    let kept = store.sessions().await.unwrap().remove(0);
+    assert_eq!(kept, Session { silent_ms: kept.silent_ms, ..session });
+    assert_eq!(store.renew(&[(P, owner.epoch)], 10_000, Timestamp::default()).await.unwrap(), [Some(owner.seq)]);
+    assert_eq!(store.commit(&[owner.next()]).await.unwrap(), [Verdict::Applied { duplicates: vec![] }]);
+}

@@ -1,0 +1,55 @@
+//! What is stored, and damaged.
+
+use millrace_servers::Redis;
+use millrace_store::{
+    ClaimVerdict, Finish, FinishVerdict, Membership, RunDelta, Standing, Store, StoreError, TaskRecord,
+    Verdict,
+};
+
+use crate::fixture::{Owner, P, ask, claim_of, cluster, connect};
+
+#[tokio::test]
+async fn who_has_joined_goes_on_when_what_is_fixed_for_the_cluster_is_damaged() {
+    let server = Redis::start(&[]);
+    let store = connect(&server).await;
+    let mut member = Membership::new("classic");
+    member.found(&store, &cluster(), true).await.unwrap();
+    for damage in
+        [&["HSET", "millrace:meta", "partitions", "many"][..], &["SET", "millrace:meta", "nonsense"]]
+    {
+        ask(&server, damage).await;
+        assert_eq!(member.look(&store).await.unwrap(), Standing::Member);
+        let refused = Membership::new("classic").look(&store).await;
+        assert!(matches!(refused, Err(StoreError::Corrupt(_))), "{refused:?}");
+    }
+    ask(&server, &["DEL", "millrace:meta"]).await;
+    assert!(matches!(member.look(&store).await.unwrap(), Standing::Emptied(_)));
+    assert_eq!(store.cluster().await.unwrap().0.unwrap().partitions, 64);
+}
+
+#[tokio::test]
+async fn a_run_that_somebody_spoiled_does_not_stand_in_the_way_of_the_others() {
+    let server = Redis::start(&[]);
+    let store = connect(&server).await;
+    let mut owner = Owner::of(&store, P).await;
+    let (spoiled, sound) = (owner.create(&store).await, owner.create(&store).await);
+    let key = format!("millrace:{{{P}}}:run:{}", spoiled.run);
+    ask(&server, &["SET", &key, "nonsense"]).await;
+
+    let mut commit = owner.next();
+    for task in [spoiled, sound] {
+        let mut delta = RunDelta::new(task.run);
+        delta.head = Some("changed".to_owned());
+        commit.runs.push(delta);
+    }
+    assert_eq!(store.commit(&[commit]).await.unwrap(), [Verdict::Applied { duplicates: vec![] }]);
+    assert_eq!(store.load_runs(&[sound.run]).await.unwrap().remove(0).unwrap().head, "changed");
+
+    let records = store.tasks(&[spoiled, sound]).await.unwrap();
+    assert!(matches!(records[..], [None, Some(TaskRecord::Queued { .. })]), "{records:?}");
+    let claims = [claim_of(spoiled), claim_of(sound)];
+    assert_eq!(store.claim(&claims).await.unwrap(), [ClaimVerdict::Stale, ClaimVerdict::Granted]);
+    let finishes =
+        claims.map(|claim| Finish { task: claim.task, token: claim.token, result: "{}".to_owned() });
+    assert_eq!(store.finish(&finishes).await.unwrap(), [FinishVerdict::Stale, FinishVerdict::Stored]);
+}
