@@ -15,7 +15,8 @@
 //! | `unguard` | scripts without a guard, for the test of the auditor; not in releases |
 //! | `reply` | reading answers |
 //! | `commit`, `writes` | the owner's one way to write |
-//! | `cluster`, `partition`, `run`, `list`, `task`, `timer`, `watch`, `claim`, `revoke`, `session`, `catalog`, `log`, `expire` | the rest, as in the [contract](crate::contract) |
+//! | `cluster`, `partition`, `run`, `list`, `task`, `timer`, `watch` | the rest, as in the [contract](crate::contract) |
+//! | `claim`, `revoke`, `session`, `catalog`, `log`, `expire` | the rest, as well |
 //! | `store` | [`RedisStore`], which puts them together |
 //!
 //! What is not here: commands that touch two hash slots. All keys of a partition share the tag `{p<N>}`, and a

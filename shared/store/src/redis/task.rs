@@ -7,7 +7,8 @@
 //! x                                                               revoked
 //! ```
 //!
-//! The level is that of AMQP: 3 for P0, 0 for P3. Tokens and sessions are 32 hexadecimal digits. `q` is written by a commit, the others by scripts.
+//! The level is that of AMQP: 3 for P0, 0 for P3. Tokens and sessions are 32 hexadecimal digits. `q` is written by a
+//! commit, the others by scripts.
 
 use millrace_domain::{Priority, TaskId, Timestamp};
 use redis::{Cmd, Value, cmd};

@@ -1,4 +1,5 @@
-//! Where the database is. A file that is removed while it is open can be written to until it is closed, and is gone then.
+//! Where the database is. A file that is removed while it is open can be written to until it is closed, and is gone
+//! then.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;

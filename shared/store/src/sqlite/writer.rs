@@ -1,6 +1,7 @@
 //! The one thread that owns the connection. All calls that wait when it turns to them go into one transaction,
 //! each in a savepoint of its own (one that is alone needs none), so that one flush to the disk serves them all
-//! and a call that fails takes back only itself. They are answered after the commit, reads too: nobody sees what may yet be lost.
+//! and a call that fails takes back only itself. They are answered after the commit, reads too: nobody sees what may
+//! yet be lost.
 //!
 //! What is answered survives the end of this process, however it ends. A power loss or a crash of the system may
 //! take the last moments, unless a call asked for a flush: then that call, and all that came before it, survive.

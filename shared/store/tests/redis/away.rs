@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use millrace_domain::StepIndex;
+use millrace_domain::{StepIndex, Timestamp};
 use millrace_servers::Redis;
 use millrace_store::redis::{Options, RedisStore};
 use millrace_store::{ClaimVerdict, Session, Store, StoreError, TaskRecord, Verdict};
