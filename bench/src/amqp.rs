@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, PublisherConfirm};
 
-use crate::Failure;
+use crate::failure::Failure;
 
 /// Messages that are not confirmed yet, at most.
 const WINDOW: usize = 1_000;

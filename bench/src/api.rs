@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::Failure;
+use crate::failure::Failure;
 
 /// How often a condition is looked at.
 const LOOK: Duration = Duration::from_millis(20);

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use crate::report::{EMBEDDED, MAIN};
+/// The column of the store that a target is judged on.
+pub(crate) const MAIN: &str = "everysec";
+/// The column of the embedded server.
+pub(crate) const EMBEDDED: &str = "embedded";
 
 /// One line of the table.
 pub(crate) struct Figure {

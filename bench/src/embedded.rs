@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use tempfile::TempDir;
 
-use crate::Failure;
 use crate::api::Api;
 use crate::cpu;
+use crate::failure::Failure;
 use crate::fleet::{CONCURRENCY, wait_ready};
 use crate::program::Program;
 

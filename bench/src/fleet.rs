@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::Failure;
 use crate::api::Api;
 use crate::cpu;
+use crate::failure::Failure;
 use crate::program::Program;
 
 /// How many tasks a worker runs at once.

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::Failure;
+use crate::catalogue::EMBEDDED;
 use crate::embedded::Embedded;
+use crate::failure::Failure;
 use crate::fleet::{Fleet, Servers};
-use crate::report::{EMBEDDED, Report};
+use crate::report::Report;
 
 /// After the start, before an idle process is looked at.
 const SETTLE: Duration = Duration::from_secs(2);

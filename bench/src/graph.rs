@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::Failure;
 use crate::api::Api;
+use crate::failure::Failure;
 use crate::throughput::BOUND;
 
 /// Steps of the chain, and branches of the fan.

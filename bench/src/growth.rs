@@ -1,20 +1,20 @@
 //! W6: what one more task, step, schedule or worker costs when there are already many: time per unit by size. Each
 //! curve has servers of its own, so that what one leaves behind burdens no other.
 
+mod curve;
 mod dag;
 mod depth;
 mod schedules;
 mod workers;
 
-use std::time::Duration;
-
-use crate::Failure;
 use crate::arguments::Arguments;
+use crate::catalogue::{EMBEDDED, MAIN};
 use crate::embedded::Embedded;
+use crate::failure::Failure;
 use crate::fleet::Fleet;
-use crate::report::{EMBEDDED, MAIN, Report};
+use crate::report::Report;
 
-/// All curves; on the embedded server those that need no worker of their own.
+/// Measures all curves; on the embedded server those that need no worker of their own.
 pub(crate) async fn all(arguments: &Arguments, report: &mut Report) {
     report.round = 1;
     let done = on_depth(arguments, report).await;
@@ -27,6 +27,7 @@ pub(crate) async fn all(arguments: &Arguments, report: &mut Report) {
     note("workers", done, report);
 }
 
+/// Keeps the reason why a curve could not be measured, if there is one.
 fn note(what: &str, done: Result<(), Failure>, report: &mut Report) {
     if let Err(why) = done {
         report.note_failure(what, &why);
@@ -55,19 +56,4 @@ async fn on_schedules(arguments: &Arguments, report: &mut Report) -> Result<(), 
 
 async fn on_workers(arguments: &Arguments, report: &mut Report) -> Result<(), Failure> {
     workers::grow(&mut Fleet::start(MAIN).await?, arguments.tasks(), report).await
-}
-
-/// 1,000 and its multiples by ten, up to this.
-fn sizes(most: usize) -> impl Iterator<Item = usize> {
-    std::iter::successors(Some(1_000), |size| Some(size * 10)).take_while(move |size| *size <= most)
-}
-
-/// How long so many units may take: a thousand a second, and a minute.
-fn bound(units: usize) -> Duration {
-    Duration::from_secs(60 + units as u64 / 1_000)
-}
-
-/// Microseconds for each of so many units.
-fn microseconds(took: Duration, units: usize) -> f64 {
-    took.as_secs_f64() * 1e6 / units.max(1) as f64
 }

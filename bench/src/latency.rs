@@ -7,10 +7,11 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::amqp;
 use crate::api::{Api, millis};
+use crate::failure::Failure;
 use crate::fleet::{Fleet, PREFIX};
 use crate::throughput::BOUND;
-use crate::{Failure, amqp};
 
 /// Submissions a second.
 pub(crate) const RATE: u64 = 50;

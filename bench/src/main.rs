@@ -12,6 +12,7 @@ mod arguments;
 mod catalogue;
 mod cpu;
 mod embedded;
+mod failure;
 mod fleet;
 mod footprint;
 mod graph;
@@ -32,11 +33,10 @@ use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::arguments::Arguments;
-use crate::report::{MAIN, Report};
+use crate::catalogue::MAIN;
+use crate::failure::Failure;
+use crate::report::Report;
 use crate::rounds::Rounds;
-
-/// What a failure is here: a text for the one who runs it.
-type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 #[tokio::main]
 async fn main() -> Result<ExitCode, Failure> {

@@ -12,12 +12,13 @@ use uuid::Uuid;
 
 use crate::arguments::{Arguments, Workload};
 use crate::cpu::Meter;
+use crate::failure::Failure;
 use crate::fleet::Servers;
+use crate::graph;
 use crate::latency::{RATE, percentiles};
 use crate::program::Program;
 use crate::report::Report;
 use crate::throughput::BOUND;
-use crate::{Failure, graph};
 
 /// One peer with its settings.
 pub(crate) struct Peer {

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::{Failure, cpu};
+use crate::cpu;
+use crate::failure::Failure;
 
 const STOP_BOUND: Duration = Duration::from_secs(30);
 

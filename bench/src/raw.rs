@@ -19,7 +19,7 @@ use lapin::{Channel, Consumer};
 use redis::aio::MultiplexedConnection;
 use uuid::Uuid;
 
-use crate::Failure;
+use crate::failure::Failure;
 use crate::fleet::Servers;
 
 /// Messages that are not acked yet, at most.

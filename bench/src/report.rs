@@ -6,16 +6,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::catalogue::{FIGURES, Figure, Target};
+use crate::catalogue::{FIGURES, Figure, MAIN, Target};
 use crate::cpu::Split;
 
 /// All values of one figure in one column, by round.
 type Rounds = BTreeMap<usize, Vec<f64>>;
-
-/// The store that a target is judged on.
-pub(crate) const MAIN: &str = "everysec";
-/// The column of the embedded server.
-pub(crate) const EMBEDDED: &str = "embedded";
 
 /// Everything that was measured so far.
 #[derive(Default)]
@@ -171,6 +166,7 @@ pub(crate) fn median(mut values: Vec<f64>) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalogue::EMBEDDED;
 
     fn report(values: &[(usize, &'static str, &'static str, f64)]) -> Report {
         let mut report = Report::default();

@@ -3,12 +3,14 @@
 
 use crate::api::Api;
 use crate::arguments::{Arguments, Workload};
+use crate::catalogue::{EMBEDDED, MAIN};
 use crate::cpu::{self, Meter};
 use crate::embedded::Embedded;
+use crate::failure::Failure;
 use crate::fleet::Fleet;
 use crate::latency::Waits;
-use crate::report::{EMBEDDED, MAIN, Report};
-use crate::{Failure, footprint, graph, latency, machine, peers, raw, schedules, throughput};
+use crate::report::Report;
+use crate::{footprint, graph, latency, machine, peers, raw, schedules, throughput};
 
 /// Tasks in one array.
 const ARRAY: usize = 500;

@@ -9,8 +9,8 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::{Timestamp, ToSpan};
 use serde_json::json;
 
-use crate::Failure;
 use crate::api::{Api, millis};
+use crate::failure::Failure;
 use crate::latency::{Waits, percentiles};
 
 /// Documents in one request, and requests under way.

@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
+use crate::amqp;
 use crate::api::Api;
+use crate::failure::Failure;
 use crate::fleet::{Fleet, PREFIX};
-use crate::{Failure, amqp};
 
 /// How long one measurement may take.
 pub(crate) const BOUND: Duration = Duration::from_secs(300);

@@ -6,9 +6,9 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use super::{bound, microseconds};
-use crate::Failure;
+use super::curve::{bound, microseconds};
 use crate::api::Api;
+use crate::failure::Failure;
 use crate::report::Report;
 
 /// Steps in all.

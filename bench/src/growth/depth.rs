@@ -4,12 +4,14 @@ use std::time::{Duration, Instant};
 
 use lapin::Channel;
 
-use super::{bound, microseconds, sizes};
+use super::curve::{bound, microseconds, sizes};
+use crate::amqp;
 use crate::api::Api;
+use crate::catalogue::MAIN;
+use crate::failure::Failure;
 use crate::fleet::{CONCURRENCY, Fleet, PREFIX};
-use crate::report::{MAIN, Report};
+use crate::report::Report;
 use crate::throughput::{NOOP, payload};
-use crate::{Failure, amqp};
 
 const ARRAY: usize = 500;
 /// Small sizes are measured more than once.

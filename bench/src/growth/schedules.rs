@@ -1,8 +1,8 @@
 //! How many schedules are stored: what one more costs to store and to keep, and what becomes of those that are due.
 
-use super::sizes;
-use crate::Failure;
+use super::curve::sizes;
 use crate::api::Api;
+use crate::failure::Failure;
 use crate::program::Program;
 use crate::report::Report;
 use crate::schedules::{fire, store_idle};

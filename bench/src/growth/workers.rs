@@ -1,8 +1,9 @@
 //! How many workers share the tasks.
 
-use crate::Failure;
+use crate::catalogue::MAIN;
+use crate::failure::Failure;
 use crate::fleet::Fleet;
-use crate::report::{MAIN, Report};
+use crate::report::Report;
 use crate::throughput::{NOOP, over_amqp};
 
 /// Slots of each.

@@ -9,9 +9,10 @@ use lapin::{Channel, Connection, Consumer};
 use redis::aio::MultiplexedConnection;
 
 use super::{CLAIM, DONE, JOIN, consume, eval, hash, message, parse, store};
+use crate::amqp;
+use crate::failure::Failure;
 use crate::fleet::Servers;
 use crate::throughput::BOUND;
-use crate::{Failure, amqp};
 
 /// Steps under way at once.
 const CONCURRENCY: usize = 256;

@@ -6,10 +6,11 @@ use futures_util::StreamExt;
 use lapin::options::{BasicAckOptions, QueueDeleteOptions};
 
 use super::{CLAIM, consume, eval, hash, message, now, parse, store};
+use crate::amqp;
+use crate::failure::Failure;
 use crate::fleet::Servers;
 use crate::latency::{Waits, percentiles};
 use crate::throughput::BOUND;
-use crate::{Failure, amqp};
 
 /// A task starts once it is claimed in the store.
 pub(crate) async fn latency(servers: &Servers, per_second: u64, count: usize) -> Result<Waits, Failure> {

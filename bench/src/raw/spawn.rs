@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use crate::Failure;
+use crate::failure::Failure;
 
 /// Starts `sh` so often, with one loop for each processor. Processes a second.
 pub(crate) async fn spawn(count: usize) -> Result<f64, Failure> {

@@ -6,9 +6,10 @@ use futures_util::StreamExt;
 use lapin::options::{BasicAckOptions, QueueDeleteOptions};
 
 use super::{consume, message, parse};
+use crate::amqp;
+use crate::failure::Failure;
 use crate::fleet::Servers;
 use crate::throughput::BOUND;
-use crate::{Failure, amqp};
 
 /// Deliveries that one ack covers, at most.
 const ACK_TOGETHER: usize = 64;

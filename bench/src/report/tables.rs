@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::{EMBEDDED, MAIN, Report, median};
-use crate::catalogue::{FIGURES, Figure, Target};
+use super::{Report, median};
+use crate::catalogue::{EMBEDDED, FIGURES, Figure, MAIN, Target};
 use crate::cpu::Split;
 use crate::peers::PEERS;
 
