@@ -1,5 +1,6 @@
 //! What is done to the fleet, a file for each family: how it begins, and how it ends.
 
+mod begun;
 pub mod broker;
 pub mod clock;
 pub mod cluster;
@@ -8,64 +9,16 @@ pub mod network;
 pub mod process;
 pub mod store;
 
-use std::time::Duration;
+pub use begun::{Begun, Hits};
 
-use crate::incident::{Epoch, Excuse};
-use crate::kind::{Kind, LEASE};
+use crate::incident::Epoch;
+use crate::kind::{Kind, On};
 use crate::plan::Fault;
-use crate::stage::Stage;
+use crate::stage::{Servers, Stage};
 use crate::workload::Around;
 
-/// How long before a lease is over it may have been renewed for the last time: cut off for longer than the rest, a
-/// worker may lose it.
-const RENEWED: Duration = Duration::from_secs(3);
-
-/// A fault that has begun.
-#[derive(Debug)]
-pub struct Begun {
-    /// To whom it was done.
-    pub target: String,
-    /// The place of that, among members or nodes.
-    pub index: usize,
-    /// Work of which workers may be repeated: one process, all, or none.
-    pub hits: Hits,
-    /// Recovery is counted from its beginning, since the process is gone for good: not from its end.
-    pub is_gone: bool,
-    /// When it began.
-    pub began: Duration,
-}
-
-/// Whose work may have to be repeated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hits {
-    /// Nobody's.
-    Nobody,
-    /// That of one process, at once.
-    Dead(u32),
-    /// That of one process, when this lasts longer than its lease.
-    Away(u32),
-    /// Everybody's, when this lasts longer than a lease.
-    All,
-}
-
-impl Begun {
-    /// What this excuses, ended at `over`.
-    pub fn excuse(&self, kind: Kind, over: Duration) -> Option<Excuse> {
-        let long = over.saturating_sub(self.began) > LEASE.saturating_sub(RENEWED);
-        let pid = match self.hits {
-            Hits::Dead(pid) => Some(pid),
-            Hits::Away(pid) if long => Some(pid),
-            Hits::All if long => None,
-            _ => return None,
-        };
-        Some(Excuse { pid, from: self.began, until: over, why: kind })
-    }
-}
-
-/// Can it be done here?
+/// Can a fault of this kind be done to this fleet?
 pub fn is_possible(kind: Kind, stage: &Stage) -> bool {
-    use crate::kind::On;
-    use crate::stage::Servers;
     let fits = matches!(
         (kind.on(), &stage.servers),
         (On::Any, _) | (On::Single, Servers::Single(_)) | (On::Cluster, Servers::Cluster(_))

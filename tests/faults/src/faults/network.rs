@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Begun, Hits};
+use super::begun::{Begun, Hits};
 use crate::incident::Epoch;
 use crate::kind::Kind;
 use crate::plan::Fault;

@@ -3,7 +3,7 @@
 use millrace_servers::Redis;
 use tokio::task::block_in_place;
 
-use super::{Begun, Hits};
+use super::begun::{Begun, Hits};
 use crate::incident::Epoch;
 use crate::kind::Kind;
 use crate::plan::Fault;

@@ -1,7 +1,7 @@
 //! AMQP 0-9-1 frames: just enough to leave one out. A frame is type (1 byte), channel (2), size (4), payload,
 //! 0xCE; a method's payload begins with its class and its number (specification, 2.3.5).
 
-use super::Way;
+use super::mode::Way;
 
 const HEADER: usize = 7;
 const METHOD: u8 = 1;

@@ -2,15 +2,17 @@
 //! to cut at any byte, to eat acks. It is no server, and outlives the restarts of the one behind it.
 
 mod frames;
+mod mode;
 mod pump;
 
 use std::net::Ipv4Addr;
-use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::select;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+
+pub use mode::{Mode, Way};
 
 use crate::dice::Dice;
 use frames::Frames;
@@ -23,32 +25,6 @@ pub enum Protocol {
     Amqp,
     /// Anything.
     Bytes,
-}
-
-/// Where bytes go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
-    /// From the client to the server.
-    Up,
-    /// From the server to the client.
-    Down,
-}
-
-/// What the proxy does with connections, those that are there and those that come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// All passes.
-    Pass,
-    /// Nothing is connected.
-    Refuse,
-    /// Connections stay, and nothing arrives until this ends: both ways, or one.
-    Hole(Option<Way>),
-    /// All arrives, and so much later.
-    Delay(Duration),
-    /// Each connection ends after fewer than so many bytes, at any byte.
-    Cut(usize),
-    /// `basic.ack` and `basic.nack` do not arrive: confirms on the way down, settlements on the way up.
-    Eat(Way),
 }
 
 /// A running proxy. Its connections end with it.
@@ -131,6 +107,8 @@ async fn carry(
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::time::{Instant, timeout};
 

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::frames::Frames;
-use super::{Mode, Way};
+use super::mode::{Mode, Way};
 use crate::dice::Dice;
 
 /// Bytes taken at once, and how many such pieces are on their way, at most.

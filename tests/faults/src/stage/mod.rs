@@ -1,5 +1,8 @@
 //! The stage: servers, a fleet on them, and a proxy between each process and each server.
 
+mod clock;
+mod disk;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -7,7 +10,9 @@ use millrace_servers::{RabbitMq, RabbitMqCluster, Redis, Sentinel};
 use millrace_tests::{Fleet, Process};
 use tokio::task::block_in_place;
 
-use crate::faults::{clock, disk};
+pub use clock::Clock;
+pub use disk::Disk;
+
 use crate::proxy::{Protocol, Proxy};
 use crate::recovery::Living;
 use crate::workload::Around;
@@ -59,9 +64,9 @@ pub struct Member {
     /// Between it and Redis, when that is one.
     pub redis: Option<Proxy>,
     /// The clock that it sees, when it has one of its own.
-    pub clock: Option<clock::Clock>,
+    pub clock: Option<Clock>,
     /// The disk for its log and its temporary files, when it has one of its own.
-    pub disk: Option<disk::Disk>,
+    pub disk: Option<Disk>,
     variables: Vec<(String, String)>,
 }
 
@@ -135,7 +140,7 @@ impl Stage {
     }
 
     fn clock(&self, member: &mut Member) {
-        match clock::Clock::new(self.fleet.folder()) {
+        match Clock::new(self.fleet.folder()) {
             Ok(clock) => {
                 member.variables.extend(clock.variables());
                 member.clock = Some(clock);
@@ -145,7 +150,7 @@ impl Stage {
     }
 
     fn disk(&self, member: &mut Member) {
-        match disk::Disk::mount(&self.fleet.folder().join(format!("disk-{}", member.number))) {
+        match Disk::mount(&self.fleet.folder().join(format!("disk-{}", member.number))) {
             Ok(disk) => {
                 member.variables.push(("TMPDIR".to_owned(), disk.path().display().to_string()));
                 member.disk = Some(disk);
@@ -225,7 +230,7 @@ impl Stage {
 
     /// All that processes have logged, by the names of the files.
     pub fn logs(&self) -> Vec<(String, String)> {
-        let disks = self.members.iter().filter_map(|member| member.disk.as_ref()).map(disk::Disk::path);
+        let disks = self.members.iter().filter_map(|member| member.disk.as_ref()).map(Disk::path);
         let folders = disks.chain([self.fleet.folder()]);
         folders.flat_map(logs_in).collect()
     }
