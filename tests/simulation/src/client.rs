@@ -13,12 +13,11 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 use uuid::Uuid;
 
-use crate::broker::MemoryBroker;
+use crate::broker::{MemoryBroker, PREFIX};
 use crate::dice::Dice;
 use crate::fleet::{Fleet, PARTITIONS};
 use crate::process::Process;
 use crate::workload::{Wanted, Way};
-use crate::world::PREFIX;
 
 /// How long a client waits for an answer before it asks again.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -13,13 +13,13 @@ use millrace_worker::Worker;
 use millrace_worker::executors::Registry;
 use millrace_worker::settings::Settings;
 
-use crate::broker::MemoryBroker;
+use crate::broker::{MemoryBroker, PREFIX};
 use crate::dice::Dice;
 use crate::executor::Simulated;
 use crate::faults::moment;
 use crate::process::Process;
 use crate::store::MemoryStore;
-use crate::world::{PREFIX, Shared};
+use crate::world::Shared;
 
 /// Partitions of the cluster.
 pub(crate) const PARTITIONS: u16 = 4;

@@ -19,9 +19,6 @@ const BEGIN_MS: i64 = 1_790_000_000_000;
 /// What happens in one seed, at most.
 const MOST_EVENTS: u64 = 300_000;
 
-/// The names of queues begin with this.
-pub(crate) const PREFIX: &str = "simulated";
-
 /// All that is.
 pub(crate) struct World {
     began: Instant,

@@ -7,7 +7,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::queue::{Holder, Line, Message};
 use crate::dice::Dice;
-use crate::world::PREFIX;
+
+/// The names of queues begin with this.
+pub(crate) const PREFIX: &str = "simulated";
 
 /// The queues of a world.
 pub(crate) struct Exchange {

@@ -6,6 +6,6 @@ mod exchange;
 mod handle;
 mod queue;
 
-pub(crate) use exchange::Exchange;
+pub(crate) use exchange::{Exchange, PREFIX};
 pub use handle::MemoryBroker;
 pub(crate) use queue::Message;

@@ -8,6 +8,7 @@ mod guards;
 mod handle;
 mod memory;
 mod run;
+mod runs;
 
 pub use guards::Guards;
 pub use handle::MemoryStore;

@@ -1,27 +1,19 @@
-//! Runs as they are stored: their deltas, their attempts, their logs.
+//! A run as it is stored, with its attempts and their logs.
 
 use std::collections::BTreeMap;
 
-use millrace_domain::{ClaimToken, PartitionId, RunId, SessionId, StepIndex, TaskId, Timestamp};
-use millrace_store::{Lane, LogChunk, NewRun, RunDelta, RunQuery, RunSummary, StoredRun, TaskRecord, Timer};
+use millrace_domain::{ClaimToken, SessionId, StepIndex, Timestamp};
+use millrace_store::{Lane, LogChunk, NewRun, TaskRecord};
 
-use super::memory::Memory;
-
-/// Runs that one call forgets at most.
-const BATCH: usize = 256;
-
-/// A keyed run is the record of deduplication for its key for so long after its creation.
-const KEYED_MS: u64 = 24 * 3_600_000;
-
-/// A run.
+/// A stored run.
 #[derive(Debug)]
 pub(super) struct Run {
-    new: NewRun,
-    head: String,
-    expires_at: Option<Timestamp>,
-    steps: BTreeMap<StepIndex, String>,
+    pub(super) new: NewRun,
+    pub(super) head: String,
+    pub(super) expires_at: Option<Timestamp>,
+    pub(super) steps: BTreeMap<StepIndex, String>,
     pub(super) attempts: BTreeMap<StepIndex, Attempt>,
-    logs: BTreeMap<(StepIndex, u32), Log>,
+    pub(super) logs: BTreeMap<(StepIndex, u32), Log>,
 }
 
 /// The current attempt of a step.
@@ -30,26 +22,32 @@ pub(super) struct Attempt {
     pub(super) number: u32,
     pub(super) dispatched_at: Timestamp,
     pub(super) look_at: Timestamp,
-    lane: Lane,
+    pub(super) lane: Lane,
     pub(super) state: State,
 }
 
-/// How an attempt stands.
+/// The state of an attempt.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum State {
+    /// It waits for a worker.
     Queued,
+    /// A worker holds it.
     Claimed { token: ClaimToken, session: SessionId, at: Timestamp },
+    /// Its result is stored.
     Finished { token: ClaimToken, result: String },
+    /// It was taken back, and is nobody's any more.
     Revoked,
 }
 
+/// The log of an attempt.
 #[derive(Debug, Default)]
-struct Log {
-    chunks: Vec<LogChunk>,
-    bytes: u64,
+pub(super) struct Log {
+    pub(super) chunks: Vec<LogChunk>,
+    pub(super) bytes: u64,
 }
 
 impl Attempt {
+    /// How the attempt stands, as the contract has it.
     pub(super) fn record(&self) -> TaskRecord {
         match &self.state {
             State::Queued => {
@@ -59,168 +57,5 @@ impl Attempt {
             State::Finished { result, .. } => TaskRecord::Finished { result: result.clone() },
             State::Revoked => TaskRecord::Revoked,
         }
-    }
-}
-
-impl Memory {
-    /// `false`: it exists and was to be created, so that nothing was applied.
-    pub(super) fn apply(&mut self, partition: PartitionId, delta: &RunDelta) -> bool {
-        let run = delta.run;
-        if let Some(new) = &delta.create {
-            if self.guards.dedup && self.runs.contains_key(&run) {
-                return false;
-            }
-            let created = Run {
-                new: new.clone(),
-                head: String::new(),
-                expires_at: None,
-                steps: BTreeMap::new(),
-                attempts: BTreeMap::new(),
-                logs: BTreeMap::new(),
-            };
-            self.runs.insert(run, created);
-        }
-        let Some(stored) = self.runs.get_mut(&run) else { return true };
-        if let Some(head) = &delta.head {
-            stored.head.clone_from(head);
-        }
-        stored.expires_at = delta.expires_at.or(stored.expires_at);
-        for (step, record) in &delta.steps {
-            stored.steps.insert(*step, record.clone());
-        }
-        for (step, attempt) in &delta.retired {
-            self.retire(TaskId { run, step: *step, attempt: *attempt });
-        }
-        for one in &delta.dispatched {
-            let task = TaskId { run, step: one.step, attempt: one.attempt };
-            let attempt = Attempt {
-                number: one.attempt,
-                dispatched_at: one.at,
-                look_at: one.look_at,
-                lane: one.lane.clone(),
-                state: State::Queued,
-            };
-            let Some(stored) = self.runs.get_mut(&run) else { break };
-            let before = stored.attempts.insert(one.step, attempt);
-            let watched = self.guards.outbox;
-            let watch = &mut self.partition(partition).watch;
-            if let Some(before) = before {
-                watch.remove(&(before.look_at, TaskId { attempt: before.number, ..task }));
-            }
-            if watched {
-                watch.insert((one.look_at, task));
-            }
-        }
-        self.partition(partition).change_timers(&delta.timers, &delta.cleared);
-        true
-    }
-
-    fn retire(&mut self, task: TaskId) {
-        if let Some(attempt) = self.attempt(task) {
-            let look_at = attempt.look_at;
-            self.partition(task.run.partition()).watch.remove(&(look_at, task));
-            if let Some(run) = self.runs.get_mut(&task.run) {
-                run.attempts.remove(&task.step);
-            }
-        }
-    }
-
-    /// A current attempt.
-    pub(super) fn attempt(&self, task: TaskId) -> Option<&Attempt> {
-        self.runs.get(&task.run)?.attempts.get(&task.step).filter(|attempt| attempt.number == task.attempt)
-    }
-
-    pub(super) fn attempt_mut(&mut self, task: TaskId) -> Option<&mut Attempt> {
-        let attempts = &mut self.runs.get_mut(&task.run)?.attempts;
-        attempts.get_mut(&task.step).filter(|attempt| attempt.number == task.attempt)
-    }
-
-    /// When to look at an attempt next.
-    pub(super) fn look(&mut self, task: TaskId, at: Timestamp) {
-        let Some(attempt) = self.attempt_mut(task) else { return };
-        let before = std::mem::replace(&mut attempt.look_at, at);
-        let watched = self.guards.outbox;
-        let watch = &mut self.partition(task.run.partition()).watch;
-        watch.remove(&(before, task));
-        if watched {
-            watch.insert((at, task));
-        }
-    }
-
-    pub(crate) fn load_run(&self, run: RunId) -> Option<StoredRun> {
-        self.runs.get(&run).map(|run| StoredRun {
-            head: run.head.clone(),
-            definition: run.new.definition.clone(),
-            steps: run.steps.iter().map(|(step, record)| (*step, record.clone())).collect(),
-            tasks: run
-                .attempts
-                .iter()
-                .map(|(step, attempt)| (*step, attempt.number, attempt.record()))
-                .collect(),
-        })
-    }
-
-    pub(crate) fn list_runs(&self, query: &RunQuery) -> Vec<RunSummary> {
-        let mut runs: Vec<_> = self
-            .runs
-            .iter()
-            .filter(|(_, run)| query.workflow.as_ref().is_none_or(|name| run.new.workflow == *name))
-            .map(|(id, run)| ((run.new.created_at, *id), run))
-            .filter(|(key, _)| query.after.is_none_or(|after| *key < after))
-            .collect();
-        runs.sort_by_key(|(key, _)| std::cmp::Reverse(*key));
-        let summary = |((created_at, run), stored): ((Timestamp, RunId), &Run)| RunSummary {
-            run,
-            created_at,
-            workflow: stored.new.workflow.clone(),
-            head: stored.head.clone(),
-        };
-        runs.into_iter().take(query.limit).map(summary).collect()
-    }
-
-    pub(crate) fn expire(
-        &mut self,
-        partition: PartitionId,
-        until: Timestamp,
-        keep: usize,
-        now: Timestamp,
-    ) -> usize {
-        let here = self.runs.iter().filter(|(id, _)| id.partition() == partition);
-        let mut ended: Vec<_> = here.filter_map(|(id, run)| Some((run.expires_at?, *id))).collect();
-        ended.sort();
-        let old = ended.iter().filter(|(at, _)| *at <= until).count();
-        let over = old.max(ended.len().saturating_sub(keep));
-        let young = Timestamp::from_millis(now.as_millis().saturating_sub_unsigned(KEYED_MS));
-        let forgotten: Vec<RunId> = ended
-            .into_iter()
-            .take(over)
-            .map(|(_, id)| id)
-            .filter(|id| self.runs.get(id).is_some_and(|run| !run.new.keyed || run.new.created_at <= young))
-            .take(BATCH)
-            .collect();
-        for id in &forgotten {
-            self.runs.remove(id);
-            let partition = self.partition(partition);
-            partition.watch.retain(|(_, task)| task.run != *id);
-            partition.timers.retain(|timer: &Timer, _| timer.run() != Some(*id));
-        }
-        forgotten.len()
-    }
-
-    pub(crate) fn append_log(&mut self, task: TaskId, lines: &[LogChunk], budget_bytes: u64) {
-        let Some(run) = self.runs.get_mut(&task.run) else { return };
-        let log = run.logs.entry((task.step, task.attempt)).or_default();
-        for chunk in lines {
-            log.bytes = log.bytes.saturating_add(chunk.text.len() as u64);
-            if log.bytes <= budget_bytes {
-                log.chunks.push(chunk.clone());
-            }
-        }
-    }
-
-    pub(crate) fn read_log(&self, task: TaskId, from: u64, limit: usize) -> Vec<LogChunk> {
-        let log = self.runs.get(&task.run).and_then(|run| run.logs.get(&(task.step, task.attempt)));
-        let from = usize::try_from(from).unwrap_or(usize::MAX);
-        log.map(|log| log.chunks.iter().skip(from).take(limit).cloned().collect()).unwrap_or_default()
     }
 }
