@@ -13,7 +13,7 @@ use crate::commands::{params, validate};
 use crate::embedded::Embedded;
 use crate::error::CliError;
 use crate::interrupt;
-use crate::render::{self, Wait};
+use crate::render::{self, View, Wait};
 
 /// How long the tasks of a run that nobody waits for any more may take to end.
 const STOP_BOUND: Duration = Duration::from_secs(5);
@@ -25,8 +25,8 @@ pub(crate) async fn run(common: Common, args: RunArgs) -> Result<(), CliError> {
     let params = params::typed(&args.params, &parsed.workflow)?;
     let base_dir = validate::base_dir(&args.file);
     let body = json!({"definition": parsed.source, "params": params, "base_dir": base_dir});
-    let how =
-        Wait { format: common.output, follow: args.follow, bound: args.patience.wait_timeout, raw: args.raw };
+    let view = View { format: common.output, follow: args.follow, raw: args.raw };
+    let how = Wait { view, bound: args.patience.wait_timeout };
     if let Some(client) = super::named_client(&settings)? {
         let id = start(&client, &body).await?;
         return render::wait(&client, &id, how).await;

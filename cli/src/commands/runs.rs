@@ -10,7 +10,7 @@ use crate::client::{Client, segment};
 use crate::commands::run_id;
 use crate::error::CliError;
 use crate::output::{self, Results};
-use crate::render::{self, Lines, Wait};
+use crate::render::{self, Lines, View, Wait};
 
 /// Runs the command.
 pub(crate) async fn run(common: Common, command: RunsCommand) -> Result<(), CliError> {
@@ -28,8 +28,8 @@ pub(crate) async fn run(common: Common, command: RunsCommand) -> Result<(), CliE
         }
         RunsCommand::Watch { run, patience, raw } => {
             let id = run_id::find(&client, &run).await?;
-            let how = Wait { format: common.output, follow: true, bound: patience.wait_timeout, raw };
-            render::wait(&client, &id, how).await
+            let view = View { format: common.output, follow: true, raw };
+            render::wait(&client, &id, Wait { view, bound: patience.wait_timeout }).await
         }
         RunsCommand::Logs(args) => {
             // Whoever reads only the first lines has gone before the run ends.

@@ -12,6 +12,7 @@ mod visible;
 mod wait;
 
 pub(crate) use lines::Lines;
+pub(crate) use screen::View;
 pub(crate) use terminal::Style;
 pub(crate) use tree::run_in_full;
 pub(crate) use visible::Showing;

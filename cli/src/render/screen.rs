@@ -9,7 +9,6 @@ use super::lines::Lines;
 use super::terminal::{self, Style};
 use super::tree;
 use super::visible::Showing;
-use super::wait::Wait;
 use crate::args::Output;
 use crate::client::{Client, segment};
 use crate::error::CliError;
@@ -26,6 +25,16 @@ const BEGIN: &str = "\x1b[?2026h";
 const END: &str = "\x1b[?2026l";
 const CLEAR_LINE: &str = "\x1b[K";
 const CLEAR_BELOW: &str = "\x1b[J";
+
+/// What of a run is shown, and how.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct View {
+    pub(crate) format: Output,
+    /// Show its steps and what they print.
+    pub(crate) follow: bool,
+    /// Show what they print as it is.
+    pub(crate) raw: bool,
+}
 
 /// A run on the screen.
 pub(super) struct Screen {
@@ -54,9 +63,10 @@ struct Shown {
 }
 
 impl Screen {
-    pub(super) fn new(how: Wait) -> Self {
-        let Wait { format, raw, .. } = how;
-        let follow = how.follow && format == Output::Table;
+    /// A screen on which nothing of the run was shown yet.
+    pub(super) fn new(view: View) -> Self {
+        let View { format, raw, .. } = view;
+        let follow = view.follow && format == Output::Table;
         let is_terminal = std::io::stderr().is_terminal();
         // What a terminal is told as it is may move the cursor, which a tree that is drawn again relies on.
         let live = follow && is_terminal && !raw && !terminal::is_dumb();
@@ -72,7 +82,7 @@ impl Screen {
         }
     }
 
-    /// Shows what is new.
+    /// Shows what has happened to the run since the last look.
     pub(super) async fn show(
         &mut self,
         client: &Client,
@@ -179,7 +189,7 @@ impl Screen {
         self.drawn = if ended { 0 } else { tree.len() };
     }
 
-    /// The last word.
+    /// Says how the run has ended.
     pub(super) fn end(&self, run: &Value) {
         let state = run["state"].as_str().unwrap_or_default();
         let took = tree::took(run).map(|took| format!(" in {took}")).unwrap_or_default();
@@ -188,7 +198,7 @@ impl Screen {
         output::one(self.format, run, &format!("run {id} {state}{took}{reason}"));
     }
 
-    /// What to say on Ctrl-C.
+    /// The error of a wait that was interrupted. It says whether the run goes on.
     pub(super) fn interrupted(&self, client: &Client, id: &str) -> CliError {
         CliError::Interrupted(match client {
             Client::Local { .. } => "interrupted".to_owned(),
@@ -205,6 +215,7 @@ impl Drop for Screen {
     }
 }
 
+/// Writes a text to standard error. A terminal that went away is no failure.
 fn write(text: &str) {
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::screen::Screen;
+use super::screen::{Screen, View};
 use crate::args::{FollowArgs, Output};
 use crate::client::{Client, segment};
 use crate::duration;
@@ -17,28 +17,24 @@ const EVERY: Duration = Duration::from_millis(150);
 /// How to wait for a run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wait {
-    pub(crate) format: Output,
-    /// Show its steps and what they print.
-    pub(crate) follow: bool,
+    pub(crate) view: View,
     /// How long, at most.
     pub(crate) bound: Option<Duration>,
-    /// Show what they print as it is.
-    pub(crate) raw: bool,
 }
 
 impl Wait {
-    /// For one who follows.
+    /// How one waits who follows a run.
     pub(crate) fn of(format: Output, args: &FollowArgs) -> Self {
-        Self { format, follow: true, bound: args.wait_timeout, raw: args.raw }
+        Self { view: View { format, follow: true, raw: args.raw }, bound: args.wait_timeout }
     }
 }
 
 /// Waits for the end of a run. An outcome other than succeeded is [`CliError::RunFailed`].
 pub(crate) async fn wait(client: &Client, id: &str, how: Wait) -> Result<(), CliError> {
-    let Wait { bound, .. } = how;
+    let Wait { view, bound } = how;
     let path = format!("/api/v1/runs/{}", segment(id));
     let began = Instant::now();
-    let mut screen = Screen::new(how);
+    let mut screen = Screen::new(view);
     let mut interrupted = std::pin::pin!(interrupt::asked());
     let mut pause = Duration::from_millis(10);
     loop {
@@ -76,7 +72,7 @@ pub(crate) async fn wait(client: &Client, id: &str, how: Wait) -> Result<(), Cli
     }
 }
 
-/// Has it reached a terminal state?
+/// Has a run reached a terminal state?
 pub(crate) fn has_ended(run: &Value) -> bool {
     !matches!(run["state"].as_str(), Some("waiting" | "running"))
 }
