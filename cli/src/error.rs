@@ -1,11 +1,13 @@
-//! What can end a command, and with which status.
+//! What can end a command before it is done, and with which exit code.
 
 use millrace_runtime::Shutdown;
+
+use crate::exit_code::ExitCode;
 
 /// A failure, as the user sees it.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CliError {
-    /// Anything else.
+    /// Any other failure.
     #[error("{0}")]
     Failed(String),
     /// The command line or a file is wrong.
@@ -20,25 +22,25 @@ pub(crate) enum CliError {
     /// There is no such thing.
     #[error("{0}")]
     NotFound(String),
-    /// The wait took too long.
+    /// The wait for a run took longer than was asked for.
     #[error("{0}")]
     TimedOut(String),
-    /// Ctrl-C.
+    /// Ctrl-C or SIGTERM came.
     #[error("{0}")]
     Interrupted(String),
 }
 
 impl CliError {
-    /// The status, as documented in `docs/cli.md`.
-    pub(crate) fn exit_code(&self) -> u8 {
+    /// The exit code of the process.
+    pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Failed(_) => 1,
-            Self::Usage(_) => 2,
-            Self::RunFailed => 3,
-            Self::Unauthorized(_) => 4,
-            Self::NotFound(_) => 5,
-            Self::TimedOut(_) => 124,
-            Self::Interrupted(_) => 130,
+            Self::Failed(_) => ExitCode::Failed,
+            Self::Usage(_) => ExitCode::Usage,
+            Self::RunFailed => ExitCode::RunFailed,
+            Self::Unauthorized(_) => ExitCode::Unauthorized,
+            Self::NotFound(_) => ExitCode::NotFound,
+            Self::TimedOut(_) => ExitCode::TimedOut,
+            Self::Interrupted(_) => ExitCode::Interrupted,
         }
     }
 
@@ -53,7 +55,7 @@ impl CliError {
         }
     }
 
-    /// From anything that says what is wrong.
+    /// A failure from anything that says what is wrong.
     pub(crate) fn failed(error: impl std::fmt::Display) -> Self {
         Self::Failed(error.to_string())
     }

@@ -1,7 +1,8 @@
 //! `millrace`, the one binary: both roles of a fleet, everything in one process, and the command line to either.
 //!
 //! [`args`] is what can be typed; [`commands`] has a file for each command; [`client`] talks to a producer, over
-//! HTTP or in the same process ([`embedded`]); [`render`] shows runs; [`error`] maps failures to exit codes.
+//! HTTP or in the same process ([`embedded`]); [`render`] shows runs; [`error`] maps failures to the exit
+//! codes of [`exit_code`].
 
 mod args;
 mod client;
@@ -9,32 +10,34 @@ mod commands;
 mod duration;
 mod embedded;
 mod error;
+mod exit_code;
 mod interrupt;
 mod output;
 mod render;
 
-use std::process::ExitCode;
+use std::process;
 
 use clap::Parser;
 
 use crate::args::Cli;
+use crate::exit_code::ExitCode;
 
 /// Small values come and go with every task: an allocator made for that is worth a third of a loaded producer's
 /// time.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-fn main() -> ExitCode {
+fn main() -> process::ExitCode {
     // The allocator does without huge pages, which would triple what an idle process takes. It says so to the
     // kernel for the whole process, and tasks would inherit that: they decide for themselves.
     let _ = nix::sys::prctl::set_thp_disable(false);
     // Not a command: there is one for each task at a time, so that it should cost little.
     if let Some(ended) = millrace_worker::guardian::as_helper(std::env::args_os()) {
         return match ended {
-            Ok(()) => ExitCode::SUCCESS,
+            Ok(()) => ExitCode::Done.into(),
             Err(error) => {
                 output::note(&format!("millrace: {error}"));
-                ExitCode::FAILURE
+                ExitCode::Failed.into()
             }
         };
     }
@@ -42,13 +45,13 @@ fn main() -> ExitCode {
     // Every TLS connection of this process, whoever makes it, uses the same provider.
     let _ = rustls::crypto::ring::default_provider().install_default();
     match commands::run(cli) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => ExitCode::Done.into(),
         Err(error) => {
             let text = error.to_string();
             if !text.is_empty() {
                 output::note(&format!("millrace: {text}"));
             }
-            ExitCode::from(error.exit_code())
+            error.exit_code().into()
         }
     }
 }

@@ -68,6 +68,7 @@ fn connect(addresses: &[SocketAddr]) -> std::io::Result<TcpStream> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exit_code::ExitCode;
     use std::net::TcpListener;
     use std::thread;
 
@@ -98,7 +99,7 @@ mod tests {
         let (url, _) =
             server("HTTP/1.0 503 Service Unavailable\r\n\r\nnot ready: the broker is not connected\n");
         let error = run(&url).unwrap_err();
-        assert_eq!(error.exit_code(), 1);
+        assert_eq!(error.exit_code(), ExitCode::Failed);
         assert!(
             error.to_string().ends_with("answers 503: not ready: the broker is not connected"),
             "{error}"
@@ -108,13 +109,13 @@ mod tests {
     #[test]
     fn nobody_there_is_not_healthy() {
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        assert_eq!(run(&format!("http://{free}")).unwrap_err().exit_code(), 1);
+        assert_eq!(run(&format!("http://{free}")).unwrap_err().exit_code(), ExitCode::Failed);
     }
 
     #[test]
     fn an_address_that_is_no_http_url_is_a_usage_error() {
         for wrong in ["127.0.0.1:7070", "https://127.0.0.1:7070", "readyz"] {
-            assert_eq!(run(wrong).unwrap_err().exit_code(), 2, "{wrong}");
+            assert_eq!(run(wrong).unwrap_err().exit_code(), ExitCode::Usage, "{wrong}");
         }
     }
 }
