@@ -3,10 +3,16 @@
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
+use millrace_runtime::config::Settings;
 use serde_json::Value;
 use tower::ServiceExt;
 
+use crate::args::{Common, Servers};
 use crate::error::CliError;
+use crate::token;
+
+/// The producer that a command talks to when none is named.
+pub(crate) const DEFAULT_SERVER: &str = "http://127.0.0.1:7070";
 
 /// Where the producer is.
 #[derive(Clone)]
@@ -17,12 +23,27 @@ pub(crate) enum Client {
     Local { router: Router, token: Option<String> },
 }
 
-/// An answer, read in full.
+/// The most bytes of an answer that are read.
 const ANSWER_BYTES: usize = 256 * 1024 * 1024;
 
 impl Client {
+    /// The producer of a command: the one that is named, or the one on this machine.
+    pub(crate) fn of(common: &Common) -> Result<Self, CliError> {
+        let settings = common.settings(&Servers::default())?;
+        match Self::named(&settings)? {
+            Some(client) => Ok(client),
+            None => Self::remote(DEFAULT_SERVER, token::find(&settings)),
+        }
+    }
+
+    /// The producer that the settings name, if they name one.
+    pub(crate) fn named(settings: &Settings) -> Result<Option<Self>, CliError> {
+        let Some(server) = &settings.server else { return Ok(None) };
+        Self::remote(server, token::find(settings)).map(Some)
+    }
+
     /// The producer at `server`.
-    pub(crate) fn remote(server: &str, token: Option<String>) -> Result<Self, CliError> {
+    fn remote(server: &str, token: Option<String>) -> Result<Self, CliError> {
         let base = server.trim_end_matches('/').to_owned();
         if !base.starts_with("http://") && !base.starts_with("https://") {
             return Err(CliError::Usage(format!(
@@ -140,7 +161,12 @@ fn unreachable(base: &str, error: &reqwest::Error) -> CliError {
     ))
 }
 
-/// A text as a part of a path.
+/// Writes a text as one part of a path.
 pub(crate) fn segment(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
+}
+
+/// The path of a run.
+pub(crate) fn run_path(id: &str) -> String {
+    format!("/api/v1/runs/{}", segment(id))
 }

@@ -1,8 +1,8 @@
 //! `millrace`, the one binary: both roles of a fleet, everything in one process, and the command line to either.
 //!
 //! [`args`] is what can be typed; [`commands`] has a file for each command; [`client`] talks to a producer, over
-//! HTTP or in the same process ([`embedded`]); [`render`] shows runs; [`error`] maps failures to the exit
-//! codes of [`exit_code`].
+//! HTTP or in the same process ([`embedded`]); [`servers`] are the store and the broker of a fleet; [`render`] shows
+//! runs; [`error`] maps failures to the exit codes of [`exit_code`].
 
 mod args;
 mod client;
@@ -14,6 +14,9 @@ mod exit_code;
 mod interrupt;
 mod output;
 mod render;
+mod runtime;
+mod servers;
+mod token;
 
 use std::process;
 

@@ -12,7 +12,7 @@ use crate::output;
 
 /// Stores files, all of them or, when one has a problem, none.
 pub(crate) async fn run(common: Common, args: FilesArgs) -> Result<(), CliError> {
-    let client = super::client(&common)?;
+    let client = Client::of(&common)?;
     let applied = apply(&client, &args.files).await?;
     output::list(common.output, &applied, &[("NAME", "name"), ("VERSION", "version"), ("CHANGE", "change")]);
     Ok(())

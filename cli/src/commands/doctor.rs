@@ -9,9 +9,9 @@ use millrace_store::{StoreError, mismatch};
 use serde_json::{Value, json};
 
 use crate::args::{Common, DoctorArgs, Output};
-use crate::commands::serve;
+use crate::client::{Client, DEFAULT_SERVER};
 use crate::error::CliError;
-use crate::output;
+use crate::{output, servers};
 
 /// How long a server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -79,7 +79,7 @@ async fn servers(settings: &Settings) -> [Value; 2] {
 
 async fn broker(settings: &Settings) -> Result<String, String> {
     let amqp = mask_url(&settings.amqp_url().map_err(|e| e.to_string())?);
-    let broker = serve::broker(settings, "doctor").map_err(|e| e.to_string())?;
+    let broker = servers::broker(settings, "doctor").map_err(|e| e.to_string())?;
     let answer = match tokio::time::timeout(PATIENCE, broker.admitted()).await {
         Ok(Ok(())) => Ok(format!("{amqp} answers")),
         Ok(Err(error)) => Err(error.to_string()),
@@ -96,7 +96,7 @@ async fn broker(settings: &Settings) -> Result<String, String> {
 async fn store(settings: &Settings) -> Result<String, String> {
     let redis = mask_url(&settings.redis_url().map_err(|e| e.to_string())?);
     let queues = if settings.has_quorum_queues().map_err(|e| e.to_string())? { "quorum" } else { "classic" };
-    let store = serve::store(settings).await.map_err(|e| e.to_string())?;
+    let store = servers::store(settings).await.map_err(|e| e.to_string())?;
     let deadline = tokio::time::Instant::now() + PATIENCE;
     loop {
         match store.cluster().await {
@@ -125,8 +125,8 @@ async fn store(settings: &Settings) -> Result<String, String> {
 }
 
 async fn producer(common: &Common, settings: &Settings) -> Value {
-    let server = settings.server.clone().unwrap_or_else(|| "http://127.0.0.1:7070".to_owned());
-    let asked = async { super::client(common)?.get("/api/v1/workers").await };
+    let server = settings.server.clone().unwrap_or_else(|| DEFAULT_SERVER.to_owned());
+    let asked = async { Client::of(common)?.get("/api/v1/workers").await };
     finding(
         "producer",
         match asked.await {

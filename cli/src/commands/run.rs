@@ -8,7 +8,7 @@ use millrace_runtime::Shutdown;
 use serde_json::{Value, json};
 
 use crate::args::{Common, RunArgs, Servers};
-use crate::client::{Client, segment};
+use crate::client::{Client, run_path};
 use crate::commands::{params, validate};
 use crate::embedded::Embedded;
 use crate::error::CliError;
@@ -27,7 +27,7 @@ pub(crate) async fn run(common: Common, args: RunArgs) -> Result<(), CliError> {
     let body = json!({"definition": parsed.source, "params": params, "base_dir": base_dir});
     let view = View { format: common.output, follow: args.follow, raw: args.raw };
     let how = Wait { view, bound: args.patience.wait_timeout };
-    if let Some(client) = super::named_client(&settings)? {
+    if let Some(client) = Client::named(&settings)? {
         let id = start(&client, &body).await?;
         return render::wait(&client, &id, how).await;
     }
@@ -64,7 +64,7 @@ async fn start(client: &Client, body: &Value) -> Result<String, CliError> {
 
 /// Cancels a run, and waits for its end.
 async fn stop(client: &Client, id: &str) -> Result<(), CliError> {
-    let path = format!("/api/v1/runs/{}", segment(id));
+    let path = run_path(id);
     client.post(&format!("{path}/cancel"), &json!({})).await?;
     while !render::has_ended(&client.get(&path).await?) {
         tokio::time::sleep(Duration::from_millis(20)).await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::args::{Common, LogsArgs, Output, RunsCommand};
-use crate::client::{Client, segment};
+use crate::client::{Client, run_path, segment};
 use crate::commands::run_id;
 use crate::error::CliError;
 use crate::output::{self, Results};
@@ -14,14 +14,14 @@ use crate::render::{self, Lines, View, Wait};
 
 /// Runs the command.
 pub(crate) async fn run(common: Common, command: RunsCommand) -> Result<(), CliError> {
-    let client = super::client(&common)?;
+    let client = Client::of(&common)?;
     match command {
         RunsCommand::List { workflow, state, limit } => {
             let workflow = workflow.map(|name| name.to_string());
             list(&client, &common, workflow, state, limit).await
         }
         RunsCommand::Get { run } => {
-            let run = client.get(&path(&run_id::find(&client, &run).await?)).await?;
+            let run = client.get(&run_path(&run_id::find(&client, &run).await?)).await?;
             let shown = render::run_in_full(&run, render::Style::of_stdout());
             output::one(common.output, &run, &shown.join("\n"));
             Ok(())
@@ -43,7 +43,7 @@ pub(crate) async fn run(common: Common, command: RunsCommand) -> Result<(), CliE
 }
 
 async fn cancel(client: &Client, common: &Common, id: &str) -> Result<(), CliError> {
-    let run = client.get(&path(id)).await?;
+    let run = client.get(&run_path(id)).await?;
     if render::has_ended(&run) {
         let state = run["state"].as_str().unwrap_or_default();
         let reason = run["reason"].as_str().map(|reason| format!(": {reason}")).unwrap_or_default();
@@ -51,13 +51,9 @@ async fn cancel(client: &Client, common: &Common, id: &str) -> Result<(), CliErr
         output::one(common.output, &answer, &format!("{id} had ended before: {state}{reason}"));
         return Ok(());
     }
-    let answer = client.post(&format!("{}/cancel", path(id)), &json!({})).await?;
+    let answer = client.post(&format!("{}/cancel", run_path(id)), &json!({})).await?;
     output::one(common.output, &answer, &format!("{id} is being stopped"));
     Ok(())
-}
-
-fn path(id: &str) -> String {
-    format!("/api/v1/runs/{}", segment(id))
 }
 
 async fn list(
@@ -103,7 +99,7 @@ async fn logs(client: &Client, common: &Common, args: &LogsArgs) -> Result<(), C
     let mut printed: HashMap<(String, u32), Printed> = HashMap::new();
     let mut results = Results::new(common.output);
     loop {
-        let run = client.get(&path(&id)).await?;
+        let run = client.get(&run_path(&id)).await?;
         let ended = render::has_ended(&run);
         let steps = run["steps"].as_array().cloned().unwrap_or_default();
         if let Some(step) = step
@@ -158,7 +154,8 @@ async fn read(
     let id = run["id"].as_str().unwrap_or_default();
     let mut lines = Vec::new();
     loop {
-        let url = format!("{}/logs?step={}&attempt={attempt}&from={}", path(id), segment(step), printed.next);
+        let url =
+            format!("{}/logs?step={}&attempt={attempt}&from={}", run_path(id), segment(step), printed.next);
         let mut page = client.get(&url).await?;
         let Value::Array(chunks) = page["chunks"].take() else { return Ok(lines) };
         if chunks.is_empty() {

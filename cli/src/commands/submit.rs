@@ -18,7 +18,7 @@ const CHUNK: usize = 1_000;
 
 /// Submits.
 pub(crate) async fn run(common: Common, args: SubmitArgs) -> Result<(), CliError> {
-    let client = super::client(&common)?;
+    let client = Client::of(&common)?;
     if let Some(file) = &args.batch {
         return batch(&client, &common, file).await;
     }

@@ -12,7 +12,7 @@ use crate::{output, render};
 
 /// Runs the command.
 pub(crate) async fn run(common: Common, command: WorkflowsCommand) -> Result<(), CliError> {
-    let client = super::client(&common)?;
+    let client = Client::of(&common)?;
     let path = |name: &str| format!("/api/v1/workflows/{}", segment(name));
     match command {
         WorkflowsCommand::List => {

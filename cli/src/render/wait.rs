@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::screen::{Screen, View};
 use crate::args::{FollowArgs, Output};
-use crate::client::{Client, segment};
+use crate::client::{Client, run_path};
 use crate::duration;
 use crate::error::CliError;
 use crate::interrupt;
@@ -32,7 +32,7 @@ impl Wait {
 /// Waits for the end of a run. An outcome other than succeeded is [`CliError::RunFailed`].
 pub(crate) async fn wait(client: &Client, id: &str, how: Wait) -> Result<(), CliError> {
     let Wait { view, bound } = how;
-    let path = format!("/api/v1/runs/{}", segment(id));
+    let path = run_path(id);
     let began = Instant::now();
     let mut screen = Screen::new(view);
     let mut interrupted = std::pin::pin!(interrupt::asked());

@@ -1,0 +1,62 @@
+//! `producer`: triggers, DAGs, dispatch, and the API of a fleet.
+
+use millrace_broker::Broker;
+use millrace_producer::{Access, Producer};
+use millrace_runtime::config::Settings;
+use millrace_runtime::{Shutdown, http};
+
+use crate::args::{Common, ProducerArgs};
+use crate::error::CliError;
+use crate::{servers, token};
+
+/// Runs a producer until SIGTERM.
+pub(crate) async fn run(common: Common, args: ProducerArgs) -> Result<(), CliError> {
+    let shutdown = Shutdown::new();
+    shutdown.on_signals()?;
+    let settings = common.settings(&args.servers)?;
+    let mut settings = Settings {
+        listen: args.listen.or(settings.listen),
+        allowed_hosts: args.allowed_hosts.or(settings.allowed_hosts),
+        partitions: args.partitions.or(settings.partitions),
+        ..settings
+    };
+    if let (None, Some(data)) = (&settings.token, &args.data) {
+        settings.token = Some(token::keep(data)?);
+        tracing::info!("no MILLRACE_TOKEN is set: `millrace token show` prints the one made here");
+    }
+    let (address, prefix, partitions) = (settings.listen()?, settings.prefix()?, settings.partitions()?);
+    let hosts = settings.allowed_hosts()?;
+    // A producer starts no processes, so that none inherits it.
+    http::descriptors::raise();
+    // Whoever ends before anything is connected has nothing to close.
+    let listener = millrace_producer::bind(address).await?;
+    let address = listener.local_addr()?;
+    let Some((store, broker)) = servers::connect(&settings, "producer", &shutdown).await? else {
+        return Ok(());
+    };
+    let front = millrace_producer::api::Front::default();
+    let serving = tokio::spawn(millrace_producer::api::serve(listener, front.clone(), shutdown.clone()));
+    tracing::info!(%address, prefix, "producer");
+    let options = millrace_producer::Options { partitions, ..millrace_producer::Options::default() };
+    let explicit = settings.partitions.is_some();
+    let access = Access { token: settings.token.clone(), hosts: hosts.into() };
+    let producing = async {
+        let started =
+            Producer::start(store, broker.clone(), options, explicit, &prefix, access, shutdown.clone());
+        match started.await {
+            Ok(producer) => {
+                front.open(producer.router());
+                producer.finish().await;
+                let _ = serving.await;
+                Ok(())
+            }
+            Err(_) if shutdown.has_begun() => Ok(()),
+            Err(error) => Err(CliError::from(error)),
+        }
+    };
+    let worked = servers::unless_refused(&broker, &shutdown, producing).await;
+    broker.close().await;
+    worked?;
+    tracing::info!("the producer has ended");
+    CliError::of_end(&shutdown)
+}

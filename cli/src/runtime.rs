@@ -1,0 +1,51 @@
+//! Runs a command on a runtime of its own, with logs as configured, until it ends or is interrupted.
+
+use millrace_runtime::telemetry::{self, LogFormat};
+
+use crate::args::{Common, Servers};
+use crate::error::CliError;
+use crate::interrupt;
+
+/// What commands log that talk to a producer.
+pub(crate) const CLIENT_LOG: &str = "warn,lapin=off";
+
+/// Runs a command that asks a producer, and has nothing to put in order when it is interrupted.
+pub(crate) fn client_command(
+    common: &Common,
+    command: impl Future<Output = Result<(), CliError>>,
+) -> Result<(), CliError> {
+    block_on(common, CLIENT_LOG, until_interrupted(command))
+}
+
+/// Runs a command until it ends or is interrupted.
+pub(crate) async fn until_interrupted(
+    command: impl Future<Output = Result<(), CliError>>,
+) -> Result<(), CliError> {
+    tokio::select! {
+        // First, since a command may have more to say about it.
+        biased;
+        ended = command => ended,
+        () = interrupt::asked() => Err(CliError::Interrupted("interrupted".to_owned())),
+    }
+}
+
+/// Runs a command on a runtime of its own.
+pub(crate) fn block_on(
+    common: &Common,
+    default_log: &str,
+    command: impl Future<Output = Result<(), CliError>>,
+) -> Result<(), CliError> {
+    let settings = common.settings(&Servers::default())?;
+    let format = match settings.log_format.as_deref() {
+        None | Some("text") => LogFormat::Text,
+        Some("json") => LogFormat::Json,
+        Some(other) => {
+            return Err(CliError::Usage(format!("MILLRACE_LOG_FORMAT: {other:?}: expected text or json")));
+        }
+    };
+    telemetry::init_logs(settings.log.as_deref().unwrap_or(default_log), format).map_err(CliError::Usage)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("millrace").build()?;
+    let result = runtime.block_on(command);
+    runtime.shutdown_timeout(std::time::Duration::from_millis(200));
+    result
+}
