@@ -7,8 +7,8 @@ use millrace_runtime::config::Settings;
 use serde_json::Value;
 use tower::ServiceExt;
 
-use crate::args::{Common, Servers};
 use crate::error::CliError;
+use crate::options::{Common, Servers};
 use crate::token;
 
 /// The producer that a command talks to when none is named.

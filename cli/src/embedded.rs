@@ -12,9 +12,9 @@ use millrace_store::sqlite::SqliteStore;
 use millrace_worker::Worker;
 use uuid::Uuid;
 
-use crate::args::ExecutionArgs;
 use crate::client::Client;
 use crate::error::CliError;
+use crate::options::ExecutionArgs;
 
 /// Partitions of an embedded cluster: one process owns them all, so a few are enough.
 const PARTITIONS: u16 = 8;

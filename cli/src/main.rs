@@ -1,10 +1,9 @@
 //! `millrace`, the one binary: both roles of a fleet, everything in one process, and the command line to either.
 //!
-//! [`args`] is what can be typed; [`commands`] has a file for each command; [`client`] talks to a producer, over
-//! HTTP or in the same process ([`embedded`]); [`servers`] are the store and the broker of a fleet; [`render`] shows
-//! runs; [`error`] maps failures to the exit codes of [`exit_code`].
+//! [`commands`] has a file for each command, with its arguments, and [`options`] what they share; [`client`] talks to a
+//! producer, over HTTP or in the same process ([`embedded`]); [`servers`] are the store and the broker of a fleet;
+//! [`render`] shows runs; [`error`] maps failures to the exit codes of [`exit_code`].
 
-mod args;
 mod client;
 mod commands;
 mod duration;
@@ -12,6 +11,7 @@ mod embedded;
 mod error;
 mod exit_code;
 mod interrupt;
+mod options;
 mod output;
 mod render;
 mod runtime;
@@ -22,7 +22,7 @@ use std::process;
 
 use clap::Parser;
 
-use crate::args::Cli;
+use crate::commands::Cli;
 use crate::exit_code::ExitCode;
 
 /// Small values come and go with every task: an allocator made for that is worth a third of a loaded producer's

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio::io::Interest;
 use tokio::net::unix::pipe::Sender;
 
-use crate::args::Output;
+use crate::options::Output;
 use crate::render::Showing;
 
 /// Prints a list: its rows as a table of `columns` (title, key), or as JSON.

@@ -2,9 +2,9 @@
 
 use millrace_runtime::telemetry::{self, LogFormat};
 
-use crate::args::{Common, Servers};
 use crate::error::CliError;
 use crate::interrupt;
+use crate::options::{Common, Servers};
 
 /// What commands log that talk to a producer.
 pub(crate) const CLIENT_LOG: &str = "warn,lapin=off";

@@ -4,15 +4,15 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::args::{Common, FilesArgs};
 use crate::client::Client;
-use crate::commands::validate;
+use crate::commands::validate::{self, FilesArgs};
 use crate::error::CliError;
+use crate::options::Common;
 use crate::output;
 
 /// Stores files, all of them or, when one has a problem, none.
-pub(crate) async fn run(common: Common, args: FilesArgs) -> Result<(), CliError> {
-    let client = Client::of(&common)?;
+pub(crate) async fn run(common: &Common, args: FilesArgs) -> Result<(), CliError> {
+    let client = Client::of(common)?;
     let applied = apply(&client, &args.files).await?;
     output::list(common.output, &applied, &[("NAME", "name"), ("VERSION", "version"), ("CHANGE", "change")]);
     Ok(())

@@ -1,26 +1,44 @@
 //! `dev`: everything in one process, with state that survives a restart.
 
 use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use clap::Args;
 use millrace_producer::Access;
 use millrace_runtime::Shutdown;
 use millrace_runtime::config::Settings;
 use nix::fcntl::{Flock, FlockArg};
 use serde_json::Value;
 
-use crate::args::{Common, DevArgs, Servers};
 use crate::client::Client;
 use crate::commands::apply;
 use crate::embedded::Embedded;
 use crate::error::CliError;
+use crate::options::{Common, ExecutionArgs, Servers};
 use crate::output;
 
 /// So many workflows at most are named that were stored before.
 const NAMED: usize = 20;
 
+#[derive(Debug, Args)]
+pub(crate) struct DevArgs {
+    /// Workflow files to store at the start
+    files: Vec<PathBuf>,
+    /// Where the state is kept
+    #[arg(long, env = "MILLRACE_DATA", value_name = "DIR", default_value = ".millrace")]
+    data: PathBuf,
+    /// Where to serve the API
+    #[arg(long, env = "MILLRACE_LISTEN", value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// Names with dots by which it is reached, comma separated (default: none)
+    #[arg(long, env = "MILLRACE_ALLOWED_HOSTS", value_name = "HOSTS")]
+    allowed_hosts: Option<String>,
+    #[command(flatten)]
+    execution: ExecutionArgs,
+}
+
 /// Serves until Ctrl-C.
-pub(crate) async fn run(common: Common, args: DevArgs) -> Result<(), CliError> {
+pub(crate) async fn run(common: &Common, args: DevArgs) -> Result<(), CliError> {
     let shutdown = Shutdown::new();
     shutdown.on_signals()?;
     let settings = common.settings(&Servers::default())?;

@@ -2,25 +2,32 @@
 
 use std::time::Duration;
 
+use clap::Args;
 use millrace_broker::Broker;
 use millrace_runtime::config::Settings;
 use millrace_runtime::secret::mask_url;
 use millrace_store::{StoreError, mismatch};
 use serde_json::{Value, json};
 
-use crate::args::{Common, DoctorArgs, Output};
 use crate::client::{Client, DEFAULT_SERVER};
 use crate::error::CliError;
+use crate::options::{Common, Output, Servers};
 use crate::{output, servers};
 
 /// How long a server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    #[command(flatten)]
+    servers: Servers,
+}
+
 /// Checks, and ends with status 1 when something is wrong.
-pub(crate) async fn run(common: Common, args: DoctorArgs) -> Result<(), CliError> {
+pub(crate) async fn run(common: &Common, args: DoctorArgs) -> Result<(), CliError> {
     let settings = common.settings(&args.servers)?;
     let mut findings = vec![shell(), temporary()];
-    let (servers, producer) = tokio::join!(servers(&settings), producer(&common, &settings));
+    let (servers, producer) = tokio::join!(servers(&settings), producer(common, &settings));
     findings.extend(servers);
     findings.push(producer);
     let wrong = findings.iter().filter(|finding| finding["ok"] == false).count();

@@ -5,8 +5,10 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
+use clap::Args;
 use url::Url;
 
+use crate::client::DEFAULT_SERVER;
 use crate::error::CliError;
 use crate::output;
 
@@ -16,8 +18,16 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// An answer, read at most so far: a status line and a reason.
 const ANSWER_BYTES: u64 = 8 * 1024;
 
-/// Asks `server` for `/readyz`; fails unless the answer is 200.
-pub(crate) fn run(server: &str) -> Result<(), CliError> {
+#[derive(Debug, Args)]
+pub(crate) struct HealthcheckArgs {
+    /// Where it listens
+    #[arg(value_name = "URL", default_value = DEFAULT_SERVER)]
+    server: String,
+}
+
+/// Asks the server for `/readyz`; fails unless the answer is 200.
+pub(crate) fn run(args: &HealthcheckArgs) -> Result<(), CliError> {
+    let server = &args.server;
     let url = address(server)?;
     let failed = |e: std::io::Error| CliError::Failed(format!("{server} does not answer: {e}"));
     let answer = ask(&url).map_err(failed)?;
@@ -72,6 +82,10 @@ mod tests {
     use std::net::TcpListener;
     use std::thread;
 
+    fn ask_health(server: &str) -> Result<(), CliError> {
+        run(&HealthcheckArgs { server: server.to_owned() })
+    }
+
     /// A server that answers one request with `answer`; gives its URL, and later what it was asked.
     fn server(answer: &'static str) -> (String, thread::JoinHandle<String>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -89,7 +103,7 @@ mod tests {
     #[test]
     fn a_server_that_says_200_is_healthy_and_was_asked_for_readyz() {
         let (url, asked) = server("HTTP/1.0 200 OK\r\ncontent-length: 6\r\n\r\nready\n");
-        run(&url).unwrap();
+        ask_health(&url).unwrap();
         let asked = asked.join().unwrap();
         assert!(asked.starts_with("GET /readyz HTTP/1.0\r\nHost: 127.0.0.1:"), "{asked}");
     }
@@ -98,7 +112,7 @@ mod tests {
     fn a_server_that_says_503_is_not_healthy_and_its_reason_is_shown() {
         let (url, _) =
             server("HTTP/1.0 503 Service Unavailable\r\n\r\nnot ready: the broker is not connected\n");
-        let error = run(&url).unwrap_err();
+        let error = ask_health(&url).unwrap_err();
         assert_eq!(error.exit_code(), ExitCode::Failed);
         assert!(
             error.to_string().ends_with("answers 503: not ready: the broker is not connected"),
@@ -109,13 +123,13 @@ mod tests {
     #[test]
     fn nobody_there_is_not_healthy() {
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        assert_eq!(run(&format!("http://{free}")).unwrap_err().exit_code(), ExitCode::Failed);
+        assert_eq!(ask_health(&format!("http://{free}")).unwrap_err().exit_code(), ExitCode::Failed);
     }
 
     #[test]
     fn an_address_that_is_no_http_url_is_a_usage_error() {
         for wrong in ["127.0.0.1:7070", "https://127.0.0.1:7070", "readyz"] {
-            assert_eq!(run(wrong).unwrap_err().exit_code(), ExitCode::Usage, "{wrong}");
+            assert_eq!(ask_health(wrong).unwrap_err().exit_code(), ExitCode::Usage, "{wrong}");
         }
     }
 }

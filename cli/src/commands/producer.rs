@@ -1,16 +1,37 @@
 //! `producer`: triggers, DAGs, dispatch, and the API of a fleet.
 
+use std::path::PathBuf;
+
+use clap::Args;
 use millrace_broker::Broker;
 use millrace_producer::{Access, Producer};
 use millrace_runtime::config::Settings;
 use millrace_runtime::{Shutdown, http};
 
-use crate::args::{Common, ProducerArgs};
 use crate::error::CliError;
+use crate::options::{Common, Servers};
 use crate::{servers, token};
 
+#[derive(Debug, Args)]
+pub(crate) struct ProducerArgs {
+    #[command(flatten)]
+    servers: Servers,
+    /// Where to serve the API, health and metrics (default: 127.0.0.1:7070)
+    #[arg(long, env = "MILLRACE_LISTEN", value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// Names with dots by which it is reached, comma separated (default: none)
+    #[arg(long, env = "MILLRACE_ALLOWED_HOSTS", value_name = "HOSTS")]
+    allowed_hosts: Option<String>,
+    /// How many partitions a new cluster gets (default: 64)
+    #[arg(long, env = "MILLRACE_PARTITIONS")]
+    partitions: Option<u16>,
+    /// Where a token is made and kept when none is set
+    #[arg(long, env = "MILLRACE_DATA", value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
 /// Runs a producer until SIGTERM.
-pub(crate) async fn run(common: Common, args: ProducerArgs) -> Result<(), CliError> {
+pub(crate) async fn run(common: &Common, args: ProducerArgs) -> Result<(), CliError> {
     let shutdown = Shutdown::new();
     shutdown.on_signals()?;
     let settings = common.settings(&args.servers)?;

@@ -1,25 +1,50 @@
 //! `run`: a run of a file, here and now, or on a named producer.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::Args;
 use millrace_domain::definition::Parsed;
 use millrace_producer::Access;
 use millrace_runtime::Shutdown;
 use serde_json::{Value, json};
 
-use crate::args::{Common, RunArgs, Servers};
 use crate::client::{Client, run_path};
-use crate::commands::{params, validate};
+use crate::commands::params::{self, Pair};
+use crate::commands::validate;
 use crate::embedded::Embedded;
 use crate::error::CliError;
 use crate::interrupt;
+use crate::options::{Common, ExecutionArgs, PatienceArgs, Servers};
 use crate::render::{self, View, Wait};
 
 /// How long the tasks of a run that nobody waits for any more may take to end.
 const STOP_BOUND: Duration = Duration::from_secs(5);
 
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The workflow file, YAML or JSON
+    file: PathBuf,
+    /// A param of the run
+    #[arg(short, long = "param", value_name = "NAME=VALUE", value_parser = params::pair)]
+    params: Vec<Pair>,
+    /// Which workflow, when the file has several
+    #[arg(long, value_name = "NAME")]
+    workflow: Option<String>,
+    /// Show the live tree of steps and what they print
+    #[arg(long, short)]
+    follow: bool,
+    #[command(flatten)]
+    patience: PatienceArgs,
+    /// Show what they print as it is: a terminal obeys whatever control codes are in it
+    #[arg(long, requires = "follow")]
+    raw: bool,
+    #[command(flatten)]
+    execution: ExecutionArgs,
+}
+
 /// Starts a run of a file and waits for its end.
-pub(crate) async fn run(common: Common, args: RunArgs) -> Result<(), CliError> {
+pub(crate) async fn run(common: &Common, args: RunArgs) -> Result<(), CliError> {
     let settings = common.settings(&Servers::default())?;
     let parsed = pick(validate::load(&args.file)?, args.workflow.as_deref())?;
     let params = params::typed(&args.params, &parsed.workflow)?;

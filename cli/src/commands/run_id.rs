@@ -1,9 +1,9 @@
 //! Which run is meant: by its whole id, by the beginning of one, or the last.
 
+use clap::Args;
 use millrace_domain::RunId;
 use serde_json::Value;
 
-use crate::args::RunIdArgs;
 use crate::client::{Client, segment};
 use crate::error::CliError;
 
@@ -16,6 +16,17 @@ const SHORTEST: usize = 4;
 
 /// So many candidates at most are named.
 const NAMED: usize = 10;
+
+/// Which run.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct RunIdArgs {
+    /// Its id, or the beginning of it when no other run's begins so
+    id: Option<String>,
+    /// The run that was created last
+    #[arg(long)]
+    last: bool,
+}
 
 /// The id of the run that was meant.
 pub(crate) async fn find(client: &Client, args: &RunIdArgs) -> Result<String, CliError> {

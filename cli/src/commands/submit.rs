@@ -1,14 +1,18 @@
 //! `submit`: ad-hoc tasks, one or many.
 
 use std::io::BufRead;
+use std::time::Duration;
 
+use clap::{Args, ValueHint};
 use millrace_domain::quantity::format_duration;
+use millrace_domain::{PoolName, Priority};
 use serde_json::{Map, Value, json};
 
-use crate::args::{Common, SubmitArgs};
 use crate::client::Client;
-use crate::commands::params;
+use crate::commands::params::{self, Pair};
+use crate::duration;
 use crate::error::CliError;
+use crate::options::{Common, FollowArgs};
 use crate::output::Results;
 use crate::render::Wait;
 use crate::{output, render};
@@ -16,11 +20,53 @@ use crate::{output, render};
 /// Submissions in one request of a batch.
 const CHUNK: usize = 1_000;
 
+#[derive(Debug, Args)]
+pub(crate) struct SubmitArgs {
+    /// The pool that executes it
+    #[arg(long)]
+    pool: Option<PoolName>,
+    /// P0 (urgent) to P3 (idle), or 0-9
+    #[arg(long)]
+    priority: Option<Priority>,
+    /// Idempotency key: the same key within 24 h is the same run
+    #[arg(long)]
+    key: Option<String>,
+    /// Start so long from now: 10m
+    #[arg(long, value_name = "DURATION", conflicts_with = "at", value_parser = duration::parse)]
+    delay: Option<Duration>,
+    /// Start at this instant: 2030-01-01T02:00:00+08:00
+    #[arg(long, value_name = "INSTANT", value_parser = instant)]
+    at: Option<String>,
+    /// How long it may take: 30s
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse_positive)]
+    timeout: Option<Duration>,
+    /// How many retries
+    #[arg(long, value_name = "COUNT")]
+    retries: Option<u32>,
+    /// A param, given to the task as an environment variable
+    #[arg(short, long = "param", value_name = "NAME=VALUE", value_parser = params::pair)]
+    params: Vec<Pair>,
+    #[command(flatten)]
+    follow: FollowArgs,
+    /// Submissions, one JSON object a line (- reads standard input); returns once all are accepted
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["command", "follow"])]
+    batch: Option<String>,
+    /// The command
+    #[arg(last = true, required_unless_present = "batch", value_name = "COMMAND", value_hint = ValueHint::AnyPath)]
+    command: Vec<String>,
+}
+
+/// Reads an instant, and leaves it as it will be sent.
+fn instant(text: &str) -> Result<String, String> {
+    let expected = "expected RFC 3339 with an offset, such as 2030-01-01T02:00:00+08:00";
+    text.parse::<jiff::Timestamp>().map(|_| text.to_owned()).map_err(|_| expected.to_owned())
+}
+
 /// Submits.
-pub(crate) async fn run(common: Common, args: SubmitArgs) -> Result<(), CliError> {
-    let client = Client::of(&common)?;
+pub(crate) async fn run(common: &Common, args: SubmitArgs) -> Result<(), CliError> {
+    let client = Client::of(common)?;
     if let Some(file) = &args.batch {
-        return batch(&client, &common, file).await;
+        return batch(&client, common, file).await;
     }
     let mut body = Map::new();
     body.insert("run".to_owned(), command_line(&args.command).into());

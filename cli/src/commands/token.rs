@@ -1,10 +1,23 @@
 //! `token`: shows the token of a producer.
 
+use std::path::PathBuf;
+
+use clap::Subcommand;
 use serde_json::json;
 
-use crate::args::{Common, Servers, TokenCommand};
 use crate::error::CliError;
+use crate::options::{Common, Servers};
 use crate::{output, token};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Print it
+    Show {
+        /// Where the producer keeps it
+        #[arg(long, env = "MILLRACE_DATA", value_name = "DIR")]
+        data: Option<PathBuf>,
+    },
+}
 
 /// Shows the token as it is set, or as a producer keeps it.
 pub(crate) fn run(common: &Common, command: &TokenCommand) -> Result<(), CliError> {

@@ -1,13 +1,21 @@
 //! `validate`: all problems of all files at once, without any server.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use clap::Args;
 use millrace_domain::definition::{self, Parsed};
 use serde_json::{Value, json};
 
-use crate::args::{Common, FilesArgs, Output};
 use crate::error::CliError;
+use crate::options::{Common, Output};
 use crate::output;
+
+#[derive(Debug, Args)]
+pub(crate) struct FilesArgs {
+    /// Workflow files, YAML or JSON
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
+}
 
 /// Checks files.
 pub(crate) fn run(common: &Common, args: &FilesArgs) -> Result<(), CliError> {

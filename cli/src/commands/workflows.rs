@@ -1,18 +1,50 @@
 //! `workflows`: stored definitions.
 
+use clap::Subcommand;
 use millrace_domain::definition;
 use serde_json::json;
 
-use crate::args::{Common, WorkflowsCommand};
 use crate::client::{Client, segment};
 use crate::commands::params::{self, Pair};
 use crate::error::CliError;
+use crate::options::{Common, FollowArgs};
 use crate::render::Wait;
 use crate::{output, render};
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum WorkflowsCommand {
+    /// List them
+    List,
+    /// Show one with its definition
+    Get {
+        name: String,
+        /// Another version than the current one
+        #[arg(long)]
+        version: Option<u32>,
+    },
+    /// Start a run
+    Trigger {
+        name: String,
+        /// A param of the run
+        #[arg(short, long = "param", value_name = "NAME=VALUE", value_parser = params::pair)]
+        params: Vec<Pair>,
+        /// Idempotency key
+        #[arg(long)]
+        key: Option<String>,
+        #[command(flatten)]
+        follow: FollowArgs,
+    },
+    /// Let its schedules rest
+    Pause { name: String },
+    /// Let its schedules go on
+    Resume { name: String },
+    /// Forget it; its runs go on
+    Delete { name: String },
+}
+
 /// Runs the command.
-pub(crate) async fn run(common: Common, command: WorkflowsCommand) -> Result<(), CliError> {
-    let client = Client::of(&common)?;
+pub(crate) async fn run(common: &Common, command: WorkflowsCommand) -> Result<(), CliError> {
+    let client = Client::of(common)?;
     let path = |name: &str| format!("/api/v1/workflows/{}", segment(name));
     match command {
         WorkflowsCommand::List => {

@@ -9,9 +9,9 @@ use super::lines::Lines;
 use super::terminal::{self, Style};
 use super::tree;
 use super::visible::Showing;
-use crate::args::Output;
 use crate::client::{Client, segment};
 use crate::error::CliError;
+use crate::options::Output;
 use crate::output;
 
 /// Lines of the tree, at most, however tall the terminal is.

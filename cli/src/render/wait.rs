@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::screen::{Screen, View};
-use crate::args::{FollowArgs, Output};
 use crate::client::{Client, run_path};
 use crate::duration;
 use crate::error::CliError;
 use crate::interrupt;
+use crate::options::{FollowArgs, Output};
 
 /// How often a run is looked at.
 const EVERY: Duration = Duration::from_millis(150);
