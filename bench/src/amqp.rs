@@ -7,10 +7,10 @@ use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProper
 
 use crate::failure::Failure;
 
-/// Messages that are not confirmed yet, at most.
+/// The most messages that are not confirmed yet.
 const WINDOW: usize = 1_000;
 
-/// A channel with confirms.
+/// Opens a connection and a channel with publisher confirms.
 pub(crate) async fn channel(url: &str) -> Result<(Connection, Channel), Failure> {
     let connection = Connection::connect(url, ConnectionProperties::default()).await?;
     let channel = connection.create_channel().await?;
@@ -18,7 +18,7 @@ pub(crate) async fn channel(url: &str) -> Result<(Connection, Channel), Failure>
     Ok((connection, channel))
 }
 
-/// Publishes one persistent message, and answers what will be its confirm.
+/// Publishes one persistent message, and returns what will be its confirm.
 pub(crate) async fn send(
     channel: &Channel,
     exchange: &str,
@@ -41,7 +41,7 @@ pub(crate) async fn confirmed(confirm: PublisherConfirm) -> Result<(), Failure> 
     }
 }
 
-/// Publishes all, and returns when all are confirmed.
+/// Publishes all messages, and returns when all are confirmed.
 pub(crate) async fn publish(
     channel: &Channel,
     exchange: &str,

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::failure::Failure;
 
-/// How often a condition is looked at.
+/// The interval at which a condition is looked at.
 const LOOK: Duration = Duration::from_millis(20);
 
 /// A client of one API.
@@ -17,37 +17,37 @@ pub(crate) struct Api {
 }
 
 impl Api {
-    /// Of the server that listens at this port of loopback.
+    /// A client of the server that listens at this port of loopback.
     pub(crate) fn new(port: u16) -> Result<Self, Failure> {
         let http = reqwest::Client::builder().no_proxy().build()?;
         Ok(Self { base: format!("http://127.0.0.1:{port}"), http })
     }
 
-    /// What a GET answers.
+    /// Sends a GET, and returns the body of its answer.
     pub(crate) async fn get(&self, path: &str) -> Result<Value, Failure> {
         read(self.http.get(format!("{}{path}", self.base))).await
     }
 
-    /// What a POST answers.
+    /// Sends a POST, and returns the body of its answer.
     pub(crate) async fn post(&self, path: &str, body: String) -> Result<Value, Failure> {
         let request = self.http.post(format!("{}{path}", self.base));
         read(request.header("content-type", "application/json").body(body)).await
     }
 
-    /// Is it ready to work?
+    /// Is the server ready to work?
     pub(crate) async fn is_ready(&self) -> bool {
         let answer = self.http.get(format!("{}/readyz", self.base)).send().await;
         answer.is_ok_and(|answer| answer.status().is_success())
     }
 
-    /// How many workers are up.
+    /// Counts the workers that are up.
     pub(crate) async fn workers(&self) -> Result<usize, Failure> {
         let answer = self.get("/api/v1/workers").await?;
         let workers = answer["workers"].as_array().into_iter().flatten();
         Ok(workers.filter(|worker| worker["state"] == "up").count())
     }
 
-    /// How many attempts have ended, by the producer's own count.
+    /// Counts the attempts that have ended, by the producer's own metric.
     pub(crate) async fn ended(&self) -> Result<usize, Failure> {
         self.metric("millrace_task_runs_total").await
     }
@@ -79,13 +79,13 @@ impl Api {
         }
     }
 
-    /// Starts a run, and answers its id once it is accepted.
+    /// Starts a run, and returns its id once it is accepted.
     pub(crate) async fn run(&self, submission: &Value) -> Result<String, Failure> {
         let answer = self.post("/api/v1/runs", submission.to_string()).await?;
         answer["run_id"].as_str().map(str::to_owned).ok_or_else(|| format!("refused: {answer}").into())
     }
 
-    /// Waits for the end of a run, and answers how long it took by its own stamps, created to ended: milliseconds.
+    /// Waits for the end of a run, and returns how long it took by its own stamps, created to ended: milliseconds.
     pub(crate) async fn took(&self, id: &str, bound: Duration) -> Result<f64, Failure> {
         let deadline = Instant::now() + bound;
         loop {
@@ -112,7 +112,7 @@ async fn read(request: reqwest::RequestBuilder) -> Result<Value, Failure> {
     Ok(serde_json::from_str(&text)?)
 }
 
-/// Milliseconds since the epoch of a stamp of the API.
+/// The milliseconds since the epoch of a stamp of the API.
 pub(crate) fn millis(stamp: &Value) -> Option<f64> {
     let stamp: jiff::Timestamp = stamp.as_str()?.parse().ok()?;
     Some(stamp.as_millisecond() as f64)

@@ -63,12 +63,12 @@ impl Arguments {
         self.only.is_empty() || self.only.contains(&workload)
     }
 
-    /// Tasks of one measurement of W1.
+    /// The tasks of one measurement of W1.
     pub(crate) fn tasks(&self) -> usize {
         self.tasks as usize
     }
 
-    /// Submissions of one measurement of W2: ten seconds, or fewer in a short run.
+    /// The submissions of one measurement of W2: those of ten seconds, or fewer in a short run.
     pub(crate) fn latencies(&self) -> usize {
         (self.tasks() / 20).clamp(50, 500)
     }

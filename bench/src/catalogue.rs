@@ -7,18 +7,18 @@ pub(crate) const MAIN: &str = "everysec";
 /// The column of the embedded server.
 pub(crate) const EMBEDDED: &str = "embedded";
 
-/// One line of the table.
+/// A figure: one line of the table.
 pub(crate) struct Figure {
     pub(crate) key: &'static str,
     pub(crate) name: &'static str,
     pub(crate) unit: &'static str,
     /// The key of the raw limit for the same work.
     pub(crate) raw: Option<&'static str>,
-    /// What is asked, by column.
+    /// The targets, by column.
     pub(crate) targets: &'static [(&'static str, Target)],
 }
 
-/// What is asked of a figure.
+/// A target: what is asked of a figure.
 pub(crate) enum Target {
     /// At least this share of raw.
     ShareOfRaw(f64),
@@ -26,7 +26,7 @@ pub(crate) enum Target {
     TimesRaw(f64),
     /// At most this, in the figure's own unit.
     AtMost(f64),
-    /// Not in any round: the worst one counts, not the median.
+    /// Zero in every round: the worst one counts, not the median.
     Never,
 }
 

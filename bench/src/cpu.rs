@@ -7,23 +7,23 @@ use std::fs;
 /// CPU seconds by the name of a process.
 pub(crate) type Split = BTreeMap<&'static str, f64>;
 
-/// Ticks in a second: what Linux shows to programs is always in hundredths.
+/// The clock ticks in a second: what Linux shows to programs is always in hundredths.
 const TICKS: f64 = 100.0;
 
-/// Counts from its start on.
+/// A meter of CPU time, which counts from its start on.
 pub(crate) struct Meter {
     processes: Vec<(&'static str, u32)>,
     before: Split,
 }
 
 impl Meter {
-    /// Begins to count for these processes; several may share a name.
+    /// Begins to count the CPU time of these processes; several may share a name.
     pub(crate) fn start(processes: Vec<(&'static str, u32)>) -> Self {
         let before = seconds(&processes);
         Self { processes, before }
     }
 
-    /// Seconds a thousand tasks since the start, when there were so many tasks.
+    /// The CPU seconds of a thousand tasks since the start, when there were so many tasks.
     pub(crate) fn per_thousand(&self, tasks: usize) -> Split {
         let mut split = seconds(&self.processes);
         for (name, seconds) in &mut split {
@@ -33,7 +33,7 @@ impl Meter {
     }
 }
 
-/// This very process, which is the client of every workload but those of the peers.
+/// This process itself, which is the client of every workload but those of the peers.
 pub(crate) fn own() -> (&'static str, u32) {
     ("client", std::process::id())
 }
@@ -55,11 +55,11 @@ fn seconds(processes: &[(&'static str, u32)]) -> Split {
 struct Stat {
     parent: u32,
     own: f64,
-    /// Of children that ended and were waited for.
+    /// The ticks of children that ended and were waited for.
     reaped: f64,
 }
 
-/// A process and all that it has started and that still runs.
+/// The pids of a process and of all that it has started and that still runs.
 pub(crate) fn tree(root: u32) -> Vec<u32> {
     tree_in(&stats(), root)
 }
@@ -79,7 +79,7 @@ fn of_tree(stats: &BTreeMap<u32, Stat>, root: u32) -> f64 {
     tree.iter().filter_map(|pid| stats.get(pid)).map(|stat| stat.own + stat.reaped).sum()
 }
 
-/// All processes of the machine, as far as they can be read.
+/// The statistics of all processes of the machine, as far as they can be read.
 fn stats() -> BTreeMap<u32, Stat> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
@@ -87,7 +87,8 @@ fn stats() -> BTreeMap<u32, Stat> {
         .collect()
 }
 
-/// See `proc_pid_stat(5)`: the name in parentheses may hold anything, and what comes after it is counted from there.
+/// Parses `/proc/<pid>/stat`, see `proc_pid_stat(5)`: the name in parentheses may hold anything, and what comes after
+/// it is counted from there.
 fn parse(stat: &str) -> Option<Stat> {
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
     let number = |at: usize| fields.get(at)?.parse::<f64>().ok();

@@ -10,17 +10,17 @@ use crate::failure::Failure;
 use crate::fleet::{CONCURRENCY, wait_ready};
 use crate::program::Program;
 
-/// The process, and where to reach it.
+/// The embedded server: its process, and where to reach it.
 pub(crate) struct Embedded {
     pub(crate) api: Api,
     pub(crate) program: Program,
-    /// From the start of the process until it is ready, in milliseconds.
+    /// The time from the start of the process until it is ready, in milliseconds.
     pub(crate) start_ms: f64,
     _folder: TempDir,
 }
 
 impl Embedded {
-    /// Starts it on an empty folder, and returns when it is ready.
+    /// Starts the server on an empty folder, and returns when it is ready.
     pub(crate) async fn start() -> Result<Self, Failure> {
         let folder = TempDir::with_prefix("millrace-bench-")?;
         let port = millrace_servers::free_port();
@@ -36,7 +36,7 @@ impl Embedded {
         Ok(Self { api, program, start_ms, _folder: folder })
     }
 
-    /// The process, and the client.
+    /// The pids of the server and of the client, by name.
     pub(crate) fn processes(&self) -> Vec<(&'static str, u32)> {
         vec![cpu::own(), ("millrace dev", self.program.pid())]
     }

@@ -8,9 +8,9 @@ use crate::cpu;
 use crate::failure::Failure;
 use crate::program::Program;
 
-/// How many tasks a worker runs at once.
+/// The number of tasks that a worker runs at once.
 pub(crate) const CONCURRENCY: &str = "256";
-/// Before the names of queues and keys.
+/// The prefix of the names of queues and keys.
 pub(crate) const PREFIX: &str = "bench";
 
 const START_BOUND: Duration = Duration::from_secs(30);
@@ -22,7 +22,7 @@ pub(crate) struct Servers {
 }
 
 impl Servers {
-    /// Starts both. `sync` is Redis's `appendfsync`.
+    /// Starts both servers. `sync` is Redis's `appendfsync`.
     pub(crate) async fn start(sync: &'static str) -> Result<Self, Failure> {
         let start = move || Self {
             rabbitmq: millrace_servers::RabbitMq::start(&[]),
@@ -31,19 +31,19 @@ impl Servers {
         Ok(tokio::task::spawn_blocking(start).await?)
     }
 
-    /// Their processes.
+    /// The pids of both servers, by name.
     pub(crate) fn processes(&self) -> Vec<(&'static str, u32)> {
         let pids = [("rabbitmq", self.rabbitmq.pid()), ("redis", self.redis.pid())];
         pids.into_iter().filter_map(|(name, pid)| Some((name, pid?))).collect()
     }
 }
 
-/// The processes, and where to reach them.
+/// A fleet: its processes, and where to reach them.
 pub(crate) struct Fleet {
     pub(crate) api: Api,
     pub(crate) producer: Program,
     pub(crate) workers: Vec<Program>,
-    /// From the start of the process until it is ready, in milliseconds.
+    /// The time from the start of the process until it is ready, in milliseconds.
     pub(crate) producer_start_ms: f64,
     pub(crate) worker_start_ms: f64,
     environment: Vec<(&'static str, String)>,
@@ -51,7 +51,7 @@ pub(crate) struct Fleet {
 }
 
 impl Fleet {
-    /// Starts all of it, and returns when it is ready.
+    /// Starts servers and processes, and returns when they are ready.
     pub(crate) async fn start(sync: &'static str) -> Result<Self, Failure> {
         Self::on(Arc::new(Servers::start(sync).await?), PREFIX).await
     }
@@ -107,12 +107,12 @@ impl Fleet {
         Ok(())
     }
 
-    /// Where the broker is.
+    /// The URL of the broker.
     pub(crate) fn amqp_url(&self) -> String {
         self.servers.rabbitmq.url()
     }
 
-    /// All that works for a task, and the client.
+    /// The pids of all that works for a task and of the client, by name.
     pub(crate) fn processes(&self) -> Vec<(&'static str, u32)> {
         let mut processes = vec![cpu::own(), ("producer", self.producer.pid())];
         processes.extend(self.workers.iter().map(|worker| ("worker", worker.pid())));

@@ -9,13 +9,13 @@ use crate::failure::Failure;
 use crate::fleet::{Fleet, Servers};
 use crate::report::Report;
 
-/// After the start, before an idle process is looked at.
+/// The pause between the start of a process and the first look at its memory.
 const SETTLE: Duration = Duration::from_secs(2);
 
-/// Before the names of queues and keys of processes that do nothing.
+/// The prefix of the names of queues and keys of processes that do nothing.
 const PREFIX: &str = "idle";
 
-/// Of processes that are started for this alone. From the second time on their queues and keys are there already.
+/// Measures processes that are started for this alone. From the second time on their queues and keys are there already.
 pub(crate) async fn idle(
     servers: &Arc<Servers>,
     sync: &'static str,
@@ -32,7 +32,7 @@ pub(crate) async fn idle(
     fleet.stop().await
 }
 
-/// The same of the embedded server, on a folder that is empty.
+/// Measures an embedded server that is started for this alone, on an empty folder.
 pub(crate) async fn idle_embedded(report: &mut Report) -> Result<(), Failure> {
     let embedded = Embedded::start().await?;
     tokio::time::sleep(SETTLE).await;
@@ -41,7 +41,7 @@ pub(crate) async fn idle_embedded(report: &mut Report) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Of processes that have worked.
+/// Measures the memory of processes that have worked.
 pub(crate) fn loaded(fleet: &Fleet, embedded: Option<&Embedded>, sync: &'static str, report: &mut Report) {
     report.note("w5.producer_loaded", sync, fleet.producer.resident_mb());
     report.note("w5.producer_peak", sync, fleet.producer.peak_mb());

@@ -6,11 +6,11 @@ use crate::api::Api;
 use crate::failure::Failure;
 use crate::throughput::BOUND;
 
-/// Steps of the chain, and branches of the fan.
+/// The steps of the chain, and the branches of the fan.
 pub(crate) const CHAIN: usize = 40;
 pub(crate) const FAN: usize = 1_000;
 
-/// A chain of steps. Milliseconds.
+/// Runs a chain of steps, and returns how long it took: milliseconds.
 pub(crate) async fn chain(api: &Api) -> Result<f64, Failure> {
     let step = |n: usize| match n {
         0 => json!({"name": "s0", "uses": "noop"}),
@@ -19,7 +19,7 @@ pub(crate) async fn chain(api: &Api) -> Result<f64, Failure> {
     run(api, (0..CHAIN).map(step).collect()).await
 }
 
-/// One step, then many at once, then one. Milliseconds.
+/// Runs one step, then many at once, then one, and returns how long it took: milliseconds.
 pub(crate) async fn fan(api: &Api) -> Result<f64, Failure> {
     let names: Vec<String> = (0..FAN).map(|n| format!("s{n}")).collect();
     let mut steps = vec![json!({"name": "first", "uses": "noop"})];

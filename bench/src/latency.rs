@@ -13,19 +13,19 @@ use crate::failure::Failure;
 use crate::fleet::{Fleet, PREFIX};
 use crate::throughput::BOUND;
 
-/// Submissions a second.
+/// The number of submissions a second.
 pub(crate) const RATE: u64 = 50;
 
-/// Runs in one page of a list.
+/// The number of runs in one page of a list.
 const PAGE: usize = 500;
 
-/// Median and 99th percentile, in milliseconds.
+/// The median and the 99th percentile of some waits, in milliseconds.
 pub(crate) struct Waits {
     pub(crate) p50: f64,
     pub(crate) p99: f64,
 }
 
-/// Submits over AMQP, each with a confirm.
+/// Measures submissions over AMQP, each with a confirm.
 pub(crate) async fn over_amqp(fleet: &Fleet, count: usize) -> Result<Waits, Failure> {
     let (_connection, channel) = amqp::channel(&fleet.amqp_url()).await?;
     let before = fleet.api.ended().await?;
@@ -40,7 +40,7 @@ pub(crate) async fn over_amqp(fleet: &Fleet, count: usize) -> Result<Waits, Fail
     sent.waits(&fleet.api).await
 }
 
-/// Submits over REST, each with its answer.
+/// Measures submissions over REST, each with its answer.
 pub(crate) async fn over_rest(api: &Api, count: usize) -> Result<Waits, Failure> {
     let before = api.ended().await?;
     let mut sent = Sent::default();
@@ -54,7 +54,7 @@ pub(crate) async fn over_rest(api: &Api, count: usize) -> Result<Waits, Failure>
     sent.waits(api).await
 }
 
-/// What was sent, by its label, and when: milliseconds since the epoch.
+/// The submissions that were sent, by their labels, and when: milliseconds since the epoch.
 #[derive(Default)]
 struct Sent(HashMap<String, f64>);
 
@@ -98,7 +98,7 @@ pub(crate) async fn started(api: &Api, id: &str) -> Result<f64, Failure> {
     Ok(millis(&run["steps"][0]["started_at"]).ok_or_else(|| format!("run {id} did not start"))? + 0.5)
 }
 
-/// Of some waits in milliseconds, at least one.
+/// The percentiles of some waits in milliseconds, at least one.
 pub(crate) fn percentiles(mut waits: Vec<f64>) -> Result<Waits, Failure> {
     waits.sort_by(f64::total_cmp);
     let at = |share: f64| waits.get((waits.len().saturating_sub(1) as f64 * share) as usize).copied();

@@ -30,7 +30,7 @@ fn version(program: &str) -> Option<String> {
     Some(String::from_utf8_lossy(&done.stdout).trim().to_owned())
 }
 
-/// How long a fixed loop takes, in milliseconds: how fast the processor is right now.
+/// The time that a fixed loop takes, in milliseconds: how fast the processor is right now.
 pub(crate) fn calibration_ms() -> f64 {
     let began = Instant::now();
     let mut sum = 0_u64;

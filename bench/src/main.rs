@@ -51,7 +51,7 @@ async fn main() -> Result<ExitCode, Failure> {
     }
 }
 
-/// Measures all that is wanted, and prints it.
+/// Measures all that the arguments ask for, and prints it.
 async fn measure(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let syncs = if arguments.always { &[MAIN, "always"][..] } else { &[MAIN] };
     let mut report = Report::default();

@@ -22,10 +22,10 @@ use crate::throughput::BOUND;
 
 /// One peer with its settings.
 pub(crate) struct Peer {
-    /// Its column in the report.
+    /// The column of the peer in the report.
     pub(crate) column: &'static str,
     tool: Tool,
-    /// What is said to the worker.
+    /// The arguments of the worker that choose its pool.
     pool: &'static [&'static str],
     prefetch: &'static str,
 }
@@ -36,7 +36,7 @@ enum Tool {
     BullMq,
 }
 
-/// All of them. Of Celery's pools, which is fastest depends on the work.
+/// All peers. Of Celery's pools, which is fastest depends on the work.
 pub(crate) const PEERS: [Peer; 4] = [
     Peer { column: "celery solo", tool: Tool::Celery, pool: &["-P", "solo"], prefetch: "100" },
     Peer {
@@ -54,7 +54,7 @@ pub(crate) const PEERS: [Peer; 4] = [
     Peer { column: "bullmq", tool: Tool::BullMq, pool: &[], prefetch: "" },
 ];
 
-/// Tasks before anything counts, and tasks of one measurement, at most.
+/// The tasks before anything counts, and the most tasks of one measurement.
 const WARM_UP: usize = 200;
 const MOST_TASKS: usize = 5_000;
 const LOOK: Duration = Duration::from_millis(5);
@@ -119,7 +119,7 @@ impl<'a> Running<'a> {
         Ok(Self { peer, worker, home, environment, queue, store, waits })
     }
 
-    /// All that is wanted and that it can do.
+    /// Measures all workloads that are wanted and that the peer can do.
     async fn measure(
         &self,
         arguments: &Arguments,
@@ -146,7 +146,7 @@ impl<'a> Running<'a> {
         Ok(())
     }
 
-    /// In each way that it has, with what it cost.
+    /// Measures the throughput in each way of submitting that the peer has, with what it cost.
     async fn throughput(&self, tasks: usize, servers: &Servers, report: &mut Report) -> Result<(), Failure> {
         let ways: &[_] = match self.peer.tool {
             Tool::Celery => &[("w1.singly", "submit")],
@@ -165,7 +165,8 @@ impl<'a> Running<'a> {
         Ok(())
     }
 
-    /// From the first submission to the last result in the store: tasks a second, and the client's CPU seconds.
+    /// Submits tasks until the last result is in the store, and returns the tasks a second and the client's CPU
+    /// seconds.
     async fn submit(&self, way: &str, tasks: usize) -> Result<(f64, f64), Failure> {
         let before = self.results().await?;
         let count = tasks.to_string();
@@ -176,7 +177,7 @@ impl<'a> Running<'a> {
         Ok((tasks as f64 / (ended - began), cpu))
     }
 
-    /// When there were so many results: seconds since the epoch.
+    /// Waits until there are so many results, and returns when that was: seconds since the epoch.
     async fn ended(&self, wanted: usize) -> Result<f64, Failure> {
         let deadline = Instant::now() + BOUND;
         while self.results().await? < wanted {
@@ -188,7 +189,7 @@ impl<'a> Running<'a> {
         Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64())
     }
 
-    /// How many results the peer has stored.
+    /// Counts the results that the peer has stored.
     async fn results(&self) -> Result<usize, Failure> {
         let mut store = self.store.clone();
         let mut command = match self.peer.tool {
@@ -201,7 +202,7 @@ impl<'a> Running<'a> {
         Ok(command.query_async(&mut store).await?)
     }
 
-    /// From the submission to the start of a task, by the task itself.
+    /// Measures the time from the submission to the start of a task, as the task itself tells it.
     async fn latency(&self, count: usize) -> Result<crate::latency::Waits, Failure> {
         self.client(&["rate", &RATE.to_string(), &count.to_string()]).await?;
         let deadline = Instant::now() + BOUND;
@@ -253,7 +254,7 @@ fn command_of(program: impl AsRef<std::ffi::OsStr>, script: &str) -> Command {
     command
 }
 
-/// Where a peer's programs are.
+/// The folder of a peer's programs.
 fn folder(tool: Tool) -> std::path::PathBuf {
     let name = if tool == Tool::Celery { "celery" } else { "bullmq" };
     Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(name)

@@ -12,7 +12,7 @@ use crate::failure::Failure;
 
 const STOP_BOUND: Duration = Duration::from_secs(30);
 
-/// A running process.
+/// A running process, which is killed when dropped.
 pub(crate) struct Program {
     child: Child,
 }
@@ -35,7 +35,7 @@ impl Program {
         self.child.id()
     }
 
-    /// Resident memory now, in megabytes.
+    /// The resident memory now, in megabytes.
     pub(crate) fn resident_mb(&self) -> f64 {
         self.status_mb("VmRSS:")
     }
@@ -51,7 +51,7 @@ impl Program {
         line.and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok()).unwrap_or(0.0) / 1024.0
     }
 
-    /// Asks it to end, and waits until it has. One that does not end within a bound is killed.
+    /// Asks the process to end, and waits until it has. One that does not end within a bound is killed.
     pub(crate) async fn stop(mut self) -> Result<(), Failure> {
         kill(Pid::from_raw(i32::try_from(self.pid())?), Signal::SIGTERM)?;
         let deadline = Instant::now() + STOP_BOUND;

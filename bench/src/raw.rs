@@ -22,18 +22,18 @@ use uuid::Uuid;
 use crate::failure::Failure;
 use crate::fleet::Servers;
 
-/// Messages that are not acked yet, at most.
+/// The most messages that are not acked yet.
 const PREFETCH: u16 = 500;
 
-/// Claims a task for this worker.
+/// The script that claims a task for this worker.
 const CLAIM: &str =
     "if redis.call('EXISTS', KEYS[1]) == 0 then redis.call('SET', KEYS[1], 'run', 'PX', 600000) end return 1";
-/// Stores the outcome.
+/// The script that stores an outcome.
 const DONE: &str = "redis.call('SET', KEYS[1], ARGV[1], 'EX', 3600) return redis.call('INCR', 'done')";
-/// Stores the outcome, and answers how many branches the join still waits for.
+/// The script that stores an outcome, and returns how many branches the join still waits for.
 const JOIN: &str = "redis.call('SET', KEYS[1], ARGV[1], 'EX', 3600) return redis.call('DECR', 'join')";
 
-/// A queue of its own, and a consumer on it.
+/// Declares a queue of its own, and consumes from it.
 async fn consume(channel: &Channel) -> Result<(String, Consumer), Failure> {
     let queue = format!("raw.{}", Uuid::new_v4().simple());
     let mut arguments = FieldTable::default();
@@ -47,7 +47,7 @@ async fn consume(channel: &Channel) -> Result<(String, Consumer), Failure> {
     Ok((queue, consumer))
 }
 
-/// A connection to a database of the same Redis that nothing else uses, empty, with the scripts loaded.
+/// Connects to a database of the same Redis that nothing else uses, empties it, and loads the scripts.
 async fn store(servers: &Servers) -> Result<MultiplexedConnection, Failure> {
     let client = redis::Client::open(format!("{}/1", servers.redis.url()))?;
     let mut store = client.get_multiplexed_async_connection().await?;
@@ -68,7 +68,7 @@ fn hash(script: &str) -> String {
     redis::Script::new(script).get_hash().to_owned()
 }
 
-/// Message number `number`, with the instant of its publish.
+/// Writes message number `number`, with the instant of its publish.
 fn message(number: usize) -> Vec<u8> {
     let now = now();
     format!(
@@ -77,14 +77,14 @@ fn message(number: usize) -> Vec<u8> {
     .into_bytes()
 }
 
-/// The number of a message, and the instant of its publish.
+/// Reads the number of a message and the instant of its publish.
 fn parse(message: &[u8]) -> Result<(usize, f64), Failure> {
     let value: serde_json::Value = serde_json::from_slice(message)?;
     let number = value["id"].as_str().and_then(|id| id.parse().ok());
     number.zip(value["t"].as_f64()).ok_or_else(|| "a message that nobody sent".into())
 }
 
-/// Seconds since the epoch.
+/// The time now, in seconds since the epoch.
 fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }

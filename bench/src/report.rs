@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use crate::catalogue::{FIGURES, Figure, MAIN, Target};
 use crate::cpu::Split;
 
-/// All values of one figure in one column, by round.
+/// The values of one figure in one column, by round.
 type Rounds = BTreeMap<usize, Vec<f64>>;
 
-/// Everything that was measured so far.
+/// The report: everything that was measured so far.
 #[derive(Default)]
 pub(crate) struct Report {
     pub(crate) round: usize,
@@ -22,7 +22,7 @@ pub(crate) struct Report {
     failures: Vec<String>,
 }
 
-/// What one more unit costs at one size.
+/// A point of a curve: what one more unit costs at one size.
 struct Point {
     what: &'static str,
     column: &'static str,
@@ -56,7 +56,7 @@ impl Report {
         self.growth.push(Point { what, column, size, unit, cost });
     }
 
-    /// Something could not be measured.
+    /// Keeps that something could not be measured, and why.
     pub(crate) fn note_failure(&mut self, what: &str, why: &dyn std::fmt::Display) {
         eprintln!("round {} {what} FAILED: {why}", self.round);
         self.failures.push(format!("round {}, {what}: {why}", self.round));
@@ -89,8 +89,8 @@ impl Report {
         median(both.map(|(of, to)| mean(of) / mean(to)).collect())
     }
 
-    /// A figure beside the raw one: the raw one is measured on the same servers, or, for what has no servers, on the
-    /// main ones.
+    /// The ratio of a figure to its raw limit, which is measured on the same servers, or, for what has no servers, on
+    /// the main ones.
     fn of_raw(&self, figure: &Figure, column: &str) -> Option<f64> {
         let raw = figure.raw?;
         let column_of_raw = if self.rounds(raw, column).is_some() { column } else { MAIN };
@@ -106,7 +106,7 @@ impl Report {
         })
     }
 
-    /// Everything, with every single round.
+    /// The whole report as JSON, with every single round.
     pub(crate) fn json(&self, machine: &Value) -> Value {
         let figures: Vec<Value> =
             self.values.iter().map(|((key, column), rounds)| self.figure_json(key, column, rounds)).collect();
@@ -152,7 +152,7 @@ fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-/// The middle value; the mean of the two in the middle of an even number. `None` of nothing.
+/// The median: the middle value, or the mean of the two in the middle of an even number. `None` of nothing.
 pub(crate) fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;

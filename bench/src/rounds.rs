@@ -12,12 +12,12 @@ use crate::latency::Waits;
 use crate::report::Report;
 use crate::{footprint, graph, latency, machine, peers, raw, schedules, throughput};
 
-/// Tasks in one array.
+/// The number of tasks in one array.
 const ARRAY: usize = 500;
-/// Chains and fans in one round.
+/// The number of chains and of fans in one round.
 const GRAPHS: usize = 3;
 
-/// What is measured, and on what.
+/// The rounds of one column: what is measured, and on what.
 pub(crate) struct Rounds<'a> {
     pub(crate) arguments: &'a Arguments,
     pub(crate) sync: &'static str,
@@ -38,7 +38,7 @@ impl<'a> Rounds<'a> {
         Ok(Self { arguments, sync, fleet, embedded, report })
     }
 
-    /// All rounds of all workloads that are wanted.
+    /// Measures all rounds of all workloads that are wanted.
     pub(crate) async fn run(&mut self) {
         for round in 1..=self.arguments.rounds {
             self.report.round = round;

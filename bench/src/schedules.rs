@@ -13,26 +13,27 @@ use crate::api::{Api, millis};
 use crate::failure::Failure;
 use crate::latency::{Waits, percentiles};
 
-/// Documents in one request, and requests under way.
+/// The documents in one request, and the requests under way.
 const DOCUMENTS: usize = 100;
 const CONNECTIONS: usize = 8;
-/// How late the last fire may be before it counts as missing, and how long to look for fires that come twice.
+/// The longest that a fire may be late before it counts as missing, and how long to look for fires that come twice.
 const PATIENCE: Duration = Duration::from_secs(60);
 const AFTERMATH: Duration = Duration::from_secs(1);
 
-/// How a set of fires went.
+/// The outcome of a set of fires.
 pub(crate) struct Fires {
-    /// From the instant they were due until the run was created, and until its task was started: milliseconds.
+    /// The waits from the instant they were due until the run was created, and until its task was started:
+    /// milliseconds.
     pub(crate) fire: Waits,
     pub(crate) start: Waits,
-    /// From the instant they were due until the last task was started: milliseconds.
+    /// The time from the instant they were due until the last task was started: milliseconds.
     pub(crate) last: f64,
     pub(crate) early: usize,
     pub(crate) twice: usize,
     pub(crate) missing: usize,
 }
 
-/// Stores workflows that will not fire for half a day. Workflows a second.
+/// Stores workflows that will not fire for half a day, and returns the workflows a second.
 pub(crate) async fn store_idle(api: &Api, numbers: Range<usize>) -> Result<f64, Failure> {
     let far = Timestamp::now().checked_add(12.hours())?.strftime("%H").to_string();
     let hour: u8 = far.parse()?;
@@ -95,7 +96,7 @@ async fn judge(api: &Api, began: Timestamp, due: Timestamp, count: usize) -> Res
     })
 }
 
-/// From the instant that a run was due until its task was started, by the worker's stamp: milliseconds.
+/// The time from the instant that a run was due until its task was started, by the worker's stamp: milliseconds.
 async fn start_lag(api: &Api, id: &str, due: f64) -> Result<f64, Failure> {
     let run = api.get(&format!("/api/v1/runs/{id}")).await?;
     if millis(&run["scheduled_at"]) != Some(due) {
@@ -107,7 +108,7 @@ async fn start_lag(api: &Api, id: &str, due: f64) -> Result<f64, Failure> {
     Ok(started.ok_or_else(|| format!("run {id} did not start"))? - due)
 }
 
-/// Stores workflows with what is written for the schedule of each. Workflows a second.
+/// Stores workflows with what is written for the schedule of each, and returns the workflows a second.
 async fn store(api: &Api, numbers: Range<usize>, schedule: impl Fn(usize) -> String) -> Result<f64, Failure> {
     let (first, count) = (numbers.start, numbers.len());
     let files: Vec<String> = numbers

@@ -9,21 +9,21 @@ use crate::api::Api;
 use crate::failure::Failure;
 use crate::fleet::{Fleet, PREFIX};
 
-/// How long one measurement may take.
+/// The longest that one measurement may take.
 pub(crate) const BOUND: Duration = Duration::from_secs(300);
 
-/// Requests under way at a time, each on a connection of its own that stays open.
+/// The requests under way at a time, each on a connection of its own that stays open.
 const BULK_CONNECTIONS: usize = 4;
 const SINGLE_CONNECTIONS: usize = 32;
 
-/// About as long as the message of the raw limit.
+/// The no-op task of W1, about as long as the message of the raw limit.
 pub(crate) const NOOP: &str =
     r#"{"v":1,"uses":"noop","labels":{"key":"valuevalue","pad":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"}}"#;
 
-/// W7: the smallest task that is a process.
+/// The shell task of W7: the smallest that is a process.
 pub(crate) const SHELL: &str = r#"{"v":1,"run":"true"}"#;
 
-/// Submits over AMQP, a message for each `in_arrays_of` tasks. Tasks a second.
+/// Submits over AMQP, a message for each `in_arrays_of` tasks, and returns the tasks a second.
 pub(crate) async fn over_amqp(
     fleet: &Fleet,
     task: &str,
@@ -45,7 +45,7 @@ pub(crate) async fn over_amqp(
     Ok(tasks as f64 / took.as_secs_f64())
 }
 
-/// Submits over REST, a request for each `in_arrays_of` tasks. Tasks a second.
+/// Submits over REST, a request for each `in_arrays_of` tasks, and returns the tasks a second.
 pub(crate) async fn over_rest(
     api: &Api,
     task: &str,

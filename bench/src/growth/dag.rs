@@ -11,14 +11,14 @@ use crate::api::Api;
 use crate::failure::Failure;
 use crate::report::Report;
 
-/// Steps in all.
+/// The number of steps in all runs together.
 const STEPS: usize = 100_000;
-/// Steps of one chain, at most.
+/// The most steps of one chain.
 const CHAIN: usize = 40;
-/// Runs that are started with one request.
+/// The number of runs that are started with one request.
 const ARRAY: usize = 500;
 
-/// Time per step, for storing the definition and for running it, by steps of one run.
+/// Measures the time per step, for storing the definition and for running it, by the steps of one run.
 pub(super) async fn grow(
     api: &Api,
     column: &'static str,
@@ -51,7 +51,7 @@ pub(super) async fn grow(
     Ok(())
 }
 
-/// In as few bytes as can be: a file has its limit.
+/// Writes a definition of so many steps, in as few bytes as can be: a file has its limit.
 fn definition(name: &str, size: usize) -> String {
     let beside = size / 2 - 1;
     let chained = size - beside - 1;

@@ -14,12 +14,12 @@ use crate::report::Report;
 use crate::throughput::{NOOP, payload};
 
 const ARRAY: usize = 500;
-/// Small sizes are measured more than once.
+/// The tasks that are measured at each size, at least: small sizes are measured more than once.
 const WORK: usize = 10_000;
 const LOOK: Duration = Duration::from_millis(2);
 const DISPATCHED: &str = "millrace_tasks_dispatched_total";
 
-/// Time per task of both, by how many wait.
+/// Measures the time per task of submitting and of draining, by how many wait.
 pub(super) async fn grow(fleet: &mut Fleet, most: usize, report: &mut Report) -> Result<(), Failure> {
     let (_connection, channel) = amqp::channel(&fleet.amqp_url()).await?;
     for size in sizes(most) {
@@ -34,7 +34,7 @@ pub(super) async fn grow(fleet: &mut Fleet, most: usize, report: &mut Report) ->
     Ok(())
 }
 
-/// Until all tasks wait in their queue: dispatched, and confirmed.
+/// Submits tasks, and returns how long it took until all wait in their queue: dispatched, and confirmed.
 async fn fill(channel: &Channel, api: &Api, size: usize) -> Result<Duration, Failure> {
     let before = api.metric(DISPATCHED).await?;
     let deadline = Instant::now() + bound(size);
@@ -53,7 +53,7 @@ async fn fill(channel: &Channel, api: &Api, size: usize) -> Result<Duration, Fai
     }
 }
 
-/// From the first end that is seen to the last, and how many tasks that were.
+/// Starts a worker, and returns the time from the first end that is seen to the last, and how many tasks that were.
 async fn drain(fleet: &mut Fleet, size: usize) -> Result<(Duration, usize), Failure> {
     let before = fleet.api.ended().await?;
     fleet.add_worker(&["--concurrency", CONCURRENCY]).await?;

@@ -7,10 +7,10 @@ use crate::program::Program;
 use crate::report::Report;
 use crate::schedules::{fire, store_idle};
 
-/// Fires in one second, at each size.
+/// The number of fires in one second, at each size.
 const DUE: usize = 500;
 
-/// Time and memory for each.
+/// Measures the time and the memory for each schedule, by how many are stored.
 pub(super) async fn grow(
     api: &Api,
     program: &Program,

@@ -6,11 +6,11 @@ use crate::fleet::Fleet;
 use crate::report::Report;
 use crate::throughput::{NOOP, over_amqp};
 
-/// Slots of each.
+/// The slots of each worker.
 const CONCURRENCY: &str = "64";
 const ARRAY: usize = 500;
 
-/// Time per task, by workers.
+/// Measures the time per task, by the number of workers.
 pub(super) async fn grow(fleet: &mut Fleet, tasks: usize, report: &mut Report) -> Result<(), Failure> {
     fleet.stop_workers().await?;
     for size in [1, 2, 4, 8, 16] {

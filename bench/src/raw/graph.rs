@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::fleet::Servers;
 use crate::throughput::BOUND;
 
-/// Steps under way at once.
+/// The number of steps that are under way at once.
 const CONCURRENCY: usize = 256;
 
 struct Stage {
@@ -27,7 +27,7 @@ struct Stage {
     _connection: Connection,
 }
 
-/// A chain of steps. Milliseconds.
+/// Runs a chain of steps, and returns how long it took: milliseconds.
 pub(crate) async fn chain(servers: &Servers, steps: usize) -> Result<f64, Failure> {
     let (stage, mut consumer) = Stage::set(servers).await?;
     let began = Instant::now();
@@ -50,7 +50,7 @@ pub(crate) async fn chain(servers: &Servers, steps: usize) -> Result<f64, Failur
     stage.end(began).await
 }
 
-/// One step, then many at once, then one. Milliseconds.
+/// Runs one step, then many at once, then one, and returns how long it took: milliseconds.
 pub(crate) async fn fan(servers: &Servers, width: usize) -> Result<f64, Failure> {
     let (stage, consumer) = Stage::set(servers).await?;
     let mut store = stage.store.clone();

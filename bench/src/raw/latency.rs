@@ -12,7 +12,7 @@ use crate::fleet::Servers;
 use crate::latency::{Waits, percentiles};
 use crate::throughput::BOUND;
 
-/// A task starts once it is claimed in the store.
+/// Measures the time from the publish of a task to its start: it starts once it is claimed in the store.
 pub(crate) async fn latency(servers: &Servers, per_second: u64, count: usize) -> Result<Waits, Failure> {
     let url = servers.rabbitmq.url();
     let (_publishing, out) = amqp::channel(&url).await?;

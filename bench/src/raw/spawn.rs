@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::failure::Failure;
 
-/// Starts `sh` so often, with one loop for each processor. Processes a second.
+/// Starts `sh` so often, with one loop for each processor, and returns the processes a second.
 pub(crate) async fn spawn(count: usize) -> Result<f64, Failure> {
     let loops = std::thread::available_parallelism().map_or(1, usize::from);
     let began = Instant::now();

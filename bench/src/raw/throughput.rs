@@ -11,10 +11,10 @@ use crate::failure::Failure;
 use crate::fleet::Servers;
 use crate::throughput::BOUND;
 
-/// Deliveries that one ack covers, at most.
+/// The most deliveries that one ack covers.
 const ACK_TOGETHER: usize = 64;
 
-/// Messages a second, from the first publish until the last was consumed.
+/// Measures the messages a second, from the first publish until the last was consumed.
 pub(crate) async fn throughput(servers: &Servers, count: usize) -> Result<f64, Failure> {
     let url = servers.rabbitmq.url();
     let (_publishing, out) = amqp::channel(&url).await?;

@@ -62,7 +62,7 @@ impl Report {
         text
     }
 
-    /// Each peer's figures, and how many times better the fleet is in the same round.
+    /// The table of each peer's figures, and how many times better the fleet is in the same round.
     fn peers_table(&self) -> String {
         let columns: Vec<&str> = PEERS.iter().map(|peer| peer.column).collect();
         let measured =
@@ -175,12 +175,12 @@ impl Report {
     }
 }
 
-/// More of it is better.
+/// Is more of a figure better?
 fn is_speed(figure: &Figure) -> bool {
     figure.unit.ends_with("/s")
 }
 
-/// Three digits that count, and no more.
+/// Writes a number with three significant digits.
 fn number(value: f64) -> String {
     match value.abs() {
         large if large >= 100.0 => format!("{value:.0}"),
