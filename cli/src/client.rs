@@ -14,12 +14,12 @@ use crate::token;
 /// The producer that a command talks to when none is named.
 pub(crate) const DEFAULT_SERVER: &str = "http://127.0.0.1:7070";
 
-/// Where the producer is.
+/// A client of one producer.
 #[derive(Clone)]
 pub(crate) enum Client {
-    /// Somewhere, over HTTP.
+    /// The producer is reached over HTTP.
     Remote { http: reqwest::Client, base: String, token: Option<String> },
-    /// In this process.
+    /// The producer is in this process.
     Local { router: Router, token: Option<String> },
 }
 
@@ -27,7 +27,7 @@ pub(crate) enum Client {
 const ANSWER_BYTES: usize = 256 * 1024 * 1024;
 
 impl Client {
-    /// The producer of a command: the one that is named, or the one on this machine.
+    /// A client of the producer that is named, or else of the one on this machine.
     pub(crate) fn of(common: &Common) -> Result<Self, CliError> {
         let settings = common.settings(&Servers::default())?;
         match Self::named(&settings)? {
@@ -36,13 +36,13 @@ impl Client {
         }
     }
 
-    /// The producer that the settings name, if they name one.
+    /// A client of the producer that the settings name, if they name one.
     pub(crate) fn named(settings: &Settings) -> Result<Option<Self>, CliError> {
         let Some(server) = &settings.server else { return Ok(None) };
         Self::remote(server, token::find(settings)).map(Some)
     }
 
-    /// The producer at `server`.
+    /// A client of the producer at `server`.
     fn remote(server: &str, token: Option<String>) -> Result<Self, CliError> {
         let base = server.trim_end_matches('/').to_owned();
         if !base.starts_with("http://") && !base.starts_with("https://") {

@@ -7,12 +7,12 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     millrace_domain::quantity::parse_duration(text).map_err(|e| e.to_string())
 }
 
-/// The same, but not zero.
+/// Parses a duration that is not zero.
 pub(crate) fn parse_positive(text: &str) -> Result<Duration, String> {
     millrace_domain::quantity::parse_positive_duration(text).map_err(|e| e.to_string())
 }
 
-/// How long something took: `12ms`, `3.4s`, `2m05s`, `1h02m`.
+/// Writes how long something took: `12ms`, `3.4s`, `2m05s`, `1h02m`.
 pub(crate) fn show(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match seconds {

@@ -16,13 +16,13 @@ use crate::client::Client;
 use crate::error::CliError;
 use crate::options::ExecutionArgs;
 
-/// Partitions of an embedded cluster: one process owns them all, so a few are enough.
+/// The partitions of an embedded cluster: one process owns them all, so a few are enough.
 const PARTITIONS: u16 = 8;
 
-/// Queue names of an embedded cluster.
+/// The prefix of the queue names of an embedded cluster.
 const PREFIX: &str = "millrace";
 
-/// Everything in one process.
+/// A producer and a worker in this process.
 pub(crate) struct Embedded {
     pub(crate) producer: Producer,
     worker: Worker,
@@ -31,7 +31,7 @@ pub(crate) struct Embedded {
 }
 
 impl Embedded {
-    /// Starts on the database at `database`, or in memory.
+    /// Starts producer and worker on the database at `database`, or in memory.
     pub(crate) async fn start(
         database: Option<&Path>,
         access: Access,
@@ -65,18 +65,18 @@ impl Embedded {
         Ok(Self { producer, worker, token, shutdown })
     }
 
-    /// A client of it.
+    /// A client of the embedded producer.
     pub(crate) fn client(&self) -> Client {
         Client::Local { router: self.producer.router(), token: self.token.clone() }
     }
 
-    /// Ends it: tasks under way are killed and handed back after their grace.
+    /// Ends producer and worker: tasks under way are killed and handed back after their grace.
     pub(crate) async fn finish(self) {
         self.shutdown.begin();
         tokio::join!(self.worker.finish(), self.producer.finish());
     }
 
-    /// Waits for the shutdown, then ends it.
+    /// Waits for the shutdown, then ends producer and worker.
     pub(crate) async fn wait(self) {
         self.shutdown.begun().await;
         self.finish().await;

@@ -44,7 +44,7 @@ impl CliError {
         }
     }
 
-    /// The end of a process: an error when a part of it broke, or it could not do its work.
+    /// The result of a process that has ended: an error when a part of it broke, or it could not do its work.
     pub(crate) fn of_end(shutdown: &Shutdown) -> Result<(), Self> {
         if let Some(why) = shutdown.why_failed() {
             return Err(Self::failed(why));

@@ -3,7 +3,7 @@
 
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Waits until somebody asks the process to end, from the first poll on. For ever when that cannot be heard.
+/// Waits until the process is asked to end, from the first poll on. For ever when that cannot be heard.
 pub(crate) async fn asked() {
     let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
     let (Ok(mut interrupt), Ok(mut terminate)) = signals else { return std::future::pending().await };

@@ -25,8 +25,8 @@ use clap::Parser;
 use crate::commands::Cli;
 use crate::exit_code::ExitCode;
 
-/// Small values come and go with every task: an allocator made for that is worth a third of a loaded producer's
-/// time.
+/// The allocator: small values come and go with every task, and one made for that is worth a third of a loaded
+/// producer's time.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -28,20 +28,20 @@ pub(crate) fn one(output: Output, value: &Value, text: &str) {
     }
 }
 
-/// Results that come one by one, as [`one`] would print each; as JSON they are the entries of one document, which ends
-/// when this is dropped.
+/// Prints results that come one by one, as [`one`] would print each; as JSON they are the entries of one document,
+/// which ends when this is dropped.
 pub(crate) struct Results {
     output: Output,
     is_empty: bool,
 }
 
 impl Results {
-    /// None yet.
+    /// A printer of results that has printed none yet.
     pub(crate) fn new(output: Output) -> Self {
         Self { output, is_empty: true }
     }
 
-    /// Prints the next.
+    /// Prints the next result.
     pub(crate) fn one(&mut self, value: &Value, text: &str) {
         match self.output {
             Output::Json => {
@@ -62,19 +62,19 @@ impl Drop for Results {
     }
 }
 
-/// A line on standard output. A reader that went away (`| head`) is no failure.
+/// Prints a line on standard output. A reader that went away (`| head`) is no failure.
 pub(crate) fn line(text: &str) {
     write(std::io::stdout(), &format!("{text}\n"));
 }
 
-/// A line of a task's output on standard output: harmless on a terminal, unless that is asked for.
+/// Prints a line of a task's output on standard output: harmless on a terminal, unless it is asked for as it is.
 pub(crate) fn task_line(prefix: &str, text: &str, raw: bool) {
     let mut stdout = std::io::stdout().lock();
     let showing = Showing::of(stdout.is_terminal()).or_raw(raw);
     let _ = writeln!(stdout, "{prefix}{}", showing.output(text));
 }
 
-/// A line on standard error, for whoever looks.
+/// Prints a line on standard error, for whoever looks.
 pub(crate) fn note(text: &str) {
     write(std::io::stderr(), &format!("{text}\n"));
 }
@@ -120,7 +120,7 @@ fn table(rows: &[Value], columns: &[(&str, &str)]) {
     cells.into_iter().for_each(print);
 }
 
-/// An instant without its milliseconds; any other text as it is.
+/// Writes an instant without its milliseconds; any other text as it is.
 fn seconds(text: &str) -> String {
     match text.parse::<jiff::Timestamp>() {
         Ok(_) if text.len() == 24 => format!("{}Z", &text[..19]),
@@ -128,7 +128,7 @@ fn seconds(text: &str) -> String {
     }
 }
 
-/// A value in a table.
+/// Writes a value as the cell of a table.
 fn cell(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),

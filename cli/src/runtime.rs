@@ -6,7 +6,7 @@ use crate::error::CliError;
 use crate::interrupt;
 use crate::options::{Common, Servers};
 
-/// What commands log that talk to a producer.
+/// The log filter of commands that talk to a producer.
 pub(crate) const CLIENT_LOG: &str = "warn,lapin=off";
 
 /// Runs a command that asks a producer, and has nothing to put in order when it is interrupted.
@@ -29,7 +29,7 @@ pub(crate) async fn until_interrupted(
     }
 }
 
-/// Runs a command on a runtime of its own.
+/// Runs a command on a Tokio runtime of its own, with logs as configured.
 pub(crate) fn block_on(
     common: &Common,
     default_log: &str,

@@ -11,7 +11,7 @@ use millrace_store::redis::RedisStore;
 
 use crate::error::CliError;
 
-/// The store and the broker of the settings; nothing when the shutdown comes first.
+/// Connects to the store and the broker of the settings; `None` when the shutdown comes first.
 pub(crate) async fn connect(
     settings: &Settings,
     role: &str,
@@ -30,8 +30,8 @@ pub(crate) async fn connect(
     }
 }
 
-/// Does a role's work. A broker that does not let us in ends it, as such a store does: what was typed is wrong, and
-/// waiting does not help. One that has let us in once is waited for.
+/// Does the work of a role. A broker that does not let us in ends it, as such a store does: what was typed is wrong,
+/// and waiting does not help. One that has let us in once is waited for.
 pub(crate) async fn unless_refused(
     broker: &RabbitMqBroker,
     shutdown: &Shutdown,

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::error::CliError;
 
-/// The file within the data directory.
+/// The name of the token's file within the data directory.
 const FILE: &str = "token";
 
 /// The token to show: as set, or the one that a producer in the same container keeps.
@@ -22,8 +22,8 @@ pub(crate) fn read(data: &Path) -> Option<String> {
     Some(text.trim().to_owned()).filter(|token| !token.is_empty())
 }
 
-/// The token kept in `data`, made now if there is none. Producers that share the directory and start at once agree:
-/// the first to put its file there has made it.
+/// The token that is kept in `data`, made now if there is none. Producers that share the directory and start at once
+/// agree: the first to put its file there has made it.
 pub(crate) fn keep(data: &Path) -> Result<String, CliError> {
     if let Some(token) = read(data) {
         return Ok(token);

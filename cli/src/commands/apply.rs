@@ -18,7 +18,7 @@ pub(crate) async fn run(common: &Common, args: FilesArgs) -> Result<(), CliError
     Ok(())
 }
 
-/// Stores files.
+/// Stores files, and returns what became of each workflow.
 pub(crate) async fn apply(client: &Client, files: &[PathBuf]) -> Result<Vec<Value>, CliError> {
     for file in files {
         validate::load(file)?;

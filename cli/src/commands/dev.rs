@@ -17,7 +17,7 @@ use crate::error::CliError;
 use crate::options::{Common, ExecutionArgs, Servers};
 use crate::output;
 
-/// So many workflows at most are named that were stored before.
+/// The most workflows that are named of those that were stored before.
 const NAMED: usize = 20;
 
 #[derive(Debug, Args)]

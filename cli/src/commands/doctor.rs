@@ -14,7 +14,7 @@ use crate::error::CliError;
 use crate::options::{Common, Output, Servers};
 use crate::{output, servers};
 
-/// How long a server may take to answer.
+/// The longest that a server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Args)]
@@ -23,7 +23,7 @@ pub(crate) struct DoctorArgs {
     servers: Servers,
 }
 
-/// Checks, and ends with status 1 when something is wrong.
+/// Checks everything, and fails when something is wrong.
 pub(crate) async fn run(common: &Common, args: DoctorArgs) -> Result<(), CliError> {
     let settings = common.settings(&args.servers)?;
     let mut findings = vec![shell(), temporary()];

@@ -12,10 +12,10 @@ use crate::client::DEFAULT_SERVER;
 use crate::error::CliError;
 use crate::output;
 
-/// How long each of connecting, asking and answering may take.
+/// The longest that each of connecting, asking and answering may take.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// An answer, read at most so far: a status line and a reason.
+/// The most bytes of an answer that are read: a status line and a reason.
 const ANSWER_BYTES: u64 = 8 * 1024;
 
 #[derive(Debug, Args)]
@@ -50,7 +50,7 @@ fn address(server: &str) -> Result<Url, CliError> {
     url.ok_or_else(|| CliError::Usage(format!("{server:?} is not a URL such as http://127.0.0.1:7070")))
 }
 
-/// The head of the answer, and of its body.
+/// Asks for `/readyz`, and returns the beginning of the answer.
 fn ask(url: &Url) -> std::io::Result<String> {
     let (host, port) = (url.host_str().unwrap_or_default(), url.port().unwrap_or(80));
     let addresses: Vec<SocketAddr> = (host.trim_matches(['[', ']']), port).to_socket_addrs()?.collect();

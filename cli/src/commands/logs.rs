@@ -13,7 +13,7 @@ use crate::options::{Common, Output};
 use crate::output::{self, Results};
 use crate::render::{self, Lines};
 
-/// How often a run is looked at while it is followed.
+/// The interval at which a run that is followed is looked at.
 const EVERY: Duration = Duration::from_millis(300);
 
 #[derive(Debug, Args)]
@@ -56,11 +56,11 @@ struct Logs<'a> {
     args: &'a LogsArgs,
     format: Output,
     results: Results,
-    /// By step and attempt.
+    /// What was printed, by step and attempt.
     printed: HashMap<(String, u32), Printed>,
 }
 
-/// What was printed of the log of an attempt.
+/// The log of one attempt, as far as it was printed.
 #[derive(Default)]
 struct Printed {
     next: u64,

@@ -78,7 +78,7 @@ enum Command {
     Completion(completion::CompletionArgs),
 }
 
-/// Runs what was typed.
+/// Runs the command that was typed.
 pub(crate) fn run(cli: Cli) -> Result<(), CliError> {
     let Cli { common, command } = cli;
     match command {

@@ -18,7 +18,7 @@ pub(crate) fn pair(text: &str) -> Result<Pair, String> {
     Ok(Pair { name: name.to_owned(), value: value.to_owned() })
 }
 
-/// The params of a run of `workflow`.
+/// The params of a run of `workflow`, with the types that it declares.
 pub(crate) fn typed(given: &[Pair], workflow: &Workflow) -> Result<Params, CliError> {
     let mut params = Params::new();
     for Pair { name, value } in given {
@@ -32,7 +32,7 @@ pub(crate) fn typed(given: &[Pair], workflow: &Workflow) -> Result<Params, CliEr
     Ok(params)
 }
 
-/// The params of an ad-hoc task: texts.
+/// The params of an ad-hoc task, as texts.
 pub(crate) fn texts(given: &[Pair]) -> Params {
     given.iter().map(|pair| (pair.name.clone(), Value::from(pair.value.as_str()))).collect()
 }

@@ -18,7 +18,7 @@ use crate::interrupt;
 use crate::options::{Common, ExecutionArgs, PatienceArgs, Servers};
 use crate::render::{self, View, Wait};
 
-/// How long the tasks of a run that nobody waits for any more may take to end.
+/// The longest that the tasks of a run that nobody waits for any more may take to end.
 const STOP_BOUND: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Args)]
@@ -81,7 +81,7 @@ pub(crate) async fn run(common: &Common, args: RunArgs) -> Result<(), CliError> 
     }
 }
 
-/// Starts a run, and answers its id.
+/// Starts a run, and returns its id.
 async fn start(client: &Client, body: &Value) -> Result<String, CliError> {
     let answer = client.post("/api/v1/runs", body).await?;
     Ok(answer["run_id"].as_str().unwrap_or_default().to_owned())
@@ -97,7 +97,7 @@ async fn stop(client: &Client, id: &str) -> Result<(), CliError> {
     Ok(())
 }
 
-/// The workflow to run.
+/// Picks the workflow to run of those in a file.
 fn pick(mut parsed: Vec<Parsed>, name: Option<&str>) -> Result<Parsed, CliError> {
     let names: Vec<String> = parsed.iter().map(|one| one.workflow.name.to_string()).collect();
     let place = match name {

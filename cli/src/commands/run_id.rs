@@ -7,14 +7,14 @@ use serde_json::Value;
 use crate::client::{Client, segment};
 use crate::error::CliError;
 
-/// Among how many runs the beginning of an id is looked for, the newest first, and how many come at once.
+/// The number of runs among which the beginning of an id is looked for, the newest first, and how many come at once.
 const SEARCHED: usize = 10_000;
 const PAGE: usize = 500;
 
-/// The beginning of an id has so many digits at least.
+/// The fewest digits that the beginning of an id may have.
 const SHORTEST: usize = 4;
 
-/// So many candidates at most are named.
+/// The most candidates that are named.
 const NAMED: usize = 10;
 
 /// Which run.
@@ -28,7 +28,7 @@ pub(crate) struct RunIdArgs {
     last: bool,
 }
 
-/// The id of the run that was meant.
+/// Finds the id of the run that is meant.
 pub(crate) async fn find(client: &Client, args: &RunIdArgs) -> Result<String, CliError> {
     let Some(typed) = args.id.as_ref().filter(|_| !args.last) else {
         let last = client.get("/api/v1/runs?limit=1").await?;
@@ -53,7 +53,7 @@ pub(crate) async fn find(client: &Client, args: &RunIdArgs) -> Result<String, Cl
     }
 }
 
-/// The runs whose ids begin with these digits, and among how many they were looked for.
+/// Finds the runs whose ids begin with these digits, and returns among how many they were looked for.
 async fn begin_with(client: &Client, digits: &str) -> Result<(Vec<Value>, usize), CliError> {
     let (mut found, mut searched) = (Vec::new(), 0);
     let mut cursor = String::new();

@@ -62,7 +62,7 @@ pub(crate) enum RunsCommand {
     },
 }
 
-/// Runs the command.
+/// Runs a command about runs.
 pub(crate) async fn run(common: &Common, command: RunsCommand) -> Result<(), CliError> {
     let client = Client::of(common)?;
     match command {

@@ -17,7 +17,7 @@ use crate::output::Results;
 use crate::render::Wait;
 use crate::{output, render};
 
-/// Submissions in one request of a batch.
+/// The number of submissions in one request of a batch.
 const CHUNK: usize = 1_000;
 
 #[derive(Debug, Args)]
@@ -62,7 +62,7 @@ fn instant(text: &str) -> Result<String, String> {
     text.parse::<jiff::Timestamp>().map(|_| text.to_owned()).map_err(|_| expected.to_owned())
 }
 
-/// Submits.
+/// Submits one task, or the lines of a file.
 pub(crate) async fn run(common: &Common, args: SubmitArgs) -> Result<(), CliError> {
     let client = Client::of(common)?;
     if let Some(file) = &args.batch {
@@ -96,7 +96,7 @@ pub(crate) async fn run(common: &Common, args: SubmitArgs) -> Result<(), CliErro
     Ok(())
 }
 
-/// The command as one line for the shell: one argument is taken as it is, several are quoted.
+/// Writes a command as one line for the shell: one argument is taken as it is, several are quoted.
 fn command_line(command: &[String]) -> String {
     match command {
         [one] => one.clone(),

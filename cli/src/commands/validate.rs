@@ -17,7 +17,7 @@ pub(crate) struct FilesArgs {
     pub(crate) files: Vec<PathBuf>,
 }
 
-/// Checks files.
+/// Checks files, and prints the problems of each.
 pub(crate) fn run(common: &Common, args: &FilesArgs) -> Result<(), CliError> {
     let mut failed = 0;
     let mut rows = Vec::new();
@@ -50,7 +50,7 @@ pub(crate) fn run(common: &Common, args: &FilesArgs) -> Result<(), CliError> {
     }
 }
 
-/// The workflows of a file, or its problems: as a text, how many, and as JSON.
+/// Parses a file, and returns its workflows, or its problems: as a text, how many, and as JSON.
 fn parse(file: &Path) -> Result<Vec<Parsed>, (String, usize, Value)> {
     let bytes = std::fs::read(file).map_err(|e| {
         let text = format!("{}: {e}", file.display());
@@ -62,7 +62,7 @@ fn parse(file: &Path) -> Result<Vec<Parsed>, (String, usize, Value)> {
     })
 }
 
-/// The workflows of a file, or all its problems as the error.
+/// Parses a file, with all its problems as the error.
 pub(crate) fn load(file: &Path) -> Result<Vec<Parsed>, CliError> {
     parse(file).map_err(|(text, count, _)| {
         let s = if count == 1 { "" } else { "s" };

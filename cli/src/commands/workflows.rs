@@ -42,7 +42,7 @@ pub(crate) enum WorkflowsCommand {
     Delete { name: String },
 }
 
-/// Runs the command.
+/// Runs a command about stored workflows.
 pub(crate) async fn run(common: &Common, command: WorkflowsCommand) -> Result<(), CliError> {
     let client = Client::of(common)?;
     let path = |name: &str| format!("/api/v1/workflows/{}", segment(name));
@@ -90,7 +90,7 @@ pub(crate) async fn run(common: &Common, command: WorkflowsCommand) -> Result<()
     Ok(())
 }
 
-/// Params with the types that the stored definition declares.
+/// The params with the types that the stored definition declares.
 async fn typed(client: &Client, path: &str, given: &[Pair]) -> Result<definition::Params, CliError> {
     if given.is_empty() {
         return Ok(definition::Params::new());

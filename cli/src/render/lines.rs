@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-/// A line without an end is shown anyway once it is this long, in bytes.
+/// The length at which a line without an end is shown anyway, in bytes.
 const LONGEST: usize = 64 * 1024;
 
-/// What one attempt has begun to say, by stream.
+/// The lines that one attempt has begun to print, by stream.
 #[derive(Debug, Default)]
 pub(crate) struct Lines(BTreeMap<String, String>);
 
 impl Lines {
-    /// The lines that a chunk completes.
+    /// Adds a chunk, and returns the lines that it completes.
     pub(crate) fn push(&mut self, chunk: &Value) -> Vec<String> {
         let stream = chunk["stream"].as_str().unwrap_or_default();
         // The worker speaks between the lines of the task, never within one.
@@ -30,7 +30,7 @@ impl Lines {
         lines
     }
 
-    /// What has no end yet, and will have none.
+    /// Takes the lines that have no end yet, and will have none.
     pub(crate) fn finish(&mut self) -> Vec<String> {
         std::mem::take(&mut self.0).into_values().filter(|line| !line.is_empty()).collect()
     }

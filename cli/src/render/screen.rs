@@ -14,7 +14,7 @@ use crate::error::CliError;
 use crate::options::Output;
 use crate::output;
 
-/// Lines of the tree, at most, however tall the terminal is.
+/// The most lines of the tree, however tall the terminal is.
 const TALLEST: usize = 40;
 
 /// Control codes: the cursor hides and shows, a frame begins and ends (drawn as one where that is understood), and
@@ -30,9 +30,9 @@ const CLEAR_BELOW: &str = "\x1b[J";
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct View {
     pub(crate) format: Output,
-    /// Show its steps and what they print.
+    /// Whether its steps are shown, and what they print.
     pub(crate) follow: bool,
-    /// Show what they print as it is.
+    /// Whether what they print is shown as it is.
     pub(crate) raw: bool,
 }
 
@@ -43,9 +43,9 @@ pub(super) struct Screen {
     /// Is there a tree that is drawn again and again?
     live: bool,
     style: Style,
-    /// How what tasks print is shown, and how all else.
+    /// The ways in which the output of tasks is shown, and all else.
     showing: (Showing, Showing),
-    /// Lines of the tree on the terminal now.
+    /// The number of lines of the tree that are on the terminal now.
     drawn: usize,
     steps: HashMap<String, Shown>,
 }
@@ -53,9 +53,9 @@ pub(super) struct Screen {
 /// What was shown of a step.
 #[derive(Default)]
 struct Shown {
-    /// State and attempt.
+    /// The state and the attempt.
     state: String,
-    /// State and attempt when its output was read.
+    /// The state and the attempt when its output was read.
     read: String,
     attempt: u64,
     next_chunk: u64,
@@ -109,7 +109,7 @@ impl Screen {
         Ok(())
     }
 
-    /// What a step has printed and how it has moved since the last look.
+    /// Adds what a step has printed and how it has moved since the last look.
     async fn news_of(
         &mut self,
         client: &Client,

@@ -5,10 +5,10 @@ use std::io::IsTerminal;
 use terminal_size::{Height, Width};
 use unicode_width::UnicodeWidthChar;
 
-/// Whether to colour.
+/// Whether texts are coloured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Style {
-    /// As it is.
+    /// Without colours.
     Plain,
     /// With colours.
     Coloured,
@@ -26,18 +26,18 @@ pub(crate) enum Colour {
 }
 
 impl Style {
-    /// For standard output.
+    /// The style for standard output.
     pub(crate) fn of_stdout() -> Self {
         Self::of(std::io::stdout().is_terminal())
     }
 
-    /// For a stream that is a terminal, or not.
+    /// The style for a stream that is a terminal, or not.
     pub(crate) fn of(is_terminal: bool) -> Self {
         let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         if is_terminal && !unwanted && !is_dumb() { Self::Coloured } else { Self::Plain }
     }
 
-    /// A text in a colour.
+    /// Writes a text in a colour.
     pub(crate) fn paint(self, colour: Colour, text: &str) -> String {
         match self {
             Self::Plain => text.to_owned(),
@@ -46,12 +46,12 @@ impl Style {
     }
 }
 
-/// A terminal that knows no control codes.
+/// Is the terminal one that knows no control codes?
 pub(crate) fn is_dumb() -> bool {
     std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
 
-/// Columns and lines of the terminal behind standard error.
+/// The columns and lines of the terminal behind standard error.
 pub(crate) fn size() -> (usize, usize) {
     match terminal_size::terminal_size_of(std::io::stderr()) {
         Some((Width(columns), Height(lines))) if columns > 0 && lines > 0 => (columns.into(), lines.into()),
@@ -59,7 +59,7 @@ pub(crate) fn size() -> (usize, usize) {
     }
 }
 
-/// A line of at most `columns`: control codes take no room, what is cut off leaves an ellipsis.
+/// Cuts a line to at most `columns`: control codes take no room, what is cut off leaves an ellipsis.
 pub(crate) fn cut(line: &str, columns: usize) -> String {
     let mut cut = String::with_capacity(line.len());
     let (mut used, mut fits, mut in_code) = (0, 0, false);

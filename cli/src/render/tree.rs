@@ -9,16 +9,16 @@ use serde_json::Value;
 use super::terminal::{Colour, Style};
 use crate::duration;
 
-/// How far a step is indented, at most.
+/// The deepest that a step is indented.
 const DEEPEST: usize = 12;
 
-/// Names are padded to the widest, up to this many columns.
+/// The widest that names are padded to, in columns.
 const WIDEST_NAME: usize = 40;
 
-/// A value of an output is shown up to this many characters.
+/// The most characters that are shown of the value of an output.
 const OUTPUT_CHARS: usize = 160;
 
-/// A run and its steps in at most `room` lines: what has ended well and what waits is left out first.
+/// Draws a run and its steps in at most `room` lines: what has ended well and what waits is left out first.
 pub(super) fn live(run: &Value, style: Style, room: usize) -> Vec<String> {
     let steps = steps(run);
     let depths = depths(steps);
@@ -35,7 +35,7 @@ pub(super) fn live(run: &Value, style: Style, room: usize) -> Vec<String> {
     lines
 }
 
-/// A run with everything about it, for `runs get`.
+/// Writes a run with everything about it, for `runs get`.
 pub(crate) fn run_in_full(run: &Value, style: Style) -> Vec<String> {
     let steps = steps(run);
     let depths = depths(steps);
@@ -62,7 +62,7 @@ pub(crate) fn run_in_full(run: &Value, style: Style) -> Vec<String> {
     lines
 }
 
-/// One step in one line, for those who read lines.
+/// Writes one step in one line, for those who read lines.
 pub(super) fn plain(step: &Value) -> String {
     line(step, 0, 0, Style::Plain).trim_start().to_owned()
 }
@@ -144,7 +144,7 @@ fn state(of: &Value) -> &str {
     of["state"].as_str().unwrap_or_default()
 }
 
-/// The steps by their depth; among equals as the definition has them.
+/// The places of the steps by their depth; among equals as the definition has them.
 fn ordered(depths: &[usize]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..depths.len()).collect();
     order.sort_by_key(|place| depths[*place]);
@@ -159,7 +159,7 @@ fn widest(steps: &[Value], depths: &[usize], order: &[usize]) -> usize {
     order.iter().map(width).max().unwrap_or(0).min(WIDEST_NAME)
 }
 
-/// How deep each step stands: the longest way to it from a step that waits for nothing.
+/// The depth of each step: the longest way to it from a step that waits for nothing.
 fn depths(steps: &[Value]) -> Vec<usize> {
     let places: HashMap<&str, usize> = steps
         .iter()
@@ -192,7 +192,7 @@ fn depths(steps: &[Value]) -> Vec<usize> {
     depths
 }
 
-/// How long it has taken, or took.
+/// The time that a run or a step has taken so far, or took.
 pub(super) fn took(of: &Value) -> Option<String> {
     let instant = |key: &str| of[key].as_str().and_then(|text| text.parse::<Timestamp>().ok());
     let start = instant("started_at")?;

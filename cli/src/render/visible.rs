@@ -12,13 +12,13 @@ use super::terminal::Style;
 /// The longest code for colours that passes, in bytes.
 const LONGEST_CODE: usize = 64;
 
-/// Ends the colours that a text has begun.
+/// The code that ends the colours that a text has begun.
 const RESET: &str = "\x1b[0m";
 
-/// How texts of others go to a stream.
+/// The way in which texts of others go to a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Showing {
-    /// As they are: nobody's terminal, or somebody asked for it.
+    /// As they are: the stream is no terminal, or somebody asked for it.
     Raw,
     /// Harmless, in their colours.
     Coloured,
@@ -27,7 +27,7 @@ pub(crate) enum Showing {
 }
 
 impl Showing {
-    /// For a stream that is a terminal, or not.
+    /// The way for a stream that is a terminal, or not.
     pub(crate) fn of(is_terminal: bool) -> Self {
         match (is_terminal, Style::of(is_terminal)) {
             (false, _) => Self::Raw,
@@ -36,12 +36,12 @@ impl Showing {
         }
     }
 
-    /// The same, or raw if asked for.
+    /// The same way, or raw if that is asked for.
     pub(crate) fn or_raw(self, raw: bool) -> Self {
         if raw { Self::Raw } else { self }
     }
 
-    /// A text: newlines and tabs stay.
+    /// Shows a text: newlines and tabs stay.
     pub(crate) fn text(self, text: &str) -> Cow<'_, str> {
         match self {
             Self::Raw => Cow::Borrowed(text),
@@ -51,7 +51,8 @@ impl Showing {
         }
     }
 
-    /// A line of a task's output. Of one that was written over, by a bar of progress, what would have stayed is shown.
+    /// Shows a line of a task's output. Of one that was written over, by a bar of progress, what would have stayed is
+    /// shown.
     pub(crate) fn output(self, line: &str) -> Cow<'_, str> {
         if self == Self::Raw {
             return Cow::Borrowed(line);
@@ -61,7 +62,7 @@ impl Showing {
     }
 }
 
-/// Must it be looked at? Controls, and what changes the order in which a line is read.
+/// Is a character a control, or does it change the order in which a line is read?
 fn is_suspect(c: char) -> bool {
     match c {
         '\n' | '\t' => false,

@@ -11,19 +11,19 @@ use crate::error::CliError;
 use crate::interrupt;
 use crate::options::{FollowArgs, Output};
 
-/// How often a run is looked at.
+/// The interval at which a run is looked at.
 const EVERY: Duration = Duration::from_millis(150);
 
 /// How to wait for a run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wait {
     pub(crate) view: View,
-    /// How long, at most.
+    /// The longest that is waited.
     pub(crate) bound: Option<Duration>,
 }
 
 impl Wait {
-    /// How one waits who follows a run.
+    /// The way to wait of one who follows a run.
     pub(crate) fn of(format: Output, args: &FollowArgs) -> Self {
         Self { view: View { format, follow: true, raw: args.raw }, bound: args.wait_timeout }
     }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::binary::{Ended, file, millrace, step};
 use crate::dev::Dev;
 
-/// Runs a definition that must fail, and answers its run.
+/// Runs a definition that must fail, and returns its run.
 #[track_caller]
 fn failed(text: &str) -> Value {
     let folder = tempfile::tempdir().unwrap();
@@ -13,13 +13,13 @@ fn failed(text: &str) -> Value {
     millrace(folder.path(), &["run", &path, "-o", "json"]).with(3).json()
 }
 
-/// Why the step `one` failed.
+/// Runs a definition that must fail, and returns why the step `one` failed.
 #[track_caller]
 fn reason(text: &str) -> String {
     step(&failed(text), "one")["reason"].as_str().unwrap().to_owned()
 }
 
-/// Why a definition is refused.
+/// Runs a definition that must be refused, and returns what was said.
 #[track_caller]
 fn refused(text: &str, arguments: &[&str]) -> Ended {
     let folder = tempfile::tempdir().unwrap();

@@ -8,16 +8,16 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// How long any command may take.
+/// The longest that any command may take.
 const BOUND: Duration = Duration::from_secs(60);
 
-/// How often a condition is looked at.
+/// The interval at which a condition is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
-/// What a command did.
+/// A command that has ended, and what it said.
 #[derive(Debug)]
 pub(crate) struct Ended {
-    /// Its status; 128 and the signal when one ended it.
+    /// The exit code; 128 and the signal when one ended it.
     pub(crate) code: i32,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
@@ -31,13 +31,13 @@ impl Ended {
         self
     }
 
-    /// Standard output, which must be one JSON document and nothing else.
+    /// Reads standard output, which must be one JSON document and nothing else.
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("not JSON alone: {e}\n{}", self.stdout))
     }
 
-    /// Standard error must say all of this.
+    /// Panics unless standard error says all of this.
     #[track_caller]
     pub(crate) fn says(&self, parts: &[&str]) {
         for part in parts {
@@ -46,7 +46,7 @@ impl Ended {
     }
 }
 
-/// A command line in `folder`, not started yet.
+/// Makes a command line in `folder`, not started yet.
 pub(crate) fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_millrace"));
     command.args(arguments).current_dir(folder).env_clear();
@@ -111,7 +111,7 @@ pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// Writes a file into `folder`, and answers its path.
+/// Writes a file into `folder`, and returns its path.
 pub(crate) fn file(folder: &Path, name: &str, text: &str) -> String {
     let path = folder.join(name);
     std::fs::write(&path, text).unwrap();

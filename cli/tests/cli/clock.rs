@@ -16,14 +16,14 @@ use crate::dev::Dev;
 struct Clock(PathBuf);
 
 impl Clock {
-    /// One that is off by so many seconds, in a folder.
+    /// A clock that is off by so many seconds, with its file in a folder.
     fn new(folder: &Path, by_s: i64) -> Self {
         let clock = Self(folder.join("clock"));
         clock.set(by_s);
         clock
     }
 
-    /// Where Debian keeps the library, on any machine.
+    /// The path of the library, as Debian has it on any machine.
     fn library() -> String {
         let folders = fs::read_dir("/usr/lib").unwrap().map_while(Result::ok);
         let library = folders.map(|folder| folder.path().join("faketime/libfaketime.so.1"));
@@ -44,7 +44,7 @@ impl Clock {
         ]
     }
 
-    /// From now on it is off by so many seconds.
+    /// Sets the clock off by so many seconds from now on.
     fn set(&self, by_s: i64) {
         // At once: the process may be reading.
         let new = self.0.with_extension("new");
@@ -53,12 +53,12 @@ impl Clock {
     }
 }
 
-/// Seconds since the epoch, truly.
+/// The true time, in seconds since the epoch.
 fn now() -> i64 {
     i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap()
 }
 
-/// A server with a schedule, on a clock.
+/// Starts a server with a schedule, on a clock.
 fn started(clock: impl FnOnce(&Path) -> Clock, schedule: &str) -> (Dev, Clock) {
     let folder = Arc::new(tempfile::tempdir().unwrap());
     let clock = clock(folder.path());

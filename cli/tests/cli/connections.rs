@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::dev::Dev;
 use crate::http;
 
-/// A connection on which this was sent.
+/// Opens a connection, and sends a text on it.
 fn sent(dev: &Dev, text: &str) -> TcpStream {
     let mut stream = TcpStream::connect(&dev.address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();

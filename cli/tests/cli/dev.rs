@@ -14,39 +14,39 @@ use tempfile::TempDir;
 use crate::binary::{Ended, command, file, finish, finish_reading, millrace, until};
 use crate::http::{self, Answer};
 
-/// What every one of a test is started with.
+/// The arguments that every server of a test is started with.
 const FIXED: [&str; 5] = ["dev", "--listen", "127.0.0.1:0", "--data", "state"];
 
-/// A running server. It ends with this value.
+/// A running `millrace dev`. It ends with this value.
 pub(crate) struct Dev {
     child: Child,
-    /// `127.0.0.1:port`.
+    /// The address of the API: `127.0.0.1:port`.
     pub(crate) address: String,
-    /// What it has written to standard error so far.
+    /// What the server has written to standard error so far.
     pub(crate) said: Arc<Mutex<String>>,
     folder: Arc<TempDir>,
 }
 
 impl Dev {
-    /// A fresh one.
+    /// Starts a server in a folder of its own.
     pub(crate) fn start(arguments: &[&str]) -> Self {
         Self::start_in(Arc::new(tempfile::tempdir().unwrap()), arguments)
     }
 
-    /// One in a folder that may hold the state of an earlier one.
+    /// Starts a server in a folder that may hold the state of an earlier one.
     pub(crate) fn start_in(folder: Arc<TempDir>, arguments: &[&str]) -> Self {
         let command = command(folder.path(), &[&FIXED, arguments].concat());
         Self::of(folder, command)
     }
 
-    /// One in a folder, with variables beside what every one has.
+    /// Starts a server in a folder, with variables beside those that every one has.
     pub(crate) fn start_with(folder: Arc<TempDir>, arguments: &[&str], variables: &[(&str, String)]) -> Self {
         let mut command = command(folder.path(), &[&FIXED, arguments].concat());
         command.envs(variables.iter().map(|(name, value)| (name, value)));
         Self::of(folder, command)
     }
 
-    /// A fresh one that may have so many files open, and cannot raise that.
+    /// Starts a server that may have so many files open, and cannot raise that.
     pub(crate) fn start_with_files(limit: u32, arguments: &[&str]) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let plain = command(folder.path(), &[]);
@@ -78,39 +78,39 @@ impl Dev {
         Self { child, address, said, folder }
     }
 
-    /// Where it runs: relative paths of commands start here too.
+    /// The folder of the server: relative paths of commands start here too.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Its folder, for another one to go on with.
+    /// The folder of the server, for another one to go on with.
     pub(crate) fn shared_folder(&self) -> Arc<TempDir> {
         Arc::clone(&self.folder)
     }
 
-    /// A path in its folder.
+    /// A path in the folder of the server.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder().join(name)
     }
 
-    /// A command line against it, not started yet.
+    /// Makes a command line against the server, not started yet.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = command(self.folder(), arguments);
         command.env("MILLRACE_SERVER", format!("http://{}", self.address));
         command
     }
 
-    /// Runs a command against it.
+    /// Runs a command against the server.
     pub(crate) fn cli(&self, arguments: &[&str]) -> Ended {
         finish(self.command(arguments).spawn().unwrap())
     }
 
-    /// Runs a command against it, with something on standard input.
+    /// Runs a command against the server, with something on standard input.
     pub(crate) fn cli_reading(&self, arguments: &[&str], input: &str) -> Ended {
         finish_reading(self.command(arguments), input)
     }
 
-    /// Submits a shell command, and answers its run's id.
+    /// Submits a shell command, and returns the id of its run.
     #[track_caller]
     pub(crate) fn submit(&self, script: &str) -> String {
         self.cli(&["submit", "--", script]).with(0).stdout.trim().to_owned()
@@ -122,7 +122,7 @@ impl Dev {
         http::get(&self.address, &format!("/api/v1/runs/{id}")).json(200)
     }
 
-    /// A run, once it is in one of these states.
+    /// Waits until a run is in one of these states, and returns it.
     #[track_caller]
     pub(crate) fn run_in(&self, id: &str, states: &[&str]) -> Value {
         until(&format!("run {id} is {}", states.join(" or ")), || {
@@ -130,7 +130,7 @@ impl Dev {
         })
     }
 
-    /// A run that has ended.
+    /// Waits until a run has ended, and returns it.
     #[track_caller]
     pub(crate) fn ended(&self, id: &str) -> Value {
         self.run_in(id, &["succeeded", "failed", "timed_out", "cancelled"])
@@ -144,13 +144,13 @@ impl Dev {
         http::post(&self.address, path, body)
     }
 
-    /// Ends it as a crash would.
+    /// Ends the server as a crash would.
     pub(crate) fn crash(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// Ends it as an operator would, and answers its status.
+    /// Ends the server as an operator would, and returns its exit code.
     pub(crate) fn stop(mut self) -> i32 {
         kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGTERM).unwrap();
         until("dev ends on SIGTERM", || self.child.try_wait().unwrap()).code().unwrap_or(-1)

@@ -35,14 +35,14 @@ fn copy_folder(from: &Path, to: &Path) {
     }
 }
 
-/// The run of an example, as `--output json` shows it.
+/// Runs an example, and returns its run as `--output json` shows it.
 fn run(arguments: &[&str]) -> Value {
     let folder = tempfile::tempdir().unwrap();
     let ended = millrace(folder.path(), &[&["run", "--output", "json"], arguments].concat()).with(0);
     ended.json()
 }
 
-/// What a follower sees, on standard error.
+/// Runs an example, and returns what a follower sees on standard error.
 fn followed(arguments: &[&str]) -> String {
     let folder = tempfile::tempdir().unwrap();
     let ended = millrace(folder.path(), &[&["run", "--follow"], arguments].concat()).with(0);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// An answer.
+/// An answer over HTTP.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -14,14 +14,14 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// Panics unless the status is `status`; answers the body as JSON.
+    /// Panics unless the status is `status`; returns the body as JSON.
     #[track_caller]
     pub(crate) fn json(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.body);
         serde_json::from_str(&self.body).unwrap_or_else(|e| panic!("not JSON: {e}\n{}", self.body))
     }
 
-    /// Panics unless it is a refusal with this status and code; answers its message.
+    /// Panics unless the answer is a refusal with this status and code; returns its message.
     #[track_caller]
     pub(crate) fn refusal(&self, status: u16, code: &str) -> String {
         let error = &self.json(status)["error"];
@@ -58,17 +58,17 @@ pub(crate) fn send(address: &str, method: &str, path: &str, headers: &[(&str, &s
     Answer { status, body: body.to_owned() }
 }
 
-/// GET.
+/// Sends a GET.
 pub(crate) fn get(address: &str, path: &str) -> Answer {
     send(address, "GET", path, &[], b"")
 }
 
-/// POST of a JSON text.
+/// Sends a POST of a JSON text.
 pub(crate) fn post(address: &str, path: &str, body: &str) -> Answer {
     send(address, "POST", path, &[("Content-Type", "application/json")], body.as_bytes())
 }
 
-/// POST of a JSON text under an idempotency key.
+/// Sends a POST of a JSON text under an idempotency key.
 pub(crate) fn post_keyed(address: &str, path: &str, key: &str, body: &str) -> Answer {
     let headers = [("Content-Type", "application/json"), ("Idempotency-Key", key)];
     send(address, "POST", path, &headers, body.as_bytes())

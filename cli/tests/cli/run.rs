@@ -59,7 +59,7 @@ fn a_wait_that_is_too_long_ends_with_124_and_nothing_of_the_task_is_left() {
     until("the task is gone", || (!is_alive(pid.trim())).then_some(()));
 }
 
-/// A process that is there and no zombie.
+/// Is a process there, and no zombie?
 pub(crate) fn is_alive(pid: &str) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))

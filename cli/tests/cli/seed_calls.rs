@@ -6,7 +6,7 @@ use crate::binary::{file, until};
 use crate::dev::Dev;
 use crate::http::post_keyed;
 
-/// The status of a task, once it is `wanted`.
+/// Waits until the status of a task is `wanted`, and returns it.
 #[track_caller]
 fn status(dev: &Dev, id: &str, wanted: &str) -> Value {
     until(&format!("task {id} is {wanted}"), || {

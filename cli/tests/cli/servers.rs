@@ -81,10 +81,10 @@ fn a_producer_whose_servers_do_not_answer_says_which_stays_alive_and_is_not_read
     drop(server);
 }
 
-/// Where nobody listens.
+/// The URLs of servers where nobody listens.
 const NOBODY: (&str, &str) = ("amqp://me:s3cret@127.0.0.1:1/%2f", "redis://:s3cret@127.0.0.1:1/0");
 
-/// The findings of `doctor`, by what was checked: whether it is well, and what there is to say.
+/// Runs `doctor`, and returns its findings, by what was checked: whether it is well, and what there is to say.
 fn doctor(amqp: &str, redis: &str) -> Vec<(String, bool, String)> {
     let folder = tempfile::tempdir().unwrap();
     let arguments = ["doctor", "-o", "json", "--amqp-url", amqp, "--redis-url", redis];
@@ -138,21 +138,21 @@ fn doctor_says_what_is_wrong_with_each_server_as_the_log_does_and_checks_them_al
     assert!(broker.contains("does not let us in") && broker.contains("no_such_vhost"), "{broker}");
 }
 
-/// A store with a password that is not ours.
+/// Starts a store with a password that is not ours.
 fn locked_store() -> millrace_servers::Redis {
     let store = millrace_servers::Redis::start(&[]);
     store.ask("CONFIG SET requirepass other").unwrap();
     store
 }
 
-/// The same server, with another login.
+/// The URL of the same server, with another login.
 fn with_login(url: &str, login: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap();
     let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
     format!("{scheme}://{login}@{host}")
 }
 
-/// The same broker, with a virtual host that is not there.
+/// The URL of the same broker, with a virtual host that is not there.
 fn elsewhere(amqp_url: &str) -> String {
     let (server, _) = amqp_url.rsplit_once('/').unwrap();
     format!("{server}/no_such_vhost")

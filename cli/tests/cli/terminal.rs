@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 use crate::binary::{command, file, finish, until};
 use crate::dev::Dev;
 
-/// Prints what a terminal obeys: clears the screen, sets the title, rings, writes over a line, opens a link, turns
-/// text round; and a colour.
+/// A script that prints what a terminal obeys: it clears the screen, sets the title, rings, writes over a line, opens
+/// a link, turns text round, and colours.
 const HOSTILE: &str = r"printf 'a\033[2Jb\033]0;title\007c\n\033[31mred\033[0m\n10%%\r100%%\n'; printf '\033]8;;http://x\033\\link\302\233\342\200\256evil\n'";
 
 /// What `HOSTILE` prints, and what a terminal is to show of it.
@@ -15,7 +15,7 @@ const PRINTED: &str = "a\x1b[2Jb\x1b]0;title\x07c\n\x1b[31mred\x1b[0m\n10%\r100%
 const SHOWN: [&str; 4] =
     ["a^[[2Jb^[]0;title^Gc", "\x1b[31mred\x1b[0m", "^M100%", "^[]8;;http://x^[\\link<U+009B><U+202E>evil"];
 
-/// Runs a command on a terminal of its own, and answers what that was sent.
+/// Runs a command on a terminal of its own, and returns what that was sent.
 fn on_a_terminal(command: &Command, folder: &Path, variables: &[(&str, &str)]) -> String {
     let words: Vec<String> = std::iter::once(command.get_program())
         .chain(command.get_args())

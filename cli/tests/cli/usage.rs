@@ -151,7 +151,7 @@ fn json_is_one_document_and_jsonl_one_a_line() {
     assert_eq!(token, json!({"token": "t0ken"}));
 }
 
-/// What bash would offer after these words.
+/// Asks bash what it would offer after these words.
 fn offered(folder: &std::path::Path, words: &[&str]) -> String {
     let script = millrace(folder, &["completion", "bash"]).with(0).stdout;
     let quoted: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
