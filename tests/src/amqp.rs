@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::wait_until;
 
-/// How long an answer to a message may take.
+/// The longest that an answer to a message may take.
 const ANSWER_BOUND: Duration = Duration::from_secs(30);
 
 /// A connection with one channel, and the prefix of a fleet.
@@ -28,23 +28,23 @@ pub struct Amqp {
 /// A message that was taken from a queue, and is acked.
 #[derive(Debug, Clone)]
 pub struct Message {
-    /// Its body.
+    /// The body.
     pub payload: Vec<u8>,
-    /// Its headers that are texts.
+    /// The headers that are texts.
     pub headers: BTreeMap<String, String>,
-    /// Its properties.
+    /// The properties.
     pub properties: BasicProperties,
 }
 
 impl Message {
-    /// Its body as JSON; null when it is none.
+    /// The body as JSON; null when it is none.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.payload).unwrap_or_default()
     }
 }
 
 impl Amqp {
-    /// Connects.
+    /// Connects to a broker, and opens a channel with publisher confirms.
     pub async fn connect(url: &str, prefix: &str) -> Self {
         let connection = Connection::connect(url, ConnectionProperties::default()).await.unwrap();
         let channel = connection.create_channel().await.unwrap();
@@ -61,7 +61,7 @@ impl Amqp {
         self.try_publish(key, payload, properties).await.unwrap_or_else(|error| panic!("{error}"));
     }
 
-    /// The same, where it may fail.
+    /// Publishes as [`Self::publish`] does, and returns why that failed.
     ///
     /// # Errors
     /// When there is no exchange, no queue is bound to the key, or the broker refuses it.
@@ -81,18 +81,18 @@ impl Amqp {
         }
     }
 
-    /// Submits one, or an array, and waits for the broker's confirm only.
+    /// Submits one task, or an array, and waits for the broker's confirm only.
     pub async fn submit(&self, submission: &Value) {
         self.publish("submit", submission.to_string().as_bytes(), BasicProperties::default()).await;
     }
 
-    /// Submits, and waits for the producer's answer.
+    /// Submits one task, or an array, and waits for the producer's answer.
     pub async fn ask(&self, submission: &Value) -> Value {
         let asked = self.try_ask(submission.to_string().as_bytes(), ANSWER_BOUND).await;
         asked.unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// The same with any bytes, where it may fail, and so long.
+    /// Submits any bytes, and waits for the producer's answer at most so long.
     ///
     /// # Errors
     /// When the submission does not get through, or no answer comes.
@@ -115,7 +115,7 @@ impl Amqp {
         Ok(message.json())
     }
 
-    /// The next message of a queue (its full name), once there is one.
+    /// Waits for the next message of a queue (its full name), and takes it.
     pub async fn next(&self, queue: &str, within: Duration) -> Message {
         wait_until(within, &format!("there is a message in {queue}"), async || {
             self.get(queue).await.ok_or_else(|| "none".to_owned())
@@ -137,7 +137,7 @@ impl Amqp {
         Some(Message { headers: texts.collect(), payload: got.data, properties: got.properties })
     }
 
-    /// How many messages are ready in a queue of the fleet (`submit`, `rejected`, `tasks.default`); none when
+    /// Counts the messages that are ready in a queue of the fleet (`submit`, `rejected`, `tasks.default`); `None` when
     /// there is no such queue.
     pub async fn ready(&self, queue: &str) -> Option<u32> {
         // A channel of its own, since asking for what is not there closes it.
@@ -150,7 +150,7 @@ impl Amqp {
         Some(ready)
     }
 
-    /// A queue of ours that gets a copy of whatever passes under a routing key from now on: its name.
+    /// Makes a queue that gets a copy of whatever passes under a routing key from now on, and returns its name.
     pub async fn tap(&self, key: &str) -> String {
         let name = self.scratch().await;
         let options = QueueBindOptions::default();
@@ -185,7 +185,7 @@ impl Amqp {
         self.channel.queue_unbind(queue.as_str().into(), exchange, key.into(), none).await.unwrap();
     }
 
-    /// Empties a queue of the fleet: how many messages were in it.
+    /// Empties a queue of the fleet, and returns how many messages were in it.
     pub async fn purge(&self, name: &str) -> u32 {
         let queue = self.queue(name);
         self.channel.queue_purge(queue.as_str().into(), QueuePurgeOptions::default()).await.unwrap()
@@ -196,7 +196,7 @@ impl Amqp {
         format!("{}.{name}", self.prefix)
     }
 
-    /// A queue that goes with this connection.
+    /// Declares a queue that goes with this connection.
     async fn scratch(&self) -> String {
         let options = QueueDeclareOptions::exclusive();
         let declared = self.channel.queue_declare("".into(), options, FieldTable::default()).await.unwrap();

@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 
 use crate::wait_until;
 
-/// How long one answer may take.
+/// The longest that one answer may take.
 const ANSWER_BOUND: Duration = Duration::from_secs(40);
 
-/// Run states that do not change any more.
+/// The states of a run that do not change any more.
 const TERMINAL: [&str; 5] = ["succeeded", "failed", "timed_out", "cancelled", "skipped"];
 
-/// A client of one process.
+/// A client of the API of one process.
 #[derive(Debug, Clone)]
 pub struct Api {
     http: Client,
@@ -33,13 +33,13 @@ impl Api {
         Self { http, base: base.into(), token: None }
     }
 
-    /// The same, showing a token.
+    /// The same client, showing a token.
     #[must_use]
     pub fn with_token(self, token: &str) -> Self {
         Self { token: Some(token.to_owned()), ..self }
     }
 
-    /// `http://address:port`.
+    /// The address of the process: `http://address:port`.
     pub fn base(&self) -> &str {
         &self.base
     }
@@ -53,7 +53,7 @@ impl Api {
         }
     }
 
-    /// The status and the body of an answer; a body that is no JSON comes as a text.
+    /// Sends a request, and returns the status and the body of its answer; a body that is no JSON comes as a text.
     ///
     /// # Errors
     /// When there is no answer, with the reason.
@@ -73,7 +73,7 @@ impl Api {
         Ok((status, serde_json::from_str(&text).unwrap_or(Value::String(text))))
     }
 
-    /// The body of a 2xx answer.
+    /// Sends a GET, and returns the body of a 2xx answer.
     ///
     /// # Errors
     /// For any other answer, and for none.
@@ -81,7 +81,7 @@ impl Api {
         good(path, self.send(Method::GET, path, None).await?)
     }
 
-    /// The body of a 2xx answer.
+    /// Sends a POST, and returns the body of a 2xx answer.
     ///
     /// # Errors
     /// For any other answer, and for none.
@@ -89,12 +89,12 @@ impl Api {
         good(path, self.send(Method::POST, path, Some(body)).await?)
     }
 
-    /// The body of the answer, which must be 2xx.
+    /// Sends a GET, and returns the body of its answer, which must be 2xx.
     pub async fn get(&self, path: &str) -> Value {
         self.try_get(path).await.unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// The body of the answer, which must be 2xx.
+    /// Sends a POST, and returns the body of its answer, which must be 2xx.
     pub async fn post(&self, path: &str, body: &Value) -> Value {
         self.try_post(path, body).await.unwrap_or_else(|error| panic!("{error}"))
     }
@@ -104,13 +104,13 @@ impl Api {
         self.post("/api/v1/workflows", &json!({ "definition": definition })).await;
     }
 
-    /// Starts a run: the id.
+    /// Starts a run, and returns its id.
     pub async fn submit(&self, submission: &Value) -> String {
         let answer = self.post("/api/v1/runs", submission).await;
         answer["run_id"].as_str().unwrap_or_else(|| panic!("no run_id in {answer}")).to_owned()
     }
 
-    /// Submits an array, the same again and again until each is accepted: the ids. Give them keys.
+    /// Submits an array, the same again and again until each is accepted, and returns the ids. Give them keys.
     pub async fn submit_all(&self, submissions: &[Value], within: Duration) -> Vec<String> {
         let body = Value::from(submissions.to_vec());
         wait_until(within, "all submissions are accepted", async || {
@@ -123,17 +123,17 @@ impl Api {
         .await
     }
 
-    /// Starts a run of a stored workflow: the id.
+    /// Starts a run of a stored workflow, and returns its id.
     pub async fn trigger(&self, workflow: &str) -> String {
         self.submit(&json!({ "workflow": workflow })).await
     }
 
-    /// One run with its steps.
+    /// The run with this id, with its steps.
     pub async fn run(&self, id: &str) -> Value {
         self.get(&format!("/api/v1/runs/{id}")).await
     }
 
-    /// All runs there are, or those of one workflow, without steps.
+    /// All runs, or those of one workflow, without steps.
     ///
     /// # Errors
     /// When the producer does not answer.
@@ -152,7 +152,7 @@ impl Api {
         }
     }
 
-    /// Waits until a run has ended: the run with its steps. Answers that fail meanwhile are asked for again.
+    /// Waits until a run has ended, and returns it with its steps. Answers that fail meanwhile are asked for again.
     pub async fn ended(&self, id: &str, within: Duration) -> Value {
         wait_until(within, &format!("run {id} has ended"), async || {
             let run = self.try_get(&format!("/api/v1/runs/{id}")).await?;
@@ -161,7 +161,7 @@ impl Api {
         .await
     }
 
-    /// Waits until there are `count` runs and all have ended: the runs, without steps.
+    /// Waits until there are `count` runs and all have ended, and returns them without steps.
     pub async fn all_ended(&self, count: usize, within: Duration) -> Vec<Value> {
         wait_until(within, &format!("{count} runs have ended"), async || {
             let runs = self.runs(None).await?;
@@ -176,7 +176,7 @@ impl Api {
         .await
     }
 
-    /// Waits until a step of a run is in a state: the step.
+    /// Waits until a step of a run is in a state, and returns the step.
     pub async fn step_is(&self, id: &str, step: &str, state: &str, within: Duration) -> Value {
         wait_until(within, &format!("step {step} is {state}"), async || {
             let run = self.try_get(&format!("/api/v1/runs/{id}")).await?;

@@ -3,7 +3,7 @@
 use std::env;
 use std::path::PathBuf;
 
-/// Where it is: `MILLRACE_TEST_BINARY`, or else beside the folder of the test executable.
+/// The path of the program: `MILLRACE_TEST_BINARY`, or else beside the folder of the test executable.
 ///
 /// # Panics
 /// When it was not built.

@@ -38,17 +38,17 @@ impl Fleet {
         Self { servers, prefix, folder, started: AtomicU32::new(0), is_private }
     }
 
-    /// Where broker and store are.
+    /// The addresses of broker and store.
     pub fn servers(&self) -> &Servers {
         &self.servers
     }
 
-    /// What all names on the servers begin with.
+    /// The prefix of all names on the servers.
     pub fn prefix(&self) -> &str {
         &self.prefix
     }
 
-    /// A folder that goes with the fleet: logs are here, and tests may put files.
+    /// The folder that goes with the fleet: logs are here, and tests may put files.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
@@ -58,36 +58,36 @@ impl Fleet {
         Marks::new(self.folder().join(format!("{name}.marks")))
     }
 
-    /// A producer, ready.
+    /// Starts a producer, and waits until it is ready.
     pub async fn producer(&self) -> Process {
         self.producer_with(&[], &[]).await
     }
 
-    /// A producer with these arguments and variables, ready.
+    /// Starts a producer with these arguments and variables, and waits until it is ready.
     pub async fn producer_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Process {
         let mut process = self.start("producer", "MILLRACE_LISTEN", arguments, variables);
         process.is_ready().await;
         process
     }
 
-    /// A worker with these arguments, ready: `&["--concurrency", "4"]`.
+    /// Starts a worker with these arguments (`&["--concurrency", "4"]`), and waits until it is ready.
     pub async fn worker(&self, arguments: &[&str]) -> Process {
         let mut process = self.start_worker(arguments, &[]);
         process.is_ready().await;
         process
     }
 
-    /// A producer that was started just now.
+    /// Starts a producer.
     pub fn start_producer(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Process {
         self.start("producer", "MILLRACE_LISTEN", arguments, variables)
     }
 
-    /// A worker that was started just now, and keeps its log in this folder.
+    /// Starts a worker that keeps its log in this folder.
     pub fn start_worker_in(&self, log: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Process {
         self.start_in(log, "worker", "MILLRACE_WORKER_LISTEN", arguments, variables)
     }
 
-    /// A worker that was started just now.
+    /// Starts a worker.
     pub fn start_worker(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Process {
         self.start("worker", "MILLRACE_WORKER_LISTEN", arguments, variables)
     }

@@ -13,21 +13,21 @@ pub struct Marks {
     path: PathBuf,
 }
 
-/// What a task says.
+/// What a task says with a mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// It begins.
+    /// The task begins.
     Start,
-    /// It is still there.
+    /// The task is still there.
     Beat,
-    /// It is done.
+    /// The task is done.
     End,
 }
 
-/// One line.
+/// A mark: one line of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mark {
-    /// What it says.
+    /// What the task says.
     pub kind: Kind,
     /// The run's id.
     pub run: String,
@@ -35,9 +35,9 @@ pub struct Mark {
     pub step: String,
     /// The attempt, from 1.
     pub attempt: u32,
-    /// The shell that wrote it: two executions of one attempt differ in it.
+    /// The process of the shell that wrote it: two executions of one attempt differ in it.
     pub pid: u32,
-    /// When, since 1970.
+    /// The time at which it was written, since 1970.
     pub at: Duration,
     /// The instant that the run stands for, as the task was told it.
     pub scheduled_at: String,
@@ -46,12 +46,12 @@ pub struct Mark {
 }
 
 impl Marks {
-    /// Marks in this file.
+    /// The marks in this file.
     pub(crate) fn new(path: PathBuf) -> Self {
         Self { path }
     }
 
-    /// Shell that leaves a mark: one line, appended in one write.
+    /// The shell command that leaves a mark: one line, appended in one write.
     pub fn mark(&self, kind: Kind) -> String {
         let word = match kind {
             Kind::Start => "start",
@@ -65,12 +65,12 @@ impl Marks {
         )
     }
 
-    /// Shell that marks the start and the end of `body`.
+    /// The shell script that marks the start and the end of `body`.
     pub fn around(&self, body: &str) -> String {
         format!("{}\n{body}\n{}\n", self.mark(Kind::Start), self.mark(Kind::End))
     }
 
-    /// Shell that lasts `beats` tenths of a second and leaves a mark in each.
+    /// The shell script that lasts `beats` tenths of a second and leaves a mark in each.
     pub fn beating(&self, beats: u32) -> String {
         let beat = self.mark(Kind::Beat);
         self.around(&format!("n=0; while [ $n -lt {beats} ]; do {beat}; sleep 0.1; n=$((n+1)); done"))

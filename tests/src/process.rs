@@ -12,13 +12,13 @@ use nix::unistd::Pid;
 
 use crate::{Api, wait_until};
 
-/// How long a process may take until it is ready.
+/// The longest that a process may take until it is ready.
 const READY_BOUND: Duration = Duration::from_secs(60);
 
-/// What is read of a log.
+/// The most bytes that are read of a log.
 const LOG_BYTES: u64 = 64 * 1024 * 1024;
 
-/// Lines of a log that are shown when a test fails.
+/// The lines of a log that are shown when a test fails.
 const SHOWN_LINES: usize = 60;
 
 /// Reads a pipe whose other end is the test's: a line says that there is nothing to do, its end without one that
@@ -52,7 +52,7 @@ impl Process {
         Self { name: name.to_owned(), child, reaper, status: None, log, api }
     }
 
-    /// Waits until it says that it is ready.
+    /// Waits until the process says that it is ready.
     pub async fn is_ready(&mut self) {
         let name = self.name.clone();
         wait_until(READY_BOUND, &format!("{name} is ready"), async || {
@@ -64,24 +64,24 @@ impl Process {
         .await;
     }
 
-    /// Its API; of a worker, health and metrics only.
+    /// The API of the process; of a worker, health and metrics only.
     pub fn api(&self) -> &Api {
         &self.api
     }
 
-    /// Its number.
+    /// The pid of the process.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// What it has logged, at most [`LOG_BYTES`] of it: the log may be a device that never ends.
+    /// The log so far, at most [`LOG_BYTES`] of it: it may be a device that never ends.
     pub fn log(&self) -> String {
         let mut log = String::new();
         let _ = File::open(&self.log).map(|file| file.take(LOG_BYTES).read_to_string(&mut log));
         log
     }
 
-    /// How it ended; `None` while it runs.
+    /// The status with which the process ended; `None` while it runs.
     pub fn status(&mut self) -> Option<ExitStatus> {
         if self.status.is_none() {
             self.status = self.child.try_wait().unwrap();
@@ -89,13 +89,13 @@ impl Process {
         self.status
     }
 
-    /// Waits for its end.
+    /// Waits for the end of the process, and returns its status.
     pub async fn ends(&mut self, within: Duration) -> ExitStatus {
         let what = format!("{} has ended", self.name);
         wait_until(within, &what, async || self.status().ok_or_else(|| "it runs".to_owned())).await
     }
 
-    /// Kills it as `kill -9` does, and waits until it is dead.
+    /// Kills the process as `kill -9` does, and waits until it is dead.
     pub fn kill9(&mut self) {
         if self.status().is_none() {
             self.signal(Signal::SIGKILL);
@@ -103,17 +103,17 @@ impl Process {
         }
     }
 
-    /// Asks it to end.
+    /// Asks the process to end.
     pub fn sigterm(&mut self) {
         self.signal(Signal::SIGTERM);
     }
 
-    /// Freezes it.
+    /// Freezes the process.
     pub fn sigstop(&mut self) {
         self.signal(Signal::SIGSTOP);
     }
 
-    /// Lets it go on.
+    /// Lets the process go on.
     pub fn sigcont(&mut self) {
         self.signal(Signal::SIGCONT);
     }

@@ -10,10 +10,10 @@ use millrace_servers::Servers;
 use tokio::runtime::Builder;
 use tokio::time::timeout;
 
-/// How long a sweep may take.
+/// The longest that a sweep may take.
 const BOUND: Duration = Duration::from_secs(10);
 
-/// Partitions of a fleet, at most, and the pools that tests use.
+/// The most partitions of a fleet, and the pools that tests use.
 const PARTITIONS: u16 = 64;
 const POOLS: [&str; 3] = ["default", "gpu", "other"];
 

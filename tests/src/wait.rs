@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
-/// How often a condition is looked at.
+/// The interval at which a condition is looked at.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Looks until `look` answers `Ok`, and gives that back. `Err` says what was seen instead.
+/// Waits until `look` returns `Ok`, and returns what is in it. `Err` says what was seen instead.
 ///
 /// # Panics
 /// When `within` has passed, with `what` and what was seen last.

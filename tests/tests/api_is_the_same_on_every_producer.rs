@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 const BOUND: Duration = Duration::from_secs(60);
 
-/// A POST under an idempotency key: status and body.
+/// Sends a POST under an idempotency key, and returns the status and the body of its answer.
 async fn post_keyed(api: &Api, path: &str, key: &str, body: &Value) -> (u16, Value) {
     let request = api.request(Method::POST, path).header("Idempotency-Key", key).json(body);
     let response = request.send().await.unwrap();
@@ -19,7 +19,7 @@ async fn post_keyed(api: &Api, path: &str, key: &str, body: &Value) -> (u16, Val
     (status, serde_json::from_str(&response.text().await.unwrap()).unwrap())
 }
 
-/// The status of a task, once it is `wanted`.
+/// Waits until the status of a task is `wanted`, and returns it.
 async fn status_is(api: &Api, id: &str, wanted: &str) -> Value {
     wait_until(BOUND, &format!("task {id} is {wanted}"), async || {
         let status = api.try_get(&format!("/api/v1/tasks/{id}/status")).await?;

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 const SOON: Duration = Duration::from_secs(60);
 
-/// Keyed submissions, whose partitions are about half of the one producer and half of the other.
+/// The number of keyed submissions, whose partitions are about half of the one producer and half of the other.
 const KEYS: usize = 20;
 
 async fn limit_memory(server: &Arc<RabbitMq>, limit: &'static str) {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 const SOON: Duration = Duration::from_secs(30);
 
-/// Two branches that run, with children of every kind, a step that waits, and one that waits for a retry.
+/// A workflow of two branches that run, with children of every kind, a step that waits, and one that waits for a retry.
 fn workflow(name: &str, marks: &Marks, more: &Value) -> String {
     let body =
         format!("{}\nsetsid sleep 300 & (setsid sh -c 'sleep 300; :' &)\nsleep 300", marks.mark(Kind::Start));
@@ -102,7 +102,7 @@ async fn a_step_out_of_time_ends_with_all_its_processes_in_each_attempt() {
     assert_eq!(steps, ["slow", "slow"]);
 }
 
-/// Both branches run with their children.
+/// Waits until both branches run with their children.
 async fn running(marks: &Marks, run: &str) {
     wait_until(SOON, "both branches run", async || {
         let (started, processes) = (marks.of(Kind::Start).len(), processes_of(run).len());
@@ -115,7 +115,7 @@ async fn running(marks: &Marks, run: &str) {
     .await;
 }
 
-/// The run has ended in `state`, and so have all its processes.
+/// Waits until the run has ended in `state`, and so have all its processes.
 async fn nothing_is_left(api: &Api, run: &str, state: &str) {
     let ended = api.ended(run, SOON).await;
     assert_eq!(ended["state"], state, "{ended}");

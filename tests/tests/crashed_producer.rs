@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use millrace_tests::{Fleet, Kind, wait_until};
 use serde_json::{Value, json};
 
-/// Ad-hoc tasks of each case.
+/// The number of ad-hoc tasks of each case.
 const TASKS: usize = 8;
 
 const DIAMOND: &str = "

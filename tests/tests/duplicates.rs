@@ -63,7 +63,7 @@ async fn started(marks: &Marks, attempt: u32) {
     .await;
 }
 
-/// The next message whose body is so. Our own copies are among what is tapped.
+/// Waits for the next message whose body is so. Our own copies are among what is tapped.
 async fn matching(amqp: &Amqp, queue: &str, is: impl Fn(&Value) -> bool) -> Message {
     loop {
         let message = amqp.next(queue, SOON).await;
@@ -73,7 +73,7 @@ async fn matching(amqp: &Amqp, queue: &str, is: impl Fn(&Value) -> bool) -> Mess
     }
 }
 
-/// The same message again, three times.
+/// Publishes the same message again, three times.
 async fn again(amqp: &Amqp, key: &str, message: &Message) {
     for _ in 0..3 {
         amqp.publish(key, &message.payload, BasicProperties::default()).await;

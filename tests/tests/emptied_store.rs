@@ -13,7 +13,7 @@ use tokio::join;
 
 const SOON: Duration = Duration::from_secs(60);
 
-/// Ad-hoc tasks that wait in the broker when it happens.
+/// The number of ad-hoc tasks that wait in the broker when the store is emptied.
 const WAITING: usize = 60;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -133,7 +133,7 @@ async fn whoever_cannot_serve_the_cluster_is_refused_or_owns_nothing() {
     assert!(metrics(&producer).await.contains(owned));
 }
 
-/// It says why it is not ready.
+/// Waits until a process says why it is not ready.
 async fn is_not_ready(process: &Process, why: &str) {
     wait_until(SOON, "it says why it is not ready", async || match process.api().try_get("/readyz").await {
         Err(text) if text.contains(why) => Ok(()),
@@ -142,13 +142,13 @@ async fn is_not_ready(process: &Process, why: &str) {
     .await;
 }
 
-/// It ends, and says why.
+/// Waits until a process has ended, and said why.
 async fn is_refused(mut process: Process, why: &str) {
     assert_eq!(process.ends(SOON).await.code(), Some(1));
     assert!(process.log().contains(why), "{}", process.log());
 }
 
-/// An error in its log, and a metric.
+/// Waits until a process has told of it: an error in its log, and a metric.
 async fn is_told(process: &Process) {
     wait_until(SOON, "the loss is told", async || {
         let log = process.log();
@@ -168,7 +168,7 @@ async fn metrics(process: &Process) -> String {
     process.api().get("/metrics").await.as_str().unwrap().to_owned()
 }
 
-/// A field of a hash, as Redis answers it.
+/// Reads a field of a hash, as Redis answers it.
 fn hget(redis: &Redis, key: &str, field: &str) -> String {
     redis.ask(&format!("HGET {key} {field}")).unwrap()
 }

@@ -61,7 +61,7 @@ async fn examples_run_the_same_embedded_and_on_a_fleet() {
     }
 }
 
-/// What must be the same: no times, no ids, no hosts.
+/// The part of a run that must be the same: no times, no ids, no hosts.
 fn essence(run: &Value) -> Value {
     let id = run["id"].as_str().unwrap();
     let steps: Vec<Value> = run["steps"]

@@ -8,7 +8,7 @@ use millrace_tests::Fleet;
 use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 
-/// How long what must happen may take.
+/// The longest that what must happen may take.
 const SOON: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread")]

@@ -127,7 +127,7 @@ async fn with_no_room_at_all_results_and_cancels_pass_by_what_is_refused_and_fir
     .await;
 }
 
-/// What `/readyz` says, once intake is stopped. The producer is ready all the time.
+/// Waits until intake is stopped, and returns what `/readyz` says. The producer is ready all the time.
 async fn stopped(api: &Api) -> String {
     wait_until(SOON, "intake is stopped", async || {
         let ready = api.get("/readyz").await;
@@ -143,7 +143,7 @@ async fn used_memory(redis: &Redis) -> u64 {
     info.lines().find_map(|line| line.strip_prefix("used_memory:")?.trim().parse().ok()).unwrap()
 }
 
-/// Speaks to Redis past the product.
+/// Sends Redis a command past the product.
 async fn ask(redis: &Redis, words: &[&str]) -> redis::Value {
     let client = redis::Client::open(redis.url()).unwrap();
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();

@@ -10,13 +10,13 @@ use millrace_tests::{Api, Fleet, Kind, wait_until};
 use serde_json::{Value, json};
 use tokio::join;
 
-/// Schedules, so many that both producers are home to some.
+/// The number of schedules: so many that both producers are home to some.
 const SCHEDULES: usize = 6;
 
-/// Keyed tasks of a batch: their runs are in all partitions.
+/// The number of keyed tasks of a batch: their runs are in all partitions.
 const TASKS: usize = 200;
 
-/// How long what must happen may take.
+/// The longest that what must happen may take.
 const SOON: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -96,7 +96,7 @@ async fn the_partitions_of_a_killed_producer_move_and_every_instant_of_a_schedul
     assert!(moved < Duration::from_secs(15), "the partitions moved after {moved:?}");
 }
 
-/// How many partitions a producer says that it owns.
+/// The number of partitions that a producer says that it owns.
 async fn owned(api: &Api) -> Result<u32, String> {
     let metrics = api.try_get("/metrics").await?;
     let text = metrics.as_str().unwrap_or_default();
@@ -104,7 +104,7 @@ async fn owned(api: &Api) -> Result<u32, String> {
     line.and_then(|number| number.parse().ok()).ok_or_else(|| "no such metric yet".to_owned())
 }
 
-/// From the first instant to the last, none is missing and none is there twice.
+/// Checks that from the first instant to the last none is missing and none is there twice.
 fn every_second_once(mut instants: Vec<String>) {
     instants.sort_unstable();
     assert!(instants.len() > 10, "{instants:?}");

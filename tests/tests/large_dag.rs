@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use millrace_tests::{Api, Fleet};
 use serde_json::json;
 
-/// Steps of a layer; each step depends on two of the layer before.
+/// The number of steps of a layer; each step depends on two of the layer before.
 const WIDTH: usize = 100;
 
 const LONG: Duration = Duration::from_secs(240);
@@ -29,7 +29,7 @@ async fn ten_thousand_steps_take_about_twice_as_long_as_five_thousand() {
     assert!(ratio <= 2.6, "10,000 steps take {ratio:.2} times as long as 5,000");
 }
 
-/// Runs a DAG of so many steps: from the trigger to its end.
+/// Runs a DAG of so many steps, and returns the time from the trigger to its end.
 async fn run(api: &Api, steps: usize) -> Duration {
     let step = |n: usize| match n.checked_sub(WIDTH) {
         None => json!({"name": format!("s{n}"), "uses": "noop"}),
@@ -47,7 +47,7 @@ async fn run(api: &Api, steps: usize) -> Duration {
     begun.elapsed()
 }
 
-/// Waits for its end, looking at the list: there, steps are not read.
+/// Waits for the end of a run, looking at the list: there, steps are not read.
 async fn summary(api: &Api, run: &str) -> String {
     millrace_tests::wait_until(LONG, "the run has ended", async || {
         let page = api.try_get("/api/v1/runs?limit=10").await?;

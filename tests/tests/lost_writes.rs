@@ -70,7 +70,7 @@ async fn a_lost_run_comes_back(pool_of_the_other: &str) {
     assert_eq!(api.ended(&new, SOON).await["state"], "succeeded");
 }
 
-/// Speaks to Redis past the product.
+/// Sends Redis a command past the product.
 async fn ask<T: redis::FromRedisValue>(redis: &Redis, words: &[&str]) -> T {
     let client = redis::Client::open(redis.url()).unwrap();
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();

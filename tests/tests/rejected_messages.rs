@@ -201,7 +201,7 @@ async fn a_consumer_that_keeps_ending_is_not_ready_and_counted() {
     assert!(count >= 5, "{line:?}");
 }
 
-/// A task behind all that runs, and the queues are empty.
+/// Waits until a task behind all that has run, and the queues are empty.
 async fn all_goes_on(fleet: &Fleet, amqp: &Amqp, api: &millrace_tests::Api) {
     let after = api.submit(&json!({"run": "true"})).await;
     assert_eq!(api.ended(&after, SOON).await["state"], "succeeded", "{}", fleet.prefix());

@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use tokio::join;
 use tokio::task::spawn_blocking;
 
-/// Tasks of a batch.
+/// The number of tasks of a batch.
 const TASKS: usize = 60;
 
-/// How long what must happen may take.
+/// The longest that what must happen may take.
 const SOON: Duration = Duration::from_secs(120);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -53,7 +53,7 @@ async fn a_restart_of_rabbitmq_under_load_loses_nothing_and_doubles_nothing() {
     assert_eq!(amqp.ready("rejected").await, Some(0));
 }
 
-/// Ends RabbitMQ and starts it again, which blocks for seconds.
+/// Ends RabbitMQ, and starts it again, which blocks for seconds.
 async fn restarted(mut rabbitmq: RabbitMq, stop: fn(&mut RabbitMq)) -> RabbitMq {
     spawn_blocking(move || {
         stop(&mut rabbitmq);

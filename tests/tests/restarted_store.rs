@@ -12,13 +12,13 @@ use tokio::join;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
-/// Tasks of a batch.
+/// The number of tasks of a batch.
 const TASKS: usize = 60;
 
-/// How long what must happen may take.
+/// The longest that what must happen may take.
 const SOON: Duration = Duration::from_secs(120);
 
-/// How long Redis stays away: less than the lease of a session, so that no worker gives up its tasks.
+/// The time for which Redis stays away: less than the lease of a session, so that no worker gives up its tasks.
 const OUTAGE: Duration = Duration::from_secs(3);
 
 #[tokio::test(flavor = "multi_thread")]

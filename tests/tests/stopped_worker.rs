@@ -6,7 +6,7 @@ use std::time::Duration;
 use millrace_tests::{Fleet, Kind, Mark, wait_until};
 use serde_json::{Value, json};
 
-/// Tasks that outlive the grace, one a slot; and short ones behind them.
+/// The numbers of tasks that outlive the grace, one a slot, and of short ones behind them.
 const LONG: usize = 3;
 const SHORT: usize = 60;
 

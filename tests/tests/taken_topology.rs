@@ -10,15 +10,15 @@ use millrace_tests::{Amqp, Fleet, Process, wait_until};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-/// How long what was taken away may be missing.
+/// The longest that what was taken away may be missing.
 const BACK: Duration = Duration::from_secs(15);
 
-/// How long the work of one round takes, on a machine that has much else to do.
+/// The longest that the work of one round takes, on a machine that has much else to do.
 const WORK: Duration = Duration::from_secs(10);
 
 const SOON: Duration = Duration::from_secs(60);
 
-/// Tasks of a round, of 0.2 s each, for four slots.
+/// The number of tasks of a round, of 0.2 s each, for four slots.
 const TASKS: usize = 20;
 
 /// A fleet at work.
@@ -49,7 +49,7 @@ impl Scene {
         ids.iter().map(|answer| answer["run_id"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// With work under way something is taken away. All of the work ends, and every way in and out is there again.
+    /// Takes something away while work is under way. All of the work ends, and every way in and out is there again.
     async fn without(&self, what: &str, take: impl AsyncFnOnce(&Amqp)) {
         let api = self.producer.api();
         let long = api.submit(&json!({"run": "sleep 100"})).await;
@@ -86,7 +86,7 @@ impl Scene {
         println!("{what}: all ended after {:?}", since.elapsed());
     }
 
-    /// A client that submits, on a connection of its own, and waits a moment for the answer.
+    /// Submits on a connection of its own, and waits a moment for the answer.
     async fn stranger(&self, submission: &str) -> Result<Value, String> {
         let amqp = self.fleet.amqp().await;
         amqp.try_ask(submission.as_bytes(), Duration::from_secs(3)).await

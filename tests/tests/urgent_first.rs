@@ -5,7 +5,7 @@ use std::time::Duration;
 use millrace_tests::{Fleet, Kind, wait_until};
 use serde_json::{Value, json};
 
-/// Waiting tasks, and slots of the one worker.
+/// The number of waiting tasks, and the slots of the one worker.
 const WAITING: u32 = 10_000;
 const SLOTS: usize = 2;
 

@@ -9,7 +9,7 @@ use crate::process::Process;
 use crate::rabbitmq::Common;
 use crate::{RabbitMq, port};
 
-/// Nodes: the fewest of which one can be lost.
+/// The number of nodes: the fewest of which one can be lost.
 const NODES: usize = 3;
 
 /// A node that sees less than half stops serving; one that went silent is missed after seconds, not a minute.
@@ -52,12 +52,13 @@ impl RabbitMqCluster {
         Self { nodes, _epmd: epmd, _folder: folder }
     }
 
-    /// `amqp://` of each node.
+    /// The `amqp://` URL of each node.
     pub fn urls(&self) -> Vec<String> {
         self.nodes.iter().map(RabbitMq::url).collect()
     }
 
-    /// One node, from 0, to stop, kill and start again. Start one again while others run: it waits for them.
+    /// A node by its number, from 0, to stop, kill and start again. Start one again while others run: it waits for
+    /// them.
     ///
     /// # Panics
     /// When there is no such node.

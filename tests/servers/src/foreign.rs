@@ -39,25 +39,25 @@ const NAMES: [&str; 14] = [
 pub struct ForeignProperties(BTreeMap<usize, Vec<u8>>);
 
 impl ForeignProperties {
-    /// With a text of at most 255 bytes, of any kind.
+    /// Adds a property that is a text of at most 255 bytes, of any kind.
     pub fn text(self, property: &str, bytes: &[u8]) -> Self {
         let mut written = vec![u8::try_from(bytes.len()).unwrap()];
         written.extend(bytes);
         self.raw(property, written)
     }
 
-    /// With a table of headers: what is in it, as [`header`] writes it.
+    /// Adds a table of headers: what is in it, as [`header`] writes it.
     pub fn headers(self, entries: &[u8]) -> Self {
         self.raw("headers", long(entries))
     }
 
-    /// With a property as it is written.
+    /// Adds a property as it is written.
     pub fn raw(mut self, property: &str, bytes: Vec<u8>) -> Self {
         self.0.insert(NAMES.iter().position(|name| *name == property).unwrap(), bytes);
         self
     }
 
-    /// Flags and values, as they follow the size of the body in a content header.
+    /// The flags and values, as they follow the size of the body in a content header.
     pub fn bytes(&self) -> Vec<u8> {
         let flags = self.0.keys().fold(0_u16, |flags, at| flags | 0x8000 >> at);
         let mut bytes = flags.to_be_bytes().to_vec();
@@ -66,7 +66,7 @@ impl ForeignProperties {
     }
 }
 
-/// An entry of a table: a name, the kind of its value, and the value as it is written.
+/// Writes an entry of a table: a name, the kind of its value, and the value as it is written.
 pub fn header(name: &[u8], kind: u8, value: &[u8]) -> Vec<u8> {
     let mut entry = vec![u8::try_from(name.len()).unwrap()];
     entry.extend(name);
@@ -75,12 +75,12 @@ pub fn header(name: &[u8], kind: u8, value: &[u8]) -> Vec<u8> {
     entry
 }
 
-/// An entry of a table that is a text.
+/// Writes an entry of a table that is a text.
 pub fn text_header(name: &str, value: &[u8]) -> Vec<u8> {
     header(name.as_bytes(), b'S', &long(value))
 }
 
-/// An entry that is a table in a table in a table, so deep.
+/// Writes an entry that is a table in a table in a table, so deep.
 pub fn nested_header(depth: usize) -> Vec<u8> {
     let mut inner = Vec::new();
     for _ in 0..depth {
@@ -89,7 +89,7 @@ pub fn nested_header(depth: usize) -> Vec<u8> {
     inner
 }
 
-/// Bytes with their length before them.
+/// Writes bytes with their length before them.
 pub fn long(bytes: &[u8]) -> Vec<u8> {
     let mut written = u32::try_from(bytes.len()).unwrap().to_be_bytes().to_vec();
     written.extend(bytes);
@@ -104,7 +104,7 @@ pub struct ForeignClient {
 }
 
 impl ForeignClient {
-    /// Connects.
+    /// Connects to a broker, and opens a channel that confirms.
     ///
     /// # Panics
     /// When it cannot, as all of this does.
@@ -135,7 +135,7 @@ impl ForeignClient {
         client
     }
 
-    /// Publishes, and waits for the confirm. Where no queue takes it, it is confirmed all the same.
+    /// Publishes a message, and waits for the confirm. Where no queue takes it, it is confirmed all the same.
     pub fn publish(&mut self, exchange: &str, routing_key: &[u8], properties: &[u8], body: &[u8]) {
         let publish = [vec![0, 0], short(exchange.as_bytes()), short(routing_key), vec![0]].concat();
         self.method(1, (60, 40), &publish);
@@ -170,7 +170,7 @@ impl ForeignClient {
         self.stream.write_all(&frame).unwrap();
     }
 
-    /// The arguments of the next method, which must be this one.
+    /// Reads the next method, which must be this one, and returns its arguments.
     fn expect(&mut self, class: u16, method: u16) -> Vec<u8> {
         loop {
             let mut start = [0; 7];

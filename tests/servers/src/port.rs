@@ -4,8 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-/// Below the range that the system takes outgoing ports from, so that nothing takes the port while a server is
-/// down between `stop` and `start_again`.
+/// The first port of a range below the one that the system takes outgoing ports from, so that nothing takes the port
+/// while a server is down between `stop` and `start_again`.
 const FIRST: u32 = 18_000;
 const COUNT: u32 = 14_000;
 
@@ -26,7 +26,7 @@ pub fn free() -> u16 {
     panic!("no free port between {FIRST} and {} on loopback", FIRST + COUNT);
 }
 
-/// A connection to `port` on loopback with bounded reads and writes.
+/// Connects to `port` on loopback, with bounded reads and writes.
 pub(crate) fn connect(port: u16) -> std::io::Result<TcpStream> {
     let bound = Duration::from_secs(1);
     let stream = TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)), bound)?;

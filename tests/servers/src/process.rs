@@ -14,10 +14,10 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
-/// How long a server may take until it answers, and until it ended gracefully.
+/// The longest that a server may take until it answers, and until it has ended gracefully.
 const START_BOUND: Duration = Duration::from_secs(60);
 const STOP_BOUND: Duration = Duration::from_secs(30);
-/// How often a condition of another process is looked at.
+/// The interval at which a condition of another process is looked at.
 const LOOK: Duration = Duration::from_millis(20);
 
 /// A line on stdin says that there is nothing to reap; its end without one says that we died.
@@ -118,17 +118,17 @@ impl Drop for Process {
     }
 }
 
-/// Where a server's pid is written.
+/// The file to which a server's pid is written.
 pub(crate) fn pid_file(folder: &Path) -> PathBuf {
     folder.join("server.pid")
 }
 
-/// What a server wrote there.
+/// The pid that a server wrote to its file.
 pub(crate) fn pid(folder: &Path) -> Option<u32> {
     fs::read_to_string(pid_file(folder)).ok()?.trim().parse().ok()
 }
 
-/// Where what a server prints is written.
+/// The file to which what a server prints is written.
 pub(crate) fn log_file(folder: &Path) -> PathBuf {
     folder.join("server.log")
 }
@@ -140,7 +140,7 @@ pub(crate) fn last_lines(folder: &Path) -> String {
     lines[lines.len().saturating_sub(40)..].join("\n")
 }
 
-/// The leader was not waited for yet, so that its group still has its number.
+/// Kills a group of processes. Its leader was not waited for yet, so that the group still has its number.
 fn kill_group(leader: &Child) {
     if let Ok(group) = i32::try_from(leader.id()) {
         let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);

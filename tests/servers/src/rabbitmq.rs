@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::port;
 use crate::process::{self, Process};
 
-/// Where Debian keeps the programs themselves; those in the PATH there are wrappers that change user.
+/// The folder in which Debian keeps the programs themselves; those in the PATH there are wrappers that change user.
 const DEBIAN: &str = "/usr/lib/rabbitmq/bin";
 
 /// Erlang's own ports on loopback only; and channels look at the ack timeout every second, not every minute, so
@@ -28,15 +28,15 @@ wait "$!"
 kill -s KILL 0
 "#;
 
-/// The same with an epmd that is there already.
+/// The leader of a server with an epmd that is there already.
 const NODE: &str = r#""$1" & wait "$!"; kill -s KILL 0"#;
 
 /// What the nodes of a cluster have in common.
 #[derive(Debug, Clone)]
 pub(crate) struct Common {
-    /// Where the epmd is that they all use.
+    /// The port of the epmd that they all use.
     pub(crate) epmd_port: u16,
-    /// What lets Erlang nodes in.
+    /// The cookie: what lets Erlang nodes in.
     pub(crate) cookie: String,
 }
 
@@ -52,12 +52,12 @@ pub struct RabbitMq {
 }
 
 impl RabbitMq {
-    /// Starts one with these lines added to its `rabbitmq.conf`, and waits until it speaks AMQP.
+    /// Starts a server with these lines added to its `rabbitmq.conf`, and waits until it speaks AMQP.
     pub fn start(config: &[&str]) -> Self {
         Self::start_as(config, None)
     }
 
-    /// The same as a node of a cluster: `config` says which.
+    /// Starts a server as a node of a cluster: `config` says which.
     pub(crate) fn start_as(config: &[&str], common: Option<&Common>) -> Self {
         let folder = match TempDir::with_prefix("millrace-rabbitmq-") {
             Ok(folder) => folder,
@@ -83,39 +83,39 @@ impl RabbitMq {
         server
     }
 
-    /// `amqp://` with the default account, which works on loopback only.
+    /// The `amqp://` URL with the default account, which works on loopback only.
     pub fn url(&self) -> String {
         format!("amqp://guest:guest@127.0.0.1:{}/%2f", self.port)
     }
 
-    /// The process of the server itself, while it runs.
+    /// The pid of the server itself, while it runs.
     pub fn pid(&self) -> Option<u32> {
         self.process.as_ref().and_then(|_| process::pid(self.folder.path()))
     }
 
-    /// Its port on loopback.
+    /// The port of the server on loopback.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Its name among Erlang nodes.
+    /// The name of the server among Erlang nodes.
     pub fn node_name(&self) -> String {
         format!("millrace-{}@localhost", self.port)
     }
 
-    /// Ends it gracefully and waits for that. Its data stay.
+    /// Ends the server gracefully and waits for that. Its data stay.
     pub fn stop(&mut self) {
         if let Some(process) = self.process.take() {
             process.stop();
         }
     }
 
-    /// Kills it at once, as a power cut would. Its data stay.
+    /// Kills the server at once, as a power cut would. Its data stay.
     pub fn kill(&mut self) {
         self.process = None;
     }
 
-    /// Starts it again on the same data and port, and waits until it speaks AMQP. Nothing when it runs.
+    /// Starts the server again on the same data and port, and waits until it speaks AMQP. Does nothing when it runs.
     pub fn start_again(&mut self) {
         if self.process.is_some() {
             return;
@@ -131,7 +131,7 @@ impl RabbitMq {
         }
     }
 
-    /// Runs `rabbitmqctl` on it, waits, and answers what it printed. Takes seconds: it is a whole Erlang.
+    /// Runs `rabbitmqctl` on the server, waits, and returns what it printed. Takes seconds: it is a whole Erlang.
     pub fn ctl(&self, arguments: &[&str]) -> String {
         let Some(program) = program("rabbitmqctl") else {
             panic!("rabbitmqctl was not found: apt-get install rabbitmq-server redis-server")
@@ -158,7 +158,7 @@ impl RabbitMq {
         Ok(process)
     }
 
-    /// The environment of server and tools: ours alone, and nothing of the machine's own RabbitMQ.
+    /// Sets the environment of server and tools: ours alone, and nothing of the machine's own RabbitMQ.
     fn surround(&self, command: &mut Command) {
         let folder = self.folder.path();
         for (name, _) in std::env::vars_os() {
@@ -192,21 +192,21 @@ impl RabbitMq {
     }
 }
 
-/// Erlang takes only a cookie that nobody else can read.
+/// Writes the cookie so that nobody else can read it: Erlang takes no other.
 fn write_cookie(home: &Path, cookie: &str) -> io::Result<()> {
     let path = home.join(".erlang.cookie");
     fs::write(&path, cookie)?;
     fs::set_permissions(&path, fs::Permissions::from_mode(0o400))
 }
 
-/// Where a program of RabbitMQ is: in Debian's folder, or else in the PATH.
+/// Finds a program of RabbitMQ: in Debian's folder, or else in the PATH.
 fn program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::iter::once(PathBuf::from(DEBIAN)).chain(std::env::split_paths(&path));
     folders.map(|folder| folder.join(name)).find(|program| program.exists())
 }
 
-/// Is its answer to the protocol header a method frame (connection.start)? The port opens before that.
+/// Is the server's answer to the protocol header a method frame (connection.start)? The port opens before that.
 fn speaks_amqp(port: u16) -> io::Result<bool> {
     let mut stream = port::connect(port)?;
     stream.write_all(b"AMQP\x00\x00\x09\x01")?;

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use crate::port;
 use crate::process::{self, Process};
 
-/// A store that loses nothing but the last second.
+/// The settings of a store that loses nothing but the last second.
 const DEFAULTS: [&str; 8] =
     ["--appendonly", "yes", "--appendfsync", "everysec", "--maxmemory-policy", "noeviction", "--save", ""];
 
@@ -23,7 +23,7 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// Starts one, and waits until it answers. With no `arguments` it keeps an append-only file, synced every
+    /// Starts a server, and waits until it answers. With no `arguments` it keeps an append-only file, synced every
     /// second, and evicts nothing; arguments given (`&["--appendonly", "no"]`) come after those and win.
     pub fn start(arguments: &[&str]) -> Self {
         let folder = match TempDir::with_prefix("millrace-redis-") {
@@ -36,22 +36,22 @@ impl Redis {
         server
     }
 
-    /// `redis://` without a password.
+    /// The `redis://` URL, without a password.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// The process of the server itself, while it runs.
+    /// The pid of the server itself, while it runs.
     pub fn pid(&self) -> Option<u32> {
         self.process.as_ref().and_then(|_| process::pid(self.folder.path()))
     }
 
-    /// Its port on loopback.
+    /// The port of the server on loopback.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// What it answers to a command, up to 16 KiB, as it is on the wire.
+    /// Sends a command, and returns its answer, up to 16 KiB, as it is on the wire.
     ///
     /// # Errors
     /// When it does not answer within 1 s.
@@ -59,24 +59,24 @@ impl Redis {
         ask(self.port, command)
     }
 
-    /// Ends it gracefully and waits for that. Its data stay.
+    /// Ends the server gracefully and waits for that. Its data stay.
     pub fn stop(&mut self) {
         if let Some(process) = self.process.take() {
             process.stop();
         }
     }
 
-    /// Kills it at once. Its data stay.
+    /// Kills the server at once. Its data stay.
     pub fn kill(&mut self) {
         self.process = None;
     }
 
-    /// Freezes it: it answers nothing, and its connections stay.
+    /// Freezes the server: it answers nothing, and its connections stay.
     pub fn freeze(&self) {
         self.signal(Signal::SIGSTOP);
     }
 
-    /// Lets it go on.
+    /// Lets the server go on.
     pub fn thaw(&self) {
         self.signal(Signal::SIGCONT);
     }
@@ -87,7 +87,7 @@ impl Redis {
         }
     }
 
-    /// Starts it again on the same data and port, and waits until it answers. Nothing when it runs.
+    /// Starts the server again on the same data and port, and waits until it answers. Does nothing when it runs.
     pub fn start_again(&mut self) {
         if self.process.is_some() {
             return;
@@ -115,7 +115,7 @@ impl Redis {
     }
 }
 
-/// What a Redis, or a Sentinel, answers to a command, up to 16 KiB, as it is on the wire.
+/// Sends a command to a Redis or a Sentinel, and returns its answer, up to 16 KiB, as it is on the wire.
 pub(crate) fn ask(port: u16, command: &str) -> io::Result<String> {
     let mut stream = port::connect(port)?;
     stream.write_all(format!("{command}\r\n").as_bytes())?;
@@ -124,7 +124,7 @@ pub(crate) fn ask(port: u16, command: &str) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&answer[..length]).into_owned())
 }
 
-/// Does it answer a ping? While it loads its data it answers an error.
+/// Does a server answer a ping? While it loads its data it answers an error.
 pub(crate) fn answers(port: u16) -> io::Result<bool> {
     let mut stream = port::connect(port)?;
     stream.write_all(b"PING\r\n")?;

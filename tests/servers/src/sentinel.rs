@@ -13,14 +13,14 @@ use crate::port;
 use crate::process::{self, Process};
 use crate::redis::{self, Redis};
 
-/// Replicas and Sentinels: the fewest of which one can be lost.
+/// The numbers of replicas and Sentinels: the fewest of which one can be lost.
 const REPLICAS: usize = 2;
 const SENTINELS: usize = 3;
 
-/// What the Sentinels call it.
+/// The name by which the Sentinels know the primary and its replicas.
 const SERVICE: &str = "millrace";
 
-/// How long until all know each other.
+/// The longest that it may take until all know each other.
 const START_BOUND: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -31,7 +31,7 @@ pub struct Sentinel {
     redis: Vec<Redis>,
 }
 
-/// One Sentinel.
+/// A Sentinel.
 #[derive(Debug)]
 struct Watcher {
     process: Option<Process>,
@@ -64,27 +64,27 @@ impl Sentinel {
         all
     }
 
-    /// `host:port` of each Sentinel.
+    /// The `host:port` of each Sentinel.
     pub fn addresses(&self) -> Vec<String> {
         self.watchers.iter().map(|watcher| format!("127.0.0.1:{}", watcher.port)).collect()
     }
 
-    /// What the Sentinels call the primary and its replicas.
+    /// The name by which the Sentinels know the primary and its replicas.
     pub fn service(&self) -> &'static str {
         SERVICE
     }
 
-    /// How many Redis servers there are: the first primary is number 0.
+    /// The number of Redis servers: the first primary is number 0.
     pub fn len(&self) -> usize {
         self.redis.len()
     }
 
-    /// Never.
+    /// Whether there is no Redis server, which is never so.
     pub fn is_empty(&self) -> bool {
         self.redis.is_empty()
     }
 
-    /// Which one is the primary now, as most Sentinels say; `None` while they do not agree.
+    /// The number of the server that is the primary now, as most Sentinels say; `None` while they do not agree.
     pub fn primary(&self) -> Option<usize> {
         let named = |watcher: &Watcher| {
             let answer = redis::ask(watcher.port, "SENTINEL GET-MASTER-ADDR-BY-NAME millrace").ok()?;
@@ -96,8 +96,8 @@ impl Sentinel {
         (0..self.redis.len()).find(|number| votes(*number) > SENTINELS / 2)
     }
 
-    /// One Redis, to stop, kill and start again. One that was the primary comes back as such, until a Sentinel
-    /// tells it otherwise within about 10 s.
+    /// A Redis server by its number, to stop, kill and start again. One that was the primary comes back as such,
+    /// until a Sentinel tells it otherwise within about 10 s.
     ///
     /// # Panics
     /// When there is no such server.
@@ -105,7 +105,7 @@ impl Sentinel {
         &mut self.redis[number]
     }
 
-    /// Kills one Sentinel at once. Two are left to agree.
+    /// Kills a Sentinel at once. Two are left to agree.
     ///
     /// # Panics
     /// When there is no such Sentinel.
@@ -113,7 +113,7 @@ impl Sentinel {
         self.watchers[number].process = None;
     }
 
-    /// Starts a Sentinel again with what it knew. Nothing when it runs.
+    /// Starts a Sentinel again with what it knew. Does nothing when it runs.
     ///
     /// # Panics
     /// When there is no such Sentinel, or it does not start.

@@ -5,12 +5,12 @@ use std::sync::OnceLock;
 
 use crate::{RabbitMq, Redis};
 
-/// Where the servers are.
+/// The addresses of broker and store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Servers {
-    /// `amqp://...`
+    /// The URL of RabbitMQ: `amqp://...`
     pub amqp_url: String,
-    /// `redis://...`
+    /// The URL of Redis: `redis://...`
     pub redis_url: String,
 }
 
