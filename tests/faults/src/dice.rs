@@ -12,7 +12,7 @@ impl Dice {
         Self(seed)
     }
 
-    /// Any number.
+    /// Rolls any number.
     pub fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
@@ -21,19 +21,19 @@ impl Dice {
         mixed ^ (mixed >> 31)
     }
 
-    /// From 0 to below `limit`; 0 when there is no room.
+    /// Rolls a number from 0 to below `limit`; 0 when there is no room.
     pub fn below(&mut self, limit: usize) -> usize {
         let limit = limit.max(1) as u64;
         usize::try_from(self.roll() % limit).unwrap_or(0)
     }
 
-    /// Between two durations, in milliseconds.
+    /// Rolls a duration between two others, in milliseconds.
     pub fn between(&mut self, from: Duration, to: Duration) -> Duration {
         let span = usize::try_from(to.saturating_sub(from).as_millis()).unwrap_or(0);
         from + Duration::from_millis(self.below(span + 1) as u64)
     }
 
-    /// True in so many of a hundred cases.
+    /// Rolls true in so many of a hundred cases.
     pub fn percent(&mut self, of: usize) -> bool {
         self.below(100) < of
     }

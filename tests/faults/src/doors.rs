@@ -15,15 +15,15 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-/// How long an answer may take before it is asked for again: longer than a producer tries by itself, so that one who is
-/// behind does not get ever more of the same.
+/// The longest that an answer may take before it is asked for again: longer than a producer tries by itself, so that
+/// one who is behind does not get ever more of the same.
 const ANSWER_BOUND: Duration = Duration::from_secs(35);
 const CONNECT_BOUND: Duration = Duration::from_secs(5);
 
-/// Where a submission goes in.
+/// A door: a way by which a submission goes in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Door {
-    /// `POST /api/v1/runs` on any producer.
+    /// A `POST /api/v1/runs` to any producer.
     Rest,
     /// A message with `reply_to`.
     Reply,
@@ -34,14 +34,14 @@ pub enum Door {
 /// All doors of a fleet.
 #[derive(Debug)]
 pub struct Doors {
-    /// Producers, as they are now.
+    /// The APIs of the producers, as they are now.
     pub producers: RwLock<Vec<Api>>,
     amqp_urls: Vec<String>,
     exchange: String,
     live: Mutex<Option<Arc<Live>>>,
 }
 
-/// A connection.
+/// A connection to one node, and its channel.
 #[derive(Debug)]
 struct Live {
     connection: Connection,
@@ -51,18 +51,18 @@ struct Live {
 }
 
 impl Doors {
-    /// Doors of a fleet with this prefix.
+    /// The doors of a fleet with this prefix.
     pub fn new(amqp_urls: Vec<String>, prefix: &str) -> Self {
         Self { producers: RwLock::default(), amqp_urls, exchange: prefix.to_owned(), live: Mutex::default() }
     }
 
-    /// A producer: the `number`-th, modulo how many there are.
+    /// The API of the `number`-th producer, modulo how many there are.
     pub fn producer(&self, number: usize) -> Option<Api> {
         let producers = self.producers.read().unwrap();
         producers.get(number.checked_rem(producers.len())?).cloned()
     }
 
-    /// Sends an array: the answers, in order. None for [`Door::Confirm`], where the broker's word is all.
+    /// Sends an array, and returns the answers in order. None for [`Door::Confirm`], where the broker's word is all.
     ///
     /// # Errors
     /// When there is no answer: nothing is known then.
@@ -78,7 +78,7 @@ impl Doors {
         Ok(answer.as_array().cloned().unwrap_or_default())
     }
 
-    /// A POST to a producer.
+    /// Sends a POST to a producer, and returns the body of the answer.
     ///
     /// # Errors
     /// For any answer but a 2xx.
@@ -88,7 +88,7 @@ impl Doors {
         answer.map_err(|_| "no answer".to_owned())?
     }
 
-    /// A GET from a producer.
+    /// Sends a GET to a producer, and returns the body of the answer.
     ///
     /// # Errors
     /// For any answer but a 2xx.

@@ -4,52 +4,52 @@ use std::time::{Duration, Instant};
 
 use crate::kind::Kind;
 
-/// Time since the suite began.
+/// The clock of the suite: the time since it began.
 #[derive(Debug, Clone, Copy)]
 pub struct Epoch(Instant);
 
 impl Epoch {
-    /// It begins now.
+    /// A clock that begins now.
     #[expect(clippy::new_without_default, reason = "a beginning is no default")]
     pub fn new() -> Self {
         Self(Instant::now())
     }
 
-    /// How long ago that was.
+    /// The time since the suite began.
     pub fn now(self) -> Duration {
         self.0.elapsed()
     }
 }
 
-/// Why an attempt may have been followed by another one: its worker died, was stopped, or was cut off past its
-/// lease. Nothing else is an excuse.
+/// An excuse for an attempt that was followed by another one: its worker died, was stopped, or was cut off past its
+/// lease. Nothing else is one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Excuse {
-    /// The worker's process; none for all of them.
+    /// The pid of the worker; `None` for all of them.
     pub pid: Option<u32>,
-    /// Since the suite began.
+    /// The beginning of the fault, since the suite began.
     pub from: Duration,
-    /// Since the suite began; work that was started before this may be hit.
+    /// The end of the fault, since the suite began; work that was started before this may be hit.
     pub until: Duration,
-    /// In a word.
+    /// The kind of the fault.
     pub why: Kind,
 }
 
-/// One fault that happened.
+/// A fault that happened.
 #[derive(Debug, Clone)]
 pub struct Incident {
-    /// The number in the plan.
+    /// The number of the fault in the plan.
     pub number: usize,
-    /// What was done.
+    /// The kind of the fault.
     pub kind: Kind,
-    /// To whom.
+    /// The name of the member or node that it was done to.
     pub target: String,
-    /// Since the suite began.
+    /// The beginning of the fault, since the suite began.
     pub began: Duration,
-    /// When the server accepted again, the process was gone, or went on: recovery is counted from here.
+    /// The time at which the server accepted again, the process was gone, or went on: recovery is counted from here.
     pub over: Duration,
-    /// How long recovery took; none when it was not seen within its bound.
+    /// How long recovery took; `None` when it was not seen within its bound.
     pub recovery: Option<Duration>,
-    /// Nothing else was wrong at the time.
+    /// Whether nothing else was wrong at the time.
     pub is_single: bool,
 }

@@ -4,30 +4,30 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// How long a worker or producer may be away before others take over: the longer one of their leases.
+/// The longest that a worker or producer may be away before others take over: the longer one of their leases.
 pub const LEASE: Duration = Duration::from_secs(9);
 
 macro_rules! kinds {
     ($($(#[doc = $doc:literal])* $kind:ident $name:literal $from:literal $to:literal $where:ident,)*) => {
-        /// What is done to the fleet or to its servers.
+        /// A kind of fault: what is done to the fleet or to its servers.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Kind { $($(#[doc = $doc])* $kind,)* }
 
         impl Kind {
-            /// All there are.
+            /// All kinds.
             pub const ALL: &'static [Self] = &[$(Self::$kind),*];
 
-            /// As it is written on the command line and in reports.
+            /// The name of the kind on the command line and in reports.
             pub fn name(self) -> &'static str {
                 match self { $(Self::$kind => $name),* }
             }
 
-            /// How long it lasts, from and to, in seconds.
+            /// The shortest and the longest that such a fault lasts.
             pub(crate) fn lasts(self) -> (Duration, Duration) {
                 match self { $(Self::$kind => (Duration::from_secs($from), Duration::from_secs($to))),* }
             }
 
-            /// On which servers it can happen.
+            /// The servers on which such a fault can happen.
             pub(crate) fn on(self) -> On {
                 match self { $(Self::$kind => On::$where),* }
             }
@@ -38,7 +38,7 @@ macro_rules! kinds {
 /// The servers that a kind needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum On {
-    /// Any.
+    /// Any servers.
     Any,
     /// One RabbitMQ and one Redis, with proxies before them.
     Single,
@@ -110,7 +110,7 @@ kinds! {
 }
 
 impl Kind {
-    /// Do both strike the same thing, so that the end of one could undo the other?
+    /// Do both kinds strike the same thing, so that the end of one could undo the other?
     pub(crate) fn on_same(self, other: Self) -> bool {
         self.family() == other.family()
     }

@@ -8,23 +8,23 @@ use serde_json::{Value, json};
 
 use crate::shape::Shape;
 
-/// How many surprises are told at once; the report counts all.
+/// The number of surprises that are told at once; the report counts all.
 const SHOWN: usize = 10;
 
-/// One submission.
+/// A submission.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// What it asks for.
+    /// The shape of the work that it asks for.
     pub shape: Shape,
-    /// Its idempotency key, which no other has.
+    /// The idempotency key, which no other submission has.
     pub key: String,
-    /// Accepted: by a 2xx, a reply, or a confirm. Since the suite began.
+    /// When it was accepted, by a 2xx, a reply, or a confirm, since the suite began.
     pub accepted: Option<Duration>,
-    /// Accepted by a confirm alone: nobody has told the run.
+    /// Whether it was accepted by a confirm alone, so that nobody has told the run.
     pub only_confirmed: bool,
-    /// The run that it is, once somebody told.
+    /// The run that it is, once somebody has told.
     pub run: Option<String>,
-    /// A task of it has left its last mark.
+    /// Whether its last task has left its last mark.
     pub done: bool,
 }
 
@@ -34,18 +34,18 @@ pub struct Ledger {
     books: Mutex<Books>,
 }
 
-/// What a ledger holds.
+/// The books: what a ledger holds.
 #[derive(Debug, Default)]
 pub struct Books {
-    /// In the order of submission.
+    /// The submissions, in their order.
     pub entries: Vec<Entry>,
-    /// The entry of a run.
+    /// The entry of each run.
     pub of_run: HashMap<String, usize>,
-    /// What nobody should have answered, in words.
+    /// The answers that nobody should have given, in words.
     pub surprises: Vec<String>,
-    /// How often a key was submitted once more, and answered.
+    /// How often a key was submitted once more and answered.
     pub repeated: u64,
-    /// Runs, which were told before they were known here, whose tasks have left their last mark.
+    /// The runs whose tasks have left their last mark before the run was known here.
     pub early: std::collections::HashSet<String>,
 }
 
@@ -55,7 +55,7 @@ impl Ledger {
         self.books.lock().unwrap()
     }
 
-    /// A new entry: its number.
+    /// Adds an entry, and returns its number.
     pub fn enter(&self, shape: Shape, name: &str) -> usize {
         let mut books = self.open();
         let number = books.entries.len();
@@ -70,7 +70,7 @@ impl Ledger {
         number
     }
 
-    /// What is submitted for an entry.
+    /// The submission of an entry.
     pub fn submission(&self, number: usize, script: &str) -> Value {
         let (shape, key) = {
             let books = self.open();
@@ -81,14 +81,14 @@ impl Ledger {
         submission
     }
 
-    /// The broker has confirmed it.
+    /// Notes that the broker has confirmed an entry.
     pub fn confirmed(&self, number: usize, now: Duration) {
         let entry = &mut self.open().entries[number];
         entry.only_confirmed = entry.accepted.is_none();
         entry.accepted.get_or_insert(now);
     }
 
-    /// Somebody answered. `false` when it has to be asked again.
+    /// Notes an answer to an entry, and returns `false` when it has to be asked again.
     pub fn answered(&self, number: usize, answer: &Value, now: Duration) -> bool {
         let mut books = self.open();
         let key = books.entries[number].key.clone();
@@ -128,7 +128,7 @@ impl Ledger {
         true
     }
 
-    /// A run's last step has left its last mark.
+    /// Notes that the last step of a run has left its last mark.
     pub fn done(&self, run: &str) {
         let mut books = self.open();
         match books.of_run.get(run).copied() {
@@ -139,7 +139,7 @@ impl Ledger {
         }
     }
 
-    /// Short work that was accepted and has not left its last mark, the oldest first.
+    /// The entries of short work that was accepted and has not left its last mark, the oldest first.
     pub fn open_work(&self, limit: usize) -> Vec<usize> {
         let books = self.open();
         let open = |entry: &Entry| entry.shape == Shape::Quick && entry.run.is_some() && !entry.done;

@@ -5,37 +5,37 @@ use std::time::Duration;
 use crate::dice::Dice;
 use crate::kind::Kind;
 
-/// One fault to come.
+/// A fault to come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// From 1.
+    /// The number of the fault, from 1.
     pub number: usize,
-    /// What is done.
+    /// The kind of the fault.
     pub kind: Kind,
-    /// To whom: taken modulo how many there are.
+    /// The one that is struck, modulo how many there are.
     pub target: usize,
-    /// Between what a kind has to choose from, such as broker or store.
+    /// The choice among what a kind has to choose from, such as broker or store.
     pub choice: usize,
-    /// How long it stays.
+    /// How long the fault lasts.
     pub lasts: Duration,
-    /// How long nothing happens before it.
+    /// How long nothing happens before the fault.
     pub gap: Duration,
-    /// Another one in the middle of it.
+    /// Another fault in the middle of this one.
     pub within: Option<Box<Fault>>,
 }
 
 impl Fault {
-    /// One that somebody thought of, not dice.
+    /// A fault that somebody thought of, not dice.
     pub fn of(kind: Kind, lasts: Duration) -> Self {
         let gap = Duration::from_secs(1);
         Self { number: 0, kind, target: 0, choice: 0, lasts, gap, within: None }
     }
 }
 
-/// How many in a hundred faults have another one in their middle.
+/// The share of faults that have another one in their middle, in percent.
 const PAIRS: usize = 20;
 
-/// An endless sequence of faults. Each kind comes once in a round, the rounds in ever other orders.
+/// The plan: an endless sequence of faults. Each kind comes once in a round, the rounds in ever other orders.
 #[derive(Debug)]
 pub struct Plan {
     dice: Dice,
@@ -45,7 +45,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The sequence of a seed, of these kinds.
+    /// The plan of a seed, with faults of these kinds.
     pub fn new(seed: u64, kinds: &[Kind]) -> Self {
         Self { dice: Dice::new(seed), kinds: kinds.to_vec(), round: Vec::new(), number: 0 }
     }

@@ -10,27 +10,27 @@ use tokio::time::sleep;
 use crate::shape::Shape;
 use crate::workload::Around;
 
-/// How long it is waited for, at most; past it, it is said that it was not seen.
+/// The longest that a recovery is waited for; past it, it is said that it was not seen.
 pub const GIVE_UP: Duration = Duration::from_secs(60);
 
-/// How long it may take.
+/// The longest that a recovery may take.
 pub const BOUND: Duration = Duration::from_secs(15);
 
-/// How many of the oldest open tasks must have ended.
+/// The number of the oldest open tasks that must have ended.
 const OLDEST: usize = 30;
 
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Who must work again.
+/// The members that must work again.
 #[derive(Debug, Clone)]
 pub struct Living {
-    /// Producers, by their numbers: each must bring a new task to its end.
+    /// The numbers of the producers: each must bring a new task to its end.
     pub producers: Vec<usize>,
-    /// Processes of workers: each must begin a task.
+    /// The pids of the workers: each must begin a task.
     pub workers: Vec<u32>,
 }
 
-/// Measures from `since` on. None when it was not seen within `give_up`.
+/// Measures the recovery from `since` on. `None` when it was not seen within `give_up`.
 pub async fn measure(
     around: &Around,
     since: Duration,
@@ -67,7 +67,7 @@ pub async fn measure(
     }
 }
 
-/// Asks a producer to start it, then whether it has ended.
+/// Asks a producer to start a task, then whether it has ended.
 async fn has_ended(around: &Around, probe: usize, producer: usize) -> bool {
     let known = around.ledger.open().entries[probe].run.clone();
     let Some(run) = known else {

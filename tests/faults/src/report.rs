@@ -11,32 +11,32 @@ use crate::incident::Incident;
 use crate::kind::Kind;
 use crate::recovery;
 
-/// What came out.
+/// The report: what came out of a run of the suite.
 #[derive(Debug)]
 pub struct Report {
-    /// Repeats the faults.
+    /// The seed, which repeats the faults.
     pub seed: u64,
-    /// How long faults were injected.
+    /// How long faults were injected for.
     pub lasted: Duration,
-    /// Tasks and runs that were submitted, by shape.
+    /// The tasks and runs that were submitted, by shape.
     pub submitted: BTreeMap<String, u64>,
-    /// What happened.
+    /// The faults that happened.
     pub incidents: Vec<Incident>,
-    /// What was checked.
+    /// The checks that were made.
     pub checks: Vec<Check>,
-    /// Attempts beyond those that definitions make, each with its excuse.
+    /// The attempts beyond those that definitions make, each with its excuse.
     pub extras: Vec<Extra>,
-    /// Faults that could not be injected or ended, in words.
+    /// The faults that could not be injected or ended, in words.
     pub failures: Vec<String>,
 }
 
 impl Report {
-    /// Nothing was lost, doubled or broken.
+    /// Whether nothing was lost, doubled or broken.
     pub fn is_good(&self) -> bool {
         self.failures.is_empty() && self.checks.iter().all(|check| check.broken.is_empty())
     }
 
-    /// A check by its name.
+    /// The check with this name.
     ///
     /// # Panics
     /// When there is none.
@@ -50,7 +50,7 @@ impl Report {
         kinds
     }
 
-    /// For people.
+    /// The report as a table, for people.
     pub fn table(&self) -> String {
         let mut text = String::new();
         let _ = writeln!(text, "seed {}, {:.0} s of faults", self.seed, self.lasted.as_secs_f64());
@@ -91,7 +91,7 @@ impl Report {
         excuses
     }
 
-    /// For programs.
+    /// The report as JSON, for programs.
     pub fn json(&self) -> Value {
         let seconds = |at: Duration| (at.as_secs_f64() * 1000.0).round() / 1000.0;
         let faults: BTreeMap<&str, Value> = self

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-/// A shape of work.
+/// A shape of work: what is submitted, and what must become of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Shape {
     /// An ad-hoc task that leaves its marks and ends.
@@ -23,27 +23,27 @@ pub enum Shape {
     Handover,
 }
 
-/// What must be seen of a step.
+/// The rule of a step: what must be seen of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StepRule {
-    /// Its name; `*` for the one step of ad-hoc tasks.
+    /// The name of the step; `*` for the one step of ad-hoc tasks.
     pub name: &'static str,
-    /// Steps that must have left their last mark before it starts.
+    /// The steps that must have left their last mark before it starts.
     pub after: &'static [&'static str],
-    /// What it must have done when the run has ended.
+    /// What the step must have done when the run has ended.
     pub must: Must,
-    /// How many attempts its definition makes, when nothing goes wrong.
+    /// The number of attempts that its definition makes when nothing goes wrong.
     pub attempts: usize,
 }
 
 /// What a step must do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Must {
-    /// Start, and come to its end.
+    /// It must start, and come to its end.
     End,
-    /// Nothing: it may start.
+    /// It may start, and need not.
     May,
-    /// Never start.
+    /// It must never start.
     Not,
 }
 
@@ -52,7 +52,7 @@ const fn step(name: &'static str, after: &'static [&'static str], must: Must, at
 }
 
 impl Shape {
-    /// Which states its run may end in: one.
+    /// The state in which a run of this shape must end.
     pub fn state(self) -> &'static str {
         match self {
             Self::Failing => "failed",
@@ -61,7 +61,7 @@ impl Shape {
         }
     }
 
-    /// How many tasks it makes, as a load.
+    /// The number of tasks that a run of this shape makes, as a load.
     pub fn tasks(self) -> usize {
         match self {
             Self::Quick | Self::Noop | Self::Long | Self::Failing | Self::Doomed => 1,
@@ -71,7 +71,7 @@ impl Shape {
         }
     }
 
-    /// Its steps.
+    /// The rules of the steps.
     pub fn steps(self) -> &'static [StepRule] {
         const ONE: &[StepRule] = &[step("*", &[], Must::End, 1)];
         const DIAMOND: &[StepRule] = &[
@@ -97,12 +97,12 @@ impl Shape {
         }
     }
 
-    /// The step whose end is the run's.
+    /// Is the end of this step the end of its run?
     pub fn last_step(name: &str) -> bool {
         !matches!(name, "top" | "left" | "right" | "first")
     }
 
-    /// What is submitted, without its key. `script` leaves the marks.
+    /// The submission of the shape, without its key. `script` leaves the marks.
     pub(crate) fn submission(self, script: &str) -> Value {
         // A full disk makes attempts fail; these are on record, and the retries outlast it.
         let retry = json!({"limit": 30, "delay": "500ms", "backoff": 1.0});

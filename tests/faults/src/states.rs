@@ -6,25 +6,25 @@ use serde_json::Value;
 
 use crate::doors::Doors;
 
-/// States that do not change any more.
+/// The states of a run that do not change any more.
 pub const TERMINAL: [&str; 5] = ["succeeded", "failed", "timed_out", "cancelled", "skipped"];
 
-/// Runs of one page.
+/// The number of runs in one page.
 const PAGE: usize = 500;
 
 /// The states of all runs that were seen.
 #[derive(Debug, Default)]
 pub struct States {
-    /// Of each run: its workflow, and its state when it was seen last.
+    /// The workflow of each run, and its state when it was seen last.
     pub runs: HashMap<String, (String, String)>,
     /// How often a state that was terminal was looked at once more.
     pub looked_again: u64,
-    /// Terminal states that changed, in words.
+    /// The terminal states that changed, in words.
     pub changed: Vec<String>,
 }
 
 impl States {
-    /// Reads `pages` of the list, the newest runs first: how many runs it named.
+    /// Reads `pages` of the list, the newest runs first, and returns how many runs it named.
     ///
     /// # Errors
     /// When the producer does not answer.
@@ -43,7 +43,7 @@ impl States {
         Ok(count)
     }
 
-    /// Takes down what an answer says of a run.
+    /// Notes what an answer says of a run.
     pub fn see(&mut self, run: &Value) {
         let text = |field: &str| run[field].as_str().unwrap_or_default().to_owned();
         let (id, state) = (text("id"), text("state"));
@@ -62,7 +62,7 @@ impl States {
         }
     }
 
-    /// Runs that have not ended, as far as was seen.
+    /// The runs that have not ended, as far as was seen.
     pub fn open(&self) -> Vec<String> {
         let open = self.runs.iter().filter(|(_, (_, state))| !TERMINAL.contains(&state.as_str()));
         open.map(|(id, _)| id.clone()).collect()

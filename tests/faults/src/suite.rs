@@ -25,52 +25,52 @@ use crate::states::States;
 use crate::trail::Trail;
 use crate::workload::{self, Around, Load, Workload};
 
-/// How long the load runs before the first fault.
+/// The time that the load runs before the first fault.
 const WARM_UP: Duration = Duration::from_secs(5);
 
-/// How long everything that was asked for may take to be answered, and to end, when the faults are over.
+/// The longest that everything that was asked for may take to be answered, and to end, when the faults are over.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 const DRAIN_BOUND: Duration = Duration::from_secs(30);
 
-/// Between looks at the newest runs, and how many pages of them.
+/// The interval at which the newest runs are looked at, and how many pages of them.
 const SWEEP: Duration = Duration::from_secs(15);
 const PAGES: usize = 8;
 
-/// Of all runs, when it comes to the end.
+/// The pages of all runs, when it comes to the end.
 const ALL_PAGES: usize = 10_000;
 
-/// Entries in one request at the end, requests under way, and how long each entry may take.
+/// The entries in one request at the end, the requests under way, and how long each entry may take.
 const SETTLED: usize = 100;
 const ASKED_AT_ONCE: usize = 6;
 const SETTLE_MS: u64 = 10;
 
-/// What is run.
+/// The setup of a run of the suite.
 #[derive(Debug, Clone)]
 pub struct Setup {
-    /// Repeats the faults.
+    /// The seed, which repeats the faults.
     pub seed: u64,
-    /// How long faults are injected.
+    /// How long faults are injected for.
     pub lasts: Duration,
-    /// The fleet.
+    /// The cast of the fleet.
     pub cast: Cast,
-    /// The load.
+    /// The load on the fleet.
     pub load: Load,
-    /// Which faults.
+    /// The faults that are injected.
     pub faults: Faults,
-    /// How long all that was accepted may take to end, when the faults are over.
+    /// The longest that all that was accepted may take to end, when the faults are over.
     pub patience: Duration,
 }
 
-/// Which faults are injected.
+/// The choice of the faults that are injected.
 #[derive(Debug, Clone)]
 pub enum Faults {
-    /// As the dice fall, of these kinds; those that cannot be done here are left out, with a word.
+    /// Random faults of these kinds; those that cannot be done here are left out, with a word.
     Random(Vec<Kind>),
-    /// These, each once.
+    /// These faults, each once.
     These(Vec<Fault>),
 }
 
-/// Runs it.
+/// Runs the suite, and returns its report.
 ///
 /// # Panics
 /// When servers or fleet do not start.
@@ -150,14 +150,14 @@ pub async fn run(setup: Setup) -> Report {
     }
 }
 
-/// What was done so far.
+/// The record of what was done so far.
 #[derive(Debug)]
 struct Record {
     incidents: Vec<Incident>,
     excuses: Vec<Excuse>,
     failures: Vec<String>,
     recovered: Check,
-    /// How long a recovery is waited for.
+    /// The longest that a recovery is waited for.
     give_up: Duration,
 }
 
@@ -221,7 +221,7 @@ impl Record {
         }
     }
 
-    /// When it was over.
+    /// Ends a fault, and returns when it was over.
     async fn end(&mut self, fault: &Fault, begun: &Begun, stage: &mut Stage, around: &Around) -> Duration {
         if let Err(reason) = faults::heal(fault, begun, stage, around).await {
             self.failures.push(format!("{} {}: {reason}", fault.number, fault.kind));
@@ -340,7 +340,7 @@ async fn finish(around: &Around, states: &mut States, patience: Duration) {
     }
 }
 
-/// Nothing is left on the broker: not in a queue, not unacked, not rejected.
+/// Checks that nothing is left on the broker: not in a queue, not unacked, not rejected.
 async fn drained(stage: &mut Stage) -> [Check; 2] {
     let mut drained = Check::new("queues are drained");
     let mut rejected = Check::new("nothing was rejected");

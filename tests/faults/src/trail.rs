@@ -15,32 +15,32 @@ use crate::incident::Epoch;
 use crate::ledger::Ledger;
 use crate::shape::Shape;
 
-/// How often the file is looked at: how exactly a mark's time is known.
+/// The interval at which the file is looked at: how exactly a mark's time is known.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// One mark.
+/// A mark.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mark {
-    /// Its line in the file.
+    /// The number of its line in the file.
     pub line: usize,
-    /// The end of an attempt, or its start.
+    /// Whether it is the end of an attempt, or its start.
     pub is_end: bool,
-    /// The step's name.
+    /// The name of the step.
     pub step: String,
-    /// From 1.
+    /// The number of the attempt, from 1.
     pub attempt: u32,
-    /// The worker's process.
+    /// The pid of the worker.
     pub pid: u32,
     /// The instant that the run stands for, as the task was told it.
     pub instant: String,
-    /// When it was seen, since the suite began.
+    /// The time at which it was seen, since the suite began.
     pub at: Duration,
 }
 
-/// All marks of each run, in the order in which they were written.
+/// The marks of each run, in the order in which they were written.
 pub type Marks = HashMap<String, Vec<Mark>>;
 
-/// The file, and what was read of it.
+/// The trail: the file of the marks, and what was read of it.
 #[derive(Debug)]
 pub struct Trail {
     path: PathBuf,
@@ -61,17 +61,17 @@ impl Trail {
         Self { path, read, begun, reading }
     }
 
-    /// Shell that leaves the mark of a start: one line, in one write, by the shell itself.
+    /// The shell command that leaves the mark of a start: one line, in one write, by the shell itself.
     pub fn start(&self) -> String {
         self.mark('s')
     }
 
-    /// Shell that leaves the mark of an end.
+    /// The shell command that leaves the mark of an end.
     pub fn end(&self) -> String {
         self.mark('e')
     }
 
-    /// Both.
+    /// The shell script that leaves both marks.
     pub fn script(&self) -> String {
         format!("{}\n{}", self.start(), self.end())
     }
@@ -91,7 +91,7 @@ impl Trail {
         self.begun.lock().unwrap().get(&pid).is_some_and(|at| *at > since)
     }
 
-    /// What was read until now.
+    /// The marks that were read until now.
     pub fn marks(&self) -> MutexGuard<'_, Marks> {
         self.read.lock().unwrap()
     }

@@ -17,52 +17,52 @@ use crate::ledger::Ledger;
 use crate::shape::{Shape, workflows};
 use crate::trail::Trail;
 
-/// How often a batch is submitted.
+/// The interval at which a batch is submitted.
 const TICK: Duration = Duration::from_millis(200);
 
-/// Batches that wait for their answer, at most: past it, the load pauses.
+/// The most batches that wait for their answer: past it, the load pauses.
 const UNANSWERED: usize = 150;
 
-/// How soon an unanswered batch is sent again; each time twice as late, up to the second.
+/// The pause before an unanswered batch is sent again; each time it is twice as long, up to the second.
 const AGAIN: Duration = Duration::from_millis(300);
 const AGAIN_AT_LAST: Duration = Duration::from_secs(3);
 
-/// How long a task lasts before it is cancelled.
+/// The time that a task lasts before it is cancelled.
 const DOOM: Duration = Duration::from_millis(1500);
 
-/// How many in a hundred batches are sent a second time, through another door.
+/// The share of batches that are sent a second time, through another door, in percent.
 const REPEATED: usize = 10;
 
-/// What is submitted.
+/// The load: what is submitted.
 #[derive(Debug, Clone, Copy)]
 pub struct Load {
-    /// Tasks a second.
+    /// The number of tasks a second.
     pub rate: usize,
-    /// How many in a hundred of them start a shell and leave marks; the rest do nothing, and are judged by the
+    /// The share of tasks that start a shell and leave marks, in percent; the rest do nothing, and are judged by the
     /// API alone.
     pub marked: usize,
-    /// How many in a hundred of those last for seconds, so that faults find them running.
+    /// The share of those that last for seconds, so that faults find them running, in percent.
     pub long: usize,
-    /// Workflows that fire every second.
+    /// The number of workflows that fire every second.
     pub schedules: usize,
 }
 
-/// What all of the load needs.
+/// What all parts of the load need.
 #[derive(Debug)]
 pub struct Around {
-    /// The ways in.
+    /// The ways by which submissions go in.
     pub doors: Doors,
-    /// The books.
+    /// The ledger of all submissions.
     pub ledger: Arc<Ledger>,
-    /// The marks.
+    /// The trail of the tasks.
     pub trail: Trail,
-    /// When the suite began.
+    /// The clock of the suite.
     pub epoch: Epoch,
-    /// Nobody asks again from now on.
+    /// Whether nobody asks again from now on.
     pub given_up: AtomicBool,
 }
 
-/// A load that is running.
+/// A workload that is running.
 #[derive(Debug)]
 pub struct Workload {
     running: JoinHandle<()>,
@@ -79,7 +79,7 @@ pub async fn prepare(around: &Around, load: Load) {
 }
 
 impl Workload {
-    /// Starts it.
+    /// Starts the load.
     pub fn start(around: Arc<Around>, load: Load, seed: u64) -> Self {
         let pending = TaskTracker::new();
         let running = tokio::spawn(submit(Arc::clone(&around), load, Dice::new(seed), pending.clone()));
@@ -156,7 +156,7 @@ fn shape(dice: &mut Dice, load: Load) -> Shape {
     }
 }
 
-/// Sends entries until each is answered, or nobody asks again.
+/// Sends a batch of entries until each is answered, or nobody asks again.
 pub(crate) async fn carry(around: &Around, door: Door, number: usize, batch: &[usize]) {
     let mut left = batch.to_vec();
     let mut producer = number;

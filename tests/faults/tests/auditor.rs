@@ -10,7 +10,7 @@ use millrace_faults::stage::Cast;
 use millrace_faults::suite::{Faults, Setup, run};
 use millrace_faults::workload::Load;
 
-/// How many times a fleet without a guard may be lucky.
+/// The number of seeds with which a fleet without a guard may be lucky.
 const SEEDS: u64 = 6;
 
 /// Runs a fleet without a guard through these faults, until that is noticed.
@@ -38,7 +38,7 @@ async fn judged(seed: u64, guard: &str, faults: Vec<Fault>) -> Report {
     .await
 }
 
-/// At least one of these is broken.
+/// Panics unless at least one of these checks is broken.
 fn breaks(report: &Report, checks: &[&str]) {
     let broken = checks.iter().any(|check| !report.check(check).broken.is_empty());
     assert!(broken, "{checks:?} hold");

@@ -9,7 +9,7 @@ use millrace_faults::stage::Cast;
 use millrace_faults::suite::{Faults, PATIENCE, Setup, run};
 use millrace_faults::workload::Load;
 
-/// How long each lasts, unless its kind asks for more.
+/// The time that each fault lasts, and that of kinds that ask for more.
 const LASTS: Duration = Duration::from_secs(5);
 const LONGER: Duration = Duration::from_secs(12);
 
@@ -27,7 +27,7 @@ async fn each(cast: Cast, faults: Vec<Fault>) -> Report {
     report
 }
 
-/// One fault of each kind; of those that choose whom they strike, one of each choice.
+/// The faults: one of each kind; of those that choose whom they strike, one of each choice.
 fn single() -> Vec<Fault> {
     let long = [
         Kind::FreezeProducer,

@@ -8,10 +8,10 @@ use millrace_faults::stage::Cast;
 use millrace_faults::suite::{Faults, PATIENCE, Setup, run};
 use millrace_faults::workload::Load;
 
-/// Repeats the faults.
+/// The seed, which repeats the faults.
 const SEED: u64 = 7;
 
-/// Kinds that are soon over. All of them take minutes.
+/// The kinds of faults that are soon over. All kinds take minutes.
 const KINDS: [Kind; 12] = [
     Kind::KillProducer,
     Kind::PauseProducer,

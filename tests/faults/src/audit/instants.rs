@@ -42,7 +42,7 @@ pub(super) fn judge(evidence: &Evidence<'_>) -> Check {
     check
 }
 
-/// How many instants of a workflow producers have logged as missed.
+/// Counts the instants of a workflow that producers have logged as missed.
 fn missed(evidence: &Evidence<'_>, workflow: &str) -> i64 {
     let lines = evidence.logs.iter().flat_map(|(_, log)| log.lines());
     let ours = lines.filter(|line| line.contains(MISSED) && line.contains(workflow));
@@ -53,7 +53,7 @@ fn missed(evidence: &Evidence<'_>, workflow: &str) -> i64 {
     .sum()
 }
 
-/// The second since 1970-01-01 of an RFC 3339 instant in UTC. (Days from civil, Hinnant.)
+/// The second since 1970-01-01 of an RFC 3339 instant in UTC (days from civil, Hinnant).
 fn second(instant: &str) -> Option<i64> {
     let number = |from: usize, to: usize| instant.get(from..to)?.parse::<i64>().ok();
     let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);

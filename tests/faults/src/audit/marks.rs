@@ -9,10 +9,10 @@ use crate::kind::Kind;
 use crate::shape::{Must, Shape, StepRule};
 use crate::trail::Mark;
 
-/// How long after it was written a mark may be seen, and a fault take to have its effect.
+/// The longest that it may take until a written mark is seen, and until a fault has its effect.
 const SLACK: Duration = Duration::from_secs(2);
 
-/// How long a worker's end may have been ago, when an attempt that nobody saw start is repeated.
+/// The longest that a worker's end may be ago when an attempt that nobody saw start is repeated.
 const UNSEEN: Duration = Duration::from_secs(45);
 
 pub(super) fn judge(evidence: &Evidence<'_>) -> (Vec<Check>, Vec<Extra>) {
@@ -77,7 +77,7 @@ impl Judge<'_> {
         }
     }
 
-    /// What attempts a step made, and why there were so many.
+    /// Checks the attempts that a step made, and why there were so many.
     fn attempts(&mut self, name: &str, rule: &StepRule, starts: &[&Mark]) {
         let mut attempts: BTreeMap<u32, Vec<&Mark>> = BTreeMap::new();
         let mut highest = 0;
@@ -119,7 +119,7 @@ impl Judge<'_> {
         }
     }
 
-    /// The fault that hit the worker of an attempt between its start and that of the next.
+    /// Finds the fault that hit the worker of an attempt between its start and that of the next.
     fn excuse(&self, start: Option<&Mark>, next: Duration) -> Option<Kind> {
         let fits = |excuse: &&Excuse| match start {
             Some(start) => {

@@ -13,24 +13,24 @@ use crate::ledger::Books;
 use crate::states::States;
 use crate::trail::Marks;
 
-/// An invariant, how often it was looked at, and where it did not hold.
+/// A check of one invariant: how often it was made, and where it did not hold.
 #[derive(Debug)]
 pub struct Check {
-    /// What holds, in a word or two.
+    /// The invariant, in a word or two.
     pub name: &'static str,
-    /// How often it was looked at.
+    /// How often the check was made.
     pub evaluated: u64,
-    /// Where it was broken, in words.
+    /// Where the invariant did not hold, in words.
     pub broken: Vec<String>,
 }
 
 impl Check {
-    /// One that was not looked at yet.
+    /// A check that was not made yet.
     pub fn new(name: &'static str) -> Self {
         Self { name, evaluated: 0, broken: Vec::new() }
     }
 
-    /// Looks once.
+    /// Makes the check once.
     pub fn expect(&mut self, holds: bool, otherwise: impl FnOnce() -> String) {
         self.evaluated += 1;
         if !holds {
@@ -42,9 +42,9 @@ impl Check {
 /// An attempt beyond those that the definition makes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Extra {
-    /// Run, step, attempt.
+    /// The run, the step and the attempt.
     pub what: String,
-    /// The fault that its worker was hit by; none when there was none.
+    /// The fault that hit its worker; `None` when there was none.
     pub excuse: Option<Kind>,
 }
 
@@ -54,24 +54,24 @@ impl fmt::Display for Extra {
     }
 }
 
-/// All that is known at the end.
+/// The evidence: all that is known at the end.
 #[derive(Debug)]
 pub struct Evidence<'a> {
-    /// What was accepted.
+    /// What was submitted and accepted.
     pub books: &'a Books,
-    /// What tasks wrote down.
+    /// What the tasks wrote down.
     pub marks: &'a Marks,
     /// What the API says.
     pub states: &'a States,
-    /// What may have been repeated.
+    /// Why attempts may have been repeated.
     pub excuses: &'a [Excuse],
-    /// What processes logged.
+    /// What the processes logged, by the names of the files.
     pub logs: &'a [(String, String)],
-    /// Workflows that fire every second.
+    /// The number of workflows that fire every second.
     pub schedules: usize,
 }
 
-/// Judges: every check, and the extra attempts that were found.
+/// Judges the evidence, and returns every check and the extra attempts that were found.
 pub fn judge(evidence: &Evidence<'_>) -> (Vec<Check>, Vec<Extra>) {
     let (mut checks, extras) = marks::judge(evidence);
     checks.extend(runs::judge(evidence));

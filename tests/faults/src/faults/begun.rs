@@ -5,35 +5,36 @@ use std::time::Duration;
 use crate::incident::Excuse;
 use crate::kind::{Kind, LEASE};
 
-/// How long before a lease is over it may have been renewed for the last time: cut off for longer than the rest, a
+/// The longest since the last renewal of a lease when a fault begins: cut off for longer than the rest, a
 /// worker may lose it.
 const RENEWED: Duration = Duration::from_secs(3);
 
 /// A fault that has begun.
 #[derive(Debug)]
 pub struct Begun {
-    /// To whom it was done.
+    /// The name of the member or node that it was done to.
     pub target: String,
-    /// The place of that, among members or nodes.
+    /// The place of that member or node.
     pub index: usize,
-    /// Work of which workers may be repeated: one process, all, or none.
+    /// Whose work may be repeated.
     pub hits: Hits,
-    /// Recovery is counted from its beginning, since the process is gone for good: not from its end.
+    /// Whether the process is gone for good, so that recovery is counted from the beginning of the fault, not from its
+    /// end.
     pub is_gone: bool,
-    /// When it began.
+    /// When the fault began.
     pub began: Duration,
 }
 
 /// Whose work may have to be repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hits {
-    /// Nobody's.
+    /// The work of nobody.
     Nobody,
-    /// That of one process, at once.
+    /// The work of one process, at once.
     Dead(u32),
-    /// That of one process, when this lasts longer than its lease.
+    /// The work of one process, when the fault lasts longer than its lease.
     Away(u32),
-    /// Everybody's, when this lasts longer than a lease.
+    /// The work of everybody, when the fault lasts longer than a lease.
     All,
 }
 

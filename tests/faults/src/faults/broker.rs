@@ -8,11 +8,11 @@ use crate::kind::Kind;
 use crate::plan::Fault;
 use crate::stage::{Servers, Stage};
 
-/// The share of memory at which the alarm goes off, and the default.
+/// The share of memory at which the alarm goes off during the fault, and the default.
 const ALARMED: &str = "0.000001";
 const CALM: &str = "0.4";
 
-/// Ends it, kills it, or sets off the alarm.
+/// Ends or kills RabbitMQ, or sets off its memory alarm.
 pub(super) fn inject(fault: &Fault, stage: &mut Stage, epoch: Epoch) -> Result<Begun, String> {
     let Servers::Single(servers) = &mut stage.servers else { return Err("there are many".to_owned()) };
     let broker = &mut servers.0;
@@ -25,7 +25,7 @@ pub(super) fn inject(fault: &Fault, stage: &mut Stage, epoch: Epoch) -> Result<B
     Ok(Begun { target: "rabbitmq".to_owned(), index: 0, hits: Hits::Nobody, is_gone: false, began })
 }
 
-/// Starts it again, or ends the alarm.
+/// Starts RabbitMQ again, or ends the alarm.
 pub(super) fn heal(fault: &Fault, stage: &mut Stage) -> Result<(), String> {
     let Servers::Single(servers) = &mut stage.servers else { return Err("there are many".to_owned()) };
     let broker = &mut servers.0;

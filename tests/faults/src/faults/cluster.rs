@@ -10,10 +10,10 @@ use crate::kind::Kind;
 use crate::plan::Fault;
 use crate::stage::{Servers, Stage};
 
-/// How long Sentinels may take to agree on a primary.
+/// The longest that Sentinels may take to agree on a primary.
 const FAILOVER_BOUND: Duration = Duration::from_secs(30);
 
-/// Kills, ends or freezes one of three.
+/// Kills, ends or freezes a node, the primary, or a Sentinel.
 pub(super) fn inject(fault: &Fault, stage: &mut Stage, epoch: Epoch) -> Result<Begun, String> {
     let Servers::Cluster(servers) = &mut stage.servers else { return Err("there is one only".to_owned()) };
     let (cluster, sentinel) = &mut **servers;
@@ -50,7 +50,7 @@ pub(super) fn inject(fault: &Fault, stage: &mut Stage, epoch: Epoch) -> Result<B
     Ok(Begun { target, index, hits, is_gone, began })
 }
 
-/// Starts it again, or lets it go on. A new primary is there by then.
+/// Starts again what was ended, or lets it go on. A new primary is there by then.
 pub(super) fn heal(fault: &Fault, begun: &Begun, stage: &mut Stage) -> Result<(), String> {
     let Servers::Cluster(servers) = &mut stage.servers else { return Err("there is one only".to_owned()) };
     let (cluster, sentinel) = &mut **servers;

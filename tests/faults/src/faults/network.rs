@@ -9,13 +9,13 @@ use crate::plan::Fault;
 use crate::proxy::{Mode, Protocol, Way};
 use crate::stage::{Role, Stage};
 
-/// Each answer comes so much later: half of it on the way there, half on the way back.
+/// The delay of each answer: half of it on the way there, half on the way back.
 const SLOW: Duration = Duration::from_secs(5);
 
-/// A cut connection carries fewer bytes than this.
+/// The bytes that a cut connection carries, at most.
 const CUT_BYTES: usize = 20_000;
 
-/// Whose connections, to which server, and what happens to them.
+/// Chooses whose connections are hit, to which server, and what happens to them.
 fn choose(fault: &Fault, stage: &Stage) -> (Option<usize>, Protocol, Mode) {
     let everyone = (0..stage.members.len()).collect();
     let to = if fault.choice.is_multiple_of(2) { Protocol::Amqp } else { Protocol::Bytes };
@@ -33,7 +33,7 @@ fn choose(fault: &Fault, stage: &Stage) -> (Option<usize>, Protocol, Mode) {
     (Some(places[fault.target % places.len()]), to, mode)
 }
 
-/// Tells the proxies.
+/// Tells the proxies what to do.
 pub(super) fn inject(fault: &Fault, stage: &mut Stage, epoch: Epoch) -> Result<Begun, String> {
     let (place, to, mode) = choose(fault, stage);
     let began = epoch.now();
@@ -52,8 +52,8 @@ pub(super) fn inject(fault: &Fault, stage: &mut Stage, epoch: Epoch) -> Result<B
     Ok(Begun { target, index, hits, is_gone: false, began })
 }
 
-/// All passes again. Half of the connections that lost acks are cut, as whoever loses packets would; the others go on
-/// with what was lost.
+/// Lets all pass again. Half of the connections that lost acks are cut, as whoever loses packets would; the others go
+/// on with what was lost.
 pub(super) fn heal(fault: &Fault, stage: &mut Stage) -> Result<(), String> {
     let (place, to, mode) = choose(fault, stage);
     set(stage, place, to, Mode::Pass)?;

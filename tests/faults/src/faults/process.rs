@@ -9,10 +9,10 @@ use crate::plan::Fault;
 use crate::stage::{Role, Stage};
 use crate::workload::Around;
 
-/// How long a producer may take to end when asked to.
+/// The longest that a producer may take to end when asked to.
 const END_BOUND: Duration = Duration::from_secs(40);
 
-/// Kills, freezes, or asks to end.
+/// Kills or freezes a process, or asks it to end.
 pub(super) fn inject(fault: &Fault, stage: &mut Stage, epoch: Epoch) -> Result<Begun, String> {
     let is_worker = matches!(fault.kind, Kind::KillWorker | Kind::PauseWorker | Kind::FreezeWorker);
     let places = stage.of(if is_worker { Role::Worker } else { Role::Producer });
@@ -43,7 +43,7 @@ pub(super) fn inject(fault: &Fault, stage: &mut Stage, epoch: Epoch) -> Result<B
     Ok(Begun { target, index, hits, is_gone, began })
 }
 
-/// Starts again, or lets go on.
+/// Starts the process again, or lets it go on.
 pub(super) async fn heal(
     fault: &Fault,
     begun: &Begun,

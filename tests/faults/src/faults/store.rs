@@ -9,7 +9,7 @@ use crate::kind::Kind;
 use crate::plan::Fault;
 use crate::stage::{Servers, Stage};
 
-/// Ends it, kills it, fills it, or stalls it.
+/// Ends, kills, fills or stalls Redis.
 pub(super) fn inject(fault: &Fault, stage: &mut Stage, epoch: Epoch) -> Result<Begun, String> {
     let Servers::Single(servers) = &mut stage.servers else { return Err("there are many".to_owned()) };
     let redis = &mut servers.1;
@@ -31,7 +31,7 @@ pub(super) fn inject(fault: &Fault, stage: &mut Stage, epoch: Epoch) -> Result<B
     Ok(Begun { target: "redis".to_owned(), index: 0, hits, is_gone: false, began })
 }
 
-/// Starts it again, or gives it memory. A stall ends by itself.
+/// Starts Redis again, or gives it memory. A stall ends by itself.
 pub(super) fn heal(fault: &Fault, stage: &mut Stage) -> Result<(), String> {
     let Servers::Single(servers) = &mut stage.servers else { return Err("there are many".to_owned()) };
     let redis = &mut servers.1;
@@ -45,7 +45,7 @@ pub(super) fn heal(fault: &Fault, stage: &mut Stage) -> Result<(), String> {
     })
 }
 
-/// From now on there is no room for more than there is.
+/// Bounds the memory of Redis to what it uses now.
 fn fill(redis: &Redis) -> Result<(), String> {
     let memory = redis.ask("INFO memory").map_err(|error| error.to_string())?;
     let used = memory.lines().find_map(|line| line.strip_prefix("used_memory:"));

@@ -6,13 +6,13 @@ use super::mode::Way;
 const HEADER: usize = 7;
 const METHOD: u8 = 1;
 
-/// Class basic, methods ack and nack.
+/// The methods that are eaten: ack and nack of class basic.
 const EATEN: [[u8; 4]; 2] = [[0, 60, 0, 80], [0, 60, 0, 120]];
 
-/// What clients say first, which is no frame.
+/// The length of what clients say first, which is no frame.
 const GREETING: usize = 8;
 
-/// One way of one connection.
+/// The frames that go one way on one connection.
 pub(super) struct Frames {
     buffer: Vec<u8>,
     greeted: bool,
@@ -23,7 +23,7 @@ impl Frames {
         Self { buffer: Vec::new(), greeted: way == Way::Down }
     }
 
-    /// The frames that are whole now, without acks when these are eaten.
+    /// Adds bytes, and returns the frames that are whole now, without acks when these are eaten.
     pub(super) fn pass(&mut self, bytes: &[u8], eat: bool) -> Vec<u8> {
         self.buffer.extend_from_slice(bytes);
         let mut passed = Vec::with_capacity(self.buffer.len());
@@ -46,7 +46,7 @@ impl Frames {
     }
 }
 
-/// How long the first frame is, when it is whole.
+/// The length of the first frame, when it is whole.
 fn length(bytes: &[u8]) -> Option<usize> {
     let size: [u8; 4] = bytes.get(3..HEADER)?.try_into().ok()?;
     let length = HEADER + usize::try_from(u32::from_be_bytes(size)).ok()? + 1;

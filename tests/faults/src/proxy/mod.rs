@@ -18,12 +18,12 @@ use crate::dice::Dice;
 use frames::Frames;
 use pump::Pump;
 
-/// What is spoken.
+/// The protocol that is spoken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
     /// AMQP 0-9-1: bytes travel in frames, so that single acks can be eaten.
     Amqp,
-    /// Anything.
+    /// Any other protocol.
     Bytes,
 }
 
@@ -37,7 +37,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Listens on a port of its own on loopback, for the server on `server`.
+    /// Starts a proxy that listens on a port of its own on loopback, for the server on the port `server`.
     pub async fn start(server: u16, protocol: Protocol, seed: u64) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, millrace_servers::free_port())).await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -58,12 +58,12 @@ impl Proxy {
         Self { port, mode, cuts, accepting }
     }
 
-    /// Where it listens.
+    /// The port on which it listens.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// From now on it does this.
+    /// Changes what the proxy does from now on.
     pub fn set(&self, mode: Mode) {
         self.mode.send_replace(mode);
     }
@@ -81,7 +81,7 @@ impl Drop for Proxy {
     }
 }
 
-/// One connection, until either side ends it, or it is cut.
+/// Carries one connection, until either side ends it, or it is cut.
 async fn carry(
     client: TcpStream,
     server: u16,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Where bytes go.
+/// The way that bytes go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
     /// From the client to the server.
@@ -11,16 +11,16 @@ pub enum Way {
     Down,
 }
 
-/// What the proxy does with connections, those that are there and those that come.
+/// What a proxy does with connections, those that are there and those that come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// Everything passes.
     Pass,
-    /// Nothing is connected.
+    /// No connection is accepted.
     Refuse,
     /// Connections stay, and nothing arrives until this ends: both ways, or one.
     Hole(Option<Way>),
-    /// All arrives, and so much later.
+    /// Everything arrives, and so much later.
     Delay(Duration),
     /// Each connection ends after fewer than so many bytes, at any byte.
     Cut(usize),

@@ -12,11 +12,11 @@ use super::frames::Frames;
 use super::mode::{Mode, Way};
 use crate::dice::Dice;
 
-/// Bytes taken at once, and how many such pieces are on their way, at most.
+/// The bytes that are read at once, and how many such pieces are on their way, at most.
 const PIECE: usize = 32 * 1024;
 const PIECES: usize = 256;
 
-/// Carries bytes one way.
+/// The pump of one connection, which carries bytes one way.
 pub(super) struct Pump {
     way: Way,
     frames: Option<Frames>,
@@ -29,7 +29,7 @@ impl Pump {
         Self { way, frames, mode, dice }
     }
 
-    /// Runs until either side ends, or the connection is cut.
+    /// Carries bytes until either side ends, or the connection is cut.
     pub(super) async fn run(self, from: OwnedReadHalf, to: OwnedWriteHalf) {
         let Self { way, frames, mode, dice } = self;
         let (pieces, arrived) = mpsc::channel(PIECES);
@@ -40,7 +40,7 @@ impl Pump {
     }
 }
 
-/// Reads, eats, and says when each piece is due.
+/// Reads pieces, leaves out what is eaten, and says when each is due.
 async fn read(
     mut from: OwnedReadHalf,
     way: Way,

@@ -17,31 +17,31 @@ use crate::proxy::{Protocol, Proxy};
 use crate::recovery::Living;
 use crate::workload::Around;
 
-/// How a fleet is set up.
+/// The cast: how a fleet is set up.
 #[derive(Debug, Clone)]
 pub struct Cast {
-    /// Producers.
+    /// The number of producers.
     pub producers: usize,
-    /// Workers.
+    /// The number of workers.
     pub workers: usize,
-    /// Slots of each worker.
+    /// The slots of each worker.
     pub slots: usize,
-    /// Three RabbitMQ nodes with quorum queues, and Redis under Sentinel, in place of one each.
+    /// Whether there are three RabbitMQ nodes with quorum queues, and Redis under Sentinel, in place of one each.
     pub is_clustered: bool,
-    /// Variables that every process gets.
+    /// The variables that every process gets.
     pub variables: Vec<(String, String)>,
 }
 
-/// The servers.
+/// The servers of a fleet.
 #[derive(Debug)]
 pub enum Servers {
-    /// One each.
+    /// One RabbitMQ and one Redis.
     Single(Box<(RabbitMq, Redis)>),
-    /// Three nodes; a primary, two replicas and three Sentinels.
+    /// Three nodes of RabbitMQ; a primary, two replicas and three Sentinels of Redis.
     Cluster(Box<(RabbitMqCluster, Sentinel)>),
 }
 
-/// What a process is.
+/// The role of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// A producer.
@@ -50,18 +50,18 @@ pub enum Role {
     Worker,
 }
 
-/// A place for a process, which may be started again and again.
+/// A member of the fleet: a place for a process, which may be started again and again.
 #[derive(Debug)]
 pub struct Member {
-    /// What it is.
+    /// The role of the process.
     pub role: Role,
-    /// Which one, from 0.
+    /// The number among those of its role, from 0.
     pub number: usize,
     /// The process, if it is there.
     pub process: Option<Process>,
-    /// Between it and RabbitMQ, when that is one.
+    /// The proxy between it and RabbitMQ, when that is one server.
     pub amqp: Option<Proxy>,
-    /// Between it and Redis, when that is one.
+    /// The proxy between it and Redis, when that is one server.
     pub redis: Option<Proxy>,
     /// The clock that it sees, when it has one of its own.
     pub clock: Option<Clock>,
@@ -71,13 +71,13 @@ pub struct Member {
 }
 
 impl Member {
-    /// `producer 1`.
+    /// The name of the member: `producer 1`.
     pub fn name(&self) -> String {
         let role = if self.role == Role::Producer { "producer" } else { "worker" };
         format!("{role} {}", self.number)
     }
 
-    /// Its process's number; 0 when it is not there.
+    /// The pid of the process; 0 when it is not there.
     pub fn pid(&self) -> u32 {
         self.process.as_ref().map_or(0, Process::pid)
     }
@@ -88,14 +88,14 @@ impl Member {
     }
 }
 
-/// All of it. What is declared last is dropped last.
+/// The stage: a fleet and all that it runs on. What is declared last is dropped last.
 #[derive(Debug)]
 pub struct Stage {
-    /// Producers and workers.
+    /// The producers and the workers.
     pub members: Vec<Member>,
-    /// What they run on.
+    /// The servers that they run on.
     pub servers: Servers,
-    /// The fleet's names and folder.
+    /// The names and the folder of the fleet.
     pub fleet: Fleet,
     slots: usize,
 }
@@ -209,12 +209,12 @@ impl Stage {
         (0..self.members.len()).for_each(|index| self.start(index, around));
     }
 
-    /// The places of a role.
+    /// The places of the members of a role.
     pub fn of(&self, role: Role) -> Vec<usize> {
         (0..self.members.len()).filter(|index| self.members[*index].role == role).collect()
     }
 
-    /// The processes that are there.
+    /// The members whose processes are there.
     pub fn living(&mut self) -> Living {
         let (mut producers, mut workers) = (Vec::new(), Vec::new());
         for member in &mut self.members {
@@ -228,7 +228,7 @@ impl Stage {
         Living { producers, workers }
     }
 
-    /// All that processes have logged, by the names of the files.
+    /// The logs of all processes, by the names of the files.
     pub fn logs(&self) -> Vec<(String, String)> {
         let disks = self.members.iter().filter_map(|member| member.disk.as_ref()).map(Disk::path);
         let folders = disks.chain([self.fleet.folder()]);
@@ -256,7 +256,7 @@ impl Servers {
         }
     }
 
-    /// What a fleet is told: several addresses where there are several servers.
+    /// The URLs that a fleet is told: several addresses where there are several servers.
     pub fn urls(&self) -> (String, String) {
         match self {
             Self::Single(servers) => (servers.0.url(), servers.1.url()),
@@ -271,7 +271,7 @@ impl Servers {
         }
     }
 
-    /// `amqp://` of each node.
+    /// The `amqp://` URL of each node.
     pub fn amqp_urls(&self) -> Vec<String> {
         match self {
             Self::Single(servers) => vec![servers.0.url()],
