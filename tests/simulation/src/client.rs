@@ -19,13 +19,13 @@ use crate::fleet::{Fleet, PARTITIONS};
 use crate::process::Process;
 use crate::workload::{Wanted, Way};
 
-/// How long a client waits for an answer before it asks again.
+/// The time that a client waits for an answer before it asks again.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// An answer of the API, read.
+/// The most bytes of an answer that are read.
 const BODY_BYTES: usize = 1 << 20;
 
-/// A client.
+/// A client of the fleet, over messages and over the API.
 pub(crate) struct Client {
     fleet: Arc<Fleet>,
     process: Arc<Process>,
@@ -45,7 +45,7 @@ impl Client {
         }
     }
 
-    /// Submits something in all the ways it is to be, and stops it when it is to be stopped.
+    /// Submits something in all the ways in which it is wanted, and cancels it when that is wanted.
     pub(crate) async fn submit(mut self, wanted: Wanted) {
         tokio::time::sleep(Duration::from_millis(wanted.after_ms)).await;
         let run = run_of(&wanted.submission);
@@ -119,7 +119,7 @@ impl Client {
         }
     }
 
-    /// Posts until the answer is a good one.
+    /// Posts a body until the answer is a good one.
     async fn post(&mut self, path: &str, body: &Value) -> Value {
         loop {
             let members = self.fleet.members();

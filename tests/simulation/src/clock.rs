@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use millrace_domain::Timestamp;
 
-/// A process may go by what the clock showed so long ago: it was held up, or had no answer.
+/// The age of what the clock showed that a process may go by: it was held up, or had no answer.
 const BELIEVED_FOR: Duration = Duration::from_secs(90);
 
-/// How far the clock is off the true time, since when, in milliseconds.
+/// The store's clock: by how many milliseconds it is off the true time, and since when.
 #[derive(Debug, Default)]
 pub(crate) struct Clock(Vec<(Timestamp, i64)>);
 
@@ -19,18 +19,18 @@ pub(crate) struct Believed {
 }
 
 impl Clock {
-    /// Sets it ahead, or back when `by_ms` is below 0.
+    /// Sets the clock ahead, or back when `by_ms` is below 0.
     pub(crate) fn step(&mut self, by_ms: i64, true_now: Timestamp) {
         let off = self.off() + by_ms;
         self.0.push((true_now, off));
     }
 
-    /// What it shows.
+    /// What the clock shows.
     pub(crate) fn shows(&self, true_now: Timestamp) -> Timestamp {
         moved(true_now, self.off())
     }
 
-    /// What processes may believe that it shows.
+    /// What processes may believe that the clock shows.
     pub(crate) fn believed(&self, true_now: Timestamp) -> Believed {
         let ends = self.0.iter().skip(1).map(|(at, _)| *at).chain([true_now]);
         let lately = self.0.iter().zip(ends).filter(|(_, end)| true_now.since(*end) <= BELIEVED_FOR);

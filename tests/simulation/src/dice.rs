@@ -14,12 +14,12 @@ impl Dice {
         dice
     }
 
-    /// Dice of their own, for something that must not disturb the others' order.
+    /// Makes dice of their own, for something that must not disturb the others' order.
     pub(crate) fn fork(&mut self) -> Self {
         Self::new(self.roll())
     }
 
-    /// Any number.
+    /// Rolls any number.
     pub(crate) fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -28,27 +28,27 @@ impl Dice {
         z ^ (z >> 31)
     }
 
-    /// A number below `bound`; 0 when that is 0.
+    /// Rolls a number below `bound`; 0 when that is 0.
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
         if bound == 0 { 0 } else { self.roll() % bound }
     }
 
-    /// A number of `low..=high`.
+    /// Rolls a number of `low..=high`.
     pub(crate) fn range(&mut self, low: u64, high: u64) -> u64 {
         low + self.below(high - low + 1)
     }
 
-    /// True so many times in a thousand.
+    /// Rolls true so many times in a thousand.
     pub(crate) fn chance(&mut self, per_mille: u32) -> bool {
         per_mille > 0 && self.below(1_000) < u64::from(per_mille)
     }
 
-    /// A time within `low..=high` milliseconds.
+    /// Rolls a time within `low..=high` milliseconds.
     pub(crate) fn millis(&mut self, low: u64, high: u64) -> Duration {
         Duration::from_millis(self.range(low, high))
     }
 
-    /// One of them.
+    /// Picks one of several options.
     pub(crate) fn pick<'o, T>(&mut self, options: &'o [T]) -> &'o T {
         &options[self.below(options.len() as u64) as usize]
     }

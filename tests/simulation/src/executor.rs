@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use crate::dice::Dice;
 use crate::process::Process;
 
-/// Executes what one worker claims.
+/// The executor of one worker, which runs no processes: what becomes of a task follows from the seed.
 pub(crate) struct Simulated {
     pub(crate) process: Arc<Process>,
     pub(crate) session: SessionId,

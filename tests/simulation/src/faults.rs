@@ -5,19 +5,19 @@ use std::time::Duration;
 
 use crate::dice::Dice;
 
-/// When something happens to a call: the server has not heard of it, or has done it already.
+/// The moment at which something happens to a call: the server has not heard of it, or has done it already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Moment {
     Before,
     After,
 }
 
-/// The mix of a seed. Numbers are times in a thousand.
+/// The mix of faults of a seed. Numbers are times in a thousand.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Faults {
     /// Calls that take a while.
     pub(crate) slow: u32,
-    /// How long, at most.
+    /// The longest that these take.
     pub(crate) slowest_ms: u64,
     /// Calls that fail, half of them after they took effect.
     pub(crate) lost: u32,
@@ -35,15 +35,15 @@ pub(crate) struct Faults {
     pub(crate) late_acks: u32,
     /// Processes that die at one of their first calls.
     pub(crate) doomed: u32,
-    /// Within how many calls.
+    /// The number of calls within which these die.
     pub(crate) doomed_within: u64,
-    /// How far a process's wall clock is off, at most.
+    /// The most that a process's wall clock is off.
     pub(crate) skew_ms: u64,
     /// Things that are done to processes and servers while faults last.
     pub(crate) blows: u64,
 }
 
-/// What happens to one call.
+/// The fate of a call: what happens to it.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Fate {
     pub(crate) before: Duration,
@@ -52,7 +52,7 @@ pub(crate) struct Fate {
 }
 
 impl Faults {
-    /// The mix of a seed.
+    /// Draws the mix of a seed.
     pub(crate) fn drawn(dice: &mut Dice) -> Self {
         let mut some =
             |per_mille: u32, high: u64| if dice.chance(per_mille) { dice.range(1, high) } else { 0 };
@@ -73,7 +73,7 @@ impl Faults {
         }
     }
 
-    /// What happens to one call.
+    /// Draws the fate of a call.
     pub(crate) fn fate(&self, dice: &mut Dice) -> Fate {
         let mut fate = Fate::default();
         if dice.chance(self.slow) {
@@ -87,7 +87,7 @@ impl Faults {
     }
 }
 
-/// Before or after.
+/// Draws a moment: before or after.
 pub(crate) fn moment(dice: &mut Dice) -> Moment {
     if dice.chance(500) { Moment::Before } else { Moment::After }
 }

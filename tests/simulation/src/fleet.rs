@@ -21,20 +21,20 @@ use crate::process::Process;
 use crate::store::MemoryStore;
 use crate::world::Shared;
 
-/// Partitions of the cluster.
+/// The partitions of the cluster.
 pub(crate) const PARTITIONS: u16 = 4;
 
-/// One that runs.
+/// A member of the fleet: a process that runs.
 #[derive(Clone)]
 pub(crate) struct Member {
     pub(crate) process: Arc<Process>,
     /// Asks it to leave in good order.
     pub(crate) leave: Shutdown,
-    /// Of a producer.
+    /// The API of a producer.
     pub(crate) router: Option<Router>,
 }
 
-/// Who runs, by slot: producers first.
+/// The fleet: who runs, by slot, producers first.
 pub(crate) struct Fleet {
     pub(crate) world: Shared,
     pub(crate) producers: usize,
@@ -62,7 +62,7 @@ impl Fleet {
         fleet
     }
 
-    /// Who runs now.
+    /// The members that run now.
     pub(crate) fn members(&self) -> Vec<Option<Member>> {
         self.members.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -71,7 +71,7 @@ impl Fleet {
         self.members.lock().unwrap_or_else(PoisonError::into_inner)[slot] = member;
     }
 
-    /// A process for a slot, with its fate.
+    /// Makes a process for a slot, with its fate.
     pub(crate) fn process(&self, name: &str, suffers: bool, dice: &mut Dice) -> Arc<Process> {
         let number = {
             let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);

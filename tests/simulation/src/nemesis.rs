@@ -80,7 +80,7 @@ fn set_clock(fleet: &Fleet, dice: &mut Dice) {
     }
 }
 
-/// By how much a clock is set: seconds, minutes or hours, either way.
+/// Draws by how much a clock is set: seconds, minutes or hours, either way.
 pub(crate) fn clock_step(dice: &mut Dice) -> i64 {
     let most_ms = *dice.pick(&[10_000, 180_000, 10_000_000]);
     let by_ms = dice.range(1_000, most_ms) as i64;

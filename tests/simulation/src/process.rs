@@ -12,27 +12,27 @@ use tokio::time::Instant;
 use crate::faults::Moment;
 use crate::world::{Shared, World};
 
-/// A process.
+/// A simulated process, through which all calls of a producer, a worker or a client go.
 pub(crate) struct Process {
-    /// Unique in its world.
+    /// The number of the process, unique in its world.
     pub(crate) number: u16,
-    /// For people.
+    /// The name of the process, for people.
     pub(crate) name: String,
     pub(crate) world: Shared,
     dead: Shutdown,
     held_until: Mutex<Instant>,
     calls: AtomicU64,
-    /// It dies at this call.
+    /// The call at which the process dies, and the moment.
     doom: Option<(u64, Moment)>,
-    /// Faults happen to it. Clients are spared.
+    /// Whether faults happen to the process. Clients are spared.
     pub(crate) suffers: bool,
 }
 
-/// The call failed, as far as its caller knows.
+/// A call that has failed, as far as its caller knows.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Lost;
 
-/// Which server is asked.
+/// The server that is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Server {
     Store,
@@ -59,7 +59,7 @@ impl Process {
         }
     }
 
-    /// Dies at once. What it had not settled goes back to its queues.
+    /// Ends the process at once. What it had not settled goes back to its queues.
     pub(crate) fn die(&self, why: &'static str) {
         if self.dead.has_begun() {
             return;
@@ -75,12 +75,12 @@ impl Process {
         self.dead.has_begun()
     }
 
-    /// Waits until it is dead.
+    /// Waits until the process is dead.
     pub(crate) async fn died(&self) {
         self.dead.begun().await;
     }
 
-    /// Holds it up: no call of it gets on for so long.
+    /// Holds the process up: no call of it gets on for so long.
     pub(crate) fn hold(&self, how_long: Duration) {
         if let Ok(mut until) = self.held_until.lock() {
             *until = (*until).max(Instant::now() + how_long);
@@ -89,7 +89,7 @@ impl Process {
         world.note(self.number, "hold", || format!("{} is held up for {how_long:?}", self.name));
     }
 
-    /// Nobody holds it up any more.
+    /// Lets the process go on at once.
     pub(crate) fn let_go(&self) {
         if let Ok(mut until) = self.held_until.lock() {
             *until = Instant::now();
@@ -153,7 +153,7 @@ impl Process {
         }
     }
 
-    /// Lets time pass; for ever when it is dead.
+    /// Lets time pass; for ever when the process is dead.
     async fn wait(&self, delay: Duration) {
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;

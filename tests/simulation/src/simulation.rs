@@ -19,16 +19,16 @@ use crate::store::Guards;
 use crate::workload::Workload;
 use crate::world::Shared;
 
-/// How often the auditor's verdict is looked at.
+/// The interval at which the auditor's verdict is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// So long after faults have stopped every partition has an owner that works.
+/// The time within which every partition has an owner that works, once faults have stopped.
 const OWNED_WITHIN: Duration = Duration::from_secs(40);
 
-/// A fleet that works has followed a clock that was set within this.
+/// The time within which a fleet that works has followed a clock that was set.
 const FOLLOWED_WITHIN: Duration = Duration::from_secs(6);
 
-/// Once faults have stopped, everything has come to its end within this.
+/// The time within which everything has come to its end, once faults have stopped.
 const QUIET_WITHIN: Duration = Duration::from_secs(400);
 
 thread_local! {
@@ -36,14 +36,14 @@ thread_local! {
     static PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// What came of a seed.
+/// The report of a seed: what came of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Report {
-    /// How much happened.
+    /// The number of events.
     pub events: u64,
-    /// A hash of all of it: the same seed gives the same.
+    /// A hash of all events: the same seed gives the same.
     pub hash: u64,
-    /// What of.
+    /// The counts of what came about.
     pub seen: Seen,
     /// How long it took, in simulated milliseconds.
     pub millis: u64,
@@ -56,7 +56,7 @@ pub struct Failure {
     pub seed: u64,
     /// What does not hold.
     pub violation: Violation,
-    /// The last that happened, when it was run in words.
+    /// The last events, when it was run in words.
     pub trace: String,
 }
 
@@ -68,7 +68,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Runs a seed. The one that fails is run again in words.
+/// Runs a seed. One that fails is run again in words.
 ///
 /// # Errors
 /// When an invariant does not hold.
@@ -79,7 +79,7 @@ pub fn run(seed: u64, guards: Guards) -> Result<Report, Box<Failure>> {
     }
 }
 
-/// Runs a seed, and answers its last events in words.
+/// Runs a seed, and returns its last events in words.
 pub fn run_in_words(seed: u64) -> String {
     match run_once(seed, Guards::default(), true) {
         Ok(report) => format!("{report:?}"),
@@ -114,7 +114,7 @@ fn run_once(seed: u64, guards: Guards, in_words: bool) -> Result<Report, Box<Fai
     }
 }
 
-/// Lives through a seed: how long it took, or what did not hold.
+/// Lives through a seed, and returns how long it took, or what did not hold.
 async fn live(seed: u64, guards: Guards, in_words: bool) -> (Shared, Result<u64, Violation>) {
     let mut dice = Dice::new(seed);
     let faults = Faults::drawn(&mut dice);
@@ -188,7 +188,7 @@ async fn live(seed: u64, guards: Guards, in_words: bool) -> (Shared, Result<u64,
     }
 }
 
-/// How the store's clock is set once all is quiet: not at all, once, or ahead and back again.
+/// Draws how the store's clock is set once all is quiet: not at all, once, or ahead and back again.
 fn clock_steps(dice: &mut Dice) -> Vec<i64> {
     let by_ms = nemesis::clock_step(dice);
     match dice.below(3) {
@@ -198,7 +198,7 @@ fn clock_steps(dice: &mut Dice) -> Vec<i64> {
     }
 }
 
-/// All that is wanted of a fleet.
+/// Asks a fleet for all that is wanted of it.
 async fn ask_for(fleet: Arc<Fleet>, mut dice: Dice, workload: Workload) {
     Client::new(&fleet, &mut dice).apply(&workload.definitions).await;
     let mut asking = JoinSet::new();

@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use millrace_domain::Timestamp;
 
-/// Lines kept.
+/// The number of lines that are kept.
 const LINES: usize = 400;
 
 /// The trace of one seed.
@@ -14,7 +14,7 @@ const LINES: usize = 400;
 pub(crate) struct Trace {
     hasher: DefaultHasher,
     events: u64,
-    /// Nothing when nobody reads it.
+    /// The last lines; `None` when nobody reads them.
     lines: Option<VecDeque<String>>,
     closed: bool,
 }
@@ -25,7 +25,7 @@ impl Trace {
         Self { hasher: DefaultHasher::new(), events: 0, lines: in_words.then(VecDeque::new), closed: false }
     }
 
-    /// Something happened. `detail` is what tells it from others of its kind; `words` say it for people.
+    /// Notes that something happened. `detail` is what tells it from others of its kind; `words` say it for people.
     pub(crate) fn note(
         &mut self,
         at: Timestamp,
@@ -47,17 +47,17 @@ impl Trace {
         }
     }
 
-    /// How much happened.
+    /// The number of events so far.
     pub(crate) fn events(&self) -> u64 {
         self.events
     }
 
-    /// Nothing more is written down.
+    /// Ends the trace: nothing more is noted.
     pub(crate) fn close(&mut self) {
         self.closed = true;
     }
 
-    /// How much happened, and a hash of all of it.
+    /// The number of events, and a hash of all of them.
     pub(crate) fn digest(&self) -> (u64, u64) {
         (self.events, self.hasher.finish())
     }

@@ -2,7 +2,7 @@
 
 use millrace_store::{Commit, Verdict};
 
-/// A commit and what became of it.
+/// Tells a commit and what became of it.
 pub(crate) fn commit(who: &str, commit: &Commit, verdict: &Verdict) -> String {
     let mut text = format!("{who} {}/{}.{} {verdict:?}", commit.partition, commit.epoch.0, commit.seq.0);
     for delta in &commit.runs {

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::dice::Dice;
 
-/// Definitions, each a document of its own.
+/// The definitions that are stored, each a document of its own.
 pub(crate) const DEFINITIONS: [&str; 5] = [
     r#"
 name: diamond
@@ -48,32 +48,32 @@ steps:
 "#,
 ];
 
-/// Of these, the first so many are started by hand.
+/// The number of the first of these that are started by hand.
 const BY_HAND: u64 = 3;
 
-/// How something is submitted.
+/// The way in which something is submitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
-    /// By message, with an answer.
+    /// As a message, with an answer.
     Asked,
-    /// By message, on the strength of the broker's confirm.
+    /// As a message, on the strength of the broker's confirm.
     Told,
     /// Over the API.
     Api,
 }
 
-/// Something that is wanted.
+/// A submission that is wanted.
 #[derive(Debug, Clone)]
 pub(crate) struct Wanted {
-    /// How long after the definitions are there.
+    /// The time after the definitions are stored.
     pub(crate) after_ms: u64,
     pub(crate) ways: Vec<Way>,
     pub(crate) submission: Submission,
-    /// Stopped so long after it was accepted.
+    /// The time after it was accepted at which it is cancelled.
     pub(crate) cancelled_after_ms: Option<u64>,
 }
 
-/// What a seed wants.
+/// The workload of a seed: what is wanted of the fleet.
 #[derive(Debug, Clone)]
 pub(crate) struct Workload {
     pub(crate) definitions: Vec<&'static str>,
@@ -81,7 +81,7 @@ pub(crate) struct Workload {
 }
 
 impl Workload {
-    /// The workload of a seed: most are small, so that there can be many.
+    /// Draws the workload of a seed: most are small, so that there can be many.
     pub(crate) fn drawn(dice: &mut Dice, window_ms: u64) -> Self {
         let count = if dice.chance(100) { dice.range(8, 24) } else { dice.range(1, 7) };
         let mut definitions = DEFINITIONS[..BY_HAND as usize].to_vec();

@@ -13,16 +13,16 @@ use crate::faults::{Fate, Faults};
 use crate::store::{Guards, Memory};
 use crate::trace::Trace;
 
-/// When a simulation begins, in milliseconds since the epoch.
+/// The time at which a simulation begins, in milliseconds since the epoch.
 const BEGIN_MS: i64 = 1_790_000_000_000;
 
-/// What happens in one seed, at most.
+/// The most events of one seed.
 const MOST_EVENTS: u64 = 300_000;
 
-/// All that is.
+/// The world: all that the processes of a simulation share.
 pub(crate) struct World {
     began: Instant,
-    /// The true time then.
+    /// The true time at the beginning.
     begin: Timestamp,
     clock: Clock,
     pub(crate) memory: Memory,
@@ -32,7 +32,7 @@ pub(crate) struct World {
     pub(crate) dice: Dice,
     pub(crate) faults: Faults,
     healed: bool,
-    /// The servers are away until then.
+    /// The times until which store and broker are away.
     pub(crate) store_back: Instant,
     pub(crate) broker_back: Instant,
 }
@@ -90,7 +90,7 @@ impl World {
         self.clock.shows(self.true_now())
     }
 
-    /// What processes may believe that the store's clock shows.
+    /// What processes may believe that the store's clock shows now.
     pub(crate) fn believed(&self) -> Believed {
         self.clock.believed(self.true_now())
     }
@@ -102,13 +102,13 @@ impl World {
         self.note(0, "clock", || format!("the store's clock is set by {by_ms} ms, and shows {shows}"));
     }
 
-    /// Something happened.
+    /// Notes that something happened.
     pub(crate) fn note(&mut self, who: u16, what: &'static str, words: impl FnOnce() -> String) {
         let at = self.true_now();
         self.trace.note(at, who, what, (), words);
     }
 
-    /// What happens to the next call.
+    /// Draws what happens to the next call.
     pub(crate) fn fate(&mut self) -> Fate {
         self.faults.fate(&mut self.dice)
     }
@@ -128,14 +128,14 @@ impl World {
         exhausted
     }
 
-    /// What comes after the first violation is of no interest.
+    /// Ends the trace at the first violation: what comes after it is of no interest.
     pub(crate) fn close_if_violated(&mut self) {
         if self.auditor.violation().is_some() {
             self.trace.close();
         }
     }
 
-    /// No more faults.
+    /// Ends all faults.
     pub(crate) fn heal(&mut self) {
         self.faults = Faults::default();
         self.healed = true;

@@ -5,10 +5,10 @@ use std::process::Command;
 
 use millrace_simulation::{Guards, Violation, run};
 
-/// Seeds within which a missing guard must be noticed.
+/// The number of seeds within which a missing guard must be noticed.
 const SEEDS: u64 = 1_000;
 
-/// The first objection under these guards.
+/// Runs seeds until the auditor objects under these guards, and returns its objection.
 fn objection(guards: Guards) -> Violation {
     let mut failures = (0..SEEDS).filter_map(|seed| run(seed, guards).err());
     let failure = failures.next().unwrap_or_else(|| panic!("{SEEDS} seeds pass with {guards:?}"));
@@ -61,7 +61,8 @@ fn a_producer_that_leaves_what_a_clock_that_was_ahead_has_planned_is_noticed() {
     is_noticed_without("replan", "invariant 1: slept through");
 }
 
-/// A guard of a producer is taken away by the environment, and so from a whole process.
+/// Panics unless a missing guard of a producer is noticed. It is taken away by the environment, and so from a whole
+/// process.
 #[expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 fn is_noticed_without(guard: &str, objection: &str) {
     let this = std::env::current_exe().unwrap();

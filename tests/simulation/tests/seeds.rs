@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use millrace_simulation::{Failure, Guards, Seen, run, run_in_words};
 
-/// Seeds when nothing else is said.
+/// The number of seeds when nothing else is said.
 const SEEDS: u64 = 300;
 
 fn number(variable: &str) -> Option<u64> {

@@ -17,7 +17,7 @@ pub(super) struct Held {
 }
 
 impl Auditor {
-    /// A claim was answered.
+    /// Notes how a claim was answered.
     pub(crate) fn claimed(&mut self, claim: &Claim, verdict: &ClaimVerdict, process: u16, now: Timestamp) {
         if *verdict != ClaimVerdict::Granted {
             return;
@@ -41,7 +41,7 @@ impl Auditor {
         }
     }
 
-    /// An outcome was stored, or not.
+    /// Notes whether an outcome was stored.
     pub(crate) fn finished(&mut self, finish: &Finish, verdict: FinishVerdict, _now: Timestamp) {
         if verdict != FinishVerdict::Stored {
             return;
@@ -57,7 +57,7 @@ impl Auditor {
         }
     }
 
-    /// An attempt was taken back.
+    /// Notes that an attempt was taken back.
     pub(crate) fn revoked(
         &mut self,
         partition: PartitionId,
@@ -78,7 +78,7 @@ impl Auditor {
         self.claims.remove(&task);
     }
 
-    /// A worker gave an attempt back unfinished.
+    /// Notes that a worker gave an attempt back unfinished.
     pub(crate) fn handed_back(&mut self, task: TaskId, token: ClaimToken) {
         if self.claims.get(&task).is_some_and(|held| held.token == token && !held.finished) {
             self.claims.remove(&task);
@@ -86,7 +86,7 @@ impl Auditor {
         }
     }
 
-    /// A worker starts a task.
+    /// Notes that a worker starts a task.
     pub(crate) fn started(&mut self, task: TaskId, session: SessionId, now: Timestamp) {
         let before = self.starts.entry(task).or_default();
         *before += 1;

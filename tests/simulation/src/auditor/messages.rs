@@ -11,12 +11,12 @@ use crate::broker::{Exchange, Message};
 use crate::store::Memory;
 
 impl Auditor {
-    /// A process knows that an attempt is not, or no longer, its own to execute.
+    /// Notes that a process knows that an attempt is not, or no longer, its own to execute.
     pub(crate) fn may_ack(&mut self, process: u16, task: TaskId) {
         *self.may_ack.entry((process, task)).or_default() += 1;
     }
 
-    /// A message was acked.
+    /// Notes that a message was acked, and holds that against what is stored.
     pub(crate) fn acked(
         &mut self,
         memory: &Memory,

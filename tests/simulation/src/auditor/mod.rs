@@ -26,7 +26,7 @@ use millrace_domain::{Epoch, PartitionId, RunId, Seq, SessionId, TaskId};
 
 pub(crate) use runs::Book;
 
-/// An invariant that does not hold.
+/// A violation: an invariant that does not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
     /// Its number in section 6 of the design.
@@ -41,29 +41,29 @@ impl fmt::Display for Violation {
     }
 }
 
-/// How much of what a simulation is for came about.
+/// The counts of what a simulation is for, as far as it came about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Seen {
-    /// Runs.
+    /// The runs that were created.
     pub runs: u64,
-    /// Attempts that were started.
+    /// The attempts that were started.
     pub started: u64,
-    /// Attempts that were lost.
+    /// The attempts that were lost.
     pub lost: u64,
-    /// Runs that were cancelled.
+    /// The runs that were cancelled.
     pub cancelled: u64,
-    /// Runs that took too long.
+    /// The runs that took too long.
     pub timed_out: u64,
-    /// Processes that died or left.
+    /// The processes that died or left.
     pub died: u64,
-    /// Partitions that changed hands.
+    /// The partitions that changed hands.
     pub takeovers: u64,
-    /// Instants at which a schedule fired or was missed.
+    /// The instants at which a schedule fired or was missed.
     pub fires: u64,
 }
 
 impl Seen {
-    /// Both together.
+    /// The sum of both.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self {
@@ -85,12 +85,12 @@ impl Seen {
     }
 }
 
-/// The books.
+/// The auditor, with its books.
 #[derive(Default)]
 pub(crate) struct Auditor {
     awake: bool,
     violation: Option<Violation>,
-    /// The last epoch that was taken, and its last commit.
+    /// The last epoch of each partition, and the last commit of that.
     partitions: BTreeMap<PartitionId, (Epoch, Seq)>,
     pub(crate) runs: BTreeMap<RunId, Book>,
     claims: BTreeMap<TaskId, claims::Held>,
@@ -102,20 +102,20 @@ pub(crate) struct Auditor {
     dead: BTreeSet<u16>,
     takeovers: u64,
     fires: u64,
-    /// Deliveries of an attempt that a process may ack.
+    /// The deliveries of an attempt that a process may ack.
     may_ack: BTreeMap<(u16, TaskId), u32>,
     heads: BTreeMap<(PartitionId, millrace_domain::WorkflowName), schedules::Fires>,
-    /// Runs that somebody was promised.
+    /// The runs that somebody was promised.
     pub(crate) promised: BTreeSet<RunId>,
 }
 
 impl Auditor {
-    /// One that looks.
+    /// An auditor that looks.
     pub(crate) fn awake() -> Self {
         Self { awake: true, ..Self::default() }
     }
 
-    /// One that does not: for a store and a broker by themselves.
+    /// An auditor that does not look: for a store and a broker by themselves.
     pub(crate) fn asleep() -> Self {
         Self::default()
     }
@@ -125,14 +125,14 @@ impl Auditor {
         self.violation.as_ref()
     }
 
-    /// An invariant does not hold. What comes after the first is of no interest.
+    /// Notes that an invariant does not hold. What comes after the first is of no interest.
     pub(crate) fn object(&mut self, invariant: u8, what: impl FnOnce() -> String) {
         if self.awake && self.violation.is_none() {
             self.violation = Some(Violation { invariant, what: what() });
         }
     }
 
-    /// Somebody was told that this run is accepted.
+    /// Notes that somebody was told that a run is accepted.
     pub(crate) fn promise(&mut self, run: RunId, by: &str) {
         self.promised.insert(run);
         if !self.runs.contains_key(&run) {
@@ -140,7 +140,7 @@ impl Auditor {
         }
     }
 
-    /// A run that was promised and has not come to its end.
+    /// Finds a run that was promised and has not come to its end.
     pub(crate) fn unfinished(&self) -> Option<String> {
         let absent = self.promised.iter().find(|run| !self.runs.contains_key(run));
         if let Some(run) = absent {
@@ -150,7 +150,7 @@ impl Auditor {
         open.map(|(run, book)| format!("run {run} has not ended: {book:?}"))
     }
 
-    /// How much there was to look at.
+    /// The counts of what there was to look at.
     pub(crate) fn all_seen(&self) -> Seen {
         let ended_as = |state| self.runs.values().filter(|book| book.ended_as(state)).count() as u64;
         Seen {

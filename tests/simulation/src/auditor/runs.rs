@@ -20,12 +20,12 @@ pub(crate) struct Book {
     steps: Vec<Step>,
 }
 
-/// What it knows of a step.
+/// What the auditor knows of a step.
 #[derive(Debug, Clone, Default)]
 struct Step {
     /// The last attempt that was dispatched.
     attempt: u32,
-    /// It is with the fleet.
+    /// Whether that attempt is with the fleet.
     current: bool,
     retries: u32,
     lost: u32,
@@ -43,12 +43,12 @@ impl Book {
         self.state.is_terminal()
     }
 
-    /// Has it ended like this?
+    /// Has the run ended in this state?
     pub(super) fn ended_as(&self, state: RunState) -> bool {
         self.state == state
     }
 
-    /// How many attempts were lost.
+    /// The number of attempts that were lost.
     pub(super) fn lost(&self) -> u64 {
         self.steps.iter().map(|step| u64::from(step.lost)).sum()
     }
@@ -61,7 +61,7 @@ impl Book {
 }
 
 impl Auditor {
-    /// Somebody took a partition.
+    /// Notes that somebody took a partition.
     pub(crate) fn acquired(&mut self, partition: PartitionId, epoch: Epoch) {
         let last = self.partitions.insert(partition, (epoch, Default::default()));
         self.takeovers += u64::from(last.is_some());
@@ -72,7 +72,7 @@ impl Auditor {
         }
     }
 
-    /// A commit was answered.
+    /// Notes how a commit was answered.
     pub(crate) fn committed(
         &mut self,
         memory: &Memory,
@@ -222,7 +222,7 @@ impl Auditor {
     }
 }
 
-/// What a run runs, by its definition as stored.
+/// Finds the workflow of a run, by its definition as stored.
 fn workflow_of(memory: &Memory, definition: &str, run: RunId) -> Option<Arc<Workflow>> {
     let spec: Spec = serde_json::from_str(definition).ok()?;
     match &spec.source {

@@ -12,13 +12,13 @@ use super::Auditor;
 use crate::clock::Believed;
 use crate::store::Memory;
 
-/// A fire may be missed that is later than this, and must be made otherwise.
+/// The latest that a fire must be made: one that is later may be missed.
 const LATEST: Duration = Duration::from_secs(60);
 
-/// Instants that are later than this may give way to one that is less late.
+/// The latest that a fire keeps its turn: one that is later may give way to one that is less late.
 const BUSY: Duration = Duration::from_secs(15);
 
-/// How far an owner's idea of the store's clock may be off.
+/// The most that an owner's idea of the store's clock may be off.
 const TOLERANCE: Duration = Duration::from_secs(2);
 
 /// The schedules of a workflow, and when each fires next.
@@ -29,7 +29,7 @@ pub(crate) struct Fires {
 }
 
 impl Auditor {
-    /// What a commit did to schedules.
+    /// Notes what a commit did to schedules.
     pub(super) fn scheduled(&mut self, memory: &Memory, commit: &Commit, believed: Believed) {
         for delta in &commit.workflows {
             let (name, head) = match delta {
@@ -66,7 +66,8 @@ impl Auditor {
         }
     }
 
-    /// A schedule went from `due` to `next`: one of the instants before that started a run, or all were missed.
+    /// Checks a schedule that went from `due` to `next`: one of the instants before that started a run, or all were
+    /// missed.
     fn went_past(
         &mut self,
         workflow: &Workflow,
@@ -93,7 +94,7 @@ impl Auditor {
         }
     }
 
-    /// A schedule is to fire for an earlier instant than was planned: that one must lie ahead.
+    /// Checks a schedule that is to fire for an earlier instant than was planned: that one must lie ahead.
     fn replanned(
         &mut self,
         workflow: &Workflow,
@@ -107,7 +108,7 @@ impl Auditor {
         }
     }
 
-    /// Schedules whose next fire has no timer, lies behind, or lies further ahead than the next instant.
+    /// Finds schedules whose next fire has no timer, lies behind, or lies further ahead than the next instant.
     pub(crate) fn unfired(&self, memory: &Memory, now: Timestamp) -> Option<String> {
         self.heads.iter().find_map(|((home, name), fires)| {
             fires.next.iter().enumerate().find_map(|(index, next)| {

@@ -7,14 +7,14 @@ use millrace_store::SESSION_LEASE_MS;
 
 use super::Auditor;
 
-/// What is known of a session.
+/// What the auditor knows of a session.
 #[derive(Debug, Clone)]
 pub(super) struct Seen {
     process: u16,
-    /// When the store last heard of it, and when it last heard that the store had.
+    /// The times at which the store last heard of it, and at which it last heard that the store had.
     renewed: Timestamp,
     heard: Timestamp,
-    /// Ends of times of a whole lease in which one of the two did not happen.
+    /// The ends of the times of a whole lease in which one of the two did not happen.
     silences: Vec<Timestamp>,
 }
 
@@ -29,14 +29,14 @@ impl Seen {
 }
 
 impl Auditor {
-    /// The store heard of a session.
+    /// Notes that the store heard of a session.
     pub(crate) fn renewed(&mut self, session: SessionId, process: u16, now: Timestamp) {
         let seen = self.seen(session, process, now);
         seen.gap(now);
         seen.renewed = now;
     }
 
-    /// The session knows that the store heard of it.
+    /// Notes that a session knows that the store heard of it.
     pub(crate) fn heard_of_renewal(&mut self, session: SessionId, now: Timestamp) {
         if let Some(seen) = self.sessions.get_mut(&session) {
             seen.gap(now);
@@ -49,7 +49,7 @@ impl Auditor {
         self.sessions.entry(session).or_insert_with(new)
     }
 
-    /// A process died.
+    /// Notes that a process died.
     pub(crate) fn died(&mut self, process: u16) {
         self.dead.insert(process);
     }
@@ -63,7 +63,7 @@ impl Auditor {
             || seen.silences.iter().any(|end| now.since(*end) <= within)
     }
 
-    /// An attempt counts as lost: its worker must have given cause.
+    /// Checks that the worker of an attempt that counts as lost has given cause.
     pub(super) fn check_loss(&mut self, task: TaskId, now: Timestamp) {
         let Some(held) = self.claims.get(&task).copied() else { return };
         let since = now.since(held.since);

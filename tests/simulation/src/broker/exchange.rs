@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::queue::{Holder, Line, Message};
 use crate::dice::Dice;
 
-/// The names of queues begin with this.
+/// The prefix of the names of queues.
 pub(crate) const PREFIX: &str = "simulated";
 
 /// The queues of a world.
@@ -19,7 +19,7 @@ pub(crate) struct Exchange {
     reordered: u32,
 }
 
-/// What a new consumer is told by.
+/// The ends of the channels that a new consumer gets.
 pub(super) struct Ends {
     pub(super) id: u64,
     pub(super) name: String,
@@ -34,7 +34,7 @@ impl Exchange {
         Self { lines: BTreeMap::new(), consumers: 0, dice, reordered }
     }
 
-    /// From now on in order.
+    /// Delivers in order from now on.
     pub(crate) fn calm(&mut self) {
         self.reordered = 0;
     }
@@ -43,7 +43,7 @@ impl Exchange {
         self.lines.entry(queue.name(PREFIX)).or_insert_with(|| Line::new(queue.clone()));
     }
 
-    /// Puts a message where it belongs, `copies` times.
+    /// Puts a message into the queues that it is routed to, `copies` times.
     pub(super) fn publish(&mut self, message: &Outgoing, copies: usize) -> Result<(), BrokerError> {
         let names: Vec<String> = match &message.route {
             Route::Queue(queue) => vec![queue.name(PREFIX)],
@@ -90,7 +90,7 @@ impl Exchange {
         Ok(Ends { id, name, received, deliveries, settled, line })
     }
 
-    /// Settles one delivery: what was acked, for whom it may concern, and whose it was.
+    /// Settles one delivery, and returns what was acked and whose it was.
     pub(super) fn settle(&mut self, name: &str, id: u64, settle: Settle) -> Option<(Queue, Message)> {
         let line = self.lines.get_mut(name)?;
         let holder = line.holders.iter_mut().find(|holder| holder.id == id)?;
@@ -110,7 +110,7 @@ impl Exchange {
         acked
     }
 
-    /// The consumer was dropped. An exclusive queue goes with its last.
+    /// Notes that a consumer was dropped. An exclusive queue goes with its last.
     pub(super) fn stop(&mut self, name: &str, id: u64) {
         let Some(line) = self.lines.get_mut(name) else { return };
         if let Some(holder) = line.holders.iter_mut().find(|holder| holder.id == id) {
@@ -121,20 +121,20 @@ impl Exchange {
         }
     }
 
-    /// Does this consumer hold anything?
+    /// Does a consumer hold anything?
     pub(super) fn holds(&self, name: &str, id: u64) -> bool {
         let holder = self.lines.get(name).and_then(|line| line.holders.iter().find(|holder| holder.id == id));
         holder.is_some_and(|holder| !holder.unsettled.is_empty())
     }
 
-    /// A consumer that holds nothing any more.
+    /// Removes a consumer that holds nothing any more.
     pub(super) fn remove(&mut self, name: &str, id: u64) {
         if let Some(line) = self.lines.get_mut(name) {
             line.holders.retain(|holder| holder.id != id);
         }
     }
 
-    /// The connection of a process is lost: all that it holds goes back, and its exclusive queues are gone.
+    /// Ends the connection of a process: all that it holds goes back, and its exclusive queues are gone.
     pub(crate) fn disconnect(&mut self, process: u16) {
         let mut gone = Vec::new();
         for (name, line) in &mut self.lines {
@@ -156,7 +156,7 @@ impl Exchange {
         self.lines.get(&name).map(Line::depth).ok_or(BrokerError::Unroutable(name))
     }
 
-    /// A durable queue in which something is left, and what.
+    /// Finds a durable queue in which something is left, and says what.
     pub(crate) fn left_over(&self) -> Option<String> {
         let durable = self.lines.values().filter(|line| line.queue.is_durable());
         durable.filter(|line| line.queue != Queue::Rejected).find_map(|line| {
@@ -166,12 +166,12 @@ impl Exchange {
         })
     }
 
-    /// How many messages were rejected.
+    /// The number of messages that were rejected.
     pub(crate) fn rejected(&self) -> usize {
         self.lines.get(&Queue::Rejected.name(PREFIX)).map_or(0, Line::ready_count)
     }
 
-    /// Invariant 11: what was published was acked, waits, or is held.
+    /// Finds what is not accounted for (invariant 11): what was published was acked, waits, or is held.
     pub(crate) fn unaccounted(&self) -> Option<String> {
         self.lines.values().find_map(|line| {
             let here = (line.ready_count() + line.unsettled_count()) as u64;

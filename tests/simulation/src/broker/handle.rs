@@ -15,12 +15,12 @@ use crate::world::{Shared, World};
 pub struct MemoryBroker {
     process: Arc<Process>,
     ready: watch::Sender<bool>,
-    /// Never.
+    /// Whether the broker is blocked, which it never is.
     blocked: watch::Sender<Option<Arc<str>>>,
 }
 
 impl MemoryBroker {
-    /// A broker in a world of its own, in which nothing goes wrong. Needs a Tokio runtime.
+    /// A way to a broker in a world of its own, in which nothing goes wrong. Needs a Tokio runtime.
     pub fn calm(world: &Shared) -> Self {
         Self::of(Arc::new(Process::new(0, "alone".to_owned(), world.clone(), None, false)))
     }
@@ -42,7 +42,7 @@ impl MemoryBroker {
     }
 }
 
-/// What happens to a message on its way, faults included.
+/// Sends a message to the exchange, with the faults that it suffers on its way.
 fn send(world: &mut World, message: &Outgoing, suffers: bool, from: &str) -> Result<(), BrokerError> {
     let (mut copies, mut confirmed) = (1, true);
     if suffers {
@@ -130,7 +130,8 @@ impl Broker for MemoryBroker {
     }
 }
 
-/// Brings settlements of one consumer to the broker, also after it was dropped. It ends with the connection.
+/// The pump of a consumer, which brings its settlements to the broker, also after it was dropped. It ends with the
+/// connection.
 struct Pump {
     process: Arc<Process>,
     id: u64,

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::dice::Dice;
 
-/// What waits or is held.
+/// A message that waits or is held.
 #[derive(Debug, Clone)]
 pub(crate) struct Message {
     sequence: u64,
@@ -19,7 +19,7 @@ pub(crate) struct Message {
     redelivered: bool,
 }
 
-/// Who consumes a queue.
+/// A consumer of a queue, and what it holds.
 #[derive(Debug)]
 pub(super) struct Holder {
     pub(super) id: u64,
@@ -27,7 +27,7 @@ pub(super) struct Holder {
     prefetch: usize,
     next_tag: u64,
     pub(super) unsettled: BTreeMap<u64, Message>,
-    /// Nothing once the consumer was dropped.
+    /// The way to the consumer; `None` once it was dropped.
     deliveries: Option<mpsc::Sender<Delivery>>,
     settle: mpsc::UnboundedSender<Settle>,
     /// Dropped with the connection.
@@ -71,7 +71,7 @@ impl Holder {
         self.deliveries.as_ref().is_some_and(|deliveries| !deliveries.is_closed())
     }
 
-    /// The consumer was dropped; what it received stays its own until that is settled.
+    /// Notes that the consumer was dropped; what it received stays its own until that is settled.
     pub(super) fn stop(&mut self) {
         self.deliveries = None;
     }
@@ -119,7 +119,7 @@ impl Line {
         self.ready[level].push_back(Message { sequence, level, payload, properties, redelivered: false });
     }
 
-    /// Back to its original place.
+    /// Puts a message back to its original place.
     pub(super) fn put_back(&mut self, mut message: Message) {
         message.redelivered = true;
         let level = &mut self.ready[message.level];
@@ -146,7 +146,7 @@ impl Line {
         }
     }
 
-    /// All that a process holds goes back, and its consumers end.
+    /// Ends the consumers of a process, and puts back all that they hold.
     pub(super) fn disconnect(&mut self, process: u16) -> bool {
         let (gone, stay): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.holders).into_iter().partition(|holder| holder.process == process);

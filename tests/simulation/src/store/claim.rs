@@ -56,7 +56,7 @@ impl Memory {
         }
     }
 
-    /// How an attempt stands: `None` for one that is not the current attempt of its step.
+    /// The state of an attempt; `None` for one that is not the current attempt of its step.
     pub(crate) fn task(&self, task: TaskId) -> Option<TaskRecord> {
         self.attempt(task).map(super::run::Attempt::record)
     }

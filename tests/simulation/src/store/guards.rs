@@ -13,7 +13,8 @@ pub struct Guards {
     pub dedup: bool,
     /// What was dispatched is watched until its owner retires it, so that it can be published again.
     pub outbox: bool,
-    /// Nobody is here, or holds a partition, for longer than a lease from now, whatever the clock showed before.
+    /// No producer counts as present, or holds a partition, for longer than a lease from now, whatever the clock showed
+    /// before.
     pub clock: bool,
 }
 

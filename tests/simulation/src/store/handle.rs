@@ -21,7 +21,7 @@ use crate::world::{Shared, World};
 pub struct MemoryStore(pub(crate) Arc<Process>);
 
 impl MemoryStore {
-    /// A store in a world of its own, in which nothing goes wrong. Needs a Tokio runtime.
+    /// A way to a store in a world of its own, in which nothing goes wrong. Needs a Tokio runtime.
     pub fn calm(world: &Shared) -> Self {
         Self(Arc::new(Process::new(0, "alone".to_owned(), world.clone(), None, false)))
     }

@@ -13,13 +13,13 @@ use super::catalog::Catalog;
 use super::guards::Guards;
 use super::run::Run;
 
-/// A session that was not renewed for so long is forgotten.
+/// The time after which a session that was not renewed is forgotten.
 const FORGET_AFTER_MS: u64 = 3_600_000;
 
-/// A store.
+/// A store in memory: all that is stored.
 #[derive(Debug, Default)]
 pub struct Memory {
-    /// What it watches over.
+    /// The guards that are in place.
     pub guards: Guards,
     pub(super) founded: Option<Cluster>,
     pub(super) producers: BTreeMap<ProducerId, Timestamp>,
@@ -33,7 +33,7 @@ pub struct Memory {
 pub(super) struct Partition {
     pub(super) ownership: Option<Ownership>,
     pub(super) timers: BTreeMap<Timer, Timestamp>,
-    /// Dispatched attempts by when to look at them.
+    /// The dispatched attempts, by when to look at them.
     pub(super) watch: BTreeSet<(Timestamp, TaskId)>,
     pub(super) catalog: Catalog,
 }
@@ -45,7 +45,7 @@ pub(super) struct Ownership {
     epoch: Epoch,
     seq: Seq,
     published_until: Timestamp,
-    /// Of the last commit.
+    /// The runs that the last commit was to create and that existed.
     duplicates: Vec<RunId>,
 }
 
@@ -55,7 +55,7 @@ impl Memory {
         Self { guards, ..Self::default() }
     }
 
-    /// How many partitions there are.
+    /// The number of partitions, once the cluster is founded.
     pub(crate) fn founded(&self) -> Option<u16> {
         self.founded.as_ref().map(|cluster| cluster.partitions)
     }
@@ -73,7 +73,8 @@ impl Memory {
         self.founded.clone()
     }
 
-    /// It goes back to no earlier state, so that only what another one held can be lost. `None` before the founding.
+    /// Is what a partition held under an epoch lost? This store goes back to no earlier state, so that only what
+    /// another one held can be. `None` before the founding.
     pub(crate) fn is_lost(&self, id: PartitionId, epoch: Epoch) -> Option<bool> {
         let since = self.founded.as_ref()?.since;
         let is_known = self.partitions.get(&id).is_some_and(|partition| partition.ownership.is_some());
@@ -156,7 +157,7 @@ impl Memory {
         }
     }
 
-    /// Whether `epoch` is the one that holds.
+    /// Is `epoch` the one that holds a partition?
     pub(super) fn holds(&self, id: PartitionId, epoch: Epoch) -> bool {
         let ownership = self.partitions.get(&id).and_then(|partition| partition.ownership.as_ref());
         ownership.is_some_and(|held| held.epoch == epoch || !self.guards.fence)
@@ -264,7 +265,7 @@ impl Memory {
         self.partitions.get(&home).map(|partition| &partition.catalog)
     }
 
-    /// What is left of work: attempts that somebody watches, and timers that belong to a run.
+    /// Finds what is left of work: attempts that somebody watches, and timers that belong to a run.
     pub(crate) fn left_over(&self) -> Option<String> {
         self.partitions.iter().find_map(|(id, partition)| {
             let attempt = partition.watch.first().map(|(at, task)| format!("attempt {task}, looked at {at}"));
@@ -274,7 +275,7 @@ impl Memory {
         })
     }
 
-    /// When a schedule fires next, as its timer says.
+    /// The next fire of a schedule, as its timer says.
     pub(crate) fn fire_of(
         &self,
         home: PartitionId,
@@ -286,7 +287,7 @@ impl Memory {
 }
 
 impl Partition {
-    /// Clears, then sets: a timer that is in both is set.
+    /// Clears timers, then sets others: one that is in both is set.
     pub(super) fn change_timers(&mut self, set: &[(Timestamp, Timer)], cleared: &[Timer]) {
         for timer in cleared {
             self.timers.remove(timer);

@@ -8,14 +8,15 @@ use millrace_store::{LogChunk, RunDelta, RunQuery, RunSummary, StoredRun, Timer}
 use super::memory::Memory;
 use super::run::{Attempt, Run, State};
 
-/// Runs that one call forgets at most.
+/// The most runs that one call forgets.
 const BATCH: usize = 256;
 
-/// A keyed run is the record of deduplication for its key for so long after its creation.
+/// The time for which a keyed run is the record of deduplication for its key, from its creation on.
 const KEYED_MS: u64 = 24 * 3_600_000;
 
 impl Memory {
-    /// `false`: it exists and was to be created, so that nothing was applied.
+    /// Applies what a commit changes in a run. `false` when the run exists and was to be created, so that nothing was
+    /// applied.
     pub(super) fn apply(&mut self, partition: PartitionId, delta: &RunDelta) -> bool {
         let run = delta.run;
         if let Some(new) = &delta.create {
@@ -77,7 +78,7 @@ impl Memory {
         }
     }
 
-    /// A current attempt.
+    /// The current attempt of a step, when it is this one.
     pub(super) fn attempt(&self, task: TaskId) -> Option<&Attempt> {
         self.runs.get(&task.run)?.attempts.get(&task.step).filter(|attempt| attempt.number == task.attempt)
     }
@@ -87,7 +88,7 @@ impl Memory {
         attempts.get_mut(&task.step).filter(|attempt| attempt.number == task.attempt)
     }
 
-    /// When to look at an attempt next.
+    /// Sets when to look at an attempt next.
     pub(super) fn look(&mut self, task: TaskId, at: Timestamp) {
         let Some(attempt) = self.attempt_mut(task) else { return };
         let before = std::mem::replace(&mut attempt.look_at, at);
