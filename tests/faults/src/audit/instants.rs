@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Check, Evidence};
+use super::check::Check;
+use super::evidence::Evidence;
 
 /// What a producer logs when it finds that instants are too late to fire, and how many.
 const MISSED: &str = "fires were missed";

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Check, Evidence, Extra};
+use super::check::{Check, Extra};
+use super::evidence::Evidence;
 use crate::incident::Excuse;
 use crate::kind::Kind;
 use crate::shape::{Must, Shape, StepRule};

@@ -1,6 +1,7 @@
 //! Every accepted submission is one run, which has ended once, as its definition says; and there is no other.
 
-use super::{Check, Evidence};
+use super::check::Check;
+use super::evidence::Evidence;
 use crate::shape::Shape;
 use crate::states::TERMINAL;
 

@@ -6,15 +6,7 @@ use millrace_domain::{ClaimToken, Epoch, PartitionId, SessionId, TaskId, Timesta
 use millrace_store::{Claim, ClaimVerdict, Finish, FinishVerdict, Revoke};
 
 use super::Auditor;
-
-/// Somebody's hold on an attempt.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Held {
-    token: ClaimToken,
-    pub(super) session: SessionId,
-    pub(super) since: Timestamp,
-    finished: bool,
-}
+use super::books::{Book, Held};
 
 impl Auditor {
     /// Notes how a claim was answered.
@@ -105,7 +97,7 @@ impl Auditor {
         if !self.is_current(task) {
             self.object(5, || format!("{task} starts and is not current"));
         }
-        if self.runs.get(&task.run).is_none_or(super::Book::has_ended) {
+        if self.runs.get(&task.run).is_none_or(Book::has_ended) {
             self.object(7, || format!("{task} starts after its run ended"));
         }
     }

@@ -12,6 +12,7 @@
 //!
 //! What is not there: 6 (locks are not built yet) and 12 (secrets never enter a simulation).
 
+mod books;
 mod claims;
 mod messages;
 mod runs;
@@ -24,7 +25,7 @@ use std::fmt;
 use millrace_domain::run::RunState;
 use millrace_domain::{Epoch, PartitionId, RunId, Seq, SessionId, TaskId};
 
-pub(crate) use runs::Book;
+use books::{Book, Fires, Held, Presence};
 
 /// A violation: an invariant that does not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,18 +94,18 @@ pub(crate) struct Auditor {
     /// The last epoch of each partition, and the last commit of that.
     partitions: BTreeMap<PartitionId, (Epoch, Seq)>,
     pub(crate) runs: BTreeMap<RunId, Book>,
-    claims: BTreeMap<TaskId, claims::Held>,
+    claims: BTreeMap<TaskId, Held>,
     /// How often each attempt may still be started without a new claim.
     starts: BTreeMap<TaskId, u32>,
     handed_back: BTreeMap<TaskId, u32>,
     revoked: BTreeSet<TaskId>,
-    sessions: BTreeMap<SessionId, sessions::Seen>,
+    sessions: BTreeMap<SessionId, Presence>,
     dead: BTreeSet<u16>,
     takeovers: u64,
     fires: u64,
     /// The deliveries of an attempt that a process may ack.
     may_ack: BTreeMap<(u16, TaskId), u32>,
-    heads: BTreeMap<(PartitionId, millrace_domain::WorkflowName), schedules::Fires>,
+    heads: BTreeMap<(PartitionId, millrace_domain::WorkflowName), Fires>,
     /// The runs that somebody was promised.
     pub(crate) promised: BTreeSet<RunId>,
 }

@@ -9,56 +9,9 @@ use millrace_domain::{Epoch, Outcome, PartitionId, RunId, StepIndex, TaskId};
 use millrace_store::{Commit, Dispatched, RunDelta, Verdict};
 
 use super::Auditor;
+use super::books::{Book, Step};
 use crate::clock::Believed;
 use crate::store::Memory;
-
-/// What the auditor knows of a run.
-pub(crate) struct Book {
-    pub(super) workflow: Arc<Workflow>,
-    state: RunState,
-    stopping: bool,
-    steps: Vec<Step>,
-}
-
-/// What the auditor knows of a step.
-#[derive(Debug, Clone, Default)]
-struct Step {
-    /// The last attempt that was dispatched.
-    attempt: u32,
-    /// Whether that attempt is with the fleet.
-    current: bool,
-    retries: u32,
-    lost: u32,
-    ended: Option<Outcome>,
-}
-
-impl std::fmt::Debug for Book {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {:?}, stopping: {}, {:?}", self.workflow.name, self.state, self.stopping, self.steps)
-    }
-}
-
-impl Book {
-    pub(crate) fn has_ended(&self) -> bool {
-        self.state.is_terminal()
-    }
-
-    /// Has the run ended in this state?
-    pub(super) fn ended_as(&self, state: RunState) -> bool {
-        self.state == state
-    }
-
-    /// The number of attempts that were lost.
-    pub(super) fn lost(&self) -> u64 {
-        self.steps.iter().map(|step| u64::from(step.lost)).sum()
-    }
-
-    /// Is this the attempt that is with the fleet?
-    pub(super) fn is_current(&self, task: TaskId) -> bool {
-        let step = self.steps.get(task.step.at());
-        step.is_some_and(|step| step.current && step.attempt == task.attempt)
-    }
-}
 
 impl Auditor {
     /// Notes that somebody took a partition.

@@ -9,6 +9,7 @@ use millrace_store::{Commit, Timer, WorkflowDelta};
 use serde_json::Value;
 
 use super::Auditor;
+use super::books::Fires;
 use crate::clock::Believed;
 use crate::store::Memory;
 
@@ -20,13 +21,6 @@ const BUSY: Duration = Duration::from_secs(15);
 
 /// The most that an owner's idea of the store's clock may be off.
 const TOLERANCE: Duration = Duration::from_secs(2);
-
-/// The schedules of a workflow, and when each fires next.
-pub(crate) struct Fires {
-    workflow: Workflow,
-    version: u64,
-    next: Vec<Option<Timestamp>>,
-}
 
 impl Auditor {
     /// Notes what a commit did to schedules.

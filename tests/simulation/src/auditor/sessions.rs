@@ -3,30 +3,9 @@
 use std::time::Duration;
 
 use millrace_domain::{SessionId, TaskId, Timestamp};
-use millrace_store::SESSION_LEASE_MS;
 
 use super::Auditor;
-
-/// What the auditor knows of a session.
-#[derive(Debug, Clone)]
-pub(super) struct Seen {
-    process: u16,
-    /// The times at which the store last heard of it, and at which it last heard that the store had.
-    renewed: Timestamp,
-    heard: Timestamp,
-    /// The ends of the times of a whole lease in which one of the two did not happen.
-    silences: Vec<Timestamp>,
-}
-
-const LEASE: Duration = Duration::from_millis(SESSION_LEASE_MS);
-
-impl Seen {
-    fn gap(&mut self, now: Timestamp) {
-        if now.since(self.renewed) >= LEASE || now.since(self.heard) >= LEASE {
-            self.silences.push(now);
-        }
-    }
-}
+use super::books::{LEASE, Presence};
 
 impl Auditor {
     /// Notes that the store heard of a session.
@@ -44,8 +23,8 @@ impl Auditor {
         }
     }
 
-    pub(super) fn seen(&mut self, session: SessionId, process: u16, now: Timestamp) -> &mut Seen {
-        let new = || Seen { process, renewed: now, heard: now, silences: Vec::new() };
+    pub(super) fn seen(&mut self, session: SessionId, process: u16, now: Timestamp) -> &mut Presence {
+        let new = || Presence { process, renewed: now, heard: now, silences: Vec::new() };
         self.sessions.entry(session).or_insert_with(new)
     }
 
