@@ -6,27 +6,21 @@
 //!
 //! A reader's path through execution: [`executors`] (what a task can be) → [`stop`] (why it may end early) →
 //! [`log`] and [`shipper`] (where its output goes) → [`guardian`] (under what its
-//! processes are, so that they end with it) → [`sweep`] (what dead workers have left).
+//! processes are, so that they end with it) → [`guardian::sweep`] (what dead workers have left).
 
 mod backlog;
 mod batch;
-mod census;
 mod consume;
 mod control;
-mod environment;
 mod health;
-mod output;
 mod parcel;
 mod pipeline;
 mod place;
 mod process;
-mod program;
 mod running;
 mod session;
 mod slots;
-mod step_outputs;
 mod tail;
-mod tree;
 mod trips;
 mod worker;
 
@@ -36,6 +30,5 @@ pub mod log;
 pub mod settings;
 pub mod shipper;
 pub mod stop;
-pub mod sweep;
 
 pub use worker::{Options, Worker};

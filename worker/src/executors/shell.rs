@@ -11,12 +11,9 @@ use nix::errno::Errno;
 use serde::Deserialize;
 
 use super::{Ended, Execution, Executor};
-use crate::environment::{Environment, Inherited};
 use crate::guardian::Launch;
-use crate::process::{self, End, Surroundings};
-use crate::program;
+use crate::process::{self, End, Environment, Inherited, OutputsFile, Surroundings, program};
 use crate::settings::Settings;
-use crate::step_outputs::OutputsFile;
 
 /// Runs scripts.
 #[derive(Debug)]

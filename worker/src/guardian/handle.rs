@@ -15,9 +15,9 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::keeper::Keeper;
 use super::lease::{Boottime, Folder};
+use super::sweep;
 use super::wire;
-use crate::sweep;
-use crate::tree::signal;
+use crate::process::tree::signal;
 
 const FIRST_WAIT: Duration = Duration::from_millis(10);
 const LAST_WAIT: Duration = Duration::from_secs(5);

@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 
 use super::order::{self, Answer, Launch};
 use super::wire::Wire;
-use crate::tree::signal;
+use crate::process::tree::signal;
 
 /// A keeper. When it is dropped, it kills its task and ends.
 #[derive(Debug)]

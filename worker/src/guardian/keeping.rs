@@ -24,8 +24,8 @@ use super::lease::{Boottime, Lease};
 use super::order::{Answer, Order, Start};
 use super::wire::{Frame, Wire};
 use super::{KILL_LIMIT, LOOK_AGAIN, on_one_thread};
-use crate::census;
-use crate::tree::{descendants, signal, signal_group};
+use crate::process::census;
+use crate::process::tree::{descendants, signal, signal_group};
 
 /// What tells a keeper of its guardian's death.
 const ORPHANED: Kill = Kill::SIGUSR1;

@@ -9,7 +9,7 @@
 //! - The **task**.
 //!
 //! So any one of the three that lives ends the task when it must end. What is left when all of them are killed at
-//! once is found by the next worker: see [`crate::sweep`]. All of it is for Linux only.
+//! once is found by the next worker: see [`sweep`]. All of it is for Linux only.
 
 mod handle;
 mod keeper;
@@ -17,6 +17,7 @@ mod keeping;
 mod lease;
 mod order;
 mod process;
+pub(crate) mod sweep;
 mod wire;
 
 pub use handle::Guardian;

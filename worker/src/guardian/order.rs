@@ -6,12 +6,12 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::environment::Environment;
+use crate::process::Environment;
 
 /// What to start, and how.
 #[derive(Debug)]
 pub(crate) struct Launch {
-    /// A complete path, so that the start needs no fork: see [`crate::program`].
+    /// A complete path, so that the start needs no fork: see [`crate::process::program`].
     pub(crate) program: PathBuf,
     /// From the name on.
     pub(crate) arguments: Vec<OsString>,

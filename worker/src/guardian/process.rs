@@ -20,8 +20,8 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::wire::Wire;
 use super::{FOLDER_PREFIX, KILL_LIMIT, LEASE_NAME, LOOK_AGAIN, on_one_thread};
-use crate::census;
-use crate::tree::signal;
+use crate::process::census;
+use crate::process::tree::signal;
 
 /// How often a folder is removed in which something still appears.
 const REMOVALS: usize = 3;

@@ -13,30 +13,29 @@ use std::time::{Duration, Instant};
 use nix::fcntl::OFlag;
 use nix::sys::signal::Signal;
 
-use crate::census::{self, SESSION_VARIABLE};
-use crate::guardian::{FOLDER_PREFIX, KILL_LIMIT, LEASE_NAME, place};
-use crate::tree::{descendants, signal};
+use super::{FOLDER_PREFIX, KILL_LIMIT, LEASE_NAME, LOOK_AGAIN, place};
+use crate::process::census::{self, SESSION_VARIABLE};
+use crate::process::tree::{descendants, signal};
 
 /// A lease of another machine or another start of this one, or of another namespace of process ids, must have been
 /// renewed by nobody for so long: a lock may not reach there, and its processes cannot be seen from here.
 const ELSEWHERE: Duration = Duration::from_secs(60 * 60);
 const LEASE_LIMIT_BYTES: u64 = 4096;
-const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// So often in a row nothing may be found: a process that is just being started has no environment yet.
 const CLEAN_READINGS: u32 = 3;
 
 /// What was swept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Swept {
+pub(super) struct Swept {
     /// Folders of dead workers.
-    pub folders: usize,
+    pub(super) folders: usize,
     /// Processes of their tasks.
-    pub processes: usize,
+    pub(super) processes: usize,
 }
 
 /// Sweeps what dead workers with a folder in `parent` have left. Blocks for some milliseconds; longer only when there
 /// is something to sweep.
-pub fn sweep(parent: &Path) -> Swept {
+pub(super) fn sweep(parent: &Path) -> Swept {
     let Ok(entries) = fs::read_dir(parent) else { return Swept::default() };
     let mut swept = Swept::default();
     for entry in entries.flatten() {

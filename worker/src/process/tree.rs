@@ -6,7 +6,7 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
-use crate::census::Process;
+use super::census::Process;
 
 /// All descendants of a process. Below a subreaper none is missing: whoever loses its parent becomes its child.
 pub(crate) fn descendants(root: i32, processes: &[Process]) -> HashSet<i32> {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use millrace_domain::task::Task;
 
-use crate::census::{SESSION_VARIABLE, TASK_VARIABLE};
+use super::census::{SESSION_VARIABLE, TASK_VARIABLE};
 use crate::settings::Settings;
 
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

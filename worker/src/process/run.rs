@@ -11,11 +11,10 @@ use nix::sys::signal::Signal;
 use tokio::net::unix::pipe::Receiver;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::guardian::{Answer, Guardian, KILL_LIMIT, Launch};
+use super::output::Capture;
+use crate::guardian::{Answer, Guardian, KILL_LIMIT, Launch, sweep};
 use crate::log::LogWriter;
-use crate::output::Capture;
 use crate::stop::{Stop, StopReason};
-use crate::sweep;
 
 /// How long output may still come when nothing of the task is left: only from whom it has handed its pipes to.
 const OUTPUT_GRACE: Duration = Duration::from_secs(1);
