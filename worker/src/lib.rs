@@ -5,10 +5,9 @@
 //! What this crate deliberately does not know: runs, DAGs, producers.
 //!
 //! A reader's path through execution: [`executors`] (what a task can be) → [`stop`] (why it may end early) →
-//! [`log`] and [`shipper`] (where its output goes) → [`guardian`] (under what its
+//! [`log`] (where its output goes) → [`guardian`] (under what its
 //! processes are, so that they end with it) → [`guardian::sweep`] (what dead workers have left).
 
-mod backlog;
 mod batch;
 mod consume;
 mod control;
@@ -20,7 +19,6 @@ mod process;
 mod running;
 mod session;
 mod slots;
-mod tail;
 mod trips;
 mod worker;
 
@@ -28,7 +26,6 @@ pub mod executors;
 pub mod guardian;
 pub mod log;
 pub mod settings;
-pub mod shipper;
 pub mod stop;
 
 pub use worker::{Options, Worker};

@@ -11,11 +11,11 @@ use millrace_store::{Claim, ClaimVerdict, Finish, FinishVerdict, SESSION_LEASE_M
 use tokio::time::Instant;
 
 use crate::executors::{Ended, Execution, Executor, Registry};
+use crate::log::LogShipper;
 use crate::parcel::Parcel;
 use crate::running::Running;
 use crate::session::Renewal;
 use crate::settings::Settings;
-use crate::shipper::LogShipper;
 use crate::stop::{Stop, StopHandle, StopReason};
 use crate::trips::Trips;
 

@@ -16,13 +16,13 @@ use crate::consume::Intake;
 use crate::control::Listener;
 use crate::executors::Registry;
 use crate::health::Health;
+use crate::log::{BACKLOG_LIMIT_BYTES, LogShipper};
 use crate::pipeline::Pipeline;
 use crate::place::{Partitions, Place};
 use crate::running::Running;
 use crate::session;
 use crate::session::Identity;
 use crate::settings::Settings;
-use crate::shipper::{BACKLOG_LIMIT_BYTES, LogShipper};
 use crate::stop::StopReason;
 use crate::trips::Trips;
 

@@ -11,9 +11,9 @@ use millrace_store::{LogChunk, Store, StoreError};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use crate::backlog::Backlog;
-use crate::log::LogWriter;
-use crate::tail::Tails;
+use super::backlog::Backlog;
+use super::tail::Tails;
+use super::writer::LogWriter;
 
 /// How much waits in memory for the store, by default.
 pub const BACKLOG_LIMIT_BYTES: usize = 16 * 1024 * 1024;
@@ -128,7 +128,7 @@ mod tests {
     use millrace_store::LogStream;
 
     use super::*;
-    use crate::backlog::CHUNK_OVERHEAD_BYTES;
+    use crate::log::backlog::CHUNK_OVERHEAD_BYTES;
 
     /// Keeps what it is given, unless it is away.
     #[derive(Default)]

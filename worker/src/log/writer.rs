@@ -1,17 +1,16 @@
 //! What is written to the log of one attempt, and how much of it is kept: the first three quarters of its budget as
 //! they come, and of what follows the newest quarter, once the task ends. How it reaches the store is in
-//! [`crate::shipper`].
+//! [`super::shipper`].
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use millrace_domain::{TaskId, Timestamp};
+use millrace_domain::TaskId;
 use millrace_store::{LogChunk, LogStream};
 use tokio::sync::mpsc;
 
-use crate::backlog::Backlog;
-use crate::tail::{TailId, Tails};
+use super::backlog::{Backlog, now};
+use super::tail::{TailId, Tails};
 
 /// The most one chunk holds, in bytes of text.
 pub const CHUNK_LIMIT_BYTES: usize = 16 * 1024;
@@ -155,11 +154,6 @@ fn chunks(stream: LogStream, mut text: &str) -> impl Iterator<Item = LogChunk> {
         text = rest;
         (!head.is_empty()).then(|| LogChunk { at, stream, text: head.to_owned() })
     })
-}
-
-pub(crate) fn now() -> Timestamp {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_millis(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]

@@ -1,14 +1,13 @@
 //! Chunks of logs that wait for the store, within a bound of memory. How they get there is in
-//! [`crate::shipper`].
+//! [`super::shipper`].
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use millrace_domain::TaskId;
+use millrace_domain::{TaskId, Timestamp};
 use millrace_store::{LogChunk, LogStream};
 use tokio::sync::{Notify, oneshot};
-
-use crate::log::now;
 
 /// The most one append carries (one chunk at least).
 const BATCH_BYTES: usize = 256 * 1024;
@@ -148,6 +147,12 @@ impl Backlog {
     pub(crate) fn any(&self) -> Option<TaskId> {
         self.lock().attempts.keys().next().copied()
     }
+}
+
+/// The time of day, which every chunk bears.
+pub(super) fn now() -> Timestamp {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_millis(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
 }
 
 impl Queue {
