@@ -1,25 +1,22 @@
 //! The worker: consume → claim → execute → finish → report → ack.
 //!
-//! [`Worker`] is the process, put together. `consume` brings deliveries, `pipeline` carries each of them through to
-//! a closed outcome, `trips` are its three round trips, `session` its presence, `place` its cluster, `control` what producers tell it.
+//! [`Worker`] is the process, put together. `delivery` brings tasks, `pipeline` carries each of them through to a closed
+//! outcome, `claims` are its round trips, `session` its presence, `place` its cluster, `control` what producers tell it.
 //! What this crate deliberately does not know: runs, DAGs, producers.
 //!
 //! A reader's path through execution: [`executors`] (what a task can be) → [`stop`] (why it may end early) →
 //! [`log`] (where its output goes) → [`guardian`] (under what its
 //! processes are, so that they end with it) → [`guardian::sweep`] (what dead workers have left).
 
-mod batch;
-mod consume;
+mod claims;
 mod control;
+mod delivery;
 mod health;
-mod parcel;
 mod pipeline;
 mod place;
 mod process;
 mod running;
 mod session;
-mod slots;
-mod trips;
 mod worker;
 
 pub mod executors;

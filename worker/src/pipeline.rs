@@ -10,14 +10,14 @@ use millrace_domain::{ClaimToken, Outcome, SessionId, Timestamp};
 use millrace_store::{Claim, ClaimVerdict, Finish, FinishVerdict, SESSION_LEASE_MS, Store};
 use tokio::time::Instant;
 
+use crate::claims::Trips;
+use crate::delivery::Parcel;
 use crate::executors::{Ended, Execution, Executor, Registry};
 use crate::log::LogShipper;
-use crate::parcel::Parcel;
 use crate::running::Running;
 use crate::session::Renewal;
 use crate::settings::Settings;
 use crate::stop::{Stop, StopHandle, StopReason};
-use crate::trips::Trips;
 
 /// How long a message that cannot be put away now stays before it goes back.
 const COME_AGAIN: Duration = Duration::from_secs(1);

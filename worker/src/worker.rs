@@ -12,8 +12,9 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::task::TaskTracker;
 
-use crate::consume::Intake;
+use crate::claims::Trips;
 use crate::control::Listener;
+use crate::delivery::Intake;
 use crate::executors::Registry;
 use crate::health::Health;
 use crate::log::{BACKLOG_LIMIT_BYTES, LogShipper};
@@ -24,7 +25,6 @@ use crate::session;
 use crate::session::Identity;
 use crate::settings::Settings;
 use crate::stop::StopReason;
-use crate::trips::Trips;
 
 /// How long killed tasks may take to be handed back. With the default grace of 25 s, a worker ends within 30 s.
 const KILLED: Duration = Duration::from_secs(3);

@@ -13,7 +13,7 @@ use millrace_runtime::Shutdown;
 use millrace_store::{Claim, ClaimVerdict, Finish, FinishVerdict, Store};
 use tokio::time::Instant;
 
-use crate::batch::Batcher;
+use super::batch::Batcher;
 use crate::place::Partitions;
 
 /// How long a report is tried to get confirmed. After that the stored outcome has to do: the owner's watch finds it.

@@ -12,9 +12,9 @@ use millrace_runtime::{Attendance, Shutdown};
 use tokio::sync::{Notify, watch};
 use tokio_util::task::TaskTracker;
 
-use crate::parcel::Parcel;
+use super::parcel::Parcel;
+use super::slots::{Slot, Slots};
 use crate::pipeline::{Pipeline, read};
-use crate::slots::{Slot, Slots};
 
 /// How often a consumer with less room than there is looks whether it can have more.
 const GROW_EVERY: Duration = Duration::from_secs(1);
