@@ -50,7 +50,7 @@ impl Shell {
             None => settings.work_dir.clone(),
         };
         program::check_directory(&directory)?;
-        let environment = Environment::new(&self.inherited, task, settings, outputs.path())?;
+        let environment = Environment::new(&self.inherited, task, settings.session, outputs.path())?;
         let program = program::find(shell, environment.get("PATH").unwrap_or_default(), &directory)?;
         let arguments = script.shell.iter().chain([&script.run]).map(Into::into).collect();
         Ok(Launch { program, arguments, directory, environment })

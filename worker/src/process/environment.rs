@@ -4,10 +4,10 @@
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
+use millrace_domain::SessionId;
 use millrace_domain::task::Task;
 
 use super::census::{SESSION_VARIABLE, TASK_VARIABLE};
-use crate::settings::Settings;
 
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -42,7 +42,7 @@ impl Environment {
     pub(crate) fn new(
         inherited: &Inherited,
         task: &Task,
-        settings: &Settings,
+        session: SessionId,
         outputs: &Path,
     ) -> Result<Self, String> {
         let mut variables = inherited.0.clone();
@@ -63,7 +63,7 @@ impl Environment {
         own("MILLRACE_SCHEDULED_AT", task.scheduled_at.to_string().into());
         own("MILLRACE_IDEMPOTENCY_KEY", task.idempotency_key().into());
         own("MILLRACE_OUTPUT", outputs.into());
-        own(SESSION_VARIABLE, settings.session.to_string().into());
+        own(SESSION_VARIABLE, session.to_string().into());
         own(TASK_VARIABLE, task.id().to_string().into());
         if let Some(traceparent) = &task.traceparent {
             own("TRACEPARENT", traceparent.into());
