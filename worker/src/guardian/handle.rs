@@ -13,7 +13,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::keeper::Keeper;
+use super::keeper_handle::Keeper;
 use super::lease::{Boottime, Folder};
 use super::sweep;
 use super::wire;

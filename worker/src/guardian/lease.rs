@@ -15,9 +15,9 @@ use millrace_store::SESSION_LEASE_MS;
 use rustix::time::{ClockId, clock_gettime};
 
 /// What the names of workers' folders begin with; the session follows.
-pub(crate) const FOLDER_PREFIX: &str = "millrace-worker-";
+pub(super) const FOLDER_PREFIX: &str = "millrace-worker-";
 /// The name of the lease in such a folder.
-pub(crate) const LEASE_NAME: &str = "lease";
+pub(super) const LEASE_NAME: &str = "lease";
 
 /// Digits of a time.
 const DIGITS: usize = 20;
@@ -121,7 +121,7 @@ fn record(time: Boottime) -> String {
 }
 
 /// Where process ids mean what they mean here: this start of this machine, and the namespace.
-pub(crate) fn place() -> String {
+pub(super) fn place() -> String {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let namespace = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
     format!("{} {}", boot.trim(), namespace.display())

@@ -18,10 +18,11 @@ use rustix::process::{WaitOptions, wait};
 use tokio::signal::unix::{Signal, SignalKind, signal as listen};
 use tokio::time::{Instant, sleep, timeout_at};
 
+use super::event_loop::on_one_thread;
+use super::lease::{FOLDER_PREFIX, LEASE_NAME};
 use super::wire::Wire;
-use super::{FOLDER_PREFIX, KILL_LIMIT, LEASE_NAME, LOOK_AGAIN, on_one_thread};
 use crate::process::census;
-use crate::process::tree::signal;
+use crate::process::tree::{KILL_LIMIT, LOOK_AGAIN, signal};
 
 /// How often a folder is removed in which something still appears.
 const REMOVALS: usize = 3;

@@ -3,26 +3,21 @@
 //! in its folder is not locked any more, which holds across containers that share the folder. A process without such
 //! a folder is somebody's whom we cannot judge, say a worker's in a container.
 
-use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::Read;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::fcntl::OFlag;
-use nix::sys::signal::Signal;
 
-use super::{FOLDER_PREFIX, KILL_LIMIT, LEASE_NAME, LOOK_AGAIN, place};
-use crate::process::census::{self, SESSION_VARIABLE};
-use crate::process::tree::{descendants, signal};
+use super::lease::{FOLDER_PREFIX, LEASE_NAME, place};
+use crate::process::mark::{SESSION_VARIABLE, kill_marked};
 
 /// A lease of another machine or another start of this one, or of another namespace of process ids, must have been
 /// renewed by nobody for so long: a lock may not reach there, and its processes cannot be seen from here.
 const ELSEWHERE: Duration = Duration::from_secs(60 * 60);
 const LEASE_LIMIT_BYTES: u64 = 4096;
-/// So often in a row nothing may be found: a process that is just being started has no environment yet.
-const CLEAN_READINGS: u32 = 3;
 
 /// What was swept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -73,30 +68,6 @@ fn lease_of_dead(folder: &Path, session: &str) -> Option<File> {
     let is_here = text.lines().nth(1) == Some(&place());
     let idle = metadata.modified().ok()?.elapsed().unwrap_or_default();
     (is_here || idle > ELSEWHERE).then_some(lease)
-}
-
-/// Kills the processes that carry the mark of a session, and of an attempt if one is named, with their descendants: how
-/// many there were.
-pub(crate) fn kill_marked(session: &str, task: Option<&str>) -> usize {
-    let me = std::process::id().cast_signed();
-    let deadline = Instant::now() + KILL_LIMIT;
-    let mut killed = HashSet::new();
-    let mut clean = 0;
-    while clean < CLEAN_READINGS && Instant::now() < deadline {
-        let processes = census::read();
-        let is_marked = |pid: &i32| census::is_marked(*pid, session, task);
-        let mut found: HashSet<i32> = processes.iter().map(|process| process.pid).filter(is_marked).collect();
-        let below: Vec<i32> = found.iter().flat_map(|&pid| descendants(pid, &processes)).collect();
-        found.extend(below);
-        found.remove(&me);
-        clean = if found.is_empty() { clean + 1 } else { 0 };
-        for &pid in &found {
-            signal(pid, Signal::SIGKILL);
-        }
-        killed.extend(found);
-        std::thread::sleep(LOOK_AGAIN);
-    }
-    killed.len()
 }
 
 #[cfg(test)]

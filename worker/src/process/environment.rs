@@ -7,7 +7,7 @@ use std::path::Path;
 use millrace_domain::SessionId;
 use millrace_domain::task::Task;
 
-use super::census::{SESSION_VARIABLE, TASK_VARIABLE};
+use super::mark::{SESSION_VARIABLE, TASK_VARIABLE};
 
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 

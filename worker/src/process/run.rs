@@ -11,8 +11,10 @@ use nix::sys::signal::Signal;
 use tokio::net::unix::pipe::Receiver;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::mark::kill_marked;
 use super::output::Capture;
-use crate::guardian::{Answer, Guardian, KILL_LIMIT, Launch, sweep};
+use super::tree::KILL_LIMIT;
+use crate::guardian::{Answer, Guardian, Launch};
 use crate::log::LogWriter;
 use crate::stop::{Stop, StopReason};
 
@@ -112,7 +114,7 @@ pub(crate) async fn run(launch: &Launch, around: &Surroundings<'_>) -> End {
     if answer.is_err() {
         // The guardian has killed what its keeper left, unless it was killed as well.
         let (session, task) = around.mark.clone();
-        let _ = tokio::task::spawn_blocking(move || sweep::kill_marked(&session, Some(&task))).await;
+        let _ = tokio::task::spawn_blocking(move || kill_marked(&session, Some(&task))).await;
     }
     if open {
         let _ = timeout(OUTPUT_GRACE, capture.pump()).await;

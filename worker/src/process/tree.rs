@@ -1,12 +1,20 @@
 //! Which processes belong together: those that a process has started, directly or not. And how to signal them.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
 use super::census::Process;
+
+/// How long killed processes may take to vanish. Longer only helps against those that are stuck in the kernel, and
+/// these die as soon as they leave it.
+pub(crate) const KILL_LIMIT: Duration = Duration::from_secs(5);
+
+/// The time between two looks at what is dying.
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// All descendants of a process. Below a subreaper none is missing: whoever loses its parent becomes its child.
 pub(crate) fn descendants(root: i32, processes: &[Process]) -> HashSet<i32> {

@@ -20,12 +20,12 @@ use tokio::net::unix::pipe::Receiver;
 use tokio::signal::unix::{Signal, SignalKind, signal as listen};
 use tokio::time::{Instant, timeout_at};
 
+use super::event_loop::on_one_thread;
 use super::lease::{Boottime, Lease};
 use super::order::{Answer, Order, Start};
 use super::wire::{Frame, Wire};
-use super::{KILL_LIMIT, LOOK_AGAIN, on_one_thread};
 use crate::process::census;
-use crate::process::tree::{descendants, signal, signal_group};
+use crate::process::tree::{KILL_LIMIT, LOOK_AGAIN, descendants, signal, signal_group};
 
 /// What tells a keeper of its guardian's death.
 const ORPHANED: Kill = Kill::SIGUSR1;
