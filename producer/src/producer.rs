@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use millrace_broker::Broker;
 use millrace_domain::{ClusterId, Epoch, ProducerId};
-use millrace_runtime::{Attendance, Shutdown, StoreClock, telemetry};
+use millrace_runtime::{Attendance, Backoff, Shutdown, StoreClock, telemetry};
 use millrace_store::{Cluster, FORMAT, Membership, Store, StoreError};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -166,7 +166,7 @@ async fn found(
     explicit: bool,
     shutdown: &Shutdown,
 ) -> Result<Cluster, Error> {
-    let mut wait = Duration::from_millis(100);
+    let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
     loop {
         match membership.found(store, wanted, explicit).await {
             Ok(cluster) => return Ok(cluster),
@@ -181,8 +181,7 @@ async fn found(
         tokio::select! {
             biased;
             () = shutdown.begun() => {}
-            () = tokio::time::sleep(wait) => {}
+            () = backoff.wait() => {}
         }
-        wait = (wait * 2).min(Duration::from_secs(5));
     }
 }

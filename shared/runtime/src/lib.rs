@@ -1,8 +1,9 @@
-//! What every process of Millrace needs around its work: configuration, a clock, an orderly end, telemetry, and a
-//! server of HTTP that is bounded.
+//! What every process of Millrace needs around its work: configuration, a clock, waits that grow, an orderly end,
+//! telemetry, and a server of HTTP that is bounded.
 
 pub mod ambient;
 pub mod attendance;
+pub mod backoff;
 pub mod clock;
 pub mod config;
 pub mod http;
@@ -12,5 +13,6 @@ pub mod telemetry;
 
 pub use ambient::Ambient;
 pub use attendance::{Attendance, Post};
+pub use backoff::Backoff;
 pub use clock::StoreClock;
 pub use shutdown::Shutdown;

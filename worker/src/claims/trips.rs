@@ -14,6 +14,7 @@ use millrace_store::{Claim, ClaimVerdict, Finish, FinishVerdict, Store};
 use tokio::time::Instant;
 
 use super::batch::Batcher;
+use super::retries::Retries;
 use crate::place::Partitions;
 
 /// How long a report is tried to get confirmed. After that the stored outcome has to do: the owner's watch finds it.
@@ -51,32 +52,32 @@ impl Trips {
         let claims = Batcher::start(shutdown, move |claims: Vec<Claim>| {
             let (store, shutdown) = (Arc::clone(&claiming), ending.clone());
             async move {
-                let mut wait = Backoff::new();
+                let mut retries = Retries::new();
                 loop {
                     match store.claim(&claims).await {
                         Ok(verdicts) => return verdicts,
-                        Err(error) => wait.warn("claims are not answered", &error),
+                        Err(error) => retries.warn("claims are not answered", &error),
                     }
                     if shutdown.has_begun() {
                         return Vec::new();
                     }
-                    wait.pause().await;
+                    retries.wait().await;
                 }
             }
         });
         let finishes = Batcher::start(shutdown, move |finishes: Vec<Finish>| {
             let store = Arc::clone(&store);
             async move {
-                let (mut wait, began) = (Backoff::new(), Instant::now());
+                let (mut retries, began) = (Retries::new(), Instant::now());
                 loop {
                     match store.finish(&finishes).await {
                         Ok(verdicts) => return verdicts,
-                        Err(error) => wait.warn("outcomes are not stored", &error),
+                        Err(error) => retries.warn("outcomes are not stored", &error),
                     }
                     if began.elapsed() > FINISH_BOUND {
                         return Vec::new();
                     }
-                    wait.pause().await;
+                    retries.wait().await;
                 }
             }
         });
@@ -134,7 +135,7 @@ impl Trips {
 /// Publishes results, those of one partition in one message, until all are confirmed.
 async fn report(broker: Arc<dyn Broker>, reports: Vec<Report>) -> Vec<bool> {
     let mut confirmed = vec![false; reports.len()];
-    let (mut wait, began) = (Backoff::new(), Instant::now());
+    let (mut retries, began) = (Retries::new(), Instant::now());
     loop {
         let mut by_partition: BTreeMap<PartitionId, Vec<usize>> = BTreeMap::new();
         for (index, report) in reports.iter().enumerate().filter(|(index, _)| !confirmed[*index]) {
@@ -148,13 +149,13 @@ async fn report(broker: Arc<dyn Broker>, reports: Vec<Report>) -> Vec<bool> {
         for (indexes, result) in by_partition.values().zip(broker.publish(messages).await) {
             match result {
                 Ok(()) => indexes.iter().for_each(|index| confirmed[*index] = true),
-                Err(error) => wait.warn("results are not confirmed", &error),
+                Err(error) => retries.warn("results are not confirmed", &error),
             }
         }
         if began.elapsed() > REPORT_BOUND || confirmed.iter().all(|confirmed| *confirmed) {
             return confirmed;
         }
-        wait.pause().await;
+        retries.wait().await;
     }
 }
 
@@ -171,28 +172,4 @@ fn message(partition: PartitionId, indexes: &[usize], reports: &[Report]) -> Out
     }
     body.push_str("]}");
     Outgoing::new(Route::Queue(Queue::Inbox(partition.0)), body)
-}
-
-/// Waits that grow, and warnings that do not flood.
-struct Backoff {
-    wait: Duration,
-    warned: Option<Instant>,
-}
-
-impl Backoff {
-    fn new() -> Self {
-        Self { wait: Duration::from_millis(20), warned: None }
-    }
-
-    fn warn(&mut self, what: &str, error: &dyn std::fmt::Display) {
-        if self.warned.is_none_or(|warned| warned.elapsed() > Duration::from_secs(5)) {
-            tracing::warn!(%error, "{what}; trying again");
-            self.warned = Some(Instant::now());
-        }
-    }
-
-    async fn pause(&mut self) {
-        tokio::time::sleep(self.wait).await;
-        self.wait = (self.wait * 2).min(Duration::from_secs(1));
-    }
 }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use millrace_domain::SessionId;
+use millrace_runtime::Backoff;
 use nix::sys::signal::Signal;
 use tokio::process::{Child, Command};
 use tokio::sync::{Notify, Semaphore};
@@ -227,12 +228,12 @@ impl Post {
 
 /// Waits for the helper's death, again and again, and starts another. Its keepers end with it, and their tasks.
 async fn replace(mut child: Child, post: Weak<Post>) {
-    let mut wait = FIRST_WAIT;
+    let mut backoff = Backoff::new(FIRST_WAIT, LAST_WAIT);
     loop {
         let began = Instant::now();
         let status = child.wait().await;
         if began.elapsed() > LAST_WAIT {
-            wait = FIRST_WAIT;
+            backoff.reset();
         }
         child = loop {
             // Nobody needs a guardian any more.
@@ -246,11 +247,9 @@ async fn replace(mut child: Child, post: Weak<Post>) {
                 }
             }
             drop(post);
-            sleep(wait).await;
-            wait = (wait * 2).min(LAST_WAIT);
+            backoff.wait().await;
         };
         // One that dies again and again is not started in a tight loop.
-        sleep(wait).await;
-        wait = (wait * 2).min(LAST_WAIT);
+        backoff.wait().await;
     }
 }

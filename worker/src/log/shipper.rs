@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use millrace_domain::TaskId;
+use millrace_runtime::Backoff;
 use millrace_store::{LogChunk, Store, StoreError};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::backlog::Backlog;
 use super::tail::Tails;
@@ -98,15 +99,14 @@ impl LogShipper {
 async fn ship(store: Arc<dyn Append>, backlog: Arc<Backlog>) {
     loop {
         let batch = backlog.next().await;
-        let mut wait = FIRST_RETRY;
+        let mut backoff = Backoff::new(FIRST_RETRY, LAST_RETRY);
         loop {
             let appended =
                 timeout(APPEND_TIMEOUT, store.append(batch.task, &batch.chunks, batch.budget)).await;
             match appended {
                 Ok(Ok(())) => break,
                 Ok(Err(StoreError::Unavailable(..) | StoreError::Full(_))) | Err(_) => {
-                    sleep(wait).await;
-                    wait = (wait * 2).min(LAST_RETRY);
+                    backoff.wait().await;
                 }
                 Ok(Err(error)) => {
                     tracing::warn!(task = %batch.task, %error, "a part of a log was refused and is dropped");
