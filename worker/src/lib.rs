@@ -1,7 +1,7 @@
 //! The worker: consume → claim → execute → finish → report → ack.
 //!
 //! [`Worker`] is the process, put together. `delivery` brings tasks, `pipeline` carries each of them through to a closed
-//! outcome, `claims` are its round trips, `session` its presence, `place` its cluster, `control` what producers tell it.
+//! outcome, `claims` are its round trips to store and owners, `session` its presence, `place` its cluster, `control` what producers tell it.
 //! What this crate deliberately does not know: runs, DAGs, producers.
 //!
 //! A reader's path through execution: [`executors`] (what a task can be) → [`stop`] (why it may end early) →

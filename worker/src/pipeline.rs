@@ -7,10 +7,10 @@ use std::time::Duration;
 use millrace_broker::{Broker, Delivery, Outgoing, UNREADABLE_CODE};
 use millrace_domain::task::{Task, TaskResult};
 use millrace_domain::{ClaimToken, Outcome, SessionId, Timestamp};
-use millrace_store::{Claim, ClaimVerdict, Finish, FinishVerdict, SESSION_LEASE_MS, Store};
+use millrace_store::{Claim, ClaimVerdict, Finish, FinishVerdict, SESSION_LEASE_MS};
 use tokio::time::Instant;
 
-use crate::claims::Trips;
+use crate::claims::{Claims, Owners};
 use crate::delivery::Parcel;
 use crate::executors::{Ended, Execution, Executor, Registry};
 use crate::log::LogShipper;
@@ -24,9 +24,9 @@ const COME_AGAIN: Duration = Duration::from_secs(1);
 
 /// What every delivery needs.
 pub(crate) struct Pipeline {
-    pub(crate) store: Arc<dyn Store>,
     pub(crate) broker: Arc<dyn Broker>,
-    pub(crate) trips: Trips,
+    pub(crate) claims: Claims,
+    pub(crate) owners: Owners,
     pub(crate) executors: Registry,
     pub(crate) settings: Arc<Settings>,
     pub(crate) shipper: LogShipper,
@@ -41,16 +41,16 @@ impl Pipeline {
         let token = ClaimToken(self.settings.ambient.random_id());
         let claim = Claim { task: task.id(), token, session: self.session };
         let asked = Renewal::now();
-        match self.trips.claim(claim).await {
+        match self.claims.claim(claim).await {
             Some(ClaimVerdict::Granted) => self.execute(task, token, asked, parcel).await,
             Some(ClaimVerdict::Finished { result }) => {
-                self.trips.report(task.run.partition(), result).await;
+                self.owners.report(task.run.partition(), result).await;
                 parcel.done();
             }
             Some(ClaimVerdict::Held { session }) => {
                 // A duplicate. Whoever holds it may be dead: its owner should look now.
                 if session != self.session {
-                    self.trips.hint(task.id(), session).await;
+                    self.owners.hint(task.id(), session).await;
                 }
                 parcel.done();
             }
@@ -74,16 +74,16 @@ impl Pipeline {
         metrics::histogram!("millrace_task_duration_seconds").record(started.1.elapsed().as_secs_f64());
         // The drain takes nobody's attempt: it goes back as if it had never been claimed.
         let drained = stop.now() == Some(StopReason::Draining) && ended.outcome == Outcome::Lost;
-        if drained && !task.at_most_once && self.hand_back(&task, token).await {
+        if drained && !task.at_most_once && self.claims.hand_back(task.id(), token).await {
             parcel.give_back();
             return drop(under);
         }
         let result = self.result(&task, ended, started.0);
         let text = serde_json::to_string(&result).unwrap_or_default();
         let finish = Finish { task: task.id(), token, result: text.clone() };
-        match self.trips.finish(finish).await {
+        match self.claims.finish(finish).await {
             Some(FinishVerdict::Stored) => {
-                if !self.trips.report(task.run.partition(), text).await {
+                if !self.owners.report(task.run.partition(), text).await {
                     tracing::warn!(task = %task.id(), "the report is not confirmed; the owner will find the stored outcome");
                 }
             }
@@ -108,7 +108,7 @@ impl Pipeline {
 
     /// Its run is not stored: forgotten, or lost. Its owner decides.
     async fn move_to_owner(&self, task: Task, ran: bool, parcel: &Parcel) {
-        match self.trips.orphan(task, ran).await {
+        match self.owners.orphan(task, ran).await {
             true => parcel.done(),
             false => parcel.give_back(),
         }
@@ -136,16 +136,6 @@ impl Pipeline {
             tracing::warn!(task = %task.id(), "its log is not stored yet");
         }
         ended
-    }
-
-    async fn hand_back(&self, task: &Task, token: ClaimToken) -> bool {
-        match self.store.hand_back(&[(task.id(), token)]).await {
-            Ok(()) => true,
-            Err(error) => {
-                tracing::warn!(task = %task.id(), %error, "the task could not be handed back; it counts as lost");
-                false
-            }
-        }
     }
 
     fn result(&self, task: &Task, ended: Ended, started_at: Timestamp) -> TaskResult {

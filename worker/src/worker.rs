@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::task::TaskTracker;
 
-use crate::claims::Trips;
+use crate::claims::{Claims, Owners};
 use crate::control::Listener;
 use crate::delivery::Intake;
 use crate::executors::Registry;
@@ -130,14 +130,14 @@ impl Worker {
             background.spawn(health.serve(address, ended.clone()));
         }
         let pipeline = Arc::new(Pipeline {
-            trips: Trips::start(Arc::clone(&store), Arc::clone(&broker), partitions, &shutdown),
+            claims: Claims::start(&store, &shutdown),
+            owners: Owners::start(Arc::clone(&broker), partitions, &shutdown),
             executors,
-            shipper: LogShipper::start(Arc::clone(&store), BACKLOG_LIMIT_BYTES),
+            shipper: LogShipper::start(store, BACKLOG_LIMIT_BYTES),
             settings: Arc::new(settings),
             running: Arc::clone(&running),
             session: id,
             host,
-            store,
             broker,
         });
         let tasks = TaskTracker::new();

@@ -1,8 +1,11 @@
-//! What a worker asks store and broker for each task: [`trips`] are the round trips, [`batch`] shares one of them
-//! between all tasks that ask for it at the same time, [`retries`] repeat it.
+//! What a worker asks and says for each task. [`Claims`] are its round trips to the store: claim, finish, hand back.
+//! [`Owners`] are the producers to whom it reports. A [`batcher`] makes one round trip of all that is asked for at the
+//! same time, and [`retries`] repeat it until it is answered.
 
-mod batch;
+mod batcher;
+mod owners;
 mod retries;
-mod trips;
+mod round_trips;
 
-pub(crate) use trips::Trips;
+pub(crate) use owners::Owners;
+pub(crate) use round_trips::Claims;

@@ -51,3 +51,42 @@ impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
         receiver.await.ok()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_asked_for_during_a_trip_shares_the_next_one() {
+        let trips = Arc::new(Mutex::new(Vec::new()));
+        let gate = Arc::new(Semaphore::new(0));
+        let (seen, closed) = (Arc::clone(&trips), Arc::clone(&gate));
+        let batcher = Batcher::start(&Shutdown::new(), move |requests: Vec<u32>| {
+            seen.lock().unwrap().push(requests.len());
+            let closed = Arc::clone(&closed);
+            async move {
+                closed.acquire().await.unwrap().forget();
+                requests
+            }
+        });
+        let ask = |request| {
+            let batcher = batcher.clone();
+            tokio::spawn(async move { batcher.ask(request).await })
+        };
+        let mut asked = vec![ask(0)];
+        while trips.lock().unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        asked.extend((1..5).map(ask));
+        tokio::task::yield_now().await;
+        gate.add_permits(2);
+        for (request, answer) in (0..).zip(asked) {
+            assert_eq!(answer.await.unwrap(), Some(request));
+        }
+        assert_eq!(*trips.lock().unwrap(), [1, 4]);
+    }
+}

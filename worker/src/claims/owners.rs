@@ -1,33 +1,26 @@
-//! The worker's three round trips: claim, finish, report. Each is repeated until it is answered, since each is
-//! idempotent: by the token of the delivery, or because a result counts once.
+//! What a worker tells the owners of partitions: results of tasks, tasks whose run is not stored, and who holds a task
+//! that was delivered twice. Results are repeated until they are confirmed, since a result counts once.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use millrace_broker::{Broker, Outgoing, Queue, Route};
-use millrace_domain::message::VERSION;
+use millrace_domain::message::{Inbox, InboxBody, VERSION};
 use millrace_domain::task::Task;
 use millrace_domain::{PartitionId, SessionId, TaskId};
 use millrace_runtime::Shutdown;
-use millrace_store::{Claim, ClaimVerdict, Finish, FinishVerdict, Store};
 use tokio::time::Instant;
 
-use super::batch::Batcher;
+use super::batcher::Batcher;
 use super::retries::Retries;
 use crate::place::Partitions;
 
 /// How long a report is tried to get confirmed. After that the stored outcome has to do: the owner's watch finds it.
 const REPORT_BOUND: Duration = Duration::from_secs(60);
 
-/// How long an outcome is tried to get stored, at most.
-const FINISH_BOUND: Duration = Duration::from_secs(3_600);
-
-/// The round trips of a worker.
-#[derive(Clone)]
-pub(crate) struct Trips {
-    claims: Batcher<Claim, ClaimVerdict>,
-    finishes: Batcher<Finish, FinishVerdict>,
+/// The owners of partitions, as a worker knows them: by their inboxes.
+pub(crate) struct Owners {
     reports: Batcher<Report, bool>,
     broker: Arc<dyn Broker>,
     partitions: Partitions,
@@ -39,62 +32,12 @@ struct Report {
     result: String,
 }
 
-impl Trips {
-    /// Begins; claims are given up when the shutdown begins while the store is away.
-    pub(crate) fn start(
-        store: Arc<dyn Store>,
-        broker: Arc<dyn Broker>,
-        partitions: Partitions,
-        shutdown: &Shutdown,
-    ) -> Self {
-        let claiming = Arc::clone(&store);
-        let ending = shutdown.clone();
-        let claims = Batcher::start(shutdown, move |claims: Vec<Claim>| {
-            let (store, shutdown) = (Arc::clone(&claiming), ending.clone());
-            async move {
-                let mut retries = Retries::new();
-                loop {
-                    match store.claim(&claims).await {
-                        Ok(verdicts) => return verdicts,
-                        Err(error) => retries.warn("claims are not answered", &error),
-                    }
-                    if shutdown.has_begun() {
-                        return Vec::new();
-                    }
-                    retries.wait().await;
-                }
-            }
-        });
-        let finishes = Batcher::start(shutdown, move |finishes: Vec<Finish>| {
-            let store = Arc::clone(&store);
-            async move {
-                let (mut retries, began) = (Retries::new(), Instant::now());
-                loop {
-                    match store.finish(&finishes).await {
-                        Ok(verdicts) => return verdicts,
-                        Err(error) => retries.warn("outcomes are not stored", &error),
-                    }
-                    if began.elapsed() > FINISH_BOUND {
-                        return Vec::new();
-                    }
-                    retries.wait().await;
-                }
-            }
-        });
+impl Owners {
+    /// Starts to report.
+    pub(crate) fn start(broker: Arc<dyn Broker>, partitions: Partitions, shutdown: &Shutdown) -> Self {
         let reporting = Arc::clone(&broker);
-        let reports =
-            Batcher::start(shutdown, move |reports: Vec<Report>| report(Arc::clone(&reporting), reports));
-        Self { claims, finishes, reports, broker, partitions }
-    }
-
-    /// Asks for an attempt. `None`: the worker ends, hand the delivery back.
-    pub(crate) async fn claim(&self, claim: Claim) -> Option<ClaimVerdict> {
-        self.claims.ask(claim).await
-    }
-
-    /// Stores an outcome.
-    pub(crate) async fn finish(&self, finish: Finish) -> Option<FinishVerdict> {
-        self.finishes.ask(finish).await
+        let reports = Batcher::start(shutdown, move |reports| report(Arc::clone(&reporting), reports));
+        Self { reports, broker, partitions }
     }
 
     /// Reports a stored outcome: `true` when it is confirmed.
@@ -105,7 +48,6 @@ impl Trips {
     /// Moves a task of a run that is not stored to the owner of its partition: `true` when it is confirmed there. `ran`
     /// says that it was carried out.
     pub(crate) async fn orphan(&self, task: Task, ran: bool) -> bool {
-        use millrace_domain::message::{Inbox, InboxBody};
         let (id, partition) = (task.id(), task.run.partition());
         // A partition that the cluster does not have has no inbox: a producer says so of the task.
         let is_ours = self.partitions.get().is_none_or(|partitions| partition.0 < *partitions);
@@ -123,7 +65,6 @@ impl Trips {
 
     /// Tells the owner of a partition that a task was delivered although somebody holds it.
     pub(crate) async fn hint(&self, task: TaskId, session: SessionId) {
-        use millrace_domain::message::{Inbox, InboxBody};
         let body = serde_json::to_vec(&Inbox::new(InboxBody::Held { task, session })).unwrap_or_default();
         let message = Outgoing::new(Route::Queue(Queue::Inbox(task.run.partition().0)), body);
         for error in self.broker.publish(vec![message]).await.into_iter().filter_map(Result::err) {
