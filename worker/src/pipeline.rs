@@ -11,7 +11,7 @@ use millrace_store::{Claim, ClaimVerdict, Finish, FinishVerdict, SESSION_LEASE_M
 use tokio::time::Instant;
 
 use crate::claims::{Claims, Owners};
-use crate::delivery::Parcel;
+use crate::delivery::SharedDelivery;
 use crate::executors::{Ended, Execution, Executor, Registry};
 use crate::log::LogShipper;
 use crate::running::Running;
@@ -19,10 +19,10 @@ use crate::session::Renewal;
 use crate::settings::Settings;
 use crate::stop::{Stop, StopHandle, StopReason};
 
-/// How long a message that cannot be put away now stays before it goes back.
-const COME_AGAIN: Duration = Duration::from_secs(1);
+/// How long a message that cannot be rejected now stays before it goes back: it would come again at once.
+const REQUEUE_PAUSE: Duration = Duration::from_secs(1);
 
-/// What every delivery needs.
+/// The pipeline of a worker, with all that a task needs on its way.
 pub(crate) struct Pipeline {
     pub(crate) broker: Arc<dyn Broker>,
     pub(crate) claims: Claims,
@@ -36,32 +36,32 @@ pub(crate) struct Pipeline {
 }
 
 impl Pipeline {
-    /// Carries a task through that has a slot.
-    pub(crate) async fn carry(&self, task: Task, parcel: &Parcel) {
+    /// Runs one task that has a slot, from its claim to the ack of its delivery.
+    pub(crate) async fn run(&self, task: Task, delivery: &SharedDelivery) {
         let token = ClaimToken(self.settings.ambient.random_id());
         let claim = Claim { task: task.id(), token, session: self.session };
         let asked = Renewal::now();
         match self.claims.claim(claim).await {
-            Some(ClaimVerdict::Granted) => self.execute(task, token, asked, parcel).await,
+            Some(ClaimVerdict::Granted) => self.execute(task, token, asked, delivery).await,
             Some(ClaimVerdict::Finished { result }) => {
                 self.owners.report(task.run.partition(), result).await;
-                parcel.done();
+                delivery.done();
             }
             Some(ClaimVerdict::Held { session }) => {
                 // A duplicate. Whoever holds it may be dead: its owner should look now.
                 if session != self.session {
                     self.owners.hint(task.id(), session).await;
                 }
-                parcel.done();
+                delivery.done();
             }
-            Some(ClaimVerdict::Stale) => parcel.done(),
-            Some(ClaimVerdict::Unknown) => self.move_to_owner(task, false, parcel).await,
-            None => parcel.give_back(),
+            Some(ClaimVerdict::Stale) => delivery.done(),
+            Some(ClaimVerdict::Unknown) => self.move_to_owner(task, false, delivery).await,
+            None => delivery.give_back(),
         }
     }
 
-    /// Executes a claimed attempt, and sees to it that its outcome is stored and told.
-    async fn execute(&self, task: Task, token: ClaimToken, asked: Renewal, parcel: &Parcel) {
+    /// Executes a claimed attempt, and sees to it that its outcome is stored and reported.
+    async fn execute(&self, task: Task, token: ClaimToken, asked: Renewal, delivery: &SharedDelivery) {
         let waited = self.now().since(task.dispatched_at);
         metrics::histogram!("millrace_task_queue_seconds").record(waited.as_secs_f64());
         let (under, handle, stop) = self.running.begin(task.id());
@@ -70,12 +70,12 @@ impl Pipeline {
             handle.stop(StopReason::LeaseLost);
         }
         let started = (self.now(), Instant::now());
-        let ended = self.run(&task, &handle, stop.clone()).await;
+        let ended = self.run_executor(&task, &handle, stop.clone()).await;
         metrics::histogram!("millrace_task_duration_seconds").record(started.1.elapsed().as_secs_f64());
         // The drain takes nobody's attempt: it goes back as if it had never been claimed.
         let drained = stop.now() == Some(StopReason::Draining) && ended.outcome == Outcome::Lost;
         if drained && !task.at_most_once && self.claims.hand_back(task.id(), token).await {
-            parcel.give_back();
+            delivery.give_back();
             return drop(under);
         }
         let result = self.result(&task, ended, started.0);
@@ -94,7 +94,7 @@ impl Pipeline {
             Some(FinishVerdict::Unknown) => {
                 tracing::warn!(task = %task.id(), outcome = %result.outcome, "the run of the attempt is not stored any more");
                 dropped("unknown-run");
-                self.move_to_owner(task, true, parcel).await;
+                self.move_to_owner(task, true, delivery).await;
                 return drop(under);
             }
             None => {
@@ -102,20 +102,20 @@ impl Pipeline {
                 dropped("not-stored");
             }
         }
-        parcel.done();
+        delivery.done();
         drop(under);
     }
 
-    /// Its run is not stored: forgotten, or lost. Its owner decides.
-    async fn move_to_owner(&self, task: Task, ran: bool, parcel: &Parcel) {
+    /// Moves a task to its owner since its run is not stored: forgotten, or lost. The owner decides which.
+    async fn move_to_owner(&self, task: Task, ran: bool, delivery: &SharedDelivery) {
         match self.owners.orphan(task, ran).await {
-            true => parcel.done(),
-            false => parcel.give_back(),
+            true => delivery.done(),
+            false => delivery.give_back(),
         }
     }
 
-    /// Runs it within its timeout.
-    async fn run(&self, task: &Task, handle: &StopHandle, stop: Stop) -> Ended {
+    /// Runs the task's executor within the task's timeout, and waits for the log.
+    async fn run_executor(&self, task: &Task, handle: &StopHandle, stop: Stop) -> Ended {
         let log = self.shipper.writer(task.id(), self.settings.log_budget_bytes);
         let execution = Execution { log, stop, settings: Arc::clone(&self.settings) };
         let executing = self.executors.execute(task, &execution);
@@ -138,6 +138,7 @@ impl Pipeline {
         ended
     }
 
+    /// The result of an attempt that ended, as it is stored and reported.
     fn result(&self, task: &Task, ended: Ended, started_at: Timestamp) -> TaskResult {
         TaskResult {
             run: task.run,
@@ -153,11 +154,12 @@ impl Pipeline {
         }
     }
 
+    /// The time of day.
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.settings.ambient.wall_millis())
     }
 
-    /// A message that is no task goes to the rejected queue, whole.
+    /// Moves a message that is no task to the rejected queue, whole.
     pub(crate) async fn reject(&self, delivery: Delivery, refusal: Refusal) {
         let Refusal { code, problem } = refusal;
         tracing::error!(code, problem, "a message on the task queue is refused");
@@ -167,15 +169,14 @@ impl Pipeline {
         if self.broker.publish(vec![message]).await.into_iter().all(|sent| sent.is_ok()) {
             return delivery.ack();
         }
-        // It would come again at once.
         tokio::spawn(async move {
-            tokio::time::sleep(COME_AGAIN).await;
+            tokio::time::sleep(REQUEUE_PAUSE).await;
             delivery.requeue();
         });
     }
 }
 
-/// The tasks of a delivery.
+/// Reads the tasks of a delivery.
 pub(crate) fn read(delivery: &Delivery) -> Result<Vec<Task>, Refusal> {
     if let Some(problem) = &delivery.properties.unreadable {
         return Err(Refusal { code: UNREADABLE_CODE, problem: problem.clone() });

@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::claims::{Claims, Owners};
 use crate::control::Listener;
-use crate::delivery::Intake;
+use crate::delivery::PoolConsumer;
 use crate::executors::Registry;
 use crate::health::Health;
 use crate::log::{BACKLOG_LIMIT_BYTES, LogShipper};
@@ -55,7 +55,7 @@ pub struct Options {
 pub struct Worker {
     running: Arc<Running>,
     tasks: TaskTracker,
-    intakes: JoinSet<()>,
+    consumers: JoinSet<()>,
     background: JoinSet<()>,
     shutdown: Shutdown,
     ended: Shutdown,
@@ -141,9 +141,9 @@ impl Worker {
             broker,
         });
         let tasks = TaskTracker::new();
-        let mut intakes = JoinSet::new();
-        for (pool, slots) in shares(&pools, slots) {
-            let intake = Intake {
+        let mut consumers = JoinSet::new();
+        for (pool, slots) in slots_by_pool(&pools, slots) {
+            let consumer = PoolConsumer {
                 pool,
                 slots,
                 pipeline: Arc::clone(&pipeline),
@@ -152,16 +152,16 @@ impl Worker {
                 shutdown: shutdown.clone(),
                 attendance: attendance.clone(),
             };
-            intakes.spawn(shutdown.vital("intake", intake.run()));
+            consumers.spawn(shutdown.vital("intake", consumer.run()));
         }
-        Self { running, tasks, intakes, background, shutdown, ended, grace }
+        Self { running, tasks, consumers, background, shutdown, ended, grace }
     }
 
     /// Waits for the shutdown, then drains: nothing new is taken, what runs has its grace, what is left is killed
     /// and handed back without burning an attempt.
     pub async fn finish(mut self) {
         self.shutdown.begun().await;
-        while self.intakes.join_next().await.is_some() {}
+        while self.consumers.join_next().await.is_some() {}
         self.tasks.close();
         let running = self.running.count();
         // What broke may be what keeps the session, without which no task may go on.
@@ -180,8 +180,8 @@ impl Worker {
     }
 }
 
-/// The slots of each pool: all of them together the worker's, at least one each.
-fn shares(pools: &[PoolName], slots: u32) -> Vec<(PoolName, u32)> {
+/// Divides the worker's slots between its pools: as evenly as can be, and at least one for each.
+fn slots_by_pool(pools: &[PoolName], slots: u32) -> Vec<(PoolName, u32)> {
     let count = u32::try_from(pools.len()).unwrap_or(u32::MAX).max(1);
     let (each, over) = (slots / count, slots % count);
     pools
@@ -198,7 +198,8 @@ mod tests {
     #[test]
     fn pools_share_the_slots_and_each_has_at_least_one() {
         let pools: Vec<PoolName> = ["a", "b", "c"].iter().map(|name| name.parse().unwrap()).collect();
-        let counts = |slots| shares(&pools, slots).into_iter().map(|(_, share)| share).collect::<Vec<_>>();
+        let counts =
+            |slots| slots_by_pool(&pools, slots).into_iter().map(|(_, share)| share).collect::<Vec<_>>();
         assert_eq!(counts(8), [3, 3, 2]);
         assert_eq!(counts(1), [1, 1, 1]);
     }

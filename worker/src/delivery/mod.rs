@@ -1,10 +1,10 @@
-//! How tasks come from the broker: a consumer for each pool ([`consume`]), as many tasks at once as the pool has slots
-//! ([`slots`]), and a delivery that is settled once for all of its tasks ([`parcel`]). What becomes of a task is in
+//! How tasks come from the broker: a consumer for each pool ([`consumer`]), as many tasks at once as the pool has slots
+//! ([`slots`]), and a delivery that is settled once for all of its tasks ([`shared_delivery`]). What becomes of a task is in
 //! [`crate::pipeline`].
 
-mod consume;
-mod parcel;
+mod consumer;
+mod shared_delivery;
 mod slots;
 
-pub(crate) use consume::Intake;
-pub(crate) use parcel::Parcel;
+pub(crate) use consumer::PoolConsumer;
+pub(crate) use shared_delivery::SharedDelivery;

@@ -6,26 +6,27 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use millrace_domain::Priority;
 use tokio::sync::{Notify, oneshot};
 
-/// The slots.
+/// The slots of one pool.
 #[derive(Debug)]
 pub(crate) struct Slots {
     state: Mutex<State>,
     freed: Notify,
 }
 
+/// How many slots are free, and who waits for one.
 #[derive(Debug)]
 struct State {
     free: u32,
-    /// By level, the most urgent last.
+    /// Those who wait, by the level of their priority, the most urgent last.
     waiting: [VecDeque<oneshot::Sender<Slot>>; 4],
 }
 
-/// One slot, taken. Dropped, it goes to the most urgent one that waits.
+/// A slot that is taken. When it is dropped, it goes to the most urgent one that waits.
 #[derive(Debug)]
 pub(crate) struct Slot(Arc<Slots>);
 
 impl Slots {
-    /// `count` free ones.
+    /// Makes `count` slots, all free.
     pub(crate) fn new(count: u32) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(State { free: count, waiting: Default::default() }),
@@ -37,12 +38,12 @@ impl Slots {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many are free now.
+    /// How many slots are free now.
     pub(crate) fn free(&self) -> u32 {
         self.lock().free
     }
 
-    /// Waits until one is free, without taking it.
+    /// Waits until a slot is free, without taking it.
     pub(crate) async fn any_free(&self) {
         loop {
             let freed = self.freed.notified();
@@ -53,7 +54,7 @@ impl Slots {
         }
     }
 
-    /// Takes one, when it is this priority's turn. Given up, it leaves nothing behind.
+    /// Takes a slot when it is this priority's turn. Who gives up waiting leaves nothing behind.
     pub(crate) async fn take(self: &Arc<Self>, priority: Priority) -> Slot {
         let turn = {
             let mut state = self.lock();

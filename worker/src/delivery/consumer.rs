@@ -12,43 +12,43 @@ use millrace_runtime::{Attendance, Shutdown};
 use tokio::sync::{Notify, watch};
 use tokio_util::task::TaskTracker;
 
-use super::parcel::Parcel;
+use super::shared_delivery::SharedDelivery;
 use super::slots::{Slot, Slots};
 use crate::pipeline::{Pipeline, read};
 
-/// How often a consumer with less room than there is looks whether it can have more.
+/// How often a consumer that has room for fewer tasks than there are slots looks whether it can have more.
 const GROW_EVERY: Duration = Duration::from_secs(1);
 
-/// A task that finds no slot for so long goes back, for another worker.
+/// How long a task may wait for a slot. After that it goes back, for another worker.
 const LONGEST_WAIT: Duration = Duration::from_millis(500);
 
-/// The consumer of one pool.
-pub(crate) struct Intake {
+/// The consumer of one pool: it consumes the pool's queue and starts its tasks, as many at once as the pool has slots.
+pub(crate) struct PoolConsumer {
     pub(crate) pool: PoolName,
-    /// The slots of this pool.
+    /// How many of the worker's slots are this pool's.
     pub(crate) slots: u32,
     pub(crate) pipeline: Arc<Pipeline>,
     pub(crate) tasks: TaskTracker,
-    /// Does the worker's lease hold?
+    /// Whether the worker's lease holds.
     pub(crate) alive: watch::Receiver<bool>,
     pub(crate) shutdown: Shutdown,
     pub(crate) attendance: Attendance,
 }
 
-/// Where the tasks of deliveries go.
-struct Floor {
+/// Starts the tasks of a pool's deliveries, each when it has a slot.
+struct TaskStarter {
     slots: Arc<Slots>,
-    /// A task found no slot.
+    /// Notified when a task found no slot in time.
     crowded: Notify,
     pipeline: Arc<Pipeline>,
     alive: watch::Receiver<bool>,
     shutdown: Shutdown,
 }
 
-impl Intake {
-    /// Consumes until the shutdown, through all losses of the connection.
+impl PoolConsumer {
+    /// Consumes the pool's queue until the shutdown, through all losses of the connection.
     pub(crate) async fn run(mut self) {
-        let floor = Arc::new(Floor {
+        let starter = Arc::new(TaskStarter {
             slots: Slots::new(self.slots),
             crowded: Notify::new(),
             pipeline: Arc::clone(&self.pipeline),
@@ -57,13 +57,13 @@ impl Intake {
         });
         let post = self.attendance.post(Queue::Tasks(self.pool.to_string()).routing_key());
         while !self.shutdown.has_begun() {
-            if !*self.alive.borrow() || floor.slots.free() == 0 {
+            if !*self.alive.borrow() || starter.slots.free() == 0 {
                 post.rests();
             }
             let ready = async {
                 let _ = self.alive.wait_for(|alive| *alive).await;
                 // After a lost connection, tasks of before may still hold slots: consume with what is free.
-                floor.slots.any_free().await;
+                starter.slots.any_free().await;
             };
             tokio::select! {
                 biased;
@@ -71,7 +71,7 @@ impl Intake {
                 () = ready => {}
             }
             post.wanted();
-            let room = u16::try_from(floor.slots.free().max(1)).unwrap_or(u16::MAX);
+            let room = u16::try_from(starter.slots.free().max(1)).unwrap_or(u16::MAX);
             let consumer = tokio::select! {
                 biased;
                 () = self.shutdown.begun() => return,
@@ -80,7 +80,7 @@ impl Intake {
             match consumer {
                 Ok(consumer) => {
                     post.began();
-                    if self.deliver(consumer, room, &floor).await {
+                    if self.deliver(consumer, room, &starter).await {
                         post.ended();
                     }
                 }
@@ -96,6 +96,7 @@ impl Intake {
         }
     }
 
+    /// Declares the pool's queue and begins to consume it, with at most `room` deliveries that are not settled.
     async fn consume(&self, room: u16) -> Result<Consumer, millrace_broker::BrokerError> {
         let broker: &Arc<dyn Broker> = &self.pipeline.broker;
         let queue = Queue::Tasks(self.pool.to_string());
@@ -103,9 +104,10 @@ impl Intake {
         broker.consume(&queue, room).await
     }
 
-    /// Delivers until the stream ends, the lease is lost, there are more tasks than slots, or more room can be had.
-    /// Dropping the consumer hands back what has not been received; tasks under way keep theirs. Did the stream end?
-    async fn deliver(&self, mut consumer: Consumer, room: u16, floor: &Arc<Floor>) -> bool {
+    /// Starts what is delivered until the stream ends, the lease is lost, there are more tasks than slots, or more room
+    /// can be had; answers whether the stream ended. Dropping the consumer hands back what has not been received; tasks
+    /// under way keep theirs.
+    async fn deliver(&self, mut consumer: Consumer, room: u16, starter: &Arc<TaskStarter>) -> bool {
         let full = u32::from(room) >= self.slots;
         let mut grow = tokio::time::interval(GROW_EVERY);
         grow.reset();
@@ -116,23 +118,23 @@ impl Intake {
                 biased;
                 () = self.shutdown.begun() => return false,
                 () = lapsed(&mut alive) => return false,
-                () = floor.crowded.notified() => return false,
+                () = starter.crowded.notified() => return false,
                 _ = grow.tick(), if !full => {
-                    if under_way > 0 || floor.slots.free() > u32::from(room) {
+                    if under_way > 0 || starter.slots.free() > u32::from(room) {
                         return false;
                     }
                 }
                 delivery = consumer.recv() => {
                     let Some(delivery) = delivery else { return true };
                     under_way += 1;
-                    self.begin(delivery, floor).await;
+                    self.start(delivery, starter).await;
                 }
             }
         }
     }
 
-    /// Begins each task of a delivery.
-    async fn begin(&self, delivery: Delivery, floor: &Arc<Floor>) {
+    /// Starts each task of a delivery.
+    async fn start(&self, delivery: Delivery, starter: &Arc<TaskStarter>) {
         let tasks = match read(&delivery) {
             Ok(tasks) => tasks,
             Err(refusal) => {
@@ -142,25 +144,25 @@ impl Intake {
                 return;
             }
         };
-        let parcel = Arc::new(Parcel::new(delivery, tasks.len()));
+        let delivery = Arc::new(SharedDelivery::new(delivery, tasks.len()));
         for task in tasks {
-            let carried = Arc::clone(floor).carry(task, Arc::clone(&parcel));
-            self.tasks.spawn(self.shutdown.vital("a task", carried));
+            let running = Arc::clone(starter).run_in_slot(task, Arc::clone(&delivery));
+            self.tasks.spawn(self.shutdown.vital("a task", running));
         }
     }
 }
 
-impl Floor {
-    /// One task, from its wait for a slot to its end.
-    async fn carry(self: Arc<Self>, task: Task, parcel: Arc<Parcel>) {
-        match self.slot(&task, &parcel).await {
-            Some(_slot) => self.pipeline.carry(task, &parcel).await,
-            None => parcel.give_back(),
+impl TaskStarter {
+    /// Runs one task, from its wait for a slot to its end.
+    async fn run_in_slot(self: Arc<Self>, task: Task, delivery: Arc<SharedDelivery>) {
+        match self.wait_for_slot(&task, &delivery).await {
+            Some(_slot) => self.pipeline.run(task, &delivery).await,
+            None => delivery.give_back(),
         }
     }
 
-    /// A slot for it. `None` when it is better off elsewhere.
-    async fn slot(&self, task: &Task, parcel: &Parcel) -> Option<Slot> {
+    /// Waits for a slot for a task. `None` when the task is better off with another worker.
+    async fn wait_for_slot(&self, task: &Task, delivery: &SharedDelivery) -> Option<Slot> {
         let mut alive = self.alive.clone();
         let slot = tokio::select! {
             biased;
@@ -173,11 +175,11 @@ impl Floor {
             () = self.shutdown.begun() => return None,
         };
         // While it waited, the others of its bundle may have gone back, and it with them.
-        (!parcel.is_back()).then_some(slot)
+        (!delivery.is_settled()).then_some(slot)
     }
 }
 
-/// Waits until the lease does not hold.
+/// Waits until the worker's lease does not hold.
 async fn lapsed(alive: &mut watch::Receiver<bool>) {
     let _ = alive.wait_for(|alive| !*alive).await;
 }
