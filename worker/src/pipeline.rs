@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use millrace_broker::{Broker, Delivery, Outgoing, UNREADABLE_CODE};
 use millrace_domain::task::{Task, TaskResult};
 use millrace_domain::{ClaimToken, Outcome, SessionId, Timestamp};
 use millrace_store::{Claim, ClaimVerdict, Finish, FinishVerdict, SESSION_LEASE_MS};
@@ -19,12 +18,8 @@ use crate::session::Renewal;
 use crate::settings::Settings;
 use crate::stop::{Stop, StopHandle, StopReason};
 
-/// How long a message that cannot be rejected now stays before it goes back: it would come again at once.
-const REQUEUE_PAUSE: Duration = Duration::from_secs(1);
-
 /// The pipeline of a worker, with all that a task needs on its way.
 pub(crate) struct Pipeline {
-    pub(crate) broker: Arc<dyn Broker>,
     pub(crate) claims: Claims,
     pub(crate) owners: Owners,
     pub(crate) executors: Registry,
@@ -158,39 +153,6 @@ impl Pipeline {
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.settings.ambient.wall_millis())
     }
-
-    /// Moves a message that is no task to the rejected queue, whole.
-    pub(crate) async fn reject(&self, delivery: Delivery, refusal: Refusal) {
-        let Refusal { code, problem } = refusal;
-        tracing::error!(code, problem, "a message on the task queue is refused");
-        metrics::counter!("millrace_rejected_total", "code" => code).increment(1);
-        let message =
-            Outgoing::rejected(delivery.payload.clone(), delivery.properties.clone(), code, &problem);
-        if self.broker.publish(vec![message]).await.into_iter().all(|sent| sent.is_ok()) {
-            return delivery.ack();
-        }
-        tokio::spawn(async move {
-            tokio::time::sleep(REQUEUE_PAUSE).await;
-            delivery.requeue();
-        });
-    }
-}
-
-/// Reads the tasks of a delivery.
-pub(crate) fn read(delivery: &Delivery) -> Result<Vec<Task>, Refusal> {
-    if let Some(problem) = &delivery.properties.unreadable {
-        return Err(Refusal { code: UNREADABLE_CODE, problem: problem.clone() });
-    }
-    let unreadable = |error: millrace_domain::task::TaskError| error.to_string();
-    let tasks = Task::read(&delivery.payload).map_err(unreadable);
-    tasks.map_err(|problem| Refusal { code: "unreadable-task", problem })
-}
-
-/// Why a message on a task queue is refused.
-#[derive(Debug)]
-pub(crate) struct Refusal {
-    code: &'static str,
-    problem: String,
 }
 
 /// Counts an outcome that goes nowhere, and why.

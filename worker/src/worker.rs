@@ -138,7 +138,6 @@ impl Worker {
             running: Arc::clone(&running),
             session: id,
             host,
-            broker,
         });
         let tasks = TaskTracker::new();
         let mut consumers = JoinSet::new();
@@ -146,6 +145,7 @@ impl Worker {
             let consumer = PoolConsumer {
                 pool,
                 slots,
+                broker: Arc::clone(&broker),
                 pipeline: Arc::clone(&pipeline),
                 tasks: tasks.clone(),
                 alive: alive.clone(),

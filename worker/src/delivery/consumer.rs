@@ -5,16 +5,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use millrace_broker::{Broker, Consumer, Delivery, Queue};
+use millrace_broker::{Broker, BrokerError, Consumer, Delivery, Queue};
 use millrace_domain::PoolName;
 use millrace_domain::task::Task;
 use millrace_runtime::{Attendance, Shutdown};
 use tokio::sync::{Notify, watch};
 use tokio_util::task::TaskTracker;
 
+use super::message::{read_tasks, reject};
 use super::shared_delivery::SharedDelivery;
 use super::slots::{Slot, Slots};
-use crate::pipeline::{Pipeline, read};
+use crate::pipeline::Pipeline;
 
 /// How often a consumer that has room for fewer tasks than there are slots looks whether it can have more.
 const GROW_EVERY: Duration = Duration::from_secs(1);
@@ -27,6 +28,7 @@ pub(crate) struct PoolConsumer {
     pub(crate) pool: PoolName,
     /// How many of the worker's slots are this pool's.
     pub(crate) slots: u32,
+    pub(crate) broker: Arc<dyn Broker>,
     pub(crate) pipeline: Arc<Pipeline>,
     pub(crate) tasks: TaskTracker,
     /// Whether the worker's lease holds.
@@ -97,11 +99,10 @@ impl PoolConsumer {
     }
 
     /// Declares the pool's queue and begins to consume it, with at most `room` deliveries that are not settled.
-    async fn consume(&self, room: u16) -> Result<Consumer, millrace_broker::BrokerError> {
-        let broker: &Arc<dyn Broker> = &self.pipeline.broker;
+    async fn consume(&self, room: u16) -> Result<Consumer, BrokerError> {
         let queue = Queue::Tasks(self.pool.to_string());
-        broker.declare(&queue).await?;
-        broker.consume(&queue, room).await
+        self.broker.declare(&queue).await?;
+        self.broker.consume(&queue, room).await
     }
 
     /// Starts what is delivered until the stream ends, the lease is lost, there are more tasks than slots, or more room
@@ -135,12 +136,12 @@ impl PoolConsumer {
 
     /// Starts each task of a delivery.
     async fn start(&self, delivery: Delivery, starter: &Arc<TaskStarter>) {
-        let tasks = match read(&delivery) {
+        let tasks = match read_tasks(&delivery) {
             Ok(tasks) => tasks,
             Err(refusal) => {
                 // A broker that takes no messages must not hold up the tasks behind it.
-                let pipeline = Arc::clone(&self.pipeline);
-                self.tasks.spawn(async move { pipeline.reject(delivery, refusal).await });
+                let broker = Arc::clone(&self.broker);
+                self.tasks.spawn(async move { reject(&*broker, delivery, refusal).await });
                 return;
             }
         };
