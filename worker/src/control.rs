@@ -208,7 +208,7 @@ mod tests {
     /// What a task is told that runs here when the worker begins to listen.
     async fn told(store: SqliteStore, session: SessionId, task: TaskId) -> Option<StopReason> {
         let running = Arc::new(Running::default());
-        let (_under, _handle, stop): (_, _, Stop) = running.begin(task);
+        let (_running, _handle, stop): (_, _, Stop) = running.begin(task);
         let (broker, ended) = (Arc::new(MemoryBroker::new("control")), Shutdown::new());
         let listener = Listener { broker, store: Arc::new(store), session, running: Arc::clone(&running) };
         let listening = tokio::spawn(listener.run(Attendance::default().post("control"), ended.clone()));

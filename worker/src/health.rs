@@ -11,7 +11,7 @@ use millrace_broker::Broker;
 use millrace_runtime::{Attendance, Shutdown, http, telemetry};
 use tokio::sync::watch;
 
-use crate::place::Trouble;
+use crate::cluster::Trouble;
 
 /// Probes and scrapers need few connections; tasks need what may be open more.
 const CONNECTIONS: usize = 64;

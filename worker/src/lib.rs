@@ -1,7 +1,7 @@
 //! The worker: consume → claim → execute → finish → report → ack.
 //!
 //! [`Worker`] is the process, put together. `delivery` brings tasks, `pipeline` carries each of them through to a closed
-//! outcome, `claims` are its round trips to store and owners, `session` its presence, `place` its cluster, `control` what producers tell it.
+//! outcome, `claims` are its round trips to store and owners, `session` its presence, `cluster` whose store it is, `control` what producers tell it.
 //! What this crate deliberately does not know: runs, DAGs, producers.
 //!
 //! A reader's path through execution: [`executors`] (what a task can be) → [`stop`] (why it may end early) →
@@ -9,11 +9,11 @@
 //! processes are, so that they end with it) → [`guardian::sweep`] (what dead workers have left).
 
 mod claims;
+mod cluster;
 mod control;
 mod delivery;
 mod health;
 mod pipeline;
-mod place;
 mod process;
 mod running;
 mod session;

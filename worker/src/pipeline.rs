@@ -59,7 +59,7 @@ impl Pipeline {
     async fn execute(&self, task: Task, token: ClaimToken, asked: Renewal, delivery: &SharedDelivery) {
         let waited = self.now().since(task.dispatched_at);
         metrics::histogram!("millrace_task_queue_seconds").record(waited.as_secs_f64());
-        let (under, handle, stop) = self.running.begin(task.id());
+        let (running, handle, stop) = self.running.begin(task.id());
         // Whoever was frozen between claim and answer has a claim that may be somebody else's by now.
         if asked.age() >= Duration::from_millis(SESSION_LEASE_MS) {
             handle.stop(StopReason::LeaseLost);
@@ -71,7 +71,7 @@ impl Pipeline {
         let drained = stop.now() == Some(StopReason::Draining) && ended.outcome == Outcome::Lost;
         if drained && !task.at_most_once && self.claims.hand_back(task.id(), token).await {
             delivery.give_back();
-            return drop(under);
+            return drop(running);
         }
         let result = self.result(&task, ended, started.0);
         let text = serde_json::to_string(&result).unwrap_or_default();
@@ -90,7 +90,7 @@ impl Pipeline {
                 tracing::warn!(task = %task.id(), outcome = %result.outcome, "the run of the attempt is not stored any more");
                 dropped("unknown-run");
                 self.move_to_owner(task, true, delivery).await;
-                return drop(under);
+                return drop(running);
             }
             None => {
                 tracing::error!(task = %task.id(), "the outcome could not be stored");
@@ -98,7 +98,7 @@ impl Pipeline {
             }
         }
         delivery.done();
-        drop(under);
+        drop(running);
     }
 
     /// Moves a task to its owner since its run is not stored: forgotten, or lost. The owner decides which.

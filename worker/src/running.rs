@@ -7,20 +7,20 @@ use millrace_domain::TaskId;
 
 use crate::stop::{Stop, StopHandle, StopReason};
 
-/// The tasks under way.
+/// The tasks that run in this worker.
 #[derive(Debug, Default)]
 pub(crate) struct Running {
     tasks: Mutex<BTreeMap<TaskId, StopHandle>>,
 }
 
 impl Running {
-    /// A task begins; it ends when the guard is dropped.
-    pub(crate) fn begin<'r>(&'r self, task: TaskId) -> (Under<'r>, StopHandle, Stop) {
+    /// Registers a task that begins. It counts as running until the guard is dropped.
+    pub(crate) fn begin<'r>(&'r self, task: TaskId) -> (RunningTask<'r>, StopHandle, Stop) {
         let (handle, stop) = StopHandle::new();
         if let Ok(mut tasks) = self.tasks.lock() {
             tasks.insert(task, handle.clone());
         }
-        (Under { running: self, task }, handle, stop)
+        (RunningTask { running: self, task }, handle, stop)
     }
 
     /// Stops one task, if it runs here.
@@ -29,7 +29,7 @@ impl Running {
         handle.is_some_and(|handle| handle.stop(reason))
     }
 
-    /// Stops all: how many there were.
+    /// Stops all tasks, and answers how many there were.
     pub(crate) fn stop_all(&self, reason: StopReason) -> usize {
         let Ok(tasks) = self.tasks.lock() else { return 0 };
         tasks.values().for_each(|handle| {
@@ -38,24 +38,24 @@ impl Running {
         tasks.len()
     }
 
-    /// Which there are.
+    /// Lists the tasks that run.
     pub(crate) fn tasks(&self) -> Vec<TaskId> {
         self.tasks.lock().map_or_else(|_| Vec::new(), |tasks| tasks.keys().copied().collect())
     }
 
-    /// How many there are.
+    /// Counts the tasks that run.
     pub(crate) fn count(&self) -> usize {
         self.tasks.lock().map_or(0, |tasks| tasks.len())
     }
 }
 
-/// A task under way.
-pub(crate) struct Under<'r> {
+/// The guard of one running task.
+pub(crate) struct RunningTask<'r> {
     running: &'r Running,
     task: TaskId,
 }
 
-impl Drop for Under<'_> {
+impl Drop for RunningTask<'_> {
     fn drop(&mut self) {
         if let Ok(mut tasks) = self.running.tasks.lock() {
             tasks.remove(&self.task);

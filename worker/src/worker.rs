@@ -13,24 +13,23 @@ use tokio::task::JoinSet;
 use tokio_util::task::TaskTracker;
 
 use crate::claims::{Claims, Owners};
+use crate::cluster::{ClusterCheck, Partitions};
 use crate::control::Listener;
 use crate::delivery::PoolConsumer;
 use crate::executors::Registry;
 use crate::health::Health;
 use crate::log::{BACKLOG_LIMIT_BYTES, LogShipper};
 use crate::pipeline::Pipeline;
-use crate::place::{Partitions, Place};
 use crate::running::Running;
-use crate::session;
-use crate::session::Identity;
+use crate::session::{Heartbeat, Identity};
 use crate::settings::Settings;
 use crate::stop::StopReason;
 
 /// How long killed tasks may take to be handed back. With the default grace of 25 s, a worker ends within 30 s.
-const KILLED: Duration = Duration::from_secs(3);
+const HAND_BACK_LIMIT: Duration = Duration::from_secs(3);
 
-/// How long the last words may take.
-const LAST: Duration = Duration::from_secs(1);
+/// How long the worker's background tasks may take to end: the session is over then, and the store hears of it.
+const END_LIMIT: Duration = Duration::from_secs(1);
 
 /// How a worker works.
 #[derive(Debug, Clone)]
@@ -96,21 +95,22 @@ impl Worker {
             labels,
             started_at: settings.ambient.wall_millis(),
         };
-        let (told, alive) = watch::channel(false);
+        let (told_alive, alive) = watch::channel(false);
         let (told_trouble, trouble) = watch::channel(None);
         let partitions = Partitions::default();
         let mut background = JoinSet::new();
-        let session = session::keep(
-            Arc::clone(&store),
-            Place::new(broker.queue_kind(), told_trouble, Arc::clone(&partitions), shutdown.clone()),
+        let cluster =
+            ClusterCheck::new(broker.queue_kind(), told_trouble, Arc::clone(&partitions), shutdown.clone());
+        let heartbeat = Heartbeat {
+            store: Arc::clone(&store),
+            cluster,
             identity,
-            settings.guardian.clone(),
-            Arc::clone(&running),
-            told,
-            shutdown.clone(),
-            ended.clone(),
-        );
-        background.spawn(shutdown.vital("session", session));
+            guardian: settings.guardian.clone(),
+            running: Arc::clone(&running),
+            alive: told_alive,
+            draining: shutdown.clone(),
+        };
+        background.spawn(shutdown.vital("session", heartbeat.run(ended.clone())));
         let attendance = Attendance::default();
         let post = attendance.post("control");
         let listener = Listener {
@@ -172,11 +172,11 @@ impl Worker {
         if tokio::time::timeout(grace, self.tasks.wait()).await.is_err() {
             let killed = self.running.stop_all(StopReason::Draining);
             tracing::warn!(killed, "the grace is over: what still runs is killed and handed back");
-            let _ = tokio::time::timeout(KILLED, self.tasks.wait()).await;
+            let _ = tokio::time::timeout(HAND_BACK_LIMIT, self.tasks.wait()).await;
         }
         self.ended.begin();
         let last = async { while self.background.join_next().await.is_some() {} };
-        let _ = tokio::time::timeout(LAST, last).await;
+        let _ = tokio::time::timeout(END_LIMIT, last).await;
     }
 }
 

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::batcher::Batcher;
 use super::retries::Retries;
-use crate::place::Partitions;
+use crate::cluster::Partitions;
 
 /// How long a report is tried to get confirmed. After that the stored outcome has to do: the owner's watch finds it.
 const REPORT_BOUND: Duration = Duration::from_secs(60);

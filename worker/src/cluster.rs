@@ -1,5 +1,5 @@
-//! The worker's place in its cluster: whether the store is that of its cluster, looked at with every renewal of the
-//! session, and what an operator must know of it.
+//! Whether the store is that of the worker's cluster: looked at with every renewal of the session, and what an operator
+//! must know of it.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -9,17 +9,17 @@ use millrace_store::{Membership, Standing, Store, StoreError};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// What stays wrong is said again after so long.
+/// How long it takes until what stays wrong is said again.
 const SAY_AGAIN: Duration = Duration::from_secs(60);
 
-/// Why the worker takes nothing; `None` while it may.
+/// Why the worker takes no tasks, for people; `None` while it may take them.
 pub(crate) type Trouble = Option<String>;
 
-/// How many partitions the cluster has, once that is known.
+/// The number of the cluster's partitions, once it is known.
 pub(crate) type Partitions = Arc<OnceLock<u16>>;
 
-/// The worker's place.
-pub(crate) struct Place {
+/// The check of the store, from one renewal to the next.
+pub(crate) struct ClusterCheck {
     membership: Membership,
     told: watch::Sender<Trouble>,
     partitions: Partitions,
@@ -27,8 +27,8 @@ pub(crate) struct Place {
     shutdown: Shutdown,
 }
 
-impl Place {
-    /// Of a worker whose broker has queues of this kind.
+impl ClusterCheck {
+    /// The check of a worker whose broker has queues of this kind.
     pub(crate) fn new(
         queues: &'static str,
         told: watch::Sender<Trouble>,
@@ -38,7 +38,8 @@ impl Place {
         Self { membership: Membership::new(queues), told, partitions, said: None, shutdown }
     }
 
-    /// Is this the store of our cluster? One that asks for something else than its cluster has ends at once.
+    /// Looks whether this is the store of our cluster. A worker whose settings contradict those of its cluster ends at
+    /// once.
     pub(crate) async fn is_ours(&mut self, store: &dyn Store) -> Result<bool, StoreError> {
         let was_member = self.membership.has_joined();
         let standing = self.membership.look(store).await?;
@@ -75,7 +76,7 @@ impl Place {
         Ok(false)
     }
 
-    /// Is this to be said (again)?
+    /// Whether this is to be said, for the first time or again.
     fn is_news(&mut self, why: &str) -> bool {
         let known = self.told.send_replace(Some(why.to_owned()));
         let is_news =
