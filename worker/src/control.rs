@@ -13,16 +13,16 @@ use millrace_store::{Store, StoreError, TaskRecord};
 use crate::running::Running;
 use crate::stop::StopReason;
 
-/// Messages not handled yet, at most.
+/// How many messages may be under way that are not handled yet.
 const PREFETCH: u16 = 100;
 
-/// Between two tries to consume.
+/// The pause between two tries to consume.
 const CONSUME_AGAIN: Duration = Duration::from_millis(500);
 
-/// Between two tries to ask the store.
+/// The pause between two tries to ask the store.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
-/// Listens to what producers tell every worker.
+/// The consumer of the queue on which producers tell this worker what they tell every worker.
 pub(crate) struct Listener {
     pub(crate) broker: Arc<dyn Broker>,
     pub(crate) store: Arc<dyn Store>,
@@ -61,15 +61,16 @@ impl Listener {
         }
     }
 
+    /// Declares the worker's control queue and begins to consume it.
     async fn consume(&self) -> Result<Consumer, BrokerError> {
         let queue = Queue::Control(self.session.0);
         self.broker.declare(&queue).await?;
         self.broker.consume(&queue, PREFETCH).await
     }
 
-    /// Does what it is told until the stream ends.
+    /// Follows what it is told until the stream ends, and meanwhile finds out once what it has missed.
     async fn listen(&self, mut consumer: Consumer) {
-        let missed = self.stop_what_was_taken_back();
+        let missed = self.stop_revoked_tasks();
         tokio::pin!(missed);
         let mut caught_up = false;
         loop {
@@ -84,6 +85,7 @@ impl Listener {
         }
     }
 
+    /// Follows one message. One of a version that is not known here is passed over.
     fn follow(&self, delivery: Delivery) {
         // Its properties say nothing, so that it does not matter whether they can be read.
         match serde_json::from_slice::<Control>(&delivery.payload) {
@@ -95,6 +97,7 @@ impl Listener {
         delivery.ack();
     }
 
+    /// Cancels a task, if it runs here.
     fn cancel(&self, task: TaskId) {
         if self.running.stop(task, StopReason::Cancelled) {
             tracing::info!(%task, "cancelled");
@@ -102,9 +105,9 @@ impl Listener {
     }
 
     /// Stops the tasks that were taken back while nobody listened: their runs may have ended, and nobody says it again.
-    async fn stop_what_was_taken_back(&self) {
+    async fn stop_revoked_tasks(&self) {
         loop {
-            match self.taken_back().await {
+            match self.revoked_tasks().await {
                 Ok(tasks) => return tasks.into_iter().for_each(|task| self.cancel(task)),
                 Err(error) => tracing::debug!(%error, "what was taken back cannot be asked for yet"),
             }
@@ -112,9 +115,9 @@ impl Listener {
         }
     }
 
-    /// Which of the tasks that run here are not ours any more. A run that the store does not hold (any more) takes
+    /// Finds the tasks that run here and are not ours any more. A run that the store does not hold (any more) takes
     /// nothing back: it may have been lost, and comes back with what its tasks report.
-    async fn taken_back(&self) -> Result<Vec<TaskId>, StoreError> {
+    async fn revoked_tasks(&self) -> Result<Vec<TaskId>, StoreError> {
         let tasks = self.running.tasks();
         if tasks.is_empty() {
             return Ok(Vec::new());
@@ -205,7 +208,7 @@ mod tests {
         store.commit(&[commit]).await.unwrap();
     }
 
-    /// What a task is told that runs here when the worker begins to listen.
+    /// Why a task is stopped that runs here when the worker begins to listen, if it is.
     async fn told(store: SqliteStore, session: SessionId, task: TaskId) -> Option<StopReason> {
         let running = Arc::new(Running::default());
         let (_running, _handle, stop): (_, _, Stop) = running.begin(task);

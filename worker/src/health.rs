@@ -13,21 +13,22 @@ use tokio::sync::watch;
 
 use crate::cluster::Trouble;
 
-/// Probes and scrapers need few connections; tasks need what may be open more.
+/// How many connections may be open at once: probes and scrapers need few, and what may be open is for the tasks.
 const CONNECTIONS: usize = 64;
 
-/// What the health of a worker depends on.
+/// The health of a worker, by what it depends on.
 #[derive(Clone)]
 pub(crate) struct Health {
     pub(crate) broker: Arc<dyn Broker>,
-    /// Is its session renewed?
+    /// Whether the worker's session is renewed.
     pub(crate) alive: watch::Receiver<bool>,
-    /// Is the store that of its cluster?
+    /// Why the worker takes no tasks, if the store is not that of its cluster.
     pub(crate) trouble: watch::Receiver<Trouble>,
     pub(crate) attendance: Attendance,
 }
 
 impl Health {
+    /// The answer to a readiness probe.
     fn ready(&self) -> (StatusCode, String) {
         match (self.missing(), &*self.broker.blocked().borrow()) {
             (None, None) => (StatusCode::OK, "ready\n".to_owned()),
@@ -38,7 +39,7 @@ impl Health {
         }
     }
 
-    /// What the worker lacks for its work.
+    /// What the worker lacks for its work, for people; `None` when it lacks nothing.
     fn missing(&self) -> Option<String> {
         if let Some(why) = &*self.trouble.borrow() {
             return Some(why.clone());
@@ -52,7 +53,7 @@ impl Health {
         self.attendance.complaint()
     }
 
-    /// Serves until `ended`.
+    /// Serves health and metrics until `ended`.
     pub(crate) async fn serve(self, address: SocketAddr, ended: Shutdown) {
         let listener = match tokio::net::TcpListener::bind(address).await {
             Ok(listener) => listener,

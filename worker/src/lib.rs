@@ -1,12 +1,13 @@
 //! The worker: consume → claim → execute → finish → report → ack.
 //!
-//! [`Worker`] is the process, put together. `delivery` brings tasks, `pipeline` carries each of them through to a closed
-//! outcome, `claims` are its round trips to store and owners, `session` its presence, `cluster` whose store it is, `control` what producers tell it.
+//! [`Worker`] is the process, put together. A task comes through `delivery`, and `pipeline` runs it to a closed outcome
+//! with the round trips of `claims`. Around it: `session` is the worker's presence, `cluster` looks whose store this is,
+//! `control` hears what producers tell every worker, `running` knows what can be stopped, `health` answers probes.
 //! What this crate deliberately does not know: runs, DAGs, producers.
 //!
-//! A reader's path through execution: [`executors`] (what a task can be) → [`stop`] (why it may end early) →
-//! [`log`] (where its output goes) → [`guardian`] (under what its
-//! processes are, so that they end with it) → [`guardian::sweep`] (what dead workers have left).
+//! A reader's path through execution: [`executors`] (what a task can be) → [`stop`] (why it may end early) → `process`
+//! (how a process of it is run) → [`log`] (where its output goes) → [`guardian`] (under what its processes are, so that
+//! they end with it) → [`guardian::sweep`] (what dead workers have left).
 
 mod claims;
 mod cluster;

@@ -16,7 +16,7 @@ use crate::guardian::{Boottime, Guardian};
 use crate::running::Running;
 use crate::stop::StopReason;
 
-/// How often it is said again that the session cannot be renewed.
+/// How long it takes until it is said again that the session cannot be renewed.
 const SAY_AGAIN: Duration = Duration::from_secs(5);
 
 /// What is told of a worker with every renewal, and does not change.
@@ -44,8 +44,8 @@ pub(crate) struct Heartbeat {
 }
 
 impl Heartbeat {
-    /// Renews the session until `ended`, in the store of the worker's cluster only: in any other one, or before there is
-    /// a cluster, nothing is to be taken.
+    /// Renews the session until `ended`, in the store of the worker's cluster only: in any other one, or before there
+    /// is a cluster, nothing is to be taken.
     pub(crate) async fn run(mut self, ended: Shutdown) {
         let lease = Duration::from_millis(SESSION_LEASE_MS);
         let every = Duration::from_millis(SESSION_RENEW_MS);
@@ -57,7 +57,8 @@ impl Heartbeat {
             let session = self.session(count);
             // The lease counts from when the renewal was sent: the store may have heard it at once.
             let renewal = Renewal::now();
-            // Whoever was frozen for a lease may find the store ready to renew it: its tasks are somebody else's by now.
+            // Whoever was frozen for a lease may find the store ready to renew it: its tasks are somebody else's by
+            // now.
             self.give_up_if_lapsed(renewed);
             let left = renewed.map_or(every, |renewed| lease.saturating_sub(renewed.age())).max(every / 4);
             let answer = tokio::time::timeout(left.min(every * 2), self.renew(&session)).await;
@@ -138,7 +139,8 @@ impl Heartbeat {
     }
 }
 
-/// When a renewal was sent, by a clock that stands still while the machine is suspended and by one that does not.
+/// The time when a renewal was sent, by a clock that stands still while the machine is suspended and by one that does
+/// not.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Renewal {
     sent: Instant,
@@ -151,7 +153,7 @@ impl Renewal {
         Self { sent: Instant::now(), sent_at: Boottime::now() }
     }
 
-    /// How long ago it was sent, suspended time included.
+    /// The time since it was sent, suspended time included.
     pub(crate) fn age(self) -> Duration {
         self.sent.elapsed().max(self.sent_at.until(Boottime::now()))
     }

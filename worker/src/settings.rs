@@ -9,10 +9,10 @@ use millrace_runtime::Ambient;
 
 use crate::guardian::Guardian;
 
-/// What executors need to know of their worker.
+/// The settings of a worker, as far as its executors need them.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Where shell tasks start; a task's own `working_dir` is relative to it.
+    /// The directory where shell tasks start; a task's own `working_dir` is relative to it.
     pub work_dir: PathBuf,
     /// Names of the worker's own environment variables that tasks get too. Names in `MILLRACE_` are not passed.
     pub pass_env: Vec<String>,
@@ -26,9 +26,9 @@ pub struct Settings {
     pub kill_grace: Duration,
     /// Starts processes, and sees to it that none outlives its attempt. Without one, no shell task can run.
     pub guardian: Option<Guardian>,
-    /// For the `http` executor.
+    /// The settings of the `http` executor.
     pub http: HttpSettings,
-    /// Where the time of day and random ids come from.
+    /// The source of the time of day and of random ids.
     pub ambient: Ambient,
 }
 

@@ -4,7 +4,7 @@
 use millrace_domain::Outcome;
 use tokio::sync::watch;
 
-/// Why a task must end now.
+/// The reason why a task must end before its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopReason {
     /// It took longer than its timeout.
@@ -13,7 +13,7 @@ pub enum StopReason {
     Cancelled,
     /// The worker is going and its grace is over.
     Draining,
-    /// The worker could not renew its session for a whole lease: the task is not its own any more.
+    /// The worker could not renew its session for a whole lease: the task is not the worker's any more.
     LeaseLost,
 }
 
@@ -34,12 +34,12 @@ impl StopReason {
     }
 }
 
-/// Ends one task. The first reason holds; later ones change nothing.
+/// The handle that ends one task. The first reason holds; later ones change nothing.
 #[derive(Debug, Clone)]
 pub struct StopHandle(watch::Sender<Option<StopReason>>);
 
 impl StopHandle {
-    /// A handle, and what the executor watches.
+    /// Makes a handle, and the signal that the executor of the task watches.
     pub fn new() -> (Self, Stop) {
         let (sender, receiver) = watch::channel(None);
         (Self(sender), Stop(receiver))
@@ -57,7 +57,7 @@ impl StopHandle {
     }
 }
 
-/// What an executor watches. Cheap to clone.
+/// The signal to end, which an executor watches. It is cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Stop(watch::Receiver<Option<StopReason>>);
 

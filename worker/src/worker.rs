@@ -31,22 +31,22 @@ const HAND_BACK_LIMIT: Duration = Duration::from_secs(3);
 /// How long the worker's background tasks may take to end: the session is over then, and the store hears of it.
 const END_LIMIT: Duration = Duration::from_secs(1);
 
-/// How a worker works.
+/// The options of a worker.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Which pools it serves.
+    /// The pools that the worker serves.
     pub pools: Vec<PoolName>,
-    /// How many tasks it runs at once.
+    /// How many tasks the worker runs at once.
     pub slots: u32,
-    /// `key=value`, for people.
+    /// Labels of the worker, `key=value`, for people.
     pub labels: Vec<String>,
-    /// Its name, for people.
+    /// The worker's name, for people.
     pub host: String,
     /// How long tasks may go on after the shutdown began.
     pub grace: Duration,
-    /// Where health and metrics are; nowhere when unset.
+    /// The address at which health and metrics are served; nowhere when unset.
     pub listen: Option<SocketAddr>,
-    /// What it lets its tasks do.
+    /// The settings of its executors.
     pub settings: Settings,
 }
 
@@ -62,7 +62,8 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Starts a worker. It works as soon as broker and store answer, and through their absences.
+    /// Starts a worker with the standard executors. It works as soon as broker and store answer, and through their
+    /// absences.
     pub fn start(
         store: Arc<dyn Store>,
         broker: Arc<dyn Broker>,
@@ -73,7 +74,7 @@ impl Worker {
         Self::start_with(store, broker, options, executors, shutdown)
     }
 
-    /// Starts a worker that executes by `executors`.
+    /// Starts a worker with executors of the caller's choice.
     pub fn start_with(
         store: Arc<dyn Store>,
         broker: Arc<dyn Broker>,

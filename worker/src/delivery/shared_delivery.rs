@@ -27,8 +27,8 @@ impl SharedDelivery {
         }
     }
 
-    /// Gives the delivery back, whole and at once, since one of its tasks is for somebody else. The claims of the others
-    /// decide what a second delivery of them means, as ever.
+    /// Gives the delivery back, whole and at once, since one of its tasks is for somebody else. The claims of the
+    /// others decide what a second delivery of them means, as ever.
     pub(crate) fn give_back(&self) {
         if let Some(delivery) = self.take() {
             delivery.requeue();

@@ -4,7 +4,7 @@ use std::io;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Runs a helper's loop on one thread: a keeper is told of the death of the thread that started it.
+/// Runs a helper on one thread: a keeper is told of the death of the thread that started it.
 pub(super) fn on_one_thread(helper: impl Future<Output = io::Result<()>>) -> io::Result<()> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
         // Whatever ends the worker must not end its helpers first. Caught and not ignored: what is ignored would be

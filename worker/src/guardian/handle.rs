@@ -1,4 +1,4 @@
-//! The worker's end of its guardian: starts it, has keepers started, and replaces it when it dies.
+//! The worker's end of its guardian: it starts the guardian, has keepers started, and replaces a guardian that dies.
 
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, OwnedFd};
@@ -20,42 +20,47 @@ use super::sweep;
 use super::wire;
 use crate::process::tree::signal;
 
+/// The first wait before a guardian that died is replaced again.
 const FIRST_WAIT: Duration = Duration::from_millis(10);
-const LAST_WAIT: Duration = Duration::from_secs(5);
+/// The longest of these waits. A guardian that lives for longer has not failed to start.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// How long a keeper may take to be there. A guardian that takes longer is frozen.
 const KEEPER_LIMIT: Duration = Duration::from_secs(10);
 /// How long a keeper waits for another task. There are never more than tasks have run at once.
 const IDLE_LIMIT: Duration = Duration::from_secs(10);
-/// How many keepers are being started at once, at most. To start one takes longer than many a task: where hundreds of
-/// short tasks begin together, the first keepers are free again before the others would be there.
+/// How many keepers may be starting at once. To start one takes longer than many a task: where hundreds of short tasks
+/// begin together, the first keepers are free again before the others would be there.
 const STARTED_AT_ONCE: usize = 4;
 
-/// A guardian of one worker session. When the last clone is dropped, what is left of the worker's tasks is killed, and
-/// the guardian ends.
+/// The guardian of one worker session. When the last clone is dropped, what is left of the worker's tasks is killed,
+/// and the guardian ends.
 #[derive(Debug, Clone)]
-pub struct Guardian(Arc<Post>);
+pub struct Guardian(Arc<Inner>);
 
+/// What all clones of a [`Guardian`] share.
 #[derive(Debug)]
-struct Post {
+struct Inner {
     program: PathBuf,
     folder: Folder,
-    watch: Mutex<Watch>,
+    state: Mutex<State>,
     starting: Semaphore,
-    /// A keeper has become idle.
+    /// Notified when a keeper has become idle.
     returned: Notify,
 }
 
+/// The guardian's process and the keepers that it has started.
 #[derive(Debug, Default)]
-struct Watch {
-    helper: Option<Helper>,
+struct State {
+    process: Option<GuardianProcess>,
     /// How many guardians there were before this one.
     count: u64,
-    /// And since when. The last one that came is the first to go.
+    /// Keepers without a task, and since when. The last one that came is the first to go.
     idle: Vec<(Keeper, Instant)>,
 }
 
+/// A guardian's process, and the socket on which it is asked for keepers.
 #[derive(Debug)]
-struct Helper {
+struct GuardianProcess {
     pid: i32,
     socket: UnixStream,
 }
@@ -83,20 +88,20 @@ impl Guardian {
                 ),
             )
         })?;
-        let guardian = Self(Arc::new(Post {
+        let guardian = Self(Arc::new(Inner {
             program: program.into(),
             folder,
-            watch: Mutex::default(),
+            state: Mutex::default(),
             starting: Semaphore::new(STARTED_AT_ONCE),
             returned: Notify::new(),
         }));
-        let child = guardian.0.launch()?;
+        let child = guardian.0.start_process()?;
         tokio::spawn(replace(child, Arc::downgrade(&guardian.0)));
         Ok(guardian)
     }
 
-    /// Tells that a renewal of the session, which was sent at that time, has succeeded. From the first time on, tasks
-    /// are killed when this was not told for a whole lease.
+    /// Tells the keepers that a renewal of the session, which was sent at that time, has succeeded. From the first time
+    /// on, tasks are killed when this was not told for a whole lease.
     pub fn renewed(&self, sent: Boottime) {
         if let Err(error) = self.0.folder.lease().renew(sent) {
             tracing::warn!(%error, "the lease cannot be written: tasks will be killed when it is over");
@@ -109,7 +114,7 @@ impl Guardian {
         self.0.folder.path()
     }
 
-    /// A keeper for one task: one that is idle or becomes so, or else a new one.
+    /// Finds a keeper for one task: one that is idle or becomes so, or else a new one.
     pub(crate) async fn keeper(&self) -> io::Result<Keeper> {
         loop {
             let mut returned = std::pin::pin!(self.0.returned.notified());
@@ -126,57 +131,58 @@ impl Guardian {
         }
     }
 
+    /// Has a keeper started, and waits until it is there.
     async fn start_keeper(&self) -> io::Result<Keeper> {
         let deadline = Instant::now() + KEEPER_LIMIT;
         loop {
-            let hired = match self.0.hire() {
+            let keeper = match self.0.request_keeper() {
                 Ok((socket, guardian)) => {
                     let left = deadline.saturating_duration_since(Instant::now());
                     timeout(left, Keeper::meet(socket, guardian)).await.unwrap_or_else(|_| {
-                        self.0.discharge(guardian);
+                        self.0.kill_frozen(guardian);
                         Err(ErrorKind::TimedOut.into())
                     })
                 }
                 Err(error) => Err(error),
             };
-            match hired {
+            match keeper {
                 Err(_) if Instant::now() < deadline => sleep(FIRST_WAIT).await,
-                hired => return hired,
+                keeper => return keeper,
             }
         }
     }
 
     /// Takes back a keeper of whose last task nothing is left.
     pub(crate) fn take_back(&self, keeper: Keeper) {
-        let mut watch = self.0.lock();
-        if keeper.guardian == watch.count {
-            watch.idle.push((keeper, Instant::now()));
-            drop(watch);
+        let mut state = self.0.lock();
+        if keeper.guardian == state.count {
+            state.idle.push((keeper, Instant::now()));
+            drop(state);
             self.0.returned.notify_one();
         }
     }
 
-    /// The process id of the helper; none while it is being replaced.
+    /// The process id of the guardian; none while it is being replaced.
     pub fn pid(&self) -> Option<i32> {
-        self.0.lock().helper.as_ref().map(|helper| helper.pid)
+        self.0.lock().process.as_ref().map(|process| process.pid)
     }
 }
 
-impl Post {
-    fn lock(&self) -> MutexGuard<'_, Watch> {
-        self.watch.lock().unwrap_or_else(PoisonError::into_inner)
+impl Inner {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The keeper that became idle last, of those that live.
+    /// Takes the keeper that became idle last, of those that live.
     fn take_idle(&self) -> Option<Keeper> {
-        let mut watch = self.lock();
-        std::iter::from_fn(|| watch.idle.pop()).map(|(keeper, _)| keeper).find(|keeper| !keeper.has_ended())
+        let mut state = self.lock();
+        std::iter::from_fn(|| state.idle.pop()).map(|(keeper, _)| keeper).find(|keeper| !keeper.has_ended())
     }
 
-    /// Starts a helper.
-    fn launch(&self) -> io::Result<Child> {
+    /// Starts the guardian's process.
+    fn start_process(&self) -> io::Result<Child> {
         let (socket, its_own) = UnixStream::pair()?;
-        // A helper that does not read must not stop the worker.
+        // A guardian that does not read must not stop the worker.
         socket.set_nonblocking(true)?;
         let child = Command::new(&self.program)
             .arg("guardian")
@@ -189,64 +195,65 @@ impl Post {
             .process_group(0)
             .spawn()?;
         let pid = child.id().map_or(0, u32::cast_signed);
-        self.lock().helper = Some(Helper { pid, socket });
+        self.lock().process = Some(GuardianProcess { pid, socket });
         Ok(child)
     }
 
-    /// Has a keeper started: our end of the conversation with it, and whose it is.
-    fn hire(&self) -> io::Result<(UnixStream, u64)> {
+    /// Asks the guardian for a keeper: our end of the conversation with it, and the number of its guardian.
+    fn request_keeper(&self) -> io::Result<(UnixStream, u64)> {
         let (socket, its_own) = UnixStream::pair()?;
-        let mut watch = self.lock();
-        let helper = watch.helper.as_ref().ok_or(ErrorKind::NotConnected)?;
-        if let Err(error) = wire::send_file(&helper.socket, its_own.as_fd()) {
-            tracing::warn!(pid = helper.pid, %error, "the guardian does not listen and is replaced");
-            signal(helper.pid, Signal::SIGKILL);
-            watch.helper = None;
+        let mut state = self.lock();
+        let process = state.process.as_ref().ok_or(ErrorKind::NotConnected)?;
+        if let Err(error) = wire::send_file(&process.socket, its_own.as_fd()) {
+            tracing::warn!(pid = process.pid, %error, "the guardian does not listen and is replaced");
+            signal(process.pid, Signal::SIGKILL);
+            state.process = None;
             return Err(error);
         }
-        Ok((socket, watch.count))
+        Ok((socket, state.count))
     }
 
-    /// Kills a helper that does nothing.
-    fn discharge(&self, count: u64) {
-        let mut watch = self.lock();
-        if watch.count == count
-            && let Some(helper) = watch.helper.take()
+    /// Kills a guardian that is frozen, unless it was replaced already.
+    fn kill_frozen(&self, count: u64) {
+        let mut state = self.lock();
+        if state.count == count
+            && let Some(process) = state.process.take()
         {
-            tracing::warn!(pid = helper.pid, "the guardian does not answer and is replaced");
-            signal(helper.pid, Signal::SIGKILL);
+            tracing::warn!(pid = process.pid, "the guardian does not answer and is replaced");
+            signal(process.pid, Signal::SIGKILL);
         }
     }
 
-    fn bury(&self) {
-        let mut watch = self.lock();
-        watch.helper = None;
-        watch.count += 1;
-        watch.idle.clear();
+    /// Forgets a guardian that died, and its keepers, which die with it.
+    fn forget_process(&self) {
+        let mut state = self.lock();
+        state.process = None;
+        state.count += 1;
+        state.idle.clear();
     }
 }
 
-/// Waits for the helper's death, again and again, and starts another. Its keepers end with it, and their tasks.
-async fn replace(mut child: Child, post: Weak<Post>) {
-    let mut backoff = Backoff::new(FIRST_WAIT, LAST_WAIT);
+/// Waits for the guardian's death, again and again, and starts another. Its keepers end with it, and their tasks.
+async fn replace(mut child: Child, inner: Weak<Inner>) {
+    let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
     loop {
         let began = Instant::now();
         let status = child.wait().await;
-        if began.elapsed() > LAST_WAIT {
+        if began.elapsed() > LONGEST_WAIT {
             backoff.reset();
         }
         child = loop {
             // Nobody needs a guardian any more.
-            let Some(post) = post.upgrade() else { return };
-            post.bury();
+            let Some(inner) = inner.upgrade() else { return };
+            inner.forget_process();
             tracing::warn!(?status, "the guardian died, and its tasks with it; starting another");
-            match post.launch() {
+            match inner.start_process() {
                 Ok(next) => break next,
                 Err(error) => {
                     tracing::error!(%error, "no guardian could be started: no task can run");
                 }
             }
-            drop(post);
+            drop(inner);
             backoff.wait().await;
         };
         // One that dies again and again is not started in a tight loop.

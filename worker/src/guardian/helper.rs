@@ -1,11 +1,11 @@
-//! The two helpers as one program: which of them this process is to be, if any.
+//! The entry of the helpers: guardian and keepers are this same program, started with other arguments.
 
 use std::ffi::OsString;
 use std::io;
 
 use super::{keeper_process, process};
 
-/// Is a helper, if that is what the arguments of this process ask for (`guardian FOLDER`, `keeper GUARDIAN`), until
+/// Runs this process as a helper, if that is what its arguments ask for (`guardian FOLDER`, `keeper GUARDIAN`), until
 /// it is not needed any more. Call it first in `main` of the program that is named to [`super::Guardian::start`].
 pub fn as_helper(arguments: impl Iterator<Item = OsString>) -> Option<io::Result<()>> {
     let arguments: Vec<OsString> = arguments.skip(1).collect();

@@ -11,17 +11,17 @@ use super::order::{self, Answer, Launch};
 use super::wire::Wire;
 use crate::process::tree::signal;
 
-/// A keeper. When it is dropped, it kills its task and ends.
+/// A keeper, as the worker holds it. When it is dropped, it kills its task and ends.
 #[derive(Debug)]
 pub(crate) struct Keeper {
     wire: Wire,
     pid: i32,
-    /// Which of the worker's guardians has started it.
+    /// The number of the guardian that has started it.
     pub(super) guardian: u64,
 }
 
 impl Keeper {
-    /// Waits until it is there.
+    /// Waits until a keeper that was asked for is there.
     pub(super) async fn meet(socket: UnixStream, guardian: u64) -> io::Result<Self> {
         let mut keeper = Self { wire: Wire::new(socket)?, pid: 0, guardian };
         match keeper.answer().await? {
@@ -57,6 +57,7 @@ impl Keeper {
         signal(self.pid, Signal::SIGKILL);
     }
 
+    /// Whether the keeper is known to be gone.
     pub(super) fn has_ended(&self) -> bool {
         self.wire.has_ended()
     }

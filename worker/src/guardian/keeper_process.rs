@@ -27,7 +27,7 @@ use super::wire::{Frame, Wire};
 use crate::process::census;
 use crate::process::tree::{KILL_LIMIT, LOOK_AGAIN, descendants, signal, signal_group};
 
-/// What tells a keeper of its guardian's death.
+/// The signal that tells a keeper of its guardian's death.
 const ORPHANED: Kill = Kill::SIGUSR1;
 
 /// Keeps tasks until worker or guardian is gone.
@@ -35,7 +35,7 @@ pub(super) fn keep(guardian: i32) -> io::Result<()> {
     prctl::set_name(c"task-keeper")?;
     prctl::set_child_subreaper(true)?;
     on_one_thread(async {
-        let mut keeper = Keeper {
+        let mut keeper = KeeperProcess {
             worker: Wire::new(io::stdin().as_fd().try_clone_to_owned()?)?,
             lease: Lease::new(io::stdout().as_fd().try_clone_to_owned()?),
             deaths: listen(SignalKind::child())?,
@@ -60,7 +60,8 @@ pub(super) fn keep(guardian: i32) -> io::Result<()> {
     })
 }
 
-struct Keeper {
+/// The state of a keeper.
+struct KeeperProcess {
     worker: Wire,
     lease: Lease,
     deaths: Signal,
@@ -68,15 +69,15 @@ struct Keeper {
     alarm: Alarm,
 }
 
-/// What is known of children: how the task's own process ended, and whether any is left.
+/// What is known of the children after a reading: how the task's own process ended, and whether any is left.
 #[derive(Debug, Default, Clone, Copy)]
 struct Reaped {
     status: Option<i32>,
     left: bool,
 }
 
-impl Keeper {
-    /// Waits for a task and runs it to its end; none when there is nobody any more to answer.
+impl KeeperProcess {
+    /// Waits for a task and runs it to its end; `None` when there is nobody any more to answer.
     async fn serve(&mut self) -> Option<Answer> {
         loop {
             let said = tokio::select! {
@@ -93,6 +94,7 @@ impl Keeper {
         }
     }
 
+    /// Runs a task to its end; `None` when there is nobody any more to answer.
     async fn run(&mut self, start: Start, files: Vec<OwnedFd>) -> Option<Answer> {
         if self.is_lapsed() {
             return Some(Answer::Lapsed { clear: true });
@@ -136,6 +138,7 @@ impl Keeper {
         })
     }
 
+    /// Whether the worker's lease is over.
     fn is_lapsed(&self) -> bool {
         let now = Boottime::now();
         self.lease.ends(now) <= now
@@ -192,6 +195,7 @@ impl Keeper {
     }
 }
 
+/// Starts the first process of a task, in a group of its own.
 fn spawn(start: Start, files: Vec<OwnedFd>) -> io::Result<i32> {
     // No hook between fork and exec, no search of PATH: the standard library then uses posix_spawn, which does not
     // copy page tables.
@@ -205,7 +209,7 @@ fn spawn(start: Start, files: Vec<OwnedFd>) -> io::Result<i32> {
     Ok(command.process_group(0).spawn()?.id().cast_signed())
 }
 
-/// Takes note of all children that have died.
+/// Reaps all children that have died, and answers what became of the one that is `task`.
 fn reap(task: i32) -> Reaped {
     let mut reaped = Reaped::default();
     loop {
@@ -223,7 +227,7 @@ fn reap(task: i32) -> Reaped {
 /// A timer that goes on while the machine is suspended.
 struct Alarm {
     timer: OwnedFd,
-    /// The same, to wait for: it reads as a pipe does.
+    /// The same timer, to wait for: it reads as a pipe does.
     bell: Receiver,
 }
 
@@ -235,6 +239,7 @@ impl Alarm {
         Ok(Self { timer, bell })
     }
 
+    /// Sets the time at which the alarm rings, in place of the one before.
     fn set(&self, at: Boottime) {
         let wait = Boottime::now().until(at).max(Duration::from_millis(1));
         let it_value = Timespec::try_from(wait).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
@@ -243,6 +248,7 @@ impl Alarm {
         let _ = timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &once);
     }
 
+    /// Waits until the alarm rings.
     async fn rings(&mut self) {
         let _ = self.bell.read_u64().await;
     }

@@ -19,9 +19,9 @@ pub(super) const FOLDER_PREFIX: &str = "millrace-worker-";
 /// The name of the lease in such a folder.
 pub(super) const LEASE_NAME: &str = "lease";
 
-/// Digits of a time.
+/// How many digits a time has in a lease.
 const DIGITS: usize = 20;
-/// The time twice, so that one that is just being written is noticed.
+/// The length of a record: the time twice, so that one that is just being written is noticed.
 const RECORD_BYTES: usize = 2 * DIGITS + 2;
 /// How often a time that is just being written is read again.
 const READINGS: usize = 100;
@@ -38,10 +38,12 @@ impl Boottime {
         Self(u64::try_from(millis).unwrap_or_default())
     }
 
+    /// The time so much later.
     pub(super) fn after(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))
     }
 
+    /// How long it is until a later time; zero when that is not later.
     pub(crate) fn until(self, later: Self) -> Duration {
         Duration::from_millis(later.0.saturating_sub(self.0))
     }
@@ -63,15 +65,17 @@ impl Folder {
         let draft = path.join("draft");
         let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&draft)?;
         file.try_lock()?;
-        file.write_all_at(format!("{}{}\n", record(Boottime(0)), place()).as_bytes(), 0)?;
+        file.write_all_at(format!("{}{}\n", record(Boottime(0)), pid_scope()).as_bytes(), 0)?;
         fs::rename(&draft, path.join(LEASE_NAME))?;
         Ok(Self { path, lease: Lease(file) })
     }
 
+    /// The path of the folder.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
+    /// The lease in the folder.
     pub(super) fn lease(&self) -> &Lease {
         &self.lease
     }
@@ -82,21 +86,23 @@ impl Folder {
 pub(super) struct Lease(File);
 
 impl Lease {
+    /// The lease in an open file.
     pub(super) fn new(file: impl Into<File>) -> Self {
         Self(file.into())
     }
 
+    /// The open file, which helpers share.
     pub(super) fn file(&self) -> &File {
         &self.0
     }
 
-    /// A renewal that was sent at that time has succeeded.
+    /// Writes that a renewal which was sent at that time has succeeded.
     pub(super) fn renew(&self, sent: Boottime) -> io::Result<()> {
         self.0.write_all_at(record(sent).as_bytes(), 0)
     }
 
-    /// When it is over, as far as is known now. Before the first renewal there is nothing to lose: nothing can have been
-    /// claimed. One that cannot be read is over.
+    /// The time when the lease is over, as far as is known now. Before the first renewal there is nothing to lose:
+    /// nothing can have been claimed. One that cannot be read is over.
     pub(super) fn ends(&self, now: Boottime) -> Boottime {
         let lease = Duration::from_millis(SESSION_LEASE_MS);
         match (0..READINGS).find_map(|_| self.read()) {
@@ -106,6 +112,7 @@ impl Lease {
         }
     }
 
+    /// Reads when the last renewal was sent; `None` while that is just being written.
     fn read(&self) -> Option<Boottime> {
         let mut record = [0; RECORD_BYTES];
         self.0.read_exact_at(&mut record, 0).ok()?;
@@ -115,13 +122,14 @@ impl Lease {
     }
 }
 
+/// The record of a time.
 fn record(time: Boottime) -> String {
     let millis = time.0;
     format!("{millis:0DIGITS$} {millis:0DIGITS$}\n")
 }
 
-/// Where process ids mean what they mean here: this start of this machine, and the namespace.
-pub(super) fn place() -> String {
+/// Names where process ids mean what they mean here: this start of this machine, and the namespace of process ids.
+pub(super) fn pid_scope() -> String {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let namespace = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
     format!("{} {}", boot.trim(), namespace.display())

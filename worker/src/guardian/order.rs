@@ -1,4 +1,4 @@
-//! What a worker tells a keeper, and what it is answered.
+//! The messages between a worker and its keepers: orders to them, and their answers.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, ErrorKind};
@@ -8,18 +8,18 @@ use std::time::Duration;
 
 use crate::process::Environment;
 
-/// What to start, and how.
+/// What a keeper is to start, and how.
 #[derive(Debug)]
 pub(crate) struct Launch {
     /// A complete path, so that the start needs no fork: see [`crate::process::program`].
     pub(crate) program: PathBuf,
-    /// From the name on.
+    /// The arguments, from the name on.
     pub(crate) arguments: Vec<OsString>,
     pub(crate) directory: PathBuf,
     pub(crate) environment: Environment,
 }
 
-/// A [`Launch`] as a keeper has it.
+/// A [`Launch`] as a keeper reads it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Start {
     pub(super) program: PathBuf,
@@ -28,19 +28,19 @@ pub(super) struct Start {
     pub(super) environment: Vec<(OsString, OsString)>,
 }
 
-/// What a worker wants of a keeper.
+/// An order of a worker to a keeper.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Order {
-    /// Start this. Its standard output and error come as files.
+    /// Start a task. Its standard output and error come as files.
     Start(Start),
-    /// End what runs. All of it is asked to (SIGTERM) if there is a grace.
+    /// End the task that runs. All of its processes are asked to end (SIGTERM) if there is a grace.
     Stop { grace: Duration },
 }
 
-/// What a keeper says. All but the first end a task.
+/// The answer of a keeper. All but the first say that a task has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Answer {
-    /// It is there, under this process id.
+    /// The keeper is there, under this process id.
     Ready { pid: i32 },
     /// The program did not start, by this error of the system.
     NotStarted { errno: i32 },
@@ -85,6 +85,7 @@ pub(super) fn stop(grace: Duration) -> Vec<u8> {
 }
 
 impl Order {
+    /// Reads the text of an order.
     pub(super) fn read(text: &[u8]) -> Option<Self> {
         let mut fields = text.strip_suffix(b"\0")?.split(|&byte| byte == 0).map(<[u8]>::to_vec);
         let number = |field: Vec<u8>| str::from_utf8(&field).ok()?.parse::<u64>().ok();
@@ -108,6 +109,7 @@ impl Order {
 }
 
 impl Answer {
+    /// The text of the answer.
     pub(super) fn text(self) -> [u8; 6] {
         let (kind, number, clear) = match self {
             Self::Ready { pid } => (b'r', pid, true),
@@ -120,6 +122,7 @@ impl Answer {
         [kind, a, b, c, d, u8::from(clear)]
     }
 
+    /// Reads the text of an answer.
     pub(super) fn read(text: &[u8]) -> Option<Self> {
         let &[kind, a, b, c, d, clear] = text else { return None };
         let (number, clear) = (i32::from_le_bytes([a, b, c, d]), clear == 1);

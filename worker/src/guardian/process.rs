@@ -24,7 +24,7 @@ use super::wire::Wire;
 use crate::process::census;
 use crate::process::tree::{KILL_LIMIT, LOOK_AGAIN, signal};
 
-/// How often a folder is removed in which something still appears.
+/// How often it is tried to remove a folder in which something still appears.
 const REMOVALS: usize = 3;
 
 /// Guards until the worker is gone.
@@ -38,21 +38,21 @@ pub(super) fn guard(folder: &Path) -> io::Result<()> {
     prctl::set_child_subreaper(true)?;
     on_one_thread(async {
         let mut worker = Wire::new(io::stdin().as_fd().try_clone_to_owned()?)?;
-        let mut post =
-            Post { keepers: HashMap::new(), stuck: HashSet::new(), deaths: listen(SignalKind::child())? };
+        let mut keepers =
+            Keepers { alive: HashMap::new(), stuck: HashSet::new(), deaths: listen(SignalKind::child())? };
         loop {
             tokio::select! {
                 biased;
-                _ = post.deaths.recv() => post.bury().await,
+                _ = keepers.deaths.recv() => keepers.reap_and_kill_strays().await,
                 said = worker.receive() => match said {
-                    Ok(Some(frame)) => frame.files.into_iter().for_each(|socket| post.hire(socket)),
+                    Ok(Some(frame)) => frame.files.into_iter().for_each(|socket| keepers.start(socket)),
                     // What cannot be understood is no better than an end.
                     Ok(None) | Err(_) => break,
                 },
             }
         }
         drop(worker);
-        post.end().await;
+        keepers.end().await;
         // The worker may never have made it, or a cleaner of temporary files has been here.
         let _ = (0..REMOVALS).try_for_each(|_| match fs::remove_dir_all(folder) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Ok(()),
@@ -62,8 +62,8 @@ pub(super) fn guard(folder: &Path) -> io::Result<()> {
     })
 }
 
-/// Did a worker start this process, and is the folder that worker's? At the end the folder is removed, so that nobody
-/// else's may be named here.
+/// Whether a worker started this process, and the folder is that worker's. At the end the folder is removed, so that
+/// nobody else's may be named here.
 fn is_of_a_worker(folder: &Path) -> io::Result<bool> {
     let is_named_so =
         folder.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(FOLDER_PREFIX));
@@ -75,20 +75,20 @@ fn is_of_a_worker(folder: &Path) -> io::Result<bool> {
         && (there.dev(), there.ino()) == (lease.dev(), lease.ino()))
 }
 
-/// The keepers that live.
+/// The keepers of one guardian.
 #[derive(Debug)]
-struct Post {
-    /// By process id: the keeper's end of its conversation with the worker. The worker sees the end of that only once
-    /// it is closed here too, which is when nothing is left of the keeper's task.
-    keepers: HashMap<i32, OwnedFd>,
+struct Keepers {
+    /// Those that live, by process id, each with its own end of its conversation with the worker. The worker sees the
+    /// end of that only once it is closed here too, which is when nothing is left of the keeper's task.
+    alive: HashMap<i32, OwnedFd>,
     /// Processes that were killed and do not die: nobody waits for them again.
     stuck: HashSet<i32>,
     deaths: Signal,
 }
 
-impl Post {
+impl Keepers {
     /// Starts a keeper that talks through `socket`. When that fails, the worker sees the end of the conversation.
-    fn hire(&mut self, socket: OwnedFd) {
+    fn start(&mut self, socket: OwnedFd) {
         let Ok(input) = socket.try_clone() else { return };
         // The same program, also when its file was replaced meanwhile. Its name is not the worker's: whatever kills all
         // processes of that name leaves those that end the tasks.
@@ -101,12 +101,12 @@ impl Post {
             .process_group(0)
             .spawn();
         if let Ok(keeper) = keeper {
-            self.keepers.insert(keeper.id().cast_signed(), socket);
+            self.alive.insert(keeper.id().cast_signed(), socket);
         }
     }
 
-    /// Takes note of deaths. What fell to us is killed before anybody learns of it.
-    async fn bury(&mut self) {
+    /// Reaps keepers that died. What fell to us from them is killed before anybody learns of their deaths.
+    async fn reap_and_kill_strays(&mut self) {
         let mut dead = self.reap();
         if dead.is_empty() {
             return;
@@ -118,7 +118,7 @@ impl Post {
             let ours: HashSet<i32> =
                 left.iter().filter(|process| process.parent == me).map(|process| process.pid).collect();
             self.stuck.retain(|pid| ours.contains(pid));
-            let is_stray = |pid: &i32| !self.keepers.contains_key(pid) && !self.stuck.contains(pid);
+            let is_stray = |pid: &i32| !self.alive.contains_key(pid) && !self.stuck.contains(pid);
             let strays: Vec<i32> = ours.into_iter().filter(is_stray).collect();
             if strays.is_empty() {
                 return;
@@ -132,13 +132,13 @@ impl Post {
         }
     }
 
-    /// The conversations of keepers that died before their tasks did.
+    /// Reaps all children that have died, and answers the conversations of keepers that died before their tasks did.
     fn reap(&mut self) -> Vec<OwnedFd> {
         let mut dead = Vec::new();
         loop {
             match wait(WaitOptions::NOHANG) {
                 Ok(Some((pid, status))) => {
-                    let socket = self.keepers.remove(&pid.as_raw_nonzero().get());
+                    let socket = self.alive.remove(&pid.as_raw_nonzero().get());
                     dead.extend(socket.filter(|_| status.exit_status() != Some(0)));
                 }
                 Err(Errno::INTR) => {}
@@ -147,18 +147,19 @@ impl Post {
         }
     }
 
-    /// The worker is gone. Keepers see that as well: they end their tasks, then themselves.
+    /// Waits for the end of all keepers once the worker is gone. They see that as well: they end their tasks, then
+    /// themselves.
     async fn end(mut self) {
         let deadline = Instant::now() + KILL_LIMIT + KILL_LIMIT / 2;
-        while !self.keepers.is_empty() && Instant::now() < deadline {
+        while !self.alive.is_empty() && Instant::now() < deadline {
             let _ = timeout_at(deadline, self.deaths.recv()).await;
-            self.bury().await;
+            self.reap_and_kill_strays().await;
         }
         // Only one that is frozen, or whose task is stuck in the kernel.
-        for pid in std::mem::take(&mut self.keepers).into_keys() {
+        for pid in std::mem::take(&mut self.alive).into_keys() {
             signal(pid, Kill::SIGKILL);
         }
         sleep(LOOK_AGAIN).await;
-        self.bury().await;
+        self.reap_and_kill_strays().await;
     }
 }

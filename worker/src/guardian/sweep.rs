@@ -11,15 +11,16 @@ use std::time::Duration;
 
 use nix::fcntl::OFlag;
 
-use super::lease::{FOLDER_PREFIX, LEASE_NAME, place};
+use super::lease::{FOLDER_PREFIX, LEASE_NAME, pid_scope};
 use crate::process::mark::{SESSION_VARIABLE, kill_marked};
 
-/// A lease of another machine or another start of this one, or of another namespace of process ids, must have been
-/// renewed by nobody for so long: a lock may not reach there, and its processes cannot be seen from here.
+/// How long nobody must have renewed a lease of another machine, of another start of this one, or of another namespace
+/// of process ids: a lock may not reach there, and its processes cannot be seen from here.
 const ELSEWHERE: Duration = Duration::from_secs(60 * 60);
+/// How much of a lease is read.
 const LEASE_LIMIT_BYTES: u64 = 4096;
 
-/// What was swept.
+/// What was swept, in numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Swept {
     /// Folders of dead workers.
@@ -50,7 +51,7 @@ pub(super) fn sweep(parent: &Path) -> Swept {
     swept
 }
 
-/// The lease of a worker that is certainly dead, locked.
+/// Locks the lease of a worker that is certainly dead; `None` of any other worker.
 fn lease_of_dead(folder: &Path, session: &str) -> Option<File> {
     // Were we started by one of its tasks, we would end ourselves.
     if std::env::var_os(SESSION_VARIABLE).is_some_and(|own| own == session) {
@@ -65,7 +66,7 @@ fn lease_of_dead(folder: &Path, session: &str) -> Option<File> {
     lease.try_lock().ok()?;
     let mut text = String::new();
     (&lease).take(LEASE_LIMIT_BYTES).read_to_string(&mut text).ok()?;
-    let is_here = text.lines().nth(1) == Some(&place());
+    let is_here = text.lines().nth(1) == Some(&pid_scope());
     let idle = metadata.modified().ok()?.elapsed().unwrap_or_default();
     (is_here || idle > ELSEWHERE).then_some(lease)
 }
@@ -102,8 +103,8 @@ mod tests {
     fn what_a_dead_worker_left_goes_and_what_a_living_one_has_stays() {
         let parent = tempfile::tempdir().unwrap();
         let [dead, alive] = [(); 2].map(|()| uuid::Uuid::new_v4().simple().to_string());
-        drop(folder(parent.path(), &dead, &place()));
-        let lease = folder(parent.path(), &alive, &place());
+        drop(folder(parent.path(), &dead, &pid_scope()));
+        let lease = folder(parent.path(), &alive, &pid_scope());
         lease.try_lock().unwrap();
         let mut tasks = [&dead, &alive].map(|session| task_of(session));
         assert_eq!(sweep(parent.path()), Swept { folders: 1, processes: 1 });
@@ -142,13 +143,13 @@ mod tests {
     fn no_link_is_followed() {
         let parent = tempfile::tempdir().unwrap();
         let outside = tempfile::tempdir().unwrap();
-        fs::write(outside.path().join(LEASE_NAME), format!("1 1\n{}\n", place())).unwrap();
+        fs::write(outside.path().join(LEASE_NAME), format!("1 1\n{}\n", pid_scope())).unwrap();
         symlink(outside.path(), parent.path().join(format!("{FOLDER_PREFIX}linked"))).unwrap();
         let half = parent.path().join(format!("{FOLDER_PREFIX}half"));
         fs::create_dir(&half).unwrap();
         symlink(outside.path().join(LEASE_NAME), half.join(LEASE_NAME)).unwrap();
         assert_eq!(sweep(parent.path()), Swept::default());
-        drop(folder(parent.path(), "whole", &place()));
+        drop(folder(parent.path(), "whole", &pid_scope()));
         symlink(outside.path(), parent.path().join(format!("{FOLDER_PREFIX}whole")).join("way-out")).unwrap();
         assert_eq!(sweep(parent.path()), Swept { folders: 1, processes: 0 });
         assert!(outside.path().join(LEASE_NAME).exists());

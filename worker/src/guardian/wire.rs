@@ -13,9 +13,11 @@ use rustix::net::{
 use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
 
-/// Length of the body, and how many files come with it.
+/// The length of a header: that of the body, and how many files come with it.
 const HEADER_BYTES: usize = 5;
+/// How much is read at once.
 const READ_BYTES: usize = 16 * 1024;
+/// How many files may come with one message.
 const FILES_LIMIT: usize = 2;
 
 /// One end of a conversation.
@@ -26,7 +28,7 @@ pub(super) struct Wire {
     files: VecDeque<OwnedFd>,
 }
 
-/// What was said at once.
+/// One message: its body, and the files that come with it.
 #[derive(Debug)]
 pub(super) struct Frame {
     pub(super) body: Vec<u8>,
@@ -34,13 +36,14 @@ pub(super) struct Frame {
 }
 
 impl Wire {
+    /// Takes one end of a pair of sockets.
     pub(super) fn new(socket: impl Into<Socket>) -> io::Result<Self> {
         let socket = socket.into();
         socket.set_nonblocking(true)?;
         Ok(Self { stream: UnixStream::from_std(socket)?, buffer: Vec::new(), files: VecDeque::new() })
     }
 
-    /// Says something. When this is dropped in between, the conversation is over.
+    /// Sends one message. When this is dropped in between, the conversation is over.
     pub(super) async fn send(&mut self, body: &[u8], files: &[BorrowedFd<'_>]) -> io::Result<()> {
         let mut frame = header(body.len(), files.len())?.to_vec();
         frame.extend_from_slice(body);
@@ -48,7 +51,7 @@ impl Wire {
         self.stream.write_all(frame.get(sent..).unwrap_or_default()).await
     }
 
-    /// The next thing that is said; none when the other side is gone. It can be dropped and called again without a
+    /// Receives the next message; `None` when the other side is gone. It can be dropped and called again without a
     /// loss.
     pub(super) async fn receive(&mut self) -> io::Result<Option<Frame>> {
         loop {
@@ -68,6 +71,7 @@ impl Wire {
         !matches!(self.stream.try_read(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock)
     }
 
+    /// Takes a message that has arrived whole out of the buffer.
     fn take(&mut self) -> io::Result<Option<Frame>> {
         let Some(&[a, b, c, d, files]) = self.buffer.first_chunk::<HEADER_BYTES>() else { return Ok(None) };
         let end = HEADER_BYTES + u32::from_le_bytes([a, b, c, d]) as usize;
@@ -84,7 +88,7 @@ impl Wire {
     }
 }
 
-/// Says nothing but a file, without waiting.
+/// Sends nothing but a file, without waiting.
 pub(super) fn send_file(socket: &Socket, file: BorrowedFd<'_>) -> io::Result<()> {
     let header = header(0, 1)?;
     match pass(socket, &header, &[file])? {
@@ -93,6 +97,7 @@ pub(super) fn send_file(socket: &Socket, file: BorrowedFd<'_>) -> io::Result<()>
     }
 }
 
+/// The header of a message.
 fn header(length: usize, files: usize) -> io::Result<[u8; HEADER_BYTES]> {
     let length = u32::try_from(length).map_err(|_| io::Error::from(ErrorKind::InvalidInput))?;
     let files = u8::try_from(files).map_err(|_| io::Error::from(ErrorKind::InvalidInput))?;
@@ -100,6 +105,7 @@ fn header(length: usize, files: usize) -> io::Result<[u8; HEADER_BYTES]> {
     Ok([a, b, c, d, files])
 }
 
+/// Sends bytes and files in one call of the system, and answers how many bytes it took.
 fn pass(socket: impl AsFd, bytes: &[u8], files: &[BorrowedFd<'_>]) -> io::Result<usize> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FILES_LIMIT))];
     let mut control = SendAncillaryBuffer::new(&mut space);
@@ -109,6 +115,7 @@ fn pass(socket: impl AsFd, bytes: &[u8], files: &[BorrowedFd<'_>]) -> io::Result
     Ok(sendmsg(socket, &[IoSlice::new(bytes)], &mut control, SendFlags::NOSIGNAL)?)
 }
 
+/// Receives bytes and files in one call of the system, and answers how many bytes came.
 fn take_in(socket: impl AsFd, buffer: &mut Vec<u8>, files: &mut VecDeque<OwnedFd>) -> io::Result<usize> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FILES_LIMIT))];
     let mut control = RecvAncillaryBuffer::new(&mut space);

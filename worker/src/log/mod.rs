@@ -1,5 +1,5 @@
-//! The logs of tasks. [`LogWriter`] takes what a task writes and keeps a part of it: the head goes to the [`backlog`] as
-//! it comes, the newest of the rest waits in the [`tail`] until the task ends. [`LogShipper`] brings the backlog to
+//! The logs of tasks. [`LogWriter`] takes what a task writes and keeps a part of it: the head goes to the [`backlog`]
+//! as it comes, the newest of the rest waits in the [`tail`] until the task ends. [`LogShipper`] brings the backlog to
 //! the store, behind the tasks' backs.
 
 mod backlog;
