@@ -1,8 +1,8 @@
 //! The worker: consume → claim → execute → finish → report → ack.
 //!
 //! [`Worker`] is the process, put together. A task comes through `delivery`, and `pipeline` runs it to a closed outcome
-//! with the round trips of `claims`. Around it: `session` is the worker's presence, `cluster` looks whose store this is,
-//! `control` hears what producers tell every worker, `running` knows what can be stopped, `health` answers probes.
+//! with the round trips of `claims`. Around it: `session` is the worker's presence, `cluster` looks whose store this
+//! is, `control` hears what producers tell every worker, `running` knows what can be stopped, `health` answers probes.
 //! What this crate deliberately does not know: runs, DAGs, producers.
 //!
 //! A reader's path through execution: [`executors`] (what a task can be) → [`stop`] (why it may end early) → `process`

@@ -11,7 +11,7 @@ use crate::log::LogWriter;
 use crate::settings::Settings;
 use crate::stop::{Stop, StopReason};
 
-/// Runs tasks of one kind.
+/// An executor: it runs tasks of one kind.
 #[async_trait]
 pub trait Executor: Send + Sync {
     /// Runs one attempt to its end. When `context.stop` fires, everything the task started ends promptly, and
@@ -19,47 +19,47 @@ pub trait Executor: Send + Sync {
     async fn execute(&self, task: &Task, context: &Execution) -> Ended;
 }
 
-/// What an executor is given beside the task.
+/// The execution of one attempt: what an executor is given beside the task.
 #[derive(Debug, Clone)]
 pub struct Execution {
-    /// Where the task's output goes.
+    /// The log of the attempt, to which the task's output goes.
     pub log: LogWriter,
-    /// Fires when the task must end.
+    /// The signal that the task must end.
     pub stop: Stop,
     /// The worker's settings.
     pub settings: Arc<Settings>,
 }
 
-/// How an attempt ended.
+/// The end of an attempt.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ended {
-    /// The closed word.
+    /// The outcome of the attempt.
     pub outcome: Outcome,
-    /// An exit code (shell) or a status (http). None when the task was killed or never started.
+    /// The exit code (shell) or the status (http). None when the task was killed or never started.
     pub code: Option<i32>,
-    /// Why it did not succeed, for people.
+    /// The reason why it did not succeed, for people.
     pub reason: Option<String>,
-    /// What it gives to the steps after it.
+    /// The outputs that it gives to the steps after it.
     pub outputs: Map<String, Value>,
 }
 
 impl Ended {
-    /// It did what it should.
+    /// The end of an attempt that did what it should.
     pub fn succeeded(code: Option<i32>, outputs: Map<String, Value>) -> Self {
         Self { outcome: Outcome::Succeeded, code, reason: None, outputs }
     }
 
-    /// It ran and reported an error, or could not be run at all.
+    /// The end of an attempt that reported an error, or could not be run at all.
     pub fn failed(code: Option<i32>, reason: impl Into<String>) -> Self {
         Self { outcome: Outcome::Failed, code, reason: Some(reason.into()), outputs: Map::new() }
     }
 
-    /// It ended through no fault of its own, and nothing of it is left.
+    /// The end of an attempt that was lost through no fault of its own, and of which nothing is left.
     pub fn lost(reason: impl Into<String>) -> Self {
         Self { outcome: Outcome::Lost, code: None, reason: Some(reason.into()), outputs: Map::new() }
     }
 
-    /// It was stopped, and nothing of it is left.
+    /// The end of an attempt that was stopped, and of which nothing is left.
     pub fn stopped(reason: StopReason, task: &Task) -> Self {
         let words = match (reason, task.timeout()) {
             (StopReason::TimedOut, Some(timeout)) => format!("timed out after {timeout:?}"),

@@ -1,4 +1,5 @@
-//! `uses: noop`: succeeds at once. For joins, for tests of a graph, and for measuring everything around a task.
+//! `uses: noop`: a task that succeeds at once. For joins, for tests of a graph, and for measuring everything around a
+//! task.
 
 use async_trait::async_trait;
 use millrace_domain::task::Task;
@@ -6,7 +7,7 @@ use serde_json::Map;
 
 use super::{Ended, Execution, Executor};
 
-/// Does nothing.
+/// The executor that does nothing, and succeeds.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Noop;
 

@@ -10,12 +10,13 @@ use millrace_domain::task::Task;
 use super::{Ended, Execution, Executor, Http, Noop, Shell};
 use crate::settings::Settings;
 
-/// The executors of a worker.
+/// The executors of a worker, by name.
 #[derive(Clone, Default)]
 pub struct Registry(BTreeMap<String, Arc<dyn Executor>>);
 
 impl Registry {
-    /// `shell`, `http` and `noop`. Costs next to nothing: what is expensive is built at first use.
+    /// The standard executors: `shell`, `http` and `noop`. They cost next to nothing: what is expensive is built at
+    /// first use.
     pub fn standard(settings: &Settings) -> Self {
         let mut registry = Self::default();
         registry.add("shell", Arc::new(Shell::new(settings)));
@@ -29,12 +30,12 @@ impl Registry {
         self.0.insert(name.to_owned(), executor);
     }
 
-    /// The executor of that name.
+    /// Finds the executor of a name.
     pub fn get(&self, name: &str) -> Option<Arc<dyn Executor>> {
         self.0.get(name).cloned()
     }
 
-    /// All names, in order.
+    /// The names of all executors, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }

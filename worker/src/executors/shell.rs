@@ -12,16 +12,16 @@ use serde::Deserialize;
 
 use super::{Ended, Execution, Executor};
 use crate::guardian::Launch;
-use crate::process::{self, End, Environment, Inherited, OutputsFile, Surroundings, program};
+use crate::process::{self, End, Environment, Inherited, OutputsFile, ProcessContext, program};
 use crate::settings::Settings;
 
-/// Runs scripts.
+/// The executor of scripts.
 #[derive(Debug)]
 pub struct Shell {
     inherited: Inherited,
 }
 
-/// `with`.
+/// The `with` of a shell task, as it is written.
 #[derive(Debug, Deserialize)]
 struct Script {
     run: String,
@@ -29,17 +29,18 @@ struct Script {
     shell: Vec<String>,
 }
 
+/// The shell of a task that names none.
 fn default_shell() -> Vec<String> {
     ["sh", "-e", "-c"].map(str::to_owned).to_vec()
 }
 
 impl Shell {
-    /// Reads the worker's environment once.
+    /// Makes the executor, which reads the worker's environment once.
     pub fn new(settings: &Settings) -> Self {
         Self { inherited: Inherited::new(&settings.pass_env, |name| std::env::var_os(name)) }
     }
 
-    /// What to start. The error is why the task failed.
+    /// Prepares what a keeper is to start. The error is the reason why the task fails.
     fn prepare(&self, task: &Task, settings: &Settings, outputs: &OutputsFile) -> Result<Launch, String> {
         let script = Script::deserialize(&task.with).map_err(|error| {
             format!("a shell task needs `run`, a script, and may have `shell`, a list: {error}")
@@ -78,27 +79,31 @@ impl Executor for Shell {
             Ok(launch) => launch,
             Err(reason) => return Ended::failed(None, reason),
         };
-        let around = Surroundings {
+        let process_context = ProcessContext {
             log: &context.log,
             stop: &context.stop,
             guardian,
             kill_grace: settings.kill_grace,
             mark: (settings.session.to_string(), task.id().to_string()),
         };
-        match process::run(&launch, &around).await {
+        match process::run(&launch, &process_context).await {
             End::Exited { status, last_error } => {
                 let outputs = outputs.read(settings.output_limit_bytes);
                 exited(status, last_error, outputs, &launch.directory)
             }
             End::Stopped(reason) => Ended::stopped(reason, task),
             End::NotStarted(error) => Ended::failed(None, not_started(&launch.program, &error)),
-            End::Unkept(error) => Ended::lost(format!("the helper process of the task was killed: {error}")),
+            End::KeeperDied(error) => {
+                Ended::lost(format!("the helper process of the task was killed: {error}"))
+            }
         }
     }
 }
 
+/// The outputs of a task, or what is wrong with them.
 type Outputs = Result<serde_json::Map<String, serde_json::Value>, String>;
 
+/// The end of a task whose process ended by itself.
 fn exited(status: ExitStatus, last_error: Option<String>, outputs: Outputs, directory: &Path) -> Ended {
     if status.success() {
         return match outputs {
@@ -125,7 +130,7 @@ fn exited(status: ExitStatus, last_error: Option<String>, outputs: Outputs, dire
     Ended { outputs: outputs.unwrap_or_default(), ..Ended::failed(code, words) }
 }
 
-/// Why a program that was found did not start.
+/// Explains why a program that was found did not start.
 fn not_started(program: &Path, error: &io::Error) -> String {
     let shown = program.display();
     match error.raw_os_error().map(Errno::from_raw) {

@@ -1,5 +1,4 @@
-//! Chunks of logs that wait for the store, within a bound of memory. How they get there is in
-//! [`super::shipper`].
+//! Chunks of logs that wait for the store, within a bound of memory. How they get there is in [`super::shipper`].
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,12 +8,12 @@ use millrace_domain::{TaskId, Timestamp};
 use millrace_store::{LogChunk, LogStream};
 use tokio::sync::{Notify, oneshot};
 
-/// The most one append carries (one chunk at least).
+/// How much one append carries at most (one chunk at least).
 const BATCH_BYTES: usize = 256 * 1024;
-/// What a chunk costs in memory beside its text.
+/// How much a chunk costs in memory beside its text.
 pub(crate) const CHUNK_OVERHEAD_BYTES: usize = 64;
 
-/// What waits for the store.
+/// The backlog: all chunks that wait for the store.
 #[derive(Debug)]
 pub(crate) struct Backlog {
     limit_bytes: usize,
@@ -22,26 +21,29 @@ pub(crate) struct Backlog {
     wake: Notify,
 }
 
+/// The chunks by their attempts, and whose turn it is.
 #[derive(Debug, Default)]
 struct Queue {
     attempts: HashMap<TaskId, Waiting>,
     /// Attempts that wait for a shipper, the longest waiting first.
     order: VecDeque<TaskId>,
-    /// Of all chunks here, those under way included.
+    /// The cost of all chunks here, those under way included.
     bytes: usize,
 }
 
-/// What waits of one attempt.
+/// The chunks of one attempt that wait.
 #[derive(Debug, Default)]
 struct Waiting {
     chunks: VecDeque<LogChunk>,
     dropped_bytes: u64,
     under_way: bool,
+    /// How much the store is to keep of the attempt, in bytes.
     budget: u64,
+    /// Those who wait until nothing of the attempt is left here.
     flushes: Vec<oneshot::Sender<()>>,
 }
 
-/// What one append takes.
+/// The chunks of one append.
 #[derive(Debug)]
 pub(crate) struct Batch {
     pub(crate) task: TaskId,
@@ -51,11 +53,13 @@ pub(crate) struct Batch {
     pub(crate) budget: u64,
 }
 
+/// The cost of a chunk in memory.
 fn cost(chunk: &LogChunk) -> usize {
     chunk.text.len() + CHUNK_OVERHEAD_BYTES
 }
 
 impl Backlog {
+    /// A backlog that costs at most `limit_bytes`.
     pub(crate) fn new(limit_bytes: usize) -> Self {
         Self { limit_bytes, queue: Mutex::default(), wake: Notify::new() }
     }
@@ -92,6 +96,7 @@ impl Backlog {
         }
     }
 
+    /// Takes the next batch, if anything waits.
     fn take(&self) -> Option<Batch> {
         let mut queue = self.lock();
         let queue = &mut *queue;
@@ -118,7 +123,7 @@ impl Backlog {
         Some(Batch { task, chunks, cost_bytes, budget: waiting.budget })
     }
 
-    /// A batch was stored, or given up.
+    /// Ends a batch that was stored, or given up.
     pub(crate) fn done(&self, batch: &Batch) {
         let mut queue = self.lock();
         let queue = &mut *queue;
@@ -135,15 +140,15 @@ impl Backlog {
         }
     }
 
-    /// Answers when nothing of an attempt is left here; none when that is so already.
-    pub(crate) fn empty(&self, task: TaskId) -> Option<oneshot::Receiver<()>> {
+    /// Answers when nothing of an attempt is left here; `None` when that is so already.
+    pub(crate) fn emptied(&self, task: TaskId) -> Option<oneshot::Receiver<()>> {
         let mut queue = self.lock();
         let (sender, receiver) = oneshot::channel();
         queue.attempts.get_mut(&task)?.flushes.push(sender);
         Some(receiver)
     }
 
-    /// Some attempt of which something is here.
+    /// Finds an attempt of which something is left here.
     pub(crate) fn any(&self) -> Option<TaskId> {
         self.lock().attempts.keys().next().copied()
     }

@@ -24,10 +24,14 @@ const TAILS_LIMIT_BYTES: usize = 16 * 1024 * 1024;
 
 /// How many appends are under way at once, each of another attempt.
 const SHIPPERS: usize = 8;
+/// How long an append may take.
 const APPEND_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a task's report waits for its log.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
+/// The first wait before an append is tried again.
 const FIRST_RETRY: Duration = Duration::from_millis(100);
-const LAST_RETRY: Duration = Duration::from_secs(2);
+/// The longest wait before an append is tried again.
+const LONGEST_RETRY: Duration = Duration::from_secs(2);
 
 /// The one thing the shipper needs of a store.
 #[async_trait]
@@ -35,6 +39,7 @@ trait Append: Send + Sync + 'static {
     async fn append(&self, task: TaskId, chunks: &[LogChunk], budget: u64) -> Result<(), StoreError>;
 }
 
+/// The store, as the shipper sees it.
 struct ToStore(Arc<dyn Store>);
 
 #[async_trait]
@@ -59,6 +64,7 @@ impl LogShipper {
         Self::to(&store, limit_bytes)
     }
 
+    /// Starts shipping to whatever takes appends.
     fn to(store: &Arc<dyn Append>, limit_bytes: usize) -> Self {
         let backlog = Arc::new(Backlog::new(limit_bytes));
         let mut shippers = JoinSet::new();
@@ -68,7 +74,7 @@ impl LogShipper {
         Self { backlog, tails: Arc::new(Tails::new(TAILS_LIMIT_BYTES)), _shippers: shippers }
     }
 
-    /// The writer of one attempt, which keeps `budget_bytes` of its output: three quarters of its beginning, and a
+    /// Opens the log of one attempt, which keeps `budget_bytes` of its output: three quarters of its beginning, and a
     /// quarter of its end once [`LogWriter::finish`] is called.
     pub fn writer(&self, task: TaskId, budget_bytes: u64) -> LogWriter {
         LogWriter::to_store(Arc::clone(&self.backlog), Arc::clone(&self.tails), task, budget_bytes)
@@ -77,7 +83,7 @@ impl LogShipper {
     /// Waits until all that was written of an attempt is in the store, at most 2 s: call it before the result
     /// is reported. `false` when the time was not enough. Costs nothing for an attempt that wrote nothing.
     pub async fn flush(&self, task: TaskId) -> bool {
-        match self.backlog.empty(task) {
+        match self.backlog.emptied(task) {
             Some(emptied) => matches!(timeout(FLUSH_TIMEOUT, emptied).await, Ok(Ok(()))),
             None => true,
         }
@@ -87,7 +93,7 @@ impl LogShipper {
     pub async fn close(self, within: Duration) -> bool {
         let deadline = Instant::now() + within;
         while let Some(task) = self.backlog.any() {
-            let Some(emptied) = self.backlog.empty(task) else { continue };
+            let Some(emptied) = self.backlog.emptied(task) else { continue };
             if timeout_at(deadline, emptied).await.is_err() {
                 return false;
             }
@@ -96,10 +102,11 @@ impl LogShipper {
     }
 }
 
+/// Appends one batch after the other, each until the store has taken or refused it.
 async fn ship(store: Arc<dyn Append>, backlog: Arc<Backlog>) {
     loop {
         let batch = backlog.next().await;
-        let mut backoff = Backoff::new(FIRST_RETRY, LAST_RETRY);
+        let mut backoff = Backoff::new(FIRST_RETRY, LONGEST_RETRY);
         loop {
             let appended =
                 timeout(APPEND_TIMEOUT, store.append(batch.task, &batch.chunks, batch.budget)).await;

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use millrace_store::LogChunk;
 
-/// What a chunk costs in memory beside its text.
+/// How much a chunk costs in memory beside its text.
 const CHUNK_OVERHEAD_BYTES: usize = 128;
 
 /// The tails of all attempts of a worker.
@@ -17,11 +17,11 @@ pub(crate) struct Tails {
     held: Mutex<Held>,
 }
 
-/// Which attempt, as long as its log is written.
+/// The id of one attempt's tail, as long as its log is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct TailId(u64);
 
-/// What is kept of one attempt, and what is not.
+/// The tail of one attempt: what is kept of it, and how much is not.
 #[derive(Debug, Default)]
 pub(crate) struct Tail {
     pub(crate) chunks: Vec<LogChunk>,
@@ -29,30 +29,35 @@ pub(crate) struct Tail {
     pub(crate) left_out_lines: u64,
 }
 
+/// All chunks that are held, and whose they are.
 #[derive(Debug, Default)]
 struct Held {
+    /// The last number that was given to a chunk or a tail.
     last: u64,
     /// All chunks, the oldest first.
     chunks: BTreeMap<u64, (TailId, LogChunk)>,
     attempts: HashMap<TailId, Attempt>,
-    /// What the chunks cost.
+    /// The cost of all chunks in memory.
     bytes: usize,
 }
 
+/// What is known of one attempt's tail.
 #[derive(Debug, Default)]
 struct Attempt {
     chunks: VecDeque<u64>,
-    /// Of text.
+    /// How much text its chunks hold.
     bytes: usize,
     left_out_bytes: u64,
     left_out_lines: u64,
 }
 
+/// The cost of a chunk in memory.
 fn cost(text: &str) -> usize {
     text.len() + CHUNK_OVERHEAD_BYTES
 }
 
 impl Tails {
+    /// Tails that cost at most `limit_bytes` together.
     pub(crate) fn new(limit_bytes: usize) -> Self {
         Self { limit_bytes, held: Mutex::default() }
     }
@@ -61,7 +66,7 @@ impl Tails {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A tail of which nothing is held yet.
+    /// Opens a tail, of which nothing is held yet.
     pub(crate) fn open(&self) -> TailId {
         TailId(self.lock().next())
     }
@@ -88,7 +93,7 @@ impl Tails {
         }
     }
 
-    /// What is held of an attempt, which is then forgotten. `None` when it never had a tail.
+    /// Takes what is held of an attempt, which is then forgotten. `None` when it never had a tail.
     pub(crate) fn take(&self, id: TailId) -> Option<Tail> {
         let mut held = self.lock();
         let Attempt { chunks, left_out_bytes, left_out_lines, .. } = held.attempts.remove(&id)?;
@@ -104,6 +109,7 @@ impl Tails {
 }
 
 impl Held {
+    /// The next number.
     fn next(&mut self) -> u64 {
         self.last += 1;
         self.last

@@ -12,10 +12,10 @@ use tokio::sync::mpsc;
 use super::backlog::{Backlog, now};
 use super::tail::{TailId, Tails};
 
-/// The most one chunk holds, in bytes of text.
+/// How much one chunk holds at most, in bytes of text.
 pub const CHUNK_LIMIT_BYTES: usize = 16 * 1024;
 
-/// Writes to the log of one attempt. It never waits and never fails: what has no room is left out, with a note in the
+/// The writer of one attempt's log. It never waits and never fails: what has no room is left out, with a note in the
 /// log. Cheap to clone; clones share the budget.
 #[derive(Debug, Clone)]
 pub struct LogWriter {
@@ -23,12 +23,14 @@ pub struct LogWriter {
     budget: Arc<Budget>,
 }
 
+/// Where chunks go.
 #[derive(Debug, Clone)]
 enum Sink {
     Store { backlog: Arc<Backlog>, task: TaskId },
     Channel(mpsc::UnboundedSender<LogChunk>),
 }
 
+/// How much of an attempt's output is kept, and how much has come.
 #[derive(Debug)]
 struct Budget {
     limit_bytes: u64,
@@ -38,23 +40,26 @@ struct Budget {
 }
 
 impl Budget {
+    /// How much is kept of the end.
     fn tail_bytes(&self) -> usize {
         usize::try_from(self.limit_bytes / 4).unwrap_or(usize::MAX)
     }
 
+    /// How much is kept of the beginning.
     fn head_bytes(&self) -> u64 {
         self.limit_bytes - self.limit_bytes / 4
     }
 }
 
 impl Drop for Budget {
-    /// The log of an attempt that was given up has no end.
+    /// Forgets the tail: the log of an attempt that was given up has no end.
     fn drop(&mut self) {
         self.tails.take(self.tail);
     }
 }
 
 impl LogWriter {
+    /// A writer whose chunks the shipper brings to the store.
     pub(crate) fn to_store(
         backlog: Arc<Backlog>,
         tails: Arc<Tails>,
@@ -129,15 +134,18 @@ impl LogWriter {
         }
     }
 
+    /// Sends text as chunks.
     fn put(&self, stream: LogStream, text: &str) {
         chunks(stream, text).for_each(|chunk| self.send(chunk));
     }
 
+    /// Holds text for the end of the log.
     fn hold(&self, stream: LogStream, text: &str) {
         let Budget { tails, tail, .. } = &*self.budget;
         chunks(stream, text).for_each(|chunk| tails.push(*tail, chunk, self.budget.tail_bytes()));
     }
 
+    /// Sends one chunk.
     fn send(&self, chunk: LogChunk) {
         match &self.sink {
             Sink::Store { backlog, task } => backlog.push(*task, chunk, self.budget.limit_bytes),
@@ -147,6 +155,7 @@ impl LogWriter {
     }
 }
 
+/// Cuts text into chunks, between characters.
 fn chunks(stream: LogStream, mut text: &str) -> impl Iterator<Item = LogChunk> {
     let at = now();
     std::iter::from_fn(move || {

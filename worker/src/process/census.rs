@@ -3,21 +3,21 @@
 
 use std::fs;
 
-/// A process as it was seen. Zombies are left out: there is nothing left to end.
+/// A process, as it was seen. Zombies are left out: there is nothing left to end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Process {
     pub(crate) pid: i32,
     pub(crate) parent: i32,
 }
 
-/// Reads all processes. What cannot be read, since it is gone, is left out.
+/// Reads all processes of this machine. What cannot be read, since it is gone, is left out.
 pub(crate) fn read() -> Vec<Process> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     pids.filter_map(|pid| parse_stat(pid, &fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)).collect()
 }
 
-/// The fields of `/proc/<pid>/stat` (proc_pid_stat(5)). The name, in parentheses, may hold anything.
+/// Reads the fields of `/proc/<pid>/stat` (proc_pid_stat(5)). The name, in parentheses, may hold anything.
 fn parse_stat(pid: i32, stat: &str) -> Option<Process> {
     let (_, rest) = stat.rsplit_once(')')?;
     let mut fields = rest.split_ascii_whitespace();

@@ -9,14 +9,15 @@ use millrace_domain::task::Task;
 
 use super::mark::{SESSION_VARIABLE, TASK_VARIABLE};
 
+/// The PATH of a task whose worker has none.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// What every task gets from its worker, read once.
+/// The variables that every task gets from its worker, read once.
 #[derive(Debug)]
 pub(crate) struct Inherited(Vec<(OsString, OsString)>);
 
 impl Inherited {
-    /// PATH, HOME and LANG, then the names in `pass_env`. The worker's own settings (`MILLRACE_*`) are never
+    /// Reads PATH, HOME and LANG, then the names in `pass_env`. The worker's own settings (`MILLRACE_*`) are never
     /// passed, even by name.
     pub(crate) fn new(pass_env: &[String], own: impl Fn(&str) -> Option<OsString>) -> Self {
         let fallback = |name: &str, default: &str| own(name).unwrap_or_else(|| default.into());
@@ -39,6 +40,7 @@ impl Inherited {
 pub(crate) struct Environment(Vec<(OsString, OsString)>);
 
 impl Environment {
+    /// Builds the environment of one task. The error names a variable that no environment can hold.
     pub(crate) fn new(
         inherited: &Inherited,
         task: &Task,
@@ -76,7 +78,7 @@ impl Environment {
         self.0.iter().rev().find(|(held, _)| held == name).map(|(_, value)| value.as_os_str())
     }
 
-    /// All of them, in the order in which they take effect.
+    /// All variables, in the order in which they take effect.
     pub(crate) fn variables(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
         self.0.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()))
     }

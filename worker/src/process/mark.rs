@@ -11,18 +11,19 @@ use nix::sys::signal::Signal;
 use super::census;
 use super::tree::{KILL_LIMIT, LOOK_AGAIN, descendants, signal};
 
-/// Names the worker's session in the environment of every process of its tasks.
+/// The variable that names the worker's session in the environment of every process of its tasks.
 pub(crate) const SESSION_VARIABLE: &str = "MILLRACE_SESSION";
-/// Names the attempt (`<run>:<step index>:<attempt>`) in the environment of every process of it.
+/// The variable that names the attempt (`<run>:<step index>:<attempt>`) in the environment of every process of it.
 pub(crate) const TASK_VARIABLE: &str = "MILLRACE_TASK";
 
-/// The kernel's own bound on an environment is below this.
+/// How much of an environment is read: the kernel's own bound is below this.
 const ENVIRON_LIMIT_BYTES: u64 = 8 * 1024 * 1024;
-/// So often in a row nothing may be found: a process that is just being started has no environment yet.
+/// How often in a row nothing may be found before nothing is left: a process that is just being started has no
+/// environment yet.
 const CLEAN_READINGS: u32 = 3;
 
-/// Kills the processes that carry the mark of a session, and of an attempt if one is named, with their descendants: how
-/// many there were.
+/// Kills the processes that carry the mark of a session, and of an attempt if one is named, with their descendants,
+/// and answers how many there were.
 pub(crate) fn kill_marked(session: &str, task: Option<&str>) -> usize {
     let me = std::process::id().cast_signed();
     let deadline = Instant::now() + KILL_LIMIT;

@@ -14,5 +14,5 @@ mod step_outputs;
 pub(crate) mod tree;
 
 pub(crate) use environment::{Environment, Inherited};
-pub(crate) use run::{End, Surroundings, describe, run};
+pub(crate) use run::{End, ProcessContext, describe, run};
 pub(crate) use step_outputs::OutputsFile;

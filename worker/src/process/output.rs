@@ -13,24 +13,27 @@ use crate::log::{CHUNK_LIMIT_BYTES, LogWriter};
 
 /// How long a piece of output may wait for more.
 const FLUSH_EVERY: Duration = Duration::from_millis(200);
+/// How much is read at once.
 const READ_BYTES: usize = 8 * 1024;
 /// How much of the end of a stream is remembered for a reason.
 const TAIL_BYTES: usize = 1024;
+/// How much of a last line goes into a reason.
 const LAST_LINE_CHARS: usize = 200;
 
-/// Reads both streams of one process.
+/// The standard output and error of one process, as they are read.
 #[derive(Debug)]
 pub(crate) struct Capture {
-    stdout: Lane<Receiver>,
-    stderr: Lane<Receiver>,
+    stdout: CapturedStream<Receiver>,
+    stderr: CapturedStream<Receiver>,
     log: LogWriter,
 }
 
 impl Capture {
+    /// Captures what comes from these pipes into a log.
     pub(crate) fn new(stdout: Option<Receiver>, stderr: Option<Receiver>, log: LogWriter) -> Self {
         Self {
-            stdout: Lane::new(stdout, LogStream::Stdout),
-            stderr: Lane::new(stderr, LogStream::Stderr),
+            stdout: CapturedStream::new(stdout, LogStream::Stdout),
+            stderr: CapturedStream::new(stderr, LogStream::Stderr),
             log,
         }
     }
@@ -40,11 +43,11 @@ impl Capture {
         while self.stdout.pipe.is_some() || self.stderr.pipe.is_some() {
             let flush_at = [self.stdout.flush_at, self.stderr.flush_at].into_iter().flatten().min();
             tokio::select! {
-                () = self.stdout.read(), if self.stdout.pipe.is_some() => self.stdout.settle(&self.log),
-                () = self.stderr.read(), if self.stderr.pipe.is_some() => self.stderr.settle(&self.log),
+                () = self.stdout.read(), if self.stdout.pipe.is_some() => self.stdout.write_full_chunks(&self.log),
+                () = self.stderr.read(), if self.stderr.pipe.is_some() => self.stderr.write_full_chunks(&self.log),
                 () = sleep_until(flush_at.unwrap_or_else(Instant::now)), if flush_at.is_some() => {
-                    self.stdout.tick(&self.log);
-                    self.stderr.tick(&self.log);
+                    self.stdout.write_due(&self.log);
+                    self.stderr.write_due(&self.log);
                 }
             }
         }
@@ -52,29 +55,30 @@ impl Capture {
 
     /// Writes what is left, and answers the last line of standard error that is not blank, for a reason.
     pub(crate) fn finish(mut self) -> Option<String> {
-        self.stdout.drain(&self.log);
-        self.stderr.drain(&self.log);
+        self.stdout.write_all(&self.log);
+        self.stderr.write_all(&self.log);
         self.stderr.last_line()
     }
 }
 
-/// One stream.
+/// One stream of a process, as it is read.
 #[derive(Debug)]
-struct Lane<R> {
+struct CapturedStream<R> {
     pipe: Option<R>,
     stream: LogStream,
     buffer: BytesMut,
-    /// When what is in the buffer must go, complete line or not.
+    /// The time when what is in the buffer must go, complete line or not.
     flush_at: Option<Instant>,
+    /// The end of what was written, for a reason.
     tail: Vec<u8>,
 }
 
-impl<R: AsyncRead + Unpin> Lane<R> {
+impl<R: AsyncRead + Unpin> CapturedStream<R> {
     fn new(pipe: Option<R>, stream: LogStream) -> Self {
         Self { pipe, stream, buffer: BytesMut::new(), flush_at: None, tail: Vec::new() }
     }
 
-    /// One read. Cancel-safe: bytes are either in the buffer or still in the pipe.
+    /// Reads once. It can be dropped without a loss: bytes are either in the buffer or still in the pipe.
     async fn read(&mut self) {
         let Some(pipe) = &mut self.pipe else { return };
         self.buffer.reserve(READ_BYTES);
@@ -84,14 +88,14 @@ impl<R: AsyncRead + Unpin> Lane<R> {
         }
     }
 
-    /// After a read: writes full chunks, and sees to it that the rest goes soon.
-    fn settle(&mut self, log: &LogWriter) {
+    /// Writes full chunks after a read, and sees to it that the rest goes soon.
+    fn write_full_chunks(&mut self, log: &LogWriter) {
         while self.buffer.len() >= CHUNK_LIMIT_BYTES {
             let full = &self.buffer[..CHUNK_LIMIT_BYTES];
-            self.emit(end_of_lines(full).unwrap_or_else(|| end_of_characters(full)), log);
+            self.write(end_of_lines(full).unwrap_or_else(|| end_of_characters(full)), log);
         }
         if self.pipe.is_none() {
-            self.drain(log);
+            self.write_all(log);
         } else if self.buffer.is_empty() {
             self.flush_at = None;
         } else if self.flush_at.is_none() {
@@ -99,33 +103,35 @@ impl<R: AsyncRead + Unpin> Lane<R> {
         }
     }
 
-    /// When the time has come: whole lines if there are any, or else what there is.
-    fn tick(&mut self, log: &LogWriter) {
+    /// Writes what has waited long enough: whole lines if there are any, or else what there is.
+    fn write_due(&mut self, log: &LogWriter) {
         let now = Instant::now();
         if self.flush_at.is_none_or(|at| at > now) {
             return;
         }
         match end_of_lines(&self.buffer) {
-            Some(end) => self.emit(end, log),
-            None => self.emit(end_of_characters(&self.buffer), log),
+            Some(end) => self.write(end, log),
+            None => self.write(end_of_characters(&self.buffer), log),
         }
         self.flush_at = (!self.buffer.is_empty()).then(|| now + FLUSH_EVERY);
     }
 
-    /// Writes everything.
-    fn drain(&mut self, log: &LogWriter) {
+    /// Writes all that is in the buffer.
+    fn write_all(&mut self, log: &LogWriter) {
         self.flush_at = None;
         if !self.buffer.is_empty() {
-            self.emit(self.buffer.len(), log);
+            self.write(self.buffer.len(), log);
         }
     }
 
-    fn emit(&mut self, length: usize, log: &LogWriter) {
+    /// Writes the first `length` bytes of the buffer.
+    fn write(&mut self, length: usize, log: &LogWriter) {
         let piece = self.buffer.split_to(length);
         log.write(self.stream, &String::from_utf8_lossy(&piece));
         self.remember(&piece);
     }
 
+    /// Remembers the end of standard error, from which a reason may be made.
     fn remember(&mut self, piece: &[u8]) {
         if self.stream != LogStream::Stderr {
             return;
@@ -136,6 +142,7 @@ impl<R: AsyncRead + Unpin> Lane<R> {
         self.tail.extend_from_slice(piece);
     }
 
+    /// The last line that is not blank.
     fn last_line(&self) -> Option<String> {
         let text = String::from_utf8_lossy(&self.tail);
         let line = text.rsplit(['\n', '\r']).map(str::trim).find(|line| !line.is_empty())?;
@@ -143,12 +150,12 @@ impl<R: AsyncRead + Unpin> Lane<R> {
     }
 }
 
-/// Where the last complete line ends.
+/// The position where the last complete line ends.
 fn end_of_lines(bytes: &[u8]) -> Option<usize> {
     bytes.iter().rposition(|&byte| byte == b'\n').map(|at| at + 1)
 }
 
-/// Where the last complete UTF-8 character ends; all of it when it is none.
+/// The position where the last complete UTF-8 character ends; the end when these bytes are no text.
 fn end_of_characters(bytes: &[u8]) -> usize {
     let length = bytes.len();
     let start = (length.saturating_sub(4)..length).rev().find(|&at| bytes[at] & 0b1100_0000 != 0b1000_0000);
@@ -176,13 +183,13 @@ mod tests {
 
     async fn fed(bytes: &[u8], budget: u64) -> (Vec<String>, Option<String>) {
         let (log, mut chunks) = LogWriter::channel(budget);
-        let mut lane = Lane::new(Some(bytes), LogStream::Stderr);
-        while lane.pipe.is_some() {
-            lane.read().await;
-            lane.settle(&log);
+        let mut captured = CapturedStream::new(Some(bytes), LogStream::Stderr);
+        while captured.pipe.is_some() {
+            captured.read().await;
+            captured.write_full_chunks(&log);
         }
         log.finish();
-        (texts(&mut chunks), lane.last_line())
+        (texts(&mut chunks), captured.last_line())
     }
 
     #[tokio::test]
@@ -215,18 +222,18 @@ mod tests {
     async fn what_waits_goes_after_a_fifth_of_a_second_by_lines_where_possible() {
         let (log, mut chunks) = LogWriter::channel(1000);
         let (mut writer, reader) = tokio::io::duplex(1000);
-        let mut lane = Lane::new(Some(reader), LogStream::Stdout);
+        let mut captured = CapturedStream::new(Some(reader), LogStream::Stdout);
         writer.write_all(b"one\ntw").await.unwrap();
-        lane.read().await;
-        lane.settle(&log);
-        lane.tick(&log);
+        captured.read().await;
+        captured.write_full_chunks(&log);
+        captured.write_due(&log);
         assert!(texts(&mut chunks).is_empty());
         tokio::time::advance(FLUSH_EVERY).await;
-        lane.tick(&log);
+        captured.write_due(&log);
         assert_eq!(texts(&mut chunks), ["one\n"]);
         tokio::time::advance(FLUSH_EVERY).await;
-        lane.tick(&log);
+        captured.write_due(&log);
         assert_eq!(texts(&mut chunks), ["tw"]);
-        assert!(lane.flush_at.is_none());
+        assert!(captured.flush_at.is_none());
     }
 }

@@ -1,5 +1,5 @@
-//! Finds the program of a task, as `execvp` would in the task's own PATH and directory, and says why not in
-//! words. Done here since a path that is complete lets the process start without a fork of the worker.
+//! The program of a task, found as `execvp` would in the task's own PATH and directory, and why it cannot be started,
+//! in words. It is found here since a path that is complete lets the process start without a fork of the worker.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -9,31 +9,31 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{AccessFlags, access};
 
-/// Why a program cannot be started, for people.
+/// The reason why a program cannot be started, for people.
 pub(crate) type Reason = String;
 
-/// The complete path of `program` for a task that starts in `directory` with the search path `path`.
+/// Finds the complete path of `program` for a task that starts in `directory` with the search path `path`.
 pub(crate) fn find(program: &str, path: &OsStr, directory: &Path) -> Result<PathBuf, Reason> {
     if program.is_empty() {
         return Err("the program to run is an empty text: name one in `shell`".to_owned());
     }
     if program.contains('/') {
         let candidate = directory.join(program);
-        return match look_at(&candidate) {
-            Look::Executable => Ok(candidate),
-            Look::Absent => {
+        return match examine(&candidate) {
+            Candidate::Executable => Ok(candidate),
+            Candidate::Absent => {
                 Err(format!("program `{program}` was not found: there is no {}", candidate.display()))
             }
-            Look::NotExecutable => Err(not_executable(program, &candidate)),
+            Candidate::NotExecutable => Err(not_executable(program, &candidate)),
         };
     }
     let mut blocked = None;
     for entry in path.as_bytes().split(|&byte| byte == b':') {
         let candidate = directory.join(OsStr::from_bytes(entry)).join(program);
-        match look_at(&candidate) {
-            Look::Executable => return Ok(candidate),
-            Look::NotExecutable => blocked = blocked.or(Some(candidate)),
-            Look::Absent => {}
+        match examine(&candidate) {
+            Candidate::Executable => return Ok(candidate),
+            Candidate::NotExecutable => blocked = blocked.or(Some(candidate)),
+            Candidate::Absent => {}
         }
     }
     Err(match blocked {
@@ -60,41 +60,46 @@ pub(crate) fn check_directory(directory: &Path) -> Result<(), Reason> {
     }
 }
 
-/// What to write instead, when a shell has complained in `line` about a command that is a file in the directory where
-/// the task started.
+/// Advises what to write instead, when a shell has complained in `line` about a command that is a file in the directory
+/// where the task started.
 pub(crate) fn advise(line: &str, directory: &Path) -> Option<String> {
     // `sh: 1: x.sh: not found`, `bash: line 1: x.sh: command not found`, `zsh:1: command not found: x.sh`.
     line.split(':').map(str::trim).rev().find_map(|word| {
         let is_name = !word.is_empty() && !word.contains('/');
         let is_here = word.starts_with("./") && !word.contains("/../");
-        match look_at(&directory.join(word)) {
-            Look::Executable if is_name => Some(format!("it is in the working directory: write ./{word}")),
-            Look::NotExecutable if directory.join(word).is_dir() => None,
-            Look::NotExecutable if is_name => Some(format!(
+        match examine(&directory.join(word)) {
+            Candidate::Executable if is_name => {
+                Some(format!("it is in the working directory: write ./{word}"))
+            }
+            Candidate::NotExecutable if directory.join(word).is_dir() => None,
+            Candidate::NotExecutable if is_name => Some(format!(
                 "it is in the working directory: write ./{word}, after chmod +x {word}, or sh {word}"
             )),
-            Look::NotExecutable if is_here => Some(format!("it may not be executed: chmod +x {word}")),
+            Candidate::NotExecutable if is_here => Some(format!("it may not be executed: chmod +x {word}")),
             _ => None,
         }
     })
 }
 
-enum Look {
+/// What is at a path where a program may be.
+enum Candidate {
     Executable,
     NotExecutable,
     Absent,
 }
 
-fn look_at(candidate: &Path) -> Look {
-    match fs::metadata(candidate) {
-        Err(_) => Look::Absent,
-        Ok(metadata) if metadata.is_file() && access(candidate, AccessFlags::X_OK).is_ok() => {
-            Look::Executable
+/// Examines a path.
+fn examine(path: &Path) -> Candidate {
+    match fs::metadata(path) {
+        Err(_) => Candidate::Absent,
+        Ok(metadata) if metadata.is_file() && access(path, AccessFlags::X_OK).is_ok() => {
+            Candidate::Executable
         }
-        Ok(_) => Look::NotExecutable,
+        Ok(_) => Candidate::NotExecutable,
     }
 }
 
+/// Explains why what was found is not executable.
 fn not_executable(program: &str, candidate: &Path) -> Reason {
     let shown = candidate.display();
     if candidate.is_dir() {

@@ -21,9 +21,9 @@ use crate::stop::{Stop, StopReason};
 /// How long output may still come when nothing of the task is left: only from whom it has handed its pipes to.
 const OUTPUT_GRACE: Duration = Duration::from_secs(1);
 
-/// What surrounds it.
+/// What a process needs beside what is to be started.
 #[derive(Debug)]
-pub(crate) struct Surroundings<'a> {
+pub(crate) struct ProcessContext<'a> {
     pub(crate) log: &'a LogWriter,
     pub(crate) stop: &'a Stop,
     pub(crate) guardian: &'a Guardian,
@@ -32,26 +32,26 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) mark: (String, String),
 }
 
-/// How it ended. Whatever the way, nothing of it is left.
+/// The end of a process. Whatever it was, nothing of the process is left.
 #[derive(Debug)]
 pub(crate) enum End {
-    /// By itself.
+    /// The process ended by itself.
     Exited {
-        /// Its status.
+        /// Its exit status.
         status: ExitStatus,
-        /// The last line it wrote to standard error.
+        /// The last line that it wrote to standard error.
         last_error: Option<String>,
     },
-    /// It was stopped.
+    /// The process was stopped.
     Stopped(StopReason),
-    /// It did not start.
+    /// The process did not start.
     NotStarted(io::Error),
-    /// Its keeper was killed.
-    Unkept(io::Error),
+    /// The process was killed with its keeper.
+    KeeperDied(io::Error),
 }
 
-/// Why there was no keeper to be had. The worker may be at a limit of processes or files, or out of memory.
-fn unkept(error: &io::Error) -> io::Error {
+/// The reason why there was no keeper to be had. The worker may be at a limit of processes or files, or out of memory.
+fn no_keeper(error: &io::Error) -> io::Error {
     io::Error::new(
         error.kind(),
         format!(
@@ -61,14 +61,14 @@ fn unkept(error: &io::Error) -> io::Error {
 }
 
 /// Runs a process to its end.
-pub(crate) async fn run(launch: &Launch, around: &Surroundings<'_>) -> End {
-    let mut keeper = match around.guardian.keeper().await {
+pub(crate) async fn run(launch: &Launch, context: &ProcessContext<'_>) -> End {
+    let mut keeper = match context.guardian.keeper().await {
         Ok(keeper) => keeper,
-        Err(error) => return End::NotStarted(unkept(&error)),
+        Err(error) => return End::NotStarted(no_keeper(&error)),
     };
     // It may have taken a while, and nobody may want the task any more.
-    if let Some(reason) = around.stop.now() {
-        around.guardian.take_back(keeper);
+    if let Some(reason) = context.stop.now() {
+        context.guardian.take_back(keeper);
         return End::Stopped(reason);
     }
     let pipes = || -> io::Result<_> {
@@ -83,12 +83,12 @@ pub(crate) async fn run(launch: &Launch, around: &Surroundings<'_>) -> End {
         return if error.kind() == io::ErrorKind::InvalidInput {
             End::NotStarted(error)
         } else {
-            End::Unkept(error)
+            End::KeeperDied(error)
         };
     }
     drop((its_output, its_error));
 
-    let mut capture = Capture::new(Some(output), Some(error), around.log.clone());
+    let mut capture = Capture::new(Some(output), Some(error), context.log.clone());
     let mut open = true;
     let mut stopped = None;
     let mut give_up_at = Instant::now();
@@ -96,8 +96,8 @@ pub(crate) async fn run(launch: &Launch, around: &Surroundings<'_>) -> End {
         tokio::select! {
             biased;
             answer = keeper.answer() => break answer,
-            reason = around.stop.reason(), if stopped.is_none() => {
-                let grace = if reason.has_grace() { around.kill_grace } else { Duration::ZERO };
+            reason = context.stop.reason(), if stopped.is_none() => {
+                let grace = if reason.has_grace() { context.kill_grace } else { Duration::ZERO };
                 stopped = Some(reason);
                 give_up_at = Instant::now() + grace + 2 * KILL_LIMIT;
                 // One that cannot be told is dead, which is the next answer.
@@ -113,7 +113,7 @@ pub(crate) async fn run(launch: &Launch, around: &Surroundings<'_>) -> End {
     };
     if answer.is_err() {
         // The guardian has killed what its keeper left, unless it was killed as well.
-        let (session, task) = around.mark.clone();
+        let (session, task) = context.mark.clone();
         let _ = tokio::task::spawn_blocking(move || kill_marked(&session, Some(&task))).await;
     }
     if open {
@@ -121,7 +121,7 @@ pub(crate) async fn run(launch: &Launch, around: &Surroundings<'_>) -> End {
     }
     let last_error = capture.finish();
     match answer {
-        Ok(answer) if answer.is_clear() => around.guardian.take_back(keeper),
+        Ok(answer) if answer.is_clear() => context.guardian.take_back(keeper),
         Ok(_) => tracing::error!("processes of a task do not die after SIGKILL"),
         Err(_) => {}
     }
@@ -133,17 +133,18 @@ pub(crate) async fn run(launch: &Launch, around: &Surroundings<'_>) -> End {
         (None, Ok(Answer::NotStarted { errno })) => End::NotStarted(io::Error::from_raw_os_error(errno)),
         (None, Ok(Answer::Lapsed { .. })) => End::Stopped(StopReason::LeaseLost),
         (None, Ok(Answer::Stopped { .. } | Answer::Ready { .. })) => {
-            End::Unkept(io::ErrorKind::InvalidData.into())
+            End::KeeperDied(io::ErrorKind::InvalidData.into())
         }
-        (None, Err(error)) => End::Unkept(error),
+        (None, Err(error)) => End::KeeperDied(error),
     }
 }
 
+/// The end of a pipe from which this process reads.
 fn receiver(pipe: PipeReader) -> io::Result<Receiver> {
     Receiver::from_owned_fd(OwnedFd::from(pipe))
 }
 
-/// What a status says, when it is not success: `(code, words)`.
+/// Describes an exit status that is not success: the exit code, if there is one, and the status in words.
 pub(crate) fn describe(status: ExitStatus) -> (Option<i32>, String) {
     match (status.code(), status.signal()) {
         (Some(code), _) => (Some(code), format!("exit code {code}")),

@@ -11,12 +11,12 @@ use nix::fcntl::OFlag;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-/// The file of one attempt, removed when dropped.
+/// The file of one attempt. It is removed when this is dropped.
 #[derive(Debug)]
 pub(crate) struct OutputsFile(PathBuf);
 
 impl OutputsFile {
-    /// A fresh, empty file in the worker's private folder.
+    /// Creates a fresh, empty file in the worker's private folder.
     pub(crate) fn create(folder: &Path) -> io::Result<Self> {
         let path = folder.join(Uuid::new_v4().simple().to_string());
         let create = || OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
@@ -31,6 +31,7 @@ impl OutputsFile {
         Ok(Self(path))
     }
 
+    /// The path of the file, for the task.
     pub(crate) fn path(&self) -> &Path {
         &self.0
     }
@@ -51,6 +52,7 @@ impl OutputsFile {
         parse(&bytes)
     }
 
+    /// Reads the file, one byte past the limit at most.
     fn bytes(&self, limit_bytes: usize) -> io::Result<Vec<u8>> {
         // The task may have put anything in its place: never wait for a pipe, never follow a link.
         let flags = OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW;
@@ -74,11 +76,13 @@ impl Drop for OutputsFile {
     }
 }
 
+/// Parses outputs of either form.
 fn parse(bytes: &[u8]) -> Result<Map<String, Value>, String> {
     let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
     if first == Some(&b'{') { parse_object(bytes) } else { parse_lines(bytes) }
 }
 
+/// Parses outputs that are one JSON object.
 fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, String> {
     let object: Map<String, Value> = serde_json::from_slice(bytes)
         .map_err(|error| format!("outputs must be key=value lines or one JSON object: {error}"))?;
@@ -89,6 +93,7 @@ fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, String> {
     }
 }
 
+/// Parses outputs that are `key=value` lines.
 fn parse_lines(bytes: &[u8]) -> Result<Map<String, Value>, String> {
     let mut outputs = Map::new();
     for (index, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
@@ -112,6 +117,7 @@ fn parse_lines(bytes: &[u8]) -> Result<Map<String, Value>, String> {
     Ok(outputs)
 }
 
+/// Whether this may be the name of an output.
 fn is_key(key: &str) -> bool {
     key.starts_with(|c: char| c.is_ascii_lowercase())
         && key.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')

@@ -16,7 +16,7 @@ pub(crate) const KILL_LIMIT: Duration = Duration::from_secs(5);
 /// The time between two looks at what is dying.
 pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
-/// All descendants of a process. Below a subreaper none is missing: whoever loses its parent becomes its child.
+/// Finds all descendants of a process. Below a subreaper none is missing: whoever loses its parent becomes its child.
 pub(crate) fn descendants(root: i32, processes: &[Process]) -> HashSet<i32> {
     let mut found = HashSet::new();
     loop {

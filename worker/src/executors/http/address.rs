@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use reqwest::Url;
 use url::Host;
 
-/// Names of metadata services. What they resolve to is checked as well.
+/// The names of metadata services. What they resolve to is checked as well.
 const METADATA_NAMES: [&str; 7] = [
     "metadata",
     "metadata.google.internal",
@@ -17,15 +17,15 @@ const METADATA_NAMES: [&str; 7] = [
     "instance-data.ec2.internal",
 ];
 
-/// Metadata services outside of the link-local ranges: Alibaba, Azure's wire server, Oracle.
+/// The addresses of metadata services outside of the link-local ranges: Alibaba, Azure's wire server, Oracle.
 const METADATA_V4: [Ipv4Addr; 3] =
     [Ipv4Addr::new(100, 100, 100, 200), Ipv4Addr::new(168, 63, 129, 16), Ipv4Addr::new(192, 0, 0, 192)];
 
-/// AWS and Google.
+/// The IPv6 addresses of metadata services: AWS and Google.
 const METADATA_V6: [Ipv6Addr; 2] =
     [Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254), Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)];
 
-/// Why a URL may not be asked for, as far as its text tells; names are resolved later.
+/// Refuses a URL that may not be asked for, as far as its text tells; names are resolved later.
 pub(super) fn refuse_url(url: &Url, allow_private: bool) -> Result<(), String> {
     if !matches!(url.scheme(), "http" | "https") {
         return Err(format!("url scheme {:?} is refused: use http or https", url.scheme()));
@@ -39,7 +39,7 @@ pub(super) fn refuse_url(url: &Url, allow_private: bool) -> Result<(), String> {
     }
 }
 
-/// Why a name may not be asked for.
+/// Refuses a name that may not be asked for.
 pub(super) fn refuse_name(name: &str) -> Result<(), String> {
     let plain = name.trim_end_matches('.').to_ascii_lowercase();
     if METADATA_NAMES.contains(&plain.as_str()) {
@@ -48,7 +48,7 @@ pub(super) fn refuse_name(name: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Why an address may not be reached.
+/// Refuses an address that may not be reached.
 pub(super) fn refuse(address: IpAddr, allow_private: bool) -> Result<(), String> {
     let kind = match address {
         IpAddr::V4(v4) => kind_v4(v4),
@@ -64,12 +64,14 @@ pub(super) fn refuse(address: IpAddr, allow_private: bool) -> Result<(), String>
     }
 }
 
+/// The kinds of addresses that may be refused.
 enum Kind {
     LinkLocal,
     Metadata,
     Private,
 }
 
+/// The kind of an IPv4 address; `None` when everybody may reach it.
 fn kind_v4(address: Ipv4Addr) -> Option<Kind> {
     let [first, second, ..] = address.octets();
     if METADATA_V4.contains(&address) {
@@ -87,6 +89,7 @@ fn kind_v4(address: Ipv4Addr) -> Option<Kind> {
     }
 }
 
+/// The kind of an IPv6 address; `None` when everybody may reach it.
 fn kind_v6(address: Ipv6Addr) -> Option<Kind> {
     if METADATA_V6.contains(&address) {
         Some(Kind::Metadata)

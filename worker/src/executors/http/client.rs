@@ -14,8 +14,10 @@ use super::address::{refuse, refuse_name, refuse_url};
 use super::redirects::Redirects;
 use crate::settings::HttpSettings;
 
+/// How long an explanation may be.
 const EXPLANATION_CHARS: usize = 400;
 
+/// Builds a client that treats redirects in one way.
 pub(super) fn build(settings: &HttpSettings, redirects: Redirects) -> Result<Client, String> {
     let allow_private = settings.allow_private;
     let limit = settings.redirect_limit;
@@ -46,7 +48,7 @@ pub(super) fn build(settings: &HttpSettings, redirects: Redirects) -> Result<Cli
         .map_err(|error| format!("the http client could not be built: {}", explain(error)))
 }
 
-/// An error with its causes, without the URL (which may hold a password).
+/// Explains an error with its causes, without the URL (which may hold a password).
 pub(super) fn explain(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut words = error.to_string();
@@ -62,7 +64,7 @@ pub(super) fn explain(error: reqwest::Error) -> String {
     words.chars().take(EXPLANATION_CHARS).collect()
 }
 
-/// Answers only addresses that may be reached.
+/// A resolver that answers only addresses that may be reached.
 struct Resolver {
     allow_private: bool,
 }
@@ -78,7 +80,7 @@ impl Resolve for Resolver {
     }
 }
 
-/// Those that may be reached; an error when there were some and none may.
+/// The addresses that may be reached, of those that were found; an error when there were some and none may.
 fn allowed(found: impl Iterator<Item = SocketAddr>, allow_private: bool) -> Result<Addrs, String> {
     let mut refusal = None;
     let mut addresses = Vec::new();

@@ -1,4 +1,4 @@
-//! One request, from the task to its end.
+//! The executor of requests: one request, from the task to its end.
 
 use std::time::Instant;
 
@@ -13,21 +13,22 @@ use super::{client, response};
 use crate::executors::{Ended, Execution, Executor};
 use crate::settings::HttpSettings;
 
-/// Makes requests. Each client, with its certificates, is built at first use. A default crypto provider of
+/// The executor of requests. Each client, with its certificates, is built at first use. A default crypto provider of
 /// `rustls` must have been installed by then.
 #[derive(Debug)]
 pub struct Http {
     settings: HttpSettings,
-    /// By what they do with redirects.
+    /// The clients, by what they do with redirects.
     clients: [OnceCell<Client>; Redirects::ALL],
 }
 
 impl Http {
-    /// Costs nothing yet.
+    /// Makes the executor. It costs nothing before its first request.
     pub fn new(settings: HttpSettings) -> Self {
         Self { settings, clients: Default::default() }
     }
 
+    /// Makes the request of a task. The error is the reason why the task fails.
     async fn request(&self, task: &Task, context: &Execution) -> Result<Ended, String> {
         let request = Request::parse(task, &self.settings)?;
         let client = &self.clients[request.redirects as usize];

@@ -1,25 +1,26 @@
-//! Which redirects a request follows. One that would turn it into another request, a GET without its body, is refused
-//! unless the task asks for it: what should have been sent would not have been.
+//! The redirects that a request follows. One that would turn it into another request, a GET without its body, is
+//! refused unless the task asks for it: what should have been sent would not have been.
 
 use reqwest::{Method, StatusCode};
 
 /// What a request does with redirects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Redirects {
-    /// All are followed: for GET and HEAD, and where the task says `follow`.
+    /// All redirects are followed: for GET and HEAD, and where the task says `follow`.
     Follow,
-    /// A POST, which 301, 302 and 303 turn into a GET.
+    /// Those that keep a POST a POST are followed: 301, 302 and 303 turn it into a GET.
     KeepPost,
-    /// Another method, which only 303 turns into a GET.
+    /// Those that keep another method are followed: only 303 turns it into a GET.
     KeepOther,
-    /// None is followed: its answer is the answer.
+    /// No redirect is followed: its answer is the answer.
     Stop,
 }
 
 impl Redirects {
+    /// How many variants there are.
     pub(super) const ALL: usize = 4;
 
-    /// Those of a request, by what its task says.
+    /// Reads what a request does with redirects, by its method and what its task says.
     pub(super) fn of(method: &Method, said: Option<&str>) -> Result<Self, String> {
         match said {
             Some("follow") => Ok(Self::Follow),
@@ -31,7 +32,7 @@ impl Redirects {
         }
     }
 
-    /// Why a redirect with this status is not followed.
+    /// Refuses a redirect whose status would turn the request into another one.
     pub(super) fn refuse(self, status: StatusCode) -> Result<(), String> {
         let changes = match self {
             Self::Follow | Self::Stop => false,

@@ -1,4 +1,4 @@
-//! What a task wants to ask: `{url, method, headers, body, expect, redirects}`, checked.
+//! The request of a task: `{url, method, headers, body, expect, redirects}`, checked.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,7 +13,7 @@ use super::address::refuse_url;
 use super::redirects::Redirects;
 use crate::settings::HttpSettings;
 
-/// `with`.
+/// The `with` of an http task, as it is written.
 #[derive(Deserialize)]
 struct With {
     url: String,
@@ -29,7 +29,7 @@ struct With {
     redirects: Option<String>,
 }
 
-/// A request that may be sent.
+/// A request that was checked and may be sent.
 pub(super) struct Request {
     url: Url,
     method: Method,
@@ -79,7 +79,7 @@ impl Request {
         Ok(Self { url, method, headers, body, expect: Expect::parse(&with.expect)?, redirects })
     }
 
-    /// Sends it and waits for the head of the answer.
+    /// Sends the request and waits for the head of the answer.
     pub(super) async fn send(&self, client: &Client) -> reqwest::Result<Response> {
         let mut builder = client.request(self.method.clone(), self.url.clone()).headers(self.headers.clone());
         if let Some(body) = &self.body {
@@ -88,7 +88,7 @@ impl Request {
         builder.send().await
     }
 
-    /// For people and logs: without user, password, query and fragment, which may be secret.
+    /// The request in words, for people and logs: without user, password, query and fragment, which may be secret.
     pub(super) fn shown(&self) -> String {
         let host = self.url.host_str().unwrap_or_default();
         let port = self.url.port().map(|port| format!(":{port}")).unwrap_or_default();
@@ -96,6 +96,7 @@ impl Request {
     }
 }
 
+/// Sets a header. Its value is in no error message, since it may be secret.
 fn put(headers: &mut HeaderMap, name: &str, value: &str) -> Result<(), String> {
     let key =
         HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("{name:?} is no name for a header"))?;
@@ -106,6 +107,7 @@ fn put(headers: &mut HeaderMap, name: &str, value: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// The text of a value that may stand for one.
 fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -114,16 +116,17 @@ fn text(value: &Value) -> Option<String> {
     }
 }
 
-/// Which statuses are success: inclusive ranges.
+/// The statuses that are success, as inclusive ranges.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Expect(Vec<(u16, u16)>);
 
 impl Expect {
+    /// Whether a status is success.
     pub(super) fn accepts(&self, status: u16) -> bool {
         self.0.iter().any(|&(first, last)| (first..=last).contains(&status))
     }
 
-    /// A status, a class such as `2xx`, or a list of these.
+    /// Parses a status, a class such as `2xx`, or a list of these.
     fn parse(value: &Value) -> Result<Self, String> {
         let ranges = match value {
             Value::Null => Some(vec![(200, 299)]),
@@ -138,6 +141,7 @@ impl Expect {
     }
 }
 
+/// The range of a status or of a class.
 fn range(value: &Value) -> Option<(u16, u16)> {
     let text = text(value)?;
     let (first, last) = match text.strip_suffix("xx") {

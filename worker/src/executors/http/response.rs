@@ -1,4 +1,4 @@
-//! What became of a request: its outputs (`status`, `body`, `truncated`), and whether that was expected.
+//! The response to a request: its outputs (`status`, `body`, `truncated`), and whether that was expected.
 
 use std::borrow::Cow;
 
@@ -11,6 +11,7 @@ use super::request::Expect;
 use super::text;
 use crate::executors::Ended;
 
+/// How much of a body goes into a reason.
 const REASON_CHARS: usize = 200;
 
 /// An answer, as far as it is kept.
@@ -20,7 +21,7 @@ pub(super) struct Answer {
     json: bool,
     body: String,
     truncated: bool,
-    /// How its body is encoded, when that cannot be undone.
+    /// The encoding of the body, when it cannot be undone.
     pub(super) unread: Option<String>,
 }
 
@@ -50,7 +51,7 @@ pub(super) async fn read(mut response: Response, limit_bytes: usize) -> reqwest:
 }
 
 impl Answer {
-    /// The end of the task.
+    /// Judges the answer: the end of the task.
     pub(super) fn judge(self, expect: &Expect) -> Ended {
         let code = Some(i32::from(self.status));
         let text = if self.unread.is_some() { String::new() } else { self.body };

@@ -2,8 +2,8 @@
 
 use encoding_rs::{CoderResult, Encoding, UTF_8};
 
-/// The text of `body`, at most `limit_bytes` of UTF-8, and whether that was all of it. What cannot be read is replaced;
-/// of a body that was cut, a character that is not whole is left out.
+/// Decodes the text of `body`, at most `limit_bytes` of UTF-8, and whether that was all of it. What cannot be read is
+/// replaced; of a body that was cut, a character that is not whole is left out.
 pub(super) fn decode(body: &[u8], content_type: &str, cut: bool, limit_bytes: usize) -> (String, bool) {
     let named = charset(content_type).and_then(|label| Encoding::for_label(label.as_bytes()));
     let mut decoder = named.unwrap_or(UTF_8).new_decoder();
@@ -16,7 +16,7 @@ pub(super) fn decode(body: &[u8], content_type: &str, cut: bool, limit_bytes: us
     (text, complete)
 }
 
-/// `charset` of a `content-type`.
+/// The `charset` of a `content-type`.
 fn charset(content_type: &str) -> Option<&str> {
     let (_, parameters) = content_type.split_once(';')?;
     parameters.split(';').find_map(|parameter| {
