@@ -35,7 +35,7 @@ pub(crate) struct Heartbeat {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) cluster: ClusterCheck,
     pub(crate) identity: Identity,
-    /// Told of each renewal, so that tasks are killed when the worker is frozen.
+    /// The guardian, which is told of each renewal, so that tasks are killed when the worker is frozen.
     pub(crate) guardian: Option<Guardian>,
     pub(crate) running: Arc<Running>,
     /// Whether the lease holds.

@@ -24,7 +24,7 @@ pub struct Settings {
     pub output_limit_bytes: usize,
     /// How long a process may take to end by itself after SIGTERM.
     pub kill_grace: Duration,
-    /// Starts processes, and sees to it that none outlives its attempt. Without one, no shell task can run.
+    /// The guardian: it starts processes, and sees to it that none outlives its attempt. Without one, no shell task can run.
     pub guardian: Option<Guardian>,
     /// The settings of the `http` executor.
     pub http: HttpSettings,

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use millrace_runtime::Shutdown;
 use tokio::sync::{mpsc, oneshot};
 
-/// Requests in one trip, at most.
+/// How many requests share one trip at most.
 const BATCH: usize = 256;
 
-/// Sends requests in batches.
+/// The requests of one kind, which go out in batches.
 pub(crate) struct Batcher<Q, A> {
     requests: mpsc::UnboundedSender<(Q, oneshot::Sender<A>)>,
 }
@@ -22,8 +22,8 @@ impl<Q, A> Clone for Batcher<Q, A> {
 }
 
 impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
-    /// Answers batches by `answer`, which gives an answer for each request in order; fewer answers mean that the
-    /// others are given up. How many requests wait is bounded by the worker's slots.
+    /// Starts a batcher whose batches are answered by `answer`: an answer for each request in order; fewer answers mean
+    /// that the others are given up. How many requests wait is bounded by the worker's slots.
     pub(crate) fn start<F, Fut>(shutdown: &Shutdown, answer: F) -> Self
     where
         F: Fn(Vec<Q>) -> Fut + Send + Sync + 'static,
@@ -44,7 +44,7 @@ impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
         Self { requests }
     }
 
-    /// Asks. `None` when it was given up.
+    /// Asks for the answer to one request. `None` when it was given up.
     pub(crate) async fn ask(&self, request: Q) -> Option<A> {
         let (sender, receiver) = oneshot::channel();
         self.requests.send((request, sender)).ok()?;

@@ -16,7 +16,7 @@ use super::batcher::Batcher;
 use super::retries::Retries;
 use crate::cluster::Partitions;
 
-/// How long a report is tried to get confirmed. After that the stored outcome has to do: the owner's watch finds it.
+/// How long it is tried to get a report confirmed. After that the stored outcome has to do: the owner's watch finds it.
 const REPORT_BOUND: Duration = Duration::from_secs(60);
 
 /// The owners of partitions, as a worker knows them: by their inboxes.
@@ -33,7 +33,7 @@ struct Report {
 }
 
 impl Owners {
-    /// Starts to report.
+    /// Starts the reports to owners.
     pub(crate) fn start(broker: Arc<dyn Broker>, partitions: Partitions, shutdown: &Shutdown) -> Self {
         let reporting = Arc::clone(&broker);
         let reports = Batcher::start(shutdown, move |reports| report(Arc::clone(&reporting), reports));

@@ -6,10 +6,12 @@ use std::time::Duration;
 use millrace_runtime::Backoff;
 use tokio::time::Instant;
 
+/// The wait before the first retry.
 const FIRST_WAIT: Duration = Duration::from_millis(20);
+/// The longest wait before a retry.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
-/// How often it is said again that there is no answer.
+/// How long it takes until it is said again that there is no answer.
 const WARN_AGAIN: Duration = Duration::from_secs(5);
 
 /// The retries of one round trip.
@@ -19,6 +21,7 @@ pub(super) struct Retries {
 }
 
 impl Retries {
+    /// The retries of a trip that has not been tried yet.
     pub(super) fn new() -> Self {
         Self { backoff: Backoff::new(FIRST_WAIT, LONGEST_WAIT), warned: None }
     }

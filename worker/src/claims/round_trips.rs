@@ -13,10 +13,10 @@ use tokio::time::Instant;
 use super::batcher::Batcher;
 use super::retries::Retries;
 
-/// How long an outcome is tried to get stored, at most.
+/// How long it is tried to get an outcome stored.
 const FINISH_BOUND: Duration = Duration::from_secs(3_600);
 
-/// The claims of a worker on attempts, from the first to the last that it asks the store about them.
+/// The claims of a worker on attempts: how it gets, ends and gives up what it holds in the store.
 pub(crate) struct Claims {
     claims: Batcher<Claim, ClaimVerdict>,
     finishes: Batcher<Finish, FinishVerdict>,
@@ -37,7 +37,7 @@ impl Claims {
         }
     }
 
-    /// Asks for an attempt. `None`: the worker ends, give the delivery back.
+    /// Claims an attempt. `None` when the worker ends: the delivery goes back.
     pub(crate) async fn claim(&self, claim: Claim) -> Option<ClaimVerdict> {
         self.claims.ask(claim).await
     }
