@@ -78,7 +78,7 @@ impl Worker {
         pids
     }
 
-    /// Its private folder.
+    /// The private folder of the worker.
     fn folder(&self) -> PathBuf {
         let outputs = std::fs::read_to_string(self.file("outputs")).unwrap();
         Path::new(outputs.trim()).parent().unwrap().to_owned()
@@ -92,7 +92,7 @@ impl Worker {
         pid_in(&self.file("keeper")).unwrap()
     }
 
-    /// The guardian is what has started the keeper.
+    /// Finds the guardian: it is what has started the keeper.
     fn guardian(&self) -> i32 {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.keeper())).unwrap();
         stat.rsplit_once(") ").unwrap().1.split(' ').nth(1).unwrap().parse().unwrap()
