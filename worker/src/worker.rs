@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 use crate::claims::{Claims, Owners};
 use crate::cluster::{ClusterCheck, Partitions};
 use crate::control::Listener;
-use crate::delivery::PoolConsumer;
+use crate::delivery::{ConsumerContext, PoolConsumer};
 use crate::executors::Registry;
 use crate::health::Health;
 use crate::log::{BACKLOG_LIMIT_BYTES, LogShipper};
@@ -141,18 +141,17 @@ impl Worker {
             host,
         });
         let tasks = TaskTracker::new();
+        let context = ConsumerContext {
+            broker,
+            pipeline,
+            tasks: tasks.clone(),
+            alive,
+            shutdown: shutdown.clone(),
+            attendance,
+        };
         let mut consumers = JoinSet::new();
         for (pool, slots) in slots_by_pool(&pools, slots) {
-            let consumer = PoolConsumer {
-                pool,
-                slots,
-                broker: Arc::clone(&broker),
-                pipeline: Arc::clone(&pipeline),
-                tasks: tasks.clone(),
-                alive: alive.clone(),
-                shutdown: shutdown.clone(),
-                attendance: attendance.clone(),
-            };
+            let consumer = PoolConsumer { pool, slots, context: context.clone() };
             consumers.spawn(shutdown.vital("intake", consumer.run()));
         }
         Self { running, tasks, consumers, background, shutdown, ended, grace }

@@ -28,6 +28,12 @@ pub(crate) struct PoolConsumer {
     pub(crate) pool: PoolName,
     /// How many of the worker's slots are this pool's.
     pub(crate) slots: u32,
+    pub(crate) context: ConsumerContext,
+}
+
+/// What the consumers of all pools share.
+#[derive(Clone)]
+pub(crate) struct ConsumerContext {
     pub(crate) broker: Arc<dyn Broker>,
     pub(crate) pipeline: Arc<Pipeline>,
     pub(crate) tasks: TaskTracker,
@@ -53,30 +59,30 @@ impl PoolConsumer {
         let starter = Arc::new(TaskStarter {
             slots: Slots::new(self.slots),
             crowded: Notify::new(),
-            pipeline: Arc::clone(&self.pipeline),
-            alive: self.alive.clone(),
-            shutdown: self.shutdown.clone(),
+            pipeline: Arc::clone(&self.context.pipeline),
+            alive: self.context.alive.clone(),
+            shutdown: self.context.shutdown.clone(),
         });
-        let post = self.attendance.post(Queue::Tasks(self.pool.to_string()).routing_key());
-        while !self.shutdown.has_begun() {
-            if !*self.alive.borrow() || starter.slots.free() == 0 {
+        let post = self.context.attendance.post(Queue::Tasks(self.pool.to_string()).routing_key());
+        while !self.context.shutdown.has_begun() {
+            if !*self.context.alive.borrow() || starter.slots.free() == 0 {
                 post.rests();
             }
             let ready = async {
-                let _ = self.alive.wait_for(|alive| *alive).await;
+                let _ = self.context.alive.wait_for(|alive| *alive).await;
                 // After a lost connection, tasks of before may still hold slots: consume with what is free.
                 starter.slots.any_free().await;
             };
             tokio::select! {
                 biased;
-                () = self.shutdown.begun() => return,
+                () = self.context.shutdown.begun() => return,
                 () = ready => {}
             }
             post.wanted();
             let room = u16::try_from(starter.slots.free().max(1)).unwrap_or(u16::MAX);
             let consumer = tokio::select! {
                 biased;
-                () = self.shutdown.begun() => return,
+                () = self.context.shutdown.begun() => return,
                 consumer = self.consume(room) => consumer,
             };
             match consumer {
@@ -90,7 +96,7 @@ impl PoolConsumer {
                     tracing::debug!(pool = %self.pool, %error, "tasks cannot be consumed yet");
                     tokio::select! {
                         biased;
-                        () = self.shutdown.begun() => return,
+                        () = self.context.shutdown.begun() => return,
                         () = tokio::time::sleep(Duration::from_millis(300)) => {}
                     }
                 }
@@ -101,8 +107,8 @@ impl PoolConsumer {
     /// Declares the pool's queue and begins to consume it, with at most `room` deliveries that are not settled.
     async fn consume(&self, room: u16) -> Result<Consumer, BrokerError> {
         let queue = Queue::Tasks(self.pool.to_string());
-        self.broker.declare(&queue).await?;
-        self.broker.consume(&queue, room).await
+        self.context.broker.declare(&queue).await?;
+        self.context.broker.consume(&queue, room).await
     }
 
     /// Starts what is delivered until the stream ends, the lease is lost, there are more tasks than slots, or more room
@@ -113,11 +119,11 @@ impl PoolConsumer {
         let mut grow = tokio::time::interval(GROW_EVERY);
         grow.reset();
         let mut under_way = 0_usize;
-        let mut alive = self.alive.clone();
+        let mut alive = self.context.alive.clone();
         loop {
             tokio::select! {
                 biased;
-                () = self.shutdown.begun() => return false,
+                () = self.context.shutdown.begun() => return false,
                 () = lapsed(&mut alive) => return false,
                 () = starter.crowded.notified() => return false,
                 _ = grow.tick(), if !full => {
@@ -140,15 +146,15 @@ impl PoolConsumer {
             Ok(tasks) => tasks,
             Err(refusal) => {
                 // A broker that takes no messages must not hold up the tasks behind it.
-                let broker = Arc::clone(&self.broker);
-                self.tasks.spawn(async move { reject(&*broker, delivery, refusal).await });
+                let broker = Arc::clone(&self.context.broker);
+                self.context.tasks.spawn(async move { reject(&*broker, delivery, refusal).await });
                 return;
             }
         };
         let delivery = Arc::new(SharedDelivery::new(delivery, tasks.len()));
         for task in tasks {
             let running = Arc::clone(starter).run_in_slot(task, Arc::clone(&delivery));
-            self.tasks.spawn(self.shutdown.vital("a task", running));
+            self.context.tasks.spawn(self.context.shutdown.vital("a task", running));
         }
     }
 }

@@ -7,5 +7,5 @@ mod message;
 mod shared_delivery;
 mod slots;
 
-pub(crate) use consumer::PoolConsumer;
+pub(crate) use consumer::{ConsumerContext, PoolConsumer};
 pub(crate) use shared_delivery::SharedDelivery;
