@@ -76,6 +76,9 @@ async fn a_killed_server_has_kept_everything_when_it_is_back() {
     assert_eq!(store.claim(&[claim]).await.unwrap(), [ClaimVerdict::Granted]);
     let kept = store.sessions().await.unwrap().remove(0);
     assert_eq!(kept, Session { silent_ms: kept.silent_ms, ..session });
-    assert_eq!(store.renew(&[(P, owner.epoch)], 10_000, Timestamp::default()).await.unwrap(), [Some(owner.seq)]);
+    assert_eq!(
+        store.renew(&[(P, owner.epoch)], 10_000, Timestamp::default()).await.unwrap(),
+        [Some(owner.seq)]
+    );
     assert_eq!(store.commit(&[owner.next()]).await.unwrap(), [Verdict::Applied { duplicates: vec![] }]);
 }

@@ -31,7 +31,10 @@ async fn with_full_memory_what_runs_can_end_and_nothing_new_is_taken() {
     assert_eq!(store.finish(&[finish]).await.unwrap(), [FinishVerdict::Stored]);
     store.renew_session(&session()).await.unwrap();
     store.meet(owner.id, 1_000).await.unwrap();
-    assert_eq!(store.renew(&[(P, owner.epoch)], 10_000, Timestamp::default()).await.unwrap(), [Some(owner.seq)]);
+    assert_eq!(
+        store.renew(&[(P, owner.epoch)], 10_000, Timestamp::default()).await.unwrap(),
+        [Some(owner.seq)]
+    );
     let mut end = owner.next();
     end.runs.push(ending(task));
     assert_eq!(store.commit(&[end]).await.unwrap(), [Verdict::Applied { duplicates: vec![] }]);
