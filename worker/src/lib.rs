@@ -7,7 +7,7 @@
 //!
 //! A reader's path through execution: [`executors`] (what a task can be) → [`stop`] (why it may end early) → `process`
 //! (how a process of it is run) → [`log`] (where its output goes) → [`guardian`] (under what its processes are, so that
-//! they end with it) → [`guardian::sweep`] (what dead workers have left).
+//! they end with it; what dead workers have left is swept there too).
 
 mod claims;
 mod cluster;
