@@ -227,5 +227,7 @@ impl Broker for RabbitMqBroker {
         let _ = timeout(self.bound, self.draining.closed()).await;
         self.shut.send_replace(true);
         let _ = timeout(CLOSE_BOUND, self.shut.closed()).await;
+        // Who looks at once must not find what the links have yet to tell.
+        self.readiness.all.send_replace(false);
     }
 }
