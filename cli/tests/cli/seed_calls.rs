@@ -117,10 +117,13 @@ fn a_stop_ends_all_runs_of_a_task_however_many_and_says_what_is_still_stopping()
     let stop = || dev.post("/api/v1/tasks/many/stop", "{}").json(202);
     let first = stop();
     assert_eq!((&first["status"], &first["stopped_runs"]), (&json!("stopping"), &json!(130)));
-    let second = stop();
-    assert_eq!((&second["status"], &second["stopped_runs"]), (&json!("stopping"), &json!(0)));
-    let left = second["still_stopping"].as_u64().unwrap();
-    assert!((1..=4).contains(&left), "the tasks that run do not end at once: {second}");
+    // What nobody has claimed is taken back at once; the tasks that run do not end so soon.
+    let left = until("only tasks that run are left", || {
+        let again = stop();
+        assert_eq!((&again["status"], &again["stopped_runs"]), (&json!("stopping"), &json!(0)), "{again}");
+        again["still_stopping"].as_u64().filter(|left| *left <= 4)
+    });
+    assert!(left > 0);
     until("all are stopped", || (stop()["status"] == "stopped").then_some(()));
     let running = dev.get("/api/v1/runs?state=running").json(200);
     assert_eq!(running["runs"], json!([]));
