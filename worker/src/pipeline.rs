@@ -35,23 +35,22 @@ impl Pipeline {
     pub(crate) async fn run(&self, task: Task, delivery: &SharedDelivery) {
         let token = ClaimToken(self.settings.ambient.random_id());
         let claim = Claim { task: task.id(), token, session: self.session };
-        let asked = Renewal::now();
-        match self.claims.claim(claim).await {
-            Some(ClaimVerdict::Granted) => self.execute(task, token, asked, delivery).await,
-            Some(ClaimVerdict::Finished { result }) => {
+        let Some((verdict, asked)) = self.claims.claim(claim).await else { return delivery.give_back() };
+        match verdict {
+            ClaimVerdict::Granted => self.execute(task, token, asked, delivery).await,
+            ClaimVerdict::Finished { result } => {
                 self.owners.report(task.run.partition(), result).await;
                 delivery.done();
             }
-            Some(ClaimVerdict::Held { session }) => {
+            ClaimVerdict::Held { session } => {
                 // A duplicate. Whoever holds it may be dead: its owner should look now.
                 if session != self.session {
                     self.owners.hint(task.id(), session).await;
                 }
                 delivery.done();
             }
-            Some(ClaimVerdict::Stale) => delivery.done(),
-            Some(ClaimVerdict::Unknown) => self.move_to_owner(task, false, delivery).await,
-            None => delivery.give_back(),
+            ClaimVerdict::Stale => delivery.done(),
+            ClaimVerdict::Unknown => self.move_to_owner(task, false, delivery).await,
         }
     }
 

@@ -12,13 +12,14 @@ use tokio::time::Instant;
 
 use super::batcher::Batcher;
 use super::retries::Retries;
+use crate::session::Renewal;
 
 /// How long it is tried to get an outcome stored.
 const FINISH_BOUND: Duration = Duration::from_secs(3_600);
 
 /// The claims of a worker on attempts: how it gets, ends and gives up what it holds in the store.
 pub(crate) struct Claims {
-    claims: Batcher<Claim, ClaimVerdict>,
+    claims: Batcher<Claim, (ClaimVerdict, Renewal)>,
     finishes: Batcher<Finish, FinishVerdict>,
     hand_backs: Batcher<(TaskId, ClaimToken), bool>,
 }
@@ -37,8 +38,10 @@ impl Claims {
         }
     }
 
-    /// Claims an attempt. `None` when the worker ends: the delivery goes back.
-    pub(crate) async fn claim(&self, claim: Claim) -> Option<ClaimVerdict> {
+    /// Claims an attempt: the verdict, and when the trip began that brought it. Since a claim that is asked for again is
+    /// judged anew, the verdict holds of that time, however long the store was away before. `None` when the worker ends:
+    /// the delivery goes back.
+    pub(crate) async fn claim(&self, claim: Claim) -> Option<(ClaimVerdict, Renewal)> {
         self.claims.ask(claim).await
     }
 
@@ -54,11 +57,16 @@ impl Claims {
 }
 
 /// Claims until the store answers; gives up when the shutdown has begun.
-async fn claim(store: Arc<dyn Store>, claims: Vec<Claim>, shutdown: Shutdown) -> Vec<ClaimVerdict> {
+async fn claim(
+    store: Arc<dyn Store>,
+    claims: Vec<Claim>,
+    shutdown: Shutdown,
+) -> Vec<(ClaimVerdict, Renewal)> {
     let mut retries = Retries::new();
     loop {
+        let asked = Renewal::now();
         match store.claim(&claims).await {
-            Ok(verdicts) => return verdicts,
+            Ok(verdicts) => return verdicts.into_iter().map(|verdict| (verdict, asked)).collect(),
             Err(error) => retries.warn("claims are not answered", &error),
         }
         if shutdown.has_begun() {
