@@ -13,16 +13,16 @@
 
 mod event_loop;
 mod handle;
-mod helper;
 mod keeper_handle;
 mod keeper_process;
 mod lease;
 mod order;
 mod process;
+mod role;
 mod sweep;
 mod wire;
 
 pub use handle::Guardian;
-pub use helper::as_helper;
 pub use lease::Boottime;
 pub(crate) use order::{Answer, Launch};
+pub use role::as_helper;

@@ -1,4 +1,4 @@
-//! The entry of the helpers: guardian and keepers are this same program, started with other arguments.
+//! The role of a helper process: guardian and keepers are this same program, started with other arguments.
 
 use std::ffi::OsString;
 use std::io;
