@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use millrace_domain::definition::Params;
-use millrace_domain::run::{Head, Run, Spec, StepState, Trigger};
+use millrace_domain::run::{Head, Mover, Run, RunTimer, Spec, StepState, Trigger};
 use millrace_domain::{RunId, SessionId, StepIndex, Timestamp};
 use millrace_store::{StoreError, StoredRun, TaskRecord};
 use serde::Serialize;
@@ -145,14 +145,15 @@ fn step(run: &Run, index: StepIndex, held: Option<&(u32, &TaskRecord)>, fleet: &
     };
     match &run.steps[index.at()] {
         StepState::Waiting => {
-            let open = |d: &&StepIndex| !matches!(run.steps[d.at()], StepState::Ended(_));
-            let open: Vec<_> = dependencies.iter().filter(open).map(name).collect();
-            let reason = match (&run.head.start_at, open.is_empty()) {
-                (Some(start), true) if run.head.started_at.is_none() => {
-                    Some(format!("the run starts at {start}"))
+            let reason = match run.mover_of(index) {
+                Some(Mover::Timer(RunTimer::Start)) => {
+                    run.head.start_at.map(|start| format!("the run starts at {start}"))
                 }
-                (_, true) => None,
-                (_, false) => Some(format!("waits for {}", open.join(", "))),
+                Some(Mover::Steps) => {
+                    let open: Vec<_> = run.waits_for(index).map(|on| name(&on)).collect();
+                    Some(format!("waits for {}", open.join(", ")))
+                }
+                Some(Mover::Timer(_) | Mover::Attempt { .. }) | None => None,
             };
             StepView { state: "waiting".to_owned(), reason, ..view }
         }

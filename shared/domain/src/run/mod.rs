@@ -46,16 +46,29 @@
 //! | poisoned         | failed          | stopping        | failed          | `RunNotWaiting` | `RunEnded` |
 //! | cancel check due | `RunNotWaiting` | `RunNotWaiting` | `RunNotWaiting` | stopping        | `RunEnded` |
 //!
+//! What moves them on: the [`Mover`] that each state names, and none when it has ended.
+//!
+//! | mover of a step | waiting | dispatched | backoff     | ended | stopping: dispatched | stopping: ended |
+//! |-----------------|---------|------------|-------------|-------|----------------------|-----------------|
+//! | moved on by     | steps   | attempt    | retry timer | none  | attempt              | none            |
+//!
+//! | mover of a run | waiting     | running | running, nothing dispatched | stopping           | ended |
+//! |----------------|-------------|---------|-----------------------------|--------------------|-------|
+//! | moved on by    | start timer | steps   | steps                       | cancel check timer | none  |
+//!
+//! The first steps of a run that waits are moved on by its start timer too.
+//!
 //! [`state`] says what there is, [`event`] what can happen, [`action`] what the shell must then do, and
 //! [`advance`](mod@advance) is the total function between them (a file for each part of it).
 //! [`dispatch`] renders the task of an attempt, [`record`] is how a run is stored and comes back, `horizon` how far
-//! ahead it can be waiting.
+//! ahead it can be waiting, `mover` what it waits for.
 
 pub mod action;
 pub mod advance;
 pub mod dispatch;
 pub mod event;
 mod horizon;
+mod mover;
 pub mod record;
 pub mod spec;
 pub mod state;
@@ -65,5 +78,6 @@ mod transitions;
 pub use action::{Action, Advanced, RunTimer};
 pub use advance::{advance, create};
 pub use event::{Event, Refusal};
+pub use mover::Mover;
 pub use spec::{Source, Spec, Trigger};
 pub use state::{Attempts, Ended, Head, Run, RunState, StepState};

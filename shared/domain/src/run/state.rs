@@ -1,4 +1,4 @@
-//! Where a run and its steps can stand. Each state says who moves it on.
+//! Where a run and its steps can stand. What moves each state on is in `mover`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -116,7 +116,10 @@ pub enum RunState {
 impl RunState {
     /// Whether the state is terminal: it never changes any more.
     pub fn is_terminal(self) -> bool {
-        !matches!(self, Self::Waiting | Self::Running)
+        match self {
+            Self::Waiting | Self::Running => false,
+            Self::Succeeded | Self::Failed | Self::TimedOut | Self::Cancelled => true,
+        }
     }
 
     /// The word for the state in the API.

@@ -1,10 +1,13 @@
-//! Holds [`advance`] to the two tables in the documentation of [`run`](super): every event in every state.
+//! Holds [`advance`] to the tables in the documentation of [`run`](super): every event in every state, and what moves
+//! each state on.
 
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::{Advanced, Event, Head, Refusal, Run, Source, Spec, StepState, Trigger, advance, create};
+use super::{
+    Advanced, Event, Head, Mover, Refusal, Run, RunTimer, Source, Spec, StepState, Trigger, advance, create,
+};
 use crate::task::TaskResult;
 use crate::{Outcome, PartitionId, Priority, RunId, StepIndex, Timestamp, WorkflowName, definition};
 
@@ -26,8 +29,8 @@ fn table(corner: &str) -> Table {
         .take_while(|row| row.len() > 1 || row.is_empty())
         .filter(|row| !row.is_empty());
     let columns = rows.next().unwrap()[1..].to_vec();
-    let rows =
-        rows.take_while(|row| !["step", "run"].contains(&row[0])).map(|row| (row[0], row[1..].to_vec()));
+    let corners = ["step", "run", "mover of a step", "mover of a run"];
+    let rows = rows.take_while(|row| !corners.contains(&row[0])).map(|row| (row[0], row[1..].to_vec()));
     (columns, rows.collect())
 }
 
@@ -210,6 +213,20 @@ fn run_word(run: &Run) -> &'static str {
     }
 }
 
+fn mover_word(mover: Option<Mover>) -> &'static str {
+    match mover {
+        None => "none",
+        Some(Mover::Steps) => "steps",
+        Some(Mover::Attempt { step: SUBJECT, attempt: 1 }) => "attempt",
+        Some(Mover::Attempt { .. }) => "the attempt of another step",
+        Some(Mover::Timer(RunTimer::Retry(SUBJECT))) => "retry timer",
+        Some(Mover::Timer(RunTimer::Retry(_))) => "retry timer of another step",
+        Some(Mover::Timer(RunTimer::Start)) => "start timer",
+        Some(Mover::Timer(RunTimer::CancelCheck)) => "cancel check timer",
+        Some(Mover::Timer(RunTimer::Timeout)) => "timeout timer",
+    }
+}
+
 /// The kinds of event; one that is new has to be named here, and to stand in a table.
 fn kind(event: &Event) -> usize {
     match event {
@@ -273,4 +290,32 @@ fn a_run_that_has_ended_refuses_every_event() {
 fn every_kind_of_event_stands_in_a_table() {
     let kinds: std::collections::BTreeSet<usize> = all_events().iter().map(kind).collect();
     assert_eq!(kinds, (0..9).collect());
+}
+
+#[test]
+fn every_state_is_moved_on_by_what_its_table_says() {
+    let (columns, rows) = table("mover of a step");
+    assert_eq!((columns.len(), rows.len()), (6, 1));
+    for (column, said) in columns.iter().zip(&rows[0].1) {
+        for run in subject_in(column, "retry: {limit: 1}") {
+            assert_eq!(mover_word(run.mover_of(SUBJECT)), *said, "a step while {column}");
+        }
+    }
+    let (columns, rows) = table("mover of a run");
+    assert_eq!((columns.len(), rows.len()), (5, 1));
+    for (column, said) in columns.iter().zip(&rows[0].1) {
+        for run in run_in(column) {
+            assert_eq!(mover_word(run.head.mover()), *said, "a run while {column}");
+            assert_eq!(run.head.mover().is_none(), run.head.state.is_terminal(), "{column}");
+        }
+    }
+}
+
+#[test]
+fn the_first_steps_of_a_run_that_waits_are_moved_on_by_its_start() {
+    let (run, _) = run("retry: {limit: 1}", Some(NOW + std::time::Duration::from_secs(1)));
+    for (step, said) in [(GATE, "start timer"), (SUBJECT, "steps"), (OTHER, "start timer"), (UNKNOWN, "none")]
+    {
+        assert_eq!(mover_word(run.mover_of(step)), said, "{step:?}");
+    }
 }

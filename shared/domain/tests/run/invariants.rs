@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use millrace_domain::run::{Action, Advanced, Ended, Run, RunState, RunTimer, StepState};
+use millrace_domain::run::{Action, Advanced, Ended, Mover, Run, RunState, RunTimer, StepState};
 use millrace_domain::{Outcome, StepIndex};
 
 use crate::fleet::Fleet;
@@ -122,6 +122,7 @@ pub(crate) fn hold(fleet: &Fleet) {
             "nothing will ever move the run on"
         );
     }
+    check_movers(fleet);
     let timed =
         run.workflow.timeout.is_some() && run.head.started_at.is_some() && run.head.stopping.is_none();
     if timed && open > 0 {
@@ -159,5 +160,46 @@ fn check_step(fleet: &Fleet, step: StepIndex) {
                 assert!(dependencies.iter().any(|d| !succeeded(run, *d)));
             }
         }
+    }
+}
+
+/// What a state names as its mover is there to move it: no step and no run can stick.
+fn check_movers(fleet: &Fleet) {
+    let run = &fleet.run;
+    let mut last = Vec::new();
+    for step in indexes(run) {
+        let mover = run.mover_of(step);
+        assert_eq!(
+            mover.is_none(),
+            end(run, step).is_some(),
+            "{step:?} has not ended, and nothing moves it on"
+        );
+        if let Some(mover) = mover {
+            assert!(
+                is_there(fleet, mover, run.waits_for(step).next()),
+                "{step:?} waits in vain for {mover:?}"
+            );
+            last.extend(Some(mover).filter(|mover| *mover != Mover::Steps));
+        }
+    }
+    let mover = run.head.mover();
+    assert_eq!(
+        mover.is_none(),
+        run.head.state.is_terminal(),
+        "the run has not ended, and nothing moves it on"
+    );
+    if let Some(mover) = mover {
+        let open = indexes(run).find(|step| end(run, *step).is_none());
+        assert!(is_there(fleet, mover, open), "the run waits in vain for {mover:?}");
+    }
+    // Steps wait for each other without a cycle, so that in the end something else moves them.
+    assert_eq!(last.is_empty(), run.head.state.is_terminal(), "steps wait for each other alone");
+}
+
+fn is_there(fleet: &Fleet, mover: Mover, open: Option<StepIndex>) -> bool {
+    match mover {
+        Mover::Timer(timer) => fleet.timers.contains_key(&timer),
+        Mover::Attempt { step, attempt } => fleet.current.get(&step) == Some(&attempt),
+        Mover::Steps => open.is_some(),
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fmt::Write;
 use std::time::Duration;
 
-use millrace_domain::run::{Event, RunTimer, advance};
+use millrace_domain::run::{Event, Mover, RunTimer, advance};
 use millrace_domain::{Outcome, StepIndex};
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -202,6 +202,30 @@ fn drain(fleet: &mut Fleet, outcome: Outcome) {
     }
 }
 
+/// Lets what moves the run do so, and nothing else, until nothing does any more.
+fn exhaust_movers(fleet: &mut Fleet, outcome: Outcome) {
+    let mut moved = 0;
+    loop {
+        let steps = (0..fleet.run.steps.len()).map(StepIndex::from);
+        let movers: Vec<Mover> = steps.filter_map(|step| fleet.run.mover_of(step)).collect();
+        match movers.into_iter().chain(fleet.run.head.mover()).find(|mover| *mover != Mover::Steps) {
+            None => return,
+            Some(Mover::Timer(timer)) => {
+                fleet.now = fleet.now.max(fleet.timers[&timer]);
+                fleet.fire_timer(timer).unwrap();
+            }
+            Some(Mover::Attempt { step, attempt }) => {
+                let result = fleet.result(step, outcome);
+                assert_eq!(result.attempt, attempt);
+                fleet.apply(Event::Result(result)).unwrap();
+            }
+            Some(Mover::Steps) => unreachable!("left out above"),
+        }
+        moved += 1;
+        assert!(moved < 10_000, "the run does not end");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -227,6 +251,25 @@ proptest! {
         for (at, event, answer) in &fleet.history {
             prop_assert_eq!(answer, &format!("{:?}", advance(&mut run, event.clone(), *at)));
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_run_whose_movers_have_all_done_their_part_has_ended(
+        plan in plan(),
+        moves in moves(),
+        rest in prop_oneof![3 => Just(Outcome::Succeeded), 1 => Just(Outcome::Failed), 1 => Just(Outcome::Lost)],
+    ) {
+        let mut fleet = Fleet::start(&plan.order());
+        for one in &moves {
+            one.make(&mut fleet);
+        }
+        exhaust_movers(&mut fleet, rest);
+        prop_assert!(fleet.run.head.state.is_terminal(), "{:?}", fleet.run.steps);
+        prop_assert_eq!(fleet.ends, 1);
     }
 }
 

@@ -1,0 +1,55 @@
+//! What moves a run and its steps on. Each state that is not terminal names it: that no run can stick is then a
+//! property that a test holds every run to, and a reader can say what a run waits for.
+
+use super::{Head, Run, RunState, RunTimer, StepState};
+use crate::StepIndex;
+
+/// The mover of a run or of a step: what will take it out of the state in which it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Mover {
+    /// A timer of the run, which is set.
+    Timer(RunTimer),
+    /// An attempt that is with the fleet: its worker reports how it ended, or the watch finds that it never will.
+    Attempt {
+        /// The step.
+        step: StepIndex,
+        /// The attempt.
+        attempt: u32,
+    },
+    /// Steps of the same run that have not ended. A step waits for some of its dependencies ([`Run::waits_for`]), a
+    /// run for any of its steps.
+    Steps,
+}
+
+impl Head {
+    /// The mover of the run; `None` when the run has ended.
+    pub fn mover(&self) -> Option<Mover> {
+        match (self.state, self.stopping) {
+            (RunState::Waiting, _) => Some(Mover::Timer(RunTimer::Start)),
+            (RunState::Running, None) => Some(Mover::Steps),
+            // Workers are asked to end what they run, and in the end not asked any more.
+            (RunState::Running, Some(_)) => Some(Mover::Timer(RunTimer::CancelCheck)),
+            (RunState::Succeeded | RunState::Failed | RunState::TimedOut | RunState::Cancelled, _) => None,
+        }
+    }
+}
+
+impl Run {
+    /// The mover of a step; `None` when the step has ended, or does not exist.
+    pub fn mover_of(&self, step: StepIndex) -> Option<Mover> {
+        match self.steps.get(step.at())? {
+            StepState::Waiting if self.waits_for(step).next().is_some() => Some(Mover::Steps),
+            // A step that waits for no other is dispatched when its run starts.
+            StepState::Waiting => Some(Mover::Timer(RunTimer::Start)),
+            StepState::Dispatched(attempts) => Some(Mover::Attempt { step, attempt: attempts.attempt }),
+            StepState::Backoff { .. } => Some(Mover::Timer(RunTimer::Retry(step))),
+            StepState::Ended(_) => None,
+        }
+    }
+
+    /// The dependencies of a step that have not ended, in the order they were given.
+    pub fn waits_for(&self, step: StepIndex) -> impl Iterator<Item = StepIndex> + '_ {
+        let dependencies = self.workflow.graph.dependencies(step).iter().copied();
+        dependencies.filter(|on| !matches!(self.steps.get(on.at()), Some(StepState::Ended(_)) | None))
+    }
+}
