@@ -113,7 +113,7 @@ impl Run {
         Ok(Self::assemble(id, workflow, spec, head, steps))
     }
 
-    /// Assembles a run, counting what is open and unmet: O(steps + edges), at load only.
+    /// Assembles a run, counting what is open and unmet, and what has been done: O(steps + edges), at load only.
     fn assemble(
         id: RunId,
         workflow: Arc<Workflow>,
@@ -131,6 +131,16 @@ impl Run {
             })
             .collect();
         let open = steps.iter().filter(|step| !matches!(step, StepState::Ended(_))).count() as u32;
-        Self { id, workflow, spec, head, steps, unmet, open }
+        let advance = steps.iter().map(written_by).chain([head.advance]).max().unwrap_or_default();
+        Self { id, workflow, spec, head, steps, unmet, open, advance }
+    }
+}
+
+/// The number of the advance that wrote the record of a step; 0 when it has none, or none with a number.
+fn written_by(state: &StepState) -> u64 {
+    match state {
+        StepState::Waiting => 0,
+        StepState::Dispatched(attempts) | StepState::Backoff { attempts, .. } => attempts.advance,
+        StepState::Ended(end) => end.advance,
     }
 }

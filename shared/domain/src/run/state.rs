@@ -27,6 +27,8 @@ pub struct Run {
     pub(super) unmet: Vec<u32>,
     /// The number of steps that have not ended yet.
     pub(super) open: u32,
+    /// The number of the last advance that changed the run, see [`Run::last_advance`].
+    pub(super) advance: u64,
 }
 
 /// The head of a run: its state as a whole, which lists show.
@@ -71,6 +73,13 @@ pub struct Head {
     /// The digest of a keyed submission's body: over REST another body under the same key is a conflict.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
+    /// The number of the advance that changed the head last; 0 when version 0.1 did, which does not count them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub advance: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Head {
@@ -91,6 +100,7 @@ impl Head {
             verdict: None,
             labels: BTreeMap::new(),
             digest: None,
+            advance: 0,
         }
     }
 }
@@ -181,6 +191,10 @@ pub struct Attempts {
     /// When the current attempt was dispatched.
     #[serde(default)]
     pub dispatched_at: Timestamp,
+    /// The number of the advance that made this attempt, or the wait for the next one; 0 for a first attempt, which has
+    /// no record of its own: the record of what it waited for has the number.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub advance: u64,
 }
 
 /// The end of a step.
@@ -193,8 +207,14 @@ pub struct Ended {
     /// When the last attempt started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
-    /// When the step ended.
+    /// When the step ended, by the clock of whoever ended it.
     pub ended_at: Timestamp,
+    /// The number of the advance that ended the step; 0 when version 0.1 ended it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub advance: u64,
+    /// When the owner of the run applied the end, by the store's clock; `None` when version 0.1 did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applied_at: Option<Timestamp>,
     /// The exit code of a command, or the status of a response.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<i32>,
@@ -224,6 +244,18 @@ impl Run {
             Some(StepState::Dispatched(attempts)) => Some(attempts.attempt),
             _ => None,
         }
+    }
+
+    /// The number of the last advance that changed the run: its creation is the first, and each one that changes the
+    /// head or a step is the next. Every record that an advance changes has its number, so that the highest of them is
+    /// the run's after a reload. A run that version 0.1 had in between goes on after the highest that is left.
+    pub fn last_advance(&self) -> u64 {
+        self.advance
+    }
+
+    /// The number of the advance that is being made.
+    pub(super) fn this_advance(&self) -> u64 {
+        self.advance + 1
     }
 
     /// The number of steps that have not ended.

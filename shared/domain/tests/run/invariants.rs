@@ -12,6 +12,7 @@ pub(crate) fn assert_same(one: &Run, other: &Run, why: &str) {
     assert_eq!(one.head, other.head, "{why}");
     assert_eq!(one.steps, other.steps, "{why}");
     assert_eq!(one.open(), other.open(), "{why}");
+    assert_eq!(one.last_advance(), other.last_advance(), "{why}");
     for step in indexes(one) {
         assert_eq!(one.unmet(step), other.unmet(step), "{why}: {step:?}");
     }
@@ -46,6 +47,7 @@ pub(crate) fn check(fleet: &mut Fleet, before: Option<&Run>, advanced: &Advanced
             assert!(was == is || end(before, step).is_none(), "{step:?} had ended");
         }
     }
+    check_number(fleet, before, advanced);
     check_actions(fleet, advanced);
     for step in &advanced.steps {
         let Some(end) = end(&fleet.run, *step) else { continue };
@@ -53,6 +55,19 @@ pub(crate) fn check(fleet: &mut Fleet, before: Option<&Run>, advanced: &Advanced
         if fails && fleet.run.head.stopping.is_none() {
             fleet.verdict.get_or_insert(end.outcome);
         }
+    }
+}
+
+/// Each advance that changes the run has the next number, and says so in each end that it writes.
+fn check_number(fleet: &Fleet, before: Option<&Run>, advanced: &Advanced) {
+    let (run, last) = (&fleet.run, before.map_or(0, Run::last_advance));
+    let changed = advanced.head || !advanced.steps.is_empty();
+    assert_eq!(run.last_advance(), last + u64::from(changed));
+    if advanced.head {
+        assert_eq!(run.head.advance, run.last_advance());
+    }
+    for end in advanced.steps.iter().filter_map(|step| end(run, *step)) {
+        assert_eq!((end.advance, end.applied_at), (run.last_advance(), Some(fleet.now)));
     }
 }
 

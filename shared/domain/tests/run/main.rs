@@ -2,6 +2,7 @@
 //! older versions wrote.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its small functions too")]
 
+mod advances;
 mod attempts;
 mod clock;
 mod data;

@@ -249,7 +249,13 @@ fn a_head_of_version_1_is_read() {
 
 #[test]
 fn records_of_steps_of_version_1_are_read() {
-    let attempts = Attempts { attempt: 2, retries: 1, lost: 0, dispatched_at: at(1_772_407_800_000) };
+    let attempts = Attempts {
+        attempt: 2,
+        retries: 1,
+        lost: 0,
+        dispatched_at: at(1_772_407_800_000),
+        ..Attempts::default()
+    };
     assert_eq!(read::<StepRecord>(DISPATCHED), StepRecord::Dispatched(attempts));
     let StepRecord::Backoff { attempts, until, reason } = read(BACKOFF) else { panic!("no backoff") };
     assert_eq!((attempts.attempt, attempts.retries, attempts.lost), (2, 1, 1));

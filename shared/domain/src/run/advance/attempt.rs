@@ -50,7 +50,7 @@ pub(super) fn ended_attempt(
     let draw = retry::draw(run.id, step, attempts.attempt);
     let wait = policy.wait_after(result.outcome, attempts.retries, draw);
     if let (Some(wait), None) = (wait, run.head.stopping) {
-        let attempts = Attempts { retries: attempts.retries + 1, ..attempts };
+        let attempts = Attempts { retries: attempts.retries + 1, advance: run.this_advance(), ..attempts };
         let until = now + wait;
         run.steps[step.at()] = StepState::Backoff { attempts, until, reason: result.reason };
         out.steps.push(step);
@@ -62,6 +62,8 @@ pub(super) fn ended_attempt(
         attempts,
         started_at: Some(result.started_at),
         ended_at: result.ended_at,
+        advance: run.this_advance(),
+        applied_at: Some(now),
         code: result.code,
         reason: result.reason,
         outputs: result.outputs,
@@ -81,7 +83,8 @@ pub(super) fn lost_attempt(
 ) {
     let attempts = Attempts { lost: attempts.lost + 1, ..attempts };
     if run.head.stopping.is_some() {
-        return end_step(run, step, ended(Outcome::Cancelled, attempts, now, Some(reason)), now, out);
+        let end = ended(run, Outcome::Cancelled, attempts, now, Some(reason));
+        return end_step(run, step, end, now, out);
     }
     let limit = run.workflow.steps[step.at()].lost_limit();
     if attempts.lost > limit {
@@ -89,7 +92,8 @@ pub(super) fn lost_attempt(
             0 => format!("lost, and at_most_once forbids another attempt: {reason}"),
             _ => format!("lost {} times; the last time: {reason}", attempts.lost),
         };
-        return end_step(run, step, ended(Outcome::Failed, attempts, now, Some(reason)), now, out);
+        let end = ended(run, Outcome::Failed, attempts, now, Some(reason));
+        return end_step(run, step, end, now, out);
     }
     dispatch(run, step, attempts, now, out);
 }

@@ -4,12 +4,20 @@ use crate::run::{Action, Advanced, Attempts, Ended, Run, RunTimer, StepState};
 use crate::{Outcome, StepIndex, Timestamp};
 
 /// The end of a step that no worker reported.
-pub(super) fn ended(outcome: Outcome, attempts: Attempts, now: Timestamp, reason: Option<String>) -> Ended {
+pub(super) fn ended(
+    run: &Run,
+    outcome: Outcome,
+    attempts: Attempts,
+    now: Timestamp,
+    reason: Option<String>,
+) -> Ended {
     Ended {
         outcome,
         attempts,
         started_at: None,
         ended_at: now,
+        advance: run.this_advance(),
+        applied_at: Some(now),
         code: None,
         reason,
         outputs: serde_json::Map::new(),
@@ -50,4 +58,14 @@ pub(super) fn end_if_done(run: &mut Run, now: Timestamp, out: &mut Advanced) {
         out.actions.push(Action::Clear(RunTimer::CancelCheck));
     }
     out.actions.push(Action::End);
+}
+
+/// Gives an advance its number, when it has changed the run.
+pub(super) fn number(run: &mut Run, out: &Advanced) {
+    if out.head || !out.steps.is_empty() {
+        run.advance += 1;
+    }
+    if out.head {
+        run.head.advance = run.advance;
+    }
 }

@@ -12,7 +12,7 @@ mod step;
 mod stop;
 
 use attempt::{current, ended_attempt, lost_attempt, plausible, retire};
-use ending::{end_if_done, ended};
+use ending::{end_if_done, ended, number};
 pub use start::create;
 use start::start;
 use step::{dispatch, end_step};
@@ -52,7 +52,8 @@ pub fn advance(run: &mut Run, event: Event, now: Timestamp) -> Result<Advanced, 
             }
             retire(out, step, attempt, Outcome::Cancelled);
             let reason = run.head.reason.clone();
-            end_step(run, step, ended(Outcome::Cancelled, attempts, now, reason), now, out);
+            let end = ended(run, Outcome::Cancelled, attempts, now, reason);
+            end_step(run, step, end, now, out);
         }
         (_, Event::RetryDue { step }) => match run.steps.get(step.at()) {
             None => return Err(Refusal::NoSuchStep(step)),
@@ -68,5 +69,6 @@ pub fn advance(run: &mut Run, event: Event, now: Timestamp) -> Result<Advanced, 
         (_, Event::CancelCheckDue) => stop::look(run, now, out)?,
     }
     end_if_done(run, now, out);
+    number(run, out);
     Ok(advanced)
 }

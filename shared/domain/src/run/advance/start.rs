@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::ending::end_if_done;
+use super::ending::{end_if_done, number};
 use super::step::dispatch;
 use crate::definition::Workflow;
 use crate::run::{Action, Advanced, Attempts, Head, Run, RunState, RunTimer, Spec, StepState};
@@ -19,7 +19,7 @@ pub fn create(
     let count = workflow.steps.len();
     let unmet = (0..count).map(|step| workflow.graph.dependencies(step.into()).len() as u32).collect();
     let steps = vec![StepState::Waiting; count];
-    let mut run = Run { id, workflow, spec, head, steps, unmet, open: count as u32 };
+    let mut run = Run { id, workflow, spec, head, steps, unmet, open: count as u32, advance: 0 };
     let mut advanced = Advanced { head: true, ..Advanced::default() };
     match run.head.start_at {
         Some(start) if start > now => {
@@ -28,6 +28,7 @@ pub fn create(
         }
         _ => start(&mut run, now, &mut advanced),
     }
+    number(&mut run, &advanced);
     (run, advanced)
 }
 

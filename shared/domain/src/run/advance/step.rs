@@ -10,14 +10,19 @@ use crate::{Outcome, StepIndex, Timestamp};
 
 /// Dispatches the attempt after `so_far` to the fleet. A step whose input cannot be rendered fails without one.
 pub(super) fn dispatch(run: &mut Run, step: StepIndex, so_far: Attempts, now: Timestamp, out: &mut Advanced) {
-    let attempts = Attempts { attempt: so_far.attempt + 1, dispatched_at: now, ..so_far };
+    // A first attempt has no record that could keep the number.
+    let advance = if so_far.attempt == 0 { 0 } else { run.this_advance() };
+    let attempts = Attempts { attempt: so_far.attempt + 1, dispatched_at: now, advance, ..so_far };
     match task(run, step, attempts.attempt, now) {
         Ok(task) => {
             run.steps[step.at()] = StepState::Dispatched(attempts);
             out.steps.push(step);
             out.actions.push(Action::Dispatch(Box::new(task)));
         }
-        Err(problem) => end_step(run, step, ended(Outcome::Failed, so_far, now, Some(problem)), now, out),
+        Err(problem) => {
+            let end = ended(run, Outcome::Failed, so_far, now, Some(problem));
+            end_step(run, step, end, now, out);
+        }
     }
 }
 
@@ -40,7 +45,8 @@ pub(super) fn end_step(run: &mut Run, step: StepIndex, end: Ended, now: Timestam
             }
             if !succeeded {
                 let reason = Some(format!("step {} did not succeed", workflow.steps[step.at()].name));
-                mark_ended(run, dependent, ended(Outcome::Skipped, Attempts::default(), now, reason), out);
+                let end = ended(run, Outcome::Skipped, Attempts::default(), now, reason);
+                mark_ended(run, dependent, end, out);
                 pending.push(dependent);
                 continue;
             }

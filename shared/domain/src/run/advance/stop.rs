@@ -41,7 +41,8 @@ pub(super) fn stop(
             }
             StepState::Dispatched(_) | StepState::Ended(_) => continue,
         };
-        mark_ended(run, index.into(), ended(Outcome::Cancelled, attempts, now, Some(reason.to_owned())), out);
+        let end = ended(run, Outcome::Cancelled, attempts, now, Some(reason.to_owned()));
+        mark_ended(run, index.into(), end, out);
     }
     tell_workers(run, false, now, out);
     Ok(())
