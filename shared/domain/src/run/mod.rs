@@ -61,7 +61,7 @@
 //! [`state`] says what there is, [`event`] what can happen, [`action`] what the shell must then do, and
 //! [`advance`](mod@advance) is the total function between them (a file for each part of it).
 //! [`dispatch`] renders the task of an attempt, [`record`] is how a run is stored and comes back, `horizon` how far
-//! ahead it can be waiting, `mover` what it waits for.
+//! ahead it can be waiting, `mover` what it waits for, `verdict` how it ends.
 
 pub mod action;
 pub mod advance;
@@ -74,6 +74,7 @@ pub mod spec;
 pub mod state;
 #[cfg(test)]
 mod transitions;
+mod verdict;
 
 pub use action::{Action, Advanced, RunTimer};
 pub use advance::{advance, create};

@@ -64,7 +64,8 @@ pub struct Head {
     /// When the run began to be stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopping_since: Option<Timestamp>,
-    /// The outcome with which the run will end: that of the first step that did not succeed.
+    /// The outcome of the first step that did not succeed, noted when it ended. Version 0.1 ends the run by this note;
+    /// we go by the steps, see [`Run::verdict`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict: Option<Outcome>,
     /// The labels of the run, for people and filters.

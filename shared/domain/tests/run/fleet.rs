@@ -78,6 +78,8 @@ pub(crate) struct Fleet {
     pub(crate) retired: Vec<(StepIndex, u32, Outcome)>,
     /// What the run has to end with, as far as it is known.
     pub(crate) verdict: Option<Outcome>,
+    /// The reason it has to end with, as far as it is known.
+    pub(crate) because: Option<String>,
     pub(crate) ends: usize,
     /// All that happened, and what was answered.
     pub(crate) history: Vec<(Timestamp, Event, String)>,
@@ -101,6 +103,7 @@ impl Fleet {
             stops: Vec::new(),
             retired: Vec::new(),
             verdict: None,
+            because: None,
             ends: 0,
             history: Vec::new(),
             stored: Stored::default(),
@@ -129,6 +132,11 @@ impl Fleet {
         }
         invariants::hold(self);
         Ok(())
+    }
+
+    /// The head as the store has it.
+    pub(crate) fn stored_head(&self) -> Head {
+        serde_json::from_str(&self.stored.head).unwrap()
     }
 
     /// The run as the store has it.

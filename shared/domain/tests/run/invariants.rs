@@ -54,6 +54,9 @@ pub(crate) fn check(fleet: &mut Fleet, before: Option<&Run>, advanced: &Advanced
         let fails = matches!(end.outcome, Outcome::Failed | Outcome::TimedOut | Outcome::Cancelled);
         if fails && fleet.run.head.stopping.is_none() {
             fleet.verdict.get_or_insert(end.outcome);
+            let name = &fleet.run.workflow.step(*step).unwrap().name;
+            let why = end.reason.as_deref().unwrap_or(end.outcome.as_str());
+            fleet.because.get_or_insert(format!("step {name}: {why}"));
         }
     }
 }
@@ -137,6 +140,7 @@ pub(crate) fn hold(fleet: &Fleet) {
             "nothing will ever move the run on"
         );
     }
+    check_verdict(fleet);
     check_movers(fleet);
     let timed =
         run.workflow.timeout.is_some() && run.head.started_at.is_some() && run.head.stopping.is_none();
@@ -176,6 +180,18 @@ fn check_step(fleet: &Fleet, step: StepIndex) {
             }
         }
     }
+}
+
+/// A run that nobody stops ends as the first of its steps that did not succeed. The stored head says so from then on:
+/// by that word a process of version 0.1 ends it.
+fn check_verdict(fleet: &Fleet) {
+    let (run, stored) = (&fleet.run, fleet.stored_head());
+    if run.head.stopping.is_some() {
+        return;
+    }
+    let expected = fleet.verdict.zip(fleet.because.clone());
+    assert_eq!(run.verdict(), expected);
+    assert_eq!(stored.verdict.zip(stored.reason), expected);
 }
 
 /// What a state names as its mover is there to move it: no step and no run can stick.

@@ -1,9 +1,13 @@
 //! Which step starts when, and what becomes of the run.
 
-use millrace_domain::Outcome;
-use millrace_domain::run::{Event, Refusal, RunState};
+use std::sync::Arc;
 
-use crate::fleet::Fleet;
+use millrace_domain::Outcome;
+use millrace_domain::run::{Event, Refusal, Run, RunState, advance};
+
+use crate::fleet::{CREATED, Fleet};
+
+const THREE: &str = "{name: w, steps: [{name: a, run: x}, {name: b, run: x}, {name: c, run: x}]}";
 
 const DIAMOND: &str = "
 name: diamond
@@ -127,6 +131,56 @@ fn a_run_ends_as_the_first_of_its_steps_that_did_not_succeed() {
         fleet.end("a", Outcome::Failed);
         assert_eq!((fleet.run.head.state, fleet.reason()), (state, reason));
     }
+}
+
+/// Three steps of a run as the store has them, of which `a` goes on: what they make of its end.
+fn ends_as(head: &str, b: &str, c: &str) -> (RunState, String) {
+    let fleet = Fleet::of(THREE);
+    let records = [(fleet.index("b"), b.to_owned()), (fleet.index("c"), c.to_owned())];
+    let attempts = [(fleet.index("a"), 1, CREATED)];
+    let (workflow, spec) = (Arc::clone(&fleet.run.workflow), Arc::clone(&fleet.run.spec));
+    let mut run = Run::restore(fleet.run.id, workflow, spec, head, &records, &attempts).unwrap();
+    let result = fleet.result(fleet.index("a"), Outcome::Succeeded);
+    advance(&mut run, Event::Result(result), CREATED).unwrap();
+    (run.head.state, run.head.reason.unwrap_or_default())
+}
+
+#[test]
+fn a_run_that_is_loaded_ends_by_the_order_of_its_ends_and_not_by_what_its_head_notes() {
+    let failed = r#"{"s":"ended","outcome":"failed","attempts":{"attempt":1},"ended_at":9,"advance":2}"#;
+    let timed_out =
+        r#"{"s":"ended","outcome":"timed_out","attempts":{"attempt":1},"ended_at":3,"advance":5}"#;
+    for note in ["", r#","verdict":"cancelled","reason":"step d: who knows""#] {
+        let head = format!(r#"{{"state":"running","workflow":"w","created_at":1,"started_at":1{note}}}"#);
+        assert_eq!(
+            ends_as(&head, timed_out, failed),
+            (RunState::Failed, "step c: failed".to_owned()),
+            "{note}"
+        );
+        assert_eq!(
+            ends_as(&head, failed, timed_out),
+            (RunState::Failed, "step b: failed".to_owned()),
+            "{note}"
+        );
+    }
+}
+
+/// Neither the places of the steps nor their workers' clocks tell the order, so that what 0.1 noted is all there is.
+#[test]
+fn a_run_that_version_0_1_began_ends_as_its_head_notes() {
+    let head = r#"{"state":"running","workflow":"w","created_at":1,"started_at":1,"verdict":"timed_out",
+        "reason":"step c: it took 5s"}"#;
+    let failed = r#"{"s":"ended","outcome":"failed","attempts":{"attempt":1},"ended_at":3}"#;
+    let timed_out =
+        r#"{"s":"ended","outcome":"timed_out","attempts":{"attempt":1},"ended_at":9,"reason":"it took 5s"}"#;
+    let said = (RunState::TimedOut, "step c: it took 5s".to_owned());
+    assert_eq!(ends_as(head, failed, timed_out), said);
+    // We had ended one of them, before or after.
+    let ours = r#"{"s":"ended","outcome":"failed","attempts":{"attempt":1},"ended_at":3,"advance":4}"#;
+    assert_eq!(ends_as(head, ours, timed_out), said);
+    let ours = r#"{"s":"ended","outcome":"timed_out","attempts":{"attempt":1},"ended_at":9,"reason":"it took 5s",
+        "advance":4}"#;
+    assert_eq!(ends_as(head, failed, ours), said);
 }
 
 #[test]

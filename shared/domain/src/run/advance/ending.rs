@@ -1,5 +1,6 @@
 //! The end of a step as it is written down, and the end of a run whose steps have all ended.
 
+use crate::run::verdict::{decides, reason};
 use crate::run::{Action, Advanced, Attempts, Ended, Run, RunTimer, StepState};
 use crate::{Outcome, StepIndex, Timestamp};
 
@@ -25,16 +26,14 @@ pub(super) fn ended(
     }
 }
 
-/// Marks a step as ended, and notes what that means for the run.
+/// Marks a step as ended. The first that decides how the run ends is noted in the head at once: lists show it, and a
+/// process of version 0.1 that goes on with the run ends it so. We do not go by the note, but see [`Run::verdict`].
 pub(super) fn mark_ended(run: &mut Run, step: StepIndex, end: Ended, out: &mut Advanced) {
-    let outcome = end.outcome;
-    if matches!(outcome, Outcome::Failed | Outcome::TimedOut | Outcome::Cancelled)
-        && run.head.verdict.is_none()
-    {
-        let name = &run.workflow.steps[step.at()].name;
-        let why = end.reason.as_deref().unwrap_or(outcome.as_str());
-        run.head.verdict = Some(outcome);
-        run.head.reason.get_or_insert_with(|| format!("step {name}: {why}"));
+    if decides(end.outcome) && run.head.verdict.is_none() {
+        run.head.verdict = Some(end.outcome);
+        if run.head.reason.is_none() {
+            run.head.reason = Some(reason(&run.workflow.steps[step.at()], &end));
+        }
         out.head = true;
     }
     run.steps[step.at()] = StepState::Ended(Box::new(end));
@@ -42,12 +41,18 @@ pub(super) fn mark_ended(run: &mut Run, step: StepIndex, end: Ended, out: &mut A
     out.steps.push(step);
 }
 
-/// Ends the run when all its steps have.
+/// Ends the run when all its steps have: as whoever stops it wants, or by its verdict.
 pub(super) fn end_if_done(run: &mut Run, now: Timestamp, out: &mut Advanced) {
     if run.open > 0 || run.head.state.is_terminal() {
         return;
     }
-    let outcome = run.head.stopping.or(run.head.verdict).unwrap_or(Outcome::Succeeded);
+    let outcome = match run.head.stopping {
+        Some(outcome) => outcome,
+        None => {
+            (run.head.verdict, run.head.reason) = run.verdict().unzip();
+            run.head.verdict.unwrap_or(Outcome::Succeeded)
+        }
+    };
     run.head.state = outcome.into();
     run.head.ended_at = Some(now);
     out.head = true;

@@ -1,0 +1,42 @@
+//! The verdict on a run that nobody stops: it ends as the first of its steps did that did not succeed.
+
+use super::{Ended, Run, StepState};
+use crate::Outcome;
+use crate::definition::Step;
+
+/// Whether a step that ended so decides how its run ends. One that was skipped does not: whatever it waited for does.
+pub(super) fn decides(outcome: Outcome) -> bool {
+    match outcome {
+        Outcome::Failed | Outcome::TimedOut | Outcome::Cancelled => true,
+        // No step is lost, only its attempts are.
+        Outcome::Succeeded | Outcome::Skipped | Outcome::Lost => false,
+    }
+}
+
+/// The reason why a run did not succeed, of which this step decided.
+pub(super) fn reason(step: &Step, end: &Ended) -> String {
+    format!("step {}: {}", step.name, end.reason.as_deref().unwrap_or(end.outcome.as_str()))
+}
+
+impl Run {
+    /// The outcome with which the run ends, and why, as far as its steps tell by now; `None` while none of them decides.
+    /// It costs O(steps), and is asked for once, at the end.
+    ///
+    /// The first step is the one with the lowest number of its advance, and among those that one advance ended, the one
+    /// with the lowest place, since an advance ends them in that order. An end that version 0.1 wrote has no number:
+    /// then the note in the head holds, which each version makes when the first such step ends, and none changes.
+    pub fn verdict(&self) -> Option<(Outcome, String)> {
+        let decisive = self.steps.iter().zip(&self.workflow.steps).filter_map(|(state, step)| match state {
+            StepState::Ended(end) if decides(end.outcome) => Some((step, end)),
+            StepState::Waiting
+            | StepState::Dispatched(_)
+            | StepState::Backoff { .. }
+            | StepState::Ended(_) => None,
+        });
+        let (step, end) = decisive.min_by_key(|(_, end)| end.advance)?;
+        match (self.head.verdict, &self.head.reason) {
+            (Some(outcome), Some(reason)) if end.advance == 0 => Some((outcome, reason.clone())),
+            _ => Some((end.outcome, reason(step, end))),
+        }
+    }
+}
