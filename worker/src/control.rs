@@ -126,7 +126,7 @@ impl Listener {
         for (task, record) in tasks.iter().zip(self.store.tasks(&tasks).await?) {
             match record {
                 Some(TaskRecord::Claimed { session, .. }) if session == self.session => {}
-                Some(TaskRecord::Claimed { .. } | TaskRecord::Revoked) => taken_back.push(*task),
+                Some(TaskRecord::Claimed { .. } | TaskRecord::Revoked { .. }) => taken_back.push(*task),
                 // The claim, or what came after the end, was lost by the store: the outcome decides.
                 Some(TaskRecord::Queued { .. } | TaskRecord::Finished { .. }) => {}
                 None => absent.push(*task),

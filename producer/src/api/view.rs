@@ -103,9 +103,7 @@ pub(crate) async fn run(context: &Context, id: RunId, stored: &StoredRun) -> Res
     let spec: Spec = serde_json::from_str(&stored.definition).map_err(|e| e.to_string())?;
     let workflow = context.definitions.of_spec(&*context.store, context.partitions, &spec).await;
     let workflow = workflow.map_err(|e| e.to_string())?;
-    let attempts: Vec<_> =
-        stored.tasks.iter().map(|(step, attempt, _)| (*step, *attempt, Timestamp::default())).collect();
-    let run = Run::restore(id, workflow, Arc::new(spec), &stored.head, &stored.steps, &attempts)
+    let run = Run::restore(id, workflow, Arc::new(spec), &stored.head, &stored.steps, &stored.attempts())
         .map_err(|e| e.to_string())?;
     let held: BTreeMap<StepIndex, (u32, &TaskRecord)> =
         stored.tasks.iter().map(|(step, attempt, record)| (*step, (*attempt, record))).collect();
@@ -172,7 +170,7 @@ fn step(run: &Run, index: StepIndex, held: Option<&(u32, &TaskRecord)>, fleet: &
                 held.map_or((attempts.attempt, None), |(attempt, record)| (*attempt, Some(*record)));
             let view = StepView { attempt, lost: attempts.lost, ..view };
             match record {
-                Some(TaskRecord::Claimed { session, claimed_at }) => StepView {
+                Some(TaskRecord::Claimed { session, claimed_at, .. }) => StepView {
                     state: "running".to_owned(),
                     started_at: Some(claimed_at.to_string()),
                     worker: fleet.hosts.get(session).cloned(),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use millrace_domain::definition::Workflow;
 use millrace_domain::run::{Run, Spec};
-use millrace_domain::{PartitionId, RunId, Timestamp, WorkflowName};
-use millrace_store::{StoreError, StoredRun, TaskRecord};
+use millrace_domain::{PartitionId, RunId, WorkflowName};
+use millrace_store::{StoreError, StoredRun};
 
 use super::Memory;
 use crate::context::Context;
@@ -120,18 +120,6 @@ async fn restore(context: &Context, id: RunId, stored: &StoredRun) -> Result<Run
         DefinitionError::Store(error) => Unrestored::Store(error),
         other => unreadable(&other),
     })?;
-    let attempts: Vec<_> = stored
-        .tasks
-        .iter()
-        .map(|(step, attempt, record)| {
-            let at = match record {
-                TaskRecord::Queued { dispatched_at, .. } => *dispatched_at,
-                TaskRecord::Claimed { claimed_at, .. } => *claimed_at,
-                TaskRecord::Finished { .. } | TaskRecord::Revoked => Timestamp::default(),
-            };
-            (*step, *attempt, at)
-        })
-        .collect();
-    Run::restore(id, workflow, Arc::new(spec), &stored.head, &stored.steps, &attempts)
+    Run::restore(id, workflow, Arc::new(spec), &stored.head, &stored.steps, &stored.attempts())
         .map_err(|e| unreadable(&e))
 }

@@ -207,7 +207,7 @@ impl Watch {
                     gone.push(*task);
                     later.push((now + LONGEST_LOOK, *task));
                 }
-                Some(TaskRecord::Finished { result }) => report(inner, *task, &result),
+                Some(TaskRecord::Finished { result, .. }) => report(inner, *task, &result),
                 Some(TaskRecord::Queued { dispatched_at, lane }) => {
                     let age = now.since(dispatched_at);
                     match queues.has_lost(context, &lane, dispatched_at).await {
@@ -216,7 +216,7 @@ impl Watch {
                         None => {}
                     }
                 }
-                Some(TaskRecord::Revoked) => taken_back(inner, *task, "taken back"),
+                Some(TaskRecord::Revoked { .. }) => taken_back(inner, *task, "taken back"),
                 Some(TaskRecord::Claimed { session, .. }) => {
                     let is_over = self
                         .0

@@ -46,7 +46,7 @@ pub(crate) fn farthest_look(record: Option<&TaskRecord>, now: Timestamp) -> Time
         Some(TaskRecord::Queued { dispatched_at, .. }) => {
             now + now.since(*dispatched_at).clamp(FIRST_LOOK, LONGEST_LOOK)
         }
-        Some(TaskRecord::Finished { .. } | TaskRecord::Revoked) | None => now + FIRST_LOOK,
+        Some(TaskRecord::Finished { .. } | TaskRecord::Revoked { .. }) | None => now + FIRST_LOOK,
     }
 }
 

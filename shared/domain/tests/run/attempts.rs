@@ -1,12 +1,13 @@
 //! How often a step is tried, and when: retries after an outcome, and new attempts after a loss.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use millrace_domain::run::{Event, Refusal, RunTimer, StepState};
+use millrace_domain::run::{Event, Refusal, Run, RunTimer, StepState, advance};
 use millrace_domain::task::TaskResult;
 use millrace_domain::{Outcome, StepIndex, Timestamp};
 
-use crate::fleet::Fleet;
+use crate::fleet::{CREATED, Fleet};
 
 const A: StepIndex = StepIndex(0);
 
@@ -186,4 +187,24 @@ fn a_retry_of_one_step_leaves_the_others_alone() {
     fleet.end("a", Outcome::Succeeded);
     fleet.end("b", Outcome::Succeeded);
     assert_eq!(fleet.state(), "succeeded");
+}
+
+#[test]
+fn when_an_attempt_was_dispatched_outlives_a_reload() {
+    let fleet = one("retry: {limit: 1}");
+    let (workflow, spec) = (Arc::clone(&fleet.run.workflow), Arc::clone(&fleet.run.spec));
+    let then = CREATED + Duration::from_millis(1234);
+    let stored = [(A, 1, then)];
+    let load = || {
+        let (workflow, spec) = (Arc::clone(&workflow), Arc::clone(&spec));
+        Run::restore(fleet.run.id, workflow, spec, &fleet.run.head_record(), &[], &stored).unwrap()
+    };
+    let now = CREATED + Duration::from_secs(9);
+    for (outcome, record) in [(Outcome::Succeeded, "ended"), (Outcome::Failed, "backoff")] {
+        let mut run = load();
+        advance(&mut run, Event::Result(fleet.result(A, outcome)), now).unwrap();
+        let stored = run.step_record(A).unwrap();
+        assert!(stored.contains(&format!("\"s\":\"{record}\"")), "{stored}");
+        assert!(stored.contains(&format!("\"dispatched_at\":{}", then.as_millis())), "{stored}");
+    }
 }

@@ -71,3 +71,11 @@ pub struct StoredRun {
     /// The current attempts, in order of their steps.
     pub tasks: Vec<(StepIndex, u32, TaskRecord)>,
 }
+
+impl StoredRun {
+    /// The current attempts, with when each was dispatched: the beginning of time where version 0.1 has not kept it.
+    pub fn attempts(&self) -> Vec<(StepIndex, u32, Timestamp)> {
+        let dispatched_at = |record: &TaskRecord| record.dispatched_at().unwrap_or_default();
+        self.tasks.iter().map(|(step, attempt, record)| (*step, *attempt, dispatched_at(record))).collect()
+    }
+}

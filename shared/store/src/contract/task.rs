@@ -42,12 +42,29 @@ pub enum TaskRecord {
         session: SessionId,
         /// When it was claimed.
         claimed_at: Timestamp,
+        /// When it was dispatched.
+        dispatched_at: Timestamp,
     },
     /// The attempt has ended, and its owner has not applied the result yet.
     Finished {
         /// The result as it was stored.
         result: String,
+        /// When it was dispatched; `None` when a worker of version 0.1 stored the result, which does not say.
+        dispatched_at: Option<Timestamp>,
     },
     /// The attempt was taken back.
-    Revoked,
+    Revoked {
+        /// When it was dispatched; `None` when a producer of version 0.1 took it back, which does not say.
+        dispatched_at: Option<Timestamp>,
+    },
+}
+
+impl TaskRecord {
+    /// When the attempt was dispatched, as far as the record says.
+    pub fn dispatched_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Queued { dispatched_at, .. } | Self::Claimed { dispatched_at, .. } => Some(*dispatched_at),
+            Self::Finished { dispatched_at, .. } | Self::Revoked { dispatched_at } => *dispatched_at,
+        }
+    }
 }

@@ -3,12 +3,13 @@
 //! ```text
 //! q|<dispatched ms>|<level>|<pool>                                queued
 //! c|<token>|<session>|<claimed ms>|<dispatched ms>|<level>|<pool>  claimed
-//! f|<token>|<result>                                              finished
-//! x                                                               revoked
+//! f|<token><dispatched ms>|<result>                               finished
+//! x|<dispatched ms>                                               revoked
 //! ```
 //!
 //! The level is that of AMQP: 3 for P0, 0 for P3. Tokens and sessions are 32 hexadecimal digits. `q` is written by a
-//! commit, the others by scripts.
+//! commit, the others by scripts. Version 0.1 wrote the last two without the instant, and reads them with it: there the
+//! token of a finished attempt is all hexadecimal digits up to the bar, and nothing is read behind an `x`.
 
 use millrace_domain::{Priority, TaskId, Timestamp};
 use redis::{Cmd, Value, cmd};
@@ -36,6 +37,9 @@ fn waiting(text: &str) -> Option<TaskRecord> {
     Some(TaskRecord::Queued { dispatched_at, lane: Lane { pool, priority } })
 }
 
+/// The number of digits of a token.
+const TOKEN: usize = 32;
+
 /// Reads the record of an attempt.
 pub(super) fn read(text: &str) -> Result<TaskRecord, StoreError> {
     let unreadable = || {
@@ -51,13 +55,15 @@ pub(super) fn read(text: &str) -> Result<TaskRecord, StoreError> {
             Ok(TaskRecord::Claimed {
                 session: parsed(next()?, "a session")?,
                 claimed_at: timestamp(next()?)?,
+                dispatched_at: timestamp(next()?)?,
             })
         }
         "f" => {
-            let (_, result) = rest.split_once('|').ok_or_else(unreadable)?;
-            Ok(TaskRecord::Finished { result: result.to_owned() })
+            let (token, result) = rest.split_once('|').ok_or_else(unreadable)?;
+            let dispatched_at = token.get(TOKEN..).and_then(|at| timestamp(at).ok());
+            Ok(TaskRecord::Finished { result: result.to_owned(), dispatched_at })
         }
-        "x" => Ok(TaskRecord::Revoked),
+        "x" => Ok(TaskRecord::Revoked { dispatched_at: timestamp(rest).ok() }),
         _ => Err(unreadable()),
     }
 }
@@ -130,11 +136,20 @@ mod tests {
         let session = "0".repeat(31) + "5";
         assert_eq!(
             read(&format!("c|{}|{session}|17|9", "a".repeat(32))).unwrap(),
-            TaskRecord::Claimed { session: session.parse().unwrap(), claimed_at: at }
+            TaskRecord::Claimed {
+                session: session.parse().unwrap(),
+                claimed_at: at,
+                dispatched_at: Timestamp::from_millis(9)
+            }
         );
-        let finished = TaskRecord::Finished { result: "{\"a\":\"b|c\"}".to_owned() };
-        assert_eq!(read("f|aa|{\"a\":\"b|c\"}").unwrap(), finished);
-        assert_eq!(read("x").unwrap(), TaskRecord::Revoked);
+        let finished =
+            |dispatched_at| TaskRecord::Finished { result: "{\"a\":\"b|c\"}".to_owned(), dispatched_at };
+        assert_eq!(read("f|aa|{\"a\":\"b|c\"}").unwrap(), finished(None));
+        let token = "a".repeat(32);
+        assert_eq!(read(&format!("f|{token}|{{\"a\":\"b|c\"}}")).unwrap(), finished(None));
+        assert_eq!(read(&format!("f|{token}17|{{\"a\":\"b|c\"}}")).unwrap(), finished(Some(at)));
+        assert_eq!(read("x").unwrap(), TaskRecord::Revoked { dispatched_at: None });
+        assert_eq!(read("x|17").unwrap(), TaskRecord::Revoked { dispatched_at: Some(at) });
         for wrong in ["", "c|a", "f|a", "z|1", "q|1", "q|1|2|", "q|1|9|gpu"] {
             assert!(read(wrong).is_err(), "{wrong}");
         }

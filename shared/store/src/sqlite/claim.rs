@@ -34,7 +34,9 @@ pub(super) fn claim(connection: &Connection, claim: &Claim, now: Timestamp) -> R
             ClaimVerdict::Granted
         }
         Some(Attempt { record: TaskRecord::Claimed { session, .. }, .. }) => ClaimVerdict::Held { session },
-        Some(Attempt { record: TaskRecord::Finished { result }, .. }) => ClaimVerdict::Finished { result },
+        Some(Attempt { record: TaskRecord::Finished { result, .. }, .. }) => {
+            ClaimVerdict::Finished { result }
+        }
         None if !is_stored(connection, task.run)? => ClaimVerdict::Unknown,
         Some(_) | None => ClaimVerdict::Stale,
     })

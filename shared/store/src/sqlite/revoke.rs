@@ -34,8 +34,8 @@ pub(super) fn revoke(
 fn revoke_one(connection: &Connection, task: TaskId, when: Revoke) -> Result<Revoked> {
     let Some(Attempt { record, .. }) = task::find(connection, task)? else { return Ok(Revoked::Gone) };
     match record {
-        TaskRecord::Finished { result } => return Ok(Revoked::Finished { result }),
-        TaskRecord::Revoked => return Ok(Revoked::Done),
+        TaskRecord::Finished { result, .. } => return Ok(Revoked::Finished { result }),
+        TaskRecord::Revoked { .. } => return Ok(Revoked::Done),
         TaskRecord::Claimed { session, .. } => match when {
             Revoke::Anyway => {}
             Revoke::HeldBy(named) if named == session => {}

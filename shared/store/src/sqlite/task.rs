@@ -86,19 +86,21 @@ pub(super) fn current(connection: &Connection, run: RunKey) -> Result<Vec<(StepI
 
 /// Reads the record from a row that begins with state, dispatched_at, session, claimed_at, result, pool, level.
 fn record(row: &Row<'_>) -> Result<TaskRecord> {
+    let dispatched_at = row.get::<_, Millis>(1)?.0;
     Ok(match row.get(0)? {
         State::Queued => {
             let level: u8 = row.get(6)?;
             let priority = Priority::ALL.into_iter().find(|priority| priority.level() == level);
             let priority = priority.ok_or_else(|| FromSqlError::OutOfRange(level.into()))?;
             let lane = Lane { pool: row.get::<_, Text<_>>(5)?.0, priority };
-            TaskRecord::Queued { dispatched_at: row.get::<_, Millis>(1)?.0, lane }
+            TaskRecord::Queued { dispatched_at, lane }
         }
         State::Claimed => TaskRecord::Claimed {
             session: row.get::<_, Text<_>>(2)?.0,
             claimed_at: row.get::<_, Millis>(3)?.0,
+            dispatched_at,
         },
-        State::Finished => TaskRecord::Finished { result: row.get(4)? },
-        State::Revoked => TaskRecord::Revoked,
+        State::Finished => TaskRecord::Finished { result: row.get(4)?, dispatched_at: Some(dispatched_at) },
+        State::Revoked => TaskRecord::Revoked { dispatched_at: Some(dispatched_at) },
     })
 }

@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 use millrace_domain::RunId;
-use millrace_store::{Claim, ClaimVerdict, Finish, FinishVerdict, RunDelta, TaskRecord};
+use millrace_store::{Claim, ClaimVerdict, Finish, FinishVerdict, Revoke, Revoked, RunDelta, TaskRecord};
 use uuid::Uuid;
 
 use crate::fixture::*;
@@ -26,6 +26,7 @@ on_every_store!(
     a_hand_back_needs_the_token_of_the_claim,
     a_finished_attempt_cannot_be_handed_back,
     tasks_answer_in_order,
+    an_attempt_keeps_when_it_was_dispatched_whatever_becomes_of_it,
 );
 
 fn claim_of(task: millrace_domain::TaskId) -> Claim {
@@ -44,8 +45,10 @@ async fn a_queued_attempt_is_granted_and_says_since_when(store: Given) {
     assert_eq!(claim_one(&store, &claim).await, ClaimVerdict::Granted);
     let after = store.now().await.unwrap();
     let record = stands(&store, task).await;
-    let Some(TaskRecord::Claimed { session, claimed_at }) = record else { panic!("{record:?}") };
-    assert_eq!(session, claim.session);
+    let Some(TaskRecord::Claimed { session, claimed_at, dispatched_at }) = record else {
+        panic!("{record:?}")
+    };
+    assert_eq!((session, dispatched_at), (claim.session, at(2_000)));
     assert!(before <= claimed_at && claimed_at <= after);
 }
 
@@ -183,7 +186,7 @@ async fn a_finish_is_stored_and_sent_again_is_stored_still(store: Given) {
     assert_eq!(finish_one(&store, &claim, "first").await, FinishVerdict::Stored);
     // The first word stands.
     finish_one(&store, &claim, "second").await;
-    assert_eq!(stands(&store, claim.task).await, Some(TaskRecord::Finished { result: "first".into() }));
+    assert_eq!(stands(&store, claim.task).await, Some(finished("first")));
     let twice = Finish { task: claim.task, token: claim.token, result: "first".into() };
     let verdicts = store.finish(&[twice.clone(), twice]).await.unwrap();
     assert_eq!(verdicts, [FinishVerdict::Stored, FinishVerdict::Stored]);
@@ -200,9 +203,9 @@ async fn a_finish_needs_the_token_of_the_claim(store: Given) {
     assert_eq!(finish_one(&store, &claim_of(claim.task), "{}").await, FinishVerdict::Stale);
     assert_eq!(stands(&store, claim.task).await, record);
 
-    let finished = owner.finished("mine").await;
-    assert_eq!(finish_one(&store, &claim_of(finished.task), "{}").await, FinishVerdict::Stale);
-    assert_eq!(stands(&store, finished.task).await, Some(TaskRecord::Finished { result: "mine".into() }));
+    let ended = owner.finished("mine").await;
+    assert_eq!(finish_one(&store, &claim_of(ended.task), "{}").await, FinishVerdict::Stale);
+    assert_eq!(stands(&store, ended.task).await, Some(finished("mine")));
 }
 
 async fn a_finish_of_a_retired_attempt_is_stale(store: Given) {
@@ -228,8 +231,8 @@ async fn finishes_answer_in_order_over_several_partitions(store: Given) {
     let tasks: Vec<_> = finishes.iter().map(|finish| finish.task).collect();
     let records = store.tasks(&tasks).await.unwrap();
     for ((record, finish), verdict) in records.into_iter().zip(finishes).zip(expected) {
-        let finished = record == Some(TaskRecord::Finished { result: finish.result });
-        assert_eq!(finished, verdict == FinishVerdict::Stored);
+        let is_stored = record == Some(finished(&finish.result));
+        assert_eq!(is_stored, verdict == FinishVerdict::Stored);
     }
 }
 
@@ -283,7 +286,7 @@ async fn a_finished_attempt_cannot_be_handed_back(store: Given) {
     let mut owner = Owner::of(&store, 1).await;
     let claim = owner.finished("done").await;
     store.hand_back(&[(claim.task, claim.token)]).await.unwrap();
-    assert_eq!(stands(&store, claim.task).await, Some(TaskRecord::Finished { result: "done".into() }));
+    assert_eq!(stands(&store, claim.task).await, Some(finished("done")));
 }
 
 async fn tasks_answer_in_order(store: Given) {
@@ -293,7 +296,34 @@ async fn tasks_answer_in_order(store: Given) {
         asked.push(owner.finished(&partition.to_string()).await.task);
         asked.push(task(owner.new_run(), 0, 1));
     }
-    let finished = |text: &str| Some(TaskRecord::Finished { result: text.into() });
-    let expected = [finished("3"), None, finished("1"), None, finished("2"), None];
+    let ended = |text: &str| Some(finished(text));
+    let expected = [ended("3"), None, ended("1"), None, ended("2"), None];
     assert_eq!(store.tasks(&asked).await.unwrap(), expected);
+}
+
+async fn an_attempt_keeps_when_it_was_dispatched_whatever_becomes_of_it(store: Given) {
+    let mut owner = Owner::of(&store, 1).await;
+    let (queued, claimed) = (owner.queued().await, owner.claimed().await.task);
+    let finished = owner.finished("{\"a\":\"b|c\"}").await;
+    let (unclaimed, forced) = (owner.queued().await, owner.claimed().await.task);
+    let again = owner.claimed().await;
+    store.hand_back(&[(again.task, again.token)]).await.unwrap();
+    assert_eq!(claim_one(&store, &claim_of(again.task)).await, ClaimVerdict::Granted);
+    let asked = [(unclaimed, Revoke::Unclaimed), (forced, Revoke::Anyway)];
+    let revoked = store.revoke(owner.partition, owner.epoch, &asked).await.unwrap();
+    assert_eq!(revoked, [Revoked::Done, Revoked::Done]);
+
+    let all = [queued, claimed, finished.task, unclaimed, forced, again.task];
+    for (task, record) in all.iter().zip(store.tasks(&all).await.unwrap()) {
+        let record = record.unwrap_or_else(|| panic!("{task} is gone"));
+        assert_eq!(record.dispatched_at(), Some(at(2_000)), "{record:?}");
+        let run = load(&store, task.run).await.unwrap();
+        assert_eq!(run.attempts(), [(task.step, task.attempt, at(2_000))]);
+        assert_eq!(run.tasks, [(task.step, task.attempt, record)]);
+    }
+    // With it, a finished attempt answers as ever.
+    let ended = ClaimVerdict::Finished { result: "{\"a\":\"b|c\"}".into() };
+    assert_eq!(claim_one(&store, &claim_of(finished.task)).await, ended);
+    assert_eq!(finish_one(&store, &finished, "again").await, FinishVerdict::Stored);
+    assert_eq!(finish_one(&store, &claim_of(finished.task), "again").await, FinishVerdict::Stale);
 }

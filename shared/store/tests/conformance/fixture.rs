@@ -201,6 +201,16 @@ pub(crate) async fn stands(store: &Given, task: TaskId) -> Option<TaskRecord> {
     store.tasks(&[task]).await.unwrap().remove(0)
 }
 
+/// The record of a finished attempt that was [`dispatched`].
+pub(crate) fn finished(result: &str) -> TaskRecord {
+    TaskRecord::Finished { result: result.into(), dispatched_at: Some(at(2_000)) }
+}
+
+/// The record of one that was taken back.
+pub(crate) fn revoked() -> TaskRecord {
+    TaskRecord::Revoked { dispatched_at: Some(at(2_000)) }
+}
+
 pub(crate) async fn load(store: &Given, run: RunId) -> Option<StoredRun> {
     store.load_runs(&[run]).await.unwrap().remove(0)
 }

@@ -157,16 +157,15 @@ impl Model {
             && tasks.iter().all(|(step, attempt, record)| {
                 let Some((current, state)) = self.current.get(&step.0) else { return false };
                 let same = match (state, record) {
-                    (State::Queued, TaskRecord::Queued { .. }) | (State::Revoked, TaskRecord::Revoked) => {
-                        true
-                    }
+                    (State::Queued, TaskRecord::Queued { .. })
+                    | (State::Revoked, TaskRecord::Revoked { .. }) => true,
                     (State::Claimed(holder), TaskRecord::Claimed { session, .. }) => {
                         *session == session_of(*holder)
                     }
-                    (State::Finished(_, expected), TaskRecord::Finished { result }) => result == expected,
+                    (State::Finished(_, expected), TaskRecord::Finished { result, .. }) => result == expected,
                     _ => false,
                 };
-                current == attempt && same
+                current == attempt && same && record.dispatched_at() == Some(at(2_000))
             })
     }
 }

@@ -31,7 +31,7 @@ async fn an_unclaimed_attempt_is_taken_back_and_nobody_gets_it(store: Given) {
     for when in [Revoke::Unclaimed, Revoke::HeldBy(session()), Revoke::Anyway] {
         let task = owner.queued().await;
         assert_eq!(revoke(&owner, task, when).await, Revoked::Done);
-        assert_eq!(stands(&store, task).await, Some(TaskRecord::Revoked));
+        assert_eq!(stands(&store, task).await, Some(revoked()));
         let claim = Claim { task, token: token(), session: session() };
         assert_eq!(claim_one(&store, &claim).await, ClaimVerdict::Stale);
         assert_eq!(finish_one(&store, &claim, "{}").await, FinishVerdict::Stale);
@@ -53,7 +53,7 @@ async fn a_claimed_attempt_is_taken_from_the_session_that_is_named(store: Given)
     assert_eq!(revoke(&owner, claim.task, Revoke::HeldBy(claim.session)).await, Revoked::Done);
     assert_eq!(finish_one(&store, &claim, "{}").await, FinishVerdict::Stale);
     assert_eq!(claim_one(&store, &claim).await, ClaimVerdict::Stale);
-    assert_eq!(stands(&store, claim.task).await, Some(TaskRecord::Revoked));
+    assert_eq!(stands(&store, claim.task).await, Some(revoked()));
 }
 
 async fn a_claimed_attempt_is_taken_from_anybody(store: Given) {
@@ -119,7 +119,7 @@ async fn an_attempt_taken_back_cannot_be_handed_back(store: Given) {
     let claim = owner.claimed().await;
     revoke(&owner, claim.task, Revoke::Anyway).await;
     store.hand_back(&[(claim.task, claim.token)]).await.unwrap();
-    assert_eq!(stands(&store, claim.task).await, Some(TaskRecord::Revoked));
+    assert_eq!(stands(&store, claim.task).await, Some(revoked()));
 }
 
 async fn after_a_taking_back_the_next_attempt_is_dispatched(store: Given) {

@@ -195,7 +195,7 @@ async fn any_text_is_kept_as_it_is(store: Given) {
             head: text.into(),
             definition: text.into(),
             steps: vec![(StepIndex(0), text.into())],
-            tasks: vec![(StepIndex(1), 1, TaskRecord::Finished { result: text.into() })],
+            tasks: vec![(StepIndex(1), 1, finished(text))],
         };
         assert_eq!(load(&store, run).await, Some(expected));
     }

@@ -27,11 +27,16 @@ pub(crate) async fn connect(server: &Redis) -> RedisStore {
 
 /// Speaks to the server past the store.
 pub(crate) async fn ask(server: &Redis, words: &[&str]) {
+    let _: redis::Value = answer(server, words).await;
+}
+
+/// Speaks to the server past the store, and reads what it answers.
+pub(crate) async fn answer<T: redis::FromRedisValue>(server: &Redis, words: &[&str]) -> T {
     let client = redis::Client::open(server.url()).unwrap();
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
     let mut command = redis::cmd(words[0]);
     command.arg(&words[1..]);
-    let _: redis::Value = command.query_async(&mut connection).await.unwrap();
+    command.query_async(&mut connection).await.unwrap()
 }
 
 pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {

@@ -49,13 +49,16 @@ pub(super) struct Log {
 impl Attempt {
     /// How the attempt stands, as the contract has it.
     pub(super) fn record(&self) -> TaskRecord {
+        let dispatched_at = self.dispatched_at;
         match &self.state {
-            State::Queued => {
-                TaskRecord::Queued { dispatched_at: self.dispatched_at, lane: self.lane.clone() }
+            State::Queued => TaskRecord::Queued { dispatched_at, lane: self.lane.clone() },
+            State::Claimed { session, at, .. } => {
+                TaskRecord::Claimed { session: *session, claimed_at: *at, dispatched_at }
             }
-            State::Claimed { session, at, .. } => TaskRecord::Claimed { session: *session, claimed_at: *at },
-            State::Finished { result, .. } => TaskRecord::Finished { result: result.clone() },
-            State::Revoked => TaskRecord::Revoked,
+            State::Finished { result, .. } => {
+                TaskRecord::Finished { result: result.clone(), dispatched_at: Some(dispatched_at) }
+            }
+            State::Revoked => TaskRecord::Revoked { dispatched_at: Some(dispatched_at) },
         }
     }
 }

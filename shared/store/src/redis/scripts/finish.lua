@@ -15,10 +15,11 @@ for at = 1, #ARGV, 4 do
     phase, holder = string.match(record, '^([cf])|(%x+)|')
   end
   local answer = 0
-  if holder == token then
-    if phase == 'c' then
-      redis.call('HSET', key, field, 'f|' .. token .. '|' .. ARGV[at + 3])
-    end
+  if phase == 'c' and holder == token then
+    local dispatched = string.match(record, '^c|%x+|%x+|%-?%d+|(%d+)') or ''
+    redis.call('HSET', key, field, 'f|' .. token .. dispatched .. '|' .. ARGV[at + 3])
+    answer = 1
+  elseif phase == 'f' and string.sub(holder, 1, 32) == token then
     answer = 1
   elseif not record and redis.call('EXISTS', key) == 0 then
     answer = 2

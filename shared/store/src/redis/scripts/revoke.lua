@@ -23,7 +23,8 @@ for at = 2, #ARGV, 3 do
     if session and mode ~= 'anyway' and mode ~= session then
       answer = 'c' .. session
     else
-      redis.call('HSET', key, field, 'x')
+      local dispatched = string.match(record, session and '^c|%x+|%x+|%-?%d+|(%d+)' or '^q|(%d+)')
+      redis.call('HSET', key, field, dispatched and 'x|' .. dispatched or 'x')
       answer = 1
     end
   end
