@@ -13,7 +13,7 @@ pub(crate) enum CliError {
     /// The command line or a file is wrong.
     #[error("{0}")]
     Usage(String),
-    /// A run ended with another outcome than succeeded. What happened was shown already.
+    /// A run failed, timed out or was cancelled. What happened was shown already.
     #[error("")]
     RunFailed,
     /// The token is missing or wrong.

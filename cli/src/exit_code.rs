@@ -3,13 +3,13 @@
 /// How a command has ended, as `docs/cli.md` has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ExitCode {
-    /// Done; for commands that wait, the run succeeded.
+    /// Done; for commands that wait, the run succeeded, or was skipped.
     Done = 0,
     /// An error.
     Failed = 1,
     /// Wrong use: arguments, configuration, a param that does not fit.
     Usage = 2,
-    /// The run ended, and did not succeed.
+    /// The run failed, timed out or was cancelled.
     RunFailed = 3,
     /// The token is missing or wrong.
     Unauthorized = 4,

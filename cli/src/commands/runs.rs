@@ -14,16 +14,6 @@ use crate::options::{Common, PatienceArgs};
 use crate::output;
 use crate::render::{self, View, Wait};
 
-/// The states of a run, as the API has them.
-const STATES: [RunState; 6] = [
-    RunState::Waiting,
-    RunState::Running,
-    RunState::Succeeded,
-    RunState::Failed,
-    RunState::TimedOut,
-    RunState::Cancelled,
-];
-
 #[derive(Debug, Subcommand)]
 pub(crate) enum RunsCommand {
     /// List them, the newest first
@@ -32,7 +22,7 @@ pub(crate) enum RunsCommand {
         #[arg(long, value_name = "NAME")]
         workflow: Option<WorkflowName>,
         /// Only in this state
-        #[arg(long, value_parser = PossibleValuesParser::new(STATES.map(RunState::as_str)))]
+        #[arg(long, value_parser = PossibleValuesParser::new(RunState::ALL.map(RunState::as_str)))]
         state: Option<String>,
         /// At most so many
         #[arg(long, value_name = "COUNT", default_value_t = 20)]

@@ -29,7 +29,7 @@ impl Wait {
     }
 }
 
-/// Waits for the end of a run. An outcome other than succeeded is [`CliError::RunFailed`].
+/// Waits for the end of a run. One that neither succeeded nor was skipped is [`CliError::RunFailed`].
 pub(crate) async fn wait(client: &Client, id: &str, how: Wait) -> Result<(), CliError> {
     let Wait { view, bound } = how;
     let path = run_path(id);
@@ -51,7 +51,8 @@ pub(crate) async fn wait(client: &Client, id: &str, how: Wait) -> Result<(), Cli
         if ended {
             screen.end(&run);
             return match run["state"].as_str() {
-                Some("succeeded") => Ok(()),
+                // One that was skipped has done all that was wanted of it: nothing.
+                Some("succeeded" | "skipped") => Ok(()),
                 _ => Err(CliError::RunFailed),
             };
         }

@@ -103,7 +103,10 @@ fn pages_of_runs_hold_every_run_once_and_end() {
     dev.get("/api/v1/runs?limit=many").refusal(400, "invalid-query");
     dev.get("/api/v1/runs?stat=failed").refusal(400, "invalid-query");
     let message = dev.get("/api/v1/runs?state=bogus").refusal(400, "invalid-state");
-    assert!(message.contains("waiting, running, succeeded, failed, timed_out, cancelled"), "{message}");
+    assert!(
+        message.contains("waiting, running, succeeded, failed, timed_out, cancelled, skipped"),
+        "{message}"
+    );
     dev.get("/api/v1/runs?workflow=Not%20A%20Name").refusal(400, "invalid-name");
 }
 

@@ -171,7 +171,7 @@ fn runs_are_listed_by_workflow_and_state_and_an_unknown_state_is_an_error_that_n
     assert_eq!(list(&["--workflow", "adhoc", "--limit", "1"]), [json!(bad)]);
     dev.cli(&["runs", "list", "--state", "bogus"])
         .with(2)
-        .says(&["bogus", "waiting, running, succeeded, failed, timed_out, cancelled"]);
+        .says(&["bogus", "waiting, running, succeeded, failed, timed_out, cancelled, skipped"]);
     let table = dev.cli(&["runs", "list"]).with(0).stdout;
     assert!(table.starts_with("ID") && table.lines().count() == 3, "{table}");
     let shown = dev.cli(&["runs", "get", &bad]).with(0).stdout;

@@ -133,7 +133,7 @@ impl Dev {
     /// Waits until a run has ended, and returns it.
     #[track_caller]
     pub(crate) fn ended(&self, id: &str) -> Value {
-        self.run_in(id, &["succeeded", "failed", "timed_out", "cancelled"])
+        self.run_in(id, &["succeeded", "failed", "timed_out", "cancelled", "skipped"])
     }
 
     pub(crate) fn get(&self, path: &str) -> Answer {

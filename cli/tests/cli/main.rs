@@ -21,6 +21,7 @@ mod restart;
 mod run;
 mod seed_calls;
 mod servers;
+mod skipped;
 mod terminal;
 mod usage;
 mod validate;

@@ -172,7 +172,7 @@ fn completions_offer_values_where_they_are_known_and_files_for_files_only() {
     file(folder.path(), "a_file.yaml", "");
     let offered = |words: &[&str]| offered(folder.path(), words);
     let states = offered(&["millrace", "runs", "list", "--state", ""]);
-    assert_eq!(states, "waiting running succeeded failed timed_out cancelled");
+    assert_eq!(states, "waiting running succeeded failed timed_out cancelled skipped");
     for words in [
         &["millrace", "runs", "list", "--workflow", ""][..],
         &["millrace", "submit", "--priority", ""],
@@ -185,7 +185,7 @@ fn completions_offer_values_where_they_are_known_and_files_for_files_only() {
     assert!(offered(&["millrace", "submit", "--batch", ""]).contains("a_file.yaml"));
     let zsh = millrace(folder.path(), &["completion", "zsh"]).with(0).stdout;
     let state = zsh.lines().find(|line| line.contains("--state=")).unwrap();
-    assert!(state.contains("(waiting running succeeded failed timed_out cancelled)"), "{state}");
+    assert!(state.contains("(waiting running succeeded failed timed_out cancelled skipped)"), "{state}");
     assert!(
         zsh.lines().filter(|line| line.contains("--key=")).all(|line| !line.contains("_default")),
         "{zsh}"

@@ -20,16 +20,6 @@ use super::view;
 /// Runs in one page of a list, at most.
 const PAGE: usize = 500;
 
-/// What a list may be narrowed to.
-const STATES: [RunState; 6] = [
-    RunState::Waiting,
-    RunState::Running,
-    RunState::Succeeded,
-    RunState::Failed,
-    RunState::TimedOut,
-    RunState::Cancelled,
-];
-
 /// Starts one run, or many from an array.
 pub(super) async fn create(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> ApiResult<Response> {
     match submissions(&headers, &body)? {
@@ -63,9 +53,9 @@ pub(super) async fn list(
     let workflow =
         workflow.map_err(|e: millrace_domain::IdError| ApiError::bad_request("invalid-name", e.0))?;
     if let Some(state) =
-        query.state.as_deref().filter(|state| !STATES.iter().any(|known| known.as_str() == *state))
+        query.state.as_deref().filter(|state| !RunState::ALL.iter().any(|known| known.as_str() == *state))
     {
-        let known = STATES.map(RunState::as_str).join(", ");
+        let known = RunState::ALL.map(RunState::as_str).join(", ");
         return Err(ApiError::bad_request(
             "invalid-state",
             format!("unknown state {state:?}: expected one of {known}"),

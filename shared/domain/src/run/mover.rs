@@ -29,7 +29,14 @@ impl Head {
             (RunState::Running, None) => Some(Mover::Steps),
             // Workers are asked to end what they run, and in the end not asked any more.
             (RunState::Running, Some(_)) => Some(Mover::Timer(RunTimer::CancelCheck)),
-            (RunState::Succeeded | RunState::Failed | RunState::TimedOut | RunState::Cancelled, _) => None,
+            (
+                RunState::Succeeded
+                | RunState::Failed
+                | RunState::TimedOut
+                | RunState::Cancelled
+                | RunState::Skipped,
+                _,
+            ) => None,
         }
     }
 }

@@ -122,14 +122,27 @@ pub enum RunState {
     TimedOut,
     /// Somebody stopped the run.
     Cancelled,
+    /// The run was not wanted after all, and never started. It did not fail.
+    Skipped,
 }
 
 impl RunState {
+    /// All states, in the order in which they are listed.
+    pub const ALL: [Self; 7] = [
+        Self::Waiting,
+        Self::Running,
+        Self::Succeeded,
+        Self::Failed,
+        Self::TimedOut,
+        Self::Cancelled,
+        Self::Skipped,
+    ];
+
     /// Whether the state is terminal: it never changes any more.
     pub fn is_terminal(self) -> bool {
         match self {
             Self::Waiting | Self::Running => false,
-            Self::Succeeded | Self::Failed | Self::TimedOut | Self::Cancelled => true,
+            Self::Succeeded | Self::Failed | Self::TimedOut | Self::Cancelled | Self::Skipped => true,
         }
     }
 
@@ -142,6 +155,7 @@ impl RunState {
             Self::Failed => "failed",
             Self::TimedOut => "timed_out",
             Self::Cancelled => "cancelled",
+            Self::Skipped => "skipped",
         }
     }
 }
@@ -149,10 +163,11 @@ impl RunState {
 impl From<Outcome> for RunState {
     fn from(outcome: Outcome) -> Self {
         match outcome {
-            Outcome::Succeeded | Outcome::Skipped => Self::Succeeded,
+            Outcome::Succeeded => Self::Succeeded,
             Outcome::Failed | Outcome::Lost => Self::Failed,
             Outcome::TimedOut => Self::TimedOut,
             Outcome::Cancelled => Self::Cancelled,
+            Outcome::Skipped => Self::Skipped,
         }
     }
 }

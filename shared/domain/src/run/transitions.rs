@@ -6,7 +6,8 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::{
-    Advanced, Event, Head, Mover, Refusal, Run, RunTimer, Source, Spec, StepState, Trigger, advance, create,
+    Advanced, Event, Head, Mover, Refusal, Run, RunState, RunTimer, Source, Spec, StepState, Trigger,
+    advance, create,
 };
 use crate::task::TaskResult;
 use crate::{Outcome, PartitionId, Priority, RunId, StepIndex, Timestamp, WorkflowName, definition};
@@ -162,7 +163,10 @@ fn run_in(column: &str) -> Vec<Run> {
         }
         "ended" => {
             let last = |outcome| after(vec![done(OTHER), result(GATE, 1, outcome)]);
+            let mut skipped = started();
+            skipped.head.state = RunState::Skipped;
             vec![
+                skipped,
                 after(vec![done(OTHER), done(GATE), done(SUBJECT)]),
                 last(Outcome::Failed),
                 last(Outcome::TimedOut),

@@ -198,3 +198,19 @@ fn a_worker_cannot_skip_a_step_that_it_started() {
     assert_eq!((fleet.state(), fleet.stands("a"), fleet.stands("b")), ("failed", "failed", "skipped"));
     assert_eq!(fleet.retired, [(fleet.index("a"), 1, Outcome::Failed)]);
 }
+
+/// A newer version may have ended it so.
+#[test]
+fn a_run_that_was_skipped_has_ended_and_stays_so() {
+    let head = r#"{"state":"skipped","workflow":"w","created_at":1,"ended_at":2,"reason":"it ran already"}"#;
+    let fleet = Fleet::of(THREE);
+    let skipped = r#"{"s":"ended","outcome":"skipped","attempts":{"attempt":0},"ended_at":2}"#;
+    let records: Vec<_> = ["a", "b", "c"].map(|step| (fleet.index(step), skipped.to_owned())).into();
+    let (workflow, spec) = (Arc::clone(&fleet.run.workflow), Arc::clone(&fleet.run.spec));
+    let mut run = Run::restore(fleet.run.id, workflow, spec, head, &records, &[]).unwrap();
+    assert_eq!((run.head.state, run.open()), (RunState::Skipped, 0));
+    assert!(run.head.state.is_terminal());
+    let cancel = Event::Cancel { reason: "too late".to_owned() };
+    assert_eq!(advance(&mut run, cancel, CREATED).unwrap_err(), Refusal::RunEnded(run.id));
+    assert_eq!(run.head_record(), head);
+}

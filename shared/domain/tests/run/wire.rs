@@ -244,6 +244,11 @@ fn a_head_of_version_1_is_read() {
     for word in ["waiting", "running", "succeeded", "failed", "timed_out", "cancelled"] {
         assert_eq!(read::<RunState>(&format!("{word:?}")).as_str(), word);
     }
+    // Later versions have written these too.
+    assert_eq!(read::<RunState>("\"skipped\""), RunState::Skipped);
+    for state in RunState::ALL {
+        assert_eq!(read::<RunState>(&format!("{:?}", state.as_str())), state);
+    }
     passes_over::<Head>(HEAD);
 }
 
