@@ -14,6 +14,8 @@ pub(crate) struct Book {
     pub(super) workflow: Arc<Workflow>,
     pub(super) state: RunState,
     pub(super) stopping: bool,
+    /// The number of the last advance that a record of it has named.
+    pub(super) advance: u64,
     pub(super) steps: Vec<Step>,
 }
 
@@ -22,6 +24,8 @@ pub(crate) struct Book {
 pub(super) struct Step {
     /// The last attempt that was dispatched.
     pub(super) attempt: u32,
+    /// When that was.
+    pub(super) dispatched_at: Timestamp,
     /// Whether that attempt is with the fleet.
     pub(super) current: bool,
     pub(super) retries: u32,

@@ -66,7 +66,8 @@ impl Auditor {
                 return self.object(9, || format!("run {run} has no definition: {}", new.definition));
             };
             let steps = vec![Step::default(); workflow.steps.len()];
-            self.runs.insert(run, Book { workflow, state: RunState::Waiting, stopping: false, steps });
+            let state = RunState::Waiting;
+            self.runs.insert(run, Book { workflow, state, stopping: false, advance: 0, steps });
         }
         let Some(mut book) = self.runs.remove(&run) else { return };
         self.check(&mut book, delta);
@@ -76,6 +77,7 @@ impl Auditor {
     fn check(&mut self, book: &mut Book, delta: &RunDelta) {
         let run = delta.run;
         let (ended_before, stopping_before) = (book.has_ended(), book.stopping);
+        let mut advances = Vec::new();
         if let Some(head) = &delta.head {
             match serde_json::from_str::<Head>(head) {
                 Ok(head) => {
@@ -85,6 +87,7 @@ impl Auditor {
                             format!("run {run} had ended as {was:?} and is {:?} now", head.state)
                         });
                     }
+                    advances.push(head.advance);
                     book.state = head.state;
                     book.stopping |= head.stopping.is_some();
                 }
@@ -100,8 +103,15 @@ impl Auditor {
             }
         }
         for (step, record) in &delta.steps {
-            self.check_step(book, run, *step, record);
+            advances.extend(self.check_step(book, run, *step, record));
         }
+        if let Some(old) = advances.iter().find(|advance| **advance <= book.advance) {
+            let last = book.advance;
+            self.object(3, || {
+                format!("run {run} was changed by its advance {old}, after its advance {last}")
+            });
+        }
+        book.advance = advances.into_iter().chain([book.advance]).max().unwrap_or_default();
         for dispatched in &delta.dispatched {
             if ended_before || stopping_before {
                 let state = book.state;
@@ -120,17 +130,30 @@ impl Auditor {
         }
     }
 
-    fn check_step(&mut self, book: &mut Book, run: RunId, step: StepIndex, record: &str) {
+    /// Checks the record of a step, and answers the number of the advance that has written it.
+    fn check_step(&mut self, book: &mut Book, run: RunId, step: StepIndex, record: &str) -> Option<u64> {
         let Ok(record) = serde_json::from_str::<StepRecord>(record) else {
-            return self.object(3, || format!("the record of step {} of run {run} cannot be read", step.0));
+            self.object(3, || format!("the record of step {} of run {run} cannot be read", step.0));
+            return None;
         };
         let Some(known) = book.steps.get(step.at()).cloned() else {
-            return self.object(9, || format!("run {run} has no step {} in its version", step.0));
+            self.object(9, || format!("run {run} has no step {} in its version", step.0));
+            return None;
         };
-        let (attempts, ended) = match &record {
-            StepRecord::Dispatched(attempts) | StepRecord::Backoff { attempts, .. } => (*attempts, None),
-            StepRecord::Ended(end) => (end.attempts, Some(end.outcome)),
+        let (attempts, ended, advance) = match &record {
+            StepRecord::Dispatched(attempts) | StepRecord::Backoff { attempts, .. } => {
+                (*attempts, None, attempts.advance)
+            }
+            StepRecord::Ended(end) => (end.attempts, Some(end.outcome), end.advance),
         };
+        if attempts.attempt == known.attempt && attempts.dispatched_at != known.dispatched_at {
+            self.object(3, || {
+                format!(
+                    "step {} of run {run} has forgotten when it was dispatched: {known:?} to {attempts:?}",
+                    step.0
+                )
+            });
+        }
         if known.ended.is_some() && known.ended != ended {
             self.object(3, || {
                 format!("step {} of run {run} had ended as {:?}: {record:?}", step.0, known.ended)
@@ -149,10 +172,11 @@ impl Auditor {
         }
         let slot = &mut book.steps[step.at()];
         (slot.retries, slot.lost, slot.ended) = (attempts.retries, attempts.lost, ended);
+        Some(advance)
     }
 
     fn check_dispatch(&mut self, book: &mut Book, run: RunId, dispatched: &Dispatched) {
-        let Dispatched { step, attempt, .. } = *dispatched;
+        let Dispatched { step, attempt, at, .. } = *dispatched;
         let Some(known) = book.steps.get(step.at()).cloned() else {
             return self.object(9, || format!("run {run} has no step {} in its version", step.0));
         };
@@ -171,7 +195,7 @@ impl Auditor {
             self.object(4, || format!("{dispatched:?} of run {run} before step {} succeeded", unmet.0));
         }
         let slot = &mut book.steps[step.at()];
-        (slot.attempt, slot.current) = (attempt, true);
+        (slot.attempt, slot.current, slot.dispatched_at) = (attempt, true, at);
     }
 }
 
