@@ -172,7 +172,7 @@ mod tests {
         store.found(&cluster).await.unwrap();
         let owner = store.acquire(&[P], ProducerId(Uuid::new_v4()), 600_000).await.unwrap().remove(0);
         let Acquired::Owned { epoch, .. } = owner else { panic!("{owner:?}") };
-        let task = TaskId { run: RunId::new(Uuid::now_v7(), P), step: StepIndex(0), attempt: 1 };
+        let task = TaskId { run: RunId::new(Uuid::now_v7(), P), unit: StepIndex(0).into(), attempt: 1 };
         let mut delta = RunDelta::new(task.run);
         delta.create = Some(NewRun {
             created_at: Timestamp::default(),
@@ -182,7 +182,7 @@ mod tests {
         });
         delta.head = Some(String::new());
         delta.dispatched.push(Dispatched {
-            step: task.step,
+            unit: task.unit,
             attempt: task.attempt,
             at: Timestamp::default(),
             look_at: Timestamp::default(),
@@ -234,7 +234,7 @@ mod tests {
         let (store, session) = (SqliteStore::memory().unwrap(), SessionId(Uuid::new_v4()));
         let (task, epoch) = claimed(&store, session).await;
         store.revoke(P, epoch, &[(task, Revoke::Anyway)]).await.unwrap();
-        let retired = vec![(task.step, task.attempt)];
+        let retired = vec![(task.unit, task.attempt)];
         commit(&store, epoch, 2, RunDelta { retired, ..RunDelta::new(task.run) }).await;
         assert_eq!(told(store, session, task).await, Some(StopReason::Cancelled));
     }

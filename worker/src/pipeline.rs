@@ -137,6 +137,7 @@ impl Pipeline {
         TaskResult {
             run: task.run,
             step: task.index,
+            item: task.item,
             attempt: task.attempt,
             outcome: ended.outcome,
             started_at,

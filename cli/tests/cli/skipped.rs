@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use millrace_domain::{ProducerId, RunId, Seq, Timestamp};
+use millrace_domain::{ProducerId, RunId, Seq, StepIndex, Timestamp};
 use millrace_store::sqlite::SqliteStore;
 use millrace_store::{Acquired, Commit, RunDelta, Store, Timer, Verdict};
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ async fn skip(database: &Path, run: RunId) {
         json!({"s": "ended", "outcome": "skipped", "attempts": {"attempt": 0}, "ended_at": now.as_millis()});
     let mut delta = RunDelta::new(run);
     delta.head = Some(head.to_string());
-    delta.steps.push((0_usize.into(), end.to_string()));
+    delta.steps.push((StepIndex(0).into(), end.to_string()));
     delta.cleared.push(Timer::Start(run));
     delta.expires_at = Some(now + std::time::Duration::from_secs(3600));
     let commit = Commit {

@@ -154,7 +154,8 @@ pub(super) async fn logs(
         .ok_or_else(|| ApiError::not_found(format!("step {:?} in run {id}", query.step)))?;
     let attempt = query.attempt.unwrap_or(last.max(1));
     let from = query.from.unwrap_or(0);
-    let chunks = api.context.store.read_log(TaskId { run: id, step, attempt }, from, 1_000).await?;
+    let chunks =
+        api.context.store.read_log(TaskId { run: id, unit: step.into(), attempt }, from, 1_000).await?;
     let next = from + chunks.len() as u64;
     Ok(Json(LogPage { step: query.step, attempt, chunks, next }))
 }

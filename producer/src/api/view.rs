@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::http::StatusCode;
 use millrace_domain::definition::Params;
 use millrace_domain::run::{Head, Mover, Run, RunTimer, Spec, StepState, Trigger};
-use millrace_domain::{RunId, SessionId, StepIndex, Timestamp};
+use millrace_domain::{RunId, SessionId, StepIndex, Timestamp, Unit};
 use millrace_store::{StoreError, StoredRun, TaskRecord};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -105,16 +105,17 @@ pub(crate) async fn run(context: &Context, id: RunId, stored: &StoredRun) -> Res
     let workflow = workflow.map_err(|e| e.to_string())?;
     let run = Run::restore(id, workflow, Arc::new(spec), &stored.head, &stored.steps, &stored.attempts())
         .map_err(|e| e.to_string())?;
-    let held: BTreeMap<StepIndex, (u32, &TaskRecord)> =
-        stored.tasks.iter().map(|(step, attempt, record)| (*step, (*attempt, record))).collect();
+    let held: BTreeMap<Unit, (u32, &TaskRecord)> =
+        stored.tasks.iter().map(|(unit, attempt, record)| (*unit, (*attempt, record))).collect();
     let is_with_the_fleet = run.dispatched().next().is_some();
     let sessions =
         if is_with_the_fleet { context.store.sessions().await.unwrap_or_default() } else { Vec::new() };
     let hosts: BTreeMap<SessionId, String> =
         sessions.iter().map(|session| (session.id, session.host.clone())).collect();
     let fleet = Fleet { hosts, served: Served::by(sessions) };
-    let steps =
-        (0..run.steps.len()).map(|index| step(&run, index.into(), held.get(&index.into()), &fleet)).collect();
+    let steps = (0..run.steps.len())
+        .map(|index| step(&run, index.into(), held.get(&StepIndex::from(index).into()), &fleet))
+        .collect();
     Ok(RunView {
         params: run.spec.params.clone(),
         trigger: run.spec.trigger,

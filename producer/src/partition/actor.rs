@@ -210,7 +210,7 @@ impl Actor {
             .map(|(at, _, timer)| {
                 Work::silent(match timer {
                     Timer::Start(run) => Command::Event(run, Event::StartDue),
-                    Timer::Retry(run, step) => Command::Event(run, Event::RetryDue { step }),
+                    Timer::Retry(run, unit) => Command::Event(run, Event::RetryDue { unit }),
                     Timer::RunTimeout(run) => Command::Event(run, Event::TimedOut),
                     Timer::CancelCheck(run) => Command::Event(run, Event::CancelCheckDue),
                     Timer::Fire(workflow, index) => Command::Fire((workflow, index, at)),

@@ -144,7 +144,7 @@ impl Draft {
                     task.seq = seq;
                     let look_at = now + FIRST_LOOK;
                     delta.dispatched.push(Dispatched {
-                        step: task.index,
+                        unit: task.id().unit,
                         attempt: task.attempt,
                         at: now,
                         look_at,
@@ -153,7 +153,7 @@ impl Draft {
                     self.then.tasks.push(*task);
                 }
                 Action::Retire { step, attempt, outcome } => {
-                    delta.retired.push((step, attempt));
+                    delta.retired.push((step.into(), attempt));
                     self.then.outcomes.push((run, step, outcome));
                 }
                 Action::Set(due, timer) => delta.timers.push((due, stored_timer(run, timer))),
@@ -184,7 +184,7 @@ impl Draft {
         delta.steps = touched
             .steps
             .iter()
-            .filter_map(|step| run.step_record(*step).map(|record| (*step, record)))
+            .filter_map(|step| run.step_record(*step).map(|record| ((*step).into(), record)))
             .collect();
     }
 
@@ -207,7 +207,7 @@ impl Draft {
 fn stored_timer(run: RunId, timer: RunTimer) -> Timer {
     match timer {
         RunTimer::Start => Timer::Start(run),
-        RunTimer::Retry(step) => Timer::Retry(run, step),
+        RunTimer::Retry(step) => Timer::Retry(run, step.into()),
         RunTimer::Timeout => Timer::RunTimeout(run),
         RunTimer::CancelCheck => Timer::CancelCheck(run),
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Outcome, RunId, StepIndex};
+use crate::{Outcome, RunId, Unit};
 
 /// The retry policy of a step. A lost attempt is not a retry: it has a limit of its own.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,10 +53,13 @@ impl RetryPolicy {
     }
 }
 
-/// A number that looks random and is the same every time for the same attempt, so that the core stays pure
+/// A number that looks random and is the same every time for the same attempt of a unit, so that the core stays pure
 /// and a replay waits as long as the original. (SplitMix64's finaliser.)
-pub fn draw(run: RunId, step: StepIndex, attempt: u32) -> u64 {
-    let mut seed = u64::from(step.0) << 32 | u64::from(attempt);
+pub fn draw(run: RunId, unit: Unit, attempt: u32) -> u64 {
+    let mut seed = u64::from(unit.step.0) << 32 | u64::from(attempt);
+    if let Some(item) = unit.item {
+        seed = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (u64::from(item) + 1);
+    }
     for byte in run.to_string().bytes() {
         seed = seed.wrapping_mul(0x0100_0000_01b3) ^ u64::from(byte);
     }
@@ -67,7 +70,10 @@ pub fn draw(run: RunId, step: StepIndex, attempt: u32) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
+    use crate::StepIndex;
 
     fn policy(jitter: bool) -> RetryPolicy {
         RetryPolicy { limit: 5, jitter, max_delay: Duration::from_secs(10), ..RetryPolicy::default() }
@@ -91,6 +97,16 @@ mod tests {
     #[test]
     fn only_listed_outcomes_are_retried() {
         assert_eq!(policy(true).wait_after(Outcome::Cancelled, 0, 0), None);
+    }
+
+    #[test]
+    fn items_of_a_step_do_not_wait_alike() {
+        let run = "018f5a9e-0000-7000-8000-000000000003".parse().unwrap();
+        let unit = |item| Unit { step: StepIndex(4), item };
+        let draws: HashSet<u64> =
+            [None].into_iter().chain((0..1_000).map(Some)).map(|item| draw(run, unit(item), 1)).collect();
+        assert_eq!(draws.len(), 1_001);
+        assert_eq!(draw(run, unit(Some(7)), 1), draw(run, unit(Some(7)), 1));
     }
 
     #[test]

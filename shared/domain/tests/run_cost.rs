@@ -65,6 +65,7 @@ fn succeeded(run: RunId, task: &Task) -> Event {
     Event::Result(TaskResult {
         run,
         step: task.index,
+        item: None,
         attempt: task.attempt,
         outcome: Outcome::Succeeded,
         started_at: NOW,

@@ -137,7 +137,7 @@ async fn has_run(server: &Redis, run: RunId) -> u64 {
 
 async fn record(server: &Redis, task: TaskId) -> String {
     let key = format!("millrace:{{{P}}}:run:{}", task.run);
-    ask(server, &["HGET", &key, &format!("t{}:{}", task.step.0, task.attempt)]).await
+    ask(server, &["HGET", &key, &format!("t{}:{}", task.unit, task.attempt)]).await
 }
 
 async fn until<T, F: Future<Output = Option<T>>>(what: &str, condition: impl Fn() -> F) -> T {
@@ -159,7 +159,7 @@ async fn acquire(store: &RedisStore) -> Epoch {
 }
 
 fn task() -> TaskId {
-    TaskId { run: RunId::new(Uuid::now_v7(), P), step: StepIndex(0), attempt: 1 }
+    TaskId { run: RunId::new(Uuid::now_v7(), P), unit: StepIndex(0).into(), attempt: 1 }
 }
 
 /// The first commit of an epoch: a run whose one task is dispatched.
@@ -173,7 +173,7 @@ fn creation(epoch: Epoch, task: TaskId) -> Commit {
         definition: "definition".to_owned(),
     });
     delta.dispatched.push(Dispatched {
-        step: task.step,
+        unit: task.unit,
         attempt: 1,
         at,
         look_at: at,

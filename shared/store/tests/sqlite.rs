@@ -66,7 +66,7 @@ fn creating(epoch: Epoch, seq: u64) -> (Commit, TaskId) {
     });
     delta.head = Some("head".into());
     delta.dispatched.push(Dispatched {
-        step: StepIndex(0),
+        unit: StepIndex(0).into(),
         attempt: 1,
         at: at(2),
         look_at: at(3),
@@ -83,7 +83,7 @@ fn creating(epoch: Epoch, seq: u64) -> (Commit, TaskId) {
         timers: vec![],
         cleared: vec![],
     };
-    (commit, TaskId { run, step: StepIndex(0), attempt: 1 })
+    (commit, TaskId { run, unit: StepIndex(0).into(), attempt: 1 })
 }
 
 /// The database as a crash at this moment would leave it.

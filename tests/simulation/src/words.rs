@@ -12,13 +12,13 @@ pub(crate) fn commit(who: &str, commit: &Commit, verdict: &Verdict) -> String {
             text.push_str(&format!(" head {head}"));
         }
         for (step, record) in &delta.steps {
-            text.push_str(&format!(" step {} {record}", step.0));
+            text.push_str(&format!(" step {step} {record}"));
         }
         for one in &delta.dispatched {
-            text.push_str(&format!(" dispatched {}:{}", one.step.0, one.attempt));
+            text.push_str(&format!(" dispatched {}:{}", one.unit, one.attempt));
         }
         for (step, attempt) in &delta.retired {
-            text.push_str(&format!(" retired {}:{attempt}", step.0));
+            text.push_str(&format!(" retired {step}:{attempt}"));
         }
     }
     for delta in &commit.workflows {

@@ -157,7 +157,11 @@ mod tests {
     }
 
     fn task(step: u32) -> TaskId {
-        TaskId { run: RunId::new(uuid::Uuid::nil(), PartitionId(1)), step: StepIndex(step), attempt: 1 }
+        TaskId {
+            run: RunId::new(uuid::Uuid::nil(), PartitionId(1)),
+            unit: StepIndex(step).into(),
+            attempt: 1,
+        }
     }
 
     #[tokio::test(start_paused = true)]

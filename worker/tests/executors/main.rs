@@ -131,6 +131,7 @@ fn task(uses: &str, with: Value) -> Task {
         workflow: WorkflowName::adhoc(),
         step: "main".parse().unwrap(),
         index: StepIndex(0),
+        item: None,
         attempt: 2,
         epoch: Epoch(1),
         seq: Seq(1),

@@ -18,7 +18,7 @@ pub(crate) fn apply(turn: &mut Turn<'_>, id: RunId, event: &Event) -> Result<(),
     let now = turn.now;
     let stale_timer = match event {
         Event::StartDue => Some(Timer::Start(id)),
-        Event::RetryDue { step } => Some(Timer::Retry(id, *step)),
+        Event::RetryDue { unit } => Some(Timer::Retry(id, *unit)),
         Event::TimedOut => Some(Timer::RunTimeout(id)),
         Event::CancelCheckDue => Some(Timer::CancelCheck(id)),
         _ => None,
@@ -71,6 +71,6 @@ fn unknown_run(run: RunId, event: &Event) {
 /// A result that came too late leaves nothing behind in the store.
 fn retire_stale(draft: &mut Draft, run: RunId, event: &Event) {
     if let Event::Result(result) = event {
-        draft.delta(run).retired.push((result.step, result.attempt));
+        draft.delta(run).retired.push((result.id().unit, result.attempt));
     }
 }

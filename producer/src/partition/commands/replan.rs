@@ -54,7 +54,10 @@ fn workflow(turn: &mut Turn<'_>, name: &WorkflowName) {
 fn run_timer(turn: &mut Turn<'_>, due: Timestamp, timer: &Timer) {
     let (id, of_run) = match timer {
         Timer::Start(run) => (*run, RunTimer::Start),
-        Timer::Retry(run, step) => (*run, RunTimer::Retry(*step)),
+        Timer::Retry(run, unit) => match unit.whole_step() {
+            Some(step) => (*run, RunTimer::Retry(step)),
+            None => return,
+        },
         Timer::RunTimeout(run) => (*run, RunTimer::Timeout),
         Timer::CancelCheck(run) => (*run, RunTimer::CancelCheck),
         Timer::Fire(..) => return,

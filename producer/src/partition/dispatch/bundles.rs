@@ -98,6 +98,7 @@ mod tests {
             workflow: WorkflowName::adhoc(),
             step: step.parse().unwrap(),
             index: StepIndex(0),
+            item: None,
             attempt: 1,
             epoch: Epoch(1),
             seq: Seq(1),

@@ -21,10 +21,11 @@ impl Actor {
             let Some(Owned { epoch, seq, .. }) = self.partitions.get(id.run.partition()) else { continue };
             let (epoch, seq) = (*epoch, *seq);
             let Some(run) = self.memory.runs.get(id.run) else { continue };
-            if run.current_attempt(id.step) != Some(id.attempt) {
+            let Some(step) = id.unit.whole_step() else { continue };
+            if run.current_attempt(step) != Some(id.attempt) {
                 continue;
             }
-            if let Ok(mut task) = dispatch::task(run, id.step, id.attempt, dispatched_at) {
+            if let Ok(mut task) = dispatch::task(run, step, id.attempt, dispatched_at) {
                 (task.epoch, task.seq) = (epoch, seq);
                 found.push((task, epoch));
             }
@@ -38,7 +39,7 @@ impl Actor {
         let mut drafts = Drafts::new();
         for task in tasks {
             if let Some(draft) = self.partitions.draft(&mut drafts, task.run.partition()) {
-                draft.delta(task.run).retired.push((task.step, task.attempt));
+                draft.delta(task.run).retired.push((task.unit, task.attempt));
             }
         }
         self.settle(drafts, now).await;

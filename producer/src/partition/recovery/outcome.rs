@@ -24,8 +24,8 @@ pub(super) fn report(inner: &UnboundedSender<Input>, task: TaskId, result: &str)
 /// An attempt was taken back. Of a run that is being stopped, it ends there; of any other, it is lost. One of
 /// the two events applies, the other is refused.
 pub(super) fn taken_back(inner: &UnboundedSender<Input>, task: TaskId, reason: &str) {
-    let TaskId { run, step, attempt } = task;
-    let events = [Event::Revoked { step, attempt }, Event::Lost { step, attempt, reason: reason.to_owned() }];
+    let TaskId { run, unit, attempt } = task;
+    let events = [Event::Revoked { unit, attempt }, Event::Lost { unit, attempt, reason: reason.to_owned() }];
     for event in events {
         let _ = inner.send(Input::Work(Work::silent(Command::Event(run, event))));
     }

@@ -34,6 +34,7 @@ pub fn task(run: &Run, step: StepIndex, attempt: u32, now: Timestamp) -> Result<
         workflow: run.head.workflow.clone(),
         step: definition.name.clone(),
         index: step,
+        item: None,
         attempt,
         epoch: Epoch::default(),
         seq: Seq::default(),

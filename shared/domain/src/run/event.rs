@@ -1,7 +1,7 @@
 //! What can happen to a run.
 
 use crate::task::TaskResult;
-use crate::{RunId, StepIndex};
+use crate::{RunId, Unit};
 
 /// An event of a run: something that happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -10,15 +10,15 @@ pub enum Event {
     StartDue,
     /// An attempt ended, with this result.
     Result(TaskResult),
-    /// The backoff of a step is over.
+    /// The backoff of a unit is over.
     RetryDue {
-        /// The step.
-        step: StepIndex,
+        /// The unit.
+        unit: Unit,
     },
     /// An attempt's worker is gone, and the attempt was taken back.
     Lost {
-        /// The step.
-        step: StepIndex,
+        /// The unit.
+        unit: Unit,
         /// The attempt.
         attempt: u32,
         /// What is known of the loss.
@@ -26,8 +26,8 @@ pub enum Event {
     },
     /// An attempt of a run that is being stopped was taken back.
     Revoked {
-        /// The step.
-        step: StepIndex,
+        /// The unit.
+        unit: Unit,
         /// The attempt.
         attempt: u32,
     },
@@ -54,19 +54,19 @@ pub enum Refusal {
     #[error("run {0} has ended")]
     RunEnded(RunId),
     /// The attempt is not the current one.
-    #[error("attempt {attempt} of step {} is not the current one", step.0)]
+    #[error("attempt {attempt} of step {unit} is not the current one")]
     StaleAttempt {
-        /// The step.
-        step: StepIndex,
+        /// The unit.
+        unit: Unit,
         /// The attempt.
         attempt: u32,
     },
-    /// The run has no such step.
-    #[error("there is no step {}", .0.0)]
-    NoSuchStep(StepIndex),
-    /// The step does not wait for this event.
-    #[error("step {} does not wait for this", .0.0)]
-    NotExpected(StepIndex),
+    /// The run has no such unit.
+    #[error("there is no step {0}")]
+    NoSuchUnit(Unit),
+    /// The unit does not wait for this event.
+    #[error("step {0} does not wait for this")]
+    NotExpected(Unit),
     /// The run does not wait for this event.
     #[error("the run does not wait for this")]
     RunNotWaiting,

@@ -24,16 +24,16 @@
 //! | result: lost              | `StaleAttempt` | dispatched     | `StaleAttempt` | `StaleAttempt` | cancelled      | `StaleAttempt` |
 //! | result, retries left      | `StaleAttempt` | backoff        | `StaleAttempt` | `StaleAttempt` | failed         | `StaleAttempt` |
 //! | result, another attempt   | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` |
-//! | result, unknown step      | `NoSuchStep`   | `NoSuchStep`   | `NoSuchStep`   | `NoSuchStep`   | `NoSuchStep`   | `NoSuchStep`   |
+//! | result, unknown step      | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   |
 //! | lost                      | `StaleAttempt` | dispatched     | `StaleAttempt` | `StaleAttempt` | cancelled      | `StaleAttempt` |
 //! | lost once too often       | `StaleAttempt` | failed         | `StaleAttempt` | `StaleAttempt` | cancelled      | `StaleAttempt` |
 //! | lost, another attempt     | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` |
-//! | lost, unknown step        | `NoSuchStep`   | `NoSuchStep`   | `NoSuchStep`   | `NoSuchStep`   | `NoSuchStep`   | `NoSuchStep`   |
+//! | lost, unknown step        | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   |
 //! | revoked                   | `StaleAttempt` | `NotExpected`  | `StaleAttempt` | `StaleAttempt` | cancelled      | `StaleAttempt` |
 //! | revoked, another attempt  | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` |
-//! | revoked, unknown step     | `NoSuchStep`   | `NoSuchStep`   | `NoSuchStep`   | `NoSuchStep`   | `NoSuchStep`   | `NoSuchStep`   |
+//! | revoked, unknown step     | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   |
 //! | retry due                 | `NotExpected`  | `NotExpected`  | dispatched     | `NotExpected`  | `NotExpected`  | `NotExpected`  |
-//! | retry due, unknown step   | `NoSuchStep`   | `NoSuchStep`   | `NoSuchStep`   | `NoSuchStep`   | `NoSuchStep`   | `NoSuchStep`   |
+//! | retry due, unknown step   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   |
 //!
 //! What each event makes of a run. A stop ends it at once when nothing is with the fleet. An ended run refuses
 //! the events of its steps too.

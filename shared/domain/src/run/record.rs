@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Attempts, Ended, Head, Run, Spec, StepState};
 use crate::definition::Workflow;
-use crate::{Outcome, RunId, StepIndex, Timestamp};
+use crate::{Outcome, RunId, StepIndex, Timestamp, Unit};
 
 /// The record of a step, as it is stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -76,7 +76,7 @@ impl Run {
         StepRecord::of(state).and_then(|record| serde_json::to_string(&record).ok())
     }
 
-    /// Restores a run from what is stored of it. `attempts` are the current attempts known to the store: (step,
+    /// Restores a run from what is stored of it. `attempts` are the current attempts known to the store: (unit,
     /// attempt, dispatched at).
     ///
     /// # Errors
@@ -86,28 +86,25 @@ impl Run {
         workflow: Arc<Workflow>,
         spec: Arc<Spec>,
         head: &str,
-        records: &[(StepIndex, String)],
-        attempts: &[(StepIndex, u32, Timestamp)],
+        records: &[(Unit, String)],
+        attempts: &[(Unit, u32, Timestamp)],
     ) -> Result<Self, RecordError> {
         let error = |what, why: String| RecordError { run: id, what, why };
         let head: Head = serde_json::from_str(head).map_err(|e| error("head", e.to_string()))?;
         let mut steps = vec![StepState::Waiting; workflow.steps.len()];
-        let slot = |steps: &mut Vec<StepState>, step: StepIndex, state| match steps.get_mut(step.at()) {
-            Some(slot) => {
-                *slot = state;
-                Ok(())
-            }
-            None => Err(error("step", format!("the definition has no step {}", step.0))),
+        let place = |unit: Unit| {
+            let step = unit.whole_step().map(StepIndex::at).filter(|at| *at < workflow.steps.len());
+            step.ok_or_else(|| error("step", format!("the definition has no step {unit}")))
         };
-        for (step, record) in records {
+        for (unit, record) in records {
             let record: StepRecord =
                 serde_json::from_str(record).map_err(|e| error("step", e.to_string()))?;
-            slot(&mut steps, *step, record.into_state())?;
+            steps[place(*unit)?] = record.into_state();
         }
-        for &(step, attempt, dispatched_at) in attempts {
-            if steps.get(step.at()) == Some(&StepState::Waiting) {
-                let attempts = Attempts { attempt, dispatched_at, ..Attempts::default() };
-                slot(&mut steps, step, StepState::Dispatched(attempts))?;
+        for &(unit, attempt, dispatched_at) in attempts {
+            let Ok(at) = place(unit) else { continue };
+            if steps[at] == StepState::Waiting {
+                steps[at] = StepState::Dispatched(Attempts { attempt, dispatched_at, ..Attempts::default() });
             }
         }
         Ok(Self::assemble(id, workflow, spec, head, steps))

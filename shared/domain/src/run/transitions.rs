@@ -59,6 +59,7 @@ fn result(step: StepIndex, attempt: u32, outcome: Outcome) -> Event {
     Event::Result(TaskResult {
         run: RunId::new(uuid::Uuid::nil(), PartitionId(0)),
         step,
+        item: None,
         attempt,
         outcome,
         started_at: NOW,
@@ -105,8 +106,12 @@ fn subject_in(column: &str, policy: &str) -> Vec<Run> {
 
 /// The events that a row of the step table stands for, and what the subject's policy is then.
 fn step_events(row: &str) -> (&'static str, Vec<Event>) {
-    let lost = |step, attempt| Event::Lost { step, attempt, reason: "its host is gone".into() };
-    let revoked = |step, attempt| Event::Revoked { step, attempt };
+    let lost = |step: StepIndex, attempt| Event::Lost {
+        unit: step.into(),
+        attempt,
+        reason: "its host is gone".into(),
+    };
+    let revoked = |step: StepIndex, attempt| Event::Revoked { unit: step.into(), attempt };
     let retries = "retry: {limit: 1}";
     match row {
         "result, retries left" => (retries, vec![result(SUBJECT, 1, Outcome::Failed)]),
@@ -123,8 +128,8 @@ fn step_events(row: &str) -> (&'static str, Vec<Event>) {
         "revoked" => (retries, vec![revoked(SUBJECT, 1)]),
         "revoked, another attempt" => (retries, vec![revoked(SUBJECT, 0), revoked(SUBJECT, 2)]),
         "revoked, unknown step" => (retries, vec![revoked(UNKNOWN, 1)]),
-        "retry due" => (retries, vec![Event::RetryDue { step: SUBJECT }]),
-        "retry due, unknown step" => (retries, vec![Event::RetryDue { step: UNKNOWN }]),
+        "retry due" => (retries, vec![Event::RetryDue { unit: SUBJECT.into() }]),
+        "retry due, unknown step" => (retries, vec![Event::RetryDue { unit: UNKNOWN.into() }]),
         _ => {
             let outcome = row.strip_prefix("result: ").and_then(|outcome| outcome.parse().ok());
             ("retry: {limit: 0}", vec![result(SUBJECT, 1, outcome.unwrap_or_else(|| panic!("no row {row}")))])
@@ -192,7 +197,7 @@ fn cell(mut run: Run, event: Event, word: fn(&Run) -> &'static str) -> String {
             let name = match refusal {
                 Refusal::RunEnded(_) => "RunEnded",
                 Refusal::StaleAttempt { .. } => "StaleAttempt",
-                Refusal::NoSuchStep(_) => "NoSuchStep",
+                Refusal::NoSuchUnit(_) => "NoSuchUnit",
                 Refusal::NotExpected(_) => "NotExpected",
                 Refusal::RunNotWaiting => "RunNotWaiting",
             };

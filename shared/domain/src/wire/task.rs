@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
-    Epoch, Outcome, PoolName, Priority, RunId, Seq, StepIndex, StepName, TaskId, Timestamp, WorkflowName,
+    Epoch, Outcome, PoolName, Priority, RunId, Seq, StepIndex, StepName, TaskId, Timestamp, Unit,
+    WorkflowName,
 };
 
 /// A task: one dispatch of one step, as it travels on the queue of its pool.
@@ -23,6 +24,9 @@ pub struct Task {
     pub step: StepName,
     /// The step's place in the definition.
     pub index: StepIndex,
+    /// The item of a step that fans out, by its place in the list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<u32>,
     /// The number of the attempt, from 1.
     pub attempt: u32,
     /// The epoch of the commit that dispatched the task.
@@ -65,12 +69,17 @@ impl Task {
 
     /// The id of the task: which dispatch it is.
     pub fn id(&self) -> TaskId {
-        TaskId { run: self.run, step: self.index, attempt: self.attempt }
+        let unit = Unit { step: self.index, item: self.item };
+        TaskId { run: self.run, unit, attempt: self.attempt }
     }
 
-    /// The idempotency key that a task gives to the outside: the same over all attempts of the step.
+    /// The idempotency key that a task gives to the outside, `<run>:<name of the step>` with `.<item>` behind it for an
+    /// item of a step that fans out: the same over all attempts.
     pub fn idempotency_key(&self) -> String {
-        format!("{}:{}", self.run, self.step)
+        match self.item {
+            None => format!("{}:{}", self.run, self.step),
+            Some(item) => format!("{}:{}.{item}", self.run, self.step),
+        }
     }
 
     /// Reads the tasks of one message: one task, or an array of them, a *bundle*.
@@ -145,6 +154,9 @@ pub struct TaskResult {
     pub run: RunId,
     /// The step's place in the definition.
     pub step: StepIndex,
+    /// The item of a step that fans out, by its place in the list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<u32>,
     /// The number of the attempt, from 1.
     pub attempt: u32,
     /// The outcome of the attempt.
@@ -170,6 +182,7 @@ pub struct TaskResult {
 impl TaskResult {
     /// The id of the task that this is the result of.
     pub fn id(&self) -> TaskId {
-        TaskId { run: self.run, step: self.step, attempt: self.attempt }
+        let unit = Unit { step: self.step, item: self.item };
+        TaskId { run: self.run, unit, attempt: self.attempt }
     }
 }

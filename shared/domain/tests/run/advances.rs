@@ -71,8 +71,8 @@ fn when_a_step_ended_is_its_workers_word_and_when_that_was_applied_its_owners() 
 /// A run as the store has it: the record of step `a`, and the second step dispatched.
 fn stored(fleet: &Fleet, head: &str, record: &str) -> Run {
     let (workflow, spec) = (Arc::clone(&fleet.run.workflow), Arc::clone(&fleet.run.spec));
-    let attempts = [(StepIndex(1), 1, Timestamp::default())];
-    let records = [(StepIndex(0), record.to_owned())];
+    let attempts = [(StepIndex(1).into(), 1, Timestamp::default())];
+    let records = [(StepIndex(0).into(), record.to_owned())];
     Run::restore(fleet.run.id, workflow, spec, head, &records, &attempts).unwrap()
 }
 

@@ -156,7 +156,7 @@ fn an_attempt_that_was_given_up_counts_for_nothing_when_it_ends_after_all() {
     let mut fleet = one("retry: {limit: 1}");
     let late = fleet.result(A, Outcome::Succeeded);
     fleet.lose("a");
-    let stale = Err(Refusal::StaleAttempt { step: A, attempt: 1 });
+    let stale = Err(Refusal::StaleAttempt { unit: A.into(), attempt: 1 });
     assert_eq!(fleet.apply(Event::Result(late.clone())), stale);
     fleet.end("a", Outcome::Failed);
     assert_eq!(fleet.apply(Event::Result(late)), stale);
@@ -194,7 +194,7 @@ fn when_an_attempt_was_dispatched_outlives_a_reload() {
     let fleet = one("retry: {limit: 1}");
     let (workflow, spec) = (Arc::clone(&fleet.run.workflow), Arc::clone(&fleet.run.spec));
     let then = CREATED + Duration::from_millis(1234);
-    let stored = [(A, 1, then)];
+    let stored = [(A.into(), 1, then)];
     let load = || {
         let (workflow, spec) = (Arc::clone(&workflow), Arc::clone(&spec));
         Run::restore(fleet.run.id, workflow, spec, &fleet.run.head_record(), &[], &stored).unwrap()

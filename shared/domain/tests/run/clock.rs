@@ -22,7 +22,7 @@ const AHEAD: Duration = Duration::from_secs(7_200);
 fn no_timer_lies_further_ahead_than_it_could_have_been_set_to_now() {
     let mut fleet = Fleet::of(FLOW);
     fleet.end("a", Outcome::Failed);
-    fleet.apply(Event::RetryDue { step: StepIndex(0) }).unwrap();
+    fleet.apply(Event::RetryDue { unit: StepIndex(0).into() }).unwrap();
     fleet.end("a", Outcome::Failed);
     let horizon = |timer| fleet.run.horizon(timer, CREATED - AHEAD);
     let true_now = CREATED - AHEAD;

@@ -142,8 +142,9 @@ impl Fleet {
     /// The run as the store has it.
     pub(crate) fn load(&self) -> Run {
         let records: Vec<_> =
-            self.stored.records.iter().map(|(step, record)| (*step, record.clone())).collect();
-        let attempts: Vec<_> = self.stored.attempts.iter().map(|(step, (n, at))| (*step, *n, *at)).collect();
+            self.stored.records.iter().map(|(step, record)| ((*step).into(), record.clone())).collect();
+        let attempts: Vec<_> =
+            self.stored.attempts.iter().map(|(step, (n, at))| ((*step).into(), *n, *at)).collect();
         let (id, workflow, spec) = (self.run.id, Arc::clone(&self.run.workflow), Arc::clone(&self.run.spec));
         Run::restore(id, workflow, spec, &self.stored.head, &records, &attempts).unwrap()
     }
@@ -185,6 +186,7 @@ impl Fleet {
         TaskResult {
             run: self.run.id,
             step,
+            item: None,
             attempt: self.current.get(&step).copied().unwrap_or(1),
             outcome,
             started_at: self.now,
@@ -213,7 +215,7 @@ impl Fleet {
     pub(crate) fn lose(&mut self, name: &str) {
         let step = self.index(name);
         let reason = "its worker on host-1 went away".to_owned();
-        self.apply(Event::Lost { step, attempt: self.current[&step], reason }).unwrap();
+        self.apply(Event::Lost { unit: step.into(), attempt: self.current[&step], reason }).unwrap();
     }
 
     pub(crate) fn cancel(&mut self) {
@@ -240,7 +242,7 @@ impl Fleet {
         self.timers.remove(&timer);
         self.apply(match timer {
             RunTimer::Start => Event::StartDue,
-            RunTimer::Retry(step) => Event::RetryDue { step },
+            RunTimer::Retry(step) => Event::RetryDue { unit: step.into() },
             RunTimer::Timeout => Event::TimedOut,
             RunTimer::CancelCheck => Event::CancelCheckDue,
         })

@@ -67,7 +67,7 @@ fn a_result_that_comes_twice_counts_once() {
     fleet.apply(Event::Result(first.clone())).unwrap();
     assert_eq!(
         fleet.apply(Event::Result(first)),
-        Err(Refusal::StaleAttempt { step: fleet.index("a"), attempt: 1 })
+        Err(Refusal::StaleAttempt { unit: fleet.index("a").into(), attempt: 1 })
     );
     let second = fleet.result(fleet.index("b"), Outcome::Succeeded);
     fleet.apply(Event::Result(second.clone())).unwrap();
@@ -136,8 +136,8 @@ fn a_run_ends_as_the_first_of_its_steps_that_did_not_succeed() {
 /// Three steps of a run as the store has them, of which `a` goes on: what they make of its end.
 fn ends_as(head: &str, b: &str, c: &str) -> (RunState, String) {
     let fleet = Fleet::of(THREE);
-    let records = [(fleet.index("b"), b.to_owned()), (fleet.index("c"), c.to_owned())];
-    let attempts = [(fleet.index("a"), 1, CREATED)];
+    let records = [(fleet.index("b").into(), b.to_owned()), (fleet.index("c").into(), c.to_owned())];
+    let attempts = [(fleet.index("a").into(), 1, CREATED)];
     let (workflow, spec) = (Arc::clone(&fleet.run.workflow), Arc::clone(&fleet.run.spec));
     let mut run = Run::restore(fleet.run.id, workflow, spec, head, &records, &attempts).unwrap();
     let result = fleet.result(fleet.index("a"), Outcome::Succeeded);
@@ -205,7 +205,7 @@ fn a_run_that_was_skipped_has_ended_and_stays_so() {
     let head = r#"{"state":"skipped","workflow":"w","created_at":1,"ended_at":2,"reason":"it ran already"}"#;
     let fleet = Fleet::of(THREE);
     let skipped = r#"{"s":"ended","outcome":"skipped","attempts":{"attempt":0},"ended_at":2}"#;
-    let records: Vec<_> = ["a", "b", "c"].map(|step| (fleet.index(step), skipped.to_owned())).into();
+    let records: Vec<_> = ["a", "b", "c"].map(|step| (fleet.index(step).into(), skipped.to_owned())).into();
     let (workflow, spec) = (Arc::clone(&fleet.run.workflow), Arc::clone(&fleet.run.spec));
     let mut run = Run::restore(fleet.run.id, workflow, spec, head, &records, &[]).unwrap();
     assert_eq!((run.head.state, run.open()), (RunState::Skipped, 0));

@@ -128,7 +128,11 @@ impl Move {
             }
             Event::Result(result)
         };
-        let lost = |(step, attempt)| Event::Lost { step, attempt, reason: "gone".to_owned() };
+        let lost = |(step, attempt): (StepIndex, u32)| Event::Lost {
+            unit: step.into(),
+            attempt,
+            reason: "gone".to_owned(),
+        };
         match self {
             Self::Finish(index, outcome, gives) => {
                 current(index).map(|task| finished(task, *outcome, *gives))
@@ -136,12 +140,14 @@ impl Move {
             Self::FinishAny(index, outcome) => any(index).map(|task| finished(task, *outcome, true)),
             Self::Lose(index) => current(index).map(lost),
             Self::LoseAny(index) => any(index).map(lost),
-            Self::Revoke(index) => current(index).map(|(step, attempt)| Event::Revoked { step, attempt }),
+            Self::Revoke(index) => {
+                current(index).map(|(step, attempt)| Event::Revoked { unit: step.into(), attempt })
+            }
             Self::Stray(index, kind) => Some(match kind % 4 {
                 0 => Event::StartDue,
                 1 => Event::CancelCheckDue,
                 // One past the end names no step.
-                _ => Event::RetryDue { step: StepIndex::from(index.index(fleet.run.steps.len() + 1)) },
+                _ => Event::RetryDue { unit: StepIndex::from(index.index(fleet.run.steps.len() + 1)).into() },
             }),
             Self::Repeat(index) => (!fleet.history.is_empty()).then(|| index.get(&fleet.history).1.clone()),
             Self::Cancel => Some(Event::Cancel { reason: "enough".to_owned() }),

@@ -143,7 +143,9 @@ fn every_message_to_a_partition_of_version_1_is_read() {
         r#"{"v":1,"kind":"held","task":{"run":"0192f3c1-7a7b-7000-8000-0000000e0011","step":2,"attempt":1},
         "session":"6b1f4b1e-0000-4000-8000-000000000001"}"#,
     );
-    assert!(matches!(held, InboxBody::Held { task, .. } if task.step == StepIndex(2) && task.attempt == 1));
+    assert!(
+        matches!(held, InboxBody::Held { task, .. } if task.unit == StepIndex(2).into() && task.attempt == 1)
+    );
     let apply = body(r#"{"v":1,"kind":"apply","source":"name: w","base_dir":"/srv"}"#);
     assert!(matches!(apply, InboxBody::Apply { source, base_dir: Some(_) } if source == "name: w"));
     let apply = body(r#"{"v":1,"kind":"apply","source":"name: w"}"#);
@@ -283,12 +285,12 @@ fn a_whole_run_that_version_1_stored_comes_back() {
     );
     let head = r#"{"state":"running","workflow":"daily_sales","created_at":1,"started_at":1}"#;
     let records = [
-        (StepIndex(0), ENDED.to_owned()),
-        (StepIndex(2), with_unknown_fields(BACKOFF)),
-        (StepIndex(4), DISPATCHED.to_owned()),
+        (StepIndex(0).into(), ENDED.to_owned()),
+        (StepIndex(2).into(), with_unknown_fields(BACKOFF)),
+        (StepIndex(4).into(), DISPATCHED.to_owned()),
     ];
     // A first attempt has no record: what the store knows of the attempt says it all.
-    let attempts = [(StepIndex(1), 1, at(7)), (StepIndex(4), 2, at(8))];
+    let attempts = [(StepIndex(1).into(), 1, at(7)), (StepIndex(4).into(), 2, at(8))];
     let workflow = order.workflow();
     let spec: Spec = serde_json::from_str(SPEC).unwrap();
     let id = RUN.parse().unwrap();
@@ -301,7 +303,7 @@ fn a_whole_run_that_version_1_stored_comes_back() {
     );
     assert_eq!(run.steps[3], StepState::Waiting);
 
-    let stray = [(StepIndex(9), ENDED.to_owned())];
+    let stray = [(StepIndex(9).into(), ENDED.to_owned())];
     let error =
         Run::restore(id, Arc::clone(&workflow), Arc::new(spec.clone()), head, &stray, &[]).unwrap_err();
     assert!(error.to_string().contains("the definition has no step 9"), "{error}");

@@ -1,7 +1,7 @@
 //! What is stored of a run, and how it changes. Heads, definitions and step records are the producer's words:
 //! the store keeps them as they are.
 
-use millrace_domain::{RunId, StepIndex, Timestamp, WorkflowName};
+use millrace_domain::{RunId, Timestamp, Unit, WorkflowName};
 
 use super::{Dispatched, TaskRecord, Timer};
 
@@ -15,12 +15,12 @@ pub struct RunDelta {
     pub create: Option<NewRun>,
     /// The head (JSON), replaced.
     pub head: Option<String>,
-    /// The records (JSON) of steps, replaced.
-    pub steps: Vec<(StepIndex, String)>,
-    /// The attempts that are dispatched by this commit: they become the current, unclaimed attempt of their step.
+    /// The records (JSON) of units, replaced.
+    pub steps: Vec<(Unit, String)>,
+    /// The attempts that are dispatched by this commit: they become the current, unclaimed attempt of their unit.
     pub dispatched: Vec<Dispatched>,
     /// The attempts that are over: forgotten, with what a worker stored of them.
-    pub retired: Vec<(StepIndex, u32)>,
+    pub retired: Vec<(Unit, u32)>,
     /// The timers to set, by replacing, after those in `cleared` were cleared.
     pub timers: Vec<(Timestamp, Timer)>,
     /// The timers to clear.
@@ -66,16 +66,16 @@ pub struct StoredRun {
     pub head: String,
     /// The definition of the run.
     pub definition: String,
-    /// The records of the steps that have one, in order.
-    pub steps: Vec<(StepIndex, String)>,
-    /// The current attempts, in order of their steps.
-    pub tasks: Vec<(StepIndex, u32, TaskRecord)>,
+    /// The records of the units that have one, in order.
+    pub steps: Vec<(Unit, String)>,
+    /// The current attempts, in order of their units.
+    pub tasks: Vec<(Unit, u32, TaskRecord)>,
 }
 
 impl StoredRun {
     /// The current attempts, with when each was dispatched: the beginning of time where version 0.1 has not kept it.
-    pub fn attempts(&self) -> Vec<(StepIndex, u32, Timestamp)> {
+    pub fn attempts(&self) -> Vec<(Unit, u32, Timestamp)> {
         let dispatched_at = |record: &TaskRecord| record.dispatched_at().unwrap_or_default();
-        self.tasks.iter().map(|(step, attempt, record)| (*step, *attempt, dispatched_at(record))).collect()
+        self.tasks.iter().map(|(unit, attempt, record)| (*unit, *attempt, dispatched_at(record))).collect()
     }
 }

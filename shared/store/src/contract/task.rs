@@ -1,6 +1,6 @@
 //! Dispatched attempts: how one stands, and where it waits.
 
-use millrace_domain::{PoolName, Priority, SessionId, StepIndex, Timestamp};
+use millrace_domain::{PoolName, Priority, SessionId, Timestamp, Unit};
 
 /// A lane: where a dispatched attempt waits.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -14,8 +14,8 @@ pub struct Lane {
 /// A dispatch: one attempt that is given to the fleet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dispatched {
-    /// The step, by its place in the definition.
-    pub step: StepIndex,
+    /// The unit of the run.
+    pub unit: Unit,
     /// The number of the attempt, from 1.
     pub attempt: u32,
     /// When the attempt is dispatched.

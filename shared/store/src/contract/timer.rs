@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use millrace_domain::{IdError, RunId, StepIndex, WorkflowName};
+use millrace_domain::{IdError, RunId, Unit, WorkflowName};
 
 /// A timer of a partition: what it is for. Its text form is what is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -11,7 +11,7 @@ pub enum Timer {
     /// A delayed run is to start.
     Start(RunId),
     /// A retry is due.
-    Retry(RunId, StepIndex),
+    Retry(RunId, Unit),
     /// A run has taken too long.
     RunTimeout(RunId),
     /// It is time to see whether a cancelled run has ended, and to tell the workers again.
@@ -36,7 +36,7 @@ impl fmt::Display for Timer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Start(run) => write!(f, "start:{run}"),
-            Self::Retry(run, step) => write!(f, "retry:{run}:{}", step.0),
+            Self::Retry(run, unit) => write!(f, "retry:{run}:{unit}"),
             Self::RunTimeout(run) => write!(f, "timeout:{run}"),
             Self::CancelCheck(run) => write!(f, "cancel:{run}"),
             Self::Fire(workflow, index) => write!(f, "fire:{workflow}:{index}"),
@@ -54,7 +54,7 @@ impl FromStr for Timer {
         let kind = next()?;
         Ok(match kind {
             "start" => Self::Start(next()?.parse()?),
-            "retry" => Self::Retry(next()?.parse()?, StepIndex(next()?.parse().map_err(|_| unknown())?)),
+            "retry" => Self::Retry(next()?.parse()?, next()?.parse()?),
             "timeout" => Self::RunTimeout(next()?.parse()?),
             "cancel" => Self::CancelCheck(next()?.parse()?),
             "fire" => Self::Fire(next()?.parse()?, next()?.parse().map_err(|_| unknown())?),

@@ -1,6 +1,6 @@
 //! Every key there is. Those of a partition share the hash tag `{p<N>}`, and so a slot.
 
-use millrace_domain::{PartitionId, RunId, StepIndex, WorkflowName};
+use millrace_domain::{PartitionId, RunId, Unit, WorkflowName};
 
 /// The names of keys under a prefix.
 #[derive(Debug, Clone)]
@@ -73,8 +73,8 @@ impl Keys {
         self.of(home, "workflows")
     }
 
-    /// A run, a hash: `head`, `def`, `w` (its workflow, unless ad hoc), `k` (when created, if keyed), `s<step>`
-    /// records of steps, and the current attempts under [`Keys::attempt`].
+    /// A run, a hash: `head`, `def`, `w` (its workflow, unless ad hoc), `k` (when created, if keyed), `s<unit>`
+    /// records of units, and the current attempts under [`Keys::attempt`].
     pub(super) fn run(&self, run: RunId) -> String {
         self.of(run.partition(), &format!("run:{run}"))
     }
@@ -117,8 +117,8 @@ impl Keys {
 
     /// The field of an attempt in its run's hash. The attempt is part of the name, so that another one is
     /// simply not there.
-    pub(super) fn attempt(step: StepIndex, attempt: u32) -> String {
-        format!("t{}:{attempt}", step.0)
+    pub(super) fn attempt(unit: Unit, attempt: u32) -> String {
+        format!("t{unit}:{attempt}")
     }
 
     /// The member of a run in [`Keys::runs`]: `<run>`, and `|<workflow>` unless it is ad hoc.

@@ -61,7 +61,7 @@ pub(super) async fn read(
 }
 
 fn attempt(task: TaskId) -> String {
-    format!("{}:{}", task.step.0, task.attempt)
+    format!("{}:{}", task.unit, task.attempt)
 }
 
 fn write(chunk: &LogChunk) -> String {

@@ -1,6 +1,6 @@
 //! Reading runs; they are written by commits.
 
-use millrace_domain::{RunId, StepIndex};
+use millrace_domain::{RunId, Unit};
 use redis::{Value, cmd};
 
 use super::connection::Connection;
@@ -44,21 +44,21 @@ fn stored(answer: Value) -> Result<Option<StoredRun>, StoreError> {
             "def" => run.definition = value,
             "w" | "k" => {}
             _ => match (field.get(..1), field.get(1..)) {
-                (Some("s"), Some(step)) => run.steps.push((index(step)?, value)),
+                (Some("s"), Some(of)) => run.steps.push((unit(of)?, value)),
                 (Some("t"), Some(attempt)) => {
-                    let (step, attempt) = attempt.split_once(':').unwrap_or((attempt, ""));
+                    let (of, attempt) = attempt.split_once(':').unwrap_or((attempt, ""));
                     let attempt = parsed(attempt, "the number of an attempt")?;
-                    run.tasks.push((index(step)?, attempt, task::read(&value)?));
+                    run.tasks.push((unit(of)?, attempt, task::read(&value)?));
                 }
                 _ => return Err(StoreError::Corrupt(format!("expected a field of a run, got {field:?}"))),
             },
         }
     }
-    run.steps.sort_by_key(|(step, _)| *step);
-    run.tasks.sort_by_key(|(step, attempt, _)| (*step, *attempt));
+    run.steps.sort_by_key(|(unit, _)| *unit);
+    run.tasks.sort_by_key(|(unit, attempt, _)| (*unit, *attempt));
     Ok(found.then_some(run))
 }
 
-fn index(text: &str) -> Result<StepIndex, StoreError> {
-    parsed(text, "the place of a step").map(StepIndex)
+fn unit(text: &str) -> Result<Unit, StoreError> {
+    parsed(text, "a step, or an item of one")
 }

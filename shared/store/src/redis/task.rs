@@ -99,7 +99,7 @@ pub(super) async fn tasks(
 
 /// Adds the name of an attempt to a call: the key of its run, and the field.
 pub(super) fn attempt<'a>(call: &'a mut Cmd, keys: &Keys, task: TaskId) -> &'a mut Cmd {
-    call.arg(keys.run(task.run)).arg(Keys::attempt(task.step, task.attempt))
+    call.arg(keys.run(task.run)).arg(Keys::attempt(task.unit, task.attempt))
 }
 
 /// The answer of a script about an attempt, tagged by what it is.

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use millrace_domain::{RunId, StepIndex, WorkflowName};
+use millrace_domain::{RunId, TaskId, Unit, WorkflowName};
 use redis::Cmd;
 
 use super::keys::Keys;
@@ -40,7 +40,7 @@ pub(super) struct Writes<'a> {
 struct RunWrites<'a> {
     create: Option<&'a NewRun>,
     fields: Vec<Word<'a>>,
-    retired: Vec<(StepIndex, u32)>,
+    retired: Vec<(Unit, u32)>,
     dispatched: Vec<&'a Dispatched>,
     expires_at: Option<i64>,
 }
@@ -111,18 +111,18 @@ impl<'a> Writes<'a> {
             }
 
             let mut over = Vec::new();
-            for (step, attempt) in &writes.retired {
-                over.push((*step, *attempt));
-                unwatched.push(Word::Owned(format!("{run}:{}:{attempt}", step.0)));
+            for &(unit, attempt) in &writes.retired {
+                over.push((unit, attempt));
+                unwatched.push(Word::Owned(TaskId { run, unit, attempt }.to_string()));
             }
             for new in &writes.dispatched {
                 over.extend(
                     (new.attempt.saturating_sub(CLEARED_BEFORE).max(1)..new.attempt)
-                        .map(|attempt| (new.step, attempt)),
+                        .map(|attempt| (new.unit, attempt)),
                 );
                 looks.push(Word::Number(new.look_at.as_millis()));
-                looks.push(Word::Owned(format!("{run}:{}:{}", new.step.0, new.attempt)));
-                writes.fields.push(Word::Owned(Keys::attempt(new.step, new.attempt)));
+                looks.push(Word::Owned(TaskId { run, unit: new.unit, attempt: new.attempt }.to_string()));
+                writes.fields.push(Word::Owned(Keys::attempt(new.unit, new.attempt)));
                 writes.fields.push(Word::Owned(task::queued(new.at, &new.lane)));
             }
             if let Some(expires_at) = writes.expires_at {
@@ -131,7 +131,7 @@ impl<'a> Writes<'a> {
             }
             over.sort_unstable();
             over.dedup();
-            let over = over.into_iter().map(|(step, attempt)| Word::Owned(Keys::attempt(step, attempt)));
+            let over = over.into_iter().map(|(unit, attempt)| Word::Owned(Keys::attempt(unit, attempt)));
             self.push("HDEL", &key, over.collect());
             self.push("HSET", &key, writes.fields);
         }
@@ -242,16 +242,16 @@ impl<'a> RunWrites<'a> {
         if let Some(head) = &delta.head {
             self.fields.extend([Word::Text("head"), Word::Text(head)]);
         }
-        for (step, record) in &delta.steps {
-            self.fields.extend([Word::Owned(format!("s{}", step.0)), Word::Text(record)]);
+        for (unit, record) in &delta.steps {
+            self.fields.extend([Word::Owned(format!("s{unit}")), Word::Text(record)]);
         }
         for gone in &delta.retired {
-            self.dispatched.retain(|new| (new.step, new.attempt) != *gone);
+            self.dispatched.retain(|new| (new.unit, new.attempt) != *gone);
             self.retired.push(*gone);
         }
         for new in &delta.dispatched {
-            self.dispatched.retain(|old| old.step != new.step);
-            self.retired.retain(|gone| *gone != (new.step, new.attempt));
+            self.dispatched.retain(|old| old.unit != new.unit);
+            self.retired.retain(|gone| *gone != (new.unit, new.attempt));
             self.dispatched.push(new);
         }
         if let Some(expires_at) = delta.expires_at {

@@ -3,7 +3,7 @@
 use millrace_domain::{ClaimToken, RunId, TaskId, Timestamp};
 use rusqlite::{Connection, Result, params};
 
-use super::column::{Millis, Text};
+use super::column::{Millis, Text, UnitColumn};
 use super::task::{Attempt, find};
 use crate::{
     Claim, ClaimVerdict, Finish, FinishVerdict, LOOK_AFTER_CLAIM_MS, LOOK_AFTER_HAND_BACK_MS, TaskRecord,
@@ -19,7 +19,7 @@ pub(super) fn claim(connection: &Connection, claim: &Claim, now: Timestamp) -> R
         )?
         .execute(params![
             Text(task.run),
-            task.step.0,
+            UnitColumn(task.unit),
             task.attempt,
             Text(claim.token),
             Text(claim.session),
@@ -55,7 +55,13 @@ pub(super) fn finish(connection: &Connection, finish: &Finish) -> Result<FinishV
              WHERE run = (SELECT id FROM runs WHERE run = ?1) AND step = ?2 AND attempt = ?3
                AND state = 1 AND token = ?4",
         )?
-        .execute(params![Text(task.run), task.step.0, task.attempt, Text(finish.token), finish.result,])?;
+        .execute(params![
+            Text(task.run),
+            UnitColumn(task.unit),
+            task.attempt,
+            Text(finish.token),
+            finish.result,
+        ])?;
     if stored == 1 {
         return Ok(FinishVerdict::Stored);
     }
@@ -83,7 +89,7 @@ pub(super) fn hand_back(
         )?
         .execute(params![
             Text(task.run),
-            task.step.0,
+            UnitColumn(task.unit),
             task.attempt,
             Text(token),
             now.as_millis().saturating_add_unsigned(LOOK_AFTER_HAND_BACK_MS),

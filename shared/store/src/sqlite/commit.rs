@@ -89,7 +89,7 @@ mod tests {
         let run = RunId::of_key(&WorkflowName::adhoc(), "key", 1);
         let mut progress = RunDelta::new(run);
         progress.head = Some(String::new());
-        progress.retired.push((StepIndex(0), 1));
+        progress.retired.push((StepIndex(0).into(), 1));
         progress.timers.push((Timestamp::default(), Timer::RunTimeout(run)));
         Commit {
             partition: PartitionId(0),

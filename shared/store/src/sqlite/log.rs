@@ -1,10 +1,10 @@
 //! What tasks write. It belongs to the run and goes with it.
 
-use millrace_domain::{StepIndex, TaskId};
+use millrace_domain::TaskId;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Result, ToSql, params};
 
-use super::column::{Millis, Text, rows};
+use super::column::{Millis, Text, UnitColumn, rows};
 use super::run;
 use crate::{LogChunk, LogStream};
 
@@ -16,10 +16,10 @@ pub(super) fn append(
     budget_bytes: u64,
 ) -> Result<()> {
     let Some(run) = run::key(connection, task.run)? else { return Ok(()) };
-    let TaskId { step: StepIndex(step), attempt, .. } = task;
+    let (unit, attempt) = (UnitColumn(task.unit), task.attempt);
     let (mut chunks, mut bytes): (u64, u64) = connection
         .prepare_cached("SELECT chunks, bytes FROM logs WHERE run = ?1 AND step = ?2 AND attempt = ?3")?
-        .query_row(params![run, step, attempt], |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row(params![run, unit, attempt], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?
         .unwrap_or_default();
     for chunk in lines {
@@ -32,12 +32,12 @@ pub(super) fn append(
                 "INSERT INTO log_chunks (run, step, attempt, number, at, stream, text)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             )?
-            .execute(params![run, step, attempt, chunks, Millis(chunk.at), chunk.stream, chunk.text])?;
+            .execute(params![run, unit, attempt, chunks, Millis(chunk.at), chunk.stream, chunk.text])?;
         chunks += 1;
     }
     connection
         .prepare_cached("REPLACE INTO logs (run, step, attempt, chunks, bytes) VALUES (?1, ?2, ?3, ?4, ?5)")?
-        .execute(params![run, step, attempt, chunks, bytes])?;
+        .execute(params![run, unit, attempt, chunks, bytes])?;
     Ok(())
 }
 
@@ -52,7 +52,7 @@ pub(super) fn read(connection: &Connection, task: TaskId, from: u64, limit: usiz
         .query_map(
             params![
                 Text(task.run),
-                task.step.0,
+                UnitColumn(task.unit),
                 task.attempt,
                 i64::try_from(from).unwrap_or(i64::MAX),
                 rows(limit)

@@ -4,7 +4,7 @@
 use millrace_domain::{Epoch, PartitionId, TaskId};
 use rusqlite::{Connection, Result, params};
 
-use super::column::Text;
+use super::column::{Text, UnitColumn};
 use super::partition;
 use super::task::{self, Attempt};
 use crate::{Revoke, Revoked, TaskRecord};
@@ -48,6 +48,6 @@ fn revoke_one(connection: &Connection, task: TaskId, when: Revoke) -> Result<Rev
             "UPDATE tasks SET state = 3
              WHERE run = (SELECT id FROM runs WHERE run = ?1) AND step = ?2 AND attempt = ?3",
         )?
-        .execute(params![Text(task.run), task.step.0, task.attempt])?;
+        .execute(params![Text(task.run), UnitColumn(task.unit), task.attempt])?;
     Ok(Revoked::Done)
 }

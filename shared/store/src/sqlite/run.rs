@@ -1,9 +1,9 @@
 //! What is stored of runs: deltas in, whole runs out.
 
-use millrace_domain::{PartitionId, RunId, StepIndex};
+use millrace_domain::{PartitionId, RunId};
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
-use super::column::{Millis, RunKey, Text};
+use super::column::{Millis, RunKey, Text, UnitColumn};
 use super::{task, timer};
 use crate::{NewRun, RunDelta, StoredRun};
 
@@ -20,15 +20,15 @@ pub(super) fn apply(connection: &Connection, partition: PartitionId, delta: &Run
             None => return Ok(true),
         },
     };
-    for (step, record) in &delta.steps {
+    for (unit, record) in &delta.steps {
         connection
             .prepare_cached("REPLACE INTO steps (run, step, record) VALUES (?1, ?2, ?3)")?
-            .execute(params![key, step.0, record])?;
+            .execute(params![key, UnitColumn(*unit), record])?;
     }
-    for (step, attempt) in &delta.retired {
+    for (unit, attempt) in &delta.retired {
         connection
             .prepare_cached("DELETE FROM tasks WHERE run = ?1 AND step = ?2 AND attempt = ?3")?
-            .execute(params![key, step.0, attempt])?;
+            .execute(params![key, UnitColumn(*unit), attempt])?;
     }
     for dispatched in &delta.dispatched {
         task::dispatch(connection, partition, key, dispatched)?;
@@ -90,8 +90,8 @@ pub(super) fn load(connection: &Connection, run: RunId) -> Result<Option<StoredR
         .optional()?;
     let Some((key, head, definition)) = stored else { return Ok(None) };
     let steps = connection
-        .prepare_cached("SELECT step, record FROM steps WHERE run = ?1 ORDER BY step")?
-        .query_map([key], |row| Ok((StepIndex(row.get(0)?), row.get(1)?)))?
+        .prepare_cached("SELECT step, record FROM steps WHERE run = ?1 ORDER BY step & 0xffffffff, step")?
+        .query_map([key], |row| Ok((row.get::<_, UnitColumn>(0)?.0, row.get(1)?)))?
         .collect::<Result<_>>()?;
     let tasks = task::current(connection, key)?;
     Ok(Some(StoredRun { head, definition, steps, tasks }))

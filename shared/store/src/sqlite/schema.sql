@@ -38,7 +38,7 @@ CREATE INDEX runs_ended ON runs (partition, expires_at, keyed, created_at) WHERE
 
 CREATE TABLE steps (
     run INTEGER NOT NULL,
-    step INTEGER NOT NULL,
+    step INTEGER NOT NULL,              -- an item of one is 2^32 times the item's place, from 1, more
     record TEXT NOT NULL,
     PRIMARY KEY (run, step)
 ) WITHOUT ROWID;

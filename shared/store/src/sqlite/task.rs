@@ -1,10 +1,10 @@
 //! Dispatched attempts. An attempt is one row from its dispatch until its owner retires it.
 
-use millrace_domain::{ClaimToken, PartitionId, Priority, StepIndex, TaskId};
+use millrace_domain::{ClaimToken, PartitionId, Priority, TaskId, Unit};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
-use super::column::{Millis, RunKey, Text};
+use super::column::{Millis, RunKey, Text, UnitColumn};
 use crate::{Dispatched, Lane, TaskRecord};
 
 /// The state of an attempt, as it is stored.
@@ -48,7 +48,7 @@ pub(super) fn dispatch(
         )?
         .execute(params![
             run,
-            dispatched.step.0,
+            UnitColumn(dispatched.unit),
             dispatched.attempt,
             partition.0,
             Millis(dispatched.at),
@@ -66,21 +66,21 @@ pub(super) fn find(connection: &Connection, task: TaskId) -> Result<Option<Attem
             "SELECT state, dispatched_at, session, claimed_at, result, pool, level, token FROM tasks
              WHERE run = (SELECT id FROM runs WHERE run = ?1) AND step = ?2 AND attempt = ?3",
         )?
-        .query_row(params![Text(task.run), task.step.0, task.attempt], |row| {
+        .query_row(params![Text(task.run), UnitColumn(task.unit), task.attempt], |row| {
             let token = row.get::<_, Option<Text<_>>>(7)?.map(|token| token.0);
             Ok(Attempt { record: record(row)?, token })
         })
         .optional()
 }
 
-/// Lists the current attempts of a run, in order of their steps.
-pub(super) fn current(connection: &Connection, run: RunKey) -> Result<Vec<(StepIndex, u32, TaskRecord)>> {
+/// Lists the current attempts of a run, in order of their units.
+pub(super) fn current(connection: &Connection, run: RunKey) -> Result<Vec<(Unit, u32, TaskRecord)>> {
     connection
         .prepare_cached(
             "SELECT state, dispatched_at, session, claimed_at, result, pool, level, step, attempt FROM tasks
-             WHERE run = ?1 ORDER BY step",
+             WHERE run = ?1 ORDER BY step & 0xffffffff, step",
         )?
-        .query_map([run], |row| Ok((StepIndex(row.get(7)?), row.get(8)?, record(row)?)))?
+        .query_map([run], |row| Ok((row.get::<_, UnitColumn>(7)?.0, row.get(8)?, record(row)?)))?
         .collect()
 }
 

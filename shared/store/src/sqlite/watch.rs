@@ -2,10 +2,10 @@
 
 use std::ops::RangeInclusive;
 
-use millrace_domain::{Epoch, PartitionId, StepIndex, TaskId, Timestamp};
+use millrace_domain::{Epoch, PartitionId, TaskId, Timestamp};
 use rusqlite::{Connection, Result, params};
 
-use super::column::{Millis, Text, rows};
+use super::column::{Millis, Text, UnitColumn, rows};
 use super::partition;
 
 /// Lists dispatched attempts by when to look at them.
@@ -29,7 +29,7 @@ pub(super) fn list(
                 let run = row.get::<_, Text<_>>(1)?.0;
                 Ok((
                     row.get::<_, Millis>(0)?.0,
-                    TaskId { run, step: StepIndex(row.get(2)?), attempt: row.get(3)? },
+                    TaskId { run, unit: row.get::<_, UnitColumn>(2)?.0, attempt: row.get(3)? },
                 ))
             },
         )?
@@ -55,7 +55,7 @@ pub(super) fn set_looks(
     for (at, task) in looks {
         later.execute(params![
             Text(task.run),
-            task.step.0,
+            UnitColumn(task.unit),
             task.attempt,
             Millis(*at),
             partition.0,

@@ -85,7 +85,7 @@ async fn a_finished_attempt_answers_its_result(store: Given) {
 async fn what_is_not_the_current_attempt_is_stale(store: Given) {
     let mut owner = Owner::of(&store, 1).await;
     let known = owner.queued().await;
-    let delta = RunDelta { retired: vec![(known.step, 1)], ..RunDelta::new(known.run) };
+    let delta = RunDelta { retired: vec![(known.unit, 1)], ..RunDelta::new(known.run) };
     owner.commit(vec![RunDelta { dispatched: vec![dispatched(0, 2)], ..delta }]).await;
     let elsewhere = RunId::new(Uuid::new_v4(), owner.partition);
     let nobodys = RunId::new(Uuid::new_v4(), millrace_domain::PartitionId(30));
@@ -211,7 +211,7 @@ async fn a_finish_needs_the_token_of_the_claim(store: Given) {
 async fn a_finish_of_a_retired_attempt_is_stale(store: Given) {
     let mut owner = Owner::of(&store, 1).await;
     let claim = owner.claimed().await;
-    let retired = vec![(claim.task.step, claim.task.attempt)];
+    let retired = vec![(claim.task.unit, claim.task.attempt)];
     owner.commit(vec![RunDelta { retired, ..RunDelta::new(claim.task.run) }]).await;
     assert_eq!(finish_one(&store, &claim, "{}").await, FinishVerdict::Stale);
     assert_eq!(load(&store, claim.task.run).await.unwrap().tasks, []);
@@ -318,8 +318,8 @@ async fn an_attempt_keeps_when_it_was_dispatched_whatever_becomes_of_it(store: G
         let record = record.unwrap_or_else(|| panic!("{task} is gone"));
         assert_eq!(record.dispatched_at(), Some(at(2_000)), "{record:?}");
         let run = load(&store, task.run).await.unwrap();
-        assert_eq!(run.attempts(), [(task.step, task.attempt, at(2_000))]);
-        assert_eq!(run.tasks, [(task.step, task.attempt, record)]);
+        assert_eq!(run.attempts(), [(task.unit, task.attempt, at(2_000))]);
+        assert_eq!(run.tasks, [(task.unit, task.attempt, record)]);
     }
     // With it, a finished attempt answers as ever.
     let ended = ClaimVerdict::Finished { result: "{\"a\":\"b|c\"}".into() };

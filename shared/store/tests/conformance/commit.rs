@@ -1,6 +1,6 @@
 //! Commits: the fence, sending again, creating what exists, many at once.
 
-use millrace_domain::{Epoch, PartitionId, Seq, StepIndex};
+use millrace_domain::{Epoch, PartitionId, Seq};
 use millrace_store::{ClaimVerdict, RunDelta, TaskRecord, Timer, Verdict};
 
 use crate::fixture::*;
@@ -79,9 +79,9 @@ async fn a_refused_commit_changes_nothing(store: Given) {
     let new = owner.new_run();
     let change = RunDelta {
         head: Some("changed".into()),
-        steps: vec![(StepIndex(0), "changed".into())],
+        steps: vec![(unit(0), "changed".into())],
         dispatched: vec![dispatched(1, 1)],
-        retired: vec![(task.step, task.attempt)],
+        retired: vec![(task.unit, task.attempt)],
         timers: vec![(at(1), Timer::RunTimeout(task.run))],
         ..RunDelta::new(task.run)
     };
@@ -147,9 +147,9 @@ async fn a_run_that_exists_is_not_created_again(store: Given) {
     let before = load(&store, known.run).await;
     let mut again = created(known.run);
     again.head = Some("another".into());
-    again.steps.push((StepIndex(3), "another".into()));
+    again.steps.push((unit(3), "another".into()));
     again.dispatched.push(dispatched(0, 2));
-    again.retired.push((StepIndex(0), 1));
+    again.retired.push((unit(0), 1));
     again.timers.push((at(9), Timer::RunTimeout(known.run)));
     again.expires_at = Some(at(10));
     let (left, right) = (owner.new_run(), owner.new_run());
@@ -166,7 +166,7 @@ async fn a_run_created_twice_in_one_commit_is_created_once(store: Given) {
     let run = owner.new_run();
     let mut second = created(run);
     second.head = Some("second".into());
-    second.steps.push((StepIndex(0), "second".into()));
+    second.steps.push((unit(0), "second".into()));
     let commit = owner.next(vec![created(run), second]);
     let verdict = Verdict::Applied { duplicates: vec![run] };
     assert_eq!(owner.send(&commit).await, verdict);
@@ -227,7 +227,7 @@ async fn a_thousand_runs_are_created_by_one_commit(store: Given) {
     let runs: Vec<_> = (0..1_000).map(|_| owner.new_run()).collect();
     let deltas = runs.iter().map(|run| {
         let mut delta = created(*run);
-        delta.steps = vec![(StepIndex(0), "queued".into()), (StepIndex(1), "waiting".into())];
+        delta.steps = vec![(unit(0), "queued".into()), (unit(1), "waiting".into())];
         delta.dispatched.push(dispatched(0, 1));
         delta.timers.push((at(50), Timer::RunTimeout(*run)));
         delta

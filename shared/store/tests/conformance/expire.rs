@@ -1,7 +1,7 @@
 //! Forgetting finished runs.
 
-use millrace_domain::{PartitionId, RunId, StepIndex, Timestamp};
-use millrace_store::{Claim, ClaimVerdict, LogChunk, LogStream, RunDelta, RunQuery, Timer};
+use millrace_domain::{PartitionId, RunId, Timestamp};
+use millrace_store::{Claim, ClaimVerdict, Dispatched, LogChunk, LogStream, RunDelta, RunQuery, Timer};
 
 use crate::fixture::*;
 
@@ -152,20 +152,22 @@ async fn all_of_a_run_is_forgotten(store: Given) {
     store.append_log(task, &[chunk], 1_000).await.unwrap();
     let now = store.now().await.unwrap();
     let delta = RunDelta {
-        steps: vec![(StepIndex(0), "record".into()), (StepIndex(4), "record".into())],
+        steps: vec![(unit(0), "record".into()), (unit(4), "record".into()), (item(4, 7), "record".into())],
+        dispatched: vec![Dispatched { unit: item(4, 7), ..dispatched(0, 2) }],
         timers: vec![
             (at(1), Timer::Start(run)),
             (at(2), Timer::RunTimeout(run)),
             (at(3), Timer::CancelCheck(run)),
-            (at(4), Timer::Retry(run, StepIndex(0))),
-            (at(5), Timer::Retry(run, StepIndex(4))),
+            (at(4), Timer::Retry(run, unit(0))),
+            (at(5), Timer::Retry(run, unit(4))),
+            (at(6), Timer::Retry(run, item(4, 7))),
         ],
         expires_at: Some(now + seconds(3_600)),
         ..RunDelta::new(run)
     };
     owner.commit(vec![delta]).await;
     let other = owner.queued().await;
-    let timers = vec![(at(6), Timer::Retry(other.run, StepIndex(0)))];
+    let timers = vec![(at(6), Timer::Retry(other.run, unit(0)))];
     owner.commit(vec![RunDelta { timers: timers.clone(), ..RunDelta::new(other.run) }]).await;
 
     assert_eq!(expire(&owner, now + seconds(7_200), 100).await, 1);

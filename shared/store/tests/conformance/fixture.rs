@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use millrace_domain::{
     ClaimToken, ClusterId, Epoch, PartitionId, Priority, ProducerId, RunId, Seq, SessionId, StepIndex,
-    TaskId, Timestamp, WorkflowName,
+    TaskId, Timestamp, Unit, WorkflowName,
 };
 use millrace_store::{
     Acquired, Claim, ClaimVerdict, Cluster, Commit, Dispatched, FORMAT, Finish, FinishVerdict, Lane, NewRun,
@@ -77,8 +77,18 @@ pub(crate) fn workflow(name: &str) -> WorkflowName {
     name.parse().unwrap()
 }
 
+/// A step as a whole.
+pub(crate) fn unit(step: u32) -> Unit {
+    StepIndex(step).into()
+}
+
+/// An item of a step.
+pub(crate) fn item(step: u32, item: u32) -> Unit {
+    Unit { step: StepIndex(step), item: Some(item) }
+}
+
 pub(crate) fn task(run: RunId, step: u32, attempt: u32) -> TaskId {
-    TaskId { run, step: StepIndex(step), attempt }
+    TaskId { run, unit: unit(step), attempt }
 }
 
 /// The owner of a partition, who counts its commits.
@@ -180,7 +190,7 @@ pub(crate) fn created_at(run: RunId, when: Timestamp, name: &str) -> RunDelta {
 
 /// Dispatched at 2 s, to be looked at from 3 s on.
 pub(crate) fn dispatched(step: u32, attempt: u32) -> Dispatched {
-    Dispatched { step: StepIndex(step), attempt, at: at(2_000), look_at: at(3_000), lane: lane() }
+    Dispatched { unit: unit(step), attempt, at: at(2_000), look_at: at(3_000), lane: lane() }
 }
 
 /// Where the tests' attempts wait.

@@ -105,7 +105,7 @@ async fn a_log_outlives_its_attempt(store: Given) {
     let mut owner = Owner::of(&store, 1).await;
     let task = owner.finished("{}").await.task;
     append(&store, task, &["before"], BUDGET).await;
-    let retired = vec![(task.step, task.attempt)];
+    let retired = vec![(task.unit, task.attempt)];
     owner.commit(vec![millrace_store::RunDelta { retired, ..millrace_store::RunDelta::new(task.run) }]).await;
     append(&store, task, &["after"], BUDGET).await;
     assert_eq!(read(&store, task).await, ["before", "after"]);

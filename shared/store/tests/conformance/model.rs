@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use millrace_domain::{ClaimToken, Epoch, RunId, Seq, SessionId, StepIndex, TaskId};
+use millrace_domain::{ClaimToken, Epoch, RunId, Seq, SessionId, TaskId, Unit};
 use millrace_store::{
-    Claim, ClaimVerdict, Commit, Finish, FinishVerdict, Revoke, Revoked, RunDelta, TaskRecord, Verdict,
+    Claim, ClaimVerdict, Commit, Dispatched, Finish, FinishVerdict, Revoke, Revoked, RunDelta, TaskRecord,
+    Verdict,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -13,7 +14,15 @@ use uuid::Uuid;
 
 use crate::fixture::*;
 
-const STEPS: u32 = 2;
+const STEPS: u32 = 4;
+
+/// The units of which histories are told: two steps, and two items of the second.
+fn unit_of(number: u32) -> Unit {
+    match number {
+        0 | 1 => unit(number),
+        item_after => item(1, item_after - 2),
+    }
+}
 
 #[derive(Debug, Clone)]
 enum Event {
@@ -152,10 +161,10 @@ impl Model {
         Revoked::Done
     }
 
-    fn agrees(&self, tasks: &[(StepIndex, u32, TaskRecord)]) -> bool {
-        self.current.len() == tasks.len()
-            && tasks.iter().all(|(step, attempt, record)| {
-                let Some((current, state)) = self.current.get(&step.0) else { return false };
+    fn agrees(&self, tasks: &[(Unit, u32, TaskRecord)]) -> bool {
+        let expected = self.current.iter().map(|(number, current)| (unit_of(*number), current));
+        tasks.len() == self.current.len()
+            && tasks.iter().zip(expected).all(|((unit, attempt, record), (expected, (current, state)))| {
                 let same = match (state, record) {
                     (State::Queued, TaskRecord::Queued { .. })
                     | (State::Revoked, TaskRecord::Revoked { .. }) => true,
@@ -165,7 +174,8 @@ impl Model {
                     (State::Finished(_, expected), TaskRecord::Finished { result, .. }) => result == expected,
                     _ => false,
                 };
-                current == attempt && same && record.dispatched_at() == Some(at(2_000))
+                let is_same_attempt = *unit == expected && current == attempt;
+                is_same_attempt && same && record.dispatched_at() == Some(at(2_000))
             })
     }
 }
@@ -196,12 +206,12 @@ impl History {
     /// What leaves the step without an attempt.
     fn retiring(&mut self, step: u32) -> RunDelta {
         let current = self.model.current.remove(&step);
-        let retired = current.map(|(attempt, _)| (StepIndex(step), attempt)).into_iter().collect();
+        let retired = current.map(|(attempt, _)| (unit_of(step), attempt)).into_iter().collect();
         RunDelta { retired, ..RunDelta::new(self.run) }
     }
 
     fn task(&self, step: u32, back: u32) -> TaskId {
-        task(self.run, step, self.model.attempt(step, back))
+        TaskId { run: self.run, unit: unit_of(step), attempt: self.model.attempt(step, back) }
     }
 
     async fn happen(&mut self, number: usize, event: Event) -> Result<(), TestCaseError> {
@@ -210,7 +220,7 @@ impl History {
             Event::Dispatch { step } => {
                 let mut delta = self.retiring(step);
                 let attempt = self.model.last.get(&step).copied().unwrap_or(0) + 1;
-                delta.dispatched.push(dispatched(step, attempt));
+                delta.dispatched.push(Dispatched { unit: unit_of(step), ..dispatched(0, attempt) });
                 self.model.last.insert(step, attempt);
                 self.model.current.insert(step, (attempt, State::Queued));
                 self.commit(delta).await?;

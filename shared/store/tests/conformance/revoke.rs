@@ -85,7 +85,7 @@ async fn what_is_not_the_current_attempt_is_gone(store: Given) {
     let mut owner = Owner::of(&store, 1).await;
     let current = owner.queued().await;
     let retired = owner.queued().await;
-    owner.commit(vec![RunDelta { retired: vec![(retired.step, 1)], ..RunDelta::new(retired.run) }]).await;
+    owner.commit(vec![RunDelta { retired: vec![(retired.unit, 1)], ..RunDelta::new(retired.run) }]).await;
     let gone = [task(current.run, 0, 2), task(current.run, 1, 1), retired, task(owner.new_run(), 0, 1)];
     for task in gone {
         assert_eq!(revoke(&owner, task, Revoke::Anyway).await, Revoked::Gone, "{task}");
@@ -127,7 +127,7 @@ async fn after_a_taking_back_the_next_attempt_is_dispatched(store: Given) {
     let old = owner.claimed().await;
     revoke(&owner, old.task, Revoke::HeldBy(old.session)).await;
     let delta = RunDelta {
-        retired: vec![(old.task.step, 1)],
+        retired: vec![(old.task.unit, 1)],
         dispatched: vec![dispatched(0, 2)],
         ..RunDelta::new(old.task.run)
     };

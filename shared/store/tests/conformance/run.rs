@@ -1,7 +1,10 @@
 //! What is stored of runs: every field of a delta, and nothing that it does not name.
 
-use millrace_domain::{PartitionId, RunId, StepIndex};
-use millrace_store::{NewRun, RunDelta, StoredRun, TaskRecord, Timer};
+use millrace_domain::{PartitionId, RunId, TaskId};
+use millrace_store::{
+    Claim, ClaimVerdict, Dispatched, LogChunk, LogStream, NewRun, Revoke, Revoked, RunDelta, StoredRun,
+    TaskRecord, Timer,
+};
 use uuid::Uuid;
 
 use crate::fixture::*;
@@ -11,6 +14,8 @@ on_every_store!(
     runs_are_loaded_in_the_order_asked_for,
     a_delta_changes_only_what_it_names,
     steps_come_in_order_of_their_number,
+    items_of_a_step_are_units_of_their_own,
+    items_come_after_their_step_and_before_the_next,
     current_attempts_come_in_order_of_their_steps,
     a_retired_attempt_is_forgotten_with_its_result,
     retiring_another_attempt_leaves_the_current_one,
@@ -32,7 +37,7 @@ async fn a_run_is_loaded_as_it_was_written(store: Given) {
             definition: "{\"v\":1}".into(),
         }),
         head: Some("{\"state\":\"queued\"}".into()),
-        steps: vec![(StepIndex(0), "a".into()), (StepIndex(1), "b".into())],
+        steps: vec![(unit(0), "a".into()), (unit(1), "b".into())],
         dispatched: vec![dispatched(0, 1)],
         ..RunDelta::new(run)
     };
@@ -40,8 +45,8 @@ async fn a_run_is_loaded_as_it_was_written(store: Given) {
     let expected = StoredRun {
         head: "{\"state\":\"queued\"}".into(),
         definition: "{\"v\":1}".into(),
-        steps: vec![(StepIndex(0), "a".into()), (StepIndex(1), "b".into())],
-        tasks: vec![(StepIndex(0), 1, TaskRecord::Queued { dispatched_at: at(2_000), lane: lane() })],
+        steps: vec![(unit(0), "a".into()), (unit(1), "b".into())],
+        tasks: vec![(unit(0), 1, TaskRecord::Queued { dispatched_at: at(2_000), lane: lane() })],
     };
     assert_eq!(load(&store, run).await, Some(expected));
 }
@@ -69,18 +74,15 @@ async fn runs_are_loaded_in_the_order_asked_for(store: Given) {
 async fn a_delta_changes_only_what_it_names(store: Given) {
     let mut owner = Owner::of(&store, 0).await;
     let run = owner.new_run();
-    let steps = vec![(StepIndex(0), "a".into()), (StepIndex(1), "b".into())];
+    let steps = vec![(unit(0), "a".into()), (unit(1), "b".into())];
     owner.commit(vec![RunDelta { steps, ..created(run) }]).await;
     let created = load(&store, run).await.unwrap();
 
-    let steps = vec![(StepIndex(1), "c".into()), (StepIndex(2), "d".into())];
+    let steps = vec![(unit(1), "c".into()), (unit(2), "d".into())];
     owner.commit(vec![RunDelta { steps, ..RunDelta::new(run) }]).await;
     let stepped = load(&store, run).await.unwrap();
     assert_eq!((&stepped.head, &stepped.definition), (&created.head, &created.definition));
-    assert_eq!(
-        stepped.steps,
-        [(StepIndex(0), "a".into()), (StepIndex(1), "c".into()), (StepIndex(2), "d".to_owned())]
-    );
+    assert_eq!(stepped.steps, [(unit(0), "a".into()), (unit(1), "c".into()), (unit(2), "d".to_owned())]);
 
     owner.commit(vec![RunDelta { head: Some("new".into()), ..RunDelta::new(run) }]).await;
     let expected = StoredRun { head: "new".into(), ..stepped };
@@ -95,9 +97,9 @@ async fn steps_come_in_order_of_their_number(store: Given) {
     let mut owner = Owner::of(&store, 0).await;
     let run = owner.new_run();
     let numbers = [10, 2, 0, 100, 1_000, 9, 11];
-    let steps = numbers.iter().map(|step| (StepIndex(*step), step.to_string())).collect();
+    let steps = numbers.iter().map(|step| (unit(*step), step.to_string())).collect();
     owner.commit(vec![RunDelta { steps, ..created(run) }]).await;
-    let stored: Vec<_> = load(&store, run).await.unwrap().steps.iter().map(|(step, _)| step.0).collect();
+    let stored: Vec<_> = load(&store, run).await.unwrap().steps.iter().map(|(unit, _)| unit.step.0).collect();
     assert_eq!(stored, [0, 2, 9, 10, 11, 100, 1_000]);
 }
 
@@ -109,14 +111,14 @@ async fn current_attempts_come_in_order_of_their_steps(store: Given) {
     let queued = TaskRecord::Queued { dispatched_at: at(2_000), lane: lane() };
     assert_eq!(
         load(&store, run).await.unwrap().tasks,
-        [(StepIndex(0), 1, queued.clone()), (StepIndex(2), 3, queued.clone()), (StepIndex(10), 11, queued)]
+        [(unit(0), 1, queued.clone()), (unit(2), 3, queued.clone()), (unit(10), 11, queued)]
     );
 }
 
 async fn a_retired_attempt_is_forgotten_with_its_result(store: Given) {
     let mut owner = Owner::of(&store, 0).await;
     let task = owner.finished("{}").await.task;
-    owner.commit(vec![RunDelta { retired: vec![(task.step, 1)], ..RunDelta::new(task.run) }]).await;
+    owner.commit(vec![RunDelta { retired: vec![(task.unit, 1)], ..RunDelta::new(task.run) }]).await;
     assert_eq!(stands(&store, task).await, None);
     assert_eq!(load(&store, task.run).await.unwrap().tasks, []);
     assert_eq!(watched(&store, owner.partition).await, []);
@@ -125,7 +127,7 @@ async fn a_retired_attempt_is_forgotten_with_its_result(store: Given) {
 async fn retiring_another_attempt_leaves_the_current_one(store: Given) {
     let mut owner = Owner::of(&store, 0).await;
     let task = owner.queued().await;
-    let retired = vec![(task.step, 2), (StepIndex(8), 1)];
+    let retired = vec![(task.unit, 2), (unit(8), 1)];
     owner.commit(vec![RunDelta { retired, ..RunDelta::new(task.run) }]).await;
     assert!(stands(&store, task).await.is_some());
     assert_eq!(watched(&store, owner.partition).await, [(at(3_000), task)]);
@@ -135,7 +137,7 @@ async fn one_commit_retires_an_attempt_and_dispatches_the_next(store: Given) {
     let mut owner = Owner::of(&store, 0).await;
     let old = owner.finished("{}").await.task;
     let delta = RunDelta {
-        retired: vec![(old.step, 1)],
+        retired: vec![(old.unit, 1)],
         dispatched: vec![dispatched(0, 2)],
         ..RunDelta::new(old.run)
     };
@@ -159,7 +161,7 @@ async fn a_change_to_a_run_that_is_not_stored_is_left_out(store: Given) {
     let run = owner.new_run();
     let delta = RunDelta {
         head: Some("head".into()),
-        steps: vec![(StepIndex(0), "record".into())],
+        steps: vec![(unit(0), "record".into())],
         dispatched: vec![dispatched(0, 1)],
         timers: vec![(at(1), Timer::RunTimeout(run))],
         expires_at: Some(at(1 << 42)),
@@ -182,7 +184,7 @@ async fn any_text_is_kept_as_it_is(store: Given) {
         let run = owner.new_run();
         let mut delta = created(run);
         delta.head = Some(text.into());
-        delta.steps.push((StepIndex(0), text.into()));
+        delta.steps.push((unit(0), text.into()));
         if let Some(new) = &mut delta.create {
             new.definition = text.into();
         }
@@ -194,8 +196,8 @@ async fn any_text_is_kept_as_it_is(store: Given) {
         let expected = StoredRun {
             head: text.into(),
             definition: text.into(),
-            steps: vec![(StepIndex(0), text.into())],
-            tasks: vec![(StepIndex(1), 1, finished(text))],
+            steps: vec![(unit(0), text.into())],
+            tasks: vec![(unit(1), 1, finished(text))],
         };
         assert_eq!(load(&store, run).await, Some(expected));
     }
@@ -207,11 +209,65 @@ async fn large_values_are_kept_whole(store: Given) {
     let large = "水 ".repeat(1 << 18);
     let mut delta = created(run);
     delta.head = Some(large.clone());
-    delta.steps.push((StepIndex(0), large.clone()));
+    delta.steps.push((unit(0), large.clone()));
     if let Some(new) = &mut delta.create {
         new.definition = large.clone();
     }
     owner.commit(vec![delta]).await;
     let stored = load(&store, run).await.unwrap();
     assert!(stored.head == large && stored.definition == large && stored.steps[0].1 == large);
+}
+
+async fn items_of_a_step_are_units_of_their_own(store: Given) {
+    let mut owner = Owner::of(&store, 1).await;
+    let run = owner.new_run();
+    let units = [unit(4), item(4, 0), item(4, 1), item(4, 99_999), unit(0)];
+    let tasks = units.map(|unit| TaskId { run, unit, attempt: 1 });
+    let mut delta = created(run);
+    delta.dispatched = units.map(|unit| Dispatched { unit, ..dispatched(0, 1) }).to_vec();
+    delta.steps = units.map(|unit| (unit, format!("record of {unit}"))).to_vec();
+    owner.commit(vec![delta]).await;
+    assert_eq!(watched(&store, owner.partition).await.len(), 5);
+
+    // One is claimed and ends, one is taken back, one is retired: the others stand as they stood.
+    let [_, claimed, unclaimed, retired, _] = tasks;
+    let claim = Claim { task: claimed, token: token(), session: session() };
+    assert_eq!(claim_one(&store, &claim).await, ClaimVerdict::Granted);
+    finish_one(&store, &claim, "its result").await;
+    let taken = store.revoke(owner.partition, owner.epoch, &[(unclaimed, Revoke::Unclaimed)]).await.unwrap();
+    assert_eq!(taken, [Revoked::Done]);
+    let retire = RunDelta { retired: vec![(retired.unit, 1)], ..RunDelta::new(run) };
+    owner.commit(vec![RunDelta { steps: vec![(retired.unit, "over".into())], ..retire }]).await;
+
+    let queued = Some(TaskRecord::Queued { dispatched_at: at(2_000), lane: lane() });
+    let ended = Some(finished("its result"));
+    let stand = store.tasks(&tasks).await.unwrap();
+    assert_eq!(stand, [queued.clone(), ended, Some(revoked()), None, queued]);
+    let records = load(&store, run).await.unwrap().steps;
+    let over = records.iter().filter(|(_, record)| record == "over").map(|(unit, _)| *unit);
+    assert_eq!(over.collect::<Vec<_>>(), [retired.unit]);
+    assert_eq!(watched(&store, owner.partition).await.len(), 4);
+
+    // Each has a log.
+    for task in tasks {
+        let chunk = LogChunk { at: at(1), stream: LogStream::Stdout, text: format!("{}", task.unit) };
+        store.append_log(task, &[chunk], 100).await.unwrap();
+    }
+    for task in tasks {
+        let log = store.read_log(task, 0, 10).await.unwrap();
+        assert_eq!(log.into_iter().map(|chunk| chunk.text).collect::<Vec<_>>(), [task.unit.to_string()]);
+    }
+}
+
+async fn items_come_after_their_step_and_before_the_next(store: Given) {
+    let mut owner = Owner::of(&store, 1).await;
+    let run = owner.new_run();
+    let units = [unit(3), item(3, 0), item(3, 2), item(3, 10), unit(4), item(10, 1), unit(11)];
+    let mut delta = created(run);
+    delta.steps = units.iter().rev().map(|unit| (*unit, unit.to_string())).collect();
+    delta.dispatched = units.map(|unit| Dispatched { unit, ..dispatched(0, 2) }).to_vec();
+    owner.commit(vec![delta]).await;
+    let stored = load(&store, run).await.unwrap();
+    assert_eq!(stored.steps.iter().map(|(unit, _)| *unit).collect::<Vec<_>>(), units);
+    assert_eq!(stored.tasks.iter().map(|(unit, ..)| *unit).collect::<Vec<_>>(), units);
 }

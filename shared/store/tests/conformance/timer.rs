@@ -1,6 +1,6 @@
 //! Timers of partitions.
 
-use millrace_domain::{PartitionId, StepIndex, Timestamp};
+use millrace_domain::{PartitionId, Timestamp};
 use millrace_store::{RunDelta, Timer};
 
 use crate::fixture::*;
@@ -36,7 +36,8 @@ async fn every_kind_of_timer_is_kept(store: Given) {
     let mut delta = created(run);
     delta.timers = vec![
         (at(1), Timer::Start(run)),
-        (at(2), Timer::Retry(run, StepIndex(12))),
+        (at(2), Timer::Retry(run, unit(12))),
+        (at(2), Timer::Retry(run, item(12, 99_999))),
         (at(3), Timer::RunTimeout(run)),
         (at(4), Timer::CancelCheck(run)),
     ];
@@ -81,14 +82,14 @@ async fn cleared_timers_are_gone_and_others_stay(store: Given) {
     let mut owner = Owner::of(&store, 1).await;
     let run = owner.new_run();
     let mut delta = created(run);
-    delta.timers = vec![(at(1), Timer::Retry(run, StepIndex(1))), (at(1), Timer::Retry(run, StepIndex(11)))];
+    delta.timers = vec![(at(1), Timer::Retry(run, unit(1))), (at(1), Timer::Retry(run, unit(11)))];
     owner.commit(vec![delta]).await;
     set(&mut owner, vec![(at(2), fire(0)), (at(2), fire(1))], vec![]).await;
 
-    let cleared = vec![Timer::Retry(run, StepIndex(1)), Timer::RunTimeout(run)];
+    let cleared = vec![Timer::Retry(run, unit(1)), Timer::RunTimeout(run)];
     owner.commit(vec![RunDelta { cleared, ..RunDelta::new(run) }]).await;
     set(&mut owner, vec![], vec![fire(1), fire(5)]).await;
-    let left = [(at(1), Timer::Retry(run, StepIndex(11))), (at(2), fire(0))];
+    let left = [(at(1), Timer::Retry(run, unit(11))), (at(2), fire(0))];
     assert_eq!(all(&store, owner.partition).await, left);
 }
 

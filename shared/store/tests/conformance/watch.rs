@@ -106,12 +106,12 @@ async fn setting_looks_moves_those_that_are_due_and_only_of_what_is_watched(stor
     let looks = dispatch(&mut owner, &[10, 20, 30]).await;
     let [first, second, third] = [looks[0].1, looks[1].1, looks[2].1];
     let run = first.run;
-    let retired = vec![(second.step, second.attempt)];
+    let retired = vec![(second.unit, second.attempt)];
     owner.commit(vec![RunDelta { retired, ..RunDelta::new(run) }]).await;
     let later = [
         (at(99), first),
         (at(98), second),
-        (at(97), task(run, first.step.0, 2)),
+        (at(97), task(run, first.unit.step.0, 2)),
         (at(96), task(owner.new_run(), 0, 1)),
     ];
     store.set_looks(owner.partition, owner.epoch, at(30), &later).await.unwrap();
@@ -151,7 +151,7 @@ async fn an_attempt_taken_back_is_watched_until_it_is_retired(store: Given) {
     let task = owner.queued().await;
     store.revoke(owner.partition, owner.epoch, &[(task, Revoke::Unclaimed)]).await.unwrap();
     assert_eq!(watched(&store, owner.partition).await, [(at(3_000), task)]);
-    owner.commit(vec![RunDelta { retired: vec![(task.step, 1)], ..RunDelta::new(task.run) }]).await;
+    owner.commit(vec![RunDelta { retired: vec![(task.unit, 1)], ..RunDelta::new(task.run) }]).await;
     assert_eq!(watched(&store, owner.partition).await, []);
 }
 

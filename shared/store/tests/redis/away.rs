@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use millrace_domain::{StepIndex, Timestamp};
+use millrace_domain::{StepIndex, Timestamp, Unit};
 use millrace_servers::Redis;
 use millrace_store::redis::{Options, RedisStore};
 use millrace_store::{ClaimVerdict, Session, Store, StoreError, TaskRecord, Verdict};
@@ -72,7 +72,11 @@ async fn a_killed_server_has_kept_everything_when_it_is_back() {
 
     let run = store.load_runs(&[task.run]).await.unwrap().remove(0).unwrap();
     assert_eq!(run.head, "head");
-    assert!(matches!(&run.tasks[..], [(StepIndex(0), 1, TaskRecord::Claimed { .. })]), "{:?}", run.tasks);
+    assert!(
+        matches!(&run.tasks[..], [(Unit { step: StepIndex(0), item: None }, 1, TaskRecord::Claimed { .. })]),
+        "{:?}",
+        run.tasks
+    );
     assert_eq!(store.claim(&[claim]).await.unwrap(), [ClaimVerdict::Granted]);
     let kept = store.sessions().await.unwrap().remove(0);
     assert_eq!(kept, Session { silent_ms: kept.silent_ms, ..session });

@@ -90,7 +90,7 @@ impl Owner {
         commit.runs.push(creation(run, "adhoc", false));
         let verdicts = store.commit(&[commit]).await.unwrap();
         assert_eq!(verdicts, [Verdict::Applied { duplicates: vec![] }]);
-        TaskId { run, step: StepIndex(0), attempt: 1 }
+        TaskId { run, unit: StepIndex(0).into(), attempt: 1 }
     }
 }
 
@@ -105,7 +105,7 @@ pub(crate) fn creation(run: RunId, workflow: &str, keyed: bool) -> RunDelta {
         Some(NewRun { created_at: at, workflow: name(workflow), keyed, definition: "definition".to_owned() });
     delta.head = Some("head".to_owned());
     delta.dispatched.push(Dispatched {
-        step: StepIndex(0),
+        unit: StepIndex(0).into(),
         attempt: 1,
         at,
         look_at: at,
@@ -117,7 +117,7 @@ pub(crate) fn creation(run: RunId, workflow: &str, keyed: bool) -> RunDelta {
 /// The run of `task` ends with it, and may be forgotten from millisecond 1 on.
 pub(crate) fn ending(task: TaskId) -> RunDelta {
     let mut delta = RunDelta::new(task.run);
-    delta.retired.push((task.step, task.attempt));
+    delta.retired.push((task.unit, task.attempt));
     delta.expires_at = Some(Timestamp::from_millis(1));
     delta
 }

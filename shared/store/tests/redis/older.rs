@@ -59,7 +59,7 @@ async fn what_version_0_1_wrote_of_an_attempt_is_read_by_us() {
     let records = store.tasks(&[ended.task, back.task]).await.unwrap();
     assert_eq!(records, [Some(finished), Some(revoked)]);
     let run = store.load_runs(&[ended.task.run]).await.unwrap().remove(0).unwrap();
-    assert_eq!(run.attempts(), [(ended.task.step, 1, Timestamp::default())]);
+    assert_eq!(run.attempts(), [(ended.task.unit, 1, Timestamp::default())]);
 
     let finished = ClaimVerdict::Finished { result: RESULT.to_owned() };
     assert_eq!(store.claim(&[claim_of(ended.task)]).await.unwrap(), [finished]);

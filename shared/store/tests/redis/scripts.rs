@@ -43,7 +43,7 @@ async fn every_call_keeps_to_one_slot_as_a_cluster_demands() {
         head: "head".to_owned(),
     });
     store.commit(&[commit]).await.unwrap();
-    let task = TaskId { run, step: StepIndex(0), attempt: 1 };
+    let task = TaskId { run, unit: StepIndex(0).into(), attempt: 1 };
     let claim = claim_of(task);
     assert_eq!(store.claim(std::slice::from_ref(&claim)).await.unwrap(), [ClaimVerdict::Granted]);
     store.hand_back(&[(task, claim.token)]).await.unwrap();

@@ -25,7 +25,7 @@ async fn a_commit_of_thousands_of_runs_and_one_of_a_very_large_run_are_applied_i
     let mut commit = owner.next();
     let run = RunId::new(Uuid::now_v7(), P);
     let mut delta = creation(run, "large", false);
-    delta.steps = (0..9_000).map(|step| (StepIndex(step), "{}".to_owned())).collect();
+    delta.steps = (0..9_000).map(|step| (StepIndex(step).into(), "{}".to_owned())).collect();
     commit.runs.push(delta);
     store.commit(&[commit]).await.unwrap();
     assert_eq!(store.load_runs(&[run]).await.unwrap().remove(0).unwrap().steps.len(), 9_000);

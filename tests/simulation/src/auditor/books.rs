@@ -57,7 +57,7 @@ impl Book {
 
     /// Is this the attempt that is with the fleet?
     pub(super) fn is_current(&self, task: TaskId) -> bool {
-        let step = self.steps.get(task.step.at());
+        let step = self.steps.get(task.unit.step.at());
         step.is_some_and(|step| step.current && step.attempt == task.attempt)
     }
 }

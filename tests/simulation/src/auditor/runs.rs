@@ -94,16 +94,16 @@ impl Auditor {
                 Err(error) => self.object(3, || format!("the head of run {run} cannot be read: {error}")),
             }
         }
-        for (step, attempt) in &delta.retired {
-            if let Some(known) = book.steps.get_mut(step.at())
-                && known.attempt == *attempt
+        for &(unit, attempt) in &delta.retired {
+            if let Some(known) = book.steps.get_mut(unit.step.at())
+                && known.attempt == attempt
             {
                 known.current = false;
-                self.claims.remove(&TaskId { run, step: *step, attempt: *attempt });
+                self.claims.remove(&TaskId { run, unit, attempt });
             }
         }
-        for (step, record) in &delta.steps {
-            advances.extend(self.check_step(book, run, *step, record));
+        for (unit, record) in &delta.steps {
+            advances.extend(self.check_step(book, run, unit.step, record));
         }
         if let Some(old) = advances.iter().find(|advance| **advance <= book.advance) {
             let last = book.advance;
@@ -176,7 +176,8 @@ impl Auditor {
     }
 
     fn check_dispatch(&mut self, book: &mut Book, run: RunId, dispatched: &Dispatched) {
-        let Dispatched { step, attempt, at, .. } = *dispatched;
+        let Dispatched { unit, attempt, at, .. } = *dispatched;
+        let step = unit.step;
         let Some(known) = book.steps.get(step.at()).cloned() else {
             return self.object(9, || format!("run {run} has no step {} in its version", step.0));
         };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use millrace_domain::{ClaimToken, SessionId, StepIndex, Timestamp};
+use millrace_domain::{ClaimToken, SessionId, Timestamp, Unit};
 use millrace_store::{Lane, LogChunk, NewRun, TaskRecord};
 
 /// A stored run.
@@ -11,9 +11,9 @@ pub(super) struct Run {
     pub(super) new: NewRun,
     pub(super) head: String,
     pub(super) expires_at: Option<Timestamp>,
-    pub(super) steps: BTreeMap<StepIndex, String>,
-    pub(super) attempts: BTreeMap<StepIndex, Attempt>,
-    pub(super) logs: BTreeMap<(StepIndex, u32), Log>,
+    pub(super) steps: BTreeMap<Unit, String>,
+    pub(super) attempts: BTreeMap<Unit, Attempt>,
+    pub(super) logs: BTreeMap<(Unit, u32), Log>,
 }
 
 /// The current attempt of a step.

@@ -41,11 +41,11 @@ impl Memory {
         for (step, record) in &delta.steps {
             stored.steps.insert(*step, record.clone());
         }
-        for (step, attempt) in &delta.retired {
-            self.retire(TaskId { run, step: *step, attempt: *attempt });
+        for &(unit, attempt) in &delta.retired {
+            self.retire(TaskId { run, unit, attempt });
         }
         for one in &delta.dispatched {
-            let task = TaskId { run, step: one.step, attempt: one.attempt };
+            let task = TaskId { run, unit: one.unit, attempt: one.attempt };
             let attempt = Attempt {
                 number: one.attempt,
                 dispatched_at: one.at,
@@ -54,7 +54,7 @@ impl Memory {
                 state: State::Queued,
             };
             let Some(stored) = self.runs.get_mut(&run) else { break };
-            let before = stored.attempts.insert(one.step, attempt);
+            let before = stored.attempts.insert(one.unit, attempt);
             let watched = self.guards.outbox;
             let watch = &mut self.partition(partition).watch;
             if let Some(before) = before {
@@ -73,19 +73,19 @@ impl Memory {
             let look_at = attempt.look_at;
             self.partition(task.run.partition()).watch.remove(&(look_at, task));
             if let Some(run) = self.runs.get_mut(&task.run) {
-                run.attempts.remove(&task.step);
+                run.attempts.remove(&task.unit);
             }
         }
     }
 
     /// The current attempt of a step, when it is this one.
     pub(super) fn attempt(&self, task: TaskId) -> Option<&Attempt> {
-        self.runs.get(&task.run)?.attempts.get(&task.step).filter(|attempt| attempt.number == task.attempt)
+        self.runs.get(&task.run)?.attempts.get(&task.unit).filter(|attempt| attempt.number == task.attempt)
     }
 
     pub(super) fn attempt_mut(&mut self, task: TaskId) -> Option<&mut Attempt> {
         let attempts = &mut self.runs.get_mut(&task.run)?.attempts;
-        attempts.get_mut(&task.step).filter(|attempt| attempt.number == task.attempt)
+        attempts.get_mut(&task.unit).filter(|attempt| attempt.number == task.attempt)
     }
 
     /// Sets when to look at an attempt next.
@@ -104,7 +104,7 @@ impl Memory {
         self.runs.get(&run).map(|run| StoredRun {
             head: run.head.clone(),
             definition: run.new.definition.clone(),
-            steps: run.steps.iter().map(|(step, record)| (*step, record.clone())).collect(),
+            steps: run.steps.iter().map(|(unit, record)| (*unit, record.clone())).collect(),
             tasks: run
                 .attempts
                 .iter()
@@ -162,7 +162,7 @@ impl Memory {
 
     pub(crate) fn append_log(&mut self, task: TaskId, lines: &[LogChunk], budget_bytes: u64) {
         let Some(run) = self.runs.get_mut(&task.run) else { return };
-        let log = run.logs.entry((task.step, task.attempt)).or_default();
+        let log = run.logs.entry((task.unit, task.attempt)).or_default();
         for chunk in lines {
             log.bytes = log.bytes.saturating_add(chunk.text.len() as u64);
             if log.bytes <= budget_bytes {
@@ -172,7 +172,7 @@ impl Memory {
     }
 
     pub(crate) fn read_log(&self, task: TaskId, from: u64, limit: usize) -> Vec<LogChunk> {
-        let log = self.runs.get(&task.run).and_then(|run| run.logs.get(&(task.step, task.attempt)));
+        let log = self.runs.get(&task.run).and_then(|run| run.logs.get(&(task.unit, task.attempt)));
         let from = usize::try_from(from).unwrap_or(usize::MAX);
         log.map(|log| log.chunks.iter().skip(from).take(limit).cloned().collect()).unwrap_or_default()
     }

@@ -4,14 +4,15 @@ use super::ending::ended;
 use super::step::{dispatch, end_step};
 use crate::run::{Action, Advanced, Attempts, Ended, Refusal, Run, RunTimer, StepState};
 use crate::task::TaskResult;
-use crate::{Outcome, StepIndex, Timestamp, retry};
+use crate::{Outcome, StepIndex, Timestamp, Unit, retry};
 
-/// The attempts of `step`, when `attempt` is the one that is with the fleet.
-pub(super) fn current(run: &Run, step: StepIndex, attempt: u32) -> Result<Attempts, Refusal> {
+/// The step that is the unit as a whole, and its attempts, when `attempt` is the one that is with the fleet.
+pub(super) fn current(run: &Run, unit: Unit, attempt: u32) -> Result<(StepIndex, Attempts), Refusal> {
+    let step = unit.whole_step().ok_or(Refusal::NoSuchUnit(unit))?;
     match run.steps.get(step.at()) {
-        None => Err(Refusal::NoSuchStep(step)),
-        Some(StepState::Dispatched(attempts)) if attempts.attempt == attempt => Ok(*attempts),
-        Some(_) => Err(Refusal::StaleAttempt { step, attempt }),
+        None => Err(Refusal::NoSuchUnit(unit)),
+        Some(StepState::Dispatched(attempts)) if attempts.attempt == attempt => Ok((step, *attempts)),
+        Some(_) => Err(Refusal::StaleAttempt { unit, attempt }),
     }
 }
 
@@ -49,7 +50,7 @@ pub(super) fn ended_attempt(
         return lost_attempt(run, step, attempts, reason, now, out);
     }
     let policy = &run.workflow.steps[step.at()].retry;
-    let draw = retry::draw(run.id, step, attempts.attempt);
+    let draw = retry::draw(run.id, step.into(), attempts.attempt);
     let wait = policy.wait_after(result.outcome, attempts.retries, draw);
     if let (Some(wait), None) = (wait, run.head.stopping) {
         let attempts = Attempts { retries: attempts.retries + 1, advance: run.this_advance(), ..attempts };

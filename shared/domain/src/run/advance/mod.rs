@@ -35,34 +35,37 @@ pub fn advance(run: &mut Run, event: Event, now: Timestamp) -> Result<Advanced, 
         (RunState::Waiting, Event::StartDue) => start(run, now, out),
         (_, Event::StartDue) | (RunState::Waiting, Event::TimedOut) => return Err(Refusal::RunNotWaiting),
         (_, Event::Result(result)) => {
-            let attempts = current(run, result.step, result.attempt)?;
+            let (_, attempts) = current(run, result.id().unit, result.attempt)?;
             let result = plausible(result);
             retire(out, result.step, result.attempt, result.outcome);
             ended_attempt(run, attempts, result, now, out);
         }
-        (_, Event::Lost { step, attempt, reason }) => {
-            let attempts = current(run, step, attempt)?;
+        (_, Event::Lost { unit, attempt, reason }) => {
+            let (step, attempts) = current(run, unit, attempt)?;
             retire(out, step, attempt, Outcome::Lost);
             lost_attempt(run, step, attempts, reason, now, out);
         }
-        (_, Event::Revoked { step, attempt }) => {
-            let attempts = current(run, step, attempt)?;
+        (_, Event::Revoked { unit, attempt }) => {
+            let (step, attempts) = current(run, unit, attempt)?;
             if run.head.stopping.is_none() {
-                return Err(Refusal::NotExpected(step));
+                return Err(Refusal::NotExpected(unit));
             }
             retire(out, step, attempt, Outcome::Cancelled);
             let reason = run.head.reason.clone();
             let end = ended(run, Outcome::Cancelled, attempts, now, reason);
             end_step(run, step, end, now, out);
         }
-        (_, Event::RetryDue { step }) => match run.steps.get(step.at()) {
-            None => return Err(Refusal::NoSuchStep(step)),
-            Some(StepState::Backoff { attempts, .. }) => {
-                let attempts = *attempts;
-                dispatch(run, step, attempts, now, out);
+        (_, Event::RetryDue { unit }) => {
+            let step = unit.whole_step().ok_or(Refusal::NoSuchUnit(unit))?;
+            match run.steps.get(step.at()) {
+                None => return Err(Refusal::NoSuchUnit(unit)),
+                Some(StepState::Backoff { attempts, .. }) => {
+                    let attempts = *attempts;
+                    dispatch(run, step, attempts, now, out);
+                }
+                Some(_) => return Err(Refusal::NotExpected(unit)),
             }
-            Some(_) => return Err(Refusal::NotExpected(step)),
-        },
+        }
         (_, Event::Cancel { reason }) => stop::stop(run, Outcome::Cancelled, &reason, now, out)?,
         (_, Event::TimedOut) => stop::stop(run, Outcome::TimedOut, &stop::timeout_reason(run), now, out)?,
         (_, Event::Poisoned { reason }) => stop::stop(run, Outcome::Failed, &reason, now, out)?,
