@@ -8,7 +8,7 @@ use super::connection::Connection;
 use super::keys::Keys;
 use super::reply::{array, parsed};
 use super::script::Script;
-use super::task::{BATCH, Tagged, attempt, tagged};
+use super::task::{BATCH, Tagged, tagged};
 use crate::{
     Claim, ClaimVerdict, Finish, FinishVerdict, LOOK_AFTER_CLAIM_MS, LOOK_AFTER_HAND_BACK_MS, StoreError,
 };
@@ -21,11 +21,12 @@ pub(super) async fn claim(
 ) -> Result<Vec<ClaimVerdict>, StoreError> {
     let batches = by_partition(claims, |claim| claim.task);
     let call = |(partition, batch): &(PartitionId, Vec<usize>)| {
-        let mut call = Script::Claim.on(&[&keys.watch(*partition)]);
+        let batch = || batch.iter().map(|index| &claims[*index]);
+        let mut call = Script::Claim.on(&keys.with_runs(keys.watch(*partition), batch().map(|one| one.task)));
         call.arg(LOOK_AFTER_CLAIM_MS);
-        for claim in batch.iter().map(|index| &claims[*index]) {
-            attempt(&mut call, keys, claim.task).arg(claim.token.to_string());
-            call.arg(claim.session.to_string()).arg(claim.task.to_string());
+        for Claim { task, token, session } in batch() {
+            call.arg(Keys::attempt(task.unit, task.attempt)).arg(token.to_string());
+            call.arg(session.to_string()).arg(task.to_string());
         }
         call
     };
@@ -46,11 +47,11 @@ pub(super) async fn finish(
     finishes: &[Finish],
 ) -> Result<Vec<FinishVerdict>, StoreError> {
     let batches = by_partition(finishes, |finish| finish.task);
-    let call = |(partition, batch): &(PartitionId, Vec<usize>)| {
-        let mut call = Script::Finish.on(&[&keys.watch(*partition)]);
-        for finish in batch.iter().map(|index| &finishes[*index]) {
-            attempt(&mut call, keys, finish.task).arg(finish.token.to_string());
-            call.arg(&finish.result);
+    let call = |(_, batch): &(PartitionId, Vec<usize>)| {
+        let batch = || batch.iter().map(|index| &finishes[*index]);
+        let mut call = Script::Finish.on(&batch().map(|one| keys.run(one.task.run)).collect::<Vec<_>>());
+        for Finish { task, token, result } in batch() {
+            call.arg(Keys::attempt(task.unit, task.attempt)).arg(token.to_string()).arg(result);
         }
         call
     };
@@ -70,10 +71,12 @@ pub(super) async fn hand_back(
 ) -> Result<(), StoreError> {
     let batches = by_partition(tasks, |(task, _)| *task);
     let call = |(partition, batch): &(PartitionId, Vec<usize>)| {
-        let mut call = Script::HandBack.on(&[&keys.watch(*partition)]);
+        let batch = || batch.iter().map(|index| tasks[*index]);
+        let mut call =
+            Script::HandBack.on(&keys.with_runs(keys.watch(*partition), batch().map(|(task, _)| task)));
         call.arg(LOOK_AFTER_HAND_BACK_MS);
-        for (task, token) in batch.iter().map(|index| &tasks[*index]) {
-            attempt(&mut call, keys, *task).arg(token.to_string()).arg(task.to_string());
+        for (task, token) in batch() {
+            call.arg(Keys::attempt(task.unit, task.attempt)).arg(token.to_string()).arg(task.to_string());
         }
         call
     };

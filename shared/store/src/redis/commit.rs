@@ -104,7 +104,8 @@ impl<'a> Pending<'a> {
         let commit = self.commit;
         let script = if writes.creates(commit) { Script::CommitCreating } else { Script::Commit };
         let duplicates: Vec<String> = self.duplicates.iter().chain(twice).map(RunId::to_string).collect();
-        let mut call = script.on(&[&keys.own(commit.partition)]);
+        let own = keys.own(commit.partition);
+        let mut call = script.on(&writes.keys(&own));
         call.arg(commit.epoch.0).arg(commit.seq.0).arg(commit.published_until.as_millis());
         call.arg(duplicates.join(","));
         writes.arguments(&mut call);

@@ -28,14 +28,14 @@ pub(super) async fn expire(
     until: Timestamp,
     keep: usize,
 ) -> Result<usize, StoreError> {
-    let [run, log, by_workflow] = keys.prefixes(partition);
+    let (of_runs, lists) = (keys.of_runs(partition), keys.lists(partition));
     let (ended, pinned, runs) = (keys.ended(partition), keys.pinned(partition), keys.runs(partition));
     let (timers, watch) = (keys.timers(partition), keys.watch(partition));
     // A round that only sets keyed runs aside forgets none, and there may be more behind them.
     for _ in 0..EXPIRE_ROUNDS {
         let mut call = Script::Expire.on(&[&ended, &pinned, &runs, &timers, &watch]);
-        call.arg(until.as_millis()).arg(keep).arg(EXPIRED_AT_ONCE).arg(&run).arg(&log).arg(&by_workflow);
-        call.arg(KEYED_STAY_MS).arg(FIELDS_AT_ONCE);
+        call.arg(until.as_millis()).arg(keep).arg(EXPIRED_AT_ONCE).arg(&lists).arg(KEYED_STAY_MS);
+        call.arg(FIELDS_AT_ONCE).arg(&of_runs);
         let counts = array(connection.ask(call).await?)?;
         let count = |place: usize| counts.get(place).map_or(Ok(0), int);
         let (forgotten, looked_at) = (count(0)?, count(1)?);

@@ -1,6 +1,13 @@
 //! Every key there is. Those of a partition share the hash tag `{p<N>}`, and so a slot.
 
-use millrace_domain::{PartitionId, RunId, Unit, WorkflowName};
+use millrace_domain::{PartitionId, RunId, TaskId, Unit, WorkflowName};
+
+/// The kinds of keys that a run owns beside its own, each `<kind>:<run>`: they go with it when it is forgotten. A new
+/// kind needs its line here, and nothing else.
+const OWNED_BY_RUN: [&str; 1] = [LOG];
+
+const RUN: &str = "run";
+const LOG: &str = "log";
 
 /// The names of keys under a prefix.
 #[derive(Debug, Clone)]
@@ -76,18 +83,29 @@ impl Keys {
     /// A run, a hash: `head`, `def`, `w` (its workflow, unless ad hoc), `k` (when created, if keyed), `s<unit>`
     /// records of units, and the current attempts under [`Keys::attempt`].
     pub(super) fn run(&self, run: RunId) -> String {
-        self.of(run.partition(), &format!("run:{run}"))
+        self.of(run.partition(), &format!("{RUN}:{run}"))
+    }
+
+    /// The keys of a call about attempts: the first one, then that of the run of each.
+    pub(super) fn with_runs(&self, first: String, tasks: impl Iterator<Item = TaskId>) -> Vec<String> {
+        std::iter::once(first).chain(tasks.map(|task| self.run(task.run))).collect()
     }
 
     /// The log of a run, a hash: what its tasks wrote.
     pub(super) fn log(&self, run: RunId) -> String {
-        self.of(run.partition(), &format!("log:{run}"))
+        self.of(run.partition(), &format!("{LOG}:{run}"))
     }
 
-    /// The prefixes of a partition: what comes before a run's id in [`Keys::run`], before it in [`Keys::log`], before
-    /// the workflow's name in [`Keys::runs_of`].
-    pub(super) fn prefixes(&self, partition: PartitionId) -> [String; 3] {
-        [self.of(partition, "run:"), self.of(partition, "log:"), self.of(partition, "runs:")]
+    /// The prefixes of the keys that a run owns: what comes before its id in [`Keys::run`], which is the first, and in
+    /// all others.
+    pub(super) fn of_runs(&self, partition: PartitionId) -> Vec<String> {
+        let kinds = [RUN].into_iter().chain(OWNED_BY_RUN);
+        kinds.map(|kind| self.of(partition, &format!("{kind}:"))).collect()
+    }
+
+    /// The prefix of lists by workflow: what comes before its name in [`Keys::runs_of`].
+    pub(super) fn lists(&self, partition: PartitionId) -> String {
+        self.of(partition, "runs:")
     }
 
     // -- of the cluster ----------------------------------------------------------------------------------
@@ -137,15 +155,26 @@ mod tests {
         let p = PartitionId(3);
         let run = RunId::of_key(&WorkflowName::adhoc(), "k", 1);
         let tag = |key: &str| key.split_once('{').unwrap().1.split_once('}').unwrap().0.to_owned();
-        for key in [keys.own(p), keys.watch(p), keys.runs(p), keys.runs_of(p, "w"), keys.pinned(p)] {
+        let workflow = WorkflowName::adhoc();
+        for key in [
+            keys.own(p),
+            keys.watch(p),
+            keys.timers(p),
+            keys.runs(p),
+            keys.runs_of(p, "w"),
+            keys.ended(p),
+            keys.pinned(p),
+            keys.workflow(p, &workflow),
+            keys.workflows(p),
+        ] {
             assert_eq!(tag(&key), "p3", "{key}");
             assert!(key.starts_with("tenant:"));
         }
         for key in [keys.run(run), keys.log(run)] {
             assert_eq!(tag(&key), "p0", "{key}");
         }
-        let [run_prefix, log_prefix, _] = keys.prefixes(run.partition());
-        assert_eq!(keys.run(run), format!("{run_prefix}{run}"));
-        assert_eq!(keys.log(run), format!("{log_prefix}{run}"));
+        let owned = keys.of_runs(run.partition()).into_iter().map(|prefix| format!("{prefix}{run}"));
+        assert_eq!(owned.collect::<Vec<_>>(), [keys.run(run), keys.log(run)]);
+        assert_eq!(keys.runs_of(p, "w"), format!("{}w", keys.lists(p)));
     }
 }

@@ -6,7 +6,7 @@ use super::connection::Connection;
 use super::keys::Keys;
 use super::reply::{array, parsed};
 use super::script::Script;
-use super::task::{BATCH, Tagged, attempt, tagged};
+use super::task::{BATCH, Tagged, tagged};
 use crate::{Revoke, Revoked, StoreError};
 
 /// Takes attempts back, each under its condition.
@@ -22,10 +22,11 @@ pub(super) async fn revoke(
     let indices: Vec<usize> = (0..tasks.len()).filter(|i| tasks[*i].0.run.partition() == partition).collect();
     let batches: Vec<_> = indices.chunks(BATCH).map(|batch| (partition, batch.to_vec())).collect();
     let call = |(_, batch): &(PartitionId, Vec<usize>)| {
-        let mut call = Script::Revoke.on(&[&own]);
+        let batch = || batch.iter().map(|index| tasks[*index]);
+        let mut call = Script::Revoke.on(&keys.with_runs(own.clone(), batch().map(|(task, _)| task)));
         call.arg(epoch.0);
-        for (task, when) in batch.iter().map(|index| &tasks[*index]) {
-            attempt(&mut call, keys, *task);
+        for (task, when) in batch() {
+            call.arg(Keys::attempt(task.unit, task.attempt));
             match when {
                 Revoke::Unclaimed => call.arg("unclaimed"),
                 Revoke::HeldBy(session) => call.arg(session.to_string()),

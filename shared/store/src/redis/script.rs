@@ -66,9 +66,12 @@ impl Script {
     }
 
     /// A call of the script with these keys; the arguments follow.
-    pub(super) fn on(self, keys: &[&str]) -> Cmd {
+    pub(super) fn on<K: AsRef<str>>(self, keys: &[K]) -> Cmd {
         let mut command = redis::cmd("EVALSHA");
-        command.arg(HASHES[self as usize].as_str()).arg(keys.len()).arg(keys);
+        command.arg(HASHES[self as usize].as_str()).arg(keys.len());
+        for key in keys {
+            command.arg(key.as_ref());
+        }
         command
     }
 
@@ -92,6 +95,27 @@ mod tests {
             for word in ["-- KEYS", "-- ARGV", "-- Answers"] {
                 assert!(source.contains(word), "{script:?} does not state {word}");
             }
+        }
+    }
+
+    #[test]
+    fn every_script_but_that_of_expiry_declares_the_keys_that_it_touches() {
+        let touched = |call: &str| match call.split_once(", ") {
+            Some((_, key)) => {
+                ["KEYS[", "unpack(KEYS,", "key,", "key)"].iter().any(|one| key.starts_with(one))
+            }
+            None => call.starts_with("'TIME')"),
+        };
+        // What is called `key` is one of those that are declared.
+        let named = |line: &str| match line.split_once(" = ") {
+            Some((name, key)) if name.contains("local ") && name.contains("key") => key.contains("KEYS["),
+            _ => true,
+        };
+        for script in Script::ALL {
+            let source = script.source();
+            let declares = |line: &&str| line.split("call(").skip(1).all(touched) && named(line);
+            let odd: Vec<_> = source.lines().filter(|line| !declares(line)).collect();
+            assert_eq!(odd.is_empty(), *script != Script::Expire, "{script:?}: {odd:?}");
         }
     }
 

@@ -12,7 +12,7 @@
 //! token of a finished attempt is all hexadecimal digits up to the bar, and nothing is read behind an `x`.
 
 use millrace_domain::{Priority, TaskId, Timestamp};
-use redis::{Cmd, Value, cmd};
+use redis::{Value, cmd};
 
 use super::connection::Connection;
 use super::keys::Keys;
@@ -76,7 +76,7 @@ pub(super) async fn tasks(
 ) -> Result<Vec<Option<TaskRecord>>, StoreError> {
     let ask = |task: &TaskId| {
         let mut command = cmd("HGET");
-        attempt(&mut command, keys, *task);
+        command.arg(keys.run(task.run)).arg(Keys::attempt(task.unit, task.attempt));
         command
     };
     let mut records = Vec::with_capacity(tasks.len());
@@ -95,11 +95,6 @@ pub(super) async fn tasks(
         }
     }
     Ok(records)
-}
-
-/// Adds the name of an attempt to a call: the key of its run, and the field.
-pub(super) fn attempt<'a>(call: &'a mut Cmd, keys: &Keys, task: TaskId) -> &'a mut Cmd {
-    call.arg(keys.run(task.run)).arg(Keys::attempt(task.unit, task.attempt))
 }
 
 /// The answer of a script about an attempt, tagged by what it is.

@@ -25,14 +25,31 @@ enum Word<'a> {
     Number(i64),
 }
 
-/// The writes of a commit: the keys that must be absent or there, and the commands.
+/// The key of a command: its place among those of its kind.
+#[derive(Clone, Copy)]
+enum Key {
+    Absent(usize),
+    Present(usize),
+    Other(usize),
+}
+
+/// A command: its name, the key that it writes to, and the words that follow.
+struct Command<'a> {
+    name: &'static str,
+    key: Key,
+    words: Vec<Word<'a>>,
+}
+
+/// The writes of a commit: all keys that it touches, and the commands.
 #[derive(Default)]
 pub(super) struct Writes<'a> {
-    /// The runs that are created.
+    /// The runs that are created: their keys must be absent.
     pub(super) absent: Vec<(RunId, String)>,
-    /// The runs that are changed.
+    /// The runs that are changed: their keys must be there.
     pub(super) present: Vec<(RunId, String)>,
-    commands: Vec<(&'static str, String, Vec<Word<'a>>)>,
+    /// The other keys.
+    others: Vec<String>,
+    commands: Vec<Command<'a>>,
 }
 
 /// All that a commit does to one run.
@@ -84,7 +101,7 @@ impl<'a> Writes<'a> {
         }
 
         writes.runs(commit, keys, runs);
-        writes.timers(&keys.timers(commit.partition), timers);
+        writes.timers(commit, keys, timers);
         for delta in &commit.workflows {
             writes.workflow(commit, keys, delta);
         }
@@ -96,8 +113,8 @@ impl<'a> Writes<'a> {
         let (mut created, mut ended) = (Vec::new(), Vec::new());
         let mut by_workflow: HashMap<&'a WorkflowName, Vec<Word<'a>>> = HashMap::new();
         for (run, mut writes) in runs {
-            let key = keys.run(run);
-            if let Some(new) = writes.create {
+            let name = keys.run(run);
+            let key = if let Some(new) = writes.create {
                 created.push(Word::Number(new.created_at.as_millis()));
                 created.push(Word::Owned(Keys::listed(run, &new.workflow)));
                 if new.workflow != WorkflowName::adhoc() {
@@ -105,10 +122,12 @@ impl<'a> Writes<'a> {
                     list.push(Word::Number(new.created_at.as_millis()));
                     list.push(Word::Owned(run.to_string()));
                 }
-                self.absent.push((run, key.clone()));
+                self.absent.push((run, name));
+                Key::Absent(self.absent.len() - 1)
             } else {
-                self.present.push((run, key.clone()));
-            }
+                self.present.push((run, name));
+                Key::Present(self.present.len() - 1)
+            };
 
             let mut over = Vec::new();
             for &(unit, attempt) in &writes.retired {
@@ -132,20 +151,20 @@ impl<'a> Writes<'a> {
             over.sort_unstable();
             over.dedup();
             let over = over.into_iter().map(|(unit, attempt)| Word::Owned(Keys::attempt(unit, attempt)));
-            self.push("HDEL", &key, over.collect());
-            self.push("HSET", &key, writes.fields);
+            self.push("HDEL", key, over.collect());
+            self.push("HSET", key, writes.fields);
         }
         let partition = commit.partition;
-        self.push("ZADD", &keys.runs(partition), created);
+        self.write("ZADD", || keys.runs(partition), created);
         for (workflow, list) in by_workflow {
-            self.push("ZADD", &keys.runs_of(partition, workflow.as_str()), list);
+            self.write("ZADD", || keys.runs_of(partition, workflow.as_str()), list);
         }
-        self.push("ZREM", &keys.watch(partition), unwatched);
-        self.push("ZADD", &keys.watch(partition), looks);
-        self.push("ZADD", &keys.ended(partition), ended);
+        self.write("ZREM", || keys.watch(partition), unwatched);
+        self.write("ZADD", || keys.watch(partition), looks);
+        self.write("ZADD", || keys.ended(partition), ended);
     }
 
-    fn timers(&mut self, key: &str, timers: HashMap<String, Option<i64>>) {
+    fn timers(&mut self, commit: &Commit, keys: &Keys, timers: HashMap<String, Option<i64>>) {
         let (mut set, mut cleared) = (Vec::new(), Vec::new());
         for (timer, due) in timers {
             match due {
@@ -153,41 +172,57 @@ impl<'a> Writes<'a> {
                 None => cleared.push(Word::Owned(timer)),
             }
         }
-        self.push("ZREM", key, cleared);
-        self.push("ZADD", key, set);
+        self.write("ZREM", || keys.timers(commit.partition), cleared);
+        self.write("ZADD", || keys.timers(commit.partition), set);
     }
 
     fn workflow(&mut self, commit: &Commit, keys: &Keys, delta: &'a WorkflowDelta) {
-        let list = keys.workflows(commit.partition);
+        let list = || keys.workflows(commit.partition);
         match delta {
             WorkflowDelta::Put { workflow, version, source, head } => {
-                let key = keys.workflow(commit.partition, workflow);
+                let key = self.declare(keys.workflow(commit.partition, workflow));
                 // A version, once written, stays as it is.
-                self.push("HSETNX", &key, vec![Word::Owned(format!("v{version}")), Word::Text(source)]);
+                self.push("HSETNX", key, vec![Word::Owned(format!("v{version}")), Word::Text(source)]);
                 let current = [Word::Text("current"), Word::Number(i64::from(*version))];
                 self.push(
                     "HSET",
-                    &key,
+                    key,
                     [Word::Text("head"), Word::Text(head)].into_iter().chain(current).collect(),
                 );
-                self.push("SADD", &list, vec![Word::Text(workflow.as_str())]);
+                self.write("SADD", list, vec![Word::Text(workflow.as_str())]);
             }
             WorkflowDelta::Head { workflow, head } => {
-                let key = keys.workflow(commit.partition, workflow);
-                self.push("HSET", &key, vec![Word::Text("head"), Word::Text(head)]);
+                let key = || keys.workflow(commit.partition, workflow);
+                self.write("HSET", key, vec![Word::Text("head"), Word::Text(head)]);
             }
             WorkflowDelta::Unlist { workflow, head } => {
-                let key = keys.workflow(commit.partition, workflow);
-                self.push("HSET", &key, vec![Word::Text("head"), Word::Text(head)]);
-                self.push("SREM", &list, vec![Word::Text(workflow.as_str())]);
+                let key = || keys.workflow(commit.partition, workflow);
+                self.write("HSET", key, vec![Word::Text("head"), Word::Text(head)]);
+                self.write("SREM", list, vec![Word::Text(workflow.as_str())]);
             }
         }
     }
 
-    fn push(&mut self, name: &'static str, key: &str, words: Vec<Word<'a>>) {
+    /// Adds a command on a key that is no run's, unless it has no words.
+    fn write(&mut self, name: &'static str, key: impl FnOnce() -> String, words: Vec<Word<'a>>) {
+        if !words.is_empty() {
+            let key = self.declare(key());
+            self.push(name, key, words);
+        }
+    }
+
+    /// Adds a key that is no run's, unless it was added last.
+    fn declare(&mut self, key: String) -> Key {
+        if self.others.last() != Some(&key) {
+            self.others.push(key);
+        }
+        Key::Other(self.others.len() - 1)
+    }
+
+    fn push(&mut self, name: &'static str, key: Key, words: Vec<Word<'a>>) {
         if words.len() <= PIECE {
             if !words.is_empty() {
-                self.commands.push((name, key.to_owned(), words));
+                self.commands.push(Command { name, key, words });
             }
             return;
         }
@@ -197,7 +232,7 @@ impl<'a> Writes<'a> {
             if piece.is_empty() {
                 return;
             }
-            self.commands.push((name, key.to_owned(), piece));
+            self.commands.push(Command { name, key, words: piece });
         }
     }
 
@@ -207,19 +242,31 @@ impl<'a> Writes<'a> {
             || commit.workflows.iter().any(|delta| matches!(delta, WorkflowDelta::Put { .. }))
     }
 
-    /// Adds the writes to a call, as the arguments of `commit.lua` from the fifth on.
-    pub(super) fn arguments(&self, command: &mut Cmd) {
-        command.arg(self.absent.len()).arg(self.present.len());
-        for (_, key) in self.absent.iter().chain(&self.present) {
-            command.arg(key);
+    /// The keys of `commit.lua`, of which the first is `own`.
+    pub(super) fn keys<'k>(&'k self, own: &'k str) -> Vec<&'k str> {
+        let runs = self.absent.iter().chain(&self.present).map(|(_, key)| key.as_str());
+        std::iter::once(own).chain(runs).chain(self.others.iter().map(String::as_str)).collect()
+    }
+
+    /// The place of a key among those of `commit.lua`, from 1.
+    fn place(&self, key: Key) -> usize {
+        match key {
+            Key::Absent(place) => 2 + place,
+            Key::Present(place) => 2 + self.absent.len() + place,
+            Key::Other(place) => 2 + self.absent.len() + self.present.len() + place,
         }
-        for (name, key, words) in &self.commands {
-            command.arg(words.len() + 2).arg(*name).arg(key);
+    }
+
+    /// Adds the writes to a call, as the arguments of `commit.lua` from the fifth on.
+    pub(super) fn arguments(&self, call: &mut Cmd) {
+        call.arg(self.absent.len()).arg(self.present.len());
+        for Command { name, key, words } in &self.commands {
+            call.arg(words.len()).arg(*name).arg(self.place(*key));
             for word in words {
                 match word {
-                    Word::Text(text) => command.arg(*text),
-                    Word::Owned(text) => command.arg(text),
-                    Word::Number(number) => command.arg(*number),
+                    Word::Text(text) => call.arg(*text),
+                    Word::Owned(text) => call.arg(text),
+                    Word::Number(number) => call.arg(*number),
                 };
             }
         }

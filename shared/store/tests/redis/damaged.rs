@@ -1,12 +1,13 @@
 //! What is stored, and damaged.
 
+use millrace_domain::Timestamp;
 use millrace_servers::Redis;
 use millrace_store::{
     ClaimVerdict, Finish, FinishVerdict, Membership, RunDelta, Standing, Store, StoreError, TaskRecord,
     Verdict,
 };
 
-use crate::fixture::{Owner, P, ask, claim_of, cluster, connect};
+use crate::fixture::{Owner, P, ask, claim_of, cluster, connect, ending};
 
 #[tokio::test]
 async fn who_has_joined_goes_on_when_what_is_fixed_for_the_cluster_is_damaged() {
@@ -52,4 +53,18 @@ async fn a_run_that_somebody_spoiled_does_not_stand_in_the_way_of_the_others() {
     let finishes =
         claims.map(|claim| Finish { task: claim.task, token: claim.token, result: "{}".to_owned() });
     assert_eq!(store.finish(&finishes).await.unwrap(), [FinishVerdict::Stale, FinishVerdict::Stored]);
+}
+
+#[tokio::test]
+async fn a_run_that_somebody_spoiled_keeps_no_other_from_being_forgotten() {
+    let server = Redis::start(&[]);
+    let store = connect(&server).await;
+    let mut owner = Owner::of(&store, P).await;
+    let (spoiled, sound) = (owner.create(&store).await, owner.create(&store).await);
+    let mut commit = owner.next();
+    commit.runs = vec![ending(spoiled), ending(sound)];
+    store.commit(&[commit]).await.unwrap();
+    ask(&server, &["SET", &format!("millrace:{{{P}}}:run:{}", spoiled.run), "nonsense"]).await;
+    assert_eq!(store.expire(P, Timestamp::from_millis(1), 10).await.unwrap(), 2);
+    assert_eq!(store.load_runs(&[spoiled.run, sound.run]).await.unwrap(), [None, None]);
 }

@@ -1,13 +1,13 @@
 #!lua flags=allow-oom
 -- Takes attempts back, under the fence of the owner's epoch. They stay watched until their owner retires them.
--- KEYS  1 own; the runs are of the same partition
--- ARGV  1 epoch, then for each: run key, field, what if it is claimed ('unclaimed': leave it, 'anyway': take it,
+-- KEYS  1 own, then the run of each
+-- ARGV  1 epoch, then for each: field, what if it is claimed ('unclaimed': leave it, 'anyway': take it,
 --       a session: take it when it is claimed under that one)
 -- Answers for each: 0 gone, 1 taken back, 'c<session>' claimed and left, 'f<result>' ended.
 local current = redis.call('HGET', KEYS[1], 'epoch') == ARGV[1]
 local answers = {}
-for at = 2, #ARGV, 3 do
-  local key, field, mode = ARGV[at], ARGV[at + 1], ARGV[at + 2]
+for at = 2, #ARGV, 2 do
+  local key, field, mode = KEYS[#answers + 2], ARGV[at], ARGV[at + 1]
   local record = current and redis.pcall('HGET', key, field)
   if type(record) == 'table' then
     record = false -- a damaged run is as good as gone
