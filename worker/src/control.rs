@@ -195,16 +195,8 @@ mod tests {
     }
 
     async fn commit(store: &SqliteStore, epoch: Epoch, seq: u64, delta: RunDelta) {
-        let commit = Commit {
-            partition: P,
-            epoch,
-            seq: Seq(seq),
-            published_until: Timestamp::default(),
-            runs: vec![delta],
-            workflows: Vec::new(),
-            timers: Vec::new(),
-            cleared: Vec::new(),
-        };
+        let mut commit = Commit::new(P, epoch, Seq(seq), Timestamp::default());
+        commit.runs.push(delta);
         store.commit(&[commit]).await.unwrap();
     }
 

@@ -31,16 +31,8 @@ async fn skip(database: &Path, run: RunId) {
     delta.steps.push((StepIndex(0).into(), end.to_string()));
     delta.cleared.push(Timer::Start(run));
     delta.expires_at = Some(now + std::time::Duration::from_secs(3600));
-    let commit = Commit {
-        partition,
-        epoch,
-        seq: Seq(1),
-        published_until: Timestamp::default(),
-        runs: vec![delta],
-        workflows: Vec::new(),
-        timers: Vec::new(),
-        cleared: Vec::new(),
-    };
+    let mut commit = Commit::new(partition, epoch, Seq(1), Timestamp::default());
+    commit.runs.push(delta);
     assert_eq!(store.commit(&[commit]).await.unwrap(), [Verdict::Applied { duplicates: Vec::new() }]);
     store.release(&[(partition, epoch)]).await.unwrap();
 }

@@ -199,6 +199,8 @@ impl Draft {
             workflows: std::mem::take(&mut self.workflows),
             timers: std::mem::take(&mut self.timers),
             cleared: std::mem::take(&mut self.cleared),
+            letters: Vec::new(),
+            tables: Vec::new(),
         }
     }
 }

@@ -179,16 +179,7 @@ fn creation(epoch: Epoch, task: TaskId) -> Commit {
         look_at: at,
         lane: millrace_store::Lane::default(),
     });
-    Commit {
-        partition: P,
-        epoch,
-        seq: Seq(1),
-        published_until: Timestamp::default(),
-        runs: vec![delta],
-        workflows: Vec::new(),
-        timers: Vec::new(),
-        cleared: Vec::new(),
-    }
+    Commit { runs: vec![delta], ..Commit::new(P, epoch, Seq(1), Timestamp::default()) }
 }
 
 fn claim(task: TaskId) -> Claim {

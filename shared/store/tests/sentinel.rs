@@ -76,16 +76,8 @@ async fn commit(store: &RedisStore, epoch: Epoch, seq: Seq) -> RunId {
         keyed: false,
         definition: "definition".to_owned(),
     });
-    let commit = Commit {
-        partition: P,
-        epoch,
-        seq,
-        published_until: Timestamp::default(),
-        runs: vec![delta],
-        workflows: Vec::new(),
-        timers: Vec::new(),
-        cleared: Vec::new(),
-    };
+    let mut commit = Commit::new(P, epoch, seq, Timestamp::default());
+    commit.runs.push(delta);
     let verdicts =
         until("the commit counts", || async { store.commit(std::slice::from_ref(&commit)).await.ok() }).await;
     assert_eq!(verdicts, [Verdict::Applied { duplicates: vec![] }], "{seq:?}");

@@ -15,8 +15,8 @@ use millrace_domain::{
 };
 use millrace_store::sqlite::{Clock, SqliteStore};
 use millrace_store::{
-    Acquired, Claim, ClaimVerdict, Cluster, Commit, Dispatched, FORMAT, Finish, FinishVerdict, NewRun,
-    RunDelta, Session, Store, StoreError, TaskRecord, Timer, Verdict,
+    Acquired, Claim, ClaimVerdict, Cluster, Commit, Dispatched, FORMAT, Finish, FinishVerdict, Letter,
+    NewRun, RowDelta, RunDelta, Session, Store, StoreError, Table, TaskRecord, Timer, Verdict,
 };
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -73,16 +73,8 @@ fn creating(epoch: Epoch, seq: u64) -> (Commit, TaskId) {
         lane: millrace_store::Lane::default(),
     });
     delta.timers.push((at(4), Timer::RunTimeout(run)));
-    let commit = Commit {
-        partition: P,
-        epoch,
-        seq: Seq(seq),
-        published_until: at(9),
-        runs: vec![delta],
-        workflows: vec![],
-        timers: vec![],
-        cleared: vec![],
-    };
+    let mut commit = Commit::new(P, epoch, Seq(seq), at(9));
+    commit.runs.push(delta);
     (commit, TaskId { run, unit: StepIndex(0).into(), attempt: 1 })
 }
 
@@ -207,6 +199,33 @@ fn a_file_of_a_newer_version_is_refused_and_left_as_it_is() {
     assert_eq!(version, 99);
 }
 
+#[tokio::test]
+async fn a_file_of_0_1_is_brought_up_to_date_with_all_that_it_holds() {
+    let (_folder, file) = folder();
+    let store = SqliteStore::open(&file).unwrap();
+    let founded = store.found(&cluster(32)).await.unwrap();
+    let epoch = own(&store).await;
+    let (commit, task) = creating(epoch, 1);
+    store.commit(std::slice::from_ref(&commit)).await.unwrap();
+    drop(store);
+    let older = rusqlite::Connection::open(&file).unwrap();
+    older.execute_batch("DROP TABLE letters; DROP TABLE table_rows; PRAGMA user_version = 3").unwrap();
+    drop(older);
+
+    let store = SqliteStore::open(&file).unwrap();
+    assert_eq!(store.found(&cluster(64)).await.unwrap(), founded);
+    assert_eq!(store.commit(&[commit]).await.unwrap(), [Verdict::Applied { duplicates: vec![] }]);
+    assert!(store.load_runs(&[task.run]).await.unwrap()[0].is_some());
+    let mut next = Commit::new(P, epoch, Seq(2), at(9));
+    next.letters.push(Letter { n: 0, at: at(10), to: PartitionId(6), body: "{}".into() });
+    next.tables.push(RowDelta::put(Table("locks"), "a", "1"));
+    store.commit(&[next]).await.unwrap();
+    drop(store);
+    let store = SqliteStore::open(&file).unwrap();
+    assert_eq!(store.letters(P, at(9), None, 10).await.unwrap().len(), 1);
+    assert_eq!(store.read_table(P, Table("locks")).await.unwrap(), [("a".to_owned(), "1".to_owned())]);
+}
+
 #[test]
 fn the_database_of_another_program_is_refused() {
     for preparation in ["CREATE TABLE theirs (x)", "PRAGMA user_version = 1", "PRAGMA application_id = 7"] {
@@ -239,6 +258,13 @@ fn a_missing_folder_is_named() {
     assert!(matches!(error, StoreError::Configuration(_)), "{error:?}");
 }
 
+/// The numbers of the pages at which the tables and indexes of a database begin.
+fn root_pages(file: &Path) -> Vec<usize> {
+    let database = rusqlite::Connection::open(file).unwrap();
+    let mut pages = database.prepare("SELECT rootpage FROM sqlite_schema WHERE rootpage > 1").unwrap();
+    pages.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+}
+
 #[tokio::test]
 async fn a_damaged_page_is_said_and_not_taken_for_an_answer() {
     let (_folder, file) = folder();
@@ -249,8 +275,10 @@ async fn a_damaged_page_is_said_and_not_taken_for_an_answer() {
     }
     drop(store);
     let mut bytes = fs::read(&file).unwrap();
-    // The first page holds the schema; everything after it is overwritten.
-    bytes[4_096..].fill(0xAB);
+    // The schema stays; the first page of each table and index is overwritten.
+    for page in root_pages(&file) {
+        bytes[(page - 1) * 4_096..page * 4_096].fill(0xAB);
+    }
     fs::write(&file, bytes).unwrap();
     let store = SqliteStore::open(&file).unwrap();
     let (commit, _) = creating(epoch, 201);

@@ -2,7 +2,7 @@
 
 use millrace_domain::{Epoch, PartitionId, RunId, Seq, Timestamp};
 
-use super::{RunDelta, Timer, WorkflowDelta};
+use super::{Letter, RowDelta, RunDelta, Timer, WorkflowDelta};
 
 /// A commit: one atomic write to one partition.
 #[derive(Debug, Clone)]
@@ -24,6 +24,35 @@ pub struct Commit {
     pub timers: Vec<(Timestamp, Timer)>,
     /// The timers to clear outside of runs.
     pub cleared: Vec<Timer>,
+    /// The letters to send that belong to no run: they go whichever runs are left out. Those of a run are in its
+    /// [`RunDelta`].
+    pub letters: Vec<Letter>,
+    /// The rows to put and to delete that belong to no run, after those of runs. The last change to a row holds.
+    pub tables: Vec<RowDelta>,
+}
+
+impl Commit {
+    /// A commit that changes nothing yet.
+    pub fn new(partition: PartitionId, epoch: Epoch, seq: Seq, published_until: Timestamp) -> Self {
+        Self {
+            partition,
+            epoch,
+            seq,
+            published_until,
+            runs: Vec::new(),
+            workflows: Vec::new(),
+            timers: Vec::new(),
+            cleared: Vec::new(),
+            letters: Vec::new(),
+            tables: Vec::new(),
+        }
+    }
+
+    /// All letters of a commit that holds but for the runs in `left_out`.
+    pub fn letters_without<'a>(&'a self, left_out: &'a [RunId]) -> impl Iterator<Item = &'a Letter> {
+        let of_runs = self.runs.iter().filter(|delta| !left_out.contains(&delta.run));
+        of_runs.flat_map(|delta| &delta.letters).chain(&self.letters)
+    }
 }
 
 /// The verdict on a commit.
@@ -43,7 +72,7 @@ pub enum Verdict {
     },
     /// The store is full, and this one creates runs or stores definitions: nothing of it was written, and nothing
     /// of those that follow it in its partition. Its seq is free for one that creates nothing, which full memory
-    /// does not refuse.
+    /// does not refuse. Letters and rows create nothing: what has begun goes on by them.
     Full {
         /// What the store says, and what to do.
         why: String,

@@ -3,7 +3,7 @@
 
 use millrace_domain::{RunId, Timestamp, Unit, WorkflowName};
 
-use super::{Dispatched, TaskRecord, Timer};
+use super::{Dispatched, Letter, RowDelta, TaskRecord, Timer};
 
 /// A change to one run; only what changed is named. Without `create`, for a run that is not stored (any more), it is
 /// left out.
@@ -27,6 +27,10 @@ pub struct RunDelta {
     pub cleared: Vec<Timer>,
     /// The instant from which on a run that has ended may be forgotten.
     pub expires_at: Option<Timestamp>,
+    /// The letters that the run sends: left out with the delta.
+    pub letters: Vec<Letter>,
+    /// The rows that the run puts and deletes: left out with the delta. The last change to a row holds.
+    pub tables: Vec<RowDelta>,
 }
 
 impl RunDelta {
@@ -42,6 +46,8 @@ impl RunDelta {
             timers: Vec::new(),
             cleared: Vec::new(),
             expires_at: None,
+            letters: Vec::new(),
+            tables: Vec::new(),
         }
     }
 }

@@ -9,9 +9,12 @@ use millrace_domain::{
 
 use super::{
     Acquired, Claim, ClaimVerdict, Cluster, Commit, Finish, FinishVerdict, Fullness, LogChunk, Revoke,
-    Revoked, RunQuery, RunSummary, Session, StoreError, StoredRun, StoredWorkflow, TaskRecord, Timer,
-    Verdict,
+    Revoked, RunQuery, RunSummary, Session, StoreError, StoredLetter, StoredRun, StoredWorkflow, Table,
+    TaskRecord, Timer, Verdict,
 };
+
+/// The greatest number of rows of a table whose values are read at once, see [`Store::read_table`].
+pub const ROWS_AT_ONCE: usize = 512;
 
 /// A store. Every write is idempotent by a number or a token of the caller's, so that after a lost reply the same
 /// call is simply made again.
@@ -58,7 +61,8 @@ pub trait Store: Send + Sync + 'static {
 
     /// Keeps partitions for another `ttl_ms`, and answers the seq of the last commit of each; `None` for those whose
     /// epoch is another now, and for those that were given back. What was dispatched before `published_until` is with the
-    /// broker: the watermark of each is raised to that, and never lowered.
+    /// broker: the watermark of each is raised to that, and never lowered; letters of before it have arrived, and are
+    /// dropped.
     async fn renew(
         &self,
         held: &[(PartitionId, Epoch)],
@@ -80,6 +84,45 @@ pub trait Store: Send + Sync + 'static {
     /// the first time. Runs that are damaged in the store are left as they are; the rest of a commit holds. An `Err`
     /// says nothing of what was applied: send the same commits again.
     async fn commit(&self, commits: &[Commit]) -> Result<Vec<Verdict>, StoreError>;
+
+    /// Lists the letters of a partition that were sent at `from` or later, in order of (when, epoch, seq, number), after
+    /// `after`, at most `limit`. A letter stays until a renewal drops it. One that cannot be read is left out.
+    async fn letters(
+        &self,
+        partition: PartitionId,
+        from: Timestamp,
+        after: Option<&StoredLetter>,
+        limit: usize,
+    ) -> Result<Vec<StoredLetter>, StoreError>;
+
+    /// Lists the keys of the rows of a table, in order.
+    async fn table_keys(&self, partition: PartitionId, table: Table) -> Result<Vec<String>, StoreError>;
+
+    /// Reads rows of a table by their keys: `None` for those that are not there.
+    async fn table_rows(
+        &self,
+        partition: PartitionId,
+        table: Table,
+        keys: &[String],
+    ) -> Result<Vec<Option<String>>, StoreError>;
+
+    /// Reads a table whole, in order of its keys, as its owner does who takes the partition over: the keys at once, since
+    /// they are short, and then the values of at most [`ROWS_AT_ONCE`] of them a call. Only its owner writes it, so that
+    /// nothing changes in between.
+    async fn read_table(
+        &self,
+        partition: PartitionId,
+        table: Table,
+    ) -> Result<Vec<(String, String)>, StoreError> {
+        let keys = self.table_keys(partition, table).await?;
+        let mut rows = Vec::with_capacity(keys.len());
+        for keys in keys.chunks(ROWS_AT_ONCE) {
+            let values = self.table_rows(partition, table, keys).await?;
+            let found = keys.iter().zip(values).filter_map(|(key, value)| Some((key.clone(), value?)));
+            rows.extend(found);
+        }
+        Ok(rows)
+    }
 
     /// Lists timers of a partition in order of (due, the timer's text), after `after`, at most `limit`.
     async fn timers(

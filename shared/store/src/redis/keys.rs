@@ -2,6 +2,8 @@
 
 use millrace_domain::{PartitionId, RunId, TaskId, Unit, WorkflowName};
 
+use crate::Table;
+
 /// The kinds of keys that a run owns beside its own, each `<kind>:<run>`: they go with it when it is forgotten. A new
 /// kind needs its line here, and nothing else.
 const OWNED_BY_RUN: [&str; 1] = [LOG];
@@ -47,6 +49,16 @@ impl Keys {
     /// The timers, a sorted set by when they are due (ms).
     pub(super) fn timers(&self, partition: PartitionId) -> String {
         self.of(partition, "timers")
+    }
+
+    /// The letters, a sorted set by when they were sent (ms). See `letter` for its members.
+    pub(super) fn letters(&self, partition: PartitionId) -> String {
+        self.of(partition, "letters")
+    }
+
+    /// A table, a hash of its rows.
+    pub(super) fn table(&self, partition: PartitionId, table: Table) -> String {
+        self.of(partition, &format!("table:{}", table.0))
     }
 
     /// The runs, a sorted set by when they were created (ms). See [`Keys::listed`] for its members.
@@ -160,6 +172,8 @@ mod tests {
             keys.own(p),
             keys.watch(p),
             keys.timers(p),
+            keys.letters(p),
+            keys.table(p, Table("locks")),
             keys.runs(p),
             keys.runs_of(p, "w"),
             keys.ended(p),

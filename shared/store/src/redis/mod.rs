@@ -13,10 +13,10 @@
 //! | `keys` | every key there is |
 //! | `script`, `scripts/*.lua` | what is atomic; each file states its KEYS, ARGV and answer |
 //! | `unguard` | scripts without a guard, for the test of the auditor; not in releases |
-//! | `reply` | reading answers |
+//! | `reply`, `sorted` | reading answers, and sorted sets in pages |
 //! | `commit`, `writes` | the owner's one way to write |
 //! | `cluster`, `partition`, `run`, `list`, `task`, `timer`, `watch` | the rest, as in the [contract](crate::contract) |
-//! | `claim`, `revoke`, `session`, `catalog`, `log`, `expire` | the rest, as well |
+//! | `letter`, `table`, `claim`, `revoke`, `session`, `catalog`, `log`, `expire` | the rest, as well |
 //! | `store` | [`RedisStore`], which puts them together |
 //!
 //! What is not here: commands that touch two hash slots. All keys of a partition share the tag `{p<N>}`, and a
@@ -31,6 +31,7 @@ mod connection;
 mod error;
 mod expire;
 mod keys;
+mod letter;
 mod list;
 mod log;
 mod options;
@@ -43,7 +44,9 @@ mod safety;
 mod script;
 mod sentinel;
 mod session;
+mod sorted;
 mod store;
+mod table;
 mod task;
 mod timer;
 #[cfg(debug_assertions)]

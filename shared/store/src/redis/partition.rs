@@ -94,7 +94,7 @@ pub(super) async fn renew(
     published_until: Timestamp,
 ) -> Result<Vec<Option<Seq>>, StoreError> {
     let call = |(partition, epoch): &(PartitionId, Epoch)| {
-        let mut call = Script::Renew.on(&[&keys.own(*partition)]);
+        let mut call = Script::Renew.on(&[keys.own(*partition), keys.letters(*partition)]);
         call.arg(epoch.0).arg(ttl_ms).arg(published_until.as_millis());
         call
     };

@@ -12,13 +12,13 @@ use super::connection::Connection;
 use super::keys::Keys;
 use super::replicas::Replicas;
 use super::{
-    Options, catalog, claim, cluster, commit, expire, list, log, partition, revoke, run, session, task,
-    timer, watch,
+    Options, catalog, claim, cluster, commit, expire, letter, list, log, partition, revoke, run, session,
+    table, task, timer, watch,
 };
 use crate::{
     Acquired, Claim, ClaimVerdict, Cluster, Commit, Finish, FinishVerdict, Fullness, LogChunk, Revoke,
-    Revoked, RunQuery, RunSummary, Session, Store, StoreError, StoredRun, StoredWorkflow, TaskRecord, Timer,
-    Verdict,
+    Revoked, RunQuery, RunSummary, Session, Store, StoreError, StoredLetter, StoredRun, StoredWorkflow,
+    Table, TaskRecord, Timer, Verdict,
 };
 
 /// The store of a fleet.
@@ -119,6 +119,29 @@ impl Store for RedisStore {
 
     async fn commit(&self, commits: &[Commit]) -> Result<Vec<Verdict>, StoreError> {
         commit::commit(self.told(), &self.keys, commits).await
+    }
+
+    async fn letters(
+        &self,
+        partition: PartitionId,
+        from: Timestamp,
+        after: Option<&StoredLetter>,
+        limit: usize,
+    ) -> Result<Vec<StoredLetter>, StoreError> {
+        letter::list(&self.connection, &self.keys, partition, from, after, limit).await
+    }
+
+    async fn table_keys(&self, partition: PartitionId, table: Table) -> Result<Vec<String>, StoreError> {
+        table::row_keys(&self.connection, &self.keys, partition, table).await
+    }
+
+    async fn table_rows(
+        &self,
+        partition: PartitionId,
+        table: Table,
+        keys: &[String],
+    ) -> Result<Vec<Option<String>>, StoreError> {
+        table::rows(&self.connection, &self.keys, partition, table, keys).await
     }
 
     async fn timers(

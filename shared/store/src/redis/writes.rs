@@ -1,14 +1,14 @@
 //! What a commit writes, composed into as few commands as there can be: a run costs one HSET, the indexes of a
 //! partition one ZADD each. `commit.lua` carries it out, after its checks.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use millrace_domain::{RunId, TaskId, Unit, WorkflowName};
 use redis::Cmd;
 
 use super::keys::Keys;
-use super::task;
-use crate::{Commit, Dispatched, NewRun, RunDelta, WorkflowDelta};
+use super::{letter, task};
+use crate::{Commit, Dispatched, Letter, NewRun, RowDelta, RunDelta, Table, WorkflowDelta};
 
 /// The number of words that Lua's `unpack` is given at once (its limit is near 8,000). Even, so that pairs stay
 /// together.
@@ -39,6 +39,9 @@ struct Command<'a> {
     key: Key,
     words: Vec<Word<'a>>,
 }
+
+/// The rows of tables as a commit leaves them: the value of each that it puts, nothing for each that it deletes.
+type Rows<'a> = BTreeMap<Table, HashMap<&'a str, Option<&'a str>>>;
 
 /// The writes of a commit: all keys that it touches, and the commands.
 #[derive(Default)]
@@ -75,6 +78,7 @@ impl<'a> Writes<'a> {
         let mut runs: Vec<(RunId, RunWrites<'a>)> = Vec::with_capacity(commit.runs.len());
         let mut places: HashMap<RunId, usize> = HashMap::with_capacity(commit.runs.len());
         let mut timers: HashMap<String, Option<i64>> = HashMap::new();
+        let (mut letters, mut rows) = (Vec::new(), Rows::new());
 
         for delta in commit.runs.iter().filter(|delta| !left_out.contains(&delta.run)) {
             let known = places.len();
@@ -92,7 +96,11 @@ impl<'a> Writes<'a> {
             for (due, timer) in &delta.timers {
                 timers.insert(timer.to_string(), Some(due.as_millis()));
             }
+            letters.extend(&delta.letters);
+            change_rows(&mut rows, &delta.tables);
         }
+        letters.extend(&commit.letters);
+        change_rows(&mut rows, &commit.tables);
         for timer in &commit.cleared {
             timers.insert(timer.to_string(), None);
         }
@@ -102,6 +110,8 @@ impl<'a> Writes<'a> {
 
         writes.runs(commit, keys, runs);
         writes.timers(commit, keys, timers);
+        writes.letters(commit, keys, letters);
+        writes.tables(commit, keys, rows);
         for delta in &commit.workflows {
             writes.workflow(commit, keys, delta);
         }
@@ -162,6 +172,29 @@ impl<'a> Writes<'a> {
         self.write("ZREM", || keys.watch(partition), unwatched);
         self.write("ZADD", || keys.watch(partition), looks);
         self.write("ZADD", || keys.ended(partition), ended);
+    }
+
+    fn letters(&mut self, commit: &Commit, keys: &Keys, letters: Vec<&'a Letter>) {
+        let words = |letter: &Letter| {
+            let member = letter::member(commit.epoch, commit.seq, letter);
+            [Word::Number(letter.at.as_millis()), Word::Owned(member)]
+        };
+        let words = letters.into_iter().flat_map(words).collect();
+        self.write("ZADD", || keys.letters(commit.partition), words);
+    }
+
+    fn tables(&mut self, commit: &Commit, keys: &Keys, tables: Rows<'a>) {
+        for (table, rows) in tables {
+            let (mut put, mut deleted) = (Vec::new(), Vec::new());
+            for (row, value) in rows {
+                match value {
+                    Some(value) => put.extend([Word::Text(row), Word::Text(value)]),
+                    None => deleted.push(Word::Text(row)),
+                }
+            }
+            self.write("HDEL", || keys.table(commit.partition, table), deleted);
+            self.write("HSET", || keys.table(commit.partition, table), put);
+        }
     }
 
     fn timers(&mut self, commit: &Commit, keys: &Keys, timers: HashMap<String, Option<i64>>) {
@@ -270,6 +303,13 @@ impl<'a> Writes<'a> {
                 };
             }
         }
+    }
+}
+
+/// Adds changes to those of rows; later ones win.
+fn change_rows<'a>(rows: &mut Rows<'a>, changes: &'a [RowDelta]) {
+    for RowDelta { table, key, value } in changes {
+        rows.entry(*table).or_default().insert(key, value.as_deref());
     }
 }
 

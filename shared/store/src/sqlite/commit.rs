@@ -4,7 +4,8 @@ use millrace_domain::{Epoch, RunId, Seq};
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
 use super::column::{Json, Millis, json};
-use super::{catalog, run, timer};
+use super::run::Applied;
+use super::{catalog, letter, run, table, timer};
 use crate::{Commit, RunDelta, Verdict};
 
 /// Carries out a commit, wholly or not at all.
@@ -48,10 +49,17 @@ pub(super) fn tells(commit: &Commit) -> bool {
 fn apply(connection: &Connection, commit: &Commit) -> Result<Vec<RunId>> {
     let mut duplicates = Vec::new();
     for delta in &commit.runs {
-        if !run::apply(connection, commit.partition, delta)? {
-            duplicates.push(delta.run);
+        match run::apply(connection, commit.partition, delta)? {
+            Applied::Held => {
+                letter::send(connection, commit, &delta.letters)?;
+                table::change(connection, commit.partition, &delta.tables)?;
+            }
+            Applied::Duplicate => duplicates.push(delta.run),
+            Applied::Gone => {}
         }
     }
+    letter::send(connection, commit, &commit.letters)?;
+    table::change(connection, commit.partition, &commit.tables)?;
     for delta in &commit.workflows {
         catalog::apply(connection, commit.partition, delta)?;
     }
@@ -83,7 +91,7 @@ mod tests {
     use millrace_domain::{PartitionId, StepIndex, Timestamp, WorkflowName};
 
     use super::*;
-    use crate::{NewRun, Timer, WorkflowDelta};
+    use crate::{Letter, NewRun, RowDelta, Table, Timer, WorkflowDelta};
 
     fn commit() -> Commit {
         let run = RunId::of_key(&WorkflowName::adhoc(), "key", 1);
@@ -91,16 +99,13 @@ mod tests {
         progress.head = Some(String::new());
         progress.retired.push((StepIndex(0).into(), 1));
         progress.timers.push((Timestamp::default(), Timer::RunTimeout(run)));
-        Commit {
-            partition: PartitionId(0),
-            epoch: Epoch(1),
-            seq: Seq(1),
-            published_until: Timestamp::default(),
-            runs: vec![progress],
-            workflows: vec![],
-            timers: vec![],
-            cleared: vec![],
-        }
+        let mut commit = Commit::new(PartitionId(0), Epoch(1), Seq(1), Timestamp::default());
+        commit.runs.push(progress);
+        // What these lead to is in the same file, and so is lost with them or not at all.
+        let body = String::new();
+        commit.letters.push(Letter { n: 0, at: Timestamp::default(), to: PartitionId(1), body });
+        commit.tables.push(RowDelta::delete(Table("test"), "key"));
+        commit
     }
 
     #[test]

@@ -3,8 +3,8 @@
 //! A reader's path: [`SqliteStore`] (`store`) hands every call of the contract to the one thread that owns the
 //! connection (`writer`), which puts all calls that wait into one transaction. The calls themselves are plain
 //! functions on a connection, a file for each thing that is agreed on, with the name that it has in the
-//! [contract](crate::contract): `cluster`, `partition`, `commit`, `run`, `list`, `task`, `timer`, `watch`, `claim`,
-//! `revoke`, `session`, `catalog`, `log`, `expire`. `file` opens the database and brings `schema.sql` into it.
+//! [contract](crate::contract): `cluster`, `partition`, `commit`, `letter`, `table`, `run`, `list`, `task`, `timer`,
+//! `watch`, `claim`, `revoke`, `session`, `catalog`, `log`, `expire`. `file` opens the database and brings `schema.sql` into it.
 //!
 //! What it is not: a store for several processes. Whoever opens the file keeps it locked.
 
@@ -16,6 +16,7 @@ mod commit;
 mod error;
 mod expire;
 mod file;
+mod letter;
 mod list;
 mod log;
 mod partition;
@@ -24,6 +25,7 @@ mod revoke;
 mod run;
 mod session;
 mod store;
+mod table;
 mod task;
 mod timer;
 mod watch;

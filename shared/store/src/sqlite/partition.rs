@@ -3,8 +3,8 @@
 use millrace_domain::{Epoch, PartitionId, ProducerId, Seq, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
-use super::cluster;
 use super::column::{Millis, Text};
+use super::{cluster, letter};
 use crate::Acquired;
 
 struct Ownership {
@@ -47,7 +47,8 @@ pub(super) fn acquire(
     Ok(Acquired::Owned { epoch: Epoch(epoch), previous, published_until })
 }
 
-/// Renews the lease of a partition. One that was given back is not kept, though its epoch still stands.
+/// Renews the lease of a partition, and drops its letters of before the watermark. One that was given back is not kept,
+/// though its epoch still stands.
 pub(super) fn renew(
     connection: &Connection,
     partition: PartitionId,
@@ -55,7 +56,7 @@ pub(super) fn renew(
     until: Timestamp,
     published_until: Timestamp,
 ) -> Result<Option<Seq>> {
-    connection
+    let kept = connection
         .prepare_cached(
             "UPDATE partitions SET until = ?3, published_until = max(published_until, ?4)
              WHERE id = ?1 AND epoch = ?2 AND owner IS NOT NULL RETURNING seq",
@@ -63,7 +64,12 @@ pub(super) fn renew(
         .query_row(params![partition.0, epoch.0, Millis(until), Millis(published_until)], |row| {
             row.get(0).map(Seq)
         })
-        .optional()
+        .optional()?;
+    if kept.is_some() {
+        // Not by the stored watermark: that may be of a clock that was ahead, and then says nothing.
+        letter::drop_before(connection, partition, published_until)?;
+    }
+    Ok(kept)
 }
 
 fn set_until(connection: &Connection, partition: PartitionId, until: Timestamp) -> Result<()> {

@@ -7,17 +7,26 @@ use super::column::{Millis, RunKey, Text, UnitColumn};
 use super::{task, timer};
 use crate::{NewRun, RunDelta, StoredRun};
 
-/// Applies a change to a run. `false`: the run exists and was to be created, so that nothing was applied. A change to
-/// a run that is not stored is left out too: what is forgotten stays so.
-pub(super) fn apply(connection: &Connection, partition: PartitionId, delta: &RunDelta) -> Result<bool> {
+/// What became of a change to a run.
+pub(super) enum Applied {
+    /// It holds.
+    Held,
+    /// The run exists and was to be created: the change is left out.
+    Duplicate,
+    /// The run is not stored (any more): the change is left out, since what is forgotten stays so.
+    Gone,
+}
+
+/// Applies a change to a run.
+pub(super) fn apply(connection: &Connection, partition: PartitionId, delta: &RunDelta) -> Result<Applied> {
     let key = match &delta.create {
         Some(new) => match create(connection, partition, delta, new)? {
             Some(key) => key,
-            None => return Ok(false),
+            None => return Ok(Applied::Duplicate),
         },
         None => match change(connection, delta)? {
             Some(key) => key,
-            None => return Ok(true),
+            None => return Ok(Applied::Gone),
         },
     };
     for (unit, record) in &delta.steps {
@@ -34,7 +43,7 @@ pub(super) fn apply(connection: &Connection, partition: PartitionId, delta: &Run
         task::dispatch(connection, partition, key, dispatched)?;
     }
     timer::change(connection, partition, &delta.timers, &delta.cleared)?;
-    Ok(true)
+    Ok(Applied::Held)
 }
 
 fn create(

@@ -13,12 +13,13 @@ use millrace_domain::{
 use super::place::Place;
 use super::writer::Writer;
 use super::{
-    catalog, claim, cluster, commit, expire, file, list, log, partition, revoke, run, session, task, timer,
-    watch,
+    catalog, claim, cluster, commit, expire, file, letter, list, log, partition, revoke, run, session, table,
+    task, timer, watch,
 };
 use crate::{
     Acquired, Claim, ClaimVerdict, Cluster, Commit, Finish, FinishVerdict, LogChunk, Revoke, Revoked,
-    RunQuery, RunSummary, Session, Store, StoreError, StoredRun, StoredWorkflow, TaskRecord, Timer, Verdict,
+    RunQuery, RunSummary, Session, Store, StoreError, StoredLetter, StoredRun, StoredWorkflow, Table,
+    TaskRecord, Timer, Verdict,
 };
 
 /// A clock: what tells the time. It is asked from the store's own thread.
@@ -171,6 +172,33 @@ impl Store for SqliteStore {
                 commits.iter().map(|commit| commit::commit(connection, commit)).collect()
             })
             .await
+    }
+
+    async fn letters(
+        &self,
+        partition: PartitionId,
+        from: Timestamp,
+        after: Option<&StoredLetter>,
+        limit: usize,
+    ) -> Result<Vec<StoredLetter>, StoreError> {
+        let after = after.cloned();
+        self.writer
+            .call(move |connection| letter::list(connection, partition, from, after.as_ref(), limit))
+            .await
+    }
+
+    async fn table_keys(&self, partition: PartitionId, table: Table) -> Result<Vec<String>, StoreError> {
+        self.writer.call(move |connection| table::keys(connection, partition, table)).await
+    }
+
+    async fn table_rows(
+        &self,
+        partition: PartitionId,
+        table: Table,
+        keys: &[String],
+    ) -> Result<Vec<Option<String>>, StoreError> {
+        let keys = keys.to_vec();
+        self.writer.call(move |connection| table::read(connection, partition, table, &keys)).await
     }
 
     async fn timers(

@@ -120,16 +120,7 @@ impl Owner {
     /// The next commit, not sent yet.
     pub(crate) fn next(&mut self, runs: Vec<RunDelta>) -> Commit {
         self.seq = self.seq.next();
-        Commit {
-            partition: self.partition,
-            epoch: self.epoch,
-            seq: self.seq,
-            published_until: at(0),
-            runs,
-            workflows: Vec::new(),
-            timers: Vec::new(),
-            cleared: Vec::new(),
-        }
+        Commit { runs, ..Commit::new(self.partition, self.epoch, self.seq, at(0)) }
     }
 
     /// Commits changes to runs, all of which hold.

@@ -1,11 +1,11 @@
-//! Random histories of a few attempts, compared step by step with a model that fits on a page.
+//! Random histories of a few attempts, letters and rows, compared step by step with a model that fits on two pages.
 
 use std::collections::BTreeMap;
 
 use millrace_domain::{ClaimToken, Epoch, RunId, Seq, SessionId, TaskId, Unit};
 use millrace_store::{
-    Claim, ClaimVerdict, Commit, Dispatched, Finish, FinishVerdict, Revoke, Revoked, RunDelta, TaskRecord,
-    Verdict,
+    Claim, ClaimVerdict, Commit, Dispatched, Finish, FinishVerdict, Letter, Revoke, Revoked, RowDelta,
+    RunDelta, StoredLetter, TaskRecord, Verdict,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -13,6 +13,8 @@ use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use uuid::Uuid;
 
 use crate::fixture::*;
+use crate::letter::{letter, letters, stored};
+use crate::table::LOCKS;
 
 const STEPS: u32 = 4;
 
@@ -62,10 +64,33 @@ enum Event {
         when: u8,
         stale: bool,
     },
+    /// Sends a letter and changes a row: of the run, of none, or of a run that exists and is created again.
+    Tell {
+        of: Of,
+        when: i64,
+        row: u8,
+        deletes: bool,
+    },
+    /// The owner, or one before it, renews: all of before this has arrived.
+    Renew {
+        until: i64,
+        stale: bool,
+    },
+    /// The partition is taken over.
+    Take,
+}
+
+/// Whom a letter is from.
+#[derive(Debug, Clone, Copy)]
+enum Of {
+    Run,
+    Nothing,
+    Duplicate,
 }
 
 fn event() -> impl Strategy<Value = Event> {
     let task = || (0..STEPS, prop_oneof![5 => Just(0u32), 1 => Just(1)], 0..3u8);
+    let of = prop_oneof![2 => Just(Of::Run), 2 => Just(Of::Nothing), 1 => Just(Of::Duplicate)];
     prop_oneof![
         3 => (0..STEPS).prop_map(|step| Event::Dispatch { step }),
         1 => (0..STEPS).prop_map(|step| Event::Retire { step }),
@@ -77,6 +102,11 @@ fn event() -> impl Strategy<Value = Event> {
         2 => (task(), any::<bool>()).prop_map(|((step, back, when), stale)| {
             Event::Revoke { step, back, when, stale }
         }),
+        3 => (of, 0..8i64, 0..3u8, any::<bool>()).prop_map(|(of, when, row, deletes)| {
+            Event::Tell { of, when, row, deletes }
+        }),
+        1 => (0..8i64, any::<bool>()).prop_map(|(until, stale)| Event::Renew { until, stale }),
+        1 => Just(Event::Take),
     ]
 }
 
@@ -97,11 +127,13 @@ fn session_of(number: u8) -> SessionId {
     SessionId(Uuid::from_u128(u128::from(number) + 101))
 }
 
-/// The current attempts, and the last attempt of each step.
+/// The current attempts, the last attempt of each step, the letters that may not have arrived, and the rows.
 #[derive(Default)]
 struct Model {
     current: BTreeMap<u32, (u32, State)>,
     last: BTreeMap<u32, u32>,
+    letters: Vec<StoredLetter>,
+    rows: BTreeMap<String, String>,
 }
 
 impl Model {
@@ -185,6 +217,8 @@ struct History {
     owner: Owner,
     run: RunId,
     last: Commit,
+    /// How the last commit was answered.
+    verdict: Verdict,
     model: Model,
 }
 
@@ -194,13 +228,42 @@ impl History {
         let run = owner.new_run();
         let last = owner.next(vec![created(run)]);
         assert_eq!(owner.send(&last).await, applied());
-        Self { owner, run, last, model: Model::default() }
+        Self { owner, run, last, verdict: applied(), model: Model::default() }
     }
 
     async fn commit(&mut self, delta: RunDelta) -> Result<(), TestCaseError> {
-        self.last = self.owner.next(vec![delta]);
-        prop_assert_eq!(self.owner.send(&self.last).await, applied());
+        let commit = self.owner.next(vec![delta]);
+        self.send(commit, applied()).await
+    }
+
+    async fn send(&mut self, commit: Commit, verdict: Verdict) -> Result<(), TestCaseError> {
+        (self.last, self.verdict) = (commit, verdict);
+        prop_assert_eq!(&self.owner.send(&self.last).await, &self.verdict);
         Ok(())
+    }
+
+    /// Sends a letter and changes a row in one commit.
+    async fn tell(&mut self, of: Of, letter: Letter, row: RowDelta) -> Result<(), TestCaseError> {
+        let mut commit = self.owner.next(vec![]);
+        let (letters, tables) = (vec![letter.clone()], vec![row.clone()]);
+        let mut verdict = applied();
+        match of {
+            Of::Run => commit.runs.push(RunDelta { letters, tables, ..RunDelta::new(self.run) }),
+            Of::Nothing => (commit.letters, commit.tables) = (letters, tables),
+            Of::Duplicate => {
+                commit.runs.push(RunDelta { letters, tables, ..created(self.run) });
+                verdict = Verdict::Applied { duplicates: vec![self.run] };
+            }
+        }
+        if !matches!(of, Of::Duplicate) {
+            self.model.letters.push(stored(&commit, &letter));
+            self.model.letters.sort_by_key(|one| (one.letter.at, one.epoch, one.seq, one.letter.n));
+            match row.value {
+                Some(value) => self.model.rows.insert(row.key, value),
+                None => self.model.rows.remove(&row.key),
+            };
+        }
+        self.send(commit, verdict).await
     }
 
     /// What leaves the step without an attempt.
@@ -229,7 +292,12 @@ impl History {
                 let delta = self.retiring(step);
                 self.commit(delta).await?;
             }
-            Event::Resend => prop_assert_eq!(self.owner.send(&self.last).await, applied()),
+            // After a takeover, it is of an epoch before.
+            Event::Resend if self.last.epoch != self.owner.epoch => {
+                let refused = Verdict::Fenced { epoch: self.owner.epoch, seq: self.owner.seq };
+                prop_assert_eq!(self.owner.send(&self.last).await, refused);
+            }
+            Event::Resend => prop_assert_eq!(&self.owner.send(&self.last).await, &self.verdict),
             Event::Stray { epoch, seq } => {
                 let mut stray = self.owner.clone().next(vec![]);
                 stray.epoch = Epoch(self.owner.epoch.0.saturating_add_signed(epoch.into()));
@@ -271,7 +339,29 @@ impl History {
                 let answers = store.revoke(self.owner.partition, epoch, &[(task, when)]).await.unwrap();
                 prop_assert_eq!(answers, [expected]);
             }
+            Event::Tell { of, when, row, deletes } => {
+                let value = (!deletes).then(|| format!("value {number}"));
+                let row = RowDelta { table: LOCKS, key: format!("row {row}"), value };
+                self.tell(of, letter(number as u32, at(when), 2), row).await?;
+            }
+            Event::Renew { until, stale } => {
+                let epoch = Epoch(self.owner.epoch.0 - u64::from(stale));
+                let kept = store.renew(&[(self.owner.partition, epoch)], LONG_MS, at(until)).await.unwrap();
+                prop_assert_eq!(kept, [(!stale).then_some(self.owner.seq)]);
+                self.model.letters.retain(|one| stale || one.letter.at >= at(until));
+            }
+            Event::Take => {
+                let Owner { partition, id, .. } = self.owner;
+                self.owner = Owner::take(&store, partition.0, id, LONG_MS).await;
+            }
         }
+        prop_assert_eq!(letters(&store, self.owner.partition).await, self.model.letters.clone());
+        let rows = store.read_table(self.owner.partition, LOCKS).await.unwrap();
+        prop_assert!(
+            rows.iter().map(|(key, value)| (key, value)).eq(&self.model.rows),
+            "{:?} is stored",
+            rows
+        );
         let tasks = load(&store, self.run).await.unwrap().tasks;
         prop_assert!(self.model.agrees(&tasks), "{:?} is stored, {:?} expected", tasks, self.model.current);
         let watched = watched(&store, self.owner.partition).await.len();

@@ -71,16 +71,7 @@ impl Owner {
     /// An empty commit that follows the last one.
     pub(crate) fn next(&mut self) -> Commit {
         self.seq = self.seq.next();
-        Commit {
-            partition: self.partition,
-            epoch: self.epoch,
-            seq: self.seq,
-            published_until: Timestamp::default(),
-            runs: Vec::new(),
-            workflows: Vec::new(),
-            timers: Vec::new(),
-            cleared: Vec::new(),
-        }
+        Commit::new(self.partition, self.epoch, self.seq, Timestamp::default())
     }
 
     /// Commits a new run; its one task.

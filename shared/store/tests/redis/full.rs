@@ -2,7 +2,7 @@
 
 use millrace_domain::{PartitionId, RunId, Seq, Timestamp};
 use millrace_servers::Redis;
-use millrace_store::{Finish, FinishVerdict, Store, StoreError, Verdict};
+use millrace_store::{Finish, FinishVerdict, Letter, RowDelta, Store, StoreError, Table, Verdict};
 use uuid::Uuid;
 
 use crate::fixture::{Owner, P, ask, claim_of, connect, creation, ending, session};
@@ -35,9 +35,20 @@ async fn with_full_memory_what_runs_can_end_and_nothing_new_is_taken() {
         store.renew(&[(P, owner.epoch)], 10_000, Timestamp::default()).await.unwrap(),
         [Some(owner.seq)]
     );
+    // It tells others of it, too.
     let mut end = owner.next();
-    end.runs.push(ending(task));
-    assert_eq!(store.commit(&[end]).await.unwrap(), [Verdict::Applied { duplicates: vec![] }]);
+    let mut delta = ending(task);
+    let at = Timestamp::from_millis(1);
+    delta.letters.push(Letter { n: 0, at, to: PartitionId(1), body: "{}".to_owned() });
+    delta.tables.push(RowDelta::put(Table("locks"), "a", "1"));
+    end.runs.push(delta);
+    let mut silent = owner.next();
+    silent.letters.push(Letter { n: 0, at, to: PartitionId(1), body: "{}".to_owned() });
+    silent.tables.push(RowDelta::delete(Table("locks"), "a"));
+    let applied = Verdict::Applied { duplicates: vec![] };
+    assert_eq!(store.commit(&[end, silent]).await.unwrap(), [applied.clone(), applied]);
+    assert_eq!(store.letters(P, at, None, 10).await.unwrap().len(), 2);
+    assert_eq!(store.read_table(P, Table("locks")).await.unwrap(), []);
     assert_eq!(store.expire(P, Timestamp::from_millis(1), 10).await.unwrap(), 1);
     store.release(&[(P, owner.epoch)]).await.unwrap();
     Owner::of(&store, P).await;

@@ -1,9 +1,11 @@
 //! Scripts: lost ones are loaded again, and each keeps to one slot.
 
-use millrace_domain::{RunId, StepIndex, TaskId, Timestamp};
+use millrace_domain::{PartitionId, RunId, StepIndex, TaskId, Timestamp};
 use millrace_servers::Redis;
 use millrace_store::redis::{Options, RedisStore};
-use millrace_store::{ClaimVerdict, Finish, FinishVerdict, RunQuery, Store, Timer, Verdict};
+use millrace_store::{
+    ClaimVerdict, Finish, FinishVerdict, Letter, RowDelta, RunQuery, Store, Table, Timer, Verdict,
+};
 use uuid::Uuid;
 
 use crate::fixture::{Owner, P, ask, claim_of, cluster, connect, creation, ending, name, session, until};
@@ -42,7 +44,14 @@ async fn every_call_keeps_to_one_slot_as_a_cluster_demands() {
         source: "source".to_owned(),
         head: "head".to_owned(),
     });
+    let at = Timestamp::from_millis(5);
+    commit.letters.push(Letter { n: 0, at, to: PartitionId(1), body: "{}".to_owned() });
+    commit.tables = vec![RowDelta::put(Table("locks"), "a", "1"), RowDelta::delete(Table("audit"), "b")];
     store.commit(&[commit]).await.unwrap();
+    let letters = store.letters(P, at, None, 10).await.unwrap();
+    assert_eq!(store.letters(P, at, letters.first(), 10).await.unwrap(), []);
+    assert_eq!(store.read_table(P, Table("locks")).await.unwrap().len(), 1);
+    assert_eq!(store.renew(&[(P, owner.epoch)], 60_000, at).await.unwrap(), [Some(owner.seq)]);
     let task = TaskId { run, unit: StepIndex(0).into(), attempt: 1 };
     let claim = claim_of(task);
     assert_eq!(store.claim(std::slice::from_ref(&claim)).await.unwrap(), [ClaimVerdict::Granted]);

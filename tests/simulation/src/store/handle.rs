@@ -10,7 +10,8 @@ use millrace_domain::{
 };
 use millrace_store::{
     Acquired, Claim, ClaimVerdict, Cluster, Commit, Finish, FinishVerdict, LogChunk, Revoke, Revoked,
-    RunQuery, RunSummary, Session, Store, StoreError, StoredRun, StoredWorkflow, TaskRecord, Timer, Verdict,
+    RunQuery, RunSummary, Session, Store, StoreError, StoredLetter, StoredRun, StoredWorkflow, Table,
+    TaskRecord, Timer, Verdict,
 };
 
 use super::catalog::Catalog;
@@ -128,6 +129,29 @@ impl Store for MemoryStore {
             commits.iter().map(commit).collect()
         })
         .await
+    }
+
+    async fn letters(
+        &self,
+        partition: PartitionId,
+        from: Timestamp,
+        after: Option<&StoredLetter>,
+        limit: usize,
+    ) -> Result<Vec<StoredLetter>, StoreError> {
+        self.ask("letters", |world, _| world.memory.letters(partition, from, after, limit)).await
+    }
+
+    async fn table_keys(&self, partition: PartitionId, table: Table) -> Result<Vec<String>, StoreError> {
+        self.ask("table_keys", |world, _| world.memory.table_keys(partition, table)).await
+    }
+
+    async fn table_rows(
+        &self,
+        partition: PartitionId,
+        table: Table,
+        keys: &[String],
+    ) -> Result<Vec<Option<String>>, StoreError> {
+        self.ask("table_rows", |world, _| world.memory.table_rows(partition, table, keys)).await
     }
 
     async fn timers(

@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use millrace_domain::{
     Epoch, PartitionId, ProducerId, RunId, Seq, SessionId, TaskId, Timestamp, WorkflowName,
 };
-use millrace_store::{Acquired, Cluster, Commit, Session, Timer, Verdict};
+use millrace_store::{Acquired, Cluster, Commit, Session, StoredLetter, Table, Timer, Verdict};
 
 use super::catalog::Catalog;
 use super::guards::Guards;
@@ -28,6 +28,9 @@ pub struct Memory {
     pub(super) sessions: BTreeMap<SessionId, (Timestamp, Session)>,
 }
 
+/// The order of letters: when they were sent, epoch, seq and number.
+pub(super) type LetterKey = (Timestamp, Epoch, Seq, u32);
+
 /// A partition: who owns it, and what it holds beside its runs.
 #[derive(Debug, Default)]
 pub(super) struct Partition {
@@ -36,6 +39,8 @@ pub(super) struct Partition {
     /// The dispatched attempts, by when to look at them.
     pub(super) watch: BTreeSet<(Timestamp, TaskId)>,
     pub(super) catalog: Catalog,
+    pub(super) letters: BTreeMap<LetterKey, StoredLetter>,
+    pub(super) tables: BTreeMap<Table, BTreeMap<String, String>>,
 }
 
 #[derive(Debug)]
@@ -139,11 +144,14 @@ impl Memory {
         until: Timestamp,
         published_until: Timestamp,
     ) -> Option<Seq> {
-        match &mut self.partition(id).ownership {
+        let partition = self.partition(id);
+        match &mut partition.ownership {
             Some(held) if held.epoch == epoch && held.owner.is_some() => {
                 held.until = until;
                 held.published_until = published_until.max(held.published_until);
-                Some(held.seq)
+                let seq = held.seq;
+                partition.drop_letters(published_until);
+                Some(seq)
             }
             _ => None,
         }
@@ -179,9 +187,14 @@ impl Memory {
         for delta in &commit.runs {
             if !self.apply(commit.partition, delta) {
                 duplicates.push(delta.run);
+            } else if self.runs.contains_key(&delta.run) {
+                self.partition(commit.partition).send(commit, &delta.letters);
+                self.partition(commit.partition).change_rows(&delta.tables);
             }
         }
         let partition = self.partition(commit.partition);
+        partition.send(commit, &commit.letters);
+        partition.change_rows(&commit.tables);
         for delta in &commit.workflows {
             partition.catalog.apply(delta);
         }

@@ -6,6 +6,7 @@ mod catalog;
 mod claim;
 mod guards;
 mod handle;
+mod letters;
 mod memory;
 mod run;
 mod runs;

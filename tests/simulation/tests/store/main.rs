@@ -14,6 +14,8 @@ mod commit;
 mod expire;
 #[path = "../../../../shared/store/tests/conformance/fixture.rs"]
 mod fixture;
+#[path = "../../../../shared/store/tests/conformance/letter.rs"]
+mod letter;
 #[path = "../../../../shared/store/tests/conformance/list.rs"]
 mod list;
 #[path = "../../../../shared/store/tests/conformance/log.rs"]
@@ -29,6 +31,8 @@ mod run;
 #[path = "../../../../shared/store/tests/conformance/session.rs"]
 mod session;
 mod stores;
+#[path = "../../../../shared/store/tests/conformance/table.rs"]
+mod table;
 #[path = "../../../../shared/store/tests/conformance/timer.rs"]
 mod timer;
 #[path = "../../../../shared/store/tests/conformance/watch.rs"]
