@@ -10,9 +10,11 @@ pub mod http;
 pub mod secret;
 pub mod shutdown;
 pub mod telemetry;
+pub mod unknown;
 
 pub use ambient::Ambient;
 pub use attendance::{Attendance, Post};
 pub use backoff::Backoff;
 pub use clock::StoreClock;
 pub use shutdown::Shutdown;
+pub use unknown::Unknown;
