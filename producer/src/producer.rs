@@ -8,7 +8,7 @@ use std::time::Duration;
 use millrace_broker::Broker;
 use millrace_domain::{ClusterId, Epoch, ProducerId};
 use millrace_runtime::{Attendance, Backoff, Shutdown, StoreClock, telemetry};
-use millrace_store::{Cluster, FORMAT, Membership, Store, StoreError};
+use millrace_store::{Cluster, FORMAT, FORMAT_MINOR, Membership, Store, StoreError};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -76,6 +76,7 @@ impl Producer {
             partitions: options.partitions,
             queues: broker.queue_kind().to_owned(),
             format: FORMAT,
+            minor: FORMAT_MINOR,
             since: Epoch::default(),
         };
         let mut membership = Membership::new(broker.queue_kind());

@@ -152,7 +152,7 @@ mod tests {
     use millrace_runtime::Attendance;
     use millrace_store::sqlite::SqliteStore;
     use millrace_store::{
-        Acquired, Claim, Cluster, Commit, Dispatched, FORMAT, Lane, NewRun, Revoke, RunDelta,
+        Acquired, Claim, Cluster, Commit, Dispatched, FORMAT, FORMAT_MINOR, Lane, NewRun, Revoke, RunDelta,
     };
     use uuid::Uuid;
 
@@ -167,6 +167,7 @@ mod tests {
             partitions: 1,
             queues: String::new(),
             format: FORMAT,
+            minor: FORMAT_MINOR,
             since: Epoch::default(),
         };
         store.found(&cluster).await.unwrap();

@@ -106,6 +106,9 @@ impl Membership {
                 None => self.join(holds, now),
             });
         };
+        if let Some(why) = stored.as_ref().and_then(other_format) {
+            return Ok(Standing::Apart(why));
+        }
         let holds = match stored {
             Some(holds) if holds.id != ClusterId::UNKNOWN => holds,
             _ => store.found(known).await?,
@@ -167,12 +170,8 @@ impl Membership {
 /// partitions, where one was asked for by name, from this kind of queues, and from the [`FORMAT`] of this program.
 /// `None` when there is none.
 pub fn mismatch(holds: &Cluster, partitions: Option<u16>, queues: &str) -> Option<String> {
-    if holds.format != FORMAT {
-        return Some(format!(
-            "what is stored has format {} and this program knows {FORMAT}: use the millrace that wrote it, or another \
-             MILLRACE_PREFIX",
-            holds.format
-        ));
+    if let Some(why) = other_format(holds) {
+        return Some(why);
     }
     if let Some(wanted) = partitions.filter(|wanted| *wanted != holds.partitions) {
         return Some(format!(
@@ -186,6 +185,18 @@ pub fn mismatch(holds: &Cluster, partitions: Option<u16>, queues: &str) -> Optio
             "this cluster has {} queues, but here MILLRACE_QUEUE_TYPE is {queues}; the type is fixed when a cluster is \
              created: set MILLRACE_QUEUE_TYPE={0}, or use another MILLRACE_PREFIX",
             holds.queues
+        )
+    })
+}
+
+/// The difference of a format from the [`FORMAT`] of this program, and what to do, in a sentence. `None` when there is
+/// none that counts: what has a higher minor number is left alone where it is not known.
+fn other_format(holds: &Cluster) -> Option<String> {
+    (holds.format != FORMAT).then(|| {
+        format!(
+            "what is stored has format {}, and this program knows {FORMAT}: use the millrace that wrote it or a newer one, \
+             or another MILLRACE_PREFIX",
+            holds.format
         )
     })
 }

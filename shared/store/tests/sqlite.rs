@@ -15,8 +15,8 @@ use millrace_domain::{
 };
 use millrace_store::sqlite::{Clock, SqliteStore};
 use millrace_store::{
-    Acquired, Claim, ClaimVerdict, Cluster, Commit, Dispatched, FORMAT, Finish, FinishVerdict, Letter,
-    NewRun, RowDelta, RunDelta, Session, Store, StoreError, Table, TaskRecord, Timer, Verdict,
+    Acquired, Claim, ClaimVerdict, Cluster, Commit, Dispatched, FORMAT, FORMAT_MINOR, Finish, FinishVerdict, Letter,
+    Membership, NewRun, RowDelta, RunDelta, Session, Standing, Store, StoreError, Table, TaskRecord, Timer, Verdict,
 };
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -35,7 +35,14 @@ fn folder() -> (TempDir, PathBuf) {
 
 fn cluster(partitions: u16) -> Cluster {
     let id = ClusterId(Uuid::new_v4());
-    Cluster { id, partitions, queues: "memory".to_owned(), format: FORMAT, since: Epoch(0) }
+    Cluster {
+        id,
+        partitions,
+        queues: "memory".to_owned(),
+        format: FORMAT,
+        minor: FORMAT_MINOR,
+        since: Epoch(0),
+    }
 }
 
 fn manual(start: i64) -> (Arc<AtomicI64>, Clock) {
@@ -224,6 +231,19 @@ async fn a_file_of_0_1_is_brought_up_to_date_with_all_that_it_holds() {
     let store = SqliteStore::open(&file).unwrap();
     assert_eq!(store.letters(P, at(9), None, 10).await.unwrap().len(), 1);
     assert_eq!(store.read_table(P, Table("locks")).await.unwrap(), [("a".to_owned(), "1".to_owned())]);
+}
+
+#[tokio::test]
+async fn a_format_of_a_newer_version_keeps_a_process_away() {
+    let (_folder, file) = folder();
+    let store = SqliteStore::open(&file).unwrap();
+    Membership::new("memory").found(&store, &cluster(8), true).await.unwrap();
+    drop(store);
+    rusqlite::Connection::open(&file).unwrap().execute("UPDATE cluster SET format = 2", []).unwrap();
+    let store = SqliteStore::open(&file).unwrap();
+    let refused = Membership::new("memory").found(&store, &cluster(8), true).await.unwrap_err().to_string();
+    assert!(refused.contains("format 2") && refused.contains("use the millrace that wrote it"), "{refused}");
+    assert_eq!(Membership::new("memory").look(&store).await.unwrap(), Standing::Apart(refused));
 }
 
 #[test]

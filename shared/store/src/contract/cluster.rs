@@ -5,6 +5,10 @@ use millrace_domain::{ClusterId, Epoch};
 /// The format in which this program stores and sends. A store of another one is not touched.
 pub const FORMAT: u32 = 1;
 
+/// The minor number of the format: it rises with whatever an older program does not know and can leave alone. What has a
+/// higher one is worked on all the same.
+pub const FORMAT_MINOR: u32 = 0;
+
 /// A cluster: what is fixed when it is founded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cluster {
@@ -16,6 +20,9 @@ pub struct Cluster {
     pub queues: String,
     /// The format in which it stores and sends, see [`FORMAT`].
     pub format: u32,
+    /// The highest [`FORMAT_MINOR`] of all that have stored there. A store in a file has that of this program: another
+    /// one is told apart by the version of its tables.
+    pub minor: u32,
     /// The beginning of this life of the store: every ownership of it has an epoch of this number or a higher one, so
     /// that what is of a lower one was lost with a life before. Zero where that is not known. The store's own word:
     /// in what is asked for, it is not looked at.

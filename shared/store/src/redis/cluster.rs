@@ -11,7 +11,7 @@ use super::script::Script;
 use crate::{Cluster, FORMAT, Fullness, StoreError};
 
 /// The fields of what is fixed for the cluster, in the order in which they are read.
-const FIELDS: [&str; 5] = ["id", "partitions", "queues", "format", "since"];
+const FIELDS: [&str; 6] = ["id", "partitions", "queues", "format", "since", "minor"];
 
 /// Founds the cluster, or answers what is fixed for the one that is there.
 pub(super) async fn found(
@@ -19,14 +19,14 @@ pub(super) async fn found(
     keys: &Keys,
     wanted: &Cluster,
 ) -> Result<Cluster, StoreError> {
-    let Cluster { id, partitions, queues, format, since: _ } = wanted;
+    let Cluster { id, partitions, queues, format, minor, since: _ } = wanted;
     if *partitions == 0 {
         return Err(StoreError::Configuration(
             "a cluster needs 1 partition at least, 64 is usual".to_owned(),
         ));
     }
     let mut call = Script::Found.on(&[&keys.meta()]);
-    call.arg(id.to_string()).arg(partitions).arg(queues).arg(format);
+    call.arg(id.to_string()).arg(partitions).arg(queues).arg(format).arg(minor);
     let holds = cluster(connection.ask(call).await?)?;
     holds.ok_or_else(|| StoreError::Corrupt("expected what is fixed for the cluster, got nothing".to_owned()))
 }
@@ -45,12 +45,13 @@ pub(super) async fn stored(
 /// does not know are not read.
 pub(super) fn cluster(answer: Value) -> Result<Option<Cluster>, StoreError> {
     let fields = array(answer)?.into_iter().map(maybe_text).collect::<Result<Vec<_>, _>>()?;
-    let [id, Some(partitions), queues, format, since] = fields.as_slice() else { return Ok(None) };
+    let [id, Some(partitions), queues, format, since, minor] = fields.as_slice() else { return Ok(None) };
     Ok(Some(Cluster {
         id: id.as_deref().map_or(Ok(ClusterId::UNKNOWN), |id| parsed(id, "a cluster"))?,
         partitions: parsed(partitions, "a number of partitions")?,
         queues: queues.clone().unwrap_or_default(),
         format: format.as_deref().map_or(Ok(FORMAT), |format| parsed(format, "a format"))?,
+        minor: minor.as_deref().map_or(Ok(0), |minor| parsed(minor, "the minor number of a format"))?,
         since: Epoch(since.as_deref().map_or(Ok(0), |since| parsed(since, "an instant"))?),
     }))
 }

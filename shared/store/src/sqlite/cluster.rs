@@ -4,7 +4,7 @@ use millrace_domain::{Epoch, ProducerId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
 use super::column::{Millis, Text};
-use crate::Cluster;
+use crate::{Cluster, FORMAT_MINOR};
 
 /// Founds the cluster: writes what is not there, and answers what holds.
 pub(super) fn found(connection: &Connection, wanted: &Cluster, now: Timestamp) -> Result<Cluster> {
@@ -30,6 +30,7 @@ pub(super) fn stored(connection: &Connection) -> Result<Option<Cluster>> {
                 partitions: row.get(1)?,
                 queues: row.get(2)?,
                 format: row.get(3)?,
+                minor: FORMAT_MINOR,
                 since: Epoch(row.get(4)?),
             })
         })

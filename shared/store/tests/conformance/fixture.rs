@@ -9,8 +9,8 @@ use millrace_domain::{
     TaskId, Timestamp, Unit, WorkflowName,
 };
 use millrace_store::{
-    Acquired, Claim, ClaimVerdict, Cluster, Commit, Dispatched, FORMAT, Finish, FinishVerdict, Lane, NewRun,
-    RunDelta, Store, StoredRun, TaskRecord, Verdict,
+    Acquired, Claim, ClaimVerdict, Cluster, Commit, Dispatched, FORMAT, FORMAT_MINOR, Finish, FinishVerdict,
+    Lane, NewRun, RunDelta, Store, StoredRun, TaskRecord, Verdict,
 };
 use uuid::Uuid;
 
@@ -57,6 +57,7 @@ pub(crate) fn cluster(partitions: u16) -> Cluster {
         partitions,
         queues: "classic".to_owned(),
         format: FORMAT,
+        minor: FORMAT_MINOR,
         since: Epoch(7),
     }
 }

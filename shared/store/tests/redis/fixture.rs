@@ -9,7 +9,8 @@ use millrace_domain::{
 use millrace_servers::Redis;
 use millrace_store::redis::{Options, RedisStore};
 use millrace_store::{
-    Acquired, Claim, Cluster, Commit, Dispatched, FORMAT, NewRun, RunDelta, Session, Store, Verdict,
+    Acquired, Claim, Cluster, Commit, Dispatched, FORMAT, FORMAT_MINOR, NewRun, RunDelta, Session, Store,
+    Verdict,
 };
 use uuid::Uuid;
 
@@ -18,7 +19,14 @@ pub(crate) const P: PartitionId = PartitionId(3);
 /// What a producer of a new cluster asks for.
 pub(crate) fn cluster() -> Cluster {
     let id = ClusterId(Uuid::new_v4());
-    Cluster { id, partitions: 64, queues: "classic".to_owned(), format: FORMAT, since: Epoch(0) }
+    Cluster {
+        id,
+        partitions: 64,
+        queues: "classic".to_owned(),
+        format: FORMAT,
+        minor: FORMAT_MINOR,
+        since: Epoch(0),
+    }
 }
 
 pub(crate) async fn connect(server: &Redis) -> RedisStore {
