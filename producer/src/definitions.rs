@@ -4,12 +4,14 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
+use millrace_domain::carried::{unknown_fields, with_fields};
 use millrace_domain::definition::{self, Workflow};
 use millrace_domain::run::{Source, Spec};
 use millrace_domain::schedule::{Schedule, Zone};
 use millrace_domain::{PartitionId, Timestamp, WorkflowName};
 use millrace_store::{Store, StoreError};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 /// Parsed versions kept in memory.
 const CACHED: usize = 1_000;
@@ -45,12 +47,21 @@ pub(crate) struct WorkflowHead {
     /// For lists.
     #[serde(default)]
     pub(crate) steps: usize,
+    /// What a newer version has written here and this one does not know.
+    #[serde(skip)]
+    pub(crate) carried: Map<String, Value>,
 }
 
 impl WorkflowHead {
+    /// Reads a head to be changed, as it is stored.
+    pub(crate) fn read(text: &str) -> serde_json::Result<Self> {
+        let head: Self = serde_json::from_str(text)?;
+        Ok(Self { carried: unknown_fields(text, &head), ..head })
+    }
+
     /// The head as it is stored.
     pub(crate) fn record(&self) -> String {
-        serde_json::to_string(self).unwrap_or_default()
+        with_fields(serde_json::to_string(self).unwrap_or_default(), &self.carried)
     }
 }
 

@@ -4,6 +4,7 @@
 //! [`run::advance()`], the one place where its state moves) → [`wire`] (what travels: [`task`]s to a worker,
 //! [`message`]s between processes, and what clients submit).
 
+pub mod carried;
 pub mod definition;
 pub mod environment;
 pub mod expression;

@@ -83,6 +83,7 @@ pub(crate) fn handle(turn: &mut Turn<'_>, apply: Apply) -> Reply {
         schedules: workflow.schedules.iter().map(ToString::to_string).collect(),
         zones: Vec::new(),
         steps: workflow.steps.len(),
+        carried: before.map(|entry| entry.head.carried.clone()).unwrap_or_default(),
     };
     let workflow = Arc::new(workflow);
     turn.context.definitions.remember(&name, version, &workflow);

@@ -41,7 +41,7 @@ struct Unreadable {
 
 impl Entry {
     fn read(stored: StoredWorkflow) -> Result<Self, Unreadable> {
-        let head: WorkflowHead = match serde_json::from_str(&stored.head) {
+        let head = match WorkflowHead::read(&stored.head) {
             Ok(head) => head,
             Err(error) => return Err(Unreadable { version: None, why: error.to_string() }),
         };

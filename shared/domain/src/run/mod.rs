@@ -81,4 +81,4 @@ pub use advance::{advance, create};
 pub use event::{Event, Refusal};
 pub use mover::Mover;
 pub use spec::{Source, Spec, Trigger};
-pub use state::{Attempts, Ended, Head, Run, RunState, StepState};
+pub use state::{Attempts, Carried, Ended, Head, Run, RunState, StepState};

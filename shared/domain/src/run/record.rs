@@ -1,11 +1,14 @@
 //! How a run is stored: a head, and a record for each step that is not simply waiting. All JSON, versioned by
-//! being read leniently: a field that is missing has its default, one that is unknown is passed over.
+//! being read leniently: a field that is missing has its default, one that is unknown is carried along.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::state::Carried;
 use super::{Attempts, Ended, Head, Run, Spec, StepState};
+use crate::carried::{unknown_fields, with_fields};
 use crate::definition::Workflow;
 use crate::{Outcome, RunId, StepIndex, Timestamp, Unit};
 
@@ -63,7 +66,11 @@ impl StepRecord {
 impl Run {
     /// The record of the head, as it is stored.
     pub fn head_record(&self) -> String {
-        serde_json::to_string(&self.head).unwrap_or_default()
+        let record = serde_json::to_string(&self.head).unwrap_or_default();
+        match &self.head.carried {
+            Some(carried) => with_fields(record, &carried.head),
+            None => record,
+        }
     }
 
     /// The record of a step, as it is stored. A first attempt that was just dispatched has none: the claim record of
@@ -73,7 +80,12 @@ impl Run {
         if matches!(state, StepState::Dispatched(attempts) if attempts.attempt == 1) {
             return None;
         }
-        StepRecord::of(state).and_then(|record| serde_json::to_string(&record).ok())
+        let record = StepRecord::of(state).and_then(|record| serde_json::to_string(&record).ok())?;
+        let carried = self.head.carried.as_ref().and_then(|carried| carried.steps.get(&step));
+        Some(match carried {
+            Some(carried) => with_fields(record, carried),
+            None => record,
+        })
     }
 
     /// Restores a run from what is stored of it. `attempts` are the current attempts known to the store: (unit,
@@ -90,16 +102,26 @@ impl Run {
         attempts: &[(Unit, u32, Timestamp)],
     ) -> Result<Self, RecordError> {
         let error = |what, why: String| RecordError { run: id, what, why };
-        let head: Head = serde_json::from_str(head).map_err(|e| error("head", e.to_string()))?;
+        let text = head;
+        let mut head: Head = serde_json::from_str(text).map_err(|e| error("head", e.to_string()))?;
+        let mut carried = Carried { head: unknown_fields(text, &head), steps: BTreeMap::new() };
         let mut steps = vec![StepState::Waiting; workflow.steps.len()];
         let place = |unit: Unit| {
             let step = unit.whole_step().map(StepIndex::at).filter(|at| *at < workflow.steps.len());
             step.ok_or_else(|| error("step", format!("the definition has no step {unit}")))
         };
-        for (unit, record) in records {
-            let record: StepRecord =
-                serde_json::from_str(record).map_err(|e| error("step", e.to_string()))?;
-            steps[place(*unit)?] = record.into_state();
+        for (unit, text) in records {
+            let at = place(*unit)?;
+            let record: StepRecord = serde_json::from_str(text).map_err(|e| error("step", e.to_string()))?;
+            // That of a step that has ended is never rewritten.
+            if !matches!(record, StepRecord::Ended(_)) {
+                let unknown = unknown_fields(text, &record);
+                carried.steps.extend((!unknown.is_empty()).then_some((unit.step, unknown)));
+            }
+            steps[at] = record.into_state();
+        }
+        if carried != Carried::default() {
+            head.carried = Some(Box::new(carried));
         }
         for &(unit, attempt, dispatched_at) in attempts {
             let Ok(at) = place(unit) else { continue };

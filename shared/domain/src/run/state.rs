@@ -77,10 +77,22 @@ pub struct Head {
     /// The number of the advance that changed the head last; 0 when version 0.1 did, which does not count them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub advance: u64,
+    /// What a newer version has written into the run's records and this one does not know.
+    #[serde(skip)]
+    pub carried: Option<Box<Carried>>,
 }
 
 fn is_zero(number: &u64) -> bool {
     *number == 0
+}
+
+/// Fields of a run's records that are not known here. They go back into the records when these are rewritten.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Carried {
+    /// The fields of the head.
+    pub(super) head: Map<String, Value>,
+    /// The fields of the records of steps that have not ended.
+    pub(super) steps: BTreeMap<StepIndex, Map<String, Value>>,
 }
 
 impl Head {
@@ -102,6 +114,7 @@ impl Head {
             labels: BTreeMap::new(),
             digest: None,
             advance: 0,
+            carried: None,
         }
     }
 }
