@@ -154,7 +154,8 @@ impl Ownership {
         }
         let declared = async {
             context.broker.declare(&Queue::Submit).await?;
-            context.broker.declare(&Queue::Rejected).await
+            context.broker.declare(&Queue::Rejected).await?;
+            context.broker.declare(&Queue::Parked).await
         };
         tokio::select! {
             biased;

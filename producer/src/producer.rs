@@ -22,6 +22,7 @@ use crate::definitions::Definitions;
 use crate::intake::amqp;
 use crate::intake::gateway::Gateway;
 use crate::intake::inbox::Inboxes;
+use crate::intake::parked;
 use crate::maintenance::{fullness, retention};
 use crate::ownership::Ownership;
 use crate::partition::actor::Actor;
@@ -115,6 +116,7 @@ impl Producer {
         tasks.spawn(shutdown.vital("ownership", ownership.run()));
         tasks.spawn(shutdown.vital("replies", Arc::clone(&gateway).receive()));
         tasks.spawn(shutdown.vital("intake", intake));
+        tasks.spawn(shutdown.vital("parked", parked::run(Arc::clone(&context))));
         tasks.spawn(shutdown.vital("retention", retention::run(Arc::clone(&context))));
         tasks.spawn(shutdown.vital("fullness", fullness::run(Arc::clone(&context))));
         let router = api::router(Arc::clone(&context), gateway, access);

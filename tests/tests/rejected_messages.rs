@@ -20,7 +20,7 @@ async fn an_unreadable_message_in_any_queue_lands_in_rejected_with_its_reason() 
         ("submit", b"\xff\x00 no text", "invalid-json"),
         ("submit", br#"{"run":"true","uses":"noop"}"#, "ambiguous"),
         ("submit", br#"{"v":1,"rum":"true"}"#, ""),
-        ("inbox.0", b"{\"v\":1,\"kind\":\"no such kind\"}", "unreadable-message"),
+        ("inbox.0", b"{\"v\":1,\"kinds\":\"no kind\"}", "unreadable-message"),
         ("tasks.default", b"not a task", "unreadable-task"),
         ("tasks.default", br#"{"v":99}"#, "unreadable-task"),
     ];

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millrace_broker::{Broker, BrokerError, Consumer, Delivery, Queue};
-use millrace_domain::message::{Control, ControlBody};
+use millrace_domain::message::{Control, ControlBody, MessageError};
 use millrace_domain::{RunId, SessionId, TaskId};
-use millrace_runtime::{Post, Shutdown};
+use millrace_runtime::{Post, Shutdown, Unknown};
 use millrace_store::{Store, StoreError, TaskRecord};
 
 use crate::running::Running;
@@ -88,11 +88,12 @@ impl Listener {
     /// Follows one message. One of a version that is not known here is passed over.
     fn follow(&self, delivery: Delivery) {
         // Its properties say nothing, so that it does not matter whether they can be read.
-        match serde_json::from_slice::<Control>(&delivery.payload) {
+        match Control::read(&delivery.payload) {
             Ok(Control { body: ControlBody::Cancel { tasks }, .. }) => {
                 tasks.into_iter().for_each(|task| self.cancel(task));
             }
-            Err(error) => tracing::debug!(%error, "a control message of another version"),
+            Err(error @ MessageError::Unknown { .. }) => Unknown::Control.note(error),
+            Err(error) => tracing::debug!(%error, "a message that nobody of ours has sent to the workers"),
         }
         delivery.ack();
     }
@@ -146,6 +147,7 @@ impl Listener {
 mod tests {
     use super::*;
     use millrace_broker::memory::MemoryBroker;
+    use millrace_broker::{Outgoing, Route};
     use millrace_domain::{
         ClaimToken, ClusterId, Epoch, PartitionId, ProducerId, Seq, StepIndex, Timestamp, WorkflowName,
     };
@@ -212,6 +214,39 @@ mod tests {
         ended.begin();
         listening.await.unwrap();
         reason
+    }
+
+    #[tokio::test]
+    async fn a_message_that_is_not_known_is_passed_over_and_the_next_is_followed() {
+        let (store, session) = (SqliteStore::memory().unwrap(), SessionId(Uuid::new_v4()));
+        let (task, _) = claimed(&store, session).await;
+        let running = Arc::new(Running::default());
+        let (_running, _handle, stop): (_, _, Stop) = running.begin(task);
+        let (broker, ended) = (Arc::new(MemoryBroker::new("control")), Shutdown::new());
+        let cancel = serde_json::to_string(&Control::new(ControlBody::Cancel { tasks: vec![task] })).unwrap();
+        let told = |text: &str| Outgoing::new(Route::Control, text.to_owned());
+        let newer = cancel.replace(r#""v":1"#, r#""v":2"#);
+        let listener = Listener {
+            broker: Arc::clone(&broker) as Arc<dyn Broker>,
+            store: Arc::new(store),
+            session,
+            running: Arc::clone(&running),
+        };
+        let listening = tokio::spawn(listener.run(Attendance::default().post("control"), ended.clone()));
+        let is_heard =
+            async || broker.depth(&Queue::Control(session.0)).await.is_ok_and(|depth| depth.consumers > 0);
+        while !is_heard().await {
+            tokio::task::yield_now().await;
+        }
+        for message in [r#"{"v":1,"kind":"drain"}"#, "no message", &newer] {
+            assert!(broker.publish(vec![told(message)]).await[0].is_ok());
+        }
+        assert!(tokio::time::timeout(Duration::from_millis(300), stop.reason()).await.is_err());
+        assert!(broker.publish(vec![told(&cancel)]).await[0].is_ok());
+        let reason = tokio::time::timeout(Duration::from_secs(5), stop.reason()).await;
+        assert_eq!(reason.unwrap(), StopReason::Cancelled);
+        ended.begin();
+        listening.await.unwrap();
     }
 
     #[tokio::test]

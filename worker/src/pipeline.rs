@@ -50,7 +50,7 @@ impl Pipeline {
                 delivery.done();
             }
             ClaimVerdict::Stale => delivery.done(),
-            ClaimVerdict::Unknown => self.move_to_owner(task, false, delivery).await,
+            ClaimVerdict::Unknown => self.move_to_owner(&task, false, delivery).await,
         }
     }
 
@@ -88,7 +88,7 @@ impl Pipeline {
             Some(FinishVerdict::Unknown) => {
                 tracing::warn!(task = %task.id(), outcome = %result.outcome, "the run of the attempt is not stored any more");
                 dropped("unknown-run");
-                self.move_to_owner(task, true, delivery).await;
+                self.move_to_owner(&task, true, delivery).await;
                 return drop(running);
             }
             None => {
@@ -101,8 +101,9 @@ impl Pipeline {
     }
 
     /// Moves a task to its owner since its run is not stored: forgotten, or lost. The owner decides which.
-    async fn move_to_owner(&self, task: Task, ran: bool, delivery: &SharedDelivery) {
-        match self.owners.orphan(task, ran).await {
+    async fn move_to_owner(&self, task: &Task, ran: bool, delivery: &SharedDelivery) {
+        let Some(text) = delivery.text_of(task) else { return delivery.give_back() };
+        match self.owners.orphan(task.run, &text, ran).await {
             true => delivery.done(),
             false => delivery.give_back(),
         }

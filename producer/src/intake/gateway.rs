@@ -10,6 +10,7 @@ use millrace_domain::message::{Inbox, InboxBody, Reply, ReplyError};
 use millrace_domain::run::{Event, Trigger};
 use millrace_domain::submission::Submission;
 use millrace_domain::{PartitionId, RunId, WorkflowName};
+use millrace_runtime::Unknown;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -99,8 +100,10 @@ impl Gateway {
                     continue;
                 }
                 let key = delivery.properties.correlation_id.clone().unwrap_or_default();
-                if let Ok(reply) = serde_json::from_slice(&delivery.payload) {
-                    answer(&self.waiting, &key, reply);
+                match serde_json::from_slice(&delivery.payload) {
+                    Ok(reply) => answer(&self.waiting, &key, reply),
+                    // Who waits asks again, and is told in the end that there was no answer.
+                    Err(error) => Unknown::Reply.note(error),
                 }
                 delivery.ack();
             }

@@ -6,15 +6,18 @@ use std::time::Duration;
 
 use millrace_broker::{BrokerError, Delivery, Queue, UNREADABLE_CODE};
 use millrace_domain::PartitionId;
-use millrace_domain::message::{Inbox, InboxBody, ReplyError};
+use millrace_domain::message::{Inbox, InboxBody, MessageError, ReplyError};
 use millrace_domain::task::Task;
-use millrace_runtime::Shutdown;
+use millrace_runtime::{Shutdown, Unknown};
 use millrace_store::StoreError;
+use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use super::parked::park;
 use crate::context::Context;
+use crate::failpoint;
 use crate::partition::answer::{Answer, COME_AGAIN, put_away};
 use crate::partition::command::Command;
 use crate::partition::mailbox::{Input, Work};
@@ -122,9 +125,12 @@ async fn accept(
         let error = ReplyError::new(UNREADABLE_CODE, problem.clone());
         return put_away(&*context.broker, delivery, &error).await;
     }
-    let inbox: Inbox = match serde_json::from_slice(&delivery.payload) {
+    let inbox = match Inbox::read(&delivery.payload) {
         Ok(inbox) => inbox,
-        Err(error) => {
+        Err(error @ MessageError::Unknown { .. }) => {
+            return leave(context, partition, delivery, &error.to_string());
+        }
+        Err(error @ MessageError::Unreadable(_)) => {
             let error = ReplyError::new("unreadable-message", format!("not a message of an inbox: {error}"));
             return put_away(&*context.broker, delivery, &error).await;
         }
@@ -137,9 +143,12 @@ async fn accept(
         None => Answer::Nobody,
     };
     let command = match inbox.body {
-        InboxBody::Orphan { task, ran } => match of_orphan(context, &task, ran).await {
+        InboxBody::Orphan { task, ran, unread } => match of_orphan(context, &task, ran, unread).await {
             Ok(Fate::Drop) => return delivery.ack(),
-            Ok(Fate::Restore(submit)) => Command::Restore(submit),
+            Ok(Fate::Restore(submit)) => match not_known_of(&task, &delivery) {
+                Some(why) => return leave(context, partition, delivery, &why),
+                None => Command::Restore(submit),
+            },
             Ok(Fate::Reject(error)) => return put_away(&*context.broker, delivery, &error).await,
             Err(error) => {
                 tracing::warn!(run = %task.run, %error, "it cannot be told yet what became of this run");
@@ -169,11 +178,31 @@ async fn accept(
     let _ = mailbox.send(Input::Work(Work { command, delivery: Some(delivery), answer })).await;
 }
 
-/// What is to become of a task whose run a worker did not find.
-async fn of_orphan(context: &Context, task: &Task, ran: bool) -> Result<Fate, StoreError> {
+/// Leaves a message to an owner of a newer version.
+fn leave(context: &Arc<Context>, partition: PartitionId, delivery: Delivery, why: &str) {
+    Unknown::Inbox.note(why);
+    if failpoint::is_removed("park") {
+        return delivery.ack();
+    }
+    park(context, partition, delivery, why);
+}
+
+/// What this version does not know of a task that came in a message: a run that is made of the rest would be another.
+fn not_known_of(task: &Task, delivery: &Delivery) -> Option<String> {
+    if task.v > Task::VERSION {
+        return Some(format!("a lost run is to be made of a task of version {}", task.v));
+    }
+    let message: Value = serde_json::from_slice(&delivery.payload).ok()?;
+    let fields = Task::unknown_fields(&message["task"]);
+    (!fields.is_empty())
+        .then(|| format!("a lost run is to be made of a task that has also {}", fields.join(", ")))
+}
+
+/// What is to become of a task whose run a worker did not find, or which it cannot read.
+async fn of_orphan(context: &Context, task: &Task, ran: bool, unread: bool) -> Result<Fate, StoreError> {
     let (partition, partitions) = (task.run.partition().0, context.partitions);
     if partition < partitions {
-        return orphan::judge(context, task, ran).await;
+        return orphan::judge(context, task, ran, unread).await;
     }
     let text = format!(
         "run {} is of partition {partition}, and this cluster has {partitions}: 0 to {}",

@@ -18,6 +18,8 @@ pub enum Queue {
     Tasks(String),
     /// The queue of what could not be accepted, whole. Durable.
     Rejected,
+    /// The queue of messages to inboxes that wait for an owner of a newer version, whole. Durable, first in first out.
+    Parked,
     /// A worker's copy of the control fanout. Exclusive to its connection, gone with it.
     Control(Uuid),
     /// The queue of answers to one producer or client. Exclusive to its connection, gone with it.
@@ -32,6 +34,7 @@ impl Queue {
             Self::Inbox(partition) => format!("{prefix}.inbox.{partition}"),
             Self::Tasks(pool) => format!("{prefix}.tasks.{pool}"),
             Self::Rejected => format!("{prefix}.rejected"),
+            Self::Parked => format!("{prefix}.parked"),
             Self::Control(id) => format!("{prefix}.control.{}", id.simple()),
             Self::Replies(id) => format!("{prefix}.replies.{}", id.simple()),
         }
@@ -44,6 +47,7 @@ impl Queue {
             Self::Inbox(partition) => format!("inbox.{partition}"),
             Self::Tasks(pool) => format!("tasks.{pool}"),
             Self::Rejected => "rejected".to_owned(),
+            Self::Parked => "parked".to_owned(),
             Self::Control(id) => format!("control.{}", id.simple()),
             Self::Replies(id) => format!("replies.{}", id.simple()),
         }

@@ -53,7 +53,7 @@ async fn one_band_fills_all_slots_and_an_urgent_task_takes_the_next_one_that_fre
 async fn every_durable_queue_is_a_quorum_queue_with_a_limit_out_of_reach() {
     let prefix = prefix();
     let broker = broker(&prefix);
-    for queue in [Queue::Submit, Queue::Inbox(3), Queue::Rejected, tasks()] {
+    for queue in [Queue::Submit, Queue::Inbox(3), Queue::Rejected, Queue::Parked, tasks()] {
         broker.declare(&queue).await.unwrap();
     }
     let url = millrace_servers::shared().amqp_url.clone();
@@ -63,7 +63,7 @@ async fn every_durable_queue_is_a_quorum_queue_with_a_limit_out_of_reach() {
     arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
     arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(1_000_000_000));
     let bands = (0..4).map(|band| format!("tasks.default.p{band}"));
-    for name in bands.chain(["submit", "inbox.3", "rejected"].map(str::to_owned)) {
+    for name in bands.chain(["submit", "inbox.3", "rejected", "parked"].map(str::to_owned)) {
         let name = format!("{prefix}.{name}");
         // Not there, and it would be made; there with other arguments, and it would be refused.
         let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };

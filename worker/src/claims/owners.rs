@@ -1,5 +1,5 @@
-//! What a worker tells the owners of partitions: results of tasks, tasks whose run is not stored, and who holds a task
-//! that was delivered twice. Results are repeated until they are confirmed, since a result counts once.
+//! What a worker tells the owners of partitions: results of tasks, tasks whose run is not stored or that it cannot read,
+//! and who holds a task that was delivered twice. Results are repeated until they are confirmed, since a result counts once.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use millrace_broker::{Broker, Outgoing, Queue, Route};
 use millrace_domain::message::{Inbox, InboxBody, VERSION};
-use millrace_domain::task::Task;
-use millrace_domain::{PartitionId, SessionId, TaskId};
+use millrace_domain::{PartitionId, RunId, SessionId, TaskId};
 use millrace_runtime::Shutdown;
+use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use super::batcher::Batcher;
@@ -45,19 +45,34 @@ impl Owners {
         self.reports.ask(Report { partition, result }).await.unwrap_or(false)
     }
 
-    /// Moves a task of a run that is not stored to the owner of its partition: `true` when it is confirmed there. `ran`
-    /// says that it was carried out.
-    pub(crate) async fn orphan(&self, task: Task, ran: bool) -> bool {
-        let (id, partition) = (task.id(), task.run.partition());
-        // A partition that the cluster does not have has no inbox: a producer says so of the task.
-        let is_ours = self.partitions.get().is_none_or(|partitions| partition.0 < *partitions);
-        let inbox = Queue::Inbox(if is_ours { partition.0 } else { 0 });
-        let orphan = Inbox::new(InboxBody::Orphan { task: Box::new(task), ran });
-        let message = Outgoing::new(Route::Queue(inbox), serde_json::to_vec(&orphan).unwrap_or_default());
-        match self.broker.publish(vec![message]).await.into_iter().collect::<Result<(), _>>() {
+    /// Moves a task of a run that is not stored to the owner of its partition: `true` when it is confirmed there. `text`
+    /// is the task as it was delivered; `ran` says that it was carried out.
+    pub(crate) async fn orphan(&self, run: RunId, text: &RawValue, ran: bool) -> bool {
+        self.move_there(vec![(run, Inbox::orphan(text, ran, false))]).await
+    }
+
+    /// Moves tasks that cannot be read here to the owners of their partitions: `true` when all are confirmed there.
+    pub(crate) async fn unread(&self, tasks: Vec<(RunId, &RawValue)>) -> bool {
+        self.move_there(
+            tasks.into_iter().map(|(run, text)| (run, Inbox::orphan(text, false, true))).collect(),
+        )
+        .await
+    }
+
+    /// Publishes messages about runs to their inboxes: `true` when all are confirmed.
+    async fn move_there(&self, messages: Vec<(RunId, Vec<u8>)>) -> bool {
+        let inbox = |run: RunId| {
+            let partition = run.partition().0;
+            // A partition that the cluster does not have has no inbox: a producer says so of the task.
+            let is_ours = self.partitions.get().is_none_or(|partitions| partition < *partitions);
+            Route::Queue(Queue::Inbox(if is_ours { partition } else { 0 }))
+        };
+        let messages =
+            messages.into_iter().map(|(run, message)| Outgoing::new(inbox(run), message)).collect();
+        match self.broker.publish(messages).await.into_iter().collect::<Result<(), _>>() {
             Ok(()) => true,
             Err(error) => {
-                tracing::warn!(task = %id, %error, "a task of an unknown run cannot be moved to its owner yet");
+                tracing::warn!(%error, "a task cannot be moved to its owner yet");
                 false
             }
         }

@@ -12,7 +12,7 @@ use millrace_runtime::{Attendance, Shutdown};
 use tokio::sync::{Notify, watch};
 use tokio_util::task::TaskTracker;
 
-use super::message::{read_tasks, reject};
+use super::message::{read_tasks, refuse};
 use super::shared_delivery::SharedDelivery;
 use super::slots::{Slot, Slots};
 use crate::pipeline::Pipeline;
@@ -146,8 +146,11 @@ impl PoolConsumer {
             Ok(tasks) => tasks,
             Err(refusal) => {
                 // A broker that takes no messages must not hold up the tasks behind it.
-                let broker = Arc::clone(&self.context.broker);
-                self.context.tasks.spawn(async move { reject(&*broker, delivery, refusal).await });
+                let (broker, pipeline) =
+                    (Arc::clone(&self.context.broker), Arc::clone(&self.context.pipeline));
+                self.context.tasks.spawn(async move {
+                    refuse(&*broker, &pipeline.owners, delivery, refusal).await;
+                });
                 return;
             }
         };

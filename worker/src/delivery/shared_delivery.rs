@@ -4,6 +4,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use millrace_broker::Delivery;
+use millrace_domain::task::Task;
+use serde_json::value::{RawValue, to_raw_value};
 
 /// A delivery, shared by its tasks. Dropped with a task undone, it goes back.
 #[derive(Debug)]
@@ -40,6 +42,20 @@ impl SharedDelivery {
         self.delivery.lock().is_ok_and(|delivery| delivery.is_none())
     }
 
+    /// The text of one of the tasks, word for word as it was delivered, or else as it is known here. `None` when it
+    /// cannot be JSON.
+    pub(crate) fn text_of(&self, task: &Task) -> Option<Box<RawValue>> {
+        let payload = self.delivery.lock().ok()?.as_ref().map(|delivery| delivery.payload.clone());
+        let is_it = |text: &RawValue| {
+            serde_json::from_str::<Task>(text.get()).is_ok_and(|other| other.id() == task.id())
+        };
+        let delivered = payload.and_then(|payload| {
+            let texts = Task::texts(&payload).ok()?;
+            texts.into_iter().find(|(_, text)| is_it(text)).map(|(_, text)| text.to_owned())
+        });
+        delivered.or_else(|| to_raw_value(task).ok())
+    }
+
     /// Takes the delivery, for the one who settles it.
     fn take(&self) -> Option<Delivery> {
         self.delivery.lock().ok().and_then(|mut delivery| delivery.take())
@@ -52,6 +68,25 @@ mod tests {
     use bytes::Bytes;
     use millrace_broker::{Properties, Settle};
     use tokio::sync::mpsc;
+
+    const TASK: &str = r#"{"v":1,"run":"0192f3c1-7a7b-7000-8000-0000000e0011","workflow":"adhoc","step":"task",
+        "index":0,"attempt":1,"epoch":1,"seq":1,"pool":"default","priority":"P2","uses":"noop","gpus":[0.10,1],
+        "scheduled_at":1772407800000,"dispatched_at":1772407800000}"#;
+
+    #[test]
+    fn a_task_is_handed_on_word_for_word_with_what_is_not_known_of_it() {
+        let second = TASK.replace("\"attempt\":1", "\"attempt\":2");
+        for payload in [TASK.to_owned(), format!("[{second}, {TASK}]")] {
+            let task = Task::read(TASK.as_bytes()).unwrap().remove(0);
+            let (settle, _settled) = mpsc::unbounded_channel();
+            let delivery = Delivery::new(payload.into(), Properties::default(), false, 7, settle);
+            let shared = SharedDelivery::new(delivery, 1);
+            assert_eq!(shared.text_of(&task).unwrap().get(), TASK);
+            shared.done();
+            let known = shared.text_of(&task).unwrap();
+            assert_eq!(serde_json::from_str::<Task>(known.get()).unwrap(), task);
+        }
+    }
 
     fn shared(tasks: usize) -> (SharedDelivery, mpsc::UnboundedReceiver<Settle>) {
         let (settle, settled) = mpsc::unbounded_channel();

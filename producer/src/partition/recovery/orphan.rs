@@ -1,6 +1,7 @@
 //! Tasks of runs that are not stored. A store that failed over to a replica, or was emptied, may have lost the commit
 //! that created the run, after its task was published: then the run is created again, as far as the task tells what it
-//! was. What is not of a lost commit is a late copy, of a run that was forgotten. Nothing is dropped uncounted.
+//! was. What is not of a lost commit is a late copy, of a run that was forgotten. Nothing is dropped uncounted. A task that
+//! a worker cannot read, since it is of a newer version, comes here as well.
 
 use millrace_domain::WorkflowName;
 use millrace_domain::message::ReplyError;
@@ -22,10 +23,21 @@ pub(crate) enum Fate {
     Reject(ReplyError),
 }
 
-/// Judges one. `ran` says that it was carried out already, and its outcome could not be stored.
-pub(crate) async fn judge(context: &Context, task: &Task, ran: bool) -> Result<Fate, StoreError> {
+/// Judges one. `ran` says that it was carried out already, and its outcome could not be stored; `unread` that a worker of
+/// an older version has got it.
+pub(crate) async fn judge(
+    context: &Context,
+    task: &Task,
+    ran: bool,
+    unread: bool,
+) -> Result<Fate, StoreError> {
     let (run, workflow) = (task.run, &task.workflow);
     if context.store.load_runs(&[run]).await?.into_iter().any(|run| run.is_some()) {
+        if unread {
+            // Nobody has claimed it: the watch publishes it again, until a worker gets it that can read it.
+            tracing::debug!(task = %task.id(), "a worker of an older version cannot read this task");
+            return Ok(Fate::Drop);
+        }
         // Another copy may have brought it back. Or the worker does not look into our store.
         tracing::warn!(%run, %workflow, "a worker does not find this run, and it is here; if this is said again and \
             again, a worker has another MILLRACE_REDIS_URL than this producer");

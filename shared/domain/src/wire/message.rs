@@ -1,7 +1,9 @@
 //! The words spoken on the wire between producers and workers, versioned. What clients submit is in
 //! [`crate::submission`]; what travels to a worker is [`crate::task::Task`].
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::submission::Submission;
 use crate::task::{Task, TaskResult};
@@ -25,6 +27,66 @@ impl Inbox {
     pub fn new(body: InboxBody) -> Self {
         Self { v: VERSION, body }
     }
+
+    /// The text of an [`InboxBody::Orphan`], with its task word for word as it was delivered: also with what only a newer
+    /// version knows of it.
+    pub fn orphan(task: &RawValue, ran: bool, unread: bool) -> Vec<u8> {
+        #[derive(Serialize)]
+        struct Orphan<'t> {
+            v: u8,
+            kind: &'static str,
+            task: &'t RawValue,
+            #[serde(skip_serializing_if = "std::ops::Not::not")]
+            ran: bool,
+            #[serde(skip_serializing_if = "std::ops::Not::not")]
+            unread: bool,
+        }
+        serde_json::to_vec(&Orphan { v: VERSION, kind: "orphan", task, ran, unread }).unwrap_or_default()
+    }
+
+    /// Reads a message.
+    ///
+    /// # Errors
+    /// What the message is instead.
+    pub fn read(payload: &[u8]) -> Result<Self, MessageError> {
+        read(payload, |message: &Self| message.v)
+    }
+}
+
+/// The error of a message that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MessageError {
+    /// The message says its version and its kind, and more cannot be read of it: a newer program has written it.
+    #[error("a message of version {v} and kind {kind:?}: {why}")]
+    Unknown {
+        /// The version of the message.
+        v: u64,
+        /// The kind of the message.
+        kind: String,
+        /// What of the message cannot be read.
+        why: String,
+    },
+    /// The message is something else.
+    #[error("{0}")]
+    Unreadable(String),
+}
+
+/// Reads a message that says its version and its kind, as all between producers and workers do in all versions.
+fn read<T: DeserializeOwned>(payload: &[u8], version: impl Fn(&T) -> u8) -> Result<T, MessageError> {
+    #[derive(Deserialize)]
+    struct Envelope {
+        v: u64,
+        kind: String,
+    }
+    let why = match serde_json::from_slice(payload) {
+        Ok(message) if version(&message) <= VERSION => return Ok(message),
+        Ok(_) => format!("this program reads version {VERSION}"),
+        Err(error) => error.to_string(),
+    };
+    Err(match serde_json::from_slice(payload) {
+        Ok(Envelope { v, kind }) => MessageError::Unknown { v, kind, why },
+        Err(_) => MessageError::Unreadable(why),
+    })
 }
 
 /// The body of an inbox message: what can happen to a partition from outside.
@@ -62,6 +124,9 @@ pub enum InboxBody {
         /// Whether the task was carried out, and there was no place to store its outcome.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         ran: bool,
+        /// Whether the worker cannot read the task, which is of a newer version: its run may well be stored.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        unread: bool,
     },
     /// A definition is to be stored: a new version of a workflow whose home is here. Answered with a [`Reply`].
     Apply {
@@ -157,5 +222,13 @@ impl Control {
     /// A message of the current version.
     pub fn new(body: ControlBody) -> Self {
         Self { v: VERSION, body }
+    }
+
+    /// Reads a message.
+    ///
+    /// # Errors
+    /// What the message is instead.
+    pub fn read(payload: &[u8]) -> Result<Self, MessageError> {
+        read(payload, |message: &Self| message.v)
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::{
@@ -87,8 +88,7 @@ impl Task {
     /// # Errors
     /// What the message is instead.
     pub fn read(payload: &[u8]) -> Result<Vec<Self>, TaskError> {
-        let is_bundle = payload.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
-        let read: serde_json::Result<Vec<Self>> = if is_bundle {
+        let read: serde_json::Result<Vec<Self>> = if is_bundle(payload) {
             serde_json::from_slice(payload)
         } else {
             serde_json::from_slice(payload).map(|task| vec![task])
@@ -96,15 +96,47 @@ impl Task {
         match read {
             Ok(tasks) if tasks.is_empty() => Err(TaskError::Empty),
             Ok(tasks) => match tasks.iter().find(|task| task.v != Self::VERSION) {
-                Some(task) => Err(TaskError::Version(task.v)),
+                Some(task) => Err(TaskError::Version(u64::from(task.v))),
                 None => Ok(tasks),
             },
             // Of another version, other fields may be missing: its number says more.
             Err(error) => Err(match version_of(payload) {
-                Some(other) if other != Self::VERSION => TaskError::Version(other),
+                Some(other) if other != u64::from(Self::VERSION) => TaskError::Version(other),
                 _ => TaskError::Unreadable(error.to_string()),
             }),
         }
+    }
+
+    /// The texts of the tasks of one message, word for word, each with its run: that much is the same in all versions.
+    ///
+    /// # Errors
+    /// When it is no message of tasks in any version.
+    pub fn texts(payload: &[u8]) -> serde_json::Result<Vec<(RunId, &RawValue)>> {
+        #[derive(Deserialize)]
+        struct OfRun {
+            run: RunId,
+        }
+        let texts: Vec<&RawValue> = match is_bundle(payload) {
+            true => serde_json::from_slice(payload)?,
+            false => vec![serde_json::from_slice(payload)?],
+        };
+        texts
+            .into_iter()
+            .map(|text| serde_json::from_str(text.get()).map(|OfRun { run }| (run, text)))
+            .collect()
+    }
+
+    /// The fields of a task that are not known here; `text` is the task as it was sent.
+    pub fn unknown_fields(text: &Value) -> Vec<String> {
+        #[derive(Deserialize)]
+        struct Carried {
+            #[serde(flatten)]
+            _known: Task,
+            #[serde(flatten)]
+            rest: Map<String, Value>,
+        }
+        let carried = Carried::deserialize(text);
+        carried.map(|carried| carried.rest.into_iter().map(|(name, _)| name).collect()).unwrap_or_default()
     }
 
     /// The message of these tasks, at least one, as [`Task::read`] reads it.
@@ -133,14 +165,26 @@ pub enum TaskError {
     Empty,
     /// The message was written by a newer program.
     #[error("a task of version {0}; this worker reads version {version}", version = Task::VERSION)]
-    Version(u8),
+    Version(u64),
+}
+
+impl TaskError {
+    /// Whether it is a message of tasks that a newer program can read.
+    pub fn is_newer(&self) -> bool {
+        matches!(self, Self::Version(version) if *version > u64::from(Task::VERSION))
+    }
+}
+
+/// Whether a message is an array.
+fn is_bundle(payload: &[u8]) -> bool {
+    payload.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[')
 }
 
 /// The version that a message names, whatever else it says.
-fn version_of(payload: &[u8]) -> Option<u8> {
+fn version_of(payload: &[u8]) -> Option<u64> {
     #[derive(Deserialize)]
     struct Versioned {
-        v: u8,
+        v: u64,
     }
     let one = serde_json::from_slice::<Versioned>(payload).ok();
     let first = || serde_json::from_slice::<Vec<Versioned>>(payload).ok()?.into_iter().next();

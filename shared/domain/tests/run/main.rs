@@ -8,6 +8,7 @@ mod clock;
 mod data;
 mod fleet;
 mod invariants;
+mod newer;
 mod order;
 mod properties;
 mod stop;

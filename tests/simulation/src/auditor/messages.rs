@@ -29,7 +29,7 @@ impl Auditor {
             Queue::Tasks(_) => self.acked_task(process, message),
             Queue::Inbox(_) => self.acked_inbox(memory, message),
             Queue::Submit => self.acked_submission(memory, exchange, message),
-            Queue::Rejected | Queue::Control(_) | Queue::Replies(_) => {}
+            Queue::Parked | Queue::Rejected | Queue::Control(_) | Queue::Replies(_) => {}
         }
     }
 

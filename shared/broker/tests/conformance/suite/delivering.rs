@@ -11,7 +11,7 @@ use super::fixture::{
 };
 
 pub(crate) async fn a_confirmed_message_arrives(broker: Arc<dyn Broker>) {
-    for queue in [Queue::Submit, Queue::Inbox(7), tasks(), Queue::Rejected] {
+    for queue in [Queue::Submit, Queue::Inbox(7), tasks(), Queue::Rejected, Queue::Parked] {
         declared(&broker, queue.clone()).await;
         publish(&broker, vec![Outgoing::new(Route::Queue(queue.clone()), "hello")]).await;
         let mut consumer = broker.consume(&queue, 1).await.unwrap();

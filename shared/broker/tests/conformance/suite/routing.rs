@@ -23,7 +23,7 @@ pub(crate) async fn a_message_for_a_client_that_is_gone_is_unroutable(broker: Ar
 pub(crate) async fn a_durable_queue_that_is_not_there_is_made_by_what_is_published_to_it(
     broker: Arc<dyn Broker>,
 ) {
-    for queue in [Queue::Submit, Queue::Inbox(7), tasks(), Queue::Rejected] {
+    for queue in [Queue::Submit, Queue::Inbox(7), tasks(), Queue::Rejected, Queue::Parked] {
         let message = |text| Outgoing::new(Route::Queue(queue.clone()), text);
         publish(&broker, vec![message("first"), message("second")]).await;
         let mut consumer = broker.consume(&queue, 2).await.unwrap();
