@@ -129,7 +129,7 @@ impl Listener {
                 Some(TaskRecord::Claimed { session, .. }) if session == self.session => {}
                 Some(TaskRecord::Claimed { .. } | TaskRecord::Revoked { .. }) => taken_back.push(*task),
                 // The claim, or what came after the end, was lost by the store: the outcome decides.
-                Some(TaskRecord::Queued { .. } | TaskRecord::Finished { .. }) => {}
+                Some(TaskRecord::Queued { .. } | TaskRecord::Finished { .. } | TaskRecord::Unknown) => {}
                 None => absent.push(*task),
             }
         }

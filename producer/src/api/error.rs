@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::state::BODY_BYTES;
 use crate::intake::gateway::Unavailable;
-use crate::partition::answer::STORE_FULL;
+use crate::partition::answer::{NEWER_VERSION, STORE_FULL};
 
 /// When to try again what could not be done now, in seconds.
 const RETRY_AFTER_S: &str = "5";
@@ -64,7 +64,7 @@ impl From<ReplyError> for ApiError {
             "unknown-workflow" => StatusCode::NOT_FOUND,
             "too-large" => StatusCode::PAYLOAD_TOO_LARGE,
             "invalid-json" => StatusCode::BAD_REQUEST,
-            STORE_FULL => StatusCode::SERVICE_UNAVAILABLE,
+            STORE_FULL | NEWER_VERSION => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::UNPROCESSABLE_ENTITY,
         };
         Self::new(status, &error.code, error.message)

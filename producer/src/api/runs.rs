@@ -6,13 +6,14 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use millrace_domain::message::Reply;
-use millrace_domain::run::{Head, RunState};
+use millrace_domain::run::RunState;
 use millrace_domain::{RunId, TaskId, Timestamp};
 use millrace_store::{LogChunk, RunQuery};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::error::{ApiError, ApiResult, created};
+use super::newer;
 use super::state::Api;
 use super::submit::{Submissions, start, start_many, submissions};
 use super::view;
@@ -70,11 +71,10 @@ pub(super) async fn list(
         let page = api.context.store.list_runs(&wanted).await?;
         let is_last = page.len() < limit;
         for found in page {
-            let head: Head = serde_json::from_str(&found.head).map_err(view::unreadable)?;
-            let fits = query.state.as_deref().is_none_or(|state| head.state.as_str() == state);
             after = Some((found.created_at, found.run));
-            if fits {
-                runs.push(view::summary(found.run, head));
+            let run = newer::listed(found);
+            if query.state.as_deref().is_none_or(|state| run.state == state) {
+                runs.push(run);
             }
             if runs.len() == limit {
                 break;
@@ -102,7 +102,7 @@ fn parse_cursor(text: &str) -> ApiResult<(Timestamp, RunId)> {
 pub(super) async fn get(State(api): State<Api>, Path(id): Path<String>) -> ApiResult<Json<view::RunView>> {
     let id = view::parse_id(&id)?;
     let stored = view::load(&api.context, id).await?;
-    view::run(&api.context, id, &stored).await.map(Json).map_err(view::unreadable)
+    newer::run(&api.context, id, &stored).await.map(Json).map_err(view::unreadable)
 }
 
 /// Stops a run.
@@ -148,9 +148,8 @@ pub(super) async fn logs(
     let Query(query) = query?;
     let id = view::parse_id(&id)?;
     let stored = view::load(&api.context, id).await?;
-    let (step, last) = view::step_of(&api.context, id, &stored, &query.step)
-        .await
-        .map_err(view::unreadable)?
+    let run = newer::run(&api.context, id, &stored).await.map_err(view::unreadable)?;
+    let (step, last) = view::step_of(&run, &query.step)
         .ok_or_else(|| ApiError::not_found(format!("step {:?} in run {id}", query.step)))?;
     let attempt = query.attempt.unwrap_or(last.max(1));
     let from = query.from.unwrap_or(0);

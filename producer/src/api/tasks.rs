@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 
 use super::error::{ApiError, ApiResult, created, refused};
 use super::key;
+use super::newer;
 use super::runs;
 use super::simple::{SimpleTask, is_simple};
 use super::state::Api;
@@ -208,14 +209,13 @@ async fn runs_of(
 
 async fn status_of(api: &Api, run: RunId) -> ApiResult<Value> {
     let stored = view::load(&api.context, run).await?;
-    let head: Head = serde_json::from_str(&stored.head).map_err(view::unreadable)?;
-    let mut status =
-        json!({"id": run, "status": head.state.as_str(), "run_id": run, "workflow": head.workflow});
-    if let Some(reason) = head.reason {
+    let shown = newer::summary(run, &stored.head, None).map_err(view::unreadable)?;
+    let mut status = json!({"id": run, "status": shown.state, "run_id": run, "workflow": shown.workflow});
+    if let Some(reason) = shown.reason {
         status["reason"] = reason.into();
     }
-    if let Some(ended) = head.ended_at {
-        status["ended_at"] = ended.to_string().into();
+    if let Some(ended) = shown.ended_at {
+        status["ended_at"] = ended.into();
     }
     Ok(status)
 }

@@ -1,5 +1,6 @@
 //! How a run looks from outside.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -19,13 +20,20 @@ use crate::context::Context;
 #[derive(Debug, Serialize)]
 pub(crate) struct RunView {
     #[serde(flatten)]
-    summary: RunSummaryView,
+    pub(super) summary: RunSummaryView,
+    #[serde(flatten)]
+    pub(super) asked: Option<AskedView>,
+    pub(super) steps: Vec<StepView>,
+}
+
+/// What a run was asked to do.
+#[derive(Debug, Serialize)]
+pub(crate) struct AskedView {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     params: Params,
     trigger: Trigger,
     priority: String,
     scheduled_at: String,
-    steps: Vec<StepView>,
 }
 
 /// A run in a list.
@@ -33,19 +41,19 @@ pub(crate) struct RunView {
 pub(crate) struct RunSummaryView {
     #[serde(rename = "id")]
     run: RunId,
-    workflow: String,
+    pub(super) workflow: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     version: Option<u32>,
-    state: &'static str,
+    pub(super) state: Cow<'static, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
+    pub(super) reason: Option<String>,
     created_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     start_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     started_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    ended_at: Option<String>,
+    pub(super) ended_at: Option<String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     labels: BTreeMap<String, String>,
 }
@@ -55,7 +63,7 @@ pub(crate) struct RunSummaryView {
 pub(crate) struct StepView {
     name: String,
     /// waiting, queued, running, succeeded, failed, timed_out, cancelled, skipped.
-    state: String,
+    pub(super) state: String,
     /// The current or last attempt; 0 when there was none.
     attempt: u32,
     #[serde(skip_serializing_if = "is_zero")]
@@ -70,7 +78,7 @@ pub(crate) struct StepView {
     code: Option<i32>,
     /// Why it stands where it stands.
     #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
+    pub(super) reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     worker: Option<String>,
     #[serde(skip_serializing_if = "Map::is_empty")]
@@ -88,7 +96,7 @@ pub(crate) fn summary(id: RunId, head: Head) -> RunSummaryView {
         run: id,
         workflow: head.workflow.to_string(),
         version: head.version,
-        state: head.state.as_str(),
+        state: head.state.as_str().into(),
         reason: head.reason,
         created_at: head.created_at.to_string(),
         start_at: text(head.start_at),
@@ -116,14 +124,13 @@ pub(crate) async fn run(context: &Context, id: RunId, stored: &StoredRun) -> Res
     let steps = (0..run.steps.len())
         .map(|index| step(&run, index.into(), held.get(&StepIndex::from(index).into()), &fleet))
         .collect();
-    Ok(RunView {
+    let asked = AskedView {
         params: run.spec.params.clone(),
         trigger: run.spec.trigger,
         priority: run.spec.priority.to_string(),
         scheduled_at: run.spec.scheduled_at.to_string(),
-        summary: summary(id, run.head),
-        steps,
-    })
+    };
+    Ok(RunView { summary: summary(id, run.head), asked: Some(asked), steps })
 }
 
 /// The workers, as far as runs tell of them.
@@ -231,16 +238,10 @@ pub(crate) async fn say_what_waits(context: &Context, runs: &mut [RunSummaryView
     Ok(())
 }
 
-/// A step of a stored run by its name: its place, and its last attempt.
-pub(crate) async fn step_of(
-    context: &Context,
-    id: RunId,
-    stored: &StoredRun,
-    name: &str,
-) -> Result<Option<(StepIndex, u32)>, String> {
-    let view = run(context, id, stored).await?;
-    let place = view.steps.iter().position(|step| step.name == name);
-    Ok(place.map(|place| (place.into(), view.steps[place].attempt)))
+/// A step of a run by its name: its place, and its last attempt.
+pub(crate) fn step_of(view: &RunView, name: &str) -> Option<(StepIndex, u32)> {
+    let place = view.steps.iter().position(|step| step.name == name)?;
+    Some((place.into(), view.steps[place].attempt))
 }
 
 /// The id in a path.

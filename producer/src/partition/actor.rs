@@ -207,14 +207,15 @@ impl Actor {
         }
         let work = due
             .into_iter()
-            .map(|(at, _, timer)| {
-                Work::silent(match timer {
+            .filter_map(|(at, _, timer)| {
+                Some(Work::silent(match timer {
                     Timer::Start(run) => Command::Event(run, Event::StartDue),
                     Timer::Retry(run, unit) => Command::Event(run, Event::RetryDue { unit }),
                     Timer::RunTimeout(run) => Command::Event(run, Event::TimedOut),
                     Timer::CancelCheck(run) => Command::Event(run, Event::CancelCheckDue),
                     Timer::Fire(workflow, index) => Command::Fire((workflow, index, at)),
-                })
+                    Timer::Unknown(_) => return None,
+                }))
             })
             .collect();
         self.batch(work).await;

@@ -15,6 +15,9 @@ use tokio::sync::oneshot;
 /// The code of a reply to what the store has no room for.
 pub(crate) const STORE_FULL: &str = "store-full";
 
+/// The code of a reply about what only a newer version can read.
+pub(crate) const NEWER_VERSION: &str = "newer-version";
+
 /// How long a message waits that was refused for now, before it goes back to its queue.
 pub(crate) const COME_AGAIN: Duration = Duration::from_secs(2);
 
@@ -133,6 +136,16 @@ pub(crate) fn refusal(code: &str, text: impl Into<String>) -> Reply {
 /// The answer to what the store has no room for.
 pub(crate) fn store_full(why: &str) -> Reply {
     refusal(STORE_FULL, format!("{why}; this was not taken in: try again later"))
+}
+
+/// The answer to what is about a run that only a newer version can read.
+pub(crate) fn newer_version(why: &str) -> Reply {
+    refusal(
+        NEWER_VERSION,
+        format!(
+            "{why}; a newer version of Millrace has written it: ask again when its partition has an owner of that"
+        ),
+    )
 }
 
 /// Is it refused for now only?

@@ -4,6 +4,7 @@ use millrace_domain::message::Reply;
 use millrace_domain::{PartitionId, Timestamp};
 
 use super::actor::{Actor, STORE_PAUSE};
+use super::answer::newer_version;
 use super::broken::Broken;
 use super::command::Handled;
 use super::draft::Settlement;
@@ -97,7 +98,8 @@ impl Actor {
             now,
         };
         let handled = command.handle(&mut turn);
-        let mut done = Settlement { delivery, answer, reply: None, rejected: None, created: None };
+        let mut done =
+            Settlement { delivery, answer, reply: None, rejected: None, parked: None, created: None };
         match handled {
             Handled::Done(reply) => done.reply = reply,
             Handled::Created(run_id) => {
@@ -107,6 +109,10 @@ impl Actor {
             Handled::Refused(reply, submit) => {
                 done.rejected = submit.rejected(done.delivery.as_ref());
                 done.reply = Some(reply);
+            }
+            Handled::Kept(why) => {
+                done.reply = done.delivery.is_none().then(|| newer_version(&why));
+                done.parked = Some((partition, why));
             }
             Handled::Later(command) => {
                 let Settlement { delivery, answer, .. } = done;

@@ -8,7 +8,7 @@ use millrace_domain::{PartitionId, RunId, SessionId, TaskId, WorkflowName};
 
 use super::answer::refusal;
 use super::commands::apply::{self, Apply};
-use super::commands::event::{self, Broke};
+use super::commands::event::{self, Applied, Broke};
 use super::commands::replan::{self, Planned};
 use super::commands::submit::{self, Created, Submit};
 use super::commands::{delete, fire, pause};
@@ -48,6 +48,8 @@ pub(crate) enum Handled {
     Created(RunId),
     /// It is a submission that is refused with this reply.
     Refused(Reply, Box<Submit>),
+    /// It is about runs that only a newer version can read, and is kept for that. Holds why.
+    Kept(String),
     /// It must wait for the verdict on the commit that is in the making.
     Later(Command),
     /// It broke this run.
@@ -151,13 +153,26 @@ impl Command {
                 return Handled::Later(Self::Event(run, event));
             }
             Self::Event(run, event) => match event::apply(turn, run, &event) {
-                Ok(()) => Some(Reply::Run { run_id: run, duplicate: false }),
+                Ok(Applied::Done) => Some(Reply::Run { run_id: run, duplicate: false }),
+                Ok(Applied::Kept) => return kept(turn, run),
                 Err(Broke) => return Handled::Broke(run, Self::Event(run, event)),
             },
             Self::Results(results) => {
-                let broken = results.iter().find(|(run, event)| event::apply(turn, *run, event).is_err());
+                let mut foreign = None;
+                let broken = results.iter().find(|(run, event)| match event::apply(turn, *run, event) {
+                    Ok(Applied::Done) => false,
+                    Ok(Applied::Kept) => {
+                        foreign = Some(*run);
+                        false
+                    }
+                    Err(Broke) => true,
+                });
                 if let Some(run) = broken.map(|(run, _)| *run) {
                     return Handled::Broke(run, Self::Results(results));
+                }
+                // Those of other runs are applied, and do no harm when they come again.
+                if let Some(run) = foreign {
+                    return kept(turn, run);
                 }
                 None
             }
@@ -186,4 +201,10 @@ fn submitted(turn: &mut Turn<'_>, submit: Box<Submit>) -> Handled {
         Created::Known(run) => Handled::Done(Some(Reply::Run { run_id: run, duplicate: true })),
         Created::Refused(reply, submit) => Handled::Refused(reply, submit),
     }
+}
+
+/// What is kept since it is about a run that cannot be read here.
+fn kept(turn: &Turn<'_>, run: RunId) -> Handled {
+    let why = turn.loaded.foreign.get(&run).map_or("it cannot be read here", String::as_str);
+    Handled::Kept(format!("run {run}: {why}"))
 }

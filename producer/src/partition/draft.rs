@@ -55,6 +55,8 @@ pub(crate) struct FollowUp {
     pub(crate) held: Vec<Fire>,
     /// Tasks that a worker was handed and another session holds: the watch looks at them.
     pub(crate) suspects: Vec<(TaskId, SessionId)>,
+    /// Attempts of runs that only a newer version can read: the watch looks at them more seldom.
+    pub(crate) kept: Vec<TaskId>,
     /// The store seems to have lost what the memory holds: a commit has to show that it takes ours, even one that
     /// changes nothing.
     pub(crate) doubtful: bool,
@@ -74,6 +76,8 @@ pub(crate) struct Settlement {
     pub(crate) reply: Option<Reply>,
     /// What goes to the rejected queue when the reply is a refusal.
     pub(crate) rejected: Option<(Bytes, Properties)>,
+    /// Why its message is parked, in the inbox of which partition: only a newer version can act on it.
+    pub(crate) parked: Option<(PartitionId, String)>,
     /// The run it created: when that existed already, the answer says so.
     pub(crate) created: Option<RunId>,
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use millrace_broker::Outgoing;
 use millrace_domain::message::{Reply, ReplyError};
 use millrace_domain::task::Task;
-use millrace_domain::{Epoch, Outcome, PartitionId, RunId, Seq, StepIndex, Timestamp};
+use millrace_domain::{Epoch, Outcome, PartitionId, RunId, Seq, StepIndex, TaskId, Timestamp};
 use millrace_store::{Commit, Verdict};
 
 use super::actor::Actor;
@@ -17,10 +17,11 @@ use super::commit::commit;
 use super::draft::{FollowUp, Settlement};
 use super::memory::owned::Drafts;
 use super::recovery::stop;
-use super::recovery::watched::FAR;
+use super::recovery::watched::{FAR, LONGEST_LOOK};
 use crate::confirmed::tell_lost;
 use crate::context::Context;
 use crate::failpoint;
+use crate::intake::parked::park;
 
 /// When there is no room even for what has begun, it is tried again after so long.
 const NO_ROOM_PAUSE: Duration = Duration::from_secs(1);
@@ -137,8 +138,10 @@ impl Actor {
                 fires,
                 held,
                 suspects,
+                kept,
                 doubtful: _,
             } = then;
+            self.look_later(partition, kept, now);
             fires.iter().for_each(|fired| fired.count(&duplicates));
             held.into_iter().for_each(|fire| self.fire_again(fire));
             suspects.into_iter().for_each(|(task, session)| self.watch.suspect(task, session));
@@ -181,6 +184,22 @@ impl Actor {
         self.dispatcher.outbox.room().await;
     }
 
+    /// Lets the watch look more seldom at attempts of runs that only a newer version can read.
+    pub(super) fn look_later(&self, partition: PartitionId, kept: Vec<TaskId>, now: Timestamp) {
+        let Some(epoch) =
+            self.partitions.get(partition).map(|owned| owned.epoch).filter(|_| !kept.is_empty())
+        else {
+            return;
+        };
+        let context = Arc::clone(&self.context);
+        tokio::spawn(async move {
+            let looks: Vec<_> = kept.into_iter().map(|task| (now + LONGEST_LOOK, task)).collect();
+            if let Err(error) = context.store.set_looks(partition, epoch, now, &looks).await {
+                tracing::debug!(%partition, %error, "the watch cannot be set");
+            }
+        });
+    }
+
     /// Answers and acks.
     fn conclude(&mut self, settled: Vec<Settlement>) {
         let mut messages: Vec<Outgoing> = Vec::new();
@@ -194,7 +213,14 @@ impl Actor {
                 tokio::spawn(reject_and_settle(Arc::clone(&self.context), one, error));
                 continue;
             }
-            let Settlement { delivery, answer, reply, .. } = one;
+            let Settlement { delivery, answer, reply, parked, .. } = one;
+            let delivery = match (delivery, parked) {
+                (Some(delivery), Some((partition, why))) => {
+                    park(&self.context, partition, delivery, &why);
+                    continue;
+                }
+                (delivery, _) => delivery,
+            };
             if let Some(reply) = reply {
                 answer.give(reply, &mut messages);
             }

@@ -15,8 +15,9 @@ use millrace_domain::{
 };
 use millrace_store::sqlite::{Clock, SqliteStore};
 use millrace_store::{
-    Acquired, Claim, ClaimVerdict, Cluster, Commit, Dispatched, FORMAT, FORMAT_MINOR, Finish, FinishVerdict, Letter,
-    Membership, NewRun, RowDelta, RunDelta, Session, Standing, Store, StoreError, Table, TaskRecord, Timer, Verdict,
+    Acquired, Claim, ClaimVerdict, Cluster, Commit, Dispatched, FORMAT, FORMAT_MINOR, Finish, FinishVerdict,
+    Letter, Membership, NewRun, Revoke, Revoked, RowDelta, RunDelta, Session, Standing, Store, StoreError,
+    Table, TaskRecord, Timer, Verdict,
 };
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -244,6 +245,27 @@ async fn a_format_of_a_newer_version_keeps_a_process_away() {
     let refused = Membership::new("memory").found(&store, &cluster(8), true).await.unwrap_err().to_string();
     assert!(refused.contains("format 2") && refused.contains("use the millrace that wrote it"), "{refused}");
     assert_eq!(Membership::new("memory").look(&store).await.unwrap(), Standing::Apart(refused));
+}
+
+#[tokio::test]
+async fn an_attempt_in_a_state_that_is_not_known_stays_as_it_is() {
+    let (_folder, file) = folder();
+    let store = SqliteStore::open(&file).unwrap();
+    let epoch = own(&store).await;
+    let (commit, task) = creating(epoch, 1);
+    store.commit(&[commit]).await.unwrap();
+    drop(store);
+    for newer in ["state = 9", "state = 0, level = 7"] {
+        let sql = format!("UPDATE tasks SET {newer}");
+        rusqlite::Connection::open(&file).unwrap().execute(&sql, []).unwrap();
+        let store = SqliteStore::open(&file).unwrap();
+        assert_eq!(store.tasks(&[task]).await.unwrap(), [Some(TaskRecord::Unknown)], "{newer}");
+        let run = store.load_runs(&[task.run]).await.unwrap().remove(0).unwrap();
+        assert_eq!((run.head.as_str(), run.unknown), ("head", vec!["t0:1".to_owned()]));
+        let revoked = store.revoke(P, epoch, &[(task, Revoke::Anyway)]).await.unwrap();
+        assert_eq!(revoked, [Revoked::Gone]);
+        assert_eq!(store.tasks(&[task]).await.unwrap(), [Some(TaskRecord::Unknown)], "{newer}");
+    }
 }
 
 #[test]

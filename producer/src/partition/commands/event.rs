@@ -2,8 +2,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use millrace_domain::RunId;
 use millrace_domain::run::{Event, advance};
+use millrace_domain::{RunId, TaskId};
 use millrace_store::Timer;
 
 use crate::failpoint;
@@ -13,9 +13,22 @@ use crate::partition::turn::Turn;
 /// The event broke its run: the rules panicked on it.
 pub(crate) struct Broke;
 
+/// What became of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Applied {
+    /// It holds once the commit does, or has no effect.
+    Done,
+    /// Its run is one that only a newer version can read: it has to be kept for that.
+    Kept,
+}
+
 /// Advances a run by an event. An event that its run refuses changes nothing.
-pub(crate) fn apply(turn: &mut Turn<'_>, id: RunId, event: &Event) -> Result<(), Broke> {
+pub(crate) fn apply(turn: &mut Turn<'_>, id: RunId, event: &Event) -> Result<Applied, Broke> {
     let now = turn.now;
+    if turn.loaded.foreign.contains_key(&id) {
+        keep(turn.draft, id, event);
+        return Ok(Applied::Kept);
+    }
     let stale_timer = match event {
         Event::StartDue => Some(Timer::Start(id)),
         Event::RetryDue { unit } => Some(Timer::Retry(id, *unit)),
@@ -55,7 +68,18 @@ pub(crate) fn apply(turn: &mut Turn<'_>, id: RunId, event: &Event) -> Result<(),
         }
         Some(Err(_)) => {}
     }
-    Ok(())
+    Ok(Applied::Done)
+}
+
+/// Keeps an event of a run that cannot be read here. A timer stays set in the store, and comes up with the next owner.
+/// What is stored of an attempt stays too: the watch need not look at it every second.
+fn keep(draft: &mut Draft, run: RunId, event: &Event) {
+    let (unit, attempt) = match event {
+        Event::Result(result) => (result.id().unit, result.attempt),
+        Event::Lost { unit, attempt, .. } | Event::Revoked { unit, attempt } => (*unit, *attempt),
+        _ => return,
+    };
+    draft.then.kept.push(TaskId { run, unit, attempt });
 }
 
 /// Something happened to a run that is not stored. What a task has brought about may be in no other place.

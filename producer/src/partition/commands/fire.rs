@@ -81,7 +81,7 @@ fn start(
         }
     };
     let spec = Spec {
-        v: 1,
+        v: Spec::VERSION,
         source: Source::Stored { workflow: name.clone(), version: head.version },
         params,
         scheduled_at: due,

@@ -60,7 +60,7 @@ fn run_timer(turn: &mut Turn<'_>, due: Timestamp, timer: &Timer) {
         },
         Timer::RunTimeout(run) => (*run, RunTimer::Timeout),
         Timer::CancelCheck(run) => (*run, RunTimer::CancelCheck),
-        Timer::Fire(..) => return,
+        Timer::Fire(..) | Timer::Unknown(_) => return,
     };
     let horizon = turn.memory.runs.get(id).and_then(|run| run.horizon(of_run, turn.now));
     if let Some(horizon) = horizon.filter(|horizon| *horizon < due) {

@@ -144,7 +144,7 @@ impl Plan {
             ..Head::new(workflow.name.clone(), version, now)
         };
         let spec = Spec {
-            v: 1,
+            v: Spec::VERSION,
             params,
             scheduled_at: start_at.unwrap_or(now),
             priority: submission.priority.unwrap_or(workflow.priority),

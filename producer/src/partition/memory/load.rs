@@ -1,11 +1,12 @@
 //! Runs and workflows that a batch needs and memory does not hold.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use millrace_domain::definition::Workflow;
 use millrace_domain::run::{Run, Spec};
 use millrace_domain::{PartitionId, RunId, WorkflowName};
+use millrace_runtime::Unknown;
 use millrace_store::{StoreError, StoredRun};
 
 use super::Memory;
@@ -26,11 +27,18 @@ pub(crate) struct Needs {
     pub(crate) at_home: Vec<(PartitionId, WorkflowName)>,
 }
 
-/// Stored workflows that a batch starts runs of, as they are now.
+/// What a batch needs and memory does not keep.
 #[derive(Default)]
 pub(crate) struct Loaded {
+    /// Stored workflows that the batch starts runs of, as they are now.
     pub(crate) current: HashMap<WorkflowName, (WorkflowHead, Arc<Workflow>)>,
+    /// Runs that are stored and cannot be read here.
+    pub(crate) foreign: Foreign,
 }
+
+/// Runs that are stored and cannot be read here, and why: a newer version has written them. They are not in memory, and
+/// not absent: what happens to them is kept for an owner of that version.
+pub(crate) type Foreign = BTreeMap<RunId, String>;
 
 /// Why a stored run did not become one in memory.
 enum Unrestored {
@@ -48,13 +56,14 @@ impl Memory {
         runs.retain(|run| !self.runs.has(*run));
         runs.sort_unstable();
         runs.dedup();
-        if !runs.is_empty() && !self.load_runs(context, &runs).await {
-            return None;
-        }
+        let foreign = match runs.is_empty() {
+            true => Foreign::new(),
+            false => self.load_runs(context, &runs).await?,
+        };
         let current = context.definitions.current(&*context.store, context.partitions, started).await;
         let loaded = self.workflows.load(context, at_home).await;
         match (current, loaded) {
-            (Ok(current), Ok(())) => Some(Loaded { current }),
+            (Ok(current), Ok(())) => Some(Loaded { current, foreign }),
             (Err(error), _) | (_, Err(error)) => {
                 tracing::warn!(%error, "workflows cannot be loaded");
                 None
@@ -62,14 +71,16 @@ impl Memory {
         }
     }
 
-    /// Loads runs into memory; those that cannot be read or do not exist stay out. `false`: no answer.
-    pub(crate) async fn load_runs(&mut self, context: &Context, ids: &[RunId]) -> bool {
+    /// Loads runs into memory; those that cannot be read or do not exist stay out. Answers those that cannot be read;
+    /// `None` when the store does not answer.
+    pub(crate) async fn load_runs(&mut self, context: &Context, ids: &[RunId]) -> Option<Foreign> {
+        let mut foreign = Foreign::new();
         for ids in ids.chunks(LOAD) {
             let stored = match load_stored(context, ids).await {
                 Ok(stored) => stored,
                 Err(error) => {
                     tracing::warn!(%error, "runs cannot be loaded");
-                    return false;
+                    return None;
                 }
             };
             for (id, stored) in ids.iter().zip(stored) {
@@ -79,15 +90,16 @@ impl Memory {
                     // Not there and not to be had now are two things: what happens to the run must wait.
                     Err(Unrestored::Store(error)) => {
                         tracing::warn!(run = %id, %error, "its definition cannot be loaded");
-                        return false;
+                        return None;
                     }
-                    Err(Unrestored::Unreadable(error)) => {
-                        tracing::error!(run = %id, %error, "the run cannot be restored");
+                    Err(Unrestored::Unreadable(why)) => {
+                        Unknown::Run.note(format_args!("run {id}: {why}"));
+                        foreign.insert(*id, why);
                     }
                 }
             }
         }
-        true
+        Some(foreign)
     }
 }
 
@@ -114,7 +126,13 @@ async fn load_stored(context: &Context, ids: &[RunId]) -> Result<Vec<Option<Stor
 
 async fn restore(context: &Context, id: RunId, stored: &StoredRun) -> Result<Run, Unrestored> {
     let unreadable = |e: &dyn std::fmt::Display| Unrestored::Unreadable(e.to_string());
+    if let Some(field) = stored.unknown.first() {
+        return Err(unreadable(&format_args!("what its field {field} says is not known here")));
+    }
     let spec: Spec = serde_json::from_str(&stored.definition).map_err(|e| unreadable(&e))?;
+    if spec.v > Spec::VERSION {
+        return Err(unreadable(&format_args!("its definition has version {}", spec.v)));
+    }
     let workflow = context.definitions.of_spec(&*context.store, context.partitions, &spec).await;
     let workflow = workflow.map_err(|error| match error {
         DefinitionError::Store(error) => Unrestored::Store(error),

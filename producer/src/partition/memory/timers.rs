@@ -4,6 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use millrace_domain::{PartitionId, Timestamp};
+use millrace_runtime::Unknown;
 use millrace_store::Timer;
 
 /// How many timers of a partition are read at once.
@@ -19,7 +20,8 @@ pub(crate) struct Timers {
 }
 
 impl Timers {
-    /// The first timers of a partition as read from the store: all of them, or a full window.
+    /// The first timers of a partition as read from the store: all of them, or a full window. Those that are not known here
+    /// stay in the store only, for an owner that knows them.
     pub(crate) fn load(&mut self, partition: PartitionId, timers: Vec<(Timestamp, Timer)>) {
         if timers.len() >= WINDOW {
             if let Some(last) = timers.last() {
@@ -29,7 +31,13 @@ impl Timers {
             self.horizon.remove(&partition);
         }
         for (due, timer) in timers {
-            self.insert(partition, due, timer);
+            match timer {
+                // Nothing can be done here when it is due.
+                Timer::Unknown(text) => {
+                    Unknown::Timer.note(format_args!("{text:?} of partition {partition}"))
+                }
+                timer => self.insert(partition, due, timer),
+            }
         }
     }
 
@@ -125,6 +133,19 @@ mod tests {
         timers.set(HERE, at(60), fire(1));
         timers.clear(HERE, &fire(1));
         assert_eq!(timers.next(), None);
+    }
+
+    #[test]
+    fn timers_that_are_not_known_are_passed_over_though_they_fill_windows() {
+        let mut timers = Timers::default();
+        let lease = |n: usize| (at(n as i64), Timer::Unknown(format!("lease:{n}")));
+        timers.load(HERE, (0..WINDOW).map(lease).collect());
+        assert_eq!(timers.take_due(at(i64::MAX), 10), []);
+        let last = lease(WINDOW - 1);
+        assert_eq!(timers.next(), Some(last.0), "the next window is read then");
+        assert_eq!(timers.exhausted(last.0), [(HERE, last)]);
+        timers.load(HERE, vec![lease(WINDOW), (at(1_000_000), fire(1))]);
+        assert_eq!(timers.next(), Some(at(1_000_000)));
     }
 
     #[test]

@@ -15,11 +15,15 @@ impl Actor {
         let mut runs: Vec<RunId> = tasks.iter().map(|(task, _)| task.run).filter(missing).collect();
         runs.sort_unstable();
         runs.dedup();
-        self.memory.load_runs(&self.context, &runs).await;
-        let mut found = Vec::new();
+        let foreign = self.memory.load_runs(&self.context, &runs).await.unwrap_or_default();
+        let (mut found, now) = (Vec::new(), self.context.now());
         for (id, dispatched_at) in tasks {
             let Some(Owned { epoch, seq, .. }) = self.partitions.get(id.run.partition()) else { continue };
             let (epoch, seq) = (*epoch, *seq);
+            if foreign.contains_key(&id.run) {
+                self.look_later(id.run.partition(), vec![id], now);
+                continue;
+            }
             let Some(run) = self.memory.runs.get(id.run) else { continue };
             let Some(step) = id.unit.whole_step() else { continue };
             if run.current_attempt(step) != Some(id.attempt) {

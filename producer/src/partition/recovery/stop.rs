@@ -45,7 +45,9 @@ pub(crate) fn carry_out(
                         running.push(task);
                     }
                 }
-                Revoked::Finished { result } => report(&inner, task, &result),
+                Revoked::Finished { result } => {
+                    report(&inner, task, &result);
+                }
                 Revoked::Claimed { .. } => running.push(task),
                 Revoked::Gone => {}
             }

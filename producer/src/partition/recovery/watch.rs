@@ -207,7 +207,12 @@ impl Watch {
                     gone.push(*task);
                     later.push((now + LONGEST_LOOK, *task));
                 }
-                Some(TaskRecord::Finished { result, .. }) => report(inner, *task, &result),
+                Some(TaskRecord::Finished { result, .. }) => {
+                    if !report(inner, *task, &result) {
+                        later.push((now + LONGEST_LOOK, *task));
+                    }
+                }
+                Some(TaskRecord::Unknown) => later.push((now + LONGEST_LOOK, *task)),
                 Some(TaskRecord::Queued { dispatched_at, lane }) => {
                     let age = now.since(dispatched_at);
                     match queues.has_lost(context, &lane, dispatched_at).await {
@@ -271,7 +276,9 @@ impl Watch {
                     tracing::warn!(%task, %session, host, "the task's worker is gone");
                     taken_back(inner, *task, &format!("its worker on {host} went away"));
                 }
-                Revoked::Finished { result } => report(inner, *task, &result),
+                Revoked::Finished { result } => {
+                    report(inner, *task, &result);
+                }
                 Revoked::Claimed { .. } | Revoked::Gone => {}
             }
         }

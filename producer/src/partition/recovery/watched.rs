@@ -16,7 +16,7 @@ use crate::partition::draft::FIRST_LOOK;
 pub(crate) const PAGE: usize = 500;
 
 /// An unclaimed task is looked at again at least this often.
-pub(super) const LONGEST_LOOK: Duration = Duration::from_secs(600);
+pub(crate) const LONGEST_LOOK: Duration = Duration::from_secs(600);
 
 /// After every look that is set.
 pub(crate) const FAR: Timestamp = Timestamp::from_millis(i64::MAX / 4);
@@ -47,6 +47,7 @@ pub(crate) fn farthest_look(record: Option<&TaskRecord>, now: Timestamp) -> Time
             now + now.since(*dispatched_at).clamp(FIRST_LOOK, LONGEST_LOOK)
         }
         Some(TaskRecord::Finished { .. } | TaskRecord::Revoked { .. }) | None => now + FIRST_LOOK,
+        Some(TaskRecord::Unknown) => now + LONGEST_LOOK,
     }
 }
 

@@ -124,7 +124,7 @@ impl Run {
             head.carried = Some(Box::new(carried));
         }
         for &(unit, attempt, dispatched_at) in attempts {
-            let Ok(at) = place(unit) else { continue };
+            let at = place(unit)?;
             if steps[at] == StepState::Waiting {
                 steps[at] = StepState::Dispatched(Attempts { attempt, dispatched_at, ..Attempts::default() });
             }

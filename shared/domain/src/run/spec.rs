@@ -32,6 +32,11 @@ pub struct Spec {
     pub base_dir: Option<String>,
 }
 
+impl Spec {
+    /// The version of specifications that this code writes.
+    pub const VERSION: u8 = 1;
+}
+
 /// The source of a run's definition. A run keeps it to the end.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

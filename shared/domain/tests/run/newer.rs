@@ -103,7 +103,7 @@ fn what_is_not_known_of_a_run_is_in_its_records_when_they_are_rewritten() {
         r#"{"state":"running","workflow":"daily","created_at":1,"origin":{"run":"y"},"priority":2.50}"#;
     let backoff =
         r#"{"s":"backoff","attempts":{"attempt":1,"retries":1,"grants":[7]},"until":5,"asks":"a person"}"#;
-    let records = [(StepIndex(0), backoff.to_owned())];
+    let records = [(StepIndex(0).into(), backoff.to_owned())];
     let spec: Spec =
         serde_json::from_value(json!({"v": 1, "source": {"stored": {"workflow": "daily", "version": 1}},
         "scheduled_at": 1, "priority": "P2", "trigger": "api", "concurrency": "newest"}))
@@ -111,7 +111,7 @@ fn what_is_not_known_of_a_run_is_in_its_records_when_they_are_rewritten() {
     let id = RUN.parse().unwrap();
     let mut run = Run::restore(id, order.workflow(), Arc::new(spec), head, &records, &[]).unwrap();
 
-    advance(&mut run, Event::RetryDue { step: StepIndex(0) }, Timestamp::from_millis(9)).unwrap();
+    advance(&mut run, Event::RetryDue { unit: StepIndex(0).into() }, Timestamp::from_millis(9)).unwrap();
     assert!(matches!(run.steps[0], StepState::Dispatched(attempts) if attempts.attempt == 2));
     let record: Value = serde_json::from_str(&run.step_record(StepIndex(0)).unwrap()).unwrap();
     assert_eq!((&record["s"], &record["attempt"]), (&json!("dispatched"), &json!(2)));

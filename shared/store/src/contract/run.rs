@@ -76,6 +76,9 @@ pub struct StoredRun {
     pub steps: Vec<(Unit, String)>,
     /// The current attempts, in order of their units.
     pub tasks: Vec<(Unit, u32, TaskRecord)>,
+    /// The names of what else is stored of it, which a newer version has written: who reads the rest does not know how
+    /// the run stands.
+    pub unknown: Vec<String>,
 }
 
 impl StoredRun {

@@ -57,6 +57,8 @@ pub enum TaskRecord {
         /// When it was dispatched; `None` when a producer of version 0.1 took it back, which does not say.
         dispatched_at: Option<Timestamp>,
     },
+    /// The record can be read by a newer version only. It stays as it is.
+    Unknown,
 }
 
 impl TaskRecord {
@@ -65,6 +67,7 @@ impl TaskRecord {
         match self {
             Self::Queued { dispatched_at, .. } | Self::Claimed { dispatched_at, .. } => Some(*dispatched_at),
             Self::Finished { dispatched_at, .. } | Self::Revoked { dispatched_at } => *dispatched_at,
+            Self::Unknown => None,
         }
     }
 }

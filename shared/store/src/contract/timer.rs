@@ -1,9 +1,10 @@
 //! Timers of a partition, and their text form.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
 
-use millrace_domain::{IdError, RunId, Unit, WorkflowName};
+use millrace_domain::{RunId, Unit, WorkflowName};
 
 /// A timer of a partition: what it is for. Its text form is what is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -18,6 +19,8 @@ pub enum Timer {
     CancelCheck(RunId),
     /// A schedule fires: the workflow, and the place of the schedule in its list.
     Fire(WorkflowName, u32),
+    /// What only a newer version knows, by its text. It stays as it is until an owner comes that can read it.
+    Unknown(String),
 }
 
 impl Timer {
@@ -27,7 +30,7 @@ impl Timer {
             Self::Start(run) | Self::Retry(run, _) | Self::RunTimeout(run) | Self::CancelCheck(run) => {
                 Some(*run)
             }
-            Self::Fire(..) => None,
+            Self::Fire(..) | Self::Unknown(_) => None,
         }
     }
 }
@@ -40,25 +43,62 @@ impl fmt::Display for Timer {
             Self::RunTimeout(run) => write!(f, "timeout:{run}"),
             Self::CancelCheck(run) => write!(f, "cancel:{run}"),
             Self::Fire(workflow, index) => write!(f, "fire:{workflow}:{index}"),
+            Self::Unknown(text) => f.write_str(text),
         }
     }
 }
 
 impl FromStr for Timer {
-    type Err = IdError;
+    type Err = Infallible;
 
-    fn from_str(text: &str) -> Result<Self, IdError> {
-        let unknown = || IdError(format!("{text:?} is not a timer"));
-        let mut parts = text.split(':');
-        let mut next = || parts.next().ok_or_else(unknown);
-        let kind = next()?;
-        Ok(match kind {
-            "start" => Self::Start(next()?.parse()?),
-            "retry" => Self::Retry(next()?.parse()?, next()?.parse()?),
-            "timeout" => Self::RunTimeout(next()?.parse()?),
-            "cancel" => Self::CancelCheck(next()?.parse()?),
-            "fire" => Self::Fire(next()?.parse()?, next()?.parse().map_err(|_| unknown())?),
-            _ => return Err(unknown()),
-        })
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(known(text).unwrap_or_else(|| Self::Unknown(text.to_owned())))
+    }
+}
+
+/// Reads the text of a timer, to its last part: one more may be what makes it another timer.
+fn known(text: &str) -> Option<Timer> {
+    let (kind, about) = text.split_once(':')?;
+    Some(match kind {
+        "start" => Timer::Start(about.parse().ok()?),
+        "retry" => {
+            let (run, unit) = about.split_once(':')?;
+            Timer::Retry(run.parse().ok()?, unit.parse().ok()?)
+        }
+        "timeout" => Timer::RunTimeout(about.parse().ok()?),
+        "cancel" => Timer::CancelCheck(about.parse().ok()?),
+        "fire" => {
+            let (workflow, index) = about.split_once(':')?;
+            Timer::Fire(workflow.parse().ok()?, index.parse().ok()?)
+        }
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timer_of_another_kind_or_form_keeps_its_text() {
+        let run = "9de6b497-4996-8dc2-a5cc-615a89fa003f";
+        for text in [
+            "",
+            "lease",
+            "lease:db/primary",
+            "start:",
+            &format!("start:{run}:2"),
+            &format!("retry:{run}"),
+            &format!("retry:{run}:3.17.1"),
+            &format!("retry:{run}:3:17"),
+            &format!("timeout:{run}:x"),
+            "fire:ns/daily:0",
+            "fire:daily:0:1",
+            "fire:daily:first",
+        ] {
+            let timer: Timer = text.parse().unwrap();
+            assert_eq!(timer, Timer::Unknown(text.to_owned()));
+            assert_eq!(timer.to_string(), text);
+        }
     }
 }

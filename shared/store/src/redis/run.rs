@@ -5,9 +5,9 @@ use redis::{Value, cmd};
 
 use super::connection::Connection;
 use super::keys::Keys;
-use super::reply::{parsed, texts};
+use super::reply::texts;
 use super::task;
-use crate::{StoreError, StoredRun};
+use crate::{StoreError, StoredRun, TaskRecord};
 
 /// The greatest number of runs that are read in one round trip.
 const BATCH: usize = 256;
@@ -33,8 +33,13 @@ pub(super) async fn load(
 }
 
 fn stored(answer: Value) -> Result<Option<StoredRun>, StoreError> {
-    let mut run =
-        StoredRun { head: String::new(), definition: String::new(), steps: Vec::new(), tasks: Vec::new() };
+    let mut run = StoredRun {
+        head: String::new(),
+        definition: String::new(),
+        steps: Vec::new(),
+        tasks: Vec::new(),
+        unknown: Vec::new(),
+    };
     let mut fields = texts(answer)?.into_iter();
     let mut found = false;
     while let (Some(field), Some(value)) = (fields.next(), fields.next()) {
@@ -43,22 +48,40 @@ fn stored(answer: Value) -> Result<Option<StoredRun>, StoreError> {
             "head" => run.head = value,
             "def" => run.definition = value,
             "w" | "k" => {}
-            _ => match (field.get(..1), field.get(1..)) {
-                (Some("s"), Some(of)) => run.steps.push((unit(of)?, value)),
-                (Some("t"), Some(attempt)) => {
-                    let (of, attempt) = attempt.split_once(':').unwrap_or((attempt, ""));
-                    let attempt = parsed(attempt, "the number of an attempt")?;
-                    run.tasks.push((unit(of)?, attempt, task::read(&value)?));
+            _ => match Part::of(&field) {
+                Some(Part::Step(unit)) => run.steps.push((unit, value)),
+                Some(Part::Attempt(unit, attempt)) => {
+                    let record = task::read(&value);
+                    if record == TaskRecord::Unknown {
+                        run.unknown.push(field);
+                    }
+                    run.tasks.push((unit, attempt, record));
                 }
-                _ => return Err(StoreError::Corrupt(format!("expected a field of a run, got {field:?}"))),
+                None => run.unknown.push(field),
             },
         }
     }
+    run.unknown.sort_unstable();
     run.steps.sort_by_key(|(unit, _)| *unit);
     run.tasks.sort_by_key(|(unit, attempt, _)| (*unit, *attempt));
     Ok(found.then_some(run))
 }
 
-fn unit(text: &str) -> Result<Unit, StoreError> {
-    parsed(text, "a step, or an item of one")
+/// A part of a run that has a field of its own.
+enum Part {
+    /// The record of a unit.
+    Step(Unit),
+    /// The record of an attempt of a unit.
+    Attempt(Unit, u32),
+}
+
+impl Part {
+    /// Reads the name of a field; `None` for one that only a newer version knows.
+    fn of(field: &str) -> Option<Self> {
+        if let Some(unit) = field.strip_prefix('s') {
+            return Some(Self::Step(unit.parse().ok()?));
+        }
+        let (unit, attempt) = field.strip_prefix('t')?.split_once(':')?;
+        Some(Self::Attempt(unit.parse().ok()?, attempt.parse().ok()?))
+    }
 }

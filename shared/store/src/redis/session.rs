@@ -33,12 +33,10 @@ pub(super) async fn list(connection: &Connection, keys: &Keys) -> Result<Vec<Ses
         let [known, silent_ms] = pair else {
             return Err(StoreError::Corrupt(format!("half a session: {pair:?}")));
         };
-        let mut session: Session = serde_json::from_str(known)
-            .map_err(|error| StoreError::Corrupt(format!("expected a session: {error}")))?;
-        session.silent_ms = u64::try_from(parsed::<i64>(silent_ms, "how long ago it was renewed")?).ok();
-        Ok(session)
+        let silent_ms = u64::try_from(parsed::<i64>(silent_ms, "how long ago it was renewed")?).ok();
+        Ok(Session::read(known).map(|session| Session { silent_ms, ..session }))
     };
-    known.chunks(2).map(read).collect()
+    known.chunks(2).filter_map(|pair| read(pair).transpose()).collect()
 }
 
 /// Removes a session.

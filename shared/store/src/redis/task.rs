@@ -16,7 +16,7 @@ use redis::{Value, cmd};
 
 use super::connection::Connection;
 use super::keys::Keys;
-use super::reply::{maybe_text, parsed, text, timestamp, unexpected};
+use super::reply::{maybe_text, text, timestamp, unexpected};
 use crate::{Lane, StoreError, TaskRecord};
 
 /// The greatest number of attempts in one script call: it holds up everybody else.
@@ -40,32 +40,32 @@ fn waiting(text: &str) -> Option<TaskRecord> {
 /// The number of digits of a token.
 const TOKEN: usize = 32;
 
-/// Reads the record of an attempt.
-pub(super) fn read(text: &str) -> Result<TaskRecord, StoreError> {
-    let unreadable = || {
-        let shown: String = text.chars().take(100).collect();
-        StoreError::Corrupt(format!("expected the record of an attempt, got {shown:?}"))
-    };
+/// Reads what follows the `c` in the record of a claimed attempt.
+fn held(text: &str) -> Option<TaskRecord> {
+    let mut parts = text.split('|').skip(1);
+    let session = parts.next()?.parse().ok()?;
+    let (claimed_at, dispatched_at) = (timestamp(parts.next()?).ok()?, timestamp(parts.next()?).ok()?);
+    Some(TaskRecord::Claimed { session, claimed_at, dispatched_at })
+}
+
+/// Reads what follows the `f` in the record of a finished attempt.
+fn ended(text: &str) -> Option<TaskRecord> {
+    let (token, result) = text.split_once('|')?;
+    let dispatched_at = token.get(TOKEN..).and_then(|at| timestamp(at).ok());
+    Some(TaskRecord::Finished { result: result.to_owned(), dispatched_at })
+}
+
+/// Reads the record of an attempt. One that cannot be read was written by a newer version.
+pub(super) fn read(text: &str) -> TaskRecord {
     let (phase, rest) = text.split_once('|').unwrap_or((text, ""));
-    match phase {
-        "q" => waiting(rest).ok_or_else(unreadable),
-        "c" => {
-            let mut parts = rest.split('|').skip(1);
-            let mut next = || parts.next().ok_or_else(unreadable);
-            Ok(TaskRecord::Claimed {
-                session: parsed(next()?, "a session")?,
-                claimed_at: timestamp(next()?)?,
-                dispatched_at: timestamp(next()?)?,
-            })
-        }
-        "f" => {
-            let (token, result) = rest.split_once('|').ok_or_else(unreadable)?;
-            let dispatched_at = token.get(TOKEN..).and_then(|at| timestamp(at).ok());
-            Ok(TaskRecord::Finished { result: result.to_owned(), dispatched_at })
-        }
-        "x" => Ok(TaskRecord::Revoked { dispatched_at: timestamp(rest).ok() }),
-        _ => Err(unreadable()),
-    }
+    let record = match phase {
+        "q" => waiting(rest),
+        "c" => held(rest),
+        "f" => ended(rest),
+        "x" => Some(TaskRecord::Revoked { dispatched_at: timestamp(rest).ok() }),
+        _ => None,
+    };
+    record.unwrap_or(TaskRecord::Unknown)
 }
 
 /// Reads how attempts stand; `None` for one that is not the current attempt of its step.
@@ -83,7 +83,7 @@ pub(super) async fn tasks(
     for tasks in tasks.chunks(BATCH) {
         let answers = connection.ask_each(tasks.iter().map(ask).collect()).await?;
         for (task, answer) in tasks.iter().zip(answers) {
-            let record = answer.and_then(|answer| maybe_text(answer)?.map(|text| read(&text)).transpose());
+            let record = answer.and_then(|answer| Ok(maybe_text(answer)?.map(|text| read(&text))));
             records.push(match record {
                 // A damaged run is as good as gone, and must not hide the others.
                 Err(StoreError::Corrupt(why)) => {
@@ -123,14 +123,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_phase_is_read_and_what_is_none_is_an_error() {
+    fn each_phase_is_read_and_what_is_none_is_unknown() {
         let at = Timestamp::from_millis(17);
         let lane = Lane { pool: "gpu".parse().unwrap(), priority: Priority::P1 };
         assert_eq!(queued(at, &lane), "q|17|2|gpu");
-        assert_eq!(read(&queued(at, &lane)).unwrap(), TaskRecord::Queued { dispatched_at: at, lane });
+        assert_eq!(read(&queued(at, &lane)), TaskRecord::Queued { dispatched_at: at, lane });
         let session = "0".repeat(31) + "5";
         assert_eq!(
-            read(&format!("c|{}|{session}|17|9", "a".repeat(32))).unwrap(),
+            read(&format!("c|{}|{session}|17|9", "a".repeat(32))),
             TaskRecord::Claimed {
                 session: session.parse().unwrap(),
                 claimed_at: at,
@@ -139,14 +139,14 @@ mod tests {
         );
         let finished =
             |dispatched_at| TaskRecord::Finished { result: "{\"a\":\"b|c\"}".to_owned(), dispatched_at };
-        assert_eq!(read("f|aa|{\"a\":\"b|c\"}").unwrap(), finished(None));
+        assert_eq!(read("f|aa|{\"a\":\"b|c\"}"), finished(None));
         let token = "a".repeat(32);
-        assert_eq!(read(&format!("f|{token}|{{\"a\":\"b|c\"}}")).unwrap(), finished(None));
-        assert_eq!(read(&format!("f|{token}17|{{\"a\":\"b|c\"}}")).unwrap(), finished(Some(at)));
-        assert_eq!(read("x").unwrap(), TaskRecord::Revoked { dispatched_at: None });
-        assert_eq!(read("x|17").unwrap(), TaskRecord::Revoked { dispatched_at: Some(at) });
-        for wrong in ["", "c|a", "f|a", "z|1", "q|1", "q|1|2|", "q|1|9|gpu"] {
-            assert!(read(wrong).is_err(), "{wrong}");
+        assert_eq!(read(&format!("f|{token}|{{\"a\":\"b|c\"}}")), finished(None));
+        assert_eq!(read(&format!("f|{token}17|{{\"a\":\"b|c\"}}")), finished(Some(at)));
+        assert_eq!(read("x"), TaskRecord::Revoked { dispatched_at: None });
+        assert_eq!(read("x|17"), TaskRecord::Revoked { dispatched_at: Some(at) });
+        for wrong in ["", "c|a", "f|a", "z|1", "c|a|b|17", "q|1", "q|1|2|", "q|1|9|gpu"] {
+            assert_eq!(read(wrong), TaskRecord::Unknown, "{wrong}");
         }
     }
 }

@@ -14,7 +14,8 @@ use crate::StoreError;
 /// The greatest number of pairs in one call.
 const PAIRS: usize = 2_000;
 
-/// Lists dispatched attempts by when to look at them.
+/// Lists dispatched attempts by when to look at them. What cannot be read is passed over: where there is any, one who
+/// goes on after `skip` of them may see some a second time, and misses none.
 pub(super) async fn list(
     connection: &Connection,
     keys: &Keys,
@@ -23,10 +24,24 @@ pub(super) async fn list(
     skip: usize,
     limit: usize,
 ) -> Result<Vec<(Timestamp, TaskId)>, StoreError> {
-    let mut command = cmd("ZRANGEBYSCORE");
-    command.arg(keys.watch(partition)).arg(looks.start().as_millis()).arg(looks.end().as_millis());
-    command.arg("WITHSCORES").arg("LIMIT").arg(skip).arg(limit);
-    scored(connection.ask(command).await?, "a task")
+    let key = keys.watch(partition);
+    let mut found = Vec::new();
+    let mut start = skip;
+    while found.len() < limit {
+        let wanted = limit - found.len();
+        let mut command = cmd("ZRANGEBYSCORE");
+        command.arg(&key).arg(looks.start().as_millis()).arg(looks.end().as_millis());
+        command.arg("WITHSCORES").arg("LIMIT").arg(start).arg(wanted);
+        let page: Vec<(Timestamp, String)> = scored(connection.ask(command).await?, "a task")?;
+        let last = page.len() < wanted;
+        start = start.saturating_add(page.len());
+        // What names no task was written by a newer version, which looks at it itself.
+        found.extend(page.into_iter().filter_map(|(look, task)| Some((look, task.parse().ok()?))));
+        if last {
+            break;
+        }
+    }
+    Ok(found)
 }
 
 /// Sets when attempts are looked at next, unless the epoch is stale.

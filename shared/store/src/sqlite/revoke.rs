@@ -41,6 +41,7 @@ fn revoke_one(connection: &Connection, task: TaskId, when: Revoke) -> Result<Rev
             Revoke::HeldBy(named) if named == session => {}
             Revoke::HeldBy(_) | Revoke::Unclaimed => return Ok(Revoked::Claimed { session }),
         },
+        TaskRecord::Unknown => return Ok(Revoked::Gone),
         TaskRecord::Queued { .. } => {}
     }
     connection

@@ -1,11 +1,11 @@
 //! What is stored of runs: deltas in, whole runs out.
 
-use millrace_domain::{PartitionId, RunId};
+use millrace_domain::{PartitionId, RunId, Unit};
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
 use super::column::{Millis, RunKey, Text, UnitColumn};
 use super::{task, timer};
-use crate::{NewRun, RunDelta, StoredRun};
+use crate::{NewRun, RunDelta, StoredRun, TaskRecord};
 
 /// What became of a change to a run.
 pub(super) enum Applied {
@@ -103,5 +103,8 @@ pub(super) fn load(connection: &Connection, run: RunId) -> Result<Option<StoredR
         .query_map([key], |row| Ok((row.get::<_, UnitColumn>(0)?.0, row.get(1)?)))?
         .collect::<Result<_>>()?;
     let tasks = task::current(connection, key)?;
-    Ok(Some(StoredRun { head, definition, steps, tasks }))
+    let is_unknown = |(.., record): &&(Unit, u32, TaskRecord)| *record == TaskRecord::Unknown;
+    let unknown =
+        tasks.iter().filter(is_unknown).map(|(unit, attempt, _)| format!("t{unit}:{attempt}")).collect();
+    Ok(Some(StoredRun { head, definition, steps, tasks, unknown }))
 }

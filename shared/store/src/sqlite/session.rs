@@ -3,7 +3,7 @@
 use millrace_domain::{SessionId, Timestamp};
 use rusqlite::{Connection, Result, params};
 
-use super::column::{Json, Millis, Text, json};
+use super::column::{Millis, Text, json};
 use crate::Session;
 
 /// The time after which a session that was not renewed is forgotten.
@@ -27,10 +27,11 @@ pub(super) fn list(connection: &Connection, now: Timestamp) -> Result<Vec<Sessio
     connection
         .prepare_cached("SELECT body, renewed_at FROM sessions WHERE renewed_at >= ?1 ORDER BY session")?
         .query_map([oldest(now)], |row| {
-            let (session, Millis(renewed_at)) = (row.get::<_, Json<Session>>(0)?.0, row.get(1)?);
+            let (known, Millis(renewed_at)) = (row.get::<_, String>(0)?, row.get(1)?);
             let silent_ms = u64::try_from(now.as_millis() - renewed_at.as_millis()).ok();
-            Ok(Session { silent_ms, ..session })
+            Ok(Session::read(&known).map(|session| Session { silent_ms, ..session }))
         })?
+        .filter_map(Result::transpose)
         .collect()
 }
 

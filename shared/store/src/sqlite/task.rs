@@ -1,7 +1,7 @@
 //! Dispatched attempts. An attempt is one row from its dispatch until its owner retires it.
 
 use millrace_domain::{ClaimToken, PartitionId, Priority, TaskId, Unit};
-use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
+use rusqlite::types::{FromSql, FromSqlResult, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
 use super::column::{Millis, RunKey, Text, UnitColumn};
@@ -14,17 +14,19 @@ enum State {
     Claimed,
     Finished,
     Revoked,
+    /// One that only a newer version knows.
+    Unknown,
 }
 
 impl FromSql for State {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        match value.as_i64()? {
-            0 => Ok(Self::Queued),
-            1 => Ok(Self::Claimed),
-            2 => Ok(Self::Finished),
-            3 => Ok(Self::Revoked),
-            other => Err(FromSqlError::OutOfRange(other)),
-        }
+        Ok(match value.as_i64()? {
+            0 => Self::Queued,
+            1 => Self::Claimed,
+            2 => Self::Finished,
+            3 => Self::Revoked,
+            _ => Self::Unknown,
+        })
     }
 }
 
@@ -89,11 +91,14 @@ fn record(row: &Row<'_>) -> Result<TaskRecord> {
     let dispatched_at = row.get::<_, Millis>(1)?.0;
     Ok(match row.get(0)? {
         State::Queued => {
-            let level: u8 = row.get(6)?;
-            let priority = Priority::ALL.into_iter().find(|priority| priority.level() == level);
-            let priority = priority.ok_or_else(|| FromSqlError::OutOfRange(level.into()))?;
-            let lane = Lane { pool: row.get::<_, Text<_>>(5)?.0, priority };
-            TaskRecord::Queued { dispatched_at, lane }
+            let (pool, level): (String, i64) = (row.get(5)?, row.get(6)?);
+            let priority = Priority::ALL.into_iter().find(|priority| i64::from(priority.level()) == level);
+            match (pool.parse(), priority) {
+                (Ok(pool), Some(priority)) => {
+                    TaskRecord::Queued { dispatched_at, lane: Lane { pool, priority } }
+                }
+                _ => TaskRecord::Unknown,
+            }
         }
         State::Claimed => TaskRecord::Claimed {
             session: row.get::<_, Text<_>>(2)?.0,
@@ -102,5 +107,6 @@ fn record(row: &Row<'_>) -> Result<TaskRecord> {
         },
         State::Finished => TaskRecord::Finished { result: row.get(4)?, dispatched_at: Some(dispatched_at) },
         State::Revoked => TaskRecord::Revoked { dispatched_at: Some(dispatched_at) },
+        State::Unknown => TaskRecord::Unknown,
     })
 }

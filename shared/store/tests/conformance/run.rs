@@ -47,6 +47,7 @@ async fn a_run_is_loaded_as_it_was_written(store: Given) {
         definition: "{\"v\":1}".into(),
         steps: vec![(unit(0), "a".into()), (unit(1), "b".into())],
         tasks: vec![(unit(0), 1, TaskRecord::Queued { dispatched_at: at(2_000), lane: lane() })],
+        unknown: Vec::new(),
     };
     assert_eq!(load(&store, run).await, Some(expected));
 }
@@ -198,6 +199,7 @@ async fn any_text_is_kept_as_it_is(store: Given) {
             definition: text.into(),
             steps: vec![(unit(0), text.into())],
             tasks: vec![(unit(1), 1, finished(text))],
+            unknown: Vec::new(),
         };
         assert_eq!(load(&store, run).await, Some(expected));
     }

@@ -7,6 +7,8 @@ use crate::fixture::*;
 
 on_every_store!(
     every_kind_of_timer_is_kept,
+    a_timer_that_only_a_newer_version_knows_is_kept_beside_the_others,
+    pages_go_on_past_any_number_of_timers_that_are_not_known,
     timers_come_in_order_of_when_they_are_due_and_of_their_text,
     a_timer_set_again_moves,
     cleared_timers_are_gone_and_others_stay,
@@ -46,6 +48,41 @@ async fn every_kind_of_timer_is_kept(store: Given) {
     assert_eq!(owner.send(&commit).await, applied());
     let expected: Vec<_> = delta.timers.into_iter().chain(commit.timers).collect();
     assert_eq!(all(&store, owner.partition).await, expected);
+}
+
+/// A timer of a kind that is not known here.
+fn lease(number: u32) -> Timer {
+    Timer::Unknown(format!("lease:db/primary:{number}"))
+}
+
+async fn a_timer_that_only_a_newer_version_knows_is_kept_beside_the_others(store: Given) {
+    let mut owner = Owner::of(&store, 1).await;
+    let run = owner.new_run();
+    let of_item = Timer::Unknown(format!("retry:{run}:3.17.2"));
+    let mut delta = created(run);
+    delta.timers = vec![(at(1), Timer::Retry(run, unit(3))), (at(2), of_item.clone())];
+    owner.commit(vec![delta]).await;
+    set(&mut owner, vec![(at(3), lease(0)), (at(4), fire(0))], vec![]).await;
+    let cleared = vec![Timer::Retry(run, unit(3)), Timer::Start(run)];
+    owner.commit(vec![RunDelta { cleared, ..RunDelta::new(run) }]).await;
+    set(&mut owner, vec![], vec![fire(0)]).await;
+    assert_eq!(all(&store, owner.partition).await, [(at(2), of_item), (at(3), lease(0))]);
+}
+
+async fn pages_go_on_past_any_number_of_timers_that_are_not_known(store: Given) {
+    let mut owner = Owner::of(&store, 1).await;
+    let mut timers: Vec<_> = (0..30).map(|number| (at(5), lease(number))).collect();
+    timers.extend([(at(5), fire(0)), (at(6), fire(1))]);
+    set(&mut owner, timers, vec![]).await;
+    let expected = all(&store, owner.partition).await;
+    let mut seen: Vec<(Timestamp, Timer)> = Vec::new();
+    while seen.len() < 32 {
+        let page = store.timers(owner.partition, seen.last().cloned(), 7).await.unwrap();
+        assert!(!page.is_empty(), "{seen:?}");
+        seen.extend(page);
+    }
+    assert_eq!(seen, expected);
+    assert_eq!(seen.last(), Some(&(at(6), fire(1))));
 }
 
 async fn timers_come_in_order_of_when_they_are_due_and_of_their_text(store: Given) {

@@ -10,6 +10,7 @@ mod emptied;
 mod fixture;
 mod full;
 mod lost;
+mod newer;
 mod older;
 mod refused;
 mod scripts;

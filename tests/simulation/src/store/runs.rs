@@ -110,6 +110,7 @@ impl Memory {
                 .iter()
                 .map(|(step, attempt)| (*step, attempt.number, attempt.record()))
                 .collect(),
+            unknown: Vec::new(),
         })
     }
 

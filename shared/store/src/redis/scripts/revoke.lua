@@ -3,7 +3,7 @@
 -- KEYS  1 own, then the run of each
 -- ARGV  1 epoch, then for each: field, what if it is claimed ('unclaimed': leave it, 'anyway': take it,
 --       a session: take it when it is claimed under that one)
--- Answers for each: 0 gone, 1 taken back, 'c<session>' claimed and left, 'f<result>' ended.
+-- Answers for each: 0 gone (or a record that only a newer program knows, which stays), 1 taken back, 'c<session>' claimed and left, 'f<result>' ended.
 local current = redis.call('HGET', KEYS[1], 'epoch') == ARGV[1]
 local answers = {}
 for at = 2, #ARGV, 2 do
@@ -18,7 +18,7 @@ for at = 2, #ARGV, 2 do
     answer = 'f' .. string.match(record, '^f|%x+|(.*)$')
   elseif phase == 'x' then
     answer = 1
-  elseif phase then
+  elseif phase == 'q' or phase == 'c' then
     local session = string.match(record, '^c|%x+|(%x+)|')
     if session and mode ~= 'anyway' and mode ~= session then
       answer = 'c' .. session
