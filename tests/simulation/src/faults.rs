@@ -41,6 +41,8 @@ pub(crate) struct Faults {
     pub(crate) skew_ms: u64,
     /// Things that are done to processes and servers while faults last.
     pub(crate) blows: u64,
+    /// Things that only a newer version knows, which a part of the fleet may be of.
+    pub(crate) unknown: u64,
 }
 
 /// The fate of a call: what happens to it.
@@ -70,6 +72,7 @@ impl Faults {
             doomed_within: 20 + some(700, 200),
             skew_ms: some(400, 600_000),
             blows: some(800, 9),
+            unknown: some(300, 12),
         }
     }
 

@@ -15,6 +15,7 @@ use crate::dice::Dice;
 use crate::faults::Faults;
 use crate::fleet::Fleet;
 use crate::nemesis;
+use crate::newcomer;
 use crate::store::Guards;
 use crate::workload::Workload;
 use crate::world::Shared;
@@ -125,6 +126,7 @@ async fn live(seed: u64, guards: Guards, in_words: bool) -> (Shared, Result<u64,
     let (producers, workers) = (dice.range(1, 3) as usize, dice.range(1, 3) as usize);
     let fleet = Fleet::start(&world, producers, workers, &mut dice, seed);
     tokio::spawn(nemesis::strike(Arc::clone(&fleet), dice.fork(), window));
+    tokio::spawn(newcomer::visit(Arc::clone(&fleet), dice.fork(), window));
     let mut clients = JoinSet::new();
     clients.spawn(ask_for(Arc::clone(&fleet), dice.fork(), workload));
     let mut healed: Option<Instant> = None;
@@ -167,6 +169,7 @@ async fn live(seed: u64, guards: Guards, in_words: bool) -> (Shared, Result<u64,
             .or_else(|| state.auditor.unfinished())
             .or_else(|| state.memory.left_over())
             .or_else(|| state.exchange.left_over())
+            .or_else(|| state.not_borne())
             .or_else(|| state.auditor.unfired(&state.memory, state.now()));
         let Some(what) = unfinished else {
             if set.is_some() || (since.elapsed() < OWNED_WITHIN && !steps.is_empty()) {

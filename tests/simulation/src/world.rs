@@ -10,6 +10,7 @@ use crate::broker::Exchange;
 use crate::clock::{Believed, Clock};
 use crate::dice::Dice;
 use crate::faults::{Fate, Faults};
+use crate::left::Left;
 use crate::store::{Guards, Memory};
 use crate::trace::Trace;
 
@@ -31,6 +32,7 @@ pub(crate) struct World {
     pub(crate) trace: Trace,
     pub(crate) dice: Dice,
     pub(crate) faults: Faults,
+    pub(crate) left: Left,
     healed: bool,
     /// The times until which store and broker are away.
     pub(crate) store_back: Instant,
@@ -68,6 +70,7 @@ impl Shared {
             trace: Trace::new(in_words),
             dice,
             faults,
+            left: Left::default(),
             healed: false,
             store_back: now,
             broker_back: now,

@@ -61,6 +61,11 @@ fn a_producer_that_leaves_what_a_clock_that_was_ahead_has_planned_is_noticed() {
     is_noticed_without("replan", "invariant 1: slept through");
 }
 
+#[test]
+fn a_producer_that_drops_what_it_does_not_know_is_noticed() {
+    is_noticed_without("park", "invariant 11: ");
+}
+
 /// Panics unless a missing guard of a producer is noticed. It is taken away by the environment, and so from a whole
 /// process.
 #[expect(clippy::unwrap_used, reason = "a test fails where it stands")]

@@ -1,7 +1,7 @@
 //! What may be acked: only what is stored.
 
 use millrace_broker::Queue;
-use millrace_domain::message::{Inbox, InboxBody};
+use millrace_domain::message::{Inbox, InboxBody, MessageError};
 use millrace_domain::submission::{IdempotencyKey, Submission};
 use millrace_domain::task::Task;
 use millrace_domain::{RunId, TaskId, WorkflowName};
@@ -27,9 +27,10 @@ impl Auditor {
     ) {
         match queue {
             Queue::Tasks(_) => self.acked_task(process, message),
-            Queue::Inbox(_) => self.acked_inbox(memory, message),
+            Queue::Inbox(_) => self.acked_inbox(memory, exchange, message),
             Queue::Submit => self.acked_submission(memory, exchange, message),
-            Queue::Parked | Queue::Rejected | Queue::Control(_) | Queue::Replies(_) => {}
+            Queue::Parked => self.acked_unknown(exchange, message),
+            Queue::Rejected | Queue::Control(_) | Queue::Replies(_) => {}
         }
     }
 
@@ -43,8 +44,17 @@ impl Auditor {
         }
     }
 
-    fn acked_inbox(&mut self, memory: &Memory, message: &Message) {
-        let Ok(inbox) = serde_json::from_slice::<Inbox>(&message.payload) else { return };
+    /// A message that only a newer version can act on is nowhere else than among those.
+    fn acked_unknown(&mut self, exchange: &Exchange, message: &Message) {
+        let is_unknown = matches!(Inbox::read(&message.payload), Err(MessageError::Unknown { .. }));
+        if is_unknown && !exchange.parked().contains(&message.payload) {
+            let text = String::from_utf8_lossy(&message.payload).into_owned();
+            self.object(11, || format!("{text} was acked, which nobody here knows"));
+        }
+    }
+
+    fn acked_inbox(&mut self, memory: &Memory, exchange: &Exchange, message: &Message) {
+        let Ok(inbox) = Inbox::read(&message.payload) else { return self.acked_unknown(exchange, message) };
         match inbox.body {
             InboxBody::Results { results } => {
                 for result in results {

@@ -1,7 +1,8 @@
 //! All queues, by name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
 use millrace_broker::{BrokerError, Delivery, Depth, Outgoing, Queue, Route, Settle};
 use tokio::sync::{mpsc, oneshot};
 
@@ -44,7 +45,7 @@ impl Exchange {
     }
 
     /// Puts a message into the queues that it is routed to, `copies` times.
-    pub(super) fn publish(&mut self, message: &Outgoing, copies: usize) -> Result<(), BrokerError> {
+    pub(crate) fn publish(&mut self, message: &Outgoing, copies: usize) -> Result<(), BrokerError> {
         let names: Vec<String> = match &message.route {
             Route::Queue(queue) => vec![queue.name(PREFIX)],
             Route::ReplyTo(name) => vec![name.clone()],
@@ -159,7 +160,8 @@ impl Exchange {
     /// Finds a durable queue in which something is left, and says what.
     pub(crate) fn left_over(&self) -> Option<String> {
         let durable = self.lines.values().filter(|line| line.queue.is_durable());
-        durable.filter(|line| line.queue != Queue::Rejected).find_map(|line| {
+        let stays = |queue: &Queue| matches!(queue, Queue::Rejected | Queue::Parked);
+        durable.filter(|line| !stays(&line.queue)).find_map(|line| {
             let (ready, unsettled) = (line.ready_count(), line.unsettled_count());
             let left = ready + unsettled > 0;
             left.then(|| format!("{:?} still has {ready} waiting and {unsettled} unsettled", line.queue))
@@ -169,6 +171,12 @@ impl Exchange {
     /// The number of messages that were rejected.
     pub(crate) fn rejected(&self) -> usize {
         self.lines.get(&Queue::Rejected.name(PREFIX)).map_or(0, Line::ready_count)
+    }
+
+    /// The messages that wait for a newer version.
+    pub(crate) fn parked(&self) -> BTreeSet<Bytes> {
+        let line = self.lines.get(&Queue::Parked.name(PREFIX));
+        line.into_iter().flat_map(Line::messages).map(|message| message.payload.clone()).collect()
     }
 
     /// Finds what is not accounted for (invariant 11): what was published was acked, waits, or is held.

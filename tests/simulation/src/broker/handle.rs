@@ -54,7 +54,7 @@ fn send(world: &mut World, message: &Outgoing, suffers: bool, from: &str) -> Res
         if dice.chance(faults.doubled) {
             copies = 2;
         }
-        let promised = matches!(message.route, Route::Queue(Queue::Submit | Queue::Rejected));
+        let promised = matches!(message.route, Route::Queue(Queue::Submit | Queue::Rejected | Queue::Parked));
         if dice.chance(faults.dropped) && !promised {
             copies = 0;
         }

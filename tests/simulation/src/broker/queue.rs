@@ -158,6 +158,12 @@ impl Line {
         any
     }
 
+    /// All that waits or is held.
+    pub(super) fn messages(&self) -> impl Iterator<Item = &Message> {
+        let held = self.holders.iter().flat_map(|holder| holder.unsettled.values());
+        self.ready.iter().flatten().chain(held)
+    }
+
     pub(super) fn ready_count(&self) -> usize {
         self.ready.iter().map(VecDeque::len).sum()
     }

@@ -278,6 +278,21 @@ impl Memory {
         self.partitions.get(&home).map(|partition| &partition.catalog)
     }
 
+    /// Sets a timer that only a newer version knows.
+    pub(crate) fn set_unknown(&mut self, id: PartitionId, due: Timestamp, text: &str) {
+        self.partition(id).timers.insert(Timer::Unknown(text.to_owned()), due);
+    }
+
+    /// The timers that only a newer version knows.
+    pub(crate) fn unknown_timers(&self) -> BTreeSet<String> {
+        let timers = self.partitions.values().flat_map(|partition| partition.timers.keys());
+        let texts = timers.filter_map(|timer| match timer {
+            Timer::Unknown(text) => Some(text.clone()),
+            _ => None,
+        });
+        texts.collect()
+    }
+
     /// Finds what is left of work: attempts that somebody watches, and timers that belong to a run.
     pub(crate) fn left_over(&self) -> Option<String> {
         self.partitions.iter().find_map(|(id, partition)| {
