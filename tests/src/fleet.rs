@@ -65,7 +65,7 @@ impl Fleet {
 
     /// Starts a producer with these arguments and variables, and waits until it is ready.
     pub async fn producer_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Process {
-        let mut process = self.start("producer", "MILLRACE_LISTEN", arguments, variables);
+        let mut process = self.start_producer(arguments, variables);
         process.is_ready().await;
         process
     }
@@ -79,45 +79,47 @@ impl Fleet {
 
     /// Starts a producer.
     pub fn start_producer(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Process {
-        self.start("producer", "MILLRACE_LISTEN", arguments, variables)
+        self.start_program(&binary(), self.folder(), "producer", arguments, variables)
     }
 
     /// Starts a worker that keeps its log in this folder.
     pub fn start_worker_in(&self, log: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Process {
-        self.start_in(log, "worker", "MILLRACE_WORKER_LISTEN", arguments, variables)
+        self.start_program(&binary(), log, "worker", arguments, variables)
     }
 
     /// Starts a worker.
     pub fn start_worker(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Process {
-        self.start("worker", "MILLRACE_WORKER_LISTEN", arguments, variables)
+        self.start_worker_in(self.folder(), arguments, variables)
     }
 
-    fn start(&self, role: &str, listen: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Process {
-        self.start_in(self.folder(), role, listen, arguments, variables)
-    }
-
-    fn start_in(
+    /// Starts a `producer`, a `worker` or a `dev` of any program, such as an older version, and keeps its log in a folder.
+    pub fn start_program(
         &self,
-        folder: &Path,
+        program: &Path,
+        log: &Path,
         role: &str,
-        listen: &str,
         arguments: &[&str],
         variables: &[(&str, &str)],
     ) -> Process {
         let name = format!("{role}-{}", self.started.fetch_add(1, Ordering::Relaxed));
         let address = format!("127.0.0.1:{}", free_port());
-        let mut command = self.millrace();
+        let listen = if role == "worker" { "MILLRACE_WORKER_LISTEN" } else { "MILLRACE_LISTEN" };
+        let mut command = self.command(program);
         command.arg(role).args(arguments).env(listen, &address).envs(variables.iter().copied());
-        let log = folder.join(format!("{name}.log"));
+        let log = log.join(format!("{name}.log"));
         Process::start(&name, &mut command, log, Api::new(format!("http://{address}")))
     }
 
     /// A `millrace` command of this fleet, to be given arguments: in a folder of its own, without colours, and
     /// with nothing of this machine's configuration.
     pub fn millrace(&self) -> Command {
+        self.command(&binary())
+    }
+
+    fn command(&self, program: &Path) -> Command {
         let folder = self.folder().join("work");
         fs::create_dir_all(&folder).unwrap();
-        let mut command = Command::new(binary());
+        let mut command = Command::new(program);
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("MILLRACE_") {
                 command.env_remove(name);

@@ -55,12 +55,16 @@ kinds! {
     FreezeProducer "freeze-producer" 11 14 Any,
     /// SIGTERM of a producer, which gives back what it owns; it is started again afterwards.
     EndProducer "end-producer" 2 6 Any,
+    /// A producer of the other version comes, and the one that was there ends or is killed.
+    SwapProducer "swap-producer" 3 8 Any,
     /// `kill -9` of a worker; it is started again afterwards.
     KillWorker "kill-worker" 2 12 Any,
     /// SIGSTOP and SIGCONT of a worker, within its lease.
     PauseWorker "pause-worker" 1 4 Any,
     /// SIGSTOP of a worker for longer than its lease, then SIGCONT.
     FreezeWorker "freeze-worker" 11 14 Any,
+    /// A worker of the other version comes, and the one that was there ends or is killed.
+    SwapWorker "swap-worker" 3 8 Any,
     /// RabbitMQ ends gracefully, and comes back.
     RestartBroker "restart-broker" 1 4 Single,
     /// RabbitMQ is killed, and comes back.
@@ -118,7 +122,9 @@ impl Kind {
     fn family(self) -> u8 {
         match self {
             Self::KillProducer | Self::PauseProducer | Self::FreezeProducer | Self::EndProducer => 0,
+            Self::SwapProducer => 0,
             Self::KillWorker | Self::PauseWorker | Self::FreezeWorker | Self::FillDisk => 1,
+            Self::SwapWorker => 1,
             Self::RestartBroker | Self::KillBroker | Self::AlarmBroker => 2,
             Self::RestartStore | Self::KillStore | Self::LoseStore | Self::FillStore | Self::StallStore => 3,
             Self::SlowStore | Self::Partition | Self::Isolate | Self::HalfOpen | Self::Cut => 4,

@@ -12,7 +12,7 @@ use millrace_faults::workload::Load;
 
 /// Random faults on a real fleet, and an auditor that judges it from outside.
 #[derive(Debug, Parser)]
-#[command(name = "millrace-faults")]
+#[command(name = "millrace-faults", args_override_self = true)]
 struct Arguments {
     /// How long faults are injected
     #[arg(long, default_value_t = 30.0)]
@@ -42,6 +42,9 @@ struct Arguments {
     /// Three RabbitMQ nodes with quorum queues, and Redis under Sentinel
     #[arg(long)]
     cluster: bool,
+    /// The program of an older version: the fleet is upgraded from it, and back, again and again
+    #[arg(long)]
+    old: Option<PathBuf>,
     /// A variable for every process: NAME=VALUE
     #[arg(long)]
     env: Vec<String>,
@@ -63,7 +66,11 @@ async fn main() -> ExitCode {
         variables.push(("MILLRACE_QUEUE_TYPE".to_owned(), "quorum".to_owned()));
         variables.push(("MILLRACE_WAIT_REPLICAS".to_owned(), "1".to_owned()));
     }
-    let kinds = if arguments.only.is_empty() { Kind::ALL.to_vec() } else { arguments.only };
+    let faults = match (arguments.only.is_empty(), &arguments.old) {
+        (true, Some(_)) => Faults::Upgrade,
+        (true, None) => Faults::Random(Kind::ALL.to_vec()),
+        (false, _) => Faults::Random(arguments.only),
+    };
     let setup = Setup {
         seed: arguments.seed,
         lasts: Duration::from_secs_f64(arguments.minutes * 60.0),
@@ -73,6 +80,7 @@ async fn main() -> ExitCode {
             slots: arguments.slots,
             is_clustered: arguments.cluster,
             variables,
+            old: arguments.old,
         },
         load: Load {
             rate: arguments.rate,
@@ -80,7 +88,7 @@ async fn main() -> ExitCode {
             long: 2,
             schedules: arguments.schedules,
         },
-        faults: Faults::Random(kinds),
+        faults,
         patience: suite::PATIENCE,
     };
     let report = suite::run(setup).await;

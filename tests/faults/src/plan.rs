@@ -91,9 +91,67 @@ impl Plan {
     }
 }
 
+/// The plan of an upgrade: an endless sequence that swaps every process for one of the other version, and then all of
+/// them back, again and again. First the workers, then the producers; from the way back on, either may come first.
+#[derive(Debug)]
+pub struct Upgrade {
+    dice: Dice,
+    members: [(Kind, usize); 2],
+    pass: Vec<(Kind, usize)>,
+    number: usize,
+}
+
+impl Upgrade {
+    /// The plan of a seed, for a fleet of so many.
+    pub fn new(seed: u64, producers: usize, workers: usize) -> Self {
+        let members = [(Kind::SwapWorker, workers), (Kind::SwapProducer, producers)];
+        Self { dice: Dice::new(seed), members, pass: Vec::new(), number: 0 }
+    }
+}
+
+impl Iterator for Upgrade {
+    type Item = Fault;
+
+    fn next(&mut self) -> Option<Fault> {
+        if self.pass.is_empty() {
+            let mut members = self.members;
+            if self.number > 0 {
+                self.dice.shuffle(&mut members);
+            }
+            let each = members.into_iter().flat_map(|(kind, count)| (0..count).map(move |at| (kind, at)));
+            self.pass = each.collect();
+            self.pass.reverse();
+        }
+        let (kind, target) = self.pass.pop()?;
+        self.number += 1;
+        let (from, to) = kind.lasts();
+        Some(Fault {
+            number: self.number,
+            kind,
+            target,
+            choice: self.dice.below(1_000),
+            lasts: self.dice.between(from, to),
+            gap: self.dice.between(Duration::from_millis(500), Duration::from_secs(3)),
+            within: None,
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_upgrade_swaps_all_workers_then_all_producers_and_then_each_of_them_back() {
+        let swaps: Vec<(Kind, usize)> =
+            Upgrade::new(1, 2, 3).take(10).map(|fault| (fault.kind, fault.target)).collect();
+        let (worker, producer) = (Kind::SwapWorker, Kind::SwapProducer);
+        let forth = [(worker, 0), (worker, 1), (worker, 2), (producer, 0), (producer, 1)];
+        assert_eq!(swaps[..5], forth);
+        let mut back = swaps[5..].to_vec();
+        back.sort();
+        assert_eq!(back, [(producer, 0), (producer, 1), (worker, 0), (worker, 1), (worker, 2)]);
+    }
 
     #[test]
     fn a_seed_gives_the_same_faults_and_another_one_others() {

@@ -17,7 +17,7 @@ use crate::faults::{self, Begun};
 use crate::incident::{Epoch, Excuse, Incident};
 use crate::kind::Kind;
 use crate::ledger::Ledger;
-use crate::plan::{Fault, Plan};
+use crate::plan::{Fault, Plan, Upgrade};
 use crate::recovery;
 use crate::report::Report;
 use crate::stage::{Cast, Servers, Stage};
@@ -68,6 +68,8 @@ pub enum Faults {
     Random(Vec<Kind>),
     /// These faults, each once.
     These(Vec<Fault>),
+    /// An upgrade from the older version, and back, again and again.
+    Upgrade,
 }
 
 /// Runs the suite, and returns its report.
@@ -95,6 +97,7 @@ pub async fn run(setup: Setup) -> Report {
     let plan: Box<dyn Iterator<Item = Fault>> = match setup.faults {
         Faults::Random(kinds) => Box::new(Plan::new(setup.seed, &possible(kinds, &stage))),
         Faults::These(faults) => Box::new(faults.into_iter()),
+        Faults::Upgrade => Box::new(Upgrade::new(setup.seed, setup.cast.producers, setup.cast.workers)),
     };
     let began = epoch.now();
     for fault in plan {

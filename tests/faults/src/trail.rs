@@ -76,13 +76,16 @@ impl Trail {
         format!("{}\n{}", self.start(), self.end())
     }
 
-    /// Between a task and its worker are its keeper and the guardian: the fourth field of a process's `stat` is its parent.
+    /// Between a task and its worker are helpers, more or fewer by its version: the worker is the one that we have
+    /// started. The fourth field of a process's `stat` is its parent.
     fn mark(&self, word: char) -> String {
         format!(
-            "read -r _ _ _ guardian _ < /proc/$PPID/stat; read -r _ _ _ worker _ < /proc/$guardian/stat; \
+            "worker=$PPID; while read -r _ _ _ parent _ < /proc/$worker/stat && [ $parent != {us} ]; do \
+             worker=$parent; done; \
              printf '{word} %s %s %s %s %s\\n' $MILLRACE_RUN_ID $MILLRACE_STEP $MILLRACE_ATTEMPT $worker \
-             $MILLRACE_SCHEDULED_AT >> '{}'",
-            self.path.display()
+             $MILLRACE_SCHEDULED_AT >> '{path}'",
+            us = std::process::id(),
+            path = self.path.display()
         )
     }
 

@@ -32,7 +32,14 @@ async fn a_minute_of_random_faults_loses_nothing_and_doubles_nothing() {
     let report = run(Setup {
         seed: SEED,
         lasts: Duration::from_secs(60),
-        cast: Cast { producers: 2, workers: 2, slots: 8, is_clustered: false, variables: Vec::new() },
+        cast: Cast {
+            producers: 2,
+            workers: 2,
+            slots: 8,
+            is_clustered: false,
+            variables: Vec::new(),
+            old: None,
+        },
         load: Load { rate: 50, marked: 100, long: 4, schedules: 2 },
         faults: Faults::Random(KINDS.to_vec()),
         patience: PATIENCE,

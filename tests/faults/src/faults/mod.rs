@@ -8,6 +8,7 @@ pub mod disk;
 pub mod network;
 pub mod process;
 pub mod store;
+pub mod swap;
 
 pub use begun::{Begun, Hits};
 
@@ -26,6 +27,7 @@ pub fn is_possible(kind: Kind, stage: &Stage) -> bool {
     fits && match kind {
         Kind::ClockAhead | Kind::ClockBehind => stage.members.iter().any(|member| member.clock.is_some()),
         Kind::FillDisk => stage.members.iter().any(|member| member.disk.is_some()),
+        Kind::SwapProducer | Kind::SwapWorker => stage.has_versions(),
         _ => true,
     }
 }
@@ -41,6 +43,7 @@ pub async fn inject(fault: &Fault, stage: &mut Stage, epoch: Epoch) -> Result<Be
             process::inject(fault, stage, epoch)
         }
         K::KillWorker | K::PauseWorker | K::FreezeWorker => process::inject(fault, stage, epoch),
+        K::SwapProducer | K::SwapWorker => swap::inject(fault, stage, epoch).await,
         K::RestartBroker | K::KillBroker | K::AlarmBroker => broker::inject(fault, stage, epoch),
         K::RestartStore | K::KillStore | K::LoseStore => store::inject(fault, stage, epoch),
         K::FillStore | K::StallStore => store::inject(fault, stage, epoch),
@@ -65,6 +68,7 @@ pub async fn heal(fault: &Fault, begun: &Begun, stage: &mut Stage, around: &Arou
             process::heal(fault, begun, stage, around).await
         }
         K::KillWorker | K::PauseWorker | K::FreezeWorker => process::heal(fault, begun, stage, around).await,
+        K::SwapProducer | K::SwapWorker => swap::heal(fault, begun, stage, around).await,
         K::RestartBroker | K::KillBroker | K::AlarmBroker => broker::heal(fault, stage),
         K::RestartStore | K::KillStore | K::LoseStore => store::heal(fault, stage),
         K::FillStore | K::StallStore => store::heal(fault, stage),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use millrace_servers::{RabbitMq, RabbitMqCluster, Redis, Sentinel};
-use millrace_tests::{Fleet, Process};
+use millrace_tests::{Fleet, Process, binary};
 use tokio::task::block_in_place;
 
 pub use clock::Clock;
@@ -30,6 +30,8 @@ pub struct Cast {
     pub is_clustered: bool,
     /// The variables that every process gets.
     pub variables: Vec<(String, String)>,
+    /// The program of an older version: every process is of it at first.
+    pub old: Option<PathBuf>,
 }
 
 /// The servers of a fleet.
@@ -59,6 +61,10 @@ pub struct Member {
     pub number: usize,
     /// The process, if it is there.
     pub process: Option<Process>,
+    /// Whether the process is of the older version.
+    pub is_old: bool,
+    /// The process of the other version that is to take its place.
+    newcomer: Option<Process>,
     /// The proxy between it and RabbitMQ, when that is one server.
     pub amqp: Option<Proxy>,
     /// The proxy between it and Redis, when that is one server.
@@ -98,6 +104,7 @@ pub struct Stage {
     /// The names and the folder of the fleet.
     pub fleet: Fleet,
     slots: usize,
+    old: Option<PathBuf>,
 }
 
 impl Stage {
@@ -106,13 +113,16 @@ impl Stage {
         let servers = block_in_place(|| Servers::start(cast.is_clustered));
         let (amqp_url, redis_url) = servers.urls();
         let fleet = Fleet::on(amqp_url, redis_url);
-        let mut stage = Self { members: Vec::new(), servers, fleet, slots: cast.slots };
+        let mut stage =
+            Self { members: Vec::new(), servers, fleet, slots: cast.slots, old: cast.old.clone() };
         let roles = [(Role::Producer, cast.producers), (Role::Worker, cast.workers)];
         for (role, number) in roles.into_iter().flat_map(|(role, count)| (0..count).map(move |n| (role, n))) {
             let mut member = Member {
                 role,
                 number,
                 process: None,
+                is_old: cast.old.is_some(),
+                newcomer: None,
                 amqp: None,
                 redis: None,
                 clock: None,
@@ -177,23 +187,62 @@ impl Stage {
         if member.process.as_mut().is_some_and(|process| process.status().is_none()) {
             return;
         }
+        let process = self.spawn(index, self.members[index].is_old);
+        self.members[index].process = Some(process);
+        self.show(index, around);
+    }
+
+    /// Whether there are two versions.
+    pub fn has_versions(&self) -> bool {
+        self.old.is_some()
+    }
+
+    /// Starts a process of the other version for a place, beside the one that is there, and waits until it is ready.
+    ///
+    /// # Errors
+    /// When there is no other version.
+    pub async fn start_other(&mut self, index: usize) -> Result<(), String> {
+        if !self.has_versions() {
+            return Err("there is no other version".to_owned());
+        }
+        let mut process = self.spawn(index, !self.members[index].is_old);
+        process.is_ready().await;
+        self.members[index].newcomer = Some(process);
+        Ok(())
+    }
+
+    /// Gives a place to the process of the other version, in place of the one that was there.
+    pub fn take_over(&mut self, index: usize, around: &Around) {
+        let member = &mut self.members[index];
+        if let Some(newcomer) = member.newcomer.take() {
+            member.is_old = !member.is_old;
+            member.process = Some(newcomer);
+            self.show(index, around);
+        }
+    }
+
+    fn spawn(&self, index: usize, is_old: bool) -> Process {
+        let member = &self.members[index];
+        let program = self.old.as_ref().filter(|_| is_old).cloned().unwrap_or_else(binary);
         let mut variables: Vec<(&str, &str)> =
             member.variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let process = match member.role {
+        match member.role {
             Role::Producer => {
                 variables.push(("MILLRACE_LOG", "info"));
-                self.fleet.start_producer(&[], &variables)
+                self.fleet.start_program(&program, self.fleet.folder(), "producer", &[], &variables)
             }
             Role::Worker => {
                 let slots = self.slots.to_string();
-                let folder: PathBuf = member
-                    .disk
-                    .as_ref()
-                    .map_or_else(|| self.fleet.folder().to_owned(), |disk| disk.path().to_owned());
-                self.fleet.start_worker_in(&folder, &["--concurrency", &slots], &variables)
+                let log = member.disk.as_ref().map_or_else(|| self.fleet.folder(), Disk::path);
+                self.fleet.start_program(&program, log, "worker", &["--concurrency", &slots], &variables)
             }
-        };
-        if member.role == Role::Producer {
+        }
+    }
+
+    /// Shows clients the way to a producer.
+    fn show(&self, index: usize, around: &Around) {
+        let member = &self.members[index];
+        if let (Role::Producer, Some(process)) = (member.role, &member.process) {
             let mut producers = around.doors.producers.write().unwrap();
             let api = process.api().clone();
             match producers.get_mut(member.number) {
@@ -201,7 +250,6 @@ impl Stage {
                 None => producers.push(api),
             }
         }
-        member.process = Some(process);
     }
 
     /// Starts every process that is not there.
