@@ -34,7 +34,7 @@ impl Timers {
             match timer {
                 // Nothing can be done here when it is due.
                 Timer::Unknown(text) => {
-                    Unknown::Timer.note(format_args!("{text:?} of partition {partition}"))
+                    Unknown::Timer.note(format_args!("{text:?} of partition {partition}"));
                 }
                 timer => self.insert(partition, due, timer),
             }
