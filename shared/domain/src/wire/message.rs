@@ -49,8 +49,29 @@ impl Inbox {
     /// # Errors
     /// What the message is instead.
     pub fn read(payload: &[u8]) -> Result<Self, MessageError> {
-        read(payload, |message: &Self| message.v)
+        match serde_json::from_slice(payload) {
+            Ok(ResultsAlone { v, results, .. }) if v <= VERSION => {
+                Ok(Self { v, body: InboxBody::Results { results } })
+            }
+            _ => read(payload, |message: &Self| message.v),
+        }
     }
+}
+
+/// The message that nearly all of an inbox are. A body that is told by its kind is read into a buffer first, and from
+/// there; this one is read at once. Of another kind, it fails at that word.
+#[derive(Deserialize)]
+struct ResultsAlone {
+    v: u8,
+    #[serde(rename = "kind")]
+    _kind: ResultsKind,
+    results: Vec<TaskResult>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum ResultsKind {
+    Results,
 }
 
 /// The error of a message that cannot be read.

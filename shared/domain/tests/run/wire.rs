@@ -126,6 +126,7 @@ fn every_message_to_a_partition_of_version_1_is_read() {
     let body = |text: &str| {
         let inbox: Inbox = read(text);
         assert_eq!(inbox.v, 1);
+        assert_eq!(Inbox::read(text.as_bytes()).as_ref(), Ok(&inbox), "on both ways");
         inbox.body
     };
     let results = body(&format!(r#"{{"v":1,"kind":"results","results":[{RESULT}]}}"#));
