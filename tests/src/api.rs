@@ -99,6 +99,14 @@ impl Api {
         self.try_post(path, body).await.unwrap_or_else(|error| panic!("{error}"))
     }
 
+    /// Sends a DELETE, and returns the status and the body of its answer.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub async fn delete(&self, path: &str) -> (u16, Value) {
+        self.send(Method::DELETE, path, None).await.unwrap_or_else(|error| panic!("{error}"))
+    }
+
     /// Stores a definition.
     pub async fn apply(&self, definition: &str) {
         self.post("/api/v1/workflows", &json!({ "definition": definition })).await;

@@ -15,7 +15,7 @@ const BOUND: Duration = Duration::from_secs(10);
 
 /// The most partitions of a fleet, and the pools that tests use.
 const PARTITIONS: u16 = 64;
-const POOLS: [&str; 3] = ["default", "gpu", "other"];
+const POOLS: [&str; 8] = ["default", "gpu", "other", "short", "frail", "cold", "idle", "nobody"];
 
 /// Removes all queues, exchanges and keys of a prefix. Blocks; can be called inside of a runtime.
 pub(crate) fn sweep(servers: &Servers, prefix: &str) {
