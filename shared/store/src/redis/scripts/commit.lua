@@ -49,11 +49,12 @@ if #conflicts > 1 then
 end
 
 -- There is no way back from here: a key that somebody else has spoiled must not keep the others from being written.
-local at, count = 7, #ARGV
+-- Every task pays for this loop: locals, and numbers by arithmetic, make good what it costs to look a key up.
+local at, count, KEYS, ARGV, pcall = 7, #ARGV, KEYS, ARGV, redis.pcall
 local answer = {1, ARGV[4]}
 while at <= count do
-  local last, key = at + 2 + tonumber(ARGV[at]), KEYS[tonumber(ARGV[at + 2])]
-  local done = redis.pcall(ARGV[at + 1], key, unpack(ARGV, at + 3, last))
+  local last, key = at + 2 + ARGV[at], KEYS[ARGV[at + 2] + 0]
+  local done = pcall(ARGV[at + 1], key, unpack(ARGV, at + 3, last))
   if type(done) == 'table' and done.err then
     if not string.find(done.err, 'WRONGTYPE', 1, true) then
       return done
