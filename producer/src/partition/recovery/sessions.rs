@@ -54,14 +54,16 @@ impl SessionWatch {
         });
     }
 
-    /// Was this session watched unrenewed for a lease? Asking about one that was never seen begins to watch it.
+    /// Was this session watched unrenewed for a lease? That is up to when the store answered last: what was asked then may
+    /// be judged much later. Asking about one that was never seen begins to watch it.
     pub(crate) fn is_over(&mut self, session: SessionId, now: Instant) -> bool {
+        let watched = Duration::from_millis(SESSION_WATCH_MS);
         let seen = self.seen.entry(session).or_insert_with(|| Seen {
             count: None,
             since: now,
             host: "unknown".to_owned(),
         });
-        now.duration_since(seen.since) >= Duration::from_millis(SESSION_WATCH_MS)
+        self.contact.is_some_and(|contact| contact.duration_since(seen.since) >= watched)
     }
 
     /// The host of a session, for people.
@@ -123,6 +125,17 @@ mod tests {
         assert!(!watch(&mut sessions, id, start, 0..8, false));
         assert!(!watch(&mut sessions, id, start, 60..70, false), "the minute without contact does not count");
         assert!(watch(&mut sessions, id, start, 70..72, false));
+    }
+
+    #[test]
+    fn a_store_that_falls_silent_between_the_look_and_the_judgement_ends_nobody() {
+        let (id, start) = (SessionId(Uuid::new_v4()), Instant::now());
+        let mut sessions = SessionWatch::default();
+        assert!(!watch(&mut sessions, id, start, 0..5, true));
+        assert!(
+            !sessions.is_over(id, start + Duration::from_secs(60)),
+            "it was seen alive when it was looked at"
+        );
     }
 
     #[test]
