@@ -1,14 +1,15 @@
 //! What every part of a producer shares.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use millrace_broker::Broker;
-use millrace_domain::{Epoch, PartitionId, ProducerId, Timestamp};
+use millrace_domain::message::InboxBody;
+use millrace_domain::{Epoch, PartitionId, ProducerId, RunId, Timestamp};
 use millrace_runtime::{Ambient, Attendance, Shutdown, StoreClock};
-use millrace_store::Store;
+use millrace_store::{RowDelta, Store};
 use tokio::sync::{mpsc, watch};
 
 use crate::backpressure::Backpressure;
@@ -33,6 +34,24 @@ pub struct Options {
     pub local_files: bool,
     /// Where the time of day and random ids come from.
     pub ambient: Ambient,
+    /// What a test has new runs send and write.
+    #[doc(hidden)]
+    pub rehearsal: Option<Rehearsal>,
+}
+
+/// What a test has a new run with these labels send and write, in the commit that creates it and a cluster of so many
+/// partitions: so far, nothing else uses letters and tables.
+#[doc(hidden)]
+pub type Rehearsal = fn(RunId, &BTreeMap<String, String>, u16) -> Rehearsed;
+
+/// The letters and the rows of a new run, for a test.
+#[doc(hidden)]
+#[derive(Debug, Default)]
+pub struct Rehearsed {
+    /// The letters, by where they go.
+    pub letters: Vec<(PartitionId, InboxBody)>,
+    /// The changes to rows.
+    pub rows: Vec<RowDelta>,
 }
 
 impl Default for Options {
@@ -44,6 +63,7 @@ impl Default for Options {
             lease: Duration::from_secs(8),
             local_files: false,
             ambient: Ambient::system(),
+            rehearsal: None,
         }
     }
 }

@@ -27,4 +27,6 @@ mod producer;
 
 pub use api::Access;
 pub use context::Options;
+#[doc(hidden)]
+pub use context::{Rehearsal, Rehearsed};
 pub use producer::{Error, Producer, bind};

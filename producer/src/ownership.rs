@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use millrace_broker::{BrokerError, Queue};
-use millrace_domain::{Epoch, PartitionId, ProducerId, Timestamp};
+use millrace_domain::{Epoch, PartitionId, ProducerId, Seq, Timestamp};
 use millrace_store::{Acquired, Membership, Standing, StoreError};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -199,22 +199,14 @@ impl Ownership {
         // What is confirmed by now, the store must still have when it answers.
         let confirmed: Vec<_> =
             held.iter().map(|(partition, epoch)| self.context.confirmed.last(*partition, *epoch)).collect();
+        // Of those that were taken a moment ago, the loop does not know yet what may not have arrived.
+        let (unread, read): (Vec<_>, Vec<_>) =
+            held.iter().copied().partition(|(partition, _)| self.context.published.is_unread(*partition));
         let published_until = self.context.published.until(|| self.context.now());
-        let kept = match self.context.store.renew(&held, ttl, published_until).await {
-            Err(StoreError::Corrupt(_)) => {
-                let mut kept = Vec::with_capacity(held.len());
-                for one in &held {
-                    let one_by_one = std::slice::from_ref(one);
-                    let renewed = self.context.store.renew(one_by_one, ttl, published_until).await;
-                    kept.push(
-                        unless_damaged(one.0, renewed, UNOWNED)?.and_then(|kept| kept.first().copied()?),
-                    );
-                }
-                kept
-            }
-            kept => kept?,
-        };
-        for (((partition, _), kept), confirmed) in held.into_iter().zip(kept).zip(confirmed) {
+        let mut kept = self.kept(&read, ttl, published_until).await?;
+        kept.extend(self.kept(&unread, ttl, Timestamp::default()).await?);
+        for ((partition, epoch), confirmed) in held.into_iter().zip(confirmed) {
+            let kept = kept.get(&(partition, epoch)).copied().flatten();
             match kept {
                 Some(kept) if kept >= confirmed => continue,
                 Some(kept) => tell_lost(partition, confirmed, kept),
@@ -225,6 +217,33 @@ impl Ownership {
             let _ = self.mailbox.send(Input::Lost(partition)).await;
         }
         Ok(())
+    }
+
+    /// Renews partitions, and returns the last commit of each that is kept.
+    async fn kept(
+        &self,
+        held: &[(PartitionId, Epoch)],
+        ttl: u64,
+        published_until: Timestamp,
+    ) -> Result<BTreeMap<(PartitionId, Epoch), Option<Seq>>, StoreError> {
+        if held.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let kept = match self.context.store.renew(held, ttl, published_until).await {
+            Err(StoreError::Corrupt(_)) => {
+                let mut kept = Vec::with_capacity(held.len());
+                for one in held {
+                    let one_by_one = std::slice::from_ref(one);
+                    let renewed = self.context.store.renew(one_by_one, ttl, published_until).await;
+                    kept.push(
+                        unless_damaged(one.0, renewed, UNOWNED)?.and_then(|kept| kept.first().copied()?),
+                    );
+                }
+                kept
+            }
+            kept => kept?,
+        };
+        Ok(held.iter().copied().zip(kept).collect())
     }
 
     async fn take(&mut self, missing: &[PartitionId], ttl: u64) -> Result<(), StoreError> {
@@ -246,6 +265,7 @@ impl Ownership {
         for (partition, acquired) in missing.iter().copied().zip(acquired) {
             if let Some(Acquired::Owned { epoch, published_until, .. }) = acquired {
                 self.held.insert(partition, epoch);
+                self.context.published.took(partition, epoch);
                 let published_until = published_until.max(Timestamp::default());
                 let _ = self.mailbox.send(Input::Took { partition, epoch, published_until }).await;
                 self.inboxes.open(partition);

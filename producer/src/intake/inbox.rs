@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use millrace_broker::{BrokerError, Delivery, Queue, UNREADABLE_CODE};
 use millrace_domain::PartitionId;
-use millrace_domain::message::{Inbox, InboxBody, MessageError, ReplyError};
+use millrace_domain::message::{Inbox, InboxBody, MessageError, Reply, ReplyError};
 use millrace_domain::task::Task;
 use millrace_runtime::{Shutdown, Unknown};
 use millrace_store::StoreError;
@@ -161,6 +161,10 @@ async fn accept(
         },
         body => match Command::read(body, context.partitions) {
             Ok(command) => command,
+            // Nobody would hear of it.
+            Err(Reply::Error { error }) if matches!(answer, Answer::Nobody) => {
+                return put_away(&*context.broker, delivery, &error).await;
+            }
             Err(refusal) => {
                 let mut messages = Vec::new();
                 answer.give(refusal, &mut messages);

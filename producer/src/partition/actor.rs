@@ -20,8 +20,8 @@ use super::mailbox::{Input, Work};
 use super::memory::Memory;
 use super::memory::owned::{Owned, Partitions};
 use super::memory::timers::WINDOW;
-use super::recovery::republish;
 use super::recovery::watch::Watch;
+use super::recovery::{letters, republish};
 use crate::context::Context;
 use crate::failpoint;
 
@@ -158,10 +158,18 @@ impl Actor {
         self.drop_partition(partition);
         // Whatever got into memory while it was somebody else's may be of an earlier state.
         self.memory.runs.forget(partition);
-        let timers = loop {
-            match self.context.store.timers(partition, None, WINDOW).await {
-                Ok(timers) => break timers,
-                Err(error) => tracing::warn!(%partition, %error, "its timers cannot be read; trying again"),
+        let is_ahead = self.is_ahead(published_until);
+        // A watermark from the future says nothing, nor does any when the broker was in a process that has ended.
+        let says_nothing = is_ahead || !self.context.broker.is_durable();
+        let confirmed_until = if says_nothing { Timestamp::default() } else { published_until };
+        let (timers, letters) = loop {
+            let timers = self.context.store.timers(partition, None, WINDOW);
+            let letters = letters::unconfirmed(&self.context, partition, confirmed_until, None);
+            match tokio::try_join!(timers, letters) {
+                Ok(read) => break read,
+                Err(error) => {
+                    tracing::warn!(%partition, %error, "its timers and letters cannot be read; trying again")
+                }
             }
             if self.context.shutdown.has_begun() {
                 return;
@@ -170,12 +178,10 @@ impl Actor {
         };
         self.memory.timers.load(partition, timers);
         tracing::debug!(%partition, epoch = epoch.0, "owned");
-        let is_ahead = self.is_ahead(published_until);
+        letters::send_again(&self.context, self.inner.clone(), partition, epoch, letters);
+        self.context.published.has_read(partition, epoch);
         self.partitions.insert(partition, Owned::new(epoch, is_ahead));
         failpoint::pass("took");
-        // A watermark from the future says nothing, nor does any when the broker was in a process that has ended.
-        let says_nothing = is_ahead || !self.context.broker.is_durable();
-        let confirmed_until = if says_nothing { Timestamp::default() } else { published_until };
         republish::unconfirmed(&self.context, self.inner.clone(), partition, confirmed_until);
         if is_ahead {
             self.replan(vec![(partition, epoch)]);

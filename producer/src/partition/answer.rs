@@ -49,6 +49,13 @@ impl Answer {
             Self::Part(gather, index) => gather.give(index, reply, messages),
         }
     }
+
+    /// Tells whoever waits in this process that it is done, where there is nothing to tell of it.
+    pub(crate) fn done(self) {
+        if let Self::Local(sender) = self {
+            let _ = sender.send(Reply::Many(Vec::new()));
+        }
+    }
 }
 
 /// An array of submissions: answered, and its message acked, when all its parts are.
@@ -151,6 +158,11 @@ pub(crate) fn newer_version(why: &str) -> Reply {
 /// Is it refused for now only?
 pub(crate) fn is_for_now(reply: &Reply) -> bool {
     matches!(reply, Reply::Error { error } if error.code == STORE_FULL)
+}
+
+/// Is it about what only a newer version can act on?
+pub(crate) fn is_kept(reply: &Reply) -> bool {
+    matches!(reply, Reply::Error { error } if error.code == NEWER_VERSION)
 }
 
 /// An answer for what cannot be done.

@@ -77,6 +77,19 @@ impl Command {
                 Ok(apply) => Self::Apply(Box::new(apply)),
                 Err(problems) => return Err(refusal("invalid-definition", problems)),
             },
+            // Who sent it, and when, is for people who look at the queue: what it says is applied as it would be without.
+            InboxBody::Letter { body, .. } => match *body {
+                InboxBody::Letter { .. } => {
+                    return Err(refusal("bad-letter", "expected what a letter says, got another letter"));
+                }
+                InboxBody::Submit { submission } if submission.idempotency_key.is_none() => {
+                    return Err(refusal(
+                        "bad-letter",
+                        "expected an idempotency_key: a letter may come twice, and this would start two runs",
+                    ));
+                }
+                body => return Self::read(body, partitions),
+            },
             // Only the store can tell what is to become of it.
             InboxBody::Orphan { task, .. } => {
                 return Err(refusal("lost-run", format!("run {} is not stored", task.run)));
@@ -207,4 +220,55 @@ fn submitted(turn: &mut Turn<'_>, submit: Box<Submit>) -> Handled {
 fn kept(turn: &Turn<'_>, run: RunId) -> Handled {
     let why = turn.loaded.foreign.get(&run).map_or("it cannot be read here", String::as_str);
     Handled::Kept(format!("run {run}: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use millrace_domain::submission::{IdempotencyKey, Submission};
+    use millrace_domain::{Epoch, Seq};
+
+    use super::*;
+
+    fn letter(body: InboxBody) -> Result<Command, Reply> {
+        let body = Box::new(body);
+        let letter = InboxBody::Letter { from: PartitionId(1), epoch: Epoch(2), seq: Seq(3), n: 0, body };
+        Command::read(letter, 8)
+    }
+
+    fn submit(key: Option<&str>) -> InboxBody {
+        let idempotency_key = key.and_then(|key| IdempotencyKey::given(key.as_bytes()).unwrap());
+        let submission = Submission { run: Some("true".into()), idempotency_key, ..Submission::default() };
+        InboxBody::Submit { submission: Box::new(submission) }
+    }
+
+    #[test]
+    fn a_letter_asks_for_what_its_body_would_without_an_envelope() {
+        let run = RunId::of_key(&WorkflowName::adhoc(), "key", 8);
+        let cancel = InboxBody::Cancel { run, reason: "by hand".into() };
+        let read = letter(cancel).ok();
+        assert!(
+            matches!(read, Some(Command::Event(of, Event::Cancel { reason })) if of == run && reason == "by hand")
+        );
+        let read = letter(submit(Some("key"))).ok();
+        assert!(matches!(read, Some(Command::Submit(submit)) if submit.run == Some(run)));
+    }
+
+    #[test]
+    fn a_letter_that_could_take_effect_twice_or_holds_another_is_refused() {
+        let pause = InboxBody::Pause { workflow: "w".parse().unwrap(), paused: true };
+        let within = InboxBody::Letter {
+            from: PartitionId(1),
+            epoch: Epoch(2),
+            seq: Seq(3),
+            n: 0,
+            body: Box::new(pause),
+        };
+        for bad in [submit(None), within] {
+            let refused = letter(bad).err();
+            assert!(
+                matches!(&refused, Some(Reply::Error { error }) if error.code == "bad-letter"),
+                "{refused:?}"
+            );
+        }
+    }
 }

@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use millrace_broker::{Delivery, Properties};
-use millrace_domain::message::Reply;
+use millrace_domain::message::{InboxBody, Reply};
 use millrace_domain::run::{Action, Advanced, Run, RunTimer};
 use millrace_domain::task::Task;
 use millrace_domain::{Epoch, Outcome, PartitionId, RunId, Seq, SessionId, StepIndex, TaskId, Timestamp};
-use millrace_store::{Commit, Dispatched, Lane, NewRun, RunDelta, Timer, WorkflowDelta};
+use millrace_store::{Commit, Dispatched, Lane, Letter, NewRun, RowDelta, RunDelta, Timer, WorkflowDelta};
 
 use super::answer::Answer;
 use super::fired::{Fire, Fired};
+use super::letter::Sent;
 
 /// An unclaimed attempt is looked at after so long.
 pub(crate) const FIRST_LOOK: Duration = Duration::from_secs(30);
@@ -27,6 +28,10 @@ pub(crate) struct Draft {
     pub(crate) workflows: Vec<WorkflowDelta>,
     pub(crate) timers: Vec<(Timestamp, Timer)>,
     pub(crate) cleared: Vec<Timer>,
+    letters: Vec<Letter>,
+    /// The number of the next letter.
+    next_letter: u32,
+    tables: Vec<RowDelta>,
     /// To do once the commit holds.
     pub(crate) then: FollowUp,
 }
@@ -43,6 +48,8 @@ struct Touched {
 #[derive(Default)]
 pub(crate) struct FollowUp {
     pub(crate) tasks: Vec<Task>,
+    /// Letters that the commit has sent: known when it holds.
+    pub(crate) letters: Vec<Sent>,
     pub(crate) stops: Vec<Stop>,
     pub(crate) done: Vec<Settlement>,
     /// Runs that ended: they leave the memory.
@@ -93,6 +100,9 @@ impl Draft {
             workflows: Vec::new(),
             timers: Vec::new(),
             cleared: Vec::new(),
+            letters: Vec::new(),
+            next_letter: 0,
+            tables: Vec::new(),
             then: FollowUp::default(),
         }
     }
@@ -108,7 +118,29 @@ impl Draft {
             && self.workflows.is_empty()
             && self.timers.is_empty()
             && self.cleared.is_empty()
+            && self.letters.is_empty()
+            && self.tables.is_empty()
             && !self.then.doubtful
+    }
+
+    /// Sends a letter to a partition. What a run sends is left out with the run, when that exists already or there is no
+    /// room for it; what belongs to none (`of`) goes with the commit in any case.
+    pub(crate) fn send(&mut self, of: Option<RunId>, to: PartitionId, body: &InboxBody, now: Timestamp) {
+        let body = serde_json::to_string(body).unwrap_or_default();
+        let letter = Letter { n: self.next_letter, at: now, to, body };
+        self.next_letter += 1;
+        match of {
+            Some(run) => self.delta(run).letters.push(letter),
+            None => self.letters.push(letter),
+        }
+    }
+
+    /// Changes a row of the partition's tables, which is left out as a letter is.
+    pub(crate) fn change_row(&mut self, of: Option<RunId>, row: RowDelta) {
+        match of {
+            Some(run) => self.delta(run).tables.push(row),
+            None => self.tables.push(row),
+        }
     }
 
     /// The delta of a run, for what is not the run's own doing.
@@ -203,8 +235,8 @@ impl Draft {
             workflows: std::mem::take(&mut self.workflows),
             timers: std::mem::take(&mut self.timers),
             cleared: std::mem::take(&mut self.cleared),
-            letters: Vec::new(),
-            tables: Vec::new(),
+            letters: std::mem::take(&mut self.letters),
+            tables: std::mem::take(&mut self.tables),
         }
     }
 }
@@ -216,5 +248,36 @@ fn stored_timer(run: RunId, timer: RunTimer) -> Timer {
         RunTimer::Retry(step) => Timer::Retry(run, step.into()),
         RunTimer::Timeout => Timer::RunTimeout(run),
         RunTimer::CancelCheck => Timer::CancelCheck(run),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use millrace_domain::WorkflowName;
+    use millrace_store::Table;
+
+    use super::*;
+
+    #[test]
+    fn what_a_run_sends_and_writes_is_left_out_with_it_and_the_rest_is_not() {
+        let (at, to) = (Timestamp::from_millis(5), PartitionId(2));
+        let mut draft = Draft::new(Epoch(7), Seq(3));
+        assert!(draft.is_empty());
+        let run = RunId::of_key(&WorkflowName::adhoc(), "key", 8);
+        let body = InboxBody::Cancel { run, reason: "by hand".into() };
+        draft.send(None, to, &body, at);
+        assert!(!draft.is_empty());
+        draft.send(Some(run), to, &body, at);
+        draft.change_row(Some(run), RowDelta::put(Table("test"), "of the run", "1"));
+        draft.change_row(None, RowDelta::delete(Table("test"), "of none"));
+        let mut commit = draft.commit(PartitionId(1), at);
+        let numbers = |commit: &Commit, left_out: &[RunId]| -> Vec<u32> {
+            commit.letters_without(left_out).map(|letter| letter.n).collect()
+        };
+        assert_eq!(numbers(&commit, &[]), [1, 0]);
+        assert_eq!(numbers(&commit, &[run]), [0]);
+        commit.runs.clear();
+        assert_eq!((numbers(&commit, &[]), commit.tables.len()), (vec![0], 1));
+        assert_eq!(serde_json::from_str::<InboxBody>(&commit.letters[0].body).unwrap(), body);
     }
 }

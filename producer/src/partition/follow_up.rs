@@ -14,7 +14,9 @@ use millrace_store::{Commit, Verdict};
 use super::actor::Actor;
 use super::answer::{is_for_now, reject};
 use super::commit::commit;
+use super::dispatch::letters;
 use super::draft::{FollowUp, Settlement};
+use super::letter::Sent;
 use super::memory::owned::Drafts;
 use super::recovery::stop;
 use super::recovery::watched::{FAR, LONGEST_LOOK};
@@ -65,6 +67,7 @@ impl Actor {
                 match verdict {
                     Ok(Verdict::Applied { duplicates }) => {
                         self.applied(&commit, &duplicates);
+                        then.letters = Sent::by(&commit, &duplicates);
                         consequences.push((partition, then, duplicates));
                     }
                     Ok(Verdict::Fenced { epoch, seq }) => {
@@ -122,7 +125,7 @@ impl Actor {
 
     /// Publishes, stops, answers and acks: what commits allow. Tasks go first, since somebody waits for them.
     async fn follow_up(&mut self, consequences: Vec<(PartitionId, FollowUp, Vec<RunId>)>, now: Timestamp) {
-        let mut tasks = Vec::new();
+        let (mut tasks, mut letters) = (Vec::new(), Vec::new());
         let mut settled: Vec<Settlement> = Vec::new();
         for (partition, then, _) in &consequences {
             self.count_ended(*partition, &then.outcomes);
@@ -131,6 +134,7 @@ impl Actor {
         for (partition, then, duplicates) in consequences {
             let FollowUp {
                 tasks: mut new,
+                letters: mut sent,
                 stops,
                 done,
                 ended,
@@ -155,6 +159,7 @@ impl Actor {
                 owned.note_dispatched(&new);
             }
             tasks.append(&mut new);
+            letters.append(&mut sent);
             for stop in stops.into_iter().filter(|stop| !duplicates.contains(&stop.run)) {
                 if let Some(owned) = self.partitions.get(partition) {
                     stop::carry_out(&self.context, self.inner.clone(), partition, owned.epoch, stop);
@@ -180,6 +185,7 @@ impl Actor {
             // What was just spawned comes first.
             tokio::task::yield_now().await;
         }
+        letters::send(&self.context, &self.inner, letters);
         self.conclude(settled);
         self.dispatcher.outbox.room().await;
     }
@@ -221,8 +227,9 @@ impl Actor {
                 }
                 (delivery, _) => delivery,
             };
-            if let Some(reply) = reply {
-                answer.give(reply, &mut messages);
+            match reply {
+                Some(reply) => answer.give(reply, &mut messages),
+                None => answer.done(),
             }
             if let Some(delivery) = delivery {
                 failpoint::pass("before-ack");
@@ -299,6 +306,8 @@ fn is_empty(commit: &Commit) -> bool {
         && commit.workflows.is_empty()
         && commit.timers.is_empty()
         && commit.cleared.is_empty()
+        && commit.letters.is_empty()
+        && commit.tables.is_empty()
 }
 
 /// A submission that came by message and is refused: acked and answered once the rejected queue has it.

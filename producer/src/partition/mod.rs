@@ -5,7 +5,7 @@
 //! ([`draft`]), and commits ([`commit`]). Only then comes what the commits allow ([`follow_up`]): tasks are published
 //! ([`dispatch`]), stops carried out, messages acked and answered ([`answer`]).
 //!
-//! [`recovery`] finds what got lost on the way. [`lateness`] judges a fire that is late, [`replan`] puts right what a clock
+//! A [`letter`] goes to another partition with a commit. [`recovery`] finds what got lost on the way. [`lateness`] judges a fire that is late, [`replan`] puts right what a clock
 //! that was ahead has left, [`store_full`] takes out of a commit what there is no room for, and [`broken`] is what is done
 //! about an event that breaks its run. [`failed_runs`] are told to the log.
 
@@ -22,6 +22,7 @@ mod failed_runs;
 mod fired;
 mod follow_up;
 mod lateness;
+mod letter;
 pub(crate) mod mailbox;
 mod memory;
 pub(crate) mod recovery;

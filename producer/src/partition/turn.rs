@@ -11,7 +11,7 @@ use super::dispatch::Dispatcher;
 use super::draft::Draft;
 use super::memory::Memory;
 use super::memory::load::Loaded;
-use crate::context::Context;
+use crate::context::{Context, Rehearsed};
 
 /// What a command is given.
 pub(crate) struct Turn<'t> {
@@ -46,11 +46,17 @@ impl Turn<'_> {
         let Wanted { id, keyed, workflow, spec, head } = wanted;
         let definition = serde_json::to_string(&spec).unwrap_or_default();
         let text = definition.len();
+        let rehearsal = self.context.options.rehearsal;
+        let rehearsed = rehearsal.map(|rehearse| rehearse(id, &head.labels, self.context.partitions));
         let new = NewRun { created_at: self.now, workflow: head.workflow.clone(), keyed, definition };
         let (run, advanced) = create(id, workflow, Arc::new(spec), head, self.now);
         self.draft.create(id, new);
         self.draft.take(id, advanced, self.now, self.context.options.retention);
         self.memory.runs.insert(run, text);
+        if let Some(Rehearsed { letters, rows }) = rehearsed {
+            letters.iter().for_each(|(to, body)| self.draft.send(Some(id), *to, body, self.now));
+            rows.into_iter().for_each(|row| self.draft.change_row(Some(id), row));
+        }
     }
 
     /// Holds a fire back until there is room in the store. The fire is not missed by that, however long it takes.

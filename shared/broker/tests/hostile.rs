@@ -261,7 +261,8 @@ async fn whatever_a_foreign_client_writes_costs_at_most_its_message() {
     // What a client asks to be answered at is ours to publish to, whatever it is.
     let broker = RabbitMqBroker::connect(Options::new(server.url(), PREFIX)).unwrap();
     broker.declare(&Queue::Rejected).await.unwrap();
-    let ready = broker.ready();
+    let mut ready = broker.ready();
+    ready.wait_for(|ready| *ready).await.unwrap();
     a_real_direct_reply_is_answered(&server).await;
     for reply_to in [
         "",

@@ -1,8 +1,9 @@
-//! How tasks get to the broker: which of them share a message, and the publishing of each until it is confirmed.
+//! How tasks and letters leave: which tasks share a message, and the sending of each until it is confirmed.
 
 pub(crate) mod bundles;
 pub(crate) mod capacity;
 pub(crate) mod durations;
+pub(crate) mod letters;
 pub(crate) mod outbox;
 pub(crate) mod progress;
 pub(crate) mod published;

@@ -1,10 +1,10 @@
-//! The watermark: up to when all that this producer has dispatched is with the broker. It is stored with every commit and
-//! every renewal, and whoever takes a partition over publishes again what came after it.
+//! The watermark: up to when all that this producer has dispatched is with the broker, and all letters have arrived. It is
+//! stored with every commit and every renewal, and whoever takes a partition over publishes again what came after it.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use millrace_domain::Timestamp;
+use millrace_domain::{Epoch, PartitionId, Timestamp};
 
 /// A batch of messages on their way to the broker: when their tasks were dispatched, and a number.
 pub(crate) type OpenBatch = (Timestamp, u64);
@@ -20,6 +20,8 @@ struct State {
     /// How many messages are in each batch on its way.
     open: BTreeMap<OpenBatch, usize>,
     batches: u64,
+    /// Partitions that were taken, and whose letters nobody has read yet.
+    unread: BTreeMap<PartitionId, Epoch>,
 }
 
 impl Published {
@@ -35,6 +37,25 @@ impl Published {
     /// Ends the commits of a batch: what they have dispatched is on its way.
     pub(crate) fn end_commits(&self) {
         self.state().committing = None;
+    }
+
+    /// Notes that a partition was taken, with letters that may not have arrived: until they are read, its watermark must
+    /// stay where it is.
+    pub(crate) fn took(&self, partition: PartitionId, epoch: Epoch) {
+        self.state().unread.insert(partition, epoch);
+    }
+
+    /// Notes that the letters of a partition that was taken are read, and that those are open that may not have arrived.
+    pub(crate) fn has_read(&self, partition: PartitionId, epoch: Epoch) {
+        let mut state = self.state();
+        if state.unread.get(&partition) == Some(&epoch) {
+            state.unread.remove(&partition);
+        }
+    }
+
+    /// Whether the letters of a partition are still to be read. To be asked before the watermark is.
+    pub(crate) fn is_unread(&self, partition: PartitionId) -> bool {
+        self.state().unread.contains_key(&partition)
     }
 
     /// Adds a batch of messages whose tasks were dispatched at an instant.
@@ -93,5 +114,16 @@ mod tests {
         assert_eq!(published.until(|| at(90)), at(80));
         published.confirm(third);
         assert_eq!(published.until(|| at(90)), at(90));
+    }
+
+    #[test]
+    fn the_letters_of_a_partition_are_unread_until_those_of_its_last_taking_are_read() {
+        let (published, partition) = (Published::default(), PartitionId(3));
+        published.took(partition, Epoch(1));
+        published.took(partition, Epoch(2));
+        published.has_read(partition, Epoch(1));
+        assert!(published.is_unread(partition));
+        published.has_read(partition, Epoch(2));
+        assert!(!published.is_unread(partition));
     }
 }

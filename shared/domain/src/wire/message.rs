@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use crate::submission::Submission;
 use crate::task::{Task, TaskResult};
-use crate::{RunId, SessionId, TaskId, WorkflowName};
+use crate::{Epoch, PartitionId, RunId, Seq, SessionId, TaskId, WorkflowName};
 
 /// The version of messages that this code writes.
 pub const VERSION: u8 = 1;
@@ -168,6 +168,20 @@ pub enum InboxBody {
     Delete {
         /// The name of the workflow.
         workflow: WorkflowName,
+    },
+    /// A letter: what another partition, or this one, has sent with a commit of its own. It comes at least once, and not
+    /// always in order, so that what it says must be told apart from a repetition by whom it names and how that stands.
+    Letter {
+        /// The partition that sent the letter.
+        from: PartitionId,
+        /// The epoch of the commit that sent it.
+        epoch: Epoch,
+        /// The seq of that commit.
+        seq: Seq,
+        /// The number of the letter within that commit.
+        n: u32,
+        /// What the letter says: any other body but a letter.
+        body: Box<InboxBody>,
     },
 }
 

@@ -93,7 +93,7 @@ fn fields_of_a_task_that_are_not_known_are_named() {
         fields(&task(1, r#","env":{"A":"b"},"timeout_ms":5,"traceparent":null"#)),
         Vec::<String>::new()
     );
-    assert_eq!(fields(&task(1, r#","item":3,"gpus":[0]"#)), ["gpus", "item"]);
+    assert_eq!(fields(&task(1, r#","shape":3,"gpus":[0]"#)), ["gpus", "shape"]);
 }
 
 #[test]

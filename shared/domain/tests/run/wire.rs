@@ -9,7 +9,7 @@ use millrace_domain::run::record::StepRecord;
 use millrace_domain::run::{Attempts, Head, Run, RunState, Source, Spec, StepState, Trigger};
 use millrace_domain::submission::Submission;
 use millrace_domain::task::{Task, TaskResult};
-use millrace_domain::{Outcome, Priority, StepIndex, Timestamp};
+use millrace_domain::{Epoch, Outcome, PartitionId, Priority, Seq, StepIndex, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -155,6 +155,15 @@ fn every_message_to_a_partition_of_version_1_is_read() {
     assert!(matches!(pause, InboxBody::Pause { workflow, paused: true } if workflow.as_str() == "w"));
     let delete = body(r#"{"v":1,"kind":"delete","workflow":"w"}"#);
     assert!(matches!(delete, InboxBody::Delete { workflow } if workflow.as_str() == "w"));
+    let letter = body(
+        r#"{"v":1,"kind":"letter","from":3,"epoch":1772407800000123,"seq":41,"n":2,"body":{"kind":"cancel",
+        "run":"0192f3c1-7a7b-7000-8000-0000000e0011","reason":"by hand"}}"#,
+    );
+    let InboxBody::Letter { from: PartitionId(3), epoch, seq: Seq(41), n: 2, body } = letter else {
+        panic!("{letter:?}")
+    };
+    assert_eq!(epoch, Epoch(1_772_407_800_000_123));
+    assert!(matches!(*body, InboxBody::Cancel { run, .. } if run.to_string() == RUN));
 }
 
 #[test]
