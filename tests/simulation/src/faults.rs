@@ -27,7 +27,8 @@ pub(crate) struct Faults {
     pub(crate) unconfirmed: u32,
     /// Messages that arrive twice.
     pub(crate) doubled: u32,
-    /// Messages that the broker loses though it confirmed them (never submissions: those are the client's word).
+    /// Messages that the broker loses though it confirmed them (never submissions, which are the client's word, nor letters,
+    /// which are a commit's).
     pub(crate) dropped: u32,
     /// Messages that are delivered out of order.
     pub(crate) reordered: u32,

@@ -17,6 +17,7 @@ use crate::broker::{MemoryBroker, PREFIX};
 use crate::dice::Dice;
 use crate::executor::Simulated;
 use crate::faults::moment;
+use crate::letters;
 use crate::process::Process;
 use crate::store::MemoryStore;
 use crate::world::Shared;
@@ -116,6 +117,7 @@ impl Fleet {
         let options = millrace_producer::Options {
             partitions: PARTITIONS,
             ambient: self.ambient(dice),
+            rehearsal: Some(letters::rehearse),
             ..millrace_producer::Options::default()
         };
         let leave = Shutdown::new();

@@ -21,6 +21,7 @@ mod executor;
 mod faults;
 mod fleet;
 mod left;
+mod letters;
 mod nemesis;
 mod newcomer;
 mod process;

@@ -118,9 +118,10 @@ fn run_once(seed: u64, guards: Guards, in_words: bool) -> Result<Report, Box<Fai
 /// Lives through a seed, and returns how long it took, or what did not hold.
 async fn live(seed: u64, guards: Guards, in_words: bool) -> (Shared, Result<u64, Violation>) {
     let mut dice = Dice::new(seed);
-    let faults = Faults::drawn(&mut dice);
+    let mut faults = Faults::drawn(&mut dice);
     let window = dice.millis(2_000, 45_000);
     let workload = Workload::drawn(&mut dice, window.as_millis() as u64);
+    let workload = workload.telling(&mut Dice::new(!seed), &mut faults);
     let world = Shared::new(dice.fork(), faults, guards, Auditor::awake(), in_words);
     let began = Instant::now();
     let (producers, workers) = (dice.range(1, 3) as usize, dice.range(1, 3) as usize);

@@ -21,6 +21,13 @@ pub(crate) fn commit(who: &str, commit: &Commit, verdict: &Verdict) -> String {
             text.push_str(&format!(" retired {step}:{attempt}"));
         }
     }
+    let of_runs = commit.runs.iter().flat_map(|delta| &delta.letters);
+    for letter in of_runs.chain(&commit.letters) {
+        text.push_str(&format!("\n    letter {} to {}: {}", letter.n, letter.to, letter.body));
+    }
+    for row in commit.runs.iter().flat_map(|delta| &delta.tables).chain(&commit.tables) {
+        text.push_str(&format!("\n    {row:?}"));
+    }
     for delta in &commit.workflows {
         text.push_str(&format!("\n    {delta:?}"));
     }

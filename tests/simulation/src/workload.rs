@@ -4,6 +4,8 @@ use millrace_domain::submission::{IdempotencyKey, Submission};
 use serde_json::json;
 
 use crate::dice::Dice;
+use crate::faults::Faults;
+use crate::letters::TELLS;
 
 /// The definitions that are stored, each a document of its own.
 pub(crate) const DEFINITIONS: [&str; 5] = [
@@ -101,6 +103,21 @@ impl Workload {
         });
         wanted.sort_by_key(|one| one.after_ms);
         Self { definitions, wanted }
+    }
+
+    /// Has some runs of some seeds tell others. With dice of its own, so that all else of a seed stays as it is.
+    pub(crate) fn telling(mut self, dice: &mut Dice, faults: &mut Faults) -> Self {
+        if dice.chance(300) {
+            // What gets lost of them gets lost while they are on their way.
+            faults.refused = faults.refused.max(*dice.pick(&[0, 300, 700]));
+            for one in &mut self.wanted {
+                let generations = dice.range(1, 2).to_string();
+                if dice.chance(600) {
+                    one.submission.labels.insert(TELLS.to_owned(), generations);
+                }
+            }
+        }
+        self
     }
 }
 

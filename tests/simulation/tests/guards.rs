@@ -66,6 +66,11 @@ fn a_producer_that_drops_what_it_does_not_know_is_noticed() {
     is_noticed_without("park", "invariant 11: ");
 }
 
+#[test]
+fn a_producer_that_does_not_send_the_letters_of_a_partition_again_that_it_takes_over_is_noticed() {
+    is_noticed_without("resend", "invariant 2: no end: run");
+}
+
 /// Panics unless a missing guard of a producer is noticed. It is taken away by the environment, and so from a whole
 /// process.
 #[expect(clippy::unwrap_used, reason = "a test fails where it stands")]

@@ -1,13 +1,14 @@
 //! What may be acked: only what is stored.
 
 use millrace_broker::Queue;
+use millrace_domain::TaskId;
 use millrace_domain::message::{Inbox, InboxBody, MessageError};
 use millrace_domain::submission::{IdempotencyKey, Submission};
 use millrace_domain::task::Task;
-use millrace_domain::{RunId, TaskId, WorkflowName};
 
 use super::Auditor;
 use crate::broker::{Exchange, Message};
+use crate::letters::run_of;
 use crate::store::Memory;
 
 impl Auditor {
@@ -65,6 +66,11 @@ impl Auditor {
                 }
             }
             InboxBody::Submit { submission } => self.acked_run(memory, &submission, "forwarded"),
+            InboxBody::Letter { body, .. } => {
+                if let InboxBody::Submit { submission } = *body {
+                    self.acked_run(memory, &submission, "told to start");
+                }
+            }
             _ => {}
         }
     }
@@ -82,11 +88,9 @@ impl Auditor {
     }
 
     fn acked_run(&mut self, memory: &Memory, submission: &Submission, how: &str) {
-        let Some((key, partitions)) = submission.idempotency_key.as_ref().zip(memory.founded()) else {
+        let Some(run) = memory.founded().and_then(|partitions| run_of(submission, partitions)) else {
             return;
         };
-        let adhoc = WorkflowName::adhoc();
-        let run = RunId::of_key(submission.workflow.as_ref().unwrap_or(&adhoc), key.as_str(), partitions);
         if !self.runs.contains_key(&run) {
             self.object(8, || format!("a message that {how} run {run} was acked, and the run is not stored"));
         }

@@ -8,12 +8,14 @@
 //! | `claims` | 3, 5, 7: who may hold, start and finish an attempt; how often it starts |
 //! | `schedules` | 1: every fire exactly once |
 //! | `messages` | 8, 11: what may be acked; nothing vanishes |
+//! | `letters` | 2, 8: what was sent with a commit arrives, and nothing else; tables are as they were written |
 //! | `sessions` | 5: when a worker may be given up |
 //!
 //! What is not there: 6 (locks are not built yet) and 12 (secrets never enter a simulation).
 
 mod books;
 mod claims;
+mod letters;
 mod messages;
 mod runs;
 mod schedules;
@@ -24,6 +26,7 @@ use std::fmt;
 
 use millrace_domain::run::RunState;
 use millrace_domain::{Epoch, PartitionId, RunId, Seq, SessionId, TaskId};
+use millrace_store::Table;
 
 use books::{Book, Fires, Held, Presence};
 
@@ -61,6 +64,8 @@ pub struct Seen {
     pub takeovers: u64,
     /// The instants at which a schedule fired or was missed.
     pub fires: u64,
+    /// The letters that were sent.
+    pub letters: u64,
 }
 
 impl Seen {
@@ -76,13 +81,15 @@ impl Seen {
             died: self.died + other.died,
             takeovers: self.takeovers + other.takeovers,
             fires: self.fires + other.fires,
+            letters: self.letters + other.letters,
         }
     }
 
     /// Did each come about at least once?
     pub fn is_complete(&self) -> bool {
-        let Self { runs, started, lost, cancelled, timed_out, died, takeovers, fires } = *self;
-        [runs, started, lost, cancelled, timed_out, died, takeovers, fires].iter().all(|count| *count > 0)
+        let Self { runs, started, lost, cancelled, timed_out, died, takeovers, fires, letters } = *self;
+        let counts = [runs, started, lost, cancelled, timed_out, died, takeovers, fires, letters];
+        counts.iter().all(|count| *count > 0)
     }
 }
 
@@ -103,6 +110,9 @@ pub(crate) struct Auditor {
     dead: BTreeSet<u16>,
     takeovers: u64,
     fires: u64,
+    letters: u64,
+    /// The rows of tables, as they were committed.
+    rows: BTreeMap<(PartitionId, Table, String), String>,
     /// The deliveries of an attempt that a process may ack.
     may_ack: BTreeMap<(u16, TaskId), u32>,
     heads: BTreeMap<(PartitionId, millrace_domain::WorkflowName), Fires>,
@@ -163,6 +173,7 @@ impl Auditor {
             died: self.dead.len() as u64,
             takeovers: self.takeovers,
             fires: self.fires,
+            letters: self.letters,
         }
     }
 }

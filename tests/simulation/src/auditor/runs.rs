@@ -53,6 +53,7 @@ impl Auditor {
         for delta in commit.runs.iter().filter(|delta| !duplicates.contains(&delta.run)) {
             self.changed(memory, delta);
         }
+        self.told(memory, commit, duplicates);
         self.scheduled(memory, commit, believed);
     }
 
@@ -62,6 +63,7 @@ impl Auditor {
             if self.runs.contains_key(&run) {
                 return self.object(10, || format!("run {run} was created twice"));
             }
+            self.check_told(run, new);
             let Some(workflow) = workflow_of(memory, &new.definition, run) else {
                 return self.object(9, || format!("run {run} has no definition: {}", new.definition));
             };

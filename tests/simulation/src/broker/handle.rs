@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use millrace_broker::{Broker, BrokerError, Consumer, Depth, Outgoing, Queue, Route, Settle};
+use millrace_domain::message::{Inbox, InboxBody};
 use tokio::sync::{mpsc, watch};
 
 use super::exchange::Ends;
@@ -54,7 +55,13 @@ fn send(world: &mut World, message: &Outgoing, suffers: bool, from: &str) -> Res
         if dice.chance(faults.doubled) {
             copies = 2;
         }
-        let promised = matches!(message.route, Route::Queue(Queue::Submit | Queue::Rejected | Queue::Parked));
+        let letter = matches!(message.route, Route::Queue(Queue::Inbox(_)))
+            && matches!(
+                serde_json::from_slice(&message.payload),
+                Ok(Inbox { body: InboxBody::Letter { .. }, .. })
+            );
+        let promised =
+            letter || matches!(message.route, Route::Queue(Queue::Submit | Queue::Rejected | Queue::Parked));
         if dice.chance(faults.dropped) && !promised {
             copies = 0;
         }

@@ -53,6 +53,12 @@ impl Memory {
         partition.letters.range((start, Bound::Unbounded)).take(limit).map(|(_, one)| one.clone()).collect()
     }
 
+    /// All rows of all tables of a partition.
+    pub(crate) fn rows(&self, id: PartitionId) -> Vec<(Table, &String, &String)> {
+        let tables = self.partitions.get(&id).into_iter().flat_map(|partition| &partition.tables);
+        tables.flat_map(|(table, rows)| rows.iter().map(|(key, value)| (*table, key, value))).collect()
+    }
+
     pub(crate) fn table_keys(&self, id: PartitionId, table: Table) -> Vec<String> {
         let rows = self.partitions.get(&id).and_then(|partition| partition.tables.get(&table));
         rows.map(|rows| rows.keys().cloned().collect()).unwrap_or_default()
