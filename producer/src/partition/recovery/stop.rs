@@ -36,15 +36,11 @@ pub(crate) fn carry_out(
                 return tracing::warn!(run = %stop.run, %error, "the run's tasks cannot be stopped yet");
             }
         };
-        let mut running = Vec::new();
+        let (mut running, mut forced) = (Vec::new(), Vec::new());
         for ((task, _), revoked) in wanted.into_iter().zip(revoked) {
             match revoked {
-                Revoked::Done => {
-                    taken_back(&inner, task, "stopped");
-                    if stop.by_force {
-                        running.push(task);
-                    }
-                }
+                Revoked::Done if stop.by_force => forced.push(task),
+                Revoked::Done => taken_back(&inner, task, "stopped"),
                 Revoked::Finished { result } => {
                     report(&inner, task, &result);
                 }
@@ -52,12 +48,22 @@ pub(crate) fn carry_out(
                 Revoked::Gone => {}
             }
         }
-        if !running.is_empty() {
-            let control = Control::new(ControlBody::Cancel { tasks: running });
-            let message = Outgoing::new(Route::Control, serde_json::to_vec(&control).unwrap_or_default());
-            for error in context.broker.publish(vec![message]).await.into_iter().filter_map(Result::err) {
-                tracing::warn!(run = %stop.run, %error, "the workers cannot be told yet");
-            }
+        running.extend(&forced);
+        // The run may end with what is taken back, and after that nobody would tell its worker.
+        if tell_workers(&context, running).await {
+            forced.into_iter().for_each(|task| taken_back(&inner, task, "stopped"));
         }
     });
+}
+
+/// Tells the workers to stop tasks, whoever has them: `true` when they are told.
+pub(super) async fn tell_workers(context: &Context, tasks: Vec<TaskId>) -> bool {
+    let Some(first) = tasks.first().copied() else { return true };
+    let control = Control::new(ControlBody::Cancel { tasks });
+    let message = Outgoing::new(Route::Control, serde_json::to_vec(&control).unwrap_or_default());
+    let told = context.broker.publish(vec![message]).await.into_iter().collect::<Result<Vec<()>, _>>();
+    if let Err(error) = &told {
+        tracing::warn!(run = %first.run, %error, "the workers cannot be told yet");
+    }
+    told.is_ok()
 }

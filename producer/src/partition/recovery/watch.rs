@@ -16,6 +16,7 @@ use super::damaged::unless_damaged;
 use super::outcome::{report, taken_back};
 use super::queues::Sweep;
 use super::sessions::SessionWatch;
+use super::stop::tell_workers;
 use super::watched::{FAR, LONGEST_LOOK, PAGE, UNWATCHED, Watched, ready, watched};
 use crate::context::Context;
 use crate::partition::dispatch::capacity::Capacity;
@@ -200,6 +201,7 @@ impl Watch {
         let records = context.store.tasks(tasks).await?;
         let now = context.now();
         let (mut later, mut over, mut missing, mut gone) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut revoked = Vec::new();
         for (task, record) in tasks.iter().zip(records) {
             let decided = !matches!(record, Some(TaskRecord::Claimed { .. }));
             match record {
@@ -221,7 +223,7 @@ impl Watch {
                         None => {}
                     }
                 }
-                Some(TaskRecord::Revoked { .. }) => taken_back(inner, *task, "taken back"),
+                Some(TaskRecord::Revoked { .. }) => revoked.push(*task),
                 Some(TaskRecord::Claimed { session, .. }) => {
                     let is_over = self
                         .0
@@ -241,6 +243,10 @@ impl Watch {
         }
         if !later.is_empty() {
             context.store.set_looks(partition, epoch, due, &later).await?;
+        }
+        // Whoever took these back may have ended before it could tell their workers. Untold, they are looked at again.
+        if tell_workers(context, revoked.clone()).await {
+            revoked.into_iter().for_each(|task| taken_back(inner, task, "taken back"));
         }
         if !over.is_empty() {
             self.end(context, inner, partition, epoch, &over).await?;
