@@ -168,7 +168,7 @@ impl Actor {
             match tokio::try_join!(timers, letters) {
                 Ok(read) => break read,
                 Err(error) => {
-                    tracing::warn!(%partition, %error, "its timers and letters cannot be read; trying again")
+                    tracing::warn!(%partition, %error, "its timers and letters cannot be read; trying again");
                 }
             }
             if self.context.shutdown.has_begun() {

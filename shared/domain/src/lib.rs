@@ -19,6 +19,7 @@ pub mod retry;
 pub mod run;
 pub mod schedule;
 pub mod time;
+pub mod unit;
 pub mod wire;
 
 pub use id::*;
@@ -26,4 +27,5 @@ pub use outcome::Outcome;
 pub use priority::Priority;
 pub use retry::RetryPolicy;
 pub use time::Timestamp;
+pub use unit::{TaskId, Unit};
 pub use wire::{message, submission, task};

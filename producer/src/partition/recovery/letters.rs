@@ -66,7 +66,7 @@ pub(crate) fn send_again(
                 match unconfirmed(&context, partition, first, Some(&last)).await {
                     Ok(page) => break page,
                     Err(error) => {
-                        tracing::warn!(%partition, %error, "its letters cannot be read; trying again")
+                        tracing::warn!(%partition, %error, "its letters cannot be read; trying again");
                     }
                 }
                 if context.shutdown.has_begun() {
