@@ -26,7 +26,7 @@ pub(super) struct Seats {
 /// The seat of one connection.
 #[derive(Debug)]
 pub(super) struct Seat {
-    /// The time since which the connection waits, in milliseconds since the server began; [`BUSY`] while a request is
+    /// The time since which the connection waits, in nanoseconds since the server began; [`BUSY`] while a request is
     /// being answered.
     waits_since: AtomicU64,
     is_leaving: AtomicBool,
@@ -82,7 +82,7 @@ impl Seats {
         }
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let seat = Arc::new(Seat {
-            waits_since: AtomicU64::new(self.now_ms()),
+            waits_since: AtomicU64::new(self.now_nanos()),
             is_leaving: AtomicBool::new(false),
             asked_to_leave: Notify::new(),
             is_late: AtomicBool::new(false),
@@ -116,8 +116,8 @@ impl Seats {
         }
     }
 
-    fn now_ms(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(0)
+    fn now_nanos(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(0)
     }
 }
 
@@ -143,7 +143,7 @@ impl Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.seat.waits_since.store(self.seats.now_ms(), Ordering::Release);
+        self.seat.waits_since.store(self.seats.now_nanos(), Ordering::Release);
         self.seats.changed.notify_one();
     }
 }
