@@ -1,5 +1,7 @@
 //! Runs a command on a runtime of its own, with logs as configured, until it ends or is interrupted.
 
+use std::time::Duration;
+
 use millrace_runtime::telemetry::{self, LogFormat};
 
 use crate::error::CliError;
@@ -17,16 +19,21 @@ pub(crate) fn client_command(
     block_on(common, CLIENT_LOG, until_interrupted(command))
 }
 
+/// The time that a command has to say more about its interruption: it may hear of it a moment later.
+const HEARD_WITHIN: Duration = Duration::from_millis(100);
+
 /// Runs a command until it ends or is interrupted.
 pub(crate) async fn until_interrupted(
     command: impl Future<Output = Result<(), CliError>>,
 ) -> Result<(), CliError> {
+    let mut command = std::pin::pin!(command);
     tokio::select! {
-        // First, since a command may have more to say about it.
         biased;
-        ended = command => ended,
-        () = interrupt::asked() => Err(CliError::Interrupted("interrupted".to_owned())),
+        ended = &mut command => return ended,
+        () = interrupt::asked() => {}
     }
+    let said = tokio::time::timeout(HEARD_WITHIN, command).await;
+    said.unwrap_or_else(|_| Err(CliError::Interrupted("interrupted".to_owned())))
 }
 
 /// Runs a command on a Tokio runtime of its own, with logs as configured.
