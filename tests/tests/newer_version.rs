@@ -181,7 +181,7 @@ async fn a_run_in_a_state_that_is_not_known_is_shown_and_listed() {
     let key = format!("{}:{{p0}}:run:{run}", fleet.prefix());
     let head: String = ask(&fleet, &["HGET", &key, "head"]).await;
     let mut head: Value = serde_json::from_str(&head).unwrap();
-    head["state"] = "skipped".into();
+    head["state"] = "suspended".into();
     let _: i64 = ask(&fleet, &["HSET", &key, "head", &head.to_string()]).await;
     for shown in [
         producer.api().run(&run).await,
@@ -192,11 +192,14 @@ async fn a_run_in_a_state_that_is_not_known_is_shown_and_listed() {
             assert_eq!(none.len(), 0, "{shown}");
             continue;
         }
-        assert_eq!((shown["state"].as_str(), shown["labels"]["team"].as_str()), (Some("skipped"), Some("x")));
+        assert_eq!(
+            (shown["state"].as_str(), shown["labels"]["team"].as_str()),
+            (Some("suspended"), Some("x"))
+        );
         assert!(shown["reason"].as_str().unwrap().contains("newer version"), "{shown}");
     }
     let status = producer.api().get(&format!("/api/v1/tasks/{run}/status")).await;
-    assert_eq!(status["status"], "skipped", "{status}");
+    assert_eq!(status["status"], "suspended", "{status}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

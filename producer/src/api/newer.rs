@@ -136,9 +136,9 @@ mod tests {
             (head.workflow.as_str(), head.created_at.as_millis(), state.as_str()),
             ("daily", 7, "running")
         );
-        let newer = r#"{"state":"skipped","workflow":"daily","created_at":7,"labels":{"a":"b"},"verdict":{"left":1}}"#;
+        let newer = r#"{"state":"suspended","workflow":"daily","created_at":7,"labels":{"a":"b"},"verdict":{"left":1}}"#;
         let (head, state) = read(newer).unwrap();
-        assert_eq!((state.as_str(), head.labels["a"].as_str(), head.verdict), ("skipped", "b", None));
+        assert_eq!((state.as_str(), head.labels["a"].as_str(), head.verdict), ("suspended", "b", None));
         for nothing in ["", "[]", r#"{"state":"running"}"#] {
             assert!(read(nothing).is_none(), "{nothing}");
         }

@@ -67,7 +67,7 @@ async fn a_watched_attempt_that_is_not_known_hides_no_others() {
     }
     let key = format!("millrace:{{{P}}}:watch");
     for item in 0..20 {
-        ask(&server, &["ZADD", &key, "0", &format!("{}:0.{item}:1", tasks[0].run)]).await;
+        ask(&server, &["ZADD", &key, "0", &format!("{}:0.{item}.0:1", tasks[0].run)]).await;
     }
     let (mut seen, mut skip) = (Vec::new(), 0);
     loop {

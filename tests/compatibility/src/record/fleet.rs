@@ -15,12 +15,9 @@ use serde_json::{Value, json};
 use tokio::task::block_in_place;
 
 use super::log::{BOUND, Log};
-use super::stage::Stage;
+use super::stage::{PREFIX, Stage};
 use super::traffic::Traffic;
 use super::workflows::{ENDLESS_AT_FIRST, INLINE, full_task, others, report};
-
-/// The prefix of the recording.
-pub(super) const PREFIX: &str = "millrace";
 
 /// The delay of everything between a producer and Redis, by which a run is seen between two steps of its cancellation.
 const SLOW: Duration = Duration::from_secs(1);

@@ -6,8 +6,10 @@ use millrace_faults::proxy::Proxy;
 use millrace_tests::{Fleet, Process, wait_until};
 use redis::Commands;
 
-use super::fleet::PREFIX;
 use super::log::BOUND;
+
+/// The prefix of the recording.
+pub(super) const PREFIX: &str = "millrace";
 
 /// The servers, and the program.
 pub(super) struct Stage<'a> {
