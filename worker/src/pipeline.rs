@@ -32,7 +32,7 @@ pub(crate) struct Pipeline {
 
 impl Pipeline {
     /// Runs one task that has a slot, from its claim to the ack of its delivery.
-    pub(crate) async fn run(&self, task: Task, delivery: &SharedDelivery) {
+    pub(crate) async fn run(&self, task: &Task, delivery: &SharedDelivery) {
         let token = ClaimToken(self.settings.ambient.random_id());
         let claim = Claim { task: task.id(), token, session: self.session };
         let Some((verdict, asked)) = self.claims.claim(claim).await else { return delivery.give_back() };
@@ -50,12 +50,12 @@ impl Pipeline {
                 delivery.done();
             }
             ClaimVerdict::Stale => delivery.done(),
-            ClaimVerdict::Unknown => self.move_to_owner(&task, false, delivery).await,
+            ClaimVerdict::Unknown => self.move_to_owner(task, false, delivery).await,
         }
     }
 
     /// Executes a claimed attempt, and sees to it that its outcome is stored and reported.
-    async fn execute(&self, task: Task, token: ClaimToken, asked: Renewal, delivery: &SharedDelivery) {
+    async fn execute(&self, task: &Task, token: ClaimToken, asked: Renewal, delivery: &SharedDelivery) {
         let waited = self.now().since(task.dispatched_at);
         metrics::histogram!("millrace_task_queue_seconds").record(waited.as_secs_f64());
         let (running, handle, stop) = self.running.begin(task.id());
@@ -64,7 +64,7 @@ impl Pipeline {
             handle.stop(StopReason::LeaseLost);
         }
         let started = (self.now(), Instant::now());
-        let ended = self.run_executor(&task, &handle, stop.clone()).await;
+        let ended = self.run_executor(task, &handle, stop.clone()).await;
         metrics::histogram!("millrace_task_duration_seconds").record(started.1.elapsed().as_secs_f64());
         // The drain takes nobody's attempt: it goes back as if it had never been claimed.
         let drained = stop.now() == Some(StopReason::Draining) && ended.outcome == Outcome::Lost;
@@ -72,7 +72,7 @@ impl Pipeline {
             delivery.give_back();
             return drop(running);
         }
-        let result = self.result(&task, ended, started.0);
+        let result = self.result(task, ended, started.0);
         let text = serde_json::to_string(&result).unwrap_or_default();
         let finish = Finish { task: task.id(), token, result: text.clone() };
         match self.claims.finish(finish).await {
@@ -88,7 +88,7 @@ impl Pipeline {
             Some(FinishVerdict::Unknown) => {
                 tracing::warn!(task = %task.id(), outcome = %result.outcome, "the run of the attempt is not stored any more");
                 dropped("unknown-run");
-                self.move_to_owner(&task, true, delivery).await;
+                self.move_to_owner(task, true, delivery).await;
                 return drop(running);
             }
             None => {

@@ -50,8 +50,9 @@ impl Shutdown {
         work: W,
     ) -> impl Future<Output = ()> + use<W> {
         let shutdown = self.clone();
-        async move {
-            if AssertUnwindSafe(work).catch_unwind().await.is_err() {
+        // Combinators hold the work once; an `async` block that awaits it would hold it twice, and there is one a task.
+        AssertUnwindSafe(work).catch_unwind().map(move |ended| {
+            if ended.is_err() {
                 tracing::error!(
                     part,
                     "this part has broken, which is a bug: the process ends, to be started anew"
@@ -59,7 +60,7 @@ impl Shutdown {
                 shutdown.broken.store(true, Ordering::Release);
                 shutdown.begin();
             }
-        }
+        })
     }
 
     /// Asks for the end because the process cannot do its work: what is wrong, and what to do.

@@ -154,18 +154,19 @@ impl PoolConsumer {
                 return;
             }
         };
-        let delivery = Arc::new(SharedDelivery::new(delivery, tasks.len()));
-        for task in tasks {
-            let running = Arc::clone(starter).run_in_slot(task, Arc::clone(&delivery));
+        let delivery = Arc::new(SharedDelivery::new(delivery, tasks));
+        for place in 0..delivery.tasks().len() {
+            let running = Arc::clone(starter).run_in_slot(Arc::clone(&delivery), place);
             self.context.tasks.spawn(self.context.shutdown.vital("a task", running));
         }
     }
 }
 
 impl TaskStarter {
-    /// Runs one task, from its wait for a slot to its end.
-    async fn run_in_slot(self: Arc<Self>, task: Task, delivery: Arc<SharedDelivery>) {
-        match self.wait_for_slot(&task, &delivery).await {
+    /// Runs one task of a delivery, which is at `place` there, from its wait for a slot to its end.
+    async fn run_in_slot(self: Arc<Self>, delivery: Arc<SharedDelivery>, place: usize) {
+        let Some(task) = delivery.tasks().get(place) else { return };
+        match self.wait_for_slot(task, &delivery).await {
             Some(_slot) => self.pipeline.run(task, &delivery).await,
             None => delivery.give_back(),
         }

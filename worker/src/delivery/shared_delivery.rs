@@ -11,13 +11,20 @@ use serde_json::value::{RawValue, to_raw_value};
 #[derive(Debug)]
 pub(crate) struct SharedDelivery {
     delivery: Mutex<Option<Delivery>>,
+    tasks: Vec<Task>,
     undone: AtomicUsize,
 }
 
 impl SharedDelivery {
-    /// Shares a delivery between so many tasks.
-    pub(crate) fn new(delivery: Delivery, tasks: usize) -> Self {
-        Self { delivery: Mutex::new(Some(delivery)), undone: AtomicUsize::new(tasks) }
+    /// Shares a delivery between the tasks that were read from it.
+    pub(crate) fn new(delivery: Delivery, tasks: Vec<Task>) -> Self {
+        let undone = AtomicUsize::new(tasks.len());
+        Self { delivery: Mutex::new(Some(delivery)), tasks, undone }
+    }
+
+    /// The tasks of the delivery.
+    pub(crate) fn tasks(&self) -> &[Task] {
+        &self.tasks
     }
 
     /// Marks one of the tasks as done: it needs no delivery any more. With the last of them the delivery is acked.
@@ -80,7 +87,7 @@ mod tests {
             let task = Task::read(TASK.as_bytes()).unwrap().remove(0);
             let (settle, _settled) = mpsc::unbounded_channel();
             let delivery = Delivery::new(payload.into(), Properties::default(), false, 7, settle);
-            let shared = SharedDelivery::new(delivery, 1);
+            let shared = SharedDelivery::new(delivery, vec![task.clone()]);
             assert_eq!(shared.text_of(&task).unwrap().get(), TASK);
             shared.done();
             let known = shared.text_of(&task).unwrap();
@@ -90,10 +97,9 @@ mod tests {
 
     fn shared(tasks: usize) -> (SharedDelivery, mpsc::UnboundedReceiver<Settle>) {
         let (settle, settled) = mpsc::unbounded_channel();
-        (
-            SharedDelivery::new(Delivery::new(Bytes::new(), Properties::default(), false, 7, settle), tasks),
-            settled,
-        )
+        let delivery = Delivery::new(Bytes::new(), Properties::default(), false, 7, settle);
+        let task = Task::read(TASK.as_bytes()).unwrap().remove(0);
+        (SharedDelivery::new(delivery, vec![task; tasks]), settled)
     }
 
     #[test]
