@@ -24,6 +24,7 @@ mod maintenance;
 mod ownership;
 mod partition;
 mod producer;
+mod workflow_head;
 
 pub use api::Access;
 pub use context::Options;

@@ -165,6 +165,11 @@ async fn whatever_a_foreign_client_writes_costs_at_most_its_message() {
     assert_eq!(rejected.headers["x-millrace-error-code"], "unknown-partition", "{:?}", rejected.headers);
     assert_eq!(rejected.json()["task"]["run"], format!("{}d9df", &run[..32]));
     assert_eq!(amqp.ready("inbox.55775").await, None, "nobody consumes it");
+    // Nor is a run of another cluster made here, though its partition is one that there is.
+    let foreign = task.replace(&run[32..], "0400");
+    amqp.publish("tasks.default", foreign.as_bytes(), BasicProperties::default()).await;
+    let rejected = amqp.next(&amqp.queue("rejected"), SOON).await;
+    assert_eq!(rejected.headers["x-millrace-error-code"], "unknown-cluster", "{:?}", rejected.headers);
 
     all_goes_on(&fleet, &amqp, producer.api()).await;
     for process in [&producer, &worker] {

@@ -149,7 +149,7 @@ mod tests {
     use millrace_broker::memory::MemoryBroker;
     use millrace_broker::{Outgoing, Route};
     use millrace_domain::{
-        ClaimToken, ClusterId, Epoch, PartitionId, ProducerId, Seq, StepIndex, Timestamp, WorkflowName,
+        ClaimToken, ClusterId, Epoch, PartitionId, ProducerId, Seq, StepIndex, Timestamp, WorkflowId,
     };
     use millrace_runtime::Attendance;
     use millrace_store::sqlite::SqliteStore;
@@ -179,7 +179,7 @@ mod tests {
         let mut delta = RunDelta::new(task.run);
         delta.create = Some(NewRun {
             created_at: Timestamp::default(),
-            workflow: WorkflowName::adhoc(),
+            workflow: WorkflowId::adhoc(),
             keyed: false,
             definition: String::new(),
         });

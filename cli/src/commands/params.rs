@@ -40,7 +40,7 @@ pub(crate) fn texts(given: &[Pair]) -> Params {
 fn undeclared(name: &str, workflow: &Workflow) -> String {
     let declared: Vec<&str> = workflow.params.iter().map(|param| param.name.as_str()).collect();
     match declared.is_empty() {
-        true => format!("param {name}: workflow {} declares no params", workflow.name),
-        false => format!("param {name}: workflow {} declares {}", workflow.name, declared.join(", ")),
+        true => format!("param {name}: workflow {} declares no params", workflow.id),
+        false => format!("param {name}: workflow {} declares {}", workflow.id, declared.join(", ")),
     }
 }

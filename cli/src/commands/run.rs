@@ -99,7 +99,7 @@ async fn stop(client: &Client, id: &str) -> Result<(), CliError> {
 
 /// Picks the workflow to run of those in a file.
 fn pick(mut parsed: Vec<Parsed>, name: Option<&str>) -> Result<Parsed, CliError> {
-    let names: Vec<String> = parsed.iter().map(|one| one.workflow.name.to_string()).collect();
+    let names: Vec<String> = parsed.iter().map(|one| one.workflow.id.to_string()).collect();
     let place = match name {
         Some(name) => names.iter().position(|known| known == name),
         None if parsed.len() == 1 => Some(0),

@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 use clap::builder::PossibleValuesParser;
-use millrace_domain::WorkflowName;
+use millrace_domain::WorkflowId;
 use millrace_domain::run::RunState;
 use serde_json::{Value, json};
 
@@ -20,7 +20,7 @@ pub(crate) enum RunsCommand {
     List {
         /// Only of this workflow
         #[arg(long, value_name = "NAME")]
-        workflow: Option<WorkflowName>,
+        workflow: Option<WorkflowId>,
         /// Only in this state
         #[arg(long, value_parser = PossibleValuesParser::new(RunState::ALL.map(RunState::as_str)))]
         state: Option<String>,

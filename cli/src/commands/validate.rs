@@ -25,7 +25,7 @@ pub(crate) fn run(common: &Common, args: &FilesArgs) -> Result<(), CliError> {
         let name = file.display().to_string();
         match parse(file) {
             Ok(parsed) => {
-                let names: Vec<String> = parsed.iter().map(|one| one.workflow.name.to_string()).collect();
+                let names: Vec<String> = parsed.iter().map(|one| one.workflow.id.to_string()).collect();
                 if common.output == Output::Table {
                     output::line(&format!("{name}: ok ({})", names.join(", ")));
                 }

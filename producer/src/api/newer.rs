@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use millrace_domain::run::record::StepRecord;
 use millrace_domain::run::{Head, RunState};
-use millrace_domain::{RunId, StepIndex, Timestamp, Unit, WorkflowName};
+use millrace_domain::{RunId, StepIndex, Timestamp, Unit, WorkflowId};
 use millrace_store::{RunSummary, StoredRun};
 use serde_json::{Value, json};
 
@@ -55,7 +55,7 @@ pub(super) fn listed(found: RunSummary) -> RunSummaryView {
 pub(super) fn summary(
     run: RunId,
     text: &str,
-    known: Option<&(WorkflowName, Timestamp)>,
+    known: Option<&(WorkflowId, Timestamp)>,
 ) -> Result<RunSummaryView, String> {
     let why = match serde_json::from_str::<Head>(text) {
         Ok(head) => return Ok(view::summary(run, head)),
@@ -75,7 +75,7 @@ fn sentence(why: &str) -> String {
 }
 
 /// What can be read of a head, and the word for the run's state. `known` is what a list says of the run.
-fn head(text: &str, known: Option<&(WorkflowName, Timestamp)>) -> Option<(Head, String)> {
+fn head(text: &str, known: Option<&(WorkflowId, Timestamp)>) -> Option<(Head, String)> {
     let Value::Object(mut fields) = serde_json::from_str(text).ok()? else { return None };
     let state = fields.get("state").and_then(Value::as_str).unwrap_or(UNKNOWN).to_owned();
     let read = |fields: &serde_json::Map<String, Value>| serde_json::from_value::<Head>(json!(fields)).ok();

@@ -1,7 +1,7 @@
 //! A simple task as it is written: `{"name", "command", "schedule"?, "timezone"?, "timeout"?}`, and the workflow of one
 //! step that stands for it when it has a schedule.
 
-use millrace_domain::WorkflowName;
+use millrace_domain::WorkflowId;
 use millrace_domain::definition::nearest;
 use millrace_domain::schedule::Zone;
 use serde_json::{Map, Value, json};
@@ -17,7 +17,7 @@ const STEP: &str = "task";
 /// A simple task.
 #[derive(Debug)]
 pub(super) struct SimpleTask {
-    pub(super) name: WorkflowName,
+    pub(super) name: WorkflowId,
     pub(super) command: String,
     pub(super) schedule: Option<String>,
     timezone: Option<String>,

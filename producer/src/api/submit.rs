@@ -4,7 +4,7 @@ use axum::http::{HeaderMap, StatusCode};
 use millrace_domain::message::{Reply, ReplyError};
 use millrace_domain::run::{Head, Trigger};
 use millrace_domain::submission::{Submission, SubmissionError};
-use millrace_domain::{RunId, WorkflowName, number};
+use millrace_domain::{RunId, WorkflowId, number};
 use serde_json::{Value, json};
 
 use super::error::{ApiError, ApiResult, refused};
@@ -117,7 +117,7 @@ async fn check_key(api: &Api, reply: &Reply, digest: &str) -> ApiResult<()> {
 pub(super) fn submissions_of_workflow(
     headers: &HeaderMap,
     body: &[u8],
-    name: &WorkflowName,
+    name: &WorkflowId,
 ) -> ApiResult<Option<Submission>> {
     let mut value: Value =
         serde_json::from_slice(body).map_err(|e| ApiError::bad_request("invalid-json", e.to_string()))?;

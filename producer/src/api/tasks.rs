@@ -11,7 +11,7 @@ use millrace_domain::definition;
 use millrace_domain::message::Reply;
 use millrace_domain::run::{Head, Source, Spec};
 use millrace_domain::submission::Submission;
-use millrace_domain::{PartitionId, RunId, Timestamp, WorkflowName};
+use millrace_domain::{PartitionId, RunId, Timestamp, WorkflowId};
 use millrace_store::RunQuery;
 use serde_json::{Value, json};
 
@@ -24,7 +24,7 @@ use super::state::Api;
 use super::submit::{self, Submissions};
 use super::view;
 use super::workflows::check_name;
-use crate::definitions::WorkflowHead;
+use crate::workflow_head::WorkflowHead;
 
 /// Runs that are looked at in one trip.
 const PAGE: usize = 500;
@@ -86,7 +86,7 @@ fn answer(status: Value, duplicate: bool) -> Response {
 }
 
 /// Refuses to replace a workflow that says more than a simple task can.
-async fn keep_others(api: &Api, name: &WorkflowName) -> ApiResult<()> {
+async fn keep_others(api: &Api, name: &WorkflowId) -> ApiResult<()> {
     let home = PartitionId::home_of(name, api.context.partitions);
     let Some(stored) = api.context.store.load_workflow(home, name, None).await? else { return Ok(()) };
     let head: WorkflowHead = serde_json::from_str(&stored.head).map_err(view::unreadable)?;
@@ -185,8 +185,8 @@ pub(super) async fn stop(State(api): State<Api>, Path(id): Path<String>) -> ApiR
 }
 
 /// A scheduled task that is there.
-async fn stored(api: &Api, id: &str) -> ApiResult<WorkflowName> {
-    let name: WorkflowName = id.parse().map_err(|_| ApiError::not_found(format!("task {id:?}")))?;
+async fn stored(api: &Api, id: &str) -> ApiResult<WorkflowId> {
+    let name: WorkflowId = id.parse().map_err(|_| ApiError::not_found(format!("task {id:?}")))?;
     let context = &api.context;
     let found = context.definitions.current(&*context.store, context.partitions, [name.clone()]).await?;
     if found.contains_key(&name) { Ok(name) } else { Err(ApiError::not_found(format!("task {id:?}"))) }
@@ -195,7 +195,7 @@ async fn stored(api: &Api, id: &str) -> ApiResult<WorkflowName> {
 /// Runs of a workflow, the newest first, from one on.
 async fn runs_of(
     api: &Api,
-    name: &WorkflowName,
+    name: &WorkflowId,
     after: Option<(Timestamp, RunId)>,
     limit: usize,
 ) -> ApiResult<Vec<(RunId, Head)>> {

@@ -10,7 +10,7 @@ use millrace_domain::definition;
 use millrace_domain::message::Reply;
 use millrace_domain::schedule::Zone;
 use millrace_domain::submission::Submission;
-use millrace_domain::{PartitionId, Timestamp, WorkflowName};
+use millrace_domain::{PartitionId, Timestamp, WorkflowId};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -19,7 +19,7 @@ use super::key;
 use super::state::Api;
 use super::submit;
 use super::view::unreadable;
-use crate::definitions::WorkflowHead;
+use crate::workflow_head::WorkflowHead;
 
 /// Workflows of one file that are being stored at the same time: they share commits.
 const AT_ONCE: usize = 256;
@@ -47,7 +47,7 @@ pub(super) async fn apply(State(api): State<Api>, Body(body): Body<ApplyBody>) -
         error
     })?;
     for one in &parsed {
-        check_name(&one.workflow.name)?;
+        check_name(&one.workflow.id)?;
     }
     let base_dir = body.base_dir.filter(|_| api.context.options.local_files);
     let asked = parsed.into_iter().map(|one| api.gateway.apply(one.workflow, one.source, base_dir.clone()));
@@ -67,7 +67,7 @@ pub(super) async fn apply(State(api): State<Api>, Body(body): Body<ApplyBody>) -
 /// All workflows.
 pub(super) async fn list(State(api): State<Api>) -> ApiResult<Json<Value>> {
     let homes = (0..api.context.partitions).map(|home| api.context.store.list_workflows(PartitionId(home)));
-    let mut found: Vec<(WorkflowName, String)> =
+    let mut found: Vec<(WorkflowId, String)> =
         futures_util::future::try_join_all(homes).await?.into_iter().flatten().collect();
     found.sort();
     let mut workflows = Vec::new();
@@ -78,7 +78,7 @@ pub(super) async fn list(State(api): State<Api>) -> ApiResult<Json<Value>> {
     Ok(Json(json!({ "workflows": workflows })))
 }
 
-fn view(name: &WorkflowName, head: &WorkflowHead) -> Value {
+fn view(name: &WorkflowId, head: &WorkflowHead) -> Value {
     let next = head.next.iter().enumerate().filter_map(|(place, next)| next.map(|next| (next, place))).min();
     let zone = next.and_then(|(_, place)| head.zones.get(place).or(head.zones.last()));
     json!({
@@ -194,12 +194,12 @@ pub(super) async fn delete(State(api): State<Api>, Path(name): Path<String>) -> 
 }
 
 /// The name in a path.
-pub(super) fn parse_name(text: &str) -> ApiResult<WorkflowName> {
+pub(super) fn parse_name(text: &str) -> ApiResult<WorkflowId> {
     text.parse().map_err(|e: millrace_domain::IdError| ApiError::bad_request("invalid-name", e.0))
 }
 
 /// A name that a workflow may be given from now on.
-pub(super) fn check_name(name: &WorkflowName) -> ApiResult<()> {
+pub(super) fn check_name(name: &WorkflowId) -> ApiResult<()> {
     if !name.is_like_run_id() {
         return Ok(());
     }
@@ -209,6 +209,6 @@ pub(super) fn check_name(name: &WorkflowName) -> ApiResult<()> {
     Err(ApiError::bad_request("invalid-name", message))
 }
 
-fn unknown(name: &WorkflowName) -> ApiError {
+fn unknown(name: &WorkflowId) -> ApiError {
     ApiError::not_found(format!("workflow {name}"))
 }

@@ -9,7 +9,7 @@ use millrace_domain::definition::Workflow;
 use millrace_domain::message::{Inbox, InboxBody, Reply, ReplyError};
 use millrace_domain::run::{Event, Trigger};
 use millrace_domain::submission::Submission;
-use millrace_domain::{PartitionId, RunId, WorkflowName};
+use millrace_domain::{PartitionId, RunId, WorkflowId};
 use millrace_runtime::Unknown;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -190,7 +190,7 @@ impl Gateway {
         source: String,
         base_dir: Option<String>,
     ) -> Result<Reply, Unavailable> {
-        let home = PartitionId::home_of(&workflow.name, self.context.partitions);
+        let home = PartitionId::home_of(&workflow.id, self.context.partitions);
         let body = || InboxBody::Apply { source: source.clone(), base_dir: base_dir.clone() };
         let command = || {
             let apply =
@@ -201,14 +201,14 @@ impl Gateway {
     }
 
     /// Lets schedules rest, or go on.
-    pub(crate) async fn pause(&self, workflow: &WorkflowName, paused: bool) -> Result<Reply, Unavailable> {
+    pub(crate) async fn pause(&self, workflow: &WorkflowId, paused: bool) -> Result<Reply, Unavailable> {
         let home = PartitionId::home_of(workflow, self.context.partitions);
         let body = || InboxBody::Pause { workflow: workflow.clone(), paused };
         self.ask(Some(home), || Command::Pause(workflow.clone(), paused), body).await
     }
 
     /// Forgets a workflow.
-    pub(crate) async fn delete(&self, workflow: &WorkflowName) -> Result<Reply, Unavailable> {
+    pub(crate) async fn delete(&self, workflow: &WorkflowId) -> Result<Reply, Unavailable> {
         let home = PartitionId::home_of(workflow, self.context.partitions);
         let body = || InboxBody::Delete { workflow: workflow.clone() };
         self.ask(Some(home), || Command::Delete(workflow.clone()), body).await

@@ -205,13 +205,19 @@ fn not_known_of(task: &Task, delivery: &Delivery) -> Option<String> {
 /// What is to become of a task whose run a worker did not find, or which it cannot read.
 async fn of_orphan(context: &Context, task: &Task, ran: bool, unread: bool) -> Result<Fate, StoreError> {
     let (partition, partitions) = (task.run.partition().0, context.partitions);
-    if partition < partitions {
-        return orphan::judge(context, task, ran, unread).await;
+    if partition >= partitions {
+        let last = partitions.saturating_sub(1);
+        let text = format!(
+            "run {} is of partition {partition}, and this cluster has {partitions}: 0 to {last}",
+            task.run
+        );
+        return Ok(Fate::Reject(ReplyError::new("unknown-partition", text)));
     }
-    let text = format!(
-        "run {} is of partition {partition}, and this cluster has {partitions}: 0 to {}",
-        task.run,
-        partitions.saturating_sub(1)
-    );
-    Ok(Fate::Reject(ReplyError::new("unknown-partition", text)))
+    match task.run.cluster() {
+        0 => orphan::judge(context, task, ran, unread).await,
+        other => {
+            let text = format!("run {} is of cluster {other}, and this one has no number", task.run);
+            Ok(Fate::Reject(ReplyError::new("unknown-cluster", text)))
+        }
+    }
 }

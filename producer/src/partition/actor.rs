@@ -219,7 +219,7 @@ impl Actor {
                     Timer::Retry(run, unit) => Command::Event(run, Event::RetryDue { unit }),
                     Timer::RunTimeout(run) => Command::Event(run, Event::TimedOut),
                     Timer::CancelCheck(run) => Command::Event(run, Event::CancelCheckDue),
-                    Timer::Fire(workflow, index) => Command::Fire((workflow, index, at)),
+                    Timer::Fire(workflow, trigger) => Command::Fire((workflow, trigger, at)),
                     Timer::Unknown(_) => return None,
                 }))
             })

@@ -4,7 +4,7 @@
 
 use millrace_domain::message::{InboxBody, Reply};
 use millrace_domain::run::{Event, Trigger};
-use millrace_domain::{PartitionId, RunId, SessionId, TaskId, WorkflowName};
+use millrace_domain::{PartitionId, RunId, SessionId, TaskId, WorkflowId};
 
 use super::answer::refusal;
 use super::commands::apply::{self, Apply};
@@ -31,9 +31,9 @@ pub(crate) enum Command {
     /// A definition is to be stored.
     Apply(Box<Apply>),
     /// The schedules of a workflow are to rest, or to go on.
-    Pause(WorkflowName, bool),
+    Pause(WorkflowId, bool),
     /// A workflow is to be forgotten.
-    Delete(WorkflowName),
+    Delete(WorkflowId),
     /// A schedule is due.
     Fire(Fire),
     /// What was planned by a clock that was ahead is to be planned anew.
@@ -105,7 +105,7 @@ impl Command {
             Self::Results(results) => results.first().map(|(run, _)| run.partition()),
             Self::Held(task, _) => Some(task.run.partition()),
             Self::Replan(partition, _) => Some(*partition),
-            Self::Apply(apply) => Some(PartitionId::home_of(&apply.workflow.name, partitions)),
+            Self::Apply(apply) => Some(PartitionId::home_of(&apply.workflow.id, partitions)),
             Self::Pause(name, _) | Self::Delete(name) | Self::Fire((name, ..)) => {
                 Some(PartitionId::home_of(name, partitions))
             }
@@ -131,7 +131,7 @@ impl Command {
             Self::Event(run, _) => needs.runs.push(*run),
             Self::Results(results) => needs.runs.extend(results.iter().map(|(run, _)| *run)),
             Self::Held(..) => {}
-            Self::Apply(apply) => needs.at_home.push((partition, apply.workflow.name.clone())),
+            Self::Apply(apply) => needs.at_home.push((partition, apply.workflow.id.clone())),
             Self::Pause(name, _) | Self::Delete(name) | Self::Fire((name, ..)) => {
                 needs.at_home.push((partition, name.clone()));
             }
@@ -243,7 +243,7 @@ mod tests {
 
     #[test]
     fn a_letter_asks_for_what_its_body_would_without_an_envelope() {
-        let run = RunId::of_key(&WorkflowName::adhoc(), "key", 8);
+        let run = RunId::of_key(&WorkflowId::adhoc(), "key", 8);
         let cancel = InboxBody::Cancel { run, reason: "by hand".into() };
         let read = letter(cancel).ok();
         assert!(

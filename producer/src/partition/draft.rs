@@ -253,7 +253,7 @@ fn stored_timer(run: RunId, timer: RunTimer) -> Timer {
 
 #[cfg(test)]
 mod tests {
-    use millrace_domain::WorkflowName;
+    use millrace_domain::WorkflowId;
     use millrace_store::Table;
 
     use super::*;
@@ -263,7 +263,7 @@ mod tests {
         let (at, to) = (Timestamp::from_millis(5), PartitionId(2));
         let mut draft = Draft::new(Epoch(7), Seq(3));
         assert!(draft.is_empty());
-        let run = RunId::of_key(&WorkflowName::adhoc(), "key", 8);
+        let run = RunId::of_key(&WorkflowId::adhoc(), "key", 8);
         let body = InboxBody::Cancel { run, reason: "by hand".into() };
         draft.send(None, to, &body, at);
         assert!(!draft.is_empty());

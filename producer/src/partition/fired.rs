@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use millrace_domain::{RunId, Timestamp, WorkflowName};
+use millrace_domain::{RunId, Timestamp, TriggerId, WorkflowId};
 
 use super::lateness::Missed;
 
-/// A fire of a schedule: the workflow, which of its schedules by its place, and the instant that is due.
-pub(crate) type Fire = (WorkflowName, u32, Timestamp);
+/// A fire of a schedule: the workflow, which of its schedules, and the instant that is due.
+pub(crate) type Fire = (WorkflowId, TriggerId, Timestamp);
 
 /// A fire that was judged. It is counted once its commit holds; otherwise it comes again.
 pub(crate) struct Fired {

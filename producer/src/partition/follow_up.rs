@@ -8,7 +8,7 @@ use std::time::Duration;
 use millrace_broker::Outgoing;
 use millrace_domain::message::{Reply, ReplyError};
 use millrace_domain::task::Task;
-use millrace_domain::{Epoch, Outcome, PartitionId, RunId, Seq, StepIndex, TaskId, Timestamp, WorkflowName};
+use millrace_domain::{Epoch, Outcome, PartitionId, RunId, Seq, StepIndex, TaskId, Timestamp, WorkflowId};
 use millrace_store::{Commit, Verdict};
 
 use super::actor::Actor;
@@ -250,7 +250,7 @@ impl Actor {
     /// Counts attempts that ended, for the metrics and as no longer in flight.
     fn count_ended(&mut self, partition: PartitionId, outcomes: &[(RunId, StepIndex, Outcome)]) {
         // Of a batch, most are of one workflow and end alike: looking a counter up costs more than counting.
-        let mut alike: Option<(Option<WorkflowName>, Outcome, u64)> = None;
+        let mut alike: Option<(Option<WorkflowId>, Outcome, u64)> = None;
         for (id, step, outcome) in outcomes {
             let run = self.memory.runs.get(*id);
             let workflow = run.as_ref().map(|run| run.head.workflow.clone());
@@ -274,8 +274,8 @@ impl Actor {
 }
 
 /// Counts attempts of one workflow that ended alike.
-fn count_alike((workflow, outcome, count): &(Option<WorkflowName>, Outcome, u64)) {
-    let workflow = workflow.as_ref().map_or_else(|| "unknown".to_owned(), WorkflowName::to_string);
+fn count_alike((workflow, outcome, count): &(Option<WorkflowId>, Outcome, u64)) {
+    let workflow = workflow.as_ref().map_or_else(|| "unknown".to_owned(), WorkflowId::to_string);
     metrics::counter!("millrace_task_runs_total", "workflow" => workflow, "outcome" => outcome.as_str())
         .increment(*count);
 }

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use millrace_domain::{Epoch, PartitionId, Timestamp, WorkflowName};
+use millrace_domain::{Epoch, PartitionId, Timestamp, WorkflowId};
 use millrace_store::StoreError;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
@@ -104,7 +104,7 @@ async fn workflows(
     partition: PartitionId,
 ) -> Result<bool, StoreError> {
     let stored = context.store.list_workflows(partition).await?;
-    let names: Vec<WorkflowName> = stored.into_iter().map(|(name, _)| name).collect();
+    let names: Vec<WorkflowId> = stored.into_iter().map(|(name, _)| name).collect();
     for names in names.chunks(PAGE) {
         if !tell(inner, partition, Planned::Workflows(names.to_vec())).await {
             return Ok(false);

@@ -1,4 +1,4 @@
-//! Every identifier of the system, typed, in one place.
+//! Every identifier of the system, typed, in one place; [`crate::name`] has those that users choose.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,108 +7,12 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use crate::WorkflowId;
+
 /// The error of a text that is not the identifier it should be. The message says what was expected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct IdError(pub String);
-
-/// Declares the type of a validated name: `[first][rest]{0,63}`.
-macro_rules! name_type {
-    ($(#[$doc:meta])* $name:ident, $what:literal, $first:expr, $rest:expr, $expected:literal) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $name(std::sync::Arc<str>);
-
-        impl $name {
-            /// The name as text.
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = IdError;
-
-            fn from_str(text: &str) -> Result<Self, IdError> {
-                let first: fn(char) -> bool = $first;
-                let rest: fn(char) -> bool = $rest;
-                let mut chars = text.chars();
-                let valid = text.len() <= 64 && chars.next().is_some_and(first) && chars.all(rest);
-                if valid {
-                    Ok(Self(text.into()))
-                } else {
-                    let shown: String = text.chars().take(70).collect();
-                    let hint = if $expected.contains("_-") || !shown.contains('-') {
-                        String::new()
-                    } else {
-                        format!("; use _ instead of -: {:?}", shown.replace('-', "_"))
-                    };
-                    Err(IdError(format!("{} {shown:?} must match {}{hint}", $what, $expected)))
-                }
-            }
-        }
-
-        impl TryFrom<String> for $name {
-            type Error = IdError;
-
-            fn try_from(text: String) -> Result<Self, IdError> {
-                text.parse()
-            }
-        }
-
-        impl From<$name> for String {
-            fn from(name: $name) -> String {
-                name.0.as_ref().to_owned()
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-    };
-}
-
-fn lower_or_digit(c: char) -> bool {
-    c.is_ascii_lowercase() || c.is_ascii_digit()
-}
-
-name_type!(
-    /// The name of a workflow, unique in its namespace.
-    WorkflowName, "workflow name", lower_or_digit, |c| lower_or_digit(c) || c == '_' || c == '-', "[a-z0-9][a-z0-9_-]{0,63}"
-);
-name_type!(
-    /// The name of a step. It is used in expressions, hence no hyphen.
-    StepName, "step name", |c| c.is_ascii_lowercase(), |c| lower_or_digit(c) || c == '_', "[a-z][a-z0-9_]{0,63}"
-);
-name_type!(
-    /// The name of a parameter. It becomes an environment variable and is used in expressions.
-    ParamName, "param name", |c| c.is_ascii_lowercase(), |c| lower_or_digit(c) || c == '_', "[a-z][a-z0-9_]{0,63}"
-);
-name_type!(
-    /// The name of a pool: the queues of that name and the workers that serve them.
-    PoolName, "pool name", lower_or_digit, |c| lower_or_digit(c) || c == '_' || c == '-', "[a-z0-9][a-z0-9_-]{0,63}"
-);
-
-impl WorkflowName {
-    /// The name that ad-hoc runs carry in place of a stored workflow's (also the metrics label).
-    pub fn adhoc() -> Self {
-        Self("adhoc".into())
-    }
-
-    /// Whether the name reads as a run's id. Where either is taken, the run would be meant, and never the workflow.
-    pub fn is_like_run_id(&self) -> bool {
-        self.0.parse::<RunId>().is_ok()
-    }
-}
-
-impl Default for PoolName {
-    fn default() -> Self {
-        Self("default".into())
-    }
-}
 
 /// A partition: the unit of ownership. Every run and schedule lives in exactly one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -116,9 +20,12 @@ impl Default for PoolName {
 pub struct PartitionId(pub u16);
 
 impl PartitionId {
+    /// The most partitions that a cluster can have: so many fit a run's id.
+    pub const MOST: u16 = 1_024;
+
     /// The home partition of a workflow: where its schedules and versions live.
-    pub fn home_of(workflow: &WorkflowName, partitions: u16) -> Self {
-        Self::of_digest(&Sha256::digest(format!("default/{workflow}")), partitions)
+    pub fn home_of(workflow: &WorkflowId, partitions: u16) -> Self {
+        Self::of_digest(&Sha256::digest(workflow.in_full()), partitions)
     }
 
     fn of_digest(digest: &[u8], partitions: u16) -> Self {
@@ -135,35 +42,39 @@ impl fmt::Display for PartitionId {
     }
 }
 
-/// The id of a run, which is one execution of one workflow version: a UUID whose last two bytes are the partition, so
-/// that anybody who holds the id knows where the run lives.
+/// The id of a run, which is one execution of one workflow version: a UUID whose last ten bits are the partition, so
+/// that anybody who holds the id knows where the run lives. The six bits before them are the number of the cluster, which
+/// is 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RunId(Uuid);
 
 impl RunId {
+    /// The bits of an id's last word that are the partition. There are 1,024 partitions at most.
+    const PARTITION: u16 = PartitionId::MOST - 1;
+
     /// A fresh id of a run in `partition`. `random` is any unique UUID (version 7 keeps ids in order of creation).
     pub fn new(random: Uuid, partition: PartitionId) -> Self {
         let mut bytes = *random.as_bytes();
-        bytes[14..].copy_from_slice(&partition.0.to_be_bytes());
+        bytes[14..].copy_from_slice(&(partition.0 & Self::PARTITION).to_be_bytes());
         Self(Uuid::from_bytes(bytes))
     }
 
     /// The id of a keyed submission's run: the same key always gives the same id, so the run itself is the record of
-    /// deduplication. `scope` is the workflow's name, or `adhoc`.
-    pub fn of_key(scope: &WorkflowName, key: &str, partitions: u16) -> Self {
-        let digest = Sha256::digest(format!("default/{scope}/{key}"));
+    /// deduplication. `scope` is the workflow's id, or that of ad-hoc runs.
+    pub fn of_key(scope: &WorkflowId, key: &str, partitions: u16) -> Self {
+        let digest = Sha256::digest(format!("{}/{key}", scope.in_full()));
         Self::of_digest(&digest, PartitionId::of_digest(&digest, partitions))
     }
 
     /// The id of a scheduled run: the same fire always gives the same id. The run lives in its workflow's home.
     pub fn of_fire(
-        workflow: &WorkflowName,
-        schedule: usize,
+        workflow: &WorkflowId,
+        schedule: TriggerId,
         due: crate::Timestamp,
         home: PartitionId,
     ) -> Self {
-        let digest = Sha256::digest(format!("default/{workflow}/fire/{schedule}/{}", due.as_millis()));
+        let digest = Sha256::digest(format!("{}/fire/{schedule}/{}", workflow.in_full(), due.as_millis()));
         Self::of_digest(&digest, home)
     }
 
@@ -175,8 +86,17 @@ impl RunId {
 
     /// The partition in which this run lives.
     pub fn partition(self) -> PartitionId {
+        PartitionId(self.last_word() & Self::PARTITION)
+    }
+
+    /// The number of the cluster whose run this is. It is 0 of every run that this version starts.
+    pub fn cluster(self) -> u8 {
+        (self.last_word() / PartitionId::MOST) as u8
+    }
+
+    fn last_word(self) -> u16 {
         let bytes = self.0.as_bytes();
-        PartitionId(u16::from_be_bytes([bytes[14], bytes[15]]))
+        u16::from_be_bytes([bytes[14], bytes[15]])
     }
 }
 
@@ -191,6 +111,26 @@ impl FromStr for RunId {
 
     fn from_str(text: &str) -> Result<Self, IdError> {
         Uuid::parse_str(text).map(Self).map_err(|_| IdError(format!("{text:?} is not a run id (a UUID)")))
+    }
+}
+
+/// The id of what starts runs of a workflow by itself, such as a schedule: a number that it keeps when the list in which it
+/// is written is put in another order, and that no other trigger of the workflow gets after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TriggerId(pub u32);
+
+impl fmt::Display for TriggerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for TriggerId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        text.parse().map(Self).map_err(|_| IdError(format!("{text:?} is not the number of a trigger")))
     }
 }
 
@@ -287,20 +227,35 @@ mod tests {
     }
 
     #[test]
-    fn the_same_key_gives_the_same_run_and_another_scope_gives_another() {
-        let daily: WorkflowName = "daily".parse().unwrap();
-        let one = RunId::of_key(&daily, "k", 64);
-        assert_eq!(one, RunId::of_key(&daily, "k", 64));
-        assert_ne!(one, RunId::of_key(&WorkflowName::adhoc(), "k", 64));
-        assert!(one.partition().0 < 64);
+    fn an_id_of_another_cluster_still_names_its_partition() {
+        let id: RunId = "0192f3c1-7a7b-7000-8000-0000000e8601".parse().unwrap();
+        assert_eq!((id.partition(), id.cluster()), (PartitionId(513), 33));
+        let own = RunId::new(Uuid::max(), PartitionId(1_023));
+        assert_eq!((own.partition(), own.cluster()), (PartitionId(1_023), 0));
     }
 
     #[test]
-    fn a_hyphen_in_a_step_name_is_answered_with_use_underscore() {
-        let error = "load-data".parse::<StepName>().unwrap_err().to_string();
-        assert!(error.contains("use _") && error.contains("load_data"), "{error}");
-        assert!("daily-sales".parse::<WorkflowName>().is_ok());
-        assert!("".parse::<StepName>().is_err());
-        assert!("a".repeat(65).parse::<WorkflowName>().is_err());
+    fn workflows_of_one_name_in_two_namespaces_share_neither_keys_nor_fires() {
+        let ids: Vec<WorkflowId> = ["daily", "a/daily", "b/daily"].map(|id| id.parse().unwrap()).into();
+        let home = PartitionId(7);
+        let runs: std::collections::BTreeSet<RunId> = ids
+            .iter()
+            .flat_map(|id| {
+                [
+                    RunId::of_key(id, "k", 64),
+                    RunId::of_fire(id, TriggerId(0), crate::Timestamp::from_millis(5), home),
+                ]
+            })
+            .collect();
+        assert_eq!(runs.len(), 6);
+    }
+
+    #[test]
+    fn the_same_key_gives_the_same_run_and_another_scope_gives_another() {
+        let daily: WorkflowId = "daily".parse().unwrap();
+        let one = RunId::of_key(&daily, "k", 64);
+        assert_eq!(one, RunId::of_key(&daily, "k", 64));
+        assert_ne!(one, RunId::of_key(&WorkflowId::adhoc(), "k", 64));
+        assert!(one.partition().0 < 64);
     }
 }

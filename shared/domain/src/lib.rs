@@ -10,6 +10,7 @@ pub mod environment;
 pub mod expression;
 pub mod graph;
 pub mod id;
+pub mod name;
 pub mod number;
 pub mod outcome;
 pub mod params;
@@ -23,6 +24,7 @@ pub mod unit;
 pub mod wire;
 
 pub use id::*;
+pub use name::*;
 pub use outcome::Outcome;
 pub use priority::Priority;
 pub use retry::RetryPolicy;

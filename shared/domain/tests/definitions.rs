@@ -41,7 +41,7 @@ fn a_stored_definition_is_read_as_it_was_accepted_whatever_is_refused_since() {
 #[test]
 fn the_least_workflow_has_the_documented_defaults() {
     let workflow = one("name: w\nsteps: [{name: a, run: echo hi}]\n");
-    assert_eq!(workflow.name.as_str(), "w");
+    assert_eq!(workflow.id.as_str(), "w");
     assert_eq!(
         (workflow.priority, workflow.timeout, workflow.timezone),
         (Priority::P2, None, jiff::tz::TimeZone::UTC)
@@ -128,7 +128,7 @@ fn text_stays_as_it_was_written() {
     let workflow = one(
         "name: 007\ndescription: NO\nlabels: {a: 1.10, b: null, c: '', d: yes}\nsteps: [{name: a, run: true}]\n",
     );
-    assert_eq!((workflow.name.as_str(), workflow.description.as_deref()), ("007", Some("NO")));
+    assert_eq!((workflow.id.as_str(), workflow.description.as_deref()), ("007", Some("NO")));
     let labels: Vec<&str> = workflow.labels.values().map(String::as_str).collect();
     assert_eq!(labels, ["1.10", "null", "", "yes"]);
     assert_eq!(input(&workflow.steps[0]), json!({"run": "true"}));
@@ -231,7 +231,7 @@ fn a_byte_order_mark_before_any_document_is_passed_over() {
     for between in ["\u{feff}---\n", "---\n\u{feff}", "...\n\u{feff}---\n"] {
         let source = format!("\u{feff}{}{between}{}", document("one"), document("two"));
         let parsed = definition::parse(&source, "f").unwrap();
-        let names: Vec<&str> = parsed.iter().map(|parsed| parsed.workflow.name.as_str()).collect();
+        let names: Vec<&str> = parsed.iter().map(|parsed| parsed.workflow.id.as_str()).collect();
         assert_eq!(names, ["one", "two"], "{source:?}");
         assert!(parsed.iter().all(|parsed| !parsed.source.contains('\u{feff}')));
     }

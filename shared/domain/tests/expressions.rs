@@ -3,7 +3,7 @@
 
 use millrace_domain::definition::Params;
 use millrace_domain::expression::{Fire, Scope, Template, Templated, Use};
-use millrace_domain::{RunId, Timestamp, WorkflowName};
+use millrace_domain::{RunId, Timestamp, WorkflowId};
 use serde_json::{Map, Value, json};
 
 /// 2026-03-01T23:30:00Z, which is March 2 in Shanghai.
@@ -20,7 +20,7 @@ fn params() -> Params {
 fn with_scope<T>(check: impl FnOnce(&Scope<'_>) -> T) -> T {
     let params = params();
     let zone = jiff::tz::TimeZone::get("Asia/Shanghai").unwrap();
-    let workflow: WorkflowName = "daily".parse().unwrap();
+    let workflow: WorkflowId = "daily".parse().unwrap();
     let run: RunId = RUN.parse().unwrap();
     let extract: Map<String, Value> =
         json!({"rows": 5, "tables": ["a", "b"], "text": "5", "a-b": 1}).as_object().cloned().unwrap();

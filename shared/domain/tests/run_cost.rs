@@ -12,7 +12,7 @@ use millrace_domain::run::{
     Action, Advanced, Event, Head, Run, RunState, Source, Spec, Trigger, advance, create, dispatch,
 };
 use millrace_domain::task::{Task, TaskResult};
-use millrace_domain::{Outcome, RunId, StepIndex, Timestamp, WorkflowName};
+use millrace_domain::{Outcome, RunId, StepIndex, Timestamp, WorkflowId};
 use serde_json::{Value, json};
 
 const NOW: Timestamp = Timestamp::from_millis(1_772_407_800_000);
@@ -56,8 +56,8 @@ fn start(workflow: &Arc<Workflow>) -> (Run, Advanced) {
         traceparent: None,
         base_dir: None,
     };
-    let head = Head::new(workflow.name.clone(), None, NOW);
-    let id = RunId::of_key(&WorkflowName::adhoc(), "a run", 64);
+    let head = Head::new(workflow.id.clone(), None, NOW);
+    let id = RunId::of_key(&WorkflowId::adhoc(), "a run", 64);
     create(id, Arc::clone(workflow), Arc::new(spec), head, NOW)
 }
 

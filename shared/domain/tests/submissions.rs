@@ -34,7 +34,7 @@ fn a_command_becomes_a_workflow_of_one_step() {
     )
     .unwrap();
     let workflow = submission.to_workflow().unwrap();
-    assert_eq!((workflow.name.as_str(), workflow.priority), ("adhoc", Priority::P1));
+    assert_eq!((workflow.id.as_str(), workflow.priority), ("adhoc", Priority::P1));
     assert_eq!(workflow.labels["team"], "a");
     let step = &workflow.steps[0];
     assert_eq!((step.name.as_str(), step.uses.as_str(), step.pool.as_str()), ("task", "shell", "gpu"));

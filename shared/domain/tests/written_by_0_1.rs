@@ -12,7 +12,7 @@ use millrace_domain::definition::{self, Workflow};
 use millrace_domain::message::{Control, ControlBody, Inbox, InboxBody, Reply};
 use millrace_domain::run::{Run, RunState, Source, Spec, StepState};
 use millrace_domain::task::Task;
-use millrace_domain::{Outcome, PartitionId, RunId, Timestamp, WorkflowName};
+use millrace_domain::{Outcome, PartitionId, RunId, Timestamp, WorkflowId};
 use serde_json::{Map, Value};
 
 fn recorded(name: &str) -> Value {
@@ -119,7 +119,7 @@ fn every_definition_that_was_stored_is_a_workflow() {
             if field.starts_with('v') {
                 let workflow =
                     definition::parse_stored(text(source)).unwrap_or_else(|e| panic!("{name}: {e}"));
-                assert_eq!(workflow.name.as_str(), name);
+                assert_eq!(workflow.id.as_str(), name);
                 versions += 1;
             }
         }
@@ -219,7 +219,7 @@ fn inbox(body: &str) -> &'static str {
             "held"
         }
         InboxBody::Orphan { task, ran, unread } => {
-            assert!(!ran && !unread && task.workflow == WorkflowName::adhoc());
+            assert!(!ran && !unread && task.workflow == WorkflowId::adhoc());
             "orphan"
         }
         InboxBody::Apply { source, .. } => {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use millrace_domain::{
     ClaimToken, Epoch, PartitionId, ProducerId, RunId, Seq, SessionId, StepIndex, TaskId, Timestamp,
-    WorkflowName,
+    WorkflowId,
 };
 use millrace_servers::Redis;
 use millrace_store::redis::{Options, RedisStore};
@@ -168,7 +168,7 @@ fn creation(epoch: Epoch, task: TaskId) -> Commit {
     let mut delta = RunDelta::new(task.run);
     delta.create = Some(NewRun {
         created_at: at,
-        workflow: WorkflowName::adhoc(),
+        workflow: WorkflowId::adhoc(),
         keyed: false,
         definition: "definition".to_owned(),
     });

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use millrace_domain::{Epoch, PartitionId, ProducerId, RunId, Seq, Timestamp, WorkflowName};
+use millrace_domain::{Epoch, PartitionId, ProducerId, RunId, Seq, Timestamp, WorkflowId};
 use millrace_servers::Sentinel;
 use millrace_store::redis::{Options, RedisStore};
 use millrace_store::{Acquired, Commit, NewRun, RunDelta, Store, StoreError, Verdict};
@@ -72,7 +72,7 @@ async fn commit(store: &RedisStore, epoch: Epoch, seq: Seq) -> RunId {
     let mut delta = RunDelta::new(run);
     delta.create = Some(NewRun {
         created_at: Timestamp::from_millis(1),
-        workflow: WorkflowName::adhoc(),
+        workflow: WorkflowId::adhoc(),
         keyed: false,
         definition: "definition".to_owned(),
     });

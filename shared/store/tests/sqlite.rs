@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use millrace_domain::{
     ClaimToken, ClusterId, Epoch, PartitionId, ProducerId, RunId, Seq, SessionId, StepIndex, TaskId,
-    Timestamp, WorkflowName,
+    Timestamp, WorkflowId,
 };
 use millrace_store::sqlite::{Clock, SqliteStore};
 use millrace_store::{
@@ -68,7 +68,7 @@ fn creating(epoch: Epoch, seq: u64) -> (Commit, TaskId) {
     let mut delta = RunDelta::new(run);
     delta.create = Some(NewRun {
         created_at: at(1),
-        workflow: WorkflowName::adhoc(),
+        workflow: WorkflowId::adhoc(),
         keyed: false,
         definition: "definition".into(),
     });

@@ -8,8 +8,9 @@ use axum::http::{Request, StatusCode, header};
 use millrace_broker::{Broker, Outgoing, Queue, Route};
 use millrace_domain::message::Reply;
 use millrace_domain::submission::{IdempotencyKey, Submission};
-use millrace_domain::{RunId, WorkflowName};
+use millrace_domain::{RunId, WorkflowId};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 use tower::ServiceExt;
 use uuid::Uuid;
 
@@ -42,6 +43,15 @@ impl Client {
     pub(crate) async fn apply(&mut self, definitions: &[&'static str]) {
         for definition in definitions {
             self.post("/api/v1/workflows", &json!({ "definition": definition })).await;
+        }
+    }
+
+    /// Stores definitions in place of others, each after so many milliseconds.
+    pub(crate) async fn apply_later(mut self, definitions: Vec<(u64, &'static str)>) {
+        let began = Instant::now();
+        for (after_ms, definition) in definitions {
+            tokio::time::sleep_until(began + Duration::from_millis(after_ms)).await;
+            self.apply(&[definition]).await;
         }
     }
 
@@ -162,7 +172,7 @@ impl Client {
 
 /// The run of a key.
 fn run_of(submission: &Submission) -> RunId {
-    let adhoc = WorkflowName::adhoc();
+    let adhoc = WorkflowId::adhoc();
     let key = submission.idempotency_key.as_ref().map(IdempotencyKey::as_str).unwrap_or_default();
     RunId::of_key(submission.workflow.as_ref().unwrap_or(&adhoc), key, PARTITIONS)
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use millrace_domain::message::InboxBody;
 use millrace_domain::submission::{IdempotencyKey, Submission};
-use millrace_domain::{RunId, WorkflowName};
+use millrace_domain::{RunId, WorkflowId};
 use millrace_producer::Rehearsed;
 use millrace_store::{RowDelta, Table};
 
@@ -54,6 +54,6 @@ fn told(by: RunId, child: u32, generations: u32) -> Submission {
 /// The run of a key.
 pub(crate) fn run_of(submission: &Submission, partitions: u16) -> Option<RunId> {
     let key = submission.idempotency_key.as_ref()?;
-    let adhoc = WorkflowName::adhoc();
+    let adhoc = WorkflowId::adhoc();
     Some(RunId::of_key(submission.workflow.as_ref().unwrap_or(&adhoc), key.as_str(), partitions))
 }

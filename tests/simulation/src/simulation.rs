@@ -121,7 +121,9 @@ async fn live(seed: u64, guards: Guards, in_words: bool) -> (Shared, Result<u64,
     let mut faults = Faults::drawn(&mut dice);
     let window = dice.millis(2_000, 45_000);
     let workload = Workload::drawn(&mut dice, window.as_millis() as u64);
-    let workload = workload.telling(&mut Dice::new(!seed), &mut faults);
+    let mut other_dice = Dice::new(!seed);
+    let workload = workload.telling(&mut other_dice, &mut faults);
+    let workload = workload.reordering(&mut other_dice, window.as_millis() as u64);
     let world = Shared::new(dice.fork(), faults, guards, Auditor::awake(), in_words);
     let began = Instant::now();
     let (producers, workers) = (dice.range(1, 3) as usize, dice.range(1, 3) as usize);
@@ -206,6 +208,9 @@ fn clock_steps(dice: &mut Dice) -> Vec<i64> {
 async fn ask_for(fleet: Arc<Fleet>, mut dice: Dice, workload: Workload) {
     Client::new(&fleet, &mut dice).apply(&workload.definitions).await;
     let mut asking = JoinSet::new();
+    if !workload.later.is_empty() {
+        asking.spawn(Client::new(&fleet, &mut dice).apply_later(workload.later));
+    }
     for wanted in workload.wanted {
         asking.spawn(Client::new(&fleet, &mut dice).submit(wanted));
     }

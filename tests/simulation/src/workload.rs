@@ -50,6 +50,14 @@ steps:
 "#,
 ];
 
+/// The last of these with its schedules in another order.
+const REORDERED: &str = r#"
+name: minutes
+schedule: [{every: 40s}, "* * * * *"]
+steps:
+  - {name: only, run: ok}
+"#;
+
 /// The number of the first of these that are started by hand.
 const BY_HAND: u64 = 3;
 
@@ -79,6 +87,8 @@ pub(crate) struct Wanted {
 #[derive(Debug, Clone)]
 pub(crate) struct Workload {
     pub(crate) definitions: Vec<&'static str>,
+    /// Definitions that are stored later on, in place of what there is, and how much later.
+    pub(crate) later: Vec<(u64, &'static str)>,
     pub(crate) wanted: Vec<Wanted>,
 }
 
@@ -102,7 +112,20 @@ impl Workload {
                     .any(|name| text.contains(&format!("name: {name}\n")) && named(name))
         });
         wanted.sort_by_key(|one| one.after_ms);
-        Self { definitions, wanted }
+        Self { definitions, later: Vec::new(), wanted }
+    }
+
+    /// Has the schedules of some seeds put in another order, and some back again. With dice of its own, as for letters.
+    pub(crate) fn reordering(mut self, dice: &mut Dice, window_ms: u64) -> Self {
+        let [.., minutes] = DEFINITIONS;
+        if self.definitions.contains(&minutes) && dice.chance(700) {
+            let first = dice.below(window_ms);
+            self.later.push((first, REORDERED));
+            if dice.chance(500) {
+                self.later.push((first + dice.below(window_ms), minutes));
+            }
+        }
+        self
     }
 
     /// Has some runs of some seeds tell others. With dice of its own, so that all else of a seed stays as it is.

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use millrace_domain::task::Task;
 use millrace_domain::{
-    Epoch, PartitionId, PoolName, Priority, RunId, Seq, SessionId, StepIndex, Timestamp, WorkflowName,
+    Epoch, PartitionId, PoolName, Priority, RunId, Seq, SessionId, StepIndex, Timestamp, WorkflowId,
 };
 use millrace_store::{LogChunk, LogStream};
 use millrace_worker::executors::{Ended, Execution, Executor, Registry};
@@ -128,7 +128,7 @@ fn task(uses: &str, with: Value) -> Task {
     Task {
         v: Task::VERSION,
         run: RunId::new(Uuid::new_v4(), PartitionId(3)),
-        workflow: WorkflowName::adhoc(),
+        workflow: WorkflowId::adhoc(),
         step: "main".parse().unwrap(),
         index: StepIndex(0),
         item: None,

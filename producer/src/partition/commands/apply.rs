@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
+use millrace_domain::Timestamp;
 use millrace_domain::definition::{self, Params, Workflow};
 use millrace_domain::message::Reply;
-use millrace_domain::{Timestamp, WorkflowName};
 use millrace_store::{Timer, WorkflowDelta};
 
 use super::submit::checked_params;
-use crate::definitions::{WorkflowHead, zones_of};
 use crate::partition::answer::{refusal, store_full};
 use crate::partition::draft::Draft;
 use crate::partition::memory::workflows::Entry;
 use crate::partition::turn::Turn;
+use crate::workflow_head::WorkflowHead;
 
 /// A definition that is to be stored.
 pub(crate) struct Apply {
@@ -44,7 +44,7 @@ pub(crate) fn parse_one(source: &str) -> Result<Workflow, String> {
 pub(crate) fn handle(turn: &mut Turn<'_>, apply: Apply) -> Reply {
     let now = turn.now;
     let Apply { workflow, source, base_dir } = apply;
-    let name = workflow.name.clone();
+    let name = workflow.id.clone();
     if !workflow.schedules.is_empty()
         && let Err(reply) = checked_params(&workflow, &Params::new(), now)
     {
@@ -67,30 +67,15 @@ pub(crate) fn handle(turn: &mut Turn<'_>, apply: Apply) -> Reply {
     if let Some(why) = turn.context.backpressure.why_stopped() {
         return store_full(&why);
     }
-    let last =
-        before.map(|entry| entry.head.version).or_else(|| turn.memory.workflows.unreadable_version(&name));
-    let version = last.unwrap_or(0) + 1;
-    let paused = before.is_some_and(|entry| entry.head.paused && !entry.head.deleted);
-    let timers_before = before.map_or(0, |entry| entry.workflow.schedules.len());
-    let mut head = WorkflowHead {
-        version,
-        paused,
-        deleted: false,
-        applied_at: now,
-        base_dir,
-        next: Vec::new(),
-        description: workflow.description.clone(),
-        schedules: workflow.schedules.iter().map(ToString::to_string).collect(),
-        zones: Vec::new(),
-        steps: workflow.steps.len(),
-        carried: before.map(|entry| entry.head.carried.clone()).unwrap_or_default(),
-    };
+    let before = before.map(|entry| &entry.head).or_else(|| turn.memory.workflows.unreadable(&name)).cloned();
+    let mut head = WorkflowHead::of(&workflow, base_dir, before.as_ref(), now);
+    let version = head.version;
     let workflow = Arc::new(workflow);
     turn.context.definitions.remember(&name, version, &workflow);
-    for index in workflow.schedules.len()..timers_before {
-        turn.draft.cleared.push(Timer::Fire(name.clone(), index as u32));
+    for trigger in before.iter().flat_map(WorkflowHead::triggers).filter(|id| head.place_of(*id).is_none()) {
+        turn.draft.cleared.push(Timer::Fire(name.clone(), trigger));
     }
-    plan_fires(&mut head, &name, &workflow, turn.draft, now);
+    plan_fires(&mut head, before.as_ref(), &workflow, turn.draft, now);
     turn.draft.workflows.push(WorkflowDelta::Put {
         workflow: name.clone(),
         version,
@@ -101,21 +86,25 @@ pub(crate) fn handle(turn: &mut Turn<'_>, apply: Apply) -> Reply {
     Reply::Workflow { workflow: name, version, unchanged: false }
 }
 
-/// Sets or clears the timer of every schedule.
+/// Sets or clears the timer of every schedule. One that `before` has as well, and that is due by now, still fires for what
+/// it was due for.
 pub(super) fn plan_fires(
     head: &mut WorkflowHead,
-    name: &WorkflowName,
+    before: Option<&WorkflowHead>,
     workflow: &Workflow,
     draft: &mut Draft,
     now: Timestamp,
 ) {
-    head.zones = zones_of(workflow);
-    head.next =
-        workflow.schedules.iter().map(|s| if head.paused { None } else { s.next_after(now) }).collect();
-    for (index, next) in head.next.iter().enumerate() {
-        let timer = Timer::Fire(name.clone(), index as u32);
+    let name = workflow.id.clone();
+    head.next.clear();
+    for (place, schedule) in workflow.schedules.iter().enumerate() {
+        let trigger = head.trigger(place);
+        let due = before.and_then(|before| before.next_of(trigger)).filter(|due| *due <= now);
+        let next = if head.paused { None } else { due.or_else(|| schedule.next_after(now)) };
+        head.next.push(next);
+        let timer = Timer::Fire(name.clone(), trigger);
         match next {
-            Some(due) => draft.timers.push((*due, timer)),
+            Some(due) => draft.timers.push((due, timer)),
             None => draft.cleared.push(timer),
         }
     }

@@ -1,6 +1,6 @@
 //! A workflow is to be forgotten.
 
-use millrace_domain::WorkflowName;
+use millrace_domain::WorkflowId;
 use millrace_domain::message::Reply;
 use millrace_store::{Timer, WorkflowDelta};
 
@@ -8,10 +8,10 @@ use crate::partition::answer::unknown_workflow;
 use crate::partition::turn::Turn;
 
 /// Forgets a workflow. Its runs go on with the version they have.
-pub(crate) fn handle(turn: &mut Turn<'_>, name: &WorkflowName) -> Reply {
+pub(crate) fn handle(turn: &mut Turn<'_>, name: &WorkflowId) -> Reply {
     let Some(entry) = turn.memory.workflows.get(name) else { return unknown_workflow(name) };
-    for index in 0..entry.workflow.schedules.len() {
-        turn.draft.cleared.push(Timer::Fire(name.clone(), index as u32));
+    for trigger in entry.head.triggers() {
+        turn.draft.cleared.push(Timer::Fire(name.clone(), trigger));
     }
     entry.head.deleted = true;
     entry.head.applied_at = turn.now;

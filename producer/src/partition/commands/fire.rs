@@ -5,29 +5,29 @@ use std::sync::Arc;
 
 use millrace_domain::definition::{Params, Workflow};
 use millrace_domain::run::{Head, Source, Spec, Trigger};
-use millrace_domain::{RunId, Timestamp, WorkflowName};
+use millrace_domain::{RunId, Timestamp, TriggerId, WorkflowId};
 use millrace_store::{Timer, WorkflowDelta};
 
 use super::submit::checked_params;
-use crate::definitions::WorkflowHead;
 use crate::partition::fired::{Fire, Fired};
 use crate::partition::lateness::{Judgement, Missed};
 use crate::partition::turn::{Turn, Wanted};
+use crate::workflow_head::WorkflowHead;
 
 /// Starts the run of a fire that is due, and plans the next one.
 pub(crate) fn handle(turn: &mut Turn<'_>, fire: Fire) {
-    let (name, index, due) = fire.clone();
-    let timer = Timer::Fire(name.clone(), index);
+    let (name, trigger, due) = fire.clone();
+    let timer = Timer::Fire(name.clone(), trigger);
     let Some(entry) = turn.memory.workflows.get(&name) else {
         // That of a workflow that cannot be read stays, for a producer that can read it.
-        if turn.memory.workflows.unreadable_version(&name).is_none() {
+        if turn.memory.workflows.unreadable(&name).is_none() {
             turn.draft.cleared.push(timer);
         }
         return;
     };
-    let slot = index as usize;
+    let Some(place) = entry.head.place_of(trigger) else { return turn.draft.cleared.push(timer) };
     // The head names the instant that is to fire: any other is a timer that was replaced since.
-    if entry.head.next.get(slot) != Some(&Some(due)) {
+    if entry.head.next.get(place) != Some(&Some(due)) {
         return;
     }
     if due > turn.now {
@@ -35,7 +35,7 @@ pub(crate) fn handle(turn: &mut Turn<'_>, fire: Fire) {
         return turn.memory.timers.set(turn.partition, due, timer);
     }
     let workflow = Arc::clone(&entry.workflow);
-    let Some(schedule) = workflow.schedules.get(slot) else { return };
+    let Some(schedule) = workflow.schedules.get(place) else { return };
     let judgement = match turn.memory.held_fires.contains(&fire) {
         true => Judgement::fires(schedule, due),
         false => Judgement::of(schedule, due, turn.now),
@@ -51,9 +51,9 @@ pub(crate) fn handle(turn: &mut Turn<'_>, fire: Fire) {
         tracing::warn!(workflow = %name, missed, %first, %last, "fires were missed{and_more}");
     }
     let Some(entry) = turn.memory.workflows.get(&name) else { return };
-    entry.head.next[slot] = next;
+    entry.head.next[place] = next;
     let head = entry.head.clone();
-    let started = fires.map(|instant| start(turn, &name, &head, workflow, slot, instant));
+    let started = fires.map(|instant| start(turn, &name, &head, workflow, trigger, instant));
     let late = turn.now.since(fires.unwrap_or(due));
     turn.draft.then.fires.push(Fired { fire, late, started, missed });
     turn.draft.workflows.push(WorkflowDelta::Head { workflow: name, head: head.record() });
@@ -66,13 +66,13 @@ pub(crate) fn handle(turn: &mut Turn<'_>, fire: Fire) {
 /// Starts the run of a fire, unless its params have no value.
 fn start(
     turn: &mut Turn<'_>,
-    name: &WorkflowName,
+    name: &WorkflowId,
     head: &WorkflowHead,
     workflow: Arc<Workflow>,
-    index: usize,
+    trigger: TriggerId,
     due: Timestamp,
 ) -> Option<RunId> {
-    let id = RunId::of_fire(name, index, due, turn.partition);
+    let id = RunId::of_fire(name, trigger, due, turn.partition);
     let params = match checked_params(&workflow, &Params::new(), due) {
         Ok(params) => params,
         Err(reply) => {

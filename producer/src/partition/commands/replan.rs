@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use millrace_domain::run::RunTimer;
-use millrace_domain::{Timestamp, WorkflowName};
+use millrace_domain::{Timestamp, TriggerId, WorkflowId};
 use millrace_store::{Timer, WorkflowDelta};
 
 use crate::partition::turn::Turn;
@@ -12,7 +12,7 @@ use crate::partition::turn::Turn;
 /// A part of a partition that is to be planned anew.
 pub(crate) enum Planned {
     /// Workflows with their schedules.
-    Workflows(Vec<WorkflowName>),
+    Workflows(Vec<WorkflowId>),
     /// Timers of runs.
     Timers(Vec<(Timestamp, Timer)>),
 }
@@ -27,19 +27,20 @@ pub(crate) fn handle(turn: &mut Turn<'_>, planned: &Planned) {
 
 /// Plans the fires of a workflow anew where an instant lies before the one that is next: that was planned by a clock that
 /// was ahead. An instant that has fired then fires no second run, since its run is there already.
-fn workflow(turn: &mut Turn<'_>, name: &WorkflowName) {
+fn workflow(turn: &mut Turn<'_>, name: &WorkflowId) {
     let Some(entry) = turn.memory.workflows.get(name) else { return };
     if entry.head.paused {
         return;
     }
     let workflow = Arc::clone(&entry.workflow);
     let mut changed = Vec::new();
-    for (index, (schedule, next)) in workflow.schedules.iter().zip(&mut entry.head.next).enumerate() {
+    let triggers: Vec<TriggerId> = entry.head.triggers().collect();
+    for ((schedule, trigger), next) in workflow.schedules.iter().zip(triggers).zip(&mut entry.head.next) {
         if let Some(first) = schedule.next_after(turn.now)
             && next.is_none_or(|next| first < next)
         {
             *next = Some(first);
-            changed.push((first, Timer::Fire(name.clone(), index as u32)));
+            changed.push((first, Timer::Fire(name.clone(), trigger)));
         }
     }
     if changed.is_empty() {

@@ -9,7 +9,7 @@ use millrace_domain::expression::Fire;
 use millrace_domain::message::Reply;
 use millrace_domain::run::{Head, Source, Spec, Trigger};
 use millrace_domain::submission::Submission;
-use millrace_domain::{RunId, Timestamp, WorkflowName};
+use millrace_domain::{RunId, Timestamp, WorkflowId};
 use sha2::{Digest, Sha256};
 
 use crate::partition::answer::{refusal, store_full, unknown_workflow};
@@ -62,7 +62,7 @@ impl Submit {
         let Some(key) = &submission.idempotency_key else {
             return Self { submission, run: None, trigger, digest: None };
         };
-        let adhoc = WorkflowName::adhoc();
+        let adhoc = WorkflowId::adhoc();
         let scope = submission.workflow.as_ref().unwrap_or(&adhoc);
         let run = RunId::of_key(scope, key.as_str(), partitions);
         let digest = digest_of(&submission);
@@ -141,7 +141,7 @@ impl Plan {
             delayed: submission.delay.is_some(),
             labels: labels.clone(),
             digest: digest.filter(|_| keyed),
-            ..Head::new(workflow.name.clone(), version, now)
+            ..Head::new(workflow.id.clone(), version, now)
         };
         let spec = Spec {
             v: Spec::VERSION,

@@ -86,7 +86,7 @@ mod tests {
     use std::time::Duration;
 
     use crate::partition::dispatch::durations::{any_of, kind};
-    use millrace_domain::{Epoch, Priority, RunId, Seq, SessionId, StepIndex, Timestamp, WorkflowName};
+    use millrace_domain::{Epoch, Priority, RunId, Seq, SessionId, StepIndex, Timestamp, WorkflowId};
     use millrace_store::Session;
     use serde_json::Value;
     use uuid::Uuid;
@@ -95,7 +95,7 @@ mod tests {
         Task {
             v: Task::VERSION,
             run: RunId::new(Uuid::new_v4(), millrace_domain::PartitionId(1)),
-            workflow: WorkflowName::adhoc(),
+            workflow: WorkflowId::adhoc(),
             step: step.parse().unwrap(),
             index: StepIndex(0),
             item: None,
@@ -145,7 +145,7 @@ mod tests {
     /// Tasks of this step took so long, in milliseconds.
     fn pace(step: &str, took: &[u64]) -> Durations {
         let mut pace = Durations::default();
-        let kind = kind(&WorkflowName::adhoc(), step, "noop");
+        let kind = kind(&WorkflowId::adhoc(), step, "noop");
         took.iter().for_each(|millis| pace.learn(kind, Duration::from_millis(*millis)));
         pace
     }

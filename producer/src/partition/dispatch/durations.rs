@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use millrace_domain::run::Run;
 use millrace_domain::task::Task;
-use millrace_domain::{StepIndex, WorkflowName};
+use millrace_domain::{StepIndex, WorkflowId};
 
 /// A task is taken to last at least so long: stamps are whole milliseconds.
 const LEAST_MICROS: u64 = 500;
@@ -47,7 +47,7 @@ impl Durations {
 }
 
 /// The tasks of a step are a kind.
-pub(super) fn kind(workflow: &WorkflowName, step: &str, uses: &str) -> u64 {
+pub(super) fn kind(workflow: &WorkflowId, step: &str, uses: &str) -> u64 {
     hash((workflow.as_str(), step, uses))
 }
 

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use millrace_domain::definition::Workflow;
 use millrace_domain::run::{Run, Spec};
-use millrace_domain::{PartitionId, RunId, WorkflowName};
+use millrace_domain::{PartitionId, RunId, WorkflowId};
 use millrace_runtime::Unknown;
 use millrace_store::{StoreError, StoredRun};
 
 use super::Memory;
 use crate::context::Context;
-use crate::definitions::{DefinitionError, WorkflowHead};
+use crate::definitions::DefinitionError;
+use crate::workflow_head::WorkflowHead;
 
 /// Runs loaded in one trip, at most.
 const LOAD: usize = 512;
@@ -22,16 +23,16 @@ pub(crate) struct Needs {
     /// Runs that something happened to.
     pub(crate) runs: Vec<RunId>,
     /// Stored workflows that runs are wanted of.
-    pub(crate) started: BTreeSet<WorkflowName>,
+    pub(crate) started: BTreeSet<WorkflowId>,
     /// Workflows that are to change or to fire, with their homes.
-    pub(crate) at_home: Vec<(PartitionId, WorkflowName)>,
+    pub(crate) at_home: Vec<(PartitionId, WorkflowId)>,
 }
 
 /// What a batch needs and memory does not keep.
 #[derive(Default)]
 pub(crate) struct Loaded {
     /// Stored workflows that the batch starts runs of, as they are now.
-    pub(crate) current: HashMap<WorkflowName, (WorkflowHead, Arc<Workflow>)>,
+    pub(crate) current: HashMap<WorkflowId, (WorkflowHead, Arc<Workflow>)>,
     /// Runs that are stored and cannot be read here.
     pub(crate) foreign: Foreign,
 }

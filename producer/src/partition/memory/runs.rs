@@ -117,7 +117,7 @@ mod tests {
     use super::*;
     use millrace_domain::definition;
     use millrace_domain::run::{Head, Spec, Trigger, create};
-    use millrace_domain::{Priority, Timestamp, WorkflowName};
+    use millrace_domain::{Priority, Timestamp, WorkflowId};
     use serde_json::json;
     use std::sync::Arc;
     use uuid::Uuid;
@@ -141,7 +141,7 @@ mod tests {
     }
 
     fn stored() -> Run {
-        run(Source::Stored { workflow: WorkflowName::adhoc(), version: 1 })
+        run(Source::Stored { workflow: WorkflowId::adhoc(), version: 1 })
     }
 
     #[test]

@@ -100,6 +100,7 @@ impl Timers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use millrace_domain::TriggerId;
 
     const HERE: PartitionId = PartitionId(1);
 
@@ -108,7 +109,7 @@ mod tests {
     }
 
     fn fire(index: u32) -> Timer {
-        Timer::Fire("daily".parse().unwrap(), index)
+        Timer::Fire("daily".parse().unwrap(), TriggerId(index))
     }
 
     #[test]

@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use millrace_domain::definition::{self, Workflow};
-use millrace_domain::{PartitionId, WorkflowName};
+use millrace_domain::{PartitionId, WorkflowId};
 use millrace_store::{StoreError, StoredWorkflow};
 
 use crate::context::Context;
-use crate::definitions::WorkflowHead;
+use crate::workflow_head::WorkflowHead;
 
 /// Workflows in one generation, at most.
 const GENERATION: usize = 10_000;
@@ -20,10 +20,10 @@ const LOAD: usize = 512;
 /// Workflows at home here, as last committed.
 #[derive(Default)]
 pub(crate) struct Workflows {
-    young: HashMap<WorkflowName, Option<Entry>>,
-    old: HashMap<WorkflowName, Option<Entry>>,
-    /// Those that are stored and cannot be read, with their latest version as far as it is known.
-    unreadable: HashMap<WorkflowName, u32>,
+    young: HashMap<WorkflowId, Option<Entry>>,
+    old: HashMap<WorkflowId, Option<Entry>>,
+    /// Those that are stored and cannot be read, with their heads as far as these are known.
+    unreadable: HashMap<WorkflowId, WorkflowHead>,
 }
 
 /// One of them.
@@ -33,9 +33,9 @@ pub(crate) struct Entry {
     pub(crate) workflow: Arc<Workflow>,
 }
 
-/// A stored workflow that cannot be read: its latest version, if that much can be, and why.
+/// A stored workflow that cannot be read: its head, if that can be, and why.
 struct Unreadable {
-    version: Option<u32>,
+    head: Option<WorkflowHead>,
     why: String,
 }
 
@@ -43,11 +43,11 @@ impl Entry {
     fn read(stored: StoredWorkflow) -> Result<Self, Unreadable> {
         let head = match WorkflowHead::read(&stored.head) {
             Ok(head) => head,
-            Err(error) => return Err(Unreadable { version: None, why: error.to_string() }),
+            Err(error) => return Err(Unreadable { head: None, why: error.to_string() }),
         };
         match definition::parse_stored(&stored.source) {
             Ok(workflow) => Ok(Self { head, source: stored.source, workflow: Arc::new(workflow) }),
-            Err(problems) => Err(Unreadable { version: Some(head.version), why: problems.to_string() }),
+            Err(problems) => Err(Unreadable { head: Some(head), why: problems.to_string() }),
         }
     }
 }
@@ -60,7 +60,7 @@ impl Workflows {
     pub(crate) async fn load(
         &mut self,
         context: &Context,
-        mut wanted: Vec<(PartitionId, WorkflowName)>,
+        mut wanted: Vec<(PartitionId, WorkflowId)>,
     ) -> Result<(), StoreError> {
         wanted.retain(|(_, name)| !self.renew(name));
         wanted.sort_unstable();
@@ -70,9 +70,9 @@ impl Workflows {
             for ((_, name), stored) in wanted.iter().zip(stored) {
                 let entry = match stored.map(Entry::read).transpose() {
                     Ok(entry) => entry,
-                    Err(Unreadable { version, why }) => {
+                    Err(Unreadable { head, why }) => {
                         tracing::error!(workflow = %name, why, "it is stored and cannot be read: apply it again");
-                        self.unreadable.insert(name.clone(), version.unwrap_or(0));
+                        self.unreadable.insert(name.clone(), head.unwrap_or_default());
                         None
                     }
                 };
@@ -83,7 +83,7 @@ impl Workflows {
     }
 
     /// Is it here? Then it stays for longer.
-    fn renew(&mut self, name: &WorkflowName) -> bool {
+    fn renew(&mut self, name: &WorkflowId) -> bool {
         if let Some((name, entry)) = self.old.remove_entry(name) {
             self.young.entry(name).or_insert(entry);
             return true;
@@ -92,24 +92,24 @@ impl Workflows {
     }
 
     /// Puts one here.
-    pub(crate) fn put(&mut self, name: &WorkflowName, entry: Entry) {
+    pub(crate) fn put(&mut self, name: &WorkflowId, entry: Entry) {
         self.old.remove(name);
         self.unreadable.remove(name);
         self.young.insert(name.clone(), Some(entry));
     }
 
-    /// The latest version of a workflow that is stored and cannot be read.
-    pub(crate) fn unreadable_version(&self, name: &WorkflowName) -> Option<u32> {
-        self.unreadable.get(name).copied()
+    /// The head of a workflow that is stored and cannot be read.
+    pub(crate) fn unreadable(&self, name: &WorkflowId) -> Option<&WorkflowHead> {
+        self.unreadable.get(name)
     }
 
     /// One that was loaded, also when it was deleted.
-    pub(crate) fn any(&self, name: &WorkflowName) -> Option<&Entry> {
+    pub(crate) fn any(&self, name: &WorkflowId) -> Option<&Entry> {
         self.young.get(name).or_else(|| self.old.get(name))?.as_ref()
     }
 
     /// One that was loaded and not deleted.
-    pub(crate) fn get(&mut self, name: &WorkflowName) -> Option<&mut Entry> {
+    pub(crate) fn get(&mut self, name: &WorkflowId) -> Option<&mut Entry> {
         self.young
             .get_mut(name)
             .or_else(|| self.old.get_mut(name))?
@@ -118,7 +118,7 @@ impl Workflows {
     }
 
     /// What is here of a workflow was not committed: the store knows what holds.
-    pub(crate) fn read_again(&mut self, name: &WorkflowName) {
+    pub(crate) fn read_again(&mut self, name: &WorkflowId) {
         self.young.remove(name);
         self.old.remove(name);
     }

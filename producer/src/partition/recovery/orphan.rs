@@ -3,7 +3,6 @@
 //! was. What is not of a lost commit is a late copy, of a run that was forgotten. Nothing is dropped uncounted. A task that
 //! a worker cannot read, since it is of a newer version, comes here as well.
 
-use millrace_domain::WorkflowName;
 use millrace_domain::message::ReplyError;
 use millrace_domain::run::Trigger;
 use millrace_domain::submission::Submission;
@@ -52,7 +51,7 @@ pub(crate) async fn judge(
     tracing::warn!(%run, %workflow, "the store has lost this run: a task of it was found");
     metrics::counter!("millrace_orphans_total").increment(1);
     let may_run = !(ran && task.at_most_once);
-    if *workflow == WorkflowName::adhoc() && task.attempt == 1 && may_run {
+    if workflow.is_adhoc() && task.attempt == 1 && may_run {
         let submission = Submission::of_task(task);
         let submit = Submit { submission, run: Some(run), trigger: Trigger::Message, digest: None };
         return Ok(Fate::Restore(Box::new(submit)));

@@ -7,13 +7,13 @@ use std::time::Duration;
 use crate::expression::{Template, Templated};
 use crate::graph::Graph;
 use crate::schedule::Schedule;
-use crate::{ParamName, PoolName, Priority, RetryPolicy, StepIndex, StepName, WorkflowName};
+use crate::{ParamName, PoolName, Priority, RetryPolicy, StepIndex, StepName, WorkflowId};
 
 /// A workflow: triggers, params and a DAG of steps.
 #[derive(Debug, Clone)]
 pub struct Workflow {
-    /// The name, unique in its namespace.
-    pub name: WorkflowName,
+    /// The id: its name, in the default namespace.
+    pub id: WorkflowId,
     /// The description, for people.
     pub description: Option<String>,
     /// The labels, for people and filters.

@@ -12,7 +12,7 @@ use serde_json::Map;
 
 use super::Use;
 use crate::params::Params;
-use crate::{RunId, Timestamp, WorkflowName};
+use crate::{RunId, Timestamp, WorkflowId};
 
 /// The greatest distance of a date from its fire, in days, to either side: one further off is a mistake.
 const MAX_DAYS: i64 = 100_000;
@@ -28,7 +28,7 @@ pub struct Scope<'a> {
     /// The lookup of a step's outputs; asked once for each name that an expression uses.
     pub outputs: &'a Outputs<'a>,
     /// The run and its workflow; `None` while params get their defaults, when neither is known yet.
-    pub run: Option<(RunId, &'a WorkflowName)>,
+    pub run: Option<(RunId, &'a WorkflowId)>,
     /// The instant the run stands for.
     pub fire: Fire<'a>,
 }

@@ -24,7 +24,7 @@ pub fn task(run: &Run, step: StepIndex, attempt: u32, now: Timestamp) -> Result<
     let scope = Scope {
         params: &run.spec.params,
         outputs: &outputs,
-        run: Some((run.id, &workflow.name)),
+        run: Some((run.id, &workflow.id)),
         fire: Fire { time: run.spec.scheduled_at, zone: &workflow.timezone },
     };
     let with = definition.with.render(&scope).map_err(|e| format!("`with` cannot be rendered: {e}"))?;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::params::Params;
 use crate::submission::Submission;
-use crate::{Priority, Timestamp, WorkflowName};
+use crate::{Priority, Timestamp, WorkflowId};
 
 /// The specification of a run: which definition it runs, and with what.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -44,7 +44,7 @@ pub enum Source {
     /// A version of a stored workflow.
     Stored {
         /// The name of the workflow.
-        workflow: WorkflowName,
+        workflow: WorkflowId,
         /// The version that the run executes.
         version: u32,
     },

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::Spec;
 use crate::definition::Workflow;
-use crate::{Outcome, RunId, StepIndex, Timestamp, WorkflowName};
+use crate::{Outcome, RunId, StepIndex, Timestamp, WorkflowId};
 
 /// A run in its owner's memory.
 #[derive(Debug, Clone)]
@@ -37,7 +37,7 @@ pub struct Head {
     /// The state of the run.
     pub state: RunState,
     /// The name of the workflow, or `adhoc`.
-    pub workflow: WorkflowName,
+    pub workflow: WorkflowId,
     /// The version of a stored workflow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u32>,
@@ -97,7 +97,7 @@ pub struct Carried {
 
 impl Head {
     /// The head of a run that is about to start.
-    pub fn new(workflow: WorkflowName, version: Option<u32>, created_at: Timestamp) -> Self {
+    pub fn new(workflow: WorkflowId, version: Option<u32>, created_at: Timestamp) -> Self {
         Self {
             state: RunState::Running,
             workflow,

@@ -10,7 +10,7 @@ use super::{
     advance, create,
 };
 use crate::task::TaskResult;
-use crate::{Outcome, PartitionId, Priority, RunId, StepIndex, Timestamp, WorkflowName, definition};
+use crate::{Outcome, PartitionId, Priority, RunId, StepIndex, Timestamp, WorkflowId, definition};
 
 const NOW: Timestamp = Timestamp::from_millis(1_000_000);
 const GATE: StepIndex = StepIndex(0);
@@ -51,8 +51,8 @@ fn run(policy: &str, start_at: Option<Timestamp>) -> (Run, Advanced) {
         traceparent: None,
         base_dir: None,
     };
-    let head = Head { start_at, ..Head::new(workflow.name.clone(), None, NOW) };
-    create(RunId::of_key(&WorkflowName::adhoc(), "k", 1), workflow, Arc::new(spec), head, NOW)
+    let head = Head { start_at, ..Head::new(workflow.id.clone(), None, NOW) };
+    create(RunId::of_key(&WorkflowId::adhoc(), "k", 1), workflow, Arc::new(spec), head, NOW)
 }
 
 fn result(step: StepIndex, attempt: u32, outcome: Outcome) -> Event {

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use crate::submission::Submission;
 use crate::task::{Task, TaskResult};
-use crate::{Epoch, PartitionId, RunId, Seq, SessionId, TaskId, WorkflowName};
+use crate::{Epoch, PartitionId, RunId, Seq, SessionId, TaskId, WorkflowId};
 
 /// The version of messages that this code writes.
 pub const VERSION: u8 = 1;
@@ -160,14 +160,14 @@ pub enum InboxBody {
     /// The schedules of a workflow whose home is here are to be stopped or resumed. Answered with a [`Reply`].
     Pause {
         /// The name of the workflow.
-        workflow: WorkflowName,
+        workflow: WorkflowId,
         /// Whether its schedules are to be paused.
         paused: bool,
     },
     /// A workflow whose home is here is to be forgotten. Its runs go on. Answered with a [`Reply`].
     Delete {
         /// The name of the workflow.
-        workflow: WorkflowName,
+        workflow: WorkflowId,
     },
     /// A letter: what another partition, or this one, has sent with a commit of its own. It comes at least once, and not
     /// always in order, so that what it says must be told apart from a repetition by whom it names and how that stands.
@@ -207,7 +207,7 @@ pub enum Reply {
     /// A workflow was changed.
     Workflow {
         /// The name of the workflow.
-        workflow: WorkflowName,
+        workflow: WorkflowId,
         /// The version of the workflow now.
         version: u32,
         /// Whether the definition was the same already.

@@ -8,8 +8,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::{
-    Epoch, Outcome, PoolName, Priority, RunId, Seq, StepIndex, StepName, TaskId, Timestamp, Unit,
-    WorkflowName,
+    Epoch, Outcome, PoolName, Priority, RunId, Seq, StepIndex, StepName, TaskId, Timestamp, Unit, WorkflowId,
 };
 
 /// A task: one dispatch of one step, as it travels on the queue of its pool.
@@ -20,7 +19,7 @@ pub struct Task {
     /// The run that the task belongs to.
     pub run: RunId,
     /// The name of the workflow, or `adhoc`.
-    pub workflow: WorkflowName,
+    pub workflow: WorkflowId,
     /// The step's name, for people and the environment.
     pub step: StepName,
     /// The step's place in the definition.

@@ -10,7 +10,7 @@ use millrace_domain::run::{
     Action, Advanced, Event, Head, Refusal, Run, RunTimer, Source, Spec, StepState, Trigger, advance, create,
 };
 use millrace_domain::task::{Task, TaskResult};
-use millrace_domain::{Outcome, RunId, StepIndex, Timestamp, WorkflowName};
+use millrace_domain::{Outcome, RunId, StepIndex, Timestamp, WorkflowId};
 use serde_json::{Map, Value};
 
 use crate::invariants;
@@ -48,8 +48,8 @@ impl Order {
             traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned()),
             base_dir: self.base_dir.clone(),
         };
-        let head = Head { start_at: self.start_at, ..Head::new(workflow.name.clone(), None, CREATED) };
-        let id = RunId::of_key(&WorkflowName::adhoc(), "a run", 64);
+        let head = Head { start_at: self.start_at, ..Head::new(workflow.id.clone(), None, CREATED) };
+        let id = RunId::of_key(&WorkflowId::adhoc(), "a run", 64);
         create(id, workflow, Arc::new(spec), head, CREATED)
     }
 }

@@ -1,6 +1,6 @@
 //! Stored definitions. Immutable per version; the head says which version is current.
 
-use millrace_domain::WorkflowName;
+use millrace_domain::WorkflowId;
 
 /// A change to a workflow.
 #[derive(Debug, Clone)]
@@ -8,7 +8,7 @@ pub enum WorkflowDelta {
     /// A new version is stored.
     Put {
         /// The name of the workflow.
-        workflow: WorkflowName,
+        workflow: WorkflowId,
         /// The number of the version, from 1.
         version: u32,
         /// The definition as its author wrote it.
@@ -19,14 +19,14 @@ pub enum WorkflowDelta {
     /// The head is replaced.
     Head {
         /// The name of the workflow.
-        workflow: WorkflowName,
+        workflow: WorkflowId,
         /// The new head (JSON).
         head: String,
     },
     /// The workflow goes off the list. Its head and versions stay readable for the runs that use them.
     Unlist {
         /// The name of the workflow.
-        workflow: WorkflowName,
+        workflow: WorkflowId,
         /// The new head (JSON).
         head: String,
     },

@@ -1,6 +1,6 @@
 //! Lists of runs, the newest first.
 
-use millrace_domain::{RunId, Timestamp, WorkflowName};
+use millrace_domain::{RunId, Timestamp, WorkflowId};
 
 /// A query for runs: which of them to list.
 #[derive(Debug, Clone, Default)]
@@ -10,7 +10,7 @@ pub struct RunQuery {
     /// The greatest number of runs that are listed.
     pub limit: usize,
     /// The workflow whose runs alone are listed.
-    pub workflow: Option<WorkflowName>,
+    pub workflow: Option<WorkflowId>,
     /// The run after which the list goes on: (created at, run).
     pub after: Option<(Timestamp, RunId)>,
 }
@@ -23,7 +23,7 @@ pub struct RunSummary {
     /// When the run was created.
     pub created_at: Timestamp,
     /// The name of its workflow.
-    pub workflow: WorkflowName,
+    pub workflow: WorkflowId,
     /// The head of the run.
     pub head: String,
 }

@@ -1,7 +1,7 @@
 //! What is stored of a run, and how it changes. Heads, definitions and step records are the producer's words:
 //! the store keeps them as they are.
 
-use millrace_domain::{RunId, Timestamp, Unit, WorkflowName};
+use millrace_domain::{RunId, Timestamp, Unit, WorkflowId};
 
 use super::{Dispatched, Letter, RowDelta, TaskRecord, Timer};
 
@@ -58,7 +58,7 @@ pub struct NewRun {
     /// When the run was created, for lists, which show the newest first.
     pub created_at: Timestamp,
     /// The name of its workflow, for lists.
-    pub workflow: WorkflowName,
+    pub workflow: WorkflowId,
     /// Whether the run is the record of deduplication for its key: it stays for 24 h at least after `created_at`.
     pub keyed: bool,
     /// The definition of the run: what it runs, and with which params (JSON).

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use async_trait::async_trait;
 use millrace_domain::{
-    ClaimToken, Epoch, PartitionId, ProducerId, RunId, Seq, SessionId, TaskId, Timestamp, WorkflowName,
+    ClaimToken, Epoch, PartitionId, ProducerId, RunId, Seq, SessionId, TaskId, Timestamp, WorkflowId,
 };
 
 use super::{
@@ -210,7 +210,7 @@ pub trait Store: Send + Sync + 'static {
     async fn load_workflow(
         &self,
         home: PartitionId,
-        workflow: &WorkflowName,
+        workflow: &WorkflowId,
         version: Option<u32>,
     ) -> Result<Option<StoredWorkflow>, StoreError>;
 
@@ -218,7 +218,7 @@ pub trait Store: Send + Sync + 'static {
     /// are not there.
     async fn load_workflows(
         &self,
-        workflows: &[(PartitionId, WorkflowName)],
+        workflows: &[(PartitionId, WorkflowId)],
     ) -> Result<Vec<Option<StoredWorkflow>>, StoreError> {
         let mut stored = Vec::with_capacity(workflows.len());
         for (home, workflow) in workflows {
@@ -228,7 +228,7 @@ pub trait Store: Send + Sync + 'static {
     }
 
     /// Lists the heads of all workflows whose home is `home`.
-    async fn list_workflows(&self, home: PartitionId) -> Result<Vec<(WorkflowName, String)>, StoreError>;
+    async fn list_workflows(&self, home: PartitionId) -> Result<Vec<(WorkflowId, String)>, StoreError>;
 
     // -- logs --------------------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
 
-use millrace_domain::{RunId, Unit, WorkflowName};
+use millrace_domain::{RunId, TriggerId, Unit, WorkflowId};
 
 /// A timer of a partition: what it is for. Its text form is what is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -17,8 +17,8 @@ pub enum Timer {
     RunTimeout(RunId),
     /// It is time to see whether a cancelled run has ended, and to tell the workers again.
     CancelCheck(RunId),
-    /// A schedule fires: the workflow, and the place of the schedule in its list.
-    Fire(WorkflowName, u32),
+    /// A schedule of a workflow fires.
+    Fire(WorkflowId, TriggerId),
     /// What only a newer version knows, by its text. It stays as it is until an owner comes that can read it.
     Unknown(String),
 }
@@ -42,7 +42,7 @@ impl fmt::Display for Timer {
             Self::Retry(run, unit) => write!(f, "retry:{run}:{unit}"),
             Self::RunTimeout(run) => write!(f, "timeout:{run}"),
             Self::CancelCheck(run) => write!(f, "cancel:{run}"),
-            Self::Fire(workflow, index) => write!(f, "fire:{workflow}:{index}"),
+            Self::Fire(workflow, trigger) => write!(f, "fire:{workflow}:{trigger}"),
             Self::Unknown(text) => f.write_str(text),
         }
     }
@@ -68,8 +68,8 @@ fn known(text: &str) -> Option<Timer> {
         "timeout" => Timer::RunTimeout(about.parse().ok()?),
         "cancel" => Timer::CancelCheck(about.parse().ok()?),
         "fire" => {
-            let (workflow, index) = about.split_once(':')?;
-            Timer::Fire(workflow.parse().ok()?, index.parse().ok()?)
+            let (workflow, trigger) = about.split_once(':')?;
+            Timer::Fire(workflow.parse().ok()?, trigger.parse().ok()?)
         }
         _ => return None,
     })
@@ -92,7 +92,7 @@ mod tests {
             &format!("retry:{run}:3.17.1"),
             &format!("retry:{run}:3:17"),
             &format!("timeout:{run}:x"),
-            "fire:ns/daily:0",
+            "fire:a/b/daily:0",
             "fire:daily:0:1",
             "fire:daily:first",
         ] {

@@ -1,6 +1,6 @@
 //! Reading definitions; they are written by commits.
 
-use millrace_domain::{PartitionId, WorkflowName};
+use millrace_domain::{PartitionId, WorkflowId};
 use redis::{Cmd, Value, cmd};
 
 use super::connection::Connection;
@@ -16,7 +16,7 @@ pub(super) async fn load(
     connection: &Connection,
     keys: &Keys,
     home: PartitionId,
-    workflow: &WorkflowName,
+    workflow: &WorkflowId,
     version: Option<u32>,
 ) -> Result<Option<StoredWorkflow>, StoreError> {
     let key = keys.workflow(home, workflow);
@@ -38,7 +38,7 @@ pub(super) async fn load(
 pub(super) async fn load_all(
     connection: &Connection,
     keys: &Keys,
-    workflows: &[(PartitionId, WorkflowName)],
+    workflows: &[(PartitionId, WorkflowId)],
 ) -> Result<Vec<Option<StoredWorkflow>>, StoreError> {
     let mut found = Vec::with_capacity(workflows.len());
     for workflows in workflows.chunks(BATCH) {
@@ -87,15 +87,15 @@ pub(super) async fn list(
     connection: &Connection,
     keys: &Keys,
     home: PartitionId,
-) -> Result<Vec<(WorkflowName, String)>, StoreError> {
+) -> Result<Vec<(WorkflowId, String)>, StoreError> {
     let mut command = cmd("SMEMBERS");
     command.arg(keys.workflows(home));
     let names = texts(connection.ask(command).await?)?;
     let names = names.iter().map(|name| parsed(name, "the name of a workflow"));
-    let mut names: Vec<WorkflowName> = names.collect::<Result<_, _>>()?;
+    let mut names: Vec<WorkflowId> = names.collect::<Result<_, _>>()?;
     names.sort();
 
-    let read = |name: &WorkflowName| {
+    let read = |name: &WorkflowId| {
         let mut command = cmd("HGET");
         command.arg(keys.workflow(home, name)).arg("head");
         command

@@ -1,6 +1,6 @@
 //! Every key there is. Those of a partition share the hash tag `{p<N>}`, and so a slot.
 
-use millrace_domain::{PartitionId, RunId, TaskId, Unit, WorkflowName};
+use millrace_domain::{PartitionId, RunId, TaskId, Unit, WorkflowId};
 
 use crate::Table;
 
@@ -83,7 +83,7 @@ impl Keys {
     }
 
     /// A workflow, a hash: `head`, `current`, and the source of each version as `v<n>`.
-    pub(super) fn workflow(&self, home: PartitionId, workflow: &WorkflowName) -> String {
+    pub(super) fn workflow(&self, home: PartitionId, workflow: &WorkflowId) -> String {
         self.of(home, &format!("workflow:{workflow}"))
     }
 
@@ -152,8 +152,8 @@ impl Keys {
     }
 
     /// The member of a run in [`Keys::runs`]: `<run>`, and `|<workflow>` unless it is ad hoc.
-    pub(super) fn listed(run: RunId, workflow: &WorkflowName) -> String {
-        if *workflow == WorkflowName::adhoc() { run.to_string() } else { format!("{run}|{workflow}") }
+    pub(super) fn listed(run: RunId, workflow: &WorkflowId) -> String {
+        if *workflow == WorkflowId::adhoc() { run.to_string() } else { format!("{run}|{workflow}") }
     }
 }
 
@@ -165,9 +165,9 @@ mod tests {
     fn all_keys_of_a_partition_share_its_tag() {
         let keys = Keys::new("tenant");
         let p = PartitionId(3);
-        let run = RunId::of_key(&WorkflowName::adhoc(), "k", 1);
+        let run = RunId::of_key(&WorkflowId::adhoc(), "k", 1);
         let tag = |key: &str| key.split_once('{').unwrap().1.split_once('}').unwrap().0.to_owned();
-        let workflow = WorkflowName::adhoc();
+        let workflow = WorkflowId::adhoc();
         for key in [
             keys.own(p),
             keys.watch(p),

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use millrace_domain::{PartitionId, RunId, Timestamp, WorkflowName};
+use millrace_domain::{PartitionId, RunId, Timestamp, WorkflowId};
 use redis::{Cmd, cmd};
 
 use super::connection::Connection;
@@ -32,7 +32,7 @@ pub(super) async fn runs(
 ) -> Result<Vec<RunSummary>, StoreError> {
     let limit = query.limit;
     let page = (limit.saturating_mul(2) / usize::from(query.partitions.max(1))).clamp(PAGE.0, PAGE.1);
-    let adhoc = query.workflow.as_ref().is_some_and(|workflow| *workflow == WorkflowName::adhoc());
+    let adhoc = query.workflow == Some(WorkflowId::adhoc());
     let listed = query.workflow.as_ref().filter(|_| !adhoc);
     let source = |partition| Source {
         key: match listed {
@@ -121,7 +121,7 @@ async fn heads(
             let Some(head) = fields.next().transpose()?.flatten() else { continue };
             let workflow = match fields.next().transpose()?.flatten() {
                 Some(name) => parsed(&name, "the name of a workflow")?,
-                None => WorkflowName::adhoc(),
+                None => WorkflowId::adhoc(),
             };
             summaries.push(RunSummary { run: *run, created_at: *created_at, workflow, head });
         }

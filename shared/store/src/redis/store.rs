@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use async_trait::async_trait;
 use millrace_domain::{
-    ClaimToken, Epoch, PartitionId, ProducerId, RunId, Seq, SessionId, TaskId, Timestamp, WorkflowName,
+    ClaimToken, Epoch, PartitionId, ProducerId, RunId, Seq, SessionId, TaskId, Timestamp, WorkflowId,
 };
 use tokio::sync::watch::Receiver;
 
@@ -230,7 +230,7 @@ impl Store for RedisStore {
     async fn load_workflow(
         &self,
         home: PartitionId,
-        workflow: &WorkflowName,
+        workflow: &WorkflowId,
         version: Option<u32>,
     ) -> Result<Option<StoredWorkflow>, StoreError> {
         catalog::load(&self.connection, &self.keys, home, workflow, version).await
@@ -238,12 +238,12 @@ impl Store for RedisStore {
 
     async fn load_workflows(
         &self,
-        workflows: &[(PartitionId, WorkflowName)],
+        workflows: &[(PartitionId, WorkflowId)],
     ) -> Result<Vec<Option<StoredWorkflow>>, StoreError> {
         catalog::load_all(&self.connection, &self.keys, workflows).await
     }
 
-    async fn list_workflows(&self, home: PartitionId) -> Result<Vec<(WorkflowName, String)>, StoreError> {
+    async fn list_workflows(&self, home: PartitionId) -> Result<Vec<(WorkflowId, String)>, StoreError> {
         catalog::list(&self.connection, &self.keys, home).await
     }
 

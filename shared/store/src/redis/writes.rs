@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use millrace_domain::{RunId, TaskId, Unit, WorkflowName};
+use millrace_domain::{RunId, TaskId, Unit, WorkflowId};
 use redis::Cmd;
 
 use super::keys::Keys;
@@ -121,13 +121,13 @@ impl<'a> Writes<'a> {
     fn runs(&mut self, commit: &Commit, keys: &Keys, runs: Vec<(RunId, RunWrites<'a>)>) {
         let (mut looks, mut unwatched) = (Vec::new(), Vec::new());
         let (mut created, mut ended) = (Vec::new(), Vec::new());
-        let mut by_workflow: HashMap<&'a WorkflowName, Vec<Word<'a>>> = HashMap::new();
+        let mut by_workflow: HashMap<&'a WorkflowId, Vec<Word<'a>>> = HashMap::new();
         for (run, mut writes) in runs {
             let name = keys.run(run);
             let key = if let Some(new) = writes.create {
                 created.push(Word::Number(new.created_at.as_millis()));
                 created.push(Word::Owned(Keys::listed(run, &new.workflow)));
-                if new.workflow != WorkflowName::adhoc() {
+                if new.workflow != WorkflowId::adhoc() {
                     let list = by_workflow.entry(&new.workflow).or_default();
                     list.push(Word::Number(new.created_at.as_millis()));
                     list.push(Word::Owned(run.to_string()));
@@ -319,7 +319,7 @@ impl<'a> RunWrites<'a> {
         if let Some(new) = &delta.create {
             self.create = Some(new);
             self.fields.extend([Word::Text("def"), Word::Text(&new.definition)]);
-            if new.workflow != WorkflowName::adhoc() {
+            if new.workflow != WorkflowId::adhoc() {
                 self.fields.extend([Word::Text("w"), Word::Text(new.workflow.as_str())]);
             }
             if new.keyed {

@@ -1,6 +1,6 @@
 //! Stored definitions, in the home partition of their workflow.
 
-use millrace_domain::{PartitionId, WorkflowName};
+use millrace_domain::{PartitionId, WorkflowId};
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
 use super::column::Text;
@@ -21,7 +21,7 @@ pub(super) fn apply(connection: &Connection, home: PartitionId, delta: &Workflow
 fn put(
     connection: &Connection,
     home: PartitionId,
-    workflow: &WorkflowName,
+    workflow: &WorkflowId,
     version: u32,
     source: &str,
     head: &str,
@@ -44,7 +44,7 @@ fn put(
 fn set_head(
     connection: &Connection,
     home: PartitionId,
-    workflow: &WorkflowName,
+    workflow: &WorkflowId,
     head: &str,
     keep: bool,
 ) -> Result<()> {
@@ -60,7 +60,7 @@ fn set_head(
 pub(super) fn load(
     connection: &Connection,
     home: PartitionId,
-    workflow: &WorkflowName,
+    workflow: &WorkflowId,
     version: Option<u32>,
 ) -> Result<Option<StoredWorkflow>> {
     connection
@@ -77,7 +77,7 @@ pub(super) fn load(
 }
 
 /// Lists the heads of the workflows of a home, in order of their names.
-pub(super) fn list(connection: &Connection, home: PartitionId) -> Result<Vec<(WorkflowName, String)>> {
+pub(super) fn list(connection: &Connection, home: PartitionId) -> Result<Vec<(WorkflowId, String)>> {
     connection
         .prepare_cached("SELECT workflow, head FROM workflows WHERE home = ?1 AND listed ORDER BY workflow")?
         .query_map([home.0], |row| Ok((row.get::<_, Text<_>>(0)?.0, row.get(1)?)))?

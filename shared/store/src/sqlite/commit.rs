@@ -88,13 +88,13 @@ fn last(connection: &Connection, commit: &Commit) -> Result<Option<Last>> {
 
 #[cfg(test)]
 mod tests {
-    use millrace_domain::{PartitionId, StepIndex, Timestamp, WorkflowName};
+    use millrace_domain::{PartitionId, StepIndex, Timestamp, TriggerId, WorkflowId};
 
     use super::*;
     use crate::{Letter, NewRun, RowDelta, Table, Timer, WorkflowDelta};
 
     fn commit() -> Commit {
-        let run = RunId::of_key(&WorkflowName::adhoc(), "key", 1);
+        let run = RunId::of_key(&WorkflowId::adhoc(), "key", 1);
         let mut progress = RunDelta::new(run);
         progress.head = Some(String::new());
         progress.retired.push((StepIndex(0).into(), 1));
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn the_outside_is_told_of_beginnings_ends_and_definitions_not_of_progress() {
-        let name = WorkflowName::adhoc();
+        let name = WorkflowId::adhoc();
         assert!(!tells(&commit()));
 
         let mut begins = commit();
@@ -125,9 +125,9 @@ mod tests {
         let mut defines = commit();
         defines.workflows.push(WorkflowDelta::Head { workflow: name.clone(), head: String::new() });
         let mut schedules = commit();
-        schedules.timers.push((Timestamp::default(), Timer::Fire(name.clone(), 0)));
+        schedules.timers.push((Timestamp::default(), Timer::Fire(name.clone(), TriggerId(0))));
         let mut unschedules = commit();
-        unschedules.cleared.push(Timer::Fire(name, 0));
+        unschedules.cleared.push(Timer::Fire(name, TriggerId(0)));
         for told in [begins, ends, defines, schedules, unschedules] {
             assert!(tells(&told), "{told:?}");
         }

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use millrace_domain::{
-    ClaimToken, Epoch, PartitionId, ProducerId, RunId, Seq, SessionId, TaskId, Timestamp, WorkflowName,
+    ClaimToken, Epoch, PartitionId, ProducerId, RunId, Seq, SessionId, TaskId, Timestamp, WorkflowId,
 };
 
 use super::place::Place;
@@ -315,14 +315,14 @@ impl Store for SqliteStore {
     async fn load_workflow(
         &self,
         home: PartitionId,
-        workflow: &WorkflowName,
+        workflow: &WorkflowId,
         version: Option<u32>,
     ) -> Result<Option<StoredWorkflow>, StoreError> {
         let workflow = workflow.clone();
         self.writer.call(move |connection| catalog::load(connection, home, &workflow, version)).await
     }
 
-    async fn list_workflows(&self, home: PartitionId) -> Result<Vec<(WorkflowName, String)>, StoreError> {
+    async fn list_workflows(&self, home: PartitionId) -> Result<Vec<(WorkflowId, String)>, StoreError> {
         self.writer.call(move |connection| catalog::list(connection, home)).await
     }
 

@@ -1,6 +1,6 @@
 //! Commits: the fence, sending again, creating what exists, many at once.
 
-use millrace_domain::{Epoch, PartitionId, Seq};
+use millrace_domain::{Epoch, PartitionId, Seq, TriggerId};
 use millrace_store::{ClaimVerdict, RunDelta, TaskRecord, Timer, Verdict};
 
 use crate::fixture::*;
@@ -87,7 +87,7 @@ async fn a_refused_commit_changes_nothing(store: Given) {
     };
     let mut commit = owner.clone().next(vec![change, created(new)]);
     commit.epoch = Epoch(owner.epoch.0 - 1);
-    commit.timers.push((at(5), Timer::Fire(workflow("daily"), 0)));
+    commit.timers.push((at(5), Timer::Fire(workflow("daily"), TriggerId(0))));
     assert!(matches!(owner.send(&commit).await, Verdict::Fenced { .. }));
     assert_eq!(load(&store, task.run).await, before);
     assert_eq!(load(&store, new).await, None);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use millrace_domain::{
     ClaimToken, ClusterId, Epoch, PartitionId, Priority, ProducerId, RunId, Seq, SessionId, StepIndex,
-    TaskId, Timestamp, Unit, WorkflowName,
+    TaskId, Timestamp, Unit, WorkflowId,
 };
 use millrace_store::{
     Acquired, Claim, ClaimVerdict, Cluster, Commit, Dispatched, FORMAT, FORMAT_MINOR, Finish, FinishVerdict,
@@ -74,7 +74,7 @@ pub(crate) fn token() -> ClaimToken {
     ClaimToken(Uuid::new_v4())
 }
 
-pub(crate) fn workflow(name: &str) -> WorkflowName {
+pub(crate) fn workflow(name: &str) -> WorkflowId {
     name.parse().unwrap()
 }
 

@@ -1,6 +1,6 @@
 //! Timers of partitions.
 
-use millrace_domain::{PartitionId, Timestamp};
+use millrace_domain::{PartitionId, Timestamp, TriggerId};
 use millrace_store::{RunDelta, Timer};
 
 use crate::fixture::*;
@@ -29,7 +29,7 @@ async fn all(store: &Given, partition: PartitionId) -> Vec<(Timestamp, Timer)> {
 }
 
 fn fire(index: u32) -> Timer {
-    Timer::Fire(workflow("daily-sales"), index)
+    Timer::Fire(workflow("daily-sales"), TriggerId(index))
 }
 
 async fn every_kind_of_timer_is_kept(store: Given) {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use millrace_domain::{
     ClaimToken, ClusterId, Epoch, PartitionId, ProducerId, RunId, Seq, SessionId, StepIndex, TaskId,
-    Timestamp, WorkflowName,
+    Timestamp, WorkflowId,
 };
 use millrace_servers::Redis;
 use millrace_store::redis::{Options, RedisStore};
@@ -93,7 +93,7 @@ impl Owner {
     }
 }
 
-pub(crate) fn name(workflow: &str) -> WorkflowName {
+pub(crate) fn name(workflow: &str) -> WorkflowId {
     workflow.parse().unwrap()
 }
 

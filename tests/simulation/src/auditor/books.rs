@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use millrace_domain::definition::Workflow;
 use millrace_domain::run::RunState;
-use millrace_domain::{ClaimToken, Outcome, SessionId, TaskId, Timestamp};
+use millrace_domain::{ClaimToken, Outcome, SessionId, TaskId, Timestamp, TriggerId};
 use millrace_store::SESSION_LEASE_MS;
 
 /// What the auditor knows of a run.
@@ -35,7 +35,7 @@ pub(super) struct Step {
 
 impl fmt::Debug for Book {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {:?}, stopping: {}, {:?}", self.workflow.name, self.state, self.stopping, self.steps)
+        write!(f, "{} {:?}, stopping: {}, {:?}", self.workflow.id, self.state, self.stopping, self.steps)
     }
 }
 
@@ -71,11 +71,19 @@ pub(super) struct Held {
     pub(super) finished: bool,
 }
 
-/// What the auditor knows of the schedules of a workflow: when each fires next.
+/// What the auditor knows of the schedules of a workflow, by their places: their ids, and when each fires next.
 pub(super) struct Fires {
     pub(super) workflow: Workflow,
     pub(super) version: u64,
+    pub(super) triggers: Vec<TriggerId>,
     pub(super) next: Vec<Option<Timestamp>>,
+}
+
+impl Fires {
+    /// The schedules that are to fire, and when.
+    pub(super) fn due(&self) -> impl Iterator<Item = (TriggerId, Timestamp)> {
+        self.triggers.iter().zip(&self.next).filter_map(|(trigger, next)| Some((*trigger, (*next)?)))
+    }
 }
 
 /// What the auditor knows of a session.

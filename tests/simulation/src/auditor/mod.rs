@@ -115,7 +115,7 @@ pub(crate) struct Auditor {
     rows: BTreeMap<(PartitionId, Table, String), String>,
     /// The deliveries of an attempt that a process may ack.
     may_ack: BTreeMap<(u16, TaskId), u32>,
-    heads: BTreeMap<(PartitionId, millrace_domain::WorkflowName), Fires>,
+    heads: BTreeMap<(PartitionId, millrace_domain::WorkflowId), Fires>,
     /// The runs that somebody was promised.
     pub(crate) promised: BTreeSet<RunId>,
 }

@@ -1,11 +1,12 @@
 //! Every due instant of a schedule is fired or missed: exactly one of the two. Whatever the store's clock does, none is
 //! slept through.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use millrace_domain::definition::{self, Workflow};
-use millrace_domain::{PartitionId, RunId, Timestamp, WorkflowName};
-use millrace_store::{Commit, Timer, WorkflowDelta};
+use millrace_domain::{PartitionId, RunId, Timestamp, TriggerId, WorkflowId};
+use millrace_store::{Commit, WorkflowDelta};
 use serde_json::Value;
 
 use super::Auditor;
@@ -35,28 +36,34 @@ impl Auditor {
             let version = head["version"].as_u64().unwrap_or_default();
             let instant = |value: &Value| value.as_i64().map(Timestamp::from_millis);
             let next: Vec<_> = head["next"].as_array().into_iter().flatten().map(instant).collect();
-            let key = (commit.partition, name.clone());
-            let Some(mut fires) = self.heads.remove(&key).filter(|fires| fires.version == version) else {
-                let stored = memory.catalog(commit.partition).and_then(|catalog| catalog.load(name, None));
-                let parsed =
-                    stored.and_then(|stored| definition::parse(&stored.source, "stored").ok()?.pop());
-                let Some(parsed) = parsed else { continue };
-                self.heads.insert(key, Fires { workflow: parsed.workflow, version, next });
-                continue;
+            let triggers = match head["triggers"].as_array() {
+                Some(ids) => ids.iter().filter_map(Value::as_u64).map(|id| TriggerId(id as u32)).collect(),
+                None => (0..next.len() as u32).map(TriggerId).collect::<Vec<_>>(),
             };
-            for (index, due) in std::mem::replace(&mut fires.next, next.clone()).into_iter().enumerate() {
-                let next = next.get(index).copied().flatten();
-                match due {
-                    Some(due) if next.is_some_and(|next| next < due) => {
-                        self.replanned(&fires.workflow, due, next, believed);
+            let key = (commit.partition, name.clone());
+            let before = self.heads.remove(&key);
+            // The same schedule of the version before, wherever it was in the list, fires for what it was due for.
+            let due: BTreeMap<TriggerId, Timestamp> = before.iter().flat_map(Fires::due).collect();
+            let workflow = match before.filter(|fires| fires.version == version) {
+                Some(fires) => fires.workflow,
+                None => match current(memory, commit.partition, name) {
+                    Some(workflow) => workflow,
+                    None => continue,
+                },
+            };
+            for ((place, trigger), next) in triggers.iter().enumerate().zip(&next) {
+                match due.get(trigger) {
+                    Some(due) if next.is_some_and(|next| next < *due) => {
+                        self.replanned(&workflow, *due, *next, believed);
                     }
-                    Some(due) if next != Some(due) => {
-                        self.went_past(&fires.workflow, commit.partition, index, (due, next), believed);
+                    Some(due) if *next != Some(*due) => {
+                        let schedule = (place, *trigger);
+                        self.went_past(&workflow, commit.partition, schedule, (*due, *next), believed);
                     }
                     Some(_) | None => {}
                 }
             }
-            self.heads.insert(key, fires);
+            self.heads.insert(key, Fires { workflow, version, triggers, next });
         }
     }
 
@@ -66,13 +73,13 @@ impl Auditor {
         &mut self,
         workflow: &Workflow,
         home: PartitionId,
-        index: usize,
+        (place, trigger): (usize, TriggerId),
         (due, next): (Timestamp, Option<Timestamp>),
         believed: Believed,
     ) {
         self.fires += 1;
-        let name = &workflow.name;
-        let Some(schedule) = workflow.schedules.get(index) else { return };
+        let name = &workflow.id;
+        let Some(schedule) = workflow.schedules.get(place) else { return };
         let before = |at: Timestamp| at - Duration::from_millis(1);
         let last = next.and_then(|next| schedule.last_between(before(due), before(next))).unwrap_or(due);
         if last > believed.latest + TOLERANCE {
@@ -82,7 +89,7 @@ impl Auditor {
         if last > due && late(due) <= BUSY {
             self.object(1, || format!("{name} went past {due}, which was not late, to {next:?}"));
         }
-        let run = RunId::of_fire(name, index, last, home);
+        let run = RunId::of_fire(name, trigger, last, home);
         if !self.runs.contains_key(&run) && late(last) <= LATEST {
             self.object(1, || format!("{name} neither fired for {last} nor was it too late for that"));
         }
@@ -97,7 +104,7 @@ impl Auditor {
         believed: Believed,
     ) {
         if next.is_some_and(|next| next <= believed.earliest - TOLERANCE) || believed.earliest >= due {
-            let name = &workflow.name;
+            let name = &workflow.id;
             self.object(1, || format!("{name} goes back from {due} to {next:?}, which is past"));
         }
     }
@@ -105,10 +112,10 @@ impl Auditor {
     /// Finds schedules whose next fire has no timer, lies behind, or lies further ahead than the next instant.
     pub(crate) fn unfired(&self, memory: &Memory, now: Timestamp) -> Option<String> {
         self.heads.iter().find_map(|((home, name), fires)| {
-            fires.next.iter().enumerate().find_map(|(index, next)| {
-                let due = (*next)?;
-                let timer = timer_of(memory, *home, name, index);
-                let first = fires.workflow.schedules.get(index)?.next_after(now);
+            fires.due().find_map(|(trigger, due)| {
+                let timer = memory.fire_of(*home, name, trigger);
+                let place = fires.triggers.iter().position(|other| *other == trigger)?;
+                let first = fires.workflow.schedules.get(place)?.next_after(now);
                 let wrong = timer != Some(due) || now.since(due) > TOLERANCE || Some(due) > first;
                 wrong.then(|| {
                     format!("{name} fires at {due} by its head and at {timer:?} by its timer; it is {now}")
@@ -118,7 +125,8 @@ impl Auditor {
     }
 }
 
-fn timer_of(memory: &Memory, home: PartitionId, name: &WorkflowName, index: usize) -> Option<Timestamp> {
-    let Timer::Fire(name, index) = Timer::Fire(name.clone(), u32::try_from(index).ok()?) else { return None };
-    memory.fire_of(home, &name, index)
+/// The current version of a stored workflow.
+fn current(memory: &Memory, home: PartitionId, name: &WorkflowId) -> Option<Workflow> {
+    let stored = memory.catalog(home)?.load(name, None)?;
+    Some(definition::parse(&stored.source, "stored").ok()?.pop()?.workflow)
 }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use millrace_domain::WorkflowName;
+use millrace_domain::WorkflowId;
 use millrace_store::{StoredWorkflow, WorkflowDelta};
 
 /// The workflows at home in a partition.
 #[derive(Debug, Default)]
-pub(crate) struct Catalog(BTreeMap<WorkflowName, Entry>);
+pub(crate) struct Catalog(BTreeMap<WorkflowId, Entry>);
 
 #[derive(Debug)]
 struct Entry {
@@ -37,21 +37,21 @@ impl Catalog {
         }
     }
 
-    fn set_head(&mut self, workflow: &WorkflowName, head: &str, keep: bool) {
+    fn set_head(&mut self, workflow: &WorkflowId, head: &str, keep: bool) {
         if let Some(entry) = self.0.get_mut(workflow) {
             head.clone_into(&mut entry.head);
             entry.listed &= keep;
         }
     }
 
-    pub(crate) fn load(&self, workflow: &WorkflowName, version: Option<u32>) -> Option<StoredWorkflow> {
+    pub(crate) fn load(&self, workflow: &WorkflowId, version: Option<u32>) -> Option<StoredWorkflow> {
         let entry = self.0.get(workflow)?;
         let version = version.unwrap_or(entry.current);
         let source = entry.versions.get(&version)?.clone();
         Some(StoredWorkflow { head: entry.head.clone(), version, source })
     }
 
-    pub(crate) fn list(&self) -> Vec<(WorkflowName, String)> {
+    pub(crate) fn list(&self) -> Vec<(WorkflowId, String)> {
         let listed = self.0.iter().filter(|(_, entry)| entry.listed);
         listed.map(|(name, entry)| (name.clone(), entry.head.clone())).collect()
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use millrace_domain::{
-    ClaimToken, Epoch, PartitionId, ProducerId, RunId, Seq, SessionId, TaskId, Timestamp, WorkflowName,
+    ClaimToken, Epoch, PartitionId, ProducerId, RunId, Seq, SessionId, TaskId, Timestamp, WorkflowId,
 };
 use millrace_store::{
     Acquired, Claim, ClaimVerdict, Cluster, Commit, Finish, FinishVerdict, LogChunk, Revoke, Revoked,
@@ -306,13 +306,13 @@ impl Store for MemoryStore {
     async fn load_workflow(
         &self,
         home: PartitionId,
-        workflow: &WorkflowName,
+        workflow: &WorkflowId,
         version: Option<u32>,
     ) -> Result<Option<StoredWorkflow>, StoreError> {
         self.ask("workflow", |world, _| world.memory.catalog(home)?.load(workflow, version)).await
     }
 
-    async fn list_workflows(&self, home: PartitionId) -> Result<Vec<(WorkflowName, String)>, StoreError> {
+    async fn list_workflows(&self, home: PartitionId) -> Result<Vec<(WorkflowId, String)>, StoreError> {
         self.ask("workflows", |world, _| world.memory.catalog(home).map(Catalog::list).unwrap_or_default())
             .await
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 use millrace_domain::{
-    Epoch, PartitionId, ProducerId, RunId, Seq, SessionId, TaskId, Timestamp, WorkflowName,
+    Epoch, PartitionId, ProducerId, RunId, Seq, SessionId, TaskId, Timestamp, TriggerId, WorkflowId,
 };
 use millrace_store::{Acquired, Cluster, Commit, Session, StoredLetter, Table, Timer, Verdict};
 
@@ -307,10 +307,10 @@ impl Memory {
     pub(crate) fn fire_of(
         &self,
         home: PartitionId,
-        workflow: &WorkflowName,
-        index: u32,
+        workflow: &WorkflowId,
+        trigger: TriggerId,
     ) -> Option<Timestamp> {
-        self.partitions.get(&home)?.timers.get(&Timer::Fire(workflow.clone(), index)).copied()
+        self.partitions.get(&home)?.timers.get(&Timer::Fire(workflow.clone(), trigger)).copied()
     }
 }
 

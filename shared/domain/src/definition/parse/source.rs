@@ -83,8 +83,8 @@ fn read(source: &str, file: &str, mut checker: Checker) -> Result<Vec<Parsed>, P
             continue;
         }
         let Some(workflow) = read_workflow(&document.root, &mut checker) else { continue };
-        if let Some(line) = lines.insert(workflow.name.clone(), at.line) {
-            let message = format!("workflow `{}` is defined twice: it is in line {line} too", workflow.name);
+        if let Some(line) = lines.insert(workflow.id.clone(), at.line) {
+            let message = format!("workflow `{}` is defined twice: it is in line {line} too", workflow.id);
             checker.problem(at, "duplicate-workflow", message, None);
         }
         parsed.push(Parsed { workflow, source: document.source.to_owned() });

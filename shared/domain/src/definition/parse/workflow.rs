@@ -110,7 +110,7 @@ pub(super) fn read_workflow(root: &Node, checker: &mut Checker) -> Option<Workfl
     let names = Names { params: &params, place: Place::Step };
     let (steps, graph) = read_steps(steps, &defaults, names, checker)?;
     Some(Workflow {
-        name: name?,
+        id: name?.into(),
         description,
         labels,
         schedules,
@@ -128,7 +128,7 @@ pub(super) fn read_workflow(root: &Node, checker: &mut Checker) -> Option<Workfl
 fn read_name(node: &Node, checker: &mut Checker) -> Option<WorkflowName> {
     let text = checker.text(node, "name")?;
     match text.parse::<WorkflowName>() {
-        Ok(name) if name == WorkflowName::adhoc() => {
+        Ok(name) if name.as_str() == WorkflowName::ADHOC => {
             let message = "the name `adhoc` is taken: it is what tasks without a definition are called";
             checker.problem(node.at, "bad-name", message, Some("choose another name".to_owned()));
             None

@@ -10,11 +10,11 @@ use crate::expression::{Template, Templated};
 use crate::graph::Graph;
 use crate::quantity::{MAX_DURATION, parse_duration, parse_positive_duration};
 use crate::task::Task;
-use crate::{ParamName, RetryPolicy, StepName, Timestamp, WorkflowName, environment};
+use crate::{ParamName, RetryPolicy, StepName, Timestamp, WorkflowId, environment};
 
 const MAX_DIR_BYTES: usize = 4096;
 
-static ADHOC: LazyLock<WorkflowName> = LazyLock::new(WorkflowName::adhoc);
+static ADHOC: LazyLock<WorkflowId> = LazyLock::new(WorkflowId::adhoc);
 
 #[expect(clippy::expect_used, reason = "the name is written here, and a test reads it")]
 static TASK: LazyLock<StepName> = LazyLock::new(|| "task".parse().expect("a step name"));
@@ -65,7 +65,7 @@ impl Submission {
             working_dir: self.step_dir(uses)?,
         };
         Ok(Workflow {
-            name: ADHOC.clone(),
+            id: ADHOC.clone(),
             description: None,
             labels: self.labels.clone(),
             schedules: Vec::new(),

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::IdempotencyKey;
 use crate::params::Params;
-use crate::{PoolName, Priority, WorkflowName};
+use crate::{PoolName, Priority, WorkflowId};
 
 /// A submission, as the client wrote it.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -27,7 +27,7 @@ pub struct Submission {
     pub with: Option<Value>,
     /// The name of a stored workflow to run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub workflow: Option<WorkflowName>,
+    pub workflow: Option<WorkflowId>,
     /// The definition of a workflow to run that is stored nowhere: one document, YAML or JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub definition: Option<String>,
