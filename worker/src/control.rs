@@ -149,12 +149,12 @@ mod tests {
     use millrace_broker::memory::MemoryBroker;
     use millrace_broker::{Outgoing, Route};
     use millrace_domain::{
-        ClaimToken, ClusterId, Epoch, PartitionId, ProducerId, Seq, StepIndex, Timestamp, WorkflowId,
+        ClaimToken, ClusterId, Epoch, Lane, PartitionId, ProducerId, Seq, StepIndex, Timestamp, WorkflowId,
     };
     use millrace_runtime::Attendance;
     use millrace_store::sqlite::SqliteStore;
     use millrace_store::{
-        Acquired, Claim, Cluster, Commit, Dispatched, FORMAT, FORMAT_MINOR, Lane, NewRun, Revoke, RunDelta,
+        Acquired, Claim, Cluster, Commit, Dispatched, FORMAT, FORMAT_MINOR, NewRun, Revoke, RunDelta,
     };
     use uuid::Uuid;
 

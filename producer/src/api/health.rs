@@ -74,7 +74,7 @@ pub(super) async fn metrics(State(api): State<Api>) -> Response {
         // A pool that attempts wait for and nobody serves has no workers, which is what to watch for.
         let waited_for = pools::waited_for(&api.context).await.unwrap_or_default();
         let served = sessions.iter().flat_map(|session| session.pools.iter().cloned());
-        for pool in api.counted.with(served.chain(waited_for.into_iter().map(String::from))) {
+        for pool in api.counted.with(served.chain(waited_for)) {
             for one in STATES {
                 let serves = |session: &&Session| session.pools.contains(&pool) && state(session) == one;
                 let count = sessions.iter().filter(serves).count();

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
 use millrace_domain::definition::nearest;
-use millrace_domain::{PartitionId, PoolName, TaskId, Timestamp};
+use millrace_domain::{PartitionId, TaskId, Timestamp};
 use millrace_store::{Session, StoreError, TaskRecord};
 
 use super::sessions::live;
@@ -42,7 +42,7 @@ impl Served {
 
 /// Pools that attempts wait for, as far as a bounded look into each partition tells: what is not seen there stands
 /// behind attempts of other pools.
-pub(crate) async fn waited_for(context: &Context) -> Result<BTreeSet<PoolName>, StoreError> {
+pub(crate) async fn waited_for(context: &Context) -> Result<BTreeSet<String>, StoreError> {
     let partitions = 0..context.partitions;
     let asked = partitions.map(|partition| {
         context.store.watched(PartitionId(partition), Timestamp::default()..=FAR, 0, SAMPLE)
@@ -60,7 +60,7 @@ pub(crate) async fn waited_for(context: &Context) -> Result<BTreeSet<PoolName>, 
     }
     let records = context.store.tasks(&dispatched).await?;
     let pool = |record| match record {
-        Some(TaskRecord::Queued { lane, .. }) => Some(lane.pool),
+        Some(TaskRecord::Queued { lane, .. }) => Some(lane.queue.pool().to_owned()),
         _ => None,
     };
     Ok(records.into_iter().filter_map(pool).collect())

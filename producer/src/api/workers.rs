@@ -40,7 +40,7 @@ pub(super) async fn queues(State(api): State<Api>) -> ApiResult<Json<Value>> {
     let sessions = live(api.context.store.sessions().await?);
     let mut pools: BTreeSet<String> = sessions.iter().flat_map(|session| session.pools.clone()).collect();
     pools.insert("default".to_owned());
-    pools.extend(pools::waited_for(&api.context).await?.into_iter().map(String::from));
+    pools.extend(pools::waited_for(&api.context).await?);
     let served = Served::by(sessions.clone());
     let mut queues = Vec::new();
     for pool in pools {

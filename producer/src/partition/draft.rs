@@ -10,7 +10,7 @@ use millrace_domain::message::{InboxBody, Reply};
 use millrace_domain::run::{Action, Advanced, Run, RunTimer};
 use millrace_domain::task::Task;
 use millrace_domain::{Epoch, Outcome, PartitionId, RunId, Seq, SessionId, StepIndex, TaskId, Timestamp};
-use millrace_store::{Commit, Dispatched, Lane, Letter, NewRun, RowDelta, RunDelta, Timer, WorkflowDelta};
+use millrace_store::{Commit, Dispatched, Letter, NewRun, RowDelta, RunDelta, Timer, WorkflowDelta};
 
 use super::answer::Answer;
 use super::fired::{Fire, Fired};
@@ -184,7 +184,7 @@ impl Draft {
                         attempt: task.attempt,
                         at: now,
                         look_at,
-                        lane: Lane { pool: task.pool.clone(), priority: task.priority },
+                        lane: task.lane(),
                     });
                     self.then.tasks.push(*task);
                 }

@@ -264,7 +264,7 @@ impl Actor {
             }
             let step = run.and_then(|run| run.workflow.step(*step));
             if let (Some(step), Some(owned)) = (step, self.partitions.get_mut(partition)) {
-                owned.note_ended(&step.pool);
+                owned.note_ended(&step.queue());
             }
         }
         if let Some(rest) = &alike {

@@ -14,8 +14,12 @@ pub enum Queue {
     Submit,
     /// The inbox of a partition: what happens to it. Durable, first in first out.
     Inbox(u16),
-    /// The tasks of a pool. Durable, four priorities: level 3 (P0) is delivered first.
+    /// A queue of tasks, by its text: the name of a pool, and within it that of a namespace and a shape where these have
+    /// a queue of their own. Durable, four priorities: level 3 (P0) is delivered first.
     Tasks(String),
+    /// The tasks of one priority of such a queue, where the queues themselves have no priorities: P0 to P3. Durable, first in
+    /// first out.
+    Band(String, u8),
     /// The queue of what could not be accepted, whole. Durable.
     Rejected,
     /// The queue of messages to inboxes that wait for an owner of a newer version, whole. Durable, first in first out.
@@ -32,7 +36,8 @@ impl Queue {
         match self {
             Self::Submit => format!("{prefix}.submit"),
             Self::Inbox(partition) => format!("{prefix}.inbox.{partition}"),
-            Self::Tasks(pool) => format!("{prefix}.tasks.{pool}"),
+            Self::Tasks(tasks) => format!("{prefix}.tasks.{tasks}"),
+            Self::Band(tasks, priority) => format!("{prefix}.tasks.{tasks}.p{priority}"),
             Self::Rejected => format!("{prefix}.rejected"),
             Self::Parked => format!("{prefix}.parked"),
             Self::Control(id) => format!("{prefix}.control.{}", id.simple()),
@@ -45,7 +50,8 @@ impl Queue {
         match self {
             Self::Submit => "submit".to_owned(),
             Self::Inbox(partition) => format!("inbox.{partition}"),
-            Self::Tasks(pool) => format!("tasks.{pool}"),
+            Self::Tasks(tasks) => format!("tasks.{tasks}"),
+            Self::Band(tasks, priority) => format!("tasks.{tasks}.p{priority}"),
             Self::Rejected => "rejected".to_owned(),
             Self::Parked => "parked".to_owned(),
             Self::Control(id) => format!("control.{}", id.simple()),

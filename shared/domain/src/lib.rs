@@ -10,6 +10,7 @@ pub mod environment;
 pub mod expression;
 pub mod graph;
 pub mod id;
+pub mod lane;
 pub mod name;
 pub mod number;
 pub mod outcome;
@@ -24,6 +25,7 @@ pub mod unit;
 pub mod wire;
 
 pub use id::*;
+pub use lane::{Lane, TaskQueue};
 pub use name::*;
 pub use outcome::Outcome;
 pub use priority::Priority;

@@ -52,6 +52,12 @@ macro_rules! name_type {
             }
         }
 
+        impl From<$name> for std::sync::Arc<str> {
+            fn from(name: $name) -> Self {
+                name.0
+            }
+        }
+
         impl From<$name> for String {
             fn from(name: $name) -> String {
                 name.0.as_ref().to_owned()
@@ -89,6 +95,11 @@ name_type!(
 name_type!(
     /// The name of a pool: the queues of that name and the workers that serve them.
     PoolName, "pool name", lower_or_digit, |c| lower_or_digit(c) || c == '_' || c == '-', "[a-z0-9][a-z0-9_-]{0,63}"
+);
+
+name_type!(
+    /// The name of a shape: what tasks of a pool need of a worker beside a slot.
+    ShapeName, "shape", lower_or_digit, |c| lower_or_digit(c) || c == '_' || c == '-', "[a-z0-9][a-z0-9_-]{0,63}"
 );
 
 impl WorkflowName {

@@ -177,7 +177,7 @@ fn creation(epoch: Epoch, task: TaskId) -> Commit {
         attempt: 1,
         at,
         look_at: at,
-        lane: millrace_store::Lane::default(),
+        lane: millrace_domain::Lane::default(),
     });
     Commit { runs: vec![delta], ..Commit::new(P, epoch, Seq(1), Timestamp::default()) }
 }

@@ -78,7 +78,7 @@ fn creating(epoch: Epoch, seq: u64) -> (Commit, TaskId) {
         attempt: 1,
         at: at(2),
         look_at: at(3),
-        lane: millrace_store::Lane::default(),
+        lane: millrace_domain::Lane::default(),
     });
     delta.timers.push((at(4), Timer::RunTimeout(run)));
     let mut commit = Commit::new(P, epoch, Seq(seq), at(9));

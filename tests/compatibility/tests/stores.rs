@@ -79,7 +79,7 @@ async fn read(store: &dyn Store, recording: &Recording, partitions: u16, queues:
         serde_json::from_str::<Value>(&run.definition).unwrap();
         records.extend(run.tasks.iter().map(|(_, _, record)| match record {
             TaskRecord::Queued { lane, dispatched_at } => {
-                assert!(*dispatched_at > Timestamp::default() && !lane.pool.as_str().is_empty());
+                assert!(*dispatched_at > Timestamp::default() && !lane.queue.pool().is_empty());
                 "queued"
             }
             TaskRecord::Claimed { .. } => "claimed",

@@ -6,8 +6,8 @@
 
 use std::collections::HashMap;
 
-use millrace_domain::PoolName;
 use millrace_domain::task::Task;
+use millrace_domain::{Lane, PoolName, TaskQueue};
 
 use super::capacity::Capacity;
 use super::durations::Durations;
@@ -19,8 +19,9 @@ const BUNDLE: usize = 32;
 /// Expected work in one message, at most, in microseconds: so long an idle worker may wait for a busy one.
 const BUNDLE_MICROS: u64 = 20_000;
 
-/// A message in the making.
+/// A message in the making, of tasks of one lane.
 struct Bundle {
+    lane: Lane,
     tasks: Vec<Task>,
     micros: u64,
     /// Tasks that it may hold.
@@ -28,12 +29,8 @@ struct Bundle {
 }
 
 impl Bundle {
-    fn takes(&self, task: &Task, micros: u64) -> bool {
-        let first = &self.tasks[0];
-        self.tasks.len() < self.limit
-            && self.micros + micros <= BUNDLE_MICROS
-            && first.priority == task.priority
-            && first.pool == task.pool
+    fn takes(&self, lane: &Lane, micros: u64) -> bool {
+        self.tasks.len() < self.limit && self.micros + micros <= BUNDLE_MICROS && self.lane == *lane
     }
 }
 
@@ -49,8 +46,9 @@ pub(crate) fn pack(
     let mut bundles: Vec<Bundle> = Vec::new();
     for task in tasks {
         if !free.contains_key(&task.pool) {
-            let slots = capacity.of(&task.pool).map_or((usize::MAX, 1), |slots| {
-                let in_flight = in_flight.get(&task.pool).copied().unwrap_or(0);
+            let slots = capacity.of(task.pool.as_str()).map_or((usize::MAX, 1), |slots| {
+                let is_there = |(queue, _): &(&TaskQueue, &usize)| queue.pool() == task.pool.as_str();
+                let in_flight: usize = in_flight.iter().filter(is_there).map(|(_, count)| count).sum();
                 (slots.all.saturating_sub(in_flight), (slots.fewest / 4).clamp(1, BUNDLE))
             });
             free.insert(task.pool.clone(), slots);
@@ -61,19 +59,22 @@ pub(crate) fn pack(
         *free = free.saturating_sub(1);
         match micros {
             None => packed.push(vec![task]),
-            Some(micros) => match bundles.iter_mut().find(|bundle| bundle.takes(&task, micros)) {
-                Some(bundle) => {
-                    bundle.micros += micros;
-                    bundle.tasks.push(task);
-                }
-                None => {
-                    // Full ones go, so that few are looked through.
-                    for full in bundles.extract_if(.., |bundle| bundle.tasks.len() >= bundle.limit) {
-                        packed.push(full.tasks);
+            Some(micros) => {
+                let lane = task.lane();
+                match bundles.iter_mut().find(|bundle| bundle.takes(&lane, micros)) {
+                    Some(bundle) => {
+                        bundle.micros += micros;
+                        bundle.tasks.push(task);
                     }
-                    bundles.push(Bundle { tasks: vec![task], micros, limit: *limit });
+                    None => {
+                        // Full ones go, so that few are looked through.
+                        for full in bundles.extract_if(.., |bundle| bundle.tasks.len() >= bundle.limit) {
+                            packed.push(full.tasks);
+                        }
+                        bundles.push(Bundle { lane, tasks: vec![task], micros, limit: *limit });
+                    }
                 }
-            },
+            }
         }
     }
     packed.extend(bundles.into_iter().map(|bundle| bundle.tasks));
@@ -164,17 +165,17 @@ mod tests {
 
     #[test]
     fn under_a_backlog_short_tasks_share_messages_of_a_quarter_of_the_smallest_worker() {
-        let open = InFlight::from([(PoolName::default(), 14)]);
+        let open = InFlight::from([(TaskQueue::default(), 14)]);
         let packed = pack(tasks(12, "task"), &pace("task", &[1]), &fleet(&[8, 16]), &open);
         assert_eq!(sizes(&packed), [[1; 10].as_slice(), &[2]].concat(), "ten slots were free");
-        let open = InFlight::from([(PoolName::default(), 24)]);
+        let open = InFlight::from([(TaskQueue::default(), 24)]);
         let packed = pack(tasks(12, "task"), &pace("task", &[1]), &fleet(&[8, 16]), &open);
         assert_eq!(sizes(&packed), [2; 6]);
     }
 
     #[test]
     fn a_message_holds_twenty_milliseconds_of_work_at_most() {
-        let open = InFlight::from([(PoolName::default(), 1_000)]);
+        let open = InFlight::from([(TaskQueue::default(), 1_000)]);
         for (took, expected) in [(5, vec![4, 4]), (10, vec![2; 4]), (15, vec![1; 8]), (60_000, vec![1; 8])] {
             let packed = pack(tasks(8, "task"), &pace("task", &[took]), &fleet(&[256]), &open);
             assert_eq!(sizes(&packed), expected, "tasks of {took} ms");
@@ -183,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_step_that_never_ran_is_taken_to_be_like_the_others_of_its_executor() {
-        let open = InFlight::from([(PoolName::default(), 1_000)]);
+        let open = InFlight::from([(TaskQueue::default(), 1_000)]);
         let mut pace = pace("slow", &[5_000]);
         pace.learn(any_of("noop"), Duration::from_millis(1));
         assert_eq!(pack(tasks(8, "new"), &pace, &fleet(&[256]), &open).len(), 1);
@@ -198,7 +199,7 @@ mod tests {
 
     #[test]
     fn tasks_of_unknown_pace_or_an_unknown_fleet_travel_alone() {
-        let open = InFlight::from([(PoolName::default(), 1_000)]);
+        let open = InFlight::from([(TaskQueue::default(), 1_000)]);
         let packed = pack(tasks(8, "other"), &pace("task", &[1]), &fleet(&[256]), &open);
         assert_eq!(sizes(&packed), [1; 8]);
         let packed = pack(tasks(8, "task"), &pace("task", &[1]), &fleet(&[]), &open);
@@ -207,7 +208,7 @@ mod tests {
 
     #[test]
     fn one_slow_task_makes_its_kind_slow_until_many_were_fast() {
-        let open = InFlight::from([(PoolName::default(), 1_000)]);
+        let open = InFlight::from([(TaskQueue::default(), 1_000)]);
         let shared = |pace: &Durations| pack(tasks(8, "task"), pace, &fleet(&[256]), &open).len() == 1;
         assert!(shared(&pace("task", &[1, 1])));
         assert!(!shared(&pace("task", &[1, 1, 10_000, 1, 1])));
@@ -216,7 +217,7 @@ mod tests {
 
     #[test]
     fn priorities_do_not_mix() {
-        let open = InFlight::from([(PoolName::default(), 1_000)]);
+        let open = InFlight::from([(TaskQueue::default(), 1_000)]);
         let mixed = (0..8).map(|n| task("task", if n % 2 == 0 { Priority::P0 } else { Priority::P3 }));
         let packed = pack(mixed.collect(), &pace("task", &[1]), &fleet(&[256]), &open);
         assert_eq!(sizes(&packed), [4, 4]);

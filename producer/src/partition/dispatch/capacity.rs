@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-use millrace_domain::PoolName;
+use millrace_domain::TaskQueue;
 use millrace_store::Session;
 
 /// The slots of each pool, as its workers' sessions tell.
@@ -36,13 +36,14 @@ impl Capacity {
         }
     }
 
-    /// The pools that workers serve.
-    pub(crate) fn pools(&self) -> Vec<String> {
-        self.0.lock().map(|known| known.keys().cloned().collect()).unwrap_or_default()
+    /// The queues that workers serve: those of their pools.
+    pub(crate) fn queues(&self) -> Vec<TaskQueue> {
+        let known = self.0.lock().map(|known| known.keys().cloned().collect::<Vec<_>>()).unwrap_or_default();
+        known.iter().filter_map(|pool| pool.parse().ok()).collect()
     }
 
     /// The slots of a pool, once its workers are known.
-    pub(super) fn of(&self, pool: &PoolName) -> Option<PoolSlots> {
-        self.0.lock().ok()?.get(pool.as_str()).copied()
+    pub(super) fn of(&self, pool: &str) -> Option<PoolSlots> {
+        self.0.lock().ok()?.get(pool).copied()
     }
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millrace_broker::{BrokerError, Outgoing, Queue, Route};
-use millrace_domain::Timestamp;
 use millrace_domain::task::Task;
+use millrace_domain::{Lane, Timestamp};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
@@ -85,7 +85,7 @@ async fn deliver(context: &Context, mut packed: Vec<Vec<Task>>, _room: OwnedSema
                 if matches!(error, BrokerError::Configuration(_))
                     && told.is_none_or(|told| told.elapsed() >= TELL_AGAIN)
                 {
-                    tracing::warn!(pool = %task.pool, %error, "the tasks of a pool cannot be published");
+                    tracing::warn!(queue = %task.queue(), %error, "the tasks of a queue cannot be published");
                     told = Some(Instant::now());
                 }
                 true
@@ -104,10 +104,11 @@ async fn deliver(context: &Context, mut packed: Vec<Vec<Task>>, _room: OwnedSema
     }
 }
 
-/// The message of one task, or of a bundle: all of one pool and priority.
+/// The message of one task, or of a bundle: all of one lane.
 pub(crate) fn message_of(tasks: &[Task]) -> Option<Outgoing> {
     let first = tasks.first()?;
-    let mut message = Outgoing::new(Route::Queue(Queue::Tasks(first.pool.to_string())), Task::message(tasks));
-    message.level = first.priority.level();
+    let Lane { queue, priority } = first.lane();
+    let mut message = Outgoing::new(Route::Queue(Queue::Tasks(queue.to_string())), Task::message(tasks));
+    message.level = priority.level();
     Some(message)
 }

@@ -4,8 +4,7 @@
 use std::collections::HashMap;
 
 use millrace_domain::run::{Run, StepState};
-use millrace_domain::{StepIndex, Timestamp};
-use millrace_store::Lane;
+use millrace_domain::{Lane, StepIndex, Timestamp};
 
 /// When the latest attempt was dispatched of those that came back, by where they waited.
 pub(crate) type Progress = HashMap<Lane, Timestamp>;
@@ -18,7 +17,7 @@ pub(super) fn note(progress: &mut Progress, run: &Run, step: StepIndex, now: Tim
         _ => return,
     };
     let Some(step) = run.workflow.step(step) else { return };
-    let lane = Lane { pool: step.pool.clone(), priority: run.spec.priority };
+    let lane = Lane { queue: step.queue(), priority: run.spec.priority };
     let latest = progress.entry(lane).or_default();
     *latest = (*latest).max(dispatched_at);
 }

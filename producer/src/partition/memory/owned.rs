@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 
 use millrace_domain::task::Task;
-use millrace_domain::{Epoch, PartitionId, PoolName, Seq};
+use millrace_domain::{Epoch, PartitionId, Seq, TaskQueue};
 
 use crate::partition::draft::Draft;
 
-/// How many attempts are dispatched and have not ended, by pool.
-pub(crate) type InFlight = HashMap<PoolName, usize>;
+/// How many attempts are dispatched and have not ended, by their queue.
+pub(crate) type InFlight = HashMap<TaskQueue, usize>;
 
 /// The drafts of a batch.
 pub(crate) type Drafts = BTreeMap<PartitionId, Draft>;
@@ -37,16 +37,13 @@ impl Owned {
     /// Counts tasks as in flight.
     pub(crate) fn note_dispatched(&mut self, tasks: &[Task]) {
         for task in tasks {
-            match self.in_flight.get_mut(&task.pool) {
-                Some(count) => *count += 1,
-                None => drop(self.in_flight.insert(task.pool.clone(), 1)),
-            }
+            *self.in_flight.entry(task.queue()).or_default() += 1;
         }
     }
 
     /// Counts an attempt as ended.
-    pub(crate) fn note_ended(&mut self, pool: &PoolName) {
-        if let Some(count) = self.in_flight.get_mut(pool) {
+    pub(crate) fn note_ended(&mut self, queue: &TaskQueue) {
+        if let Some(count) = self.in_flight.get_mut(queue) {
             *count = count.saturating_sub(1);
         }
     }
@@ -135,11 +132,8 @@ impl Partitions {
     /// What is in flight, of all partitions.
     pub(crate) fn in_flight(&self) -> InFlight {
         let mut all = InFlight::new();
-        for (pool, count) in self.owned.values().flat_map(|owned| &owned.in_flight) {
-            match all.get_mut(pool) {
-                Some(all) => *all += count,
-                None => drop(all.insert(pool.clone(), *count)),
-            }
+        for (queue, count) in self.owned.values().flat_map(|owned| &owned.in_flight) {
+            *all.entry(queue.clone()).or_default() += count;
         }
         all
     }

@@ -59,8 +59,8 @@ impl Actor {
         let watching = self.partitions.iter().filter(|(_, owned)| owned.watching);
         let watched = watching.map(|(partition, owned)| (partition, owned.epoch, owned.seq)).collect();
         let in_flight = self.partitions.in_flight().into_iter().filter(|(_, count)| *count > 0);
-        let pools = in_flight.map(|(pool, _)| pool.to_string()).collect();
+        let queues = in_flight.map(|(queue, _)| queue).collect();
         let progress = self.dispatcher.progress.clone();
-        self.watch.start(&self.context, self.inner.clone(), watched, pools, progress);
+        self.watch.start(&self.context, self.inner.clone(), watched, queues, progress);
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
-use millrace_domain::{TaskId, Timestamp};
+use millrace_domain::{TaskId, TaskQueue, Timestamp};
 use millrace_store::{LOOK_AFTER_CLAIM_MS, StoreError, TaskRecord};
 use tokio::time::Instant;
 
@@ -28,42 +28,42 @@ const BEYOND_CLAIMS: Duration = Duration::from_millis(LOOK_AFTER_CLAIM_MS + 1_00
 /// Tasks found in one sweep, at most.
 const MOST: usize = 20_000;
 
-/// How long a pool's sweeps pause for each task that one has looked at in vain: those of other pools.
+/// How long a queue's sweeps pause for each task that one has looked at in vain: those of other queues.
 const PAUSE: Duration = Duration::from_millis(2);
 
 /// What is remembered between sweeps.
 #[derive(Debug, Default)]
 pub(crate) struct Sweep {
-    /// When a pool's queue is asked again.
-    next: HashMap<String, Instant>,
+    /// When a queue is asked again.
+    next: HashMap<TaskQueue, Instant>,
     /// What was found, and when.
     found: HashMap<TaskId, Instant>,
 }
 
 impl Sweep {
-    /// Finds the tasks that wait for a queue that is empty, and when each was dispatched. `pools` are those that may
-    /// have any. Where nothing waits, this costs one question a pool and one a partition, every few seconds.
+    /// Finds the tasks that wait for a queue that is empty, and when each was dispatched. `queues` are those that
+    /// may have any. Where nothing waits, this costs one question a queue and one a partition, every few seconds.
     pub(crate) async fn pass(
         &mut self,
         context: &Context,
         partitions: &[Watched],
-        pools: BTreeSet<String>,
+        queues: BTreeSet<TaskQueue>,
     ) -> Result<Vec<(TaskId, Timestamp)>, StoreError> {
         // The pass has more to do than to wait for a broker that is away.
         if !*context.broker.ready().borrow() {
             return Ok(Vec::new());
         }
         let began = Instant::now();
-        self.next.retain(|pool, _| pools.contains(pool));
+        self.next.retain(|queue, _| queues.contains(queue));
         self.found.retain(|_, at| began.duration_since(*at) < AGAIN_AFTER);
         let mut empty = HashSet::new();
-        for pool in pools {
-            if self.next.get(&pool).is_some_and(|next| began < *next) {
+        for queue in queues {
+            if self.next.get(&queue).is_some_and(|next| began < *next) {
                 continue;
             }
-            self.next.insert(pool.clone(), began + ASK_EVERY);
-            if ready(context, &pool).await == Some(0) {
-                empty.insert(pool);
+            self.next.insert(queue.clone(), began + ASK_EVERY);
+            if ready(context, &queue).await == Some(0) {
+                empty.insert(queue);
             }
         }
         if empty.is_empty() {
@@ -71,8 +71,8 @@ impl Sweep {
         }
         let (lost, seen) = self.lost(context, partitions, &empty).await?;
         let in_vain = u32::try_from(seen.saturating_sub(lost.len())).unwrap_or(u32::MAX);
-        for pool in empty {
-            self.next.insert(pool, began + ASK_EVERY + PAUSE * in_vain);
+        for queue in empty {
+            self.next.insert(queue, began + ASK_EVERY + PAUSE * in_vain);
         }
         self.found.extend(lost.iter().map(|(task, _)| (*task, began)));
         Ok(lost)
@@ -83,7 +83,7 @@ impl Sweep {
         &self,
         context: &Context,
         partitions: &[Watched],
-        empty: &HashSet<String>,
+        empty: &HashSet<TaskQueue>,
     ) -> Result<(Vec<(TaskId, Timestamp)>, usize), StoreError> {
         let now = context.now();
         let looks = now + BEYOND_CLAIMS..=FAR;
@@ -101,7 +101,7 @@ impl Sweep {
                 let Some(records) = unless_damaged(partition, records, UNWATCHED)? else { break };
                 for (task, record) in tasks.into_iter().zip(records) {
                     if let Some(TaskRecord::Queued { dispatched_at, lane }) = record
-                        && empty.contains(lane.pool.as_str())
+                        && empty.contains(&lane.queue)
                         && now.since(dispatched_at) >= ON_ITS_WAY
                     {
                         lost.push((task, dispatched_at));

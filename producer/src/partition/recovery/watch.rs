@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use millrace_domain::{Epoch, PartitionId, PoolName, Seq, SessionId, TaskId, Timestamp};
-use millrace_store::{LOOK_AFTER_CLAIM_MS, Lane, Revoke, Revoked, StoreError, TaskRecord};
+use millrace_domain::{Epoch, Lane, PartitionId, Seq, SessionId, TaskId, TaskQueue, Timestamp};
+use millrace_store::{LOOK_AFTER_CLAIM_MS, Revoke, Revoked, StoreError, TaskRecord};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
 
@@ -30,8 +30,8 @@ const SUSPECTS: usize = 10_000;
 /// What one pass knows of the task queues. Each is asked for once.
 struct Queues {
     progress: Progress,
-    /// How many messages wait, by pool; absent when the broker did not say.
-    ready: HashMap<PoolName, Option<u64>>,
+    /// How many messages wait in each; absent when the broker did not say.
+    ready: HashMap<TaskQueue, Option<u64>>,
 }
 
 impl Queues {
@@ -45,11 +45,11 @@ impl Queues {
         if self.progress.get(lane).is_some_and(|latest| dispatched_at + FIRST_LOOK < *latest) {
             return Some(true);
         }
-        if !self.ready.contains_key(&lane.pool) {
-            let ready = ready(context, lane.pool.as_str()).await;
-            self.ready.insert(lane.pool.clone(), ready);
+        if !self.ready.contains_key(&lane.queue) {
+            let ready = ready(context, &lane.queue).await;
+            self.ready.insert(lane.queue.clone(), ready);
         }
-        self.ready.get(&lane.pool).copied().flatten().map(|ready| ready == 0)
+        self.ready.get(&lane.queue).copied().flatten().map(|ready| ready == 0)
     }
 }
 
@@ -99,19 +99,19 @@ impl Watch {
         self.0.rested.lock().map(|mut rested| std::mem::take(&mut *rested)).unwrap_or_default()
     }
 
-    /// Begins a pass over `partitions`, in which tasks of `pools` are open, unless one is under way.
+    /// Begins a pass over `partitions`, in which tasks of `queues` are open, unless one is under way.
     pub(crate) fn start(
         &self,
         context: &Arc<Context>,
         inner: UnboundedSender<Input>,
         partitions: Vec<Watched>,
-        pools: BTreeSet<String>,
+        queues: BTreeSet<TaskQueue>,
         progress: Progress,
     ) {
         if self.0.passing.swap(true, Ordering::AcqRel) {
             return;
         }
-        self.start_sweep(context, inner.clone(), partitions.clone(), pools);
+        self.start_sweep(context, inner.clone(), partitions.clone(), queues);
         let (watch, context) = (self.clone(), Arc::clone(context));
         let shutdown = context.shutdown.clone();
         tokio::spawn(shutdown.vital("watch", async move {
@@ -129,14 +129,14 @@ impl Watch {
         context: &Arc<Context>,
         inner: UnboundedSender<Input>,
         partitions: Vec<Watched>,
-        mut pools: BTreeSet<String>,
+        mut queues: BTreeSet<TaskQueue>,
     ) {
         let Ok(mut sweep) = Arc::clone(&self.0.sweep).try_lock_owned() else { return };
-        pools.extend(self.0.capacity.pools());
+        queues.extend(self.0.capacity.queues());
         let context = Arc::clone(context);
         let shutdown = context.shutdown.clone();
         tokio::spawn(shutdown.vital("sweep", async move {
-            match sweep.pass(&context, &partitions, pools).await {
+            match sweep.pass(&context, &partitions, queues).await {
                 Ok(lost) if lost.is_empty() => {}
                 Ok(lost) => {
                     tracing::warn!(

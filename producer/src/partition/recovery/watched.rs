@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use millrace_broker::{BrokerError, Queue};
-use millrace_domain::{Epoch, PartitionId, Seq, TaskId, Timestamp};
+use millrace_domain::{Epoch, PartitionId, Seq, TaskId, TaskQueue, Timestamp};
 use millrace_store::{LOOK_AFTER_CLAIM_MS, StoreError, TaskRecord};
 
 use super::damaged::unless_damaged;
@@ -27,13 +27,13 @@ pub(super) const UNWATCHED: &str = "what gets lost of it is not found";
 /// A partition that is watched, as of a seq.
 pub(super) type Watched = (PartitionId, Epoch, Seq);
 
-/// How many messages wait for a pool. A queue that is not there holds none.
-pub(super) async fn ready(context: &Context, pool: &str) -> Option<u64> {
-    match context.broker.depth(&Queue::Tasks(pool.to_owned())).await {
+/// How many messages wait in a queue of tasks. One that is not there holds none.
+pub(super) async fn ready(context: &Context, queue: &TaskQueue) -> Option<u64> {
+    match context.broker.depth(&Queue::Tasks(queue.to_string())).await {
         Ok(depth) => Some(depth.ready),
         Err(BrokerError::Unroutable(_)) => Some(0),
         Err(error) => {
-            tracing::debug!(pool, %error, "its queue cannot be looked at");
+            tracing::debug!(%queue, %error, "the queue cannot be looked at");
             None
         }
     }

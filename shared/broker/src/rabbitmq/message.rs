@@ -8,7 +8,7 @@ use lapin::types::{AMQPValue, FieldTable, ShortString};
 use super::direct_reply;
 use super::screen::UNREADABLE_HEADER;
 use crate::topology::{TASK_LEVELS, control_exchange};
-use crate::{BrokerError, LEFT_OUT_HEADER, Outgoing, Properties, Route};
+use crate::{BrokerError, LEFT_OUT_HEADER, Outgoing, Properties, Queue, Route};
 
 /// The header with a number of ours on each message that must be routed, by which one that comes back is known. Not
 /// text, so that no consumer of ours sees it.
@@ -43,9 +43,9 @@ impl Exchanges {
     }
 }
 
-/// The band of a pool: the priority that tasks of this level have.
-pub(super) fn band(pool: &str, level: u8) -> String {
-    format!("{pool}.p{}", TASK_LEVELS - 1 - level.min(TASK_LEVELS - 1))
+/// The band of a queue of tasks in which those of a level wait.
+pub(super) fn band(tasks: &str, level: u8) -> Queue {
+    Queue::Band(tasks.to_owned(), TASK_LEVELS - 1 - level.min(TASK_LEVELS - 1))
 }
 
 /// The envelope of a message: where and how it is published.
@@ -70,10 +70,10 @@ pub(crate) fn envelope(
     let (exchange, routing_key, mandatory, persistent) = match &message.route {
         Route::Queue(queue) => {
             let mut key = queue.routing_key();
-            if let crate::Queue::Tasks(pool) = queue {
+            if let Queue::Tasks(tasks) = queue {
                 properties = properties.with_priority(message.level.min(TASK_LEVELS - 1));
                 if exchanges.bands {
-                    key = crate::Queue::Tasks(band(pool, message.level)).routing_key();
+                    key = band(tasks, message.level).routing_key();
                 }
             }
             let key = short("routing key", &key)?;
@@ -204,7 +204,7 @@ pub(crate) fn short(what: &str, text: &str) -> Result<ShortString, BrokerError> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Queue;
+
     use lapin::protocol::basic::gen_properties;
 
     const FRAME_MAX: usize = 32 * 1024;
@@ -275,8 +275,13 @@ mod tests {
     #[test]
     fn where_each_priority_has_its_queue_a_task_goes_to_that_of_its_own() {
         let exchanges = Exchanges::new("mill", true).unwrap();
-        for (level, key) in [(0, "tasks.gpu.p3"), (3, "tasks.gpu.p0"), (9, "tasks.gpu.p0")] {
-            let route = Route::Queue(Queue::Tasks("gpu".to_owned()));
+        for (tasks, level, key) in [
+            ("gpu", 0, "tasks.gpu.p3"),
+            ("gpu", 3, "tasks.gpu.p0"),
+            ("gpu", 9, "tasks.gpu.p0"),
+            ("gpu.ns.billing", 2, "tasks.gpu.ns.billing.p1"),
+        ] {
+            let route = Route::Queue(Queue::Tasks(tasks.to_owned()));
             let message = Outgoing { level, ..Outgoing::new(route, "{}") };
             assert_eq!(envelope(&message, &exchanges, 1, FRAME_MAX).unwrap().routing_key.as_str(), key);
         }

@@ -48,8 +48,7 @@ impl Topology {
 
     /// Whether there are several queues under this name.
     pub(crate) fn is_banded(&self, queue: &Queue) -> bool {
-        // No pool has a dot in its name: this is one of the bands.
-        self.kind == QueueType::Quorum && matches!(queue, Queue::Tasks(pool) if !pool.contains('.'))
+        self.kind == QueueType::Quorum && matches!(queue, Queue::Tasks(_))
     }
 
     /// Whether the queue is replicated on the server.
@@ -60,8 +59,8 @@ impl Topology {
     /// The queues on the server: the queue itself, or its bands, the most urgent first.
     pub(crate) fn queues(&self, queue: &Queue) -> Vec<Queue> {
         match queue {
-            Queue::Tasks(pool) if self.is_banded(queue) => {
-                (0..TASK_LEVELS).rev().map(|level| Queue::Tasks(band(pool, level))).collect()
+            Queue::Tasks(tasks) if self.is_banded(queue) => {
+                (0..TASK_LEVELS).rev().map(|level| band(tasks, level)).collect()
             }
             other => vec![other.clone()],
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::expression::{Template, Templated};
 use crate::graph::Graph;
 use crate::schedule::Schedule;
-use crate::{ParamName, PoolName, Priority, RetryPolicy, StepIndex, StepName, WorkflowId};
+use crate::{ParamName, PoolName, Priority, RetryPolicy, StepIndex, StepName, TaskQueue, WorkflowId};
 
 /// A workflow: triggers, params and a DAG of steps.
 #[derive(Debug, Clone)]
@@ -114,6 +114,11 @@ impl Workflow {
 }
 
 impl Step {
+    /// The queue in which its tasks wait.
+    pub fn queue(&self) -> TaskQueue {
+        self.pool.clone().into()
+    }
+
     /// The number of attempts that may be lost before the step fails.
     pub fn lost_limit(&self) -> u32 {
         if self.at_most_once { 0 } else { 3 }

@@ -8,7 +8,8 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::{
-    Epoch, Outcome, PoolName, Priority, RunId, Seq, StepIndex, StepName, TaskId, Timestamp, Unit, WorkflowId,
+    Epoch, Lane, Outcome, PoolName, Priority, RunId, Seq, StepIndex, StepName, TaskId, TaskQueue, Timestamp,
+    Unit, WorkflowId,
 };
 
 /// A task: one dispatch of one step, as it travels on the queue of its pool.
@@ -64,6 +65,16 @@ pub struct Task {
 }
 
 impl Task {
+    /// The queue in which the task waits.
+    pub fn queue(&self) -> TaskQueue {
+        self.pool.clone().into()
+    }
+
+    /// The lane in which the task waits.
+    pub fn lane(&self) -> Lane {
+        Lane { queue: self.queue(), priority: self.priority }
+    }
+
     /// The version of tasks that this code writes.
     pub const VERSION: u8 = 1;
 

@@ -1,15 +1,6 @@
 //! Dispatched attempts: how one stands, and where it waits.
 
-use millrace_domain::{PoolName, Priority, SessionId, Timestamp, Unit};
-
-/// A lane: where a dispatched attempt waits.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct Lane {
-    /// The pool whose queue it is in.
-    pub pool: PoolName,
-    /// The priority with which it waits there.
-    pub priority: Priority,
-}
+use millrace_domain::{Lane, SessionId, Timestamp, Unit};
 
 /// A dispatch: one attempt that is given to the fleet.
 #[derive(Debug, Clone, PartialEq, Eq)]

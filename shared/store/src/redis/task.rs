@@ -11,20 +11,20 @@
 //! commit, the others by scripts. Version 0.1 wrote the last two without the instant, and reads them with it: there the
 //! token of a finished attempt is all hexadecimal digits up to the bar, and nothing is read behind an `x`.
 
-use millrace_domain::{Priority, TaskId, Timestamp};
+use millrace_domain::{Lane, Priority, TaskId, Timestamp};
 use redis::{Value, cmd};
 
 use super::connection::Connection;
 use super::keys::Keys;
 use super::reply::{maybe_text, text, timestamp, unexpected};
-use crate::{Lane, StoreError, TaskRecord};
+use crate::{StoreError, TaskRecord};
 
 /// The greatest number of attempts in one script call: it holds up everybody else.
 pub(super) const BATCH: usize = 512;
 
 /// The record of an attempt that was just dispatched.
 pub(super) fn queued(at: Timestamp, lane: &Lane) -> String {
-    format!("q|{}|{}|{}", at.as_millis(), lane.priority.level(), lane.pool)
+    format!("q|{}|{}|{}", at.as_millis(), lane.priority.level(), lane.queue)
 }
 
 /// Reads what follows the `q` in the record of a queued attempt.
@@ -33,8 +33,8 @@ fn waiting(text: &str) -> Option<TaskRecord> {
     let dispatched_at = timestamp(parts.next()?).ok()?;
     let level: u8 = parts.next()?.parse().ok()?;
     let priority = Priority::ALL.into_iter().find(|priority| priority.level() == level)?;
-    let pool = parts.next()?.parse().ok()?;
-    Some(TaskRecord::Queued { dispatched_at, lane: Lane { pool, priority } })
+    let queue = parts.next()?.parse().ok()?;
+    Some(TaskRecord::Queued { dispatched_at, lane: Lane { queue, priority } })
 }
 
 /// The number of digits of a token.
@@ -125,8 +125,8 @@ mod tests {
     #[test]
     fn each_phase_is_read_and_what_is_none_is_unknown() {
         let at = Timestamp::from_millis(17);
-        let lane = Lane { pool: "gpu".parse().unwrap(), priority: Priority::P1 };
-        assert_eq!(queued(at, &lane), "q|17|2|gpu");
+        let lane = Lane { queue: "gpu.ns.billing".parse().unwrap(), priority: Priority::P1 };
+        assert_eq!(queued(at, &lane), "q|17|2|gpu.ns.billing");
         assert_eq!(read(&queued(at, &lane)), TaskRecord::Queued { dispatched_at: at, lane });
         let session = "0".repeat(31) + "5";
         assert_eq!(

@@ -1,11 +1,11 @@
 //! Dispatched attempts. An attempt is one row from its dispatch until its owner retires it.
 
-use millrace_domain::{ClaimToken, PartitionId, Priority, TaskId, Unit};
+use millrace_domain::{ClaimToken, Lane, PartitionId, Priority, TaskId, Unit};
 use rusqlite::types::{FromSql, FromSqlResult, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
 use super::column::{Millis, RunKey, Text, UnitColumn};
-use crate::{Dispatched, Lane, TaskRecord};
+use crate::{Dispatched, TaskRecord};
 
 /// The state of an attempt, as it is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +55,7 @@ pub(super) fn dispatch(
             partition.0,
             Millis(dispatched.at),
             Millis(dispatched.look_at),
-            dispatched.lane.pool.as_str(),
+            dispatched.lane.queue.as_str(),
             dispatched.lane.priority.level(),
         ])?;
     Ok(())
@@ -91,11 +91,11 @@ fn record(row: &Row<'_>) -> Result<TaskRecord> {
     let dispatched_at = row.get::<_, Millis>(1)?.0;
     Ok(match row.get(0)? {
         State::Queued => {
-            let (pool, level): (String, i64) = (row.get(5)?, row.get(6)?);
+            let (queue, level): (String, i64) = (row.get(5)?, row.get(6)?);
             let priority = Priority::ALL.into_iter().find(|priority| i64::from(priority.level()) == level);
-            match (pool.parse(), priority) {
-                (Ok(pool), Some(priority)) => {
-                    TaskRecord::Queued { dispatched_at, lane: Lane { pool, priority } }
+            match (queue.parse(), priority) {
+                (Ok(queue), Some(priority)) => {
+                    TaskRecord::Queued { dispatched_at, lane: Lane { queue, priority } }
                 }
                 _ => TaskRecord::Unknown,
             }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use millrace_domain::{
-    ClaimToken, ClusterId, Epoch, PartitionId, Priority, ProducerId, RunId, Seq, SessionId, StepIndex,
+    ClaimToken, ClusterId, Epoch, Lane, PartitionId, Priority, ProducerId, RunId, Seq, SessionId, StepIndex,
     TaskId, Timestamp, Unit, WorkflowId,
 };
 use millrace_store::{
     Acquired, Claim, ClaimVerdict, Cluster, Commit, Dispatched, FORMAT, FORMAT_MINOR, Finish, FinishVerdict,
-    Lane, NewRun, RunDelta, Store, StoredRun, TaskRecord, Verdict,
+    NewRun, RunDelta, Store, StoredRun, TaskRecord, Verdict,
 };
 use uuid::Uuid;
 
@@ -187,7 +187,7 @@ pub(crate) fn dispatched(step: u32, attempt: u32) -> Dispatched {
 
 /// Where the tests' attempts wait.
 pub(crate) fn lane() -> Lane {
-    Lane { pool: "gpu".parse().unwrap(), priority: Priority::P1 }
+    Lane { queue: "gpu.ns.billing".parse().unwrap(), priority: Priority::P1 }
 }
 
 pub(crate) async fn claim_one(store: &Given, claim: &Claim) -> ClaimVerdict {

@@ -108,7 +108,7 @@ pub(crate) fn creation(run: RunId, workflow: &str, keyed: bool) -> RunDelta {
         attempt: 1,
         at,
         look_at: at,
-        lane: millrace_store::Lane::default(),
+        lane: millrace_domain::Lane::default(),
     });
     delta
 }

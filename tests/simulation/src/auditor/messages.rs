@@ -27,7 +27,7 @@ impl Auditor {
         message: &Message,
     ) {
         match queue {
-            Queue::Tasks(_) => self.acked_task(process, message),
+            Queue::Tasks(_) | Queue::Band(..) => self.acked_task(process, message),
             Queue::Inbox(_) => self.acked_inbox(memory, exchange, message),
             Queue::Submit => self.acked_submission(memory, exchange, message),
             Queue::Parked => self.acked_unknown(exchange, message),

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use millrace_domain::{ClaimToken, SessionId, Timestamp, Unit};
-use millrace_store::{Lane, LogChunk, NewRun, TaskRecord};
+use millrace_domain::{ClaimToken, Lane, SessionId, Timestamp, Unit};
+use millrace_store::{LogChunk, NewRun, TaskRecord};
 
 /// A stored run.
 #[derive(Debug)]
