@@ -7,7 +7,7 @@ use std::time::Duration;
 use millrace_broker::{Broker, BrokerError, Consumer, Delivery, Queue};
 use millrace_domain::message::{Control, ControlBody, MessageError};
 use millrace_domain::{RunId, SessionId, TaskId};
-use millrace_runtime::{Post, Shutdown, Unknown};
+use millrace_runtime::{Attendance, Shutdown, Subscription, Unknown};
 use millrace_store::{Store, StoreError, TaskRecord};
 
 use crate::running::Running;
@@ -15,9 +15,6 @@ use crate::stop::StopReason;
 
 /// How many messages may be under way that are not handled yet.
 const PREFETCH: u16 = 100;
-
-/// The pause between two tries to consume.
-const CONSUME_AGAIN: Duration = Duration::from_millis(500);
 
 /// The pause between two tries to ask the store.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
@@ -32,40 +29,19 @@ pub(crate) struct Listener {
 
 impl Listener {
     /// Listens until `ended`. After each loss of the connection the store is asked for what was missed.
-    pub(crate) async fn run(self, post: Post, ended: Shutdown) {
-        while !ended.has_begun() {
-            post.wanted();
-            let consumer = tokio::select! {
-                biased;
-                () = ended.begun() => return,
-                consumer = self.consume() => consumer,
-            };
-            let again = async {
-                match consumer {
-                    Ok(consumer) => {
-                        post.began();
-                        self.listen(consumer).await;
-                        post.ended();
-                    }
-                    Err(error) => {
-                        tracing::debug!(%error, "what producers tell cannot be consumed yet");
-                        tokio::time::sleep(CONSUME_AGAIN).await;
-                    }
-                }
-            };
+    pub(crate) async fn run(self, attendance: Attendance, ended: Shutdown) {
+        let queue = Queue::Control(self.session.0);
+        let control = Subscription::new(&self.broker, queue, &attendance, ended.clone());
+        while !control.is_over() {
+            let tell =
+                |error: &BrokerError| tracing::debug!(%error, "what producers tell cannot be consumed yet");
+            let Some(consumer) = control.begin(PREFETCH, tell).await else { continue };
             tokio::select! {
                 biased;
                 () = ended.begun() => return,
-                () = again => {}
+                () = self.listen(consumer) => control.ended(),
             }
         }
-    }
-
-    /// Declares the worker's control queue and begins to consume it.
-    async fn consume(&self) -> Result<Consumer, BrokerError> {
-        let queue = Queue::Control(self.session.0);
-        self.broker.declare(&queue).await?;
-        self.broker.consume(&queue, PREFETCH).await
     }
 
     /// Follows what it is told until the stream ends, and meanwhile finds out once what it has missed.
@@ -209,7 +185,7 @@ mod tests {
         let (_running, _handle, stop): (_, _, Stop) = running.begin(task);
         let (broker, ended) = (Arc::new(MemoryBroker::new("control")), Shutdown::new());
         let listener = Listener { broker, store: Arc::new(store), session, running: Arc::clone(&running) };
-        let listening = tokio::spawn(listener.run(Attendance::default().post("control"), ended.clone()));
+        let listening = tokio::spawn(listener.run(Attendance::default(), ended.clone()));
         let reason = tokio::time::timeout(Duration::from_millis(500), stop.reason()).await.ok();
         ended.begin();
         listening.await.unwrap();
@@ -232,7 +208,7 @@ mod tests {
             session,
             running: Arc::clone(&running),
         };
-        let listening = tokio::spawn(listener.run(Attendance::default().post("control"), ended.clone()));
+        let listening = tokio::spawn(listener.run(Attendance::default(), ended.clone()));
         let is_heard =
             async || broker.depth(&Queue::Control(session.0)).await.is_ok_and(|depth| depth.consumers > 0);
         while !is_heard().await {

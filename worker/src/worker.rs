@@ -113,14 +113,13 @@ impl Worker {
         };
         background.spawn(shutdown.vital("session", heartbeat.run(ended.clone())));
         let attendance = Attendance::default();
-        let post = attendance.post("control");
         let listener = Listener {
             broker: Arc::clone(&broker),
             store: Arc::clone(&store),
             session: id,
             running: Arc::clone(&running),
         };
-        background.spawn(shutdown.vital("control", listener.run(post, ended.clone())));
+        background.spawn(shutdown.vital("control", listener.run(attendance.clone(), ended.clone())));
         if let Some(address) = listen {
             let health = Health {
                 broker: Arc::clone(&broker),

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use millrace_broker::{BrokerError, Delivery, Queue, UNREADABLE_CODE};
 use millrace_domain::RunId;
 use millrace_domain::message::{Reply, ReplyError};
 use millrace_domain::run::Trigger;
 use millrace_domain::submission::{Submission, SubmissionError};
+use millrace_runtime::Subscription;
 use tokio::sync::Semaphore;
 
 use super::gateway::Gateway;
@@ -31,11 +31,13 @@ const FORWARDED: usize = 256;
 pub(crate) async fn run(context: Arc<Context>, gateway: Arc<Gateway>) {
     let forwarded = Arc::new(Semaphore::new(FORWARDED));
     let mut owned = context.owned.clone();
-    let post = context.attendance.post(Queue::Submit.routing_key());
-    while !context.shutdown.has_begun() {
+    let submit =
+        Subscription::new(&context.broker, Queue::Submit, &context.attendance, context.shutdown.clone())
+            .declaring(Queue::Rejected);
+    while !submit.is_over() {
         // Nothing is taken in before there is a place for it.
         if owned.borrow_and_update().is_empty() {
-            post.rests();
+            submit.rests();
             tokio::select! {
                 biased;
                 () = context.shutdown.begun() => return,
@@ -44,39 +46,20 @@ pub(crate) async fn run(context: Arc<Context>, gateway: Arc<Gateway>) {
         }
         // What the store has no room for waits where it is.
         if context.backpressure.why_stopped().is_some() {
-            post.rests();
+            submit.rests();
             tokio::select! {
                 () = context.backpressure.opens() => {}
                 () = context.shutdown.begun() => return,
             }
         }
-        post.wanted();
-        let consumer = async {
-            context.broker.declare(&Queue::Submit).await?;
-            context.broker.declare(&Queue::Rejected).await?;
-            context.broker.consume(&Queue::Submit, PREFETCH).await
-        };
-        let consumer = tokio::select! {
-            biased;
-            () = context.shutdown.begun() => return,
-            consumer = consumer => consumer,
-        };
-        let mut consumer = match consumer {
-            Ok(consumer) => consumer,
-            Err(error) => {
-                // Whoever keeps the partitions looks at the queues, says what is wrong, and leaves them to others.
-                if matches!(error, BrokerError::Configuration(_)) {
-                    context.open.store(false, Ordering::Release);
-                }
-                tracing::debug!(%error, "submissions cannot be consumed yet");
-                tokio::select! {
-                    biased;
-                    () = context.shutdown.begun() => return,
-                    () = tokio::time::sleep(Duration::from_millis(500)) => continue,
-                }
+        let tell = |error: &BrokerError| {
+            // Whoever keeps the partitions looks at the queues, says what is wrong, and leaves them to others.
+            if matches!(error, BrokerError::Configuration(_)) {
+                context.open.store(false, Ordering::Release);
             }
+            tracing::debug!(%error, "submissions cannot be consumed yet");
         };
-        post.began();
+        let Some(mut consumer) = submit.begin(PREFETCH, tell).await else { continue };
         loop {
             let batch = tokio::select! {
                 biased;
@@ -86,7 +69,7 @@ pub(crate) async fn run(context: Arc<Context>, gateway: Arc<Gateway>) {
                 batch = consumer.recv_many(512) => batch,
             };
             if batch.is_empty() {
-                post.ended();
+                submit.ended();
                 break;
             }
             for delivery in batch {

@@ -4,13 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use millrace_broker::{Outgoing, Queue, Route, UNREADABLE_CODE};
+use millrace_broker::{BrokerError, Outgoing, Queue, Route, UNREADABLE_CODE};
 use millrace_domain::definition::Workflow;
 use millrace_domain::message::{Inbox, InboxBody, Reply, ReplyError};
 use millrace_domain::run::{Event, Trigger};
 use millrace_domain::submission::Submission;
 use millrace_domain::{PartitionId, RunId, WorkflowId};
-use millrace_runtime::Unknown;
+use millrace_runtime::{Subscription, Unknown};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -63,26 +63,12 @@ impl Gateway {
     /// Hands answers of other producers to those who wait for them.
     pub(crate) async fn receive(self: Arc<Self>) {
         let context = &self.context;
-        let post = context.attendance.post("replies");
-        while !context.shutdown.has_begun() {
-            post.wanted();
-            let consumer = async {
-                context.broker.declare(&self.replies).await?;
-                context.broker.consume(&self.replies, 1_000).await
-            };
-            let consumer = tokio::select! {
-                biased;
-                () = context.shutdown.begun() => return,
-                consumer = consumer => consumer,
-            };
-            let Ok(mut consumer) = consumer else {
-                tokio::select! {
-                    biased;
-                    () = context.shutdown.begun() => return,
-                    () = tokio::time::sleep(Duration::from_millis(500)) => continue,
-                }
-            };
-            post.began();
+        let replies = self.replies.clone();
+        let replies =
+            Subscription::new(&context.broker, replies, &context.attendance, context.shutdown.clone());
+        while !replies.is_over() {
+            let tell = |error: &BrokerError| tracing::debug!(%error, "answers cannot be consumed yet");
+            let Some(mut consumer) = replies.begin(1_000, tell).await else { continue };
             loop {
                 let delivery = tokio::select! {
                     biased;
@@ -90,7 +76,7 @@ impl Gateway {
                     delivery = consumer.recv() => delivery,
                 };
                 let Some(delivery) = delivery else {
-                    post.ended();
+                    replies.ended();
                     break;
                 };
                 if let Some(problem) = &delivery.properties.unreadable {

@@ -8,7 +8,7 @@ use millrace_broker::{BrokerError, Delivery, Queue, UNREADABLE_CODE};
 use millrace_domain::PartitionId;
 use millrace_domain::message::{Inbox, InboxBody, MessageError, Reply, ReplyError};
 use millrace_domain::task::Task;
-use millrace_runtime::{Shutdown, Unknown};
+use millrace_runtime::{Shutdown, Subscription, Unknown};
 use millrace_store::StoreError;
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -66,37 +66,17 @@ async fn consume(
     stop: Shutdown,
 ) {
     let queue = Queue::Inbox(partition.0);
-    let post = context.attendance.post(queue.routing_key());
+    let inbox = Subscription::new(&context.broker, queue, &context.attendance, stop.clone());
     let mut said: Option<Instant> = None;
-    while !stop.has_begun() {
-        post.wanted();
-        let consumer = async {
-            context.broker.declare(&queue).await?;
-            context.broker.consume(&queue, PREFETCH).await
-        };
-        let consumer = tokio::select! {
-            biased;
-            () = stop.begun() => return,
-            consumer = consumer => consumer,
-        };
-        let mut consumer = match consumer {
-            Ok(consumer) => consumer,
-            Err(error) => {
-                match error {
-                    BrokerError::Configuration(_) if said.is_none_or(|said| said.elapsed() > SAY_AGAIN) => {
-                        tracing::error!(%partition, %error, "the inbox cannot be consumed: what is sent to it waits");
-                        said = Some(Instant::now());
-                    }
-                    _ => tracing::debug!(%partition, %error, "the inbox cannot be consumed yet"),
-                }
-                tokio::select! {
-                    biased;
-                    () = stop.begun() => return,
-                    () = tokio::time::sleep(Duration::from_millis(500)) => continue,
-                }
+    while !inbox.is_over() {
+        let tell = |error: &BrokerError| match error {
+            BrokerError::Configuration(_) if said.is_none_or(|said| said.elapsed() > SAY_AGAIN) => {
+                tracing::error!(%partition, %error, "the inbox cannot be consumed: what is sent to it waits");
+                said = Some(Instant::now());
             }
+            _ => tracing::debug!(%partition, %error, "the inbox cannot be consumed yet"),
         };
-        post.began();
+        let Some(mut consumer) = inbox.begin(PREFETCH, tell).await else { continue };
         loop {
             let batch = tokio::select! {
                 biased;
@@ -104,7 +84,7 @@ async fn consume(
                 batch = consumer.recv_many(256) => batch,
             };
             if batch.is_empty() {
-                post.ended();
+                inbox.ended();
                 break;
             }
             for delivery in batch {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use millrace_broker::{Broker, BrokerError, Consumer, Delivery, Queue};
 use millrace_domain::PoolName;
 use millrace_domain::task::Task;
-use millrace_runtime::{Attendance, Shutdown};
+use millrace_runtime::{Attendance, Shutdown, Subscription};
 use tokio::sync::{Notify, watch};
 use tokio_util::task::TaskTracker;
 
@@ -63,10 +63,13 @@ impl PoolConsumer {
             alive: self.context.alive.clone(),
             shutdown: self.context.shutdown.clone(),
         });
-        let post = self.context.attendance.post(Queue::Tasks(self.pool.to_string()).routing_key());
-        while !self.context.shutdown.has_begun() {
+        let pool = self.pool.clone();
+        let queue = Queue::Tasks(pool.to_string());
+        let shutdown = self.context.shutdown.clone();
+        let tasks = Subscription::new(&self.context.broker, queue, &self.context.attendance, shutdown);
+        while !tasks.is_over() {
             if !*self.context.alive.borrow() || starter.slots.free() == 0 {
-                post.rests();
+                tasks.rests();
             }
             let ready = async {
                 let _ = self.context.alive.wait_for(|alive| *alive).await;
@@ -78,37 +81,14 @@ impl PoolConsumer {
                 () = self.context.shutdown.begun() => return,
                 () = ready => {}
             }
-            post.wanted();
             let room = u16::try_from(starter.slots.free().max(1)).unwrap_or(u16::MAX);
-            let consumer = tokio::select! {
-                biased;
-                () = self.context.shutdown.begun() => return,
-                consumer = self.consume(room) => consumer,
-            };
-            match consumer {
-                Ok(consumer) => {
-                    post.began();
-                    if self.deliver(consumer, room, &starter).await {
-                        post.ended();
-                    }
-                }
-                Err(error) => {
-                    tracing::debug!(pool = %self.pool, %error, "tasks cannot be consumed yet");
-                    tokio::select! {
-                        biased;
-                        () = self.context.shutdown.begun() => return,
-                        () = tokio::time::sleep(Duration::from_millis(300)) => {}
-                    }
-                }
+            let tell = |error: &BrokerError| tracing::debug!(%pool, %error, "tasks cannot be consumed yet");
+            if let Some(consumer) = tasks.begin(room, tell).await
+                && self.deliver(consumer, room, &starter).await
+            {
+                tasks.ended();
             }
         }
-    }
-
-    /// Declares the pool's queue and begins to consume it, with at most `room` deliveries that are not settled.
-    async fn consume(&self, room: u16) -> Result<Consumer, BrokerError> {
-        let queue = Queue::Tasks(self.pool.to_string());
-        self.context.broker.declare(&queue).await?;
-        self.context.broker.consume(&queue, room).await
     }
 
     /// Starts what is delivered until the stream ends, the lease is lost, there are more tasks than slots, or more room
