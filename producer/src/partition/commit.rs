@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use millrace_runtime::Backoff;
 use millrace_store::{Commit, StoreError, Verdict};
 use tokio::time::Instant;
 
@@ -10,6 +11,9 @@ use crate::context::Context;
 /// What is sent again in vain so often is tried one by one.
 const IN_VAIN: u32 = 3;
 
+/// The first and the longest wait before commits that were not answered are sent again.
+const WAITS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+
 /// Commits all, and answers what became of each: an error is one that does not pass, such as a partition whose
 /// keys somebody has spoiled. `None` when the process ends while the store is away.
 pub(crate) async fn commit(
@@ -17,7 +21,7 @@ pub(crate) async fn commit(
     commits: &[Commit],
 ) -> Option<Vec<Result<Verdict, StoreError>>> {
     let began = Instant::now();
-    let mut wait = Duration::from_millis(20);
+    let mut backoff = Backoff::new(WAITS.0, WAITS.1);
     let mut told = Instant::now();
     let mut in_vain = 0;
     loop {
@@ -47,9 +51,8 @@ pub(crate) async fn commit(
                 let verdicts = context.store.commit(commits).await.ok()?;
                 return Some(verdicts.into_iter().map(Ok).collect());
             }
-            () = tokio::time::sleep(wait) => {}
+            () = backoff.wait() => {}
         }
-        wait = (wait * 2).min(Duration::from_secs(1));
     }
 }
 

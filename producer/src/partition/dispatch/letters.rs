@@ -8,6 +8,7 @@ use std::time::Duration;
 use millrace_broker::BrokerError;
 use millrace_domain::Timestamp;
 use millrace_domain::message::{InboxBody, Reply};
+use millrace_runtime::Backoff;
 use millrace_store::StoredLetter;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
@@ -57,7 +58,7 @@ pub(crate) async fn deliver(
     inner: &UnboundedSender<Input>,
     mut letters: Vec<Sent>,
 ) -> bool {
-    let mut wait = WAITS.0;
+    let mut backoff = Backoff::new(WAITS.0, WAITS.1);
     loop {
         let (mut handed, mut published, mut left) = (Vec::new(), Vec::new(), Vec::new());
         for sent in letters {
@@ -93,8 +94,7 @@ pub(crate) async fn deliver(
             return false;
         }
         letters = left;
-        tokio::time::sleep(wait).await;
-        wait = (wait * 2).min(WAITS.1);
+        backoff.wait().await;
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use millrace_broker::{BrokerError, Outgoing, Queue, Route};
 use millrace_domain::task::Task;
 use millrace_domain::{Lane, Timestamp};
+use millrace_runtime::Backoff;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
@@ -53,6 +54,9 @@ impl Outbox {
 /// What keeps tasks from being published for good is told again after so long.
 const TELL_AGAIN: Duration = Duration::from_secs(30);
 
+/// The first and the longest wait before messages that were not confirmed are published again.
+const WAITS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+
 /// Batches that always fit into the room there is.
 fn split(tasks: Vec<Vec<Task>>) -> Vec<Vec<Vec<Task>>> {
     if tasks.is_empty() {
@@ -71,7 +75,7 @@ fn split(tasks: Vec<Vec<Task>>) -> Vec<Vec<Vec<Task>>> {
 
 /// Publishes until all are confirmed. `false` when the process ends first.
 async fn deliver(context: &Context, mut packed: Vec<Vec<Task>>, _room: OwnedSemaphorePermit) -> bool {
-    let mut wait = Duration::from_millis(50);
+    let mut backoff = Backoff::new(WAITS.0, WAITS.1);
     let mut told: Option<Instant> = None;
     loop {
         let messages = packed.iter().filter_map(|tasks| message_of(tasks)).collect();
@@ -99,8 +103,7 @@ async fn deliver(context: &Context, mut packed: Vec<Vec<Task>>, _room: OwnedSema
         if context.shutdown.has_begun() {
             return false;
         }
-        tokio::time::sleep(wait).await;
-        wait = (wait * 2).clamp(Duration::from_millis(50), Duration::from_secs(2));
+        backoff.wait().await;
     }
 }
 
