@@ -91,8 +91,9 @@ impl Definitions {
         Ok(read.collect())
     }
 
-    /// Parses a version, unless that was done before.
-    fn parse(
+    /// Parses a version that is stored, unless that was done before. What is not stored yet is not for here: another
+    /// owner may store something else as that version.
+    pub(crate) fn parse(
         &self,
         workflow: &WorkflowId,
         version: u32,
@@ -103,18 +104,13 @@ impl Definitions {
         }
         let parsed = parse_one(source).map_err(|e| DefinitionError::Unreadable(workflow.clone(), e))?;
         let parsed = Arc::new(parsed);
-        self.remember(workflow, version, &parsed);
-        Ok(parsed)
-    }
-
-    /// Keeps a version that was parsed elsewhere.
-    pub(crate) fn remember(&self, workflow: &WorkflowId, version: u32, parsed: &Arc<Workflow>) {
         if let Ok(mut cache) = self.parsed.lock() {
             if cache.len() >= CACHED {
                 cache.clear();
             }
-            cache.insert((workflow.clone(), version), Arc::clone(parsed));
+            cache.insert((workflow.clone(), version), Arc::clone(&parsed));
         }
+        Ok(parsed)
     }
 
     /// Drops all: what was stored under a name and a version may not be that any more.

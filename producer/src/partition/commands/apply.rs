@@ -71,7 +71,6 @@ pub(crate) fn handle(turn: &mut Turn<'_>, apply: Apply) -> Reply {
     let mut head = WorkflowHead::of(&workflow, base_dir, before.as_ref(), now);
     let version = head.version;
     let workflow = Arc::new(workflow);
-    turn.context.definitions.remember(&name, version, &workflow);
     for trigger in before.iter().flat_map(WorkflowHead::triggers).filter(|id| head.place_of(*id).is_none()) {
         turn.draft.cleared.push(Timer::Fire(name.clone(), trigger));
     }

@@ -4,11 +4,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use millrace_domain::definition::{self, Workflow};
+use millrace_domain::definition::Workflow;
 use millrace_domain::{PartitionId, WorkflowId};
 use millrace_store::{StoreError, StoredWorkflow};
 
 use crate::context::Context;
+use crate::definitions::Definitions;
 use crate::workflow_head::WorkflowHead;
 
 /// Workflows in one generation, at most.
@@ -40,14 +41,18 @@ struct Unreadable {
 }
 
 impl Entry {
-    fn read(stored: StoredWorkflow) -> Result<Self, Unreadable> {
+    fn read(
+        definitions: &Definitions,
+        name: &WorkflowId,
+        stored: StoredWorkflow,
+    ) -> Result<Self, Unreadable> {
         let head = match WorkflowHead::read(&stored.head) {
             Ok(head) => head,
             Err(error) => return Err(Unreadable { head: None, why: error.to_string() }),
         };
-        match definition::parse_stored(&stored.source) {
-            Ok(workflow) => Ok(Self { head, source: stored.source, workflow: Arc::new(workflow) }),
-            Err(problems) => Err(Unreadable { head: Some(head), why: problems.to_string() }),
+        match definitions.parse(name, stored.version, &stored.source) {
+            Ok(workflow) => Ok(Self { head, source: stored.source, workflow }),
+            Err(error) => Err(Unreadable { head: Some(head), why: error.to_string() }),
         }
     }
 }
@@ -68,7 +73,8 @@ impl Workflows {
         for wanted in wanted.chunks(LOAD) {
             let stored = context.store.load_workflows(wanted).await?;
             for ((_, name), stored) in wanted.iter().zip(stored) {
-                let entry = match stored.map(Entry::read).transpose() {
+                let read = |stored| Entry::read(&context.definitions, name, stored);
+                let entry = match stored.map(read).transpose() {
                     Ok(entry) => entry,
                     Err(Unreadable { head, why }) => {
                         tracing::error!(workflow = %name, why, "it is stored and cannot be read: apply it again");
