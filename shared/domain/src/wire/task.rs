@@ -19,7 +19,7 @@ pub struct Task {
     pub v: u8,
     /// The run that the task belongs to.
     pub run: RunId,
-    /// The name of the workflow, or `adhoc`.
+    /// The id of the workflow, or `adhoc`.
     pub workflow: WorkflowId,
     /// The step's name, for people and the environment.
     pub step: StepName,
