@@ -17,7 +17,7 @@ use crate::confirmed::tell_lost;
 use crate::context::{Context, OwnedSet};
 use crate::intake::inbox::Inboxes;
 use crate::partition::mailbox::Input;
-use crate::partition::recovery::damaged::unless_damaged;
+use crate::partition::recovery::damaged::skip_if_damaged;
 
 /// What damage to a partition means.
 const UNOWNED: &str = "nobody can own it";
@@ -236,7 +236,7 @@ impl Ownership {
                     let one_by_one = std::slice::from_ref(one);
                     let renewed = self.context.store.renew(one_by_one, ttl, published_until).await;
                     kept.push(
-                        unless_damaged(one.0, renewed, UNOWNED)?.and_then(|kept| kept.first().copied()?),
+                        skip_if_damaged(one.0, renewed, UNOWNED)?.and_then(|kept| kept.first().copied()?),
                     );
                 }
                 kept
@@ -256,7 +256,7 @@ impl Ownership {
                 for one in missing {
                     let taken =
                         self.context.store.acquire(std::slice::from_ref(one), self.context.id, ttl).await;
-                    acquired.push(unless_damaged(*one, taken, UNOWNED)?.and_then(|mut taken| taken.pop()));
+                    acquired.push(skip_if_damaged(*one, taken, UNOWNED)?.and_then(|mut taken| taken.pop()));
                 }
                 acquired
             }

@@ -15,7 +15,7 @@ use super::answer::Answer;
 use super::command::Command;
 use super::commands::replan::Planned;
 use super::mailbox::{Input, Work};
-use super::recovery::damaged::unless_damaged;
+use super::recovery::damaged::skip_if_damaged;
 use super::recovery::watched::{FAR, farthest_look};
 use crate::context::Context;
 use crate::failpoint;
@@ -83,7 +83,7 @@ async fn pass(
                 && timers(context, inner, partition).await?
                 && looks(context, partition, epoch).await?)
         };
-        match unless_damaged(partition, passed.await, UNPLANNED) {
+        match skip_if_damaged(partition, passed.await, UNPLANNED) {
             Ok(Some(true)) => {
                 let _ = inner.send(Input::Replanned(partition, epoch, steps_back));
                 return;

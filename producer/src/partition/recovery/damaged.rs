@@ -4,7 +4,7 @@ use millrace_domain::PartitionId;
 use millrace_store::StoreError;
 
 /// A partition whose keys somebody has spoiled does not keep the others from being served. `so` is what it means.
-pub(crate) fn unless_damaged<T>(
+pub(crate) fn skip_if_damaged<T>(
     partition: PartitionId,
     answer: Result<T, StoreError>,
     so: &str,

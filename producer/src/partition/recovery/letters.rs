@@ -7,7 +7,7 @@ use millrace_domain::{Epoch, PartitionId, Timestamp};
 use millrace_store::{StoreError, StoredLetter};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::damaged::unless_damaged;
+use super::damaged::skip_if_damaged;
 use crate::context::Context;
 use crate::failpoint;
 use crate::partition::dispatch::letters::{Hold, deliver};
@@ -35,7 +35,7 @@ pub(crate) async fn unconfirmed(
         return Ok(Vec::new());
     }
     let read = context.store.letters(partition, from, after, PAGE).await;
-    Ok(unless_damaged(partition, read, UNSENT)?.unwrap_or_default())
+    Ok(skip_if_damaged(partition, read, UNSENT)?.unwrap_or_default())
 }
 
 /// Sends letters again, beginning with those that were read, and page by page. The watermark is held back from now on, to

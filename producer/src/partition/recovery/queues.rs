@@ -8,7 +8,7 @@ use millrace_domain::{TaskId, TaskQueue, Timestamp};
 use millrace_store::{LOOK_AFTER_CLAIM_MS, StoreError, TaskRecord};
 use tokio::time::Instant;
 
-use super::damaged::unless_damaged;
+use super::damaged::skip_if_damaged;
 use super::watched::{FAR, PAGE, UNWATCHED, Watched, ready, watched};
 use crate::context::Context;
 
@@ -98,7 +98,7 @@ impl Sweep {
                     .filter(|task| !self.found.contains_key(task))
                     .collect();
                 let records = context.store.tasks(&tasks).await;
-                let Some(records) = unless_damaged(partition, records, UNWATCHED)? else { break };
+                let Some(records) = skip_if_damaged(partition, records, UNWATCHED)? else { break };
                 for (task, record) in tasks.into_iter().zip(records) {
                     if let Some(TaskRecord::Queued { dispatched_at, lane }) = record
                         && empty.contains(&lane.queue)
@@ -112,7 +112,7 @@ impl Sweep {
                 }
                 skip += PAGE;
                 let next = context.store.watched(partition, looks.clone(), skip, PAGE).await;
-                page = unless_damaged(partition, next, UNWATCHED)?.unwrap_or_default();
+                page = skip_if_damaged(partition, next, UNWATCHED)?.unwrap_or_default();
             }
         }
         Ok((lost, seen))

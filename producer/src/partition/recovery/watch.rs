@@ -12,7 +12,7 @@ use millrace_store::{LOOK_AFTER_CLAIM_MS, Revoke, Revoked, StoreError, TaskRecor
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
 
-use super::damaged::unless_damaged;
+use super::damaged::skip_if_damaged;
 use super::outcome::{report, taken_back};
 use super::queues::Sweep;
 use super::sessions::SessionWatch;
@@ -180,7 +180,7 @@ impl Watch {
             if !due.is_empty() {
                 let tasks: Vec<TaskId> = due.into_iter().map(|(_, task)| task).collect();
                 let looked = self.look(context, inner, partition, epoch, &tasks, &mut queues).await;
-                unless_damaged(partition, looked, UNWATCHED)?;
+                skip_if_damaged(partition, looked, UNWATCHED)?;
             }
         }
         Ok(())

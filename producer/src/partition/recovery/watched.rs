@@ -8,7 +8,7 @@ use millrace_broker::{BrokerError, Queue};
 use millrace_domain::{Epoch, PartitionId, Seq, TaskId, TaskQueue, Timestamp};
 use millrace_store::{LOOK_AFTER_CLAIM_MS, StoreError, TaskRecord};
 
-use super::damaged::unless_damaged;
+use super::damaged::skip_if_damaged;
 use crate::context::Context;
 use crate::partition::draft::FIRST_LOOK;
 
@@ -63,7 +63,7 @@ pub(super) async fn watched(
         partitions.iter().map(|(partition, ..)| context.store.watched(*partition, looks.clone(), 0, limit));
     let mut found = Vec::with_capacity(partitions.len());
     for (one, answer) in partitions.iter().zip(join_all(asked).await) {
-        found.extend(unless_damaged(one.0, answer, UNWATCHED)?.map(|due| (*one, due)));
+        found.extend(skip_if_damaged(one.0, answer, UNWATCHED)?.map(|due| (*one, due)));
     }
     Ok(found)
 }
