@@ -22,7 +22,7 @@ pub(crate) struct Backpressure {
 }
 
 impl Backpressure {
-    /// There is room until the store says otherwise.
+    /// A backpressure that is off until the store says that there is no room.
     pub(crate) fn new() -> Self {
         Self { stopped: watch::Sender::new(None), refused: Mutex::new(None) }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// What stays wrong is said again after so long.
+/// The interval at which a fault that lasts is logged again.
 const SAY_AGAIN: Duration = Duration::from_secs(60);
 
 /// The condition of a producer.
@@ -22,7 +22,7 @@ struct State {
 }
 
 impl Condition {
-    /// It may own partitions.
+    /// The process may own partitions.
     pub(crate) fn is_fit(&self) {
         if self.with(|state| state.unfit.take()).is_some() {
             tracing::info!("this producer may own partitions again");
@@ -30,7 +30,7 @@ impl Condition {
         metrics::gauge!("millrace_unfit").set(0.0);
     }
 
-    /// It may not, because.
+    /// The process may own none, for this reason.
     pub(crate) fn is_unfit(&self, why: &str) {
         let is_news = self.with(|state| match &state.unfit {
             Some((known, said)) if known == why && said.elapsed() < SAY_AGAIN => false,

@@ -81,7 +81,7 @@ pub(crate) struct Context {
     pub(crate) partitions: u16,
     pub(crate) clock: StoreClock,
     pub(crate) definitions: Definitions,
-    /// Which partitions are ours, for those who place work.
+    /// The partitions that are ours, for those who place work.
     pub(crate) owned: watch::Receiver<Arc<OwnedSet>>,
     /// Are the queues there that submissions go to, and what is refused of them?
     pub(crate) open: AtomicBool,
@@ -89,11 +89,11 @@ pub(crate) struct Context {
     pub(crate) condition: Condition,
     /// How far our commits are confirmed.
     pub(crate) confirmed: Confirmed,
-    /// Up to when all that was dispatched is with the broker.
+    /// The watermark: the time up to which all that was dispatched is with the broker.
     pub(crate) published: Published,
-    /// Is everything consumed that should be?
+    /// The attendance of the consumers: whether all is consumed that should be.
     pub(crate) attendance: Attendance,
-    /// Is there room for new runs?
+    /// The backpressure: whether there is room for new runs.
     pub(crate) backpressure: Backpressure,
     /// Partitions whose commits are not taken under an epoch of ours, for the keeper of the partitions.
     pub(crate) stepped_down: mpsc::UnboundedSender<(PartitionId, Epoch)>,

@@ -17,10 +17,10 @@ const CACHED: usize = 1_000;
 /// Why a definition cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DefinitionError {
-    /// There is none.
+    /// The workflow does not exist.
     #[error("there is no workflow {0}")]
     Unknown(WorkflowId),
-    /// What is stored cannot be read any more.
+    /// The stored definition cannot be read any more.
     #[error("the stored definition of {0} cannot be read: {1}")]
     Unreadable(WorkflowId, String),
     /// The store does not answer.
@@ -28,14 +28,14 @@ pub(crate) enum DefinitionError {
     Store(#[from] StoreError),
 }
 
-/// The cache.
+/// The cache of parsed definitions, by workflow and version.
 #[derive(Default)]
 pub(crate) struct Definitions {
     parsed: Mutex<HashMap<(WorkflowId, u32), Arc<Workflow>>>,
 }
 
 impl Definitions {
-    /// What a run runs.
+    /// The definition that a run runs.
     pub(crate) async fn of_spec(
         &self,
         store: &dyn Store,

@@ -50,7 +50,7 @@ pub(crate) fn pass(point: &str) {
     armed::pass(point);
 }
 
-/// Is this guard removed?
+/// Whether this guard is removed.
 #[cfg_attr(
     not(debug_assertions),
     expect(unused_variables, reason = "only builds with debug assertions look")

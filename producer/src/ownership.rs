@@ -19,7 +19,7 @@ use crate::intake::inbox::Inboxes;
 use crate::partition::mailbox::Input;
 use crate::partition::recovery::damaged::skip_if_damaged;
 
-/// What damage to a partition means.
+/// The consequence of damage to a partition, for the log.
 const UNOWNED: &str = "nobody can own it";
 
 /// Between letting go of a partition and taking it again.
@@ -81,7 +81,7 @@ impl Ownership {
         self.leave().await;
     }
 
-    /// One round: `true` when all that should be ours is, be it nothing.
+    /// Takes and gives back partitions once. `true` when all that should be ours is, be it nothing.
     async fn round(&mut self) -> Result<bool, StoreError> {
         let context = Arc::clone(&self.context);
         let ttl = millis(context.options.lease);
@@ -321,7 +321,7 @@ impl Ownership {
     }
 }
 
-/// Who owns a partition among those who live: the one with the highest hash with it.
+/// The owner of a partition among the producers that live: the one with the highest hash with it (rendezvous hashing).
 fn owner_of(partition: PartitionId, live: &[ProducerId]) -> Option<ProducerId> {
     live.iter().copied().max_by_key(|producer| {
         let mut hasher = DefaultHasher::new();

@@ -40,9 +40,9 @@ pub enum Error {
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {why}")]
     Listen {
-        /// Which address.
+        /// The address.
         address: SocketAddr,
-        /// What the system says, and what to do.
+        /// The answer of the system, and what to do.
         why: String,
     },
 }

@@ -7,15 +7,15 @@ use millrace_domain::{Timestamp, TriggerId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// What is known of a workflow beside its versions. Written by the owner of its home partition alone.
+/// The head of a workflow: what is known of it beside its versions. The owner of its home partition alone writes it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct WorkflowHead {
     /// The current version.
     pub(crate) version: u32,
-    /// Its schedules rest.
+    /// Whether its schedules rest.
     #[serde(default)]
     pub(crate) paused: bool,
-    /// It was deleted: only its runs remember it.
+    /// Whether it was deleted: then only its runs remember it.
     #[serde(default)]
     pub(crate) deleted: bool,
     /// When the current version came.
@@ -32,19 +32,19 @@ pub(crate) struct WorkflowHead {
     /// The id of the next new schedule, where that is not the number of those there are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     next_trigger: Option<u32>,
-    /// For lists.
+    /// The description, for lists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) description: Option<String>,
-    /// For lists: the schedules as written.
+    /// The schedules as written: for lists, and to know each of them again.
     #[serde(default)]
     pub(crate) schedules: Vec<String>,
-    /// For lists: the zones of the schedules, by their places; one, when it is the same for all that follow.
+    /// The zones of the schedules, by their places; one, when it is the same for all that follow.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) zones: Vec<String>,
-    /// For lists.
+    /// The number of steps, for lists.
     #[serde(default)]
     pub(crate) steps: usize,
-    /// What a newer version has written here and this one does not know.
+    /// The fields that a newer version has written here and this one does not know.
     #[serde(skip)]
     pub(crate) carried: Map<String, Value>,
 }

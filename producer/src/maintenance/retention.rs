@@ -30,7 +30,7 @@ pub(crate) async fn run(context: Arc<Context>) {
     }
 }
 
-/// One pass over the owned partitions: how many runs were forgotten.
+/// Passes over the owned partitions once: the number of runs that were forgotten.
 async fn run_once(context: &Context) -> Result<usize, millrace_store::StoreError> {
     let owned = context.owned.borrow().clone();
     let mut forgotten = 0;
@@ -47,7 +47,7 @@ async fn run_once(context: &Context) -> Result<usize, millrace_store::StoreError
     Ok(forgotten)
 }
 
-/// What was to be kept until then may go. A clock that is in doubt lets nothing go by its age.
+/// The instant up to which ended runs may be forgotten. A clock that is in doubt lets none go by its age.
 fn until(clock: &StoreClock) -> Timestamp {
     let set_ahead = clock.corrections().borrow().set_ahead;
     match set_ahead.is_some_and(|set| set.elapsed() < DOUBT) {

@@ -38,7 +38,7 @@ pub(super) const STORE_PAUSE: Duration = Duration::from_millis(200);
 pub(crate) struct Actor {
     pub(super) context: Arc<Context>,
     mailbox: mpsc::Receiver<Input>,
-    /// What the loop tells itself; never blocks.
+    /// The way in for what the loop tells itself; it never blocks.
     pub(super) inner: mpsc::UnboundedSender<Input>,
     inner_mailbox: mpsc::UnboundedReceiver<Input>,
     pub(super) partitions: Partitions,
@@ -49,7 +49,7 @@ pub(crate) struct Actor {
     pub(super) deferred: VecDeque<Work>,
     /// How often events have broken runs, by run: those that did once are worked alone.
     pub(super) failures: HashMap<RunId, u32>,
-    /// What the store's clock did that could not be foreseen.
+    /// The corrections of the store's clock, which could not be foreseen.
     pub(super) corrections: watch_channel::Receiver<Corrections>,
     /// How often it had been set back when that was last seen to.
     pub(super) steps_back: u64,
@@ -117,7 +117,7 @@ impl Actor {
         self.memory.timers.next().map(|due| due.since(self.context.now()))
     }
 
-    /// One turn of the loop: work in order, interrupted where the set of partitions changes.
+    /// Takes one turn of the loop: work in order, interrupted where the set of partitions changes.
     async fn turn(&mut self, inputs: &mut Vec<Input>) {
         let mut work: Vec<Work> = self.deferred.drain(..).collect();
         for input in inputs.drain(..) {
@@ -195,7 +195,7 @@ impl Actor {
         }
     }
 
-    /// What is due by now becomes work.
+    /// Makes work of the timers that are due by now.
     async fn fire_due(&mut self) {
         let now = self.context.now();
         for (partition, after) in self.memory.timers.exhausted(now) {

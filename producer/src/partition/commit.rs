@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::context::Context;
 
-/// What is sent again in vain so often is tried one by one.
+/// The number of tries in vain after which commits are tried one by one.
 const IN_VAIN: u32 = 3;
 
 /// The first and the longest wait before commits that were not answered are sent again.

@@ -32,11 +32,11 @@ pub(crate) struct Draft {
     /// The number of the next letter.
     next_letter: u32,
     tables: Vec<RowDelta>,
-    /// To do once the commit holds.
+    /// What is to be done once the commit holds.
     pub(crate) then: FollowUp,
 }
 
-/// Which parts of a run changed.
+/// The parts of a run that changed.
 struct Touched {
     delta: usize,
     head: bool,
@@ -44,7 +44,7 @@ struct Touched {
     created: bool,
 }
 
-/// What is to be done once a commit holds.
+/// The follow-up of a commit: what is to be done once it holds.
 #[derive(Default)]
 pub(crate) struct FollowUp {
     pub(crate) tasks: Vec<Task>,
@@ -81,7 +81,7 @@ pub(crate) struct Settlement {
     pub(crate) delivery: Option<Delivery>,
     pub(crate) answer: Answer,
     pub(crate) reply: Option<Reply>,
-    /// What goes to the rejected queue when the reply is a refusal.
+    /// The message for the rejected queue when the reply is a refusal.
     pub(crate) rejected: Option<(Bytes, Properties)>,
     /// Why its message is parked, in the inbox of which partition: only a newer version can act on it.
     pub(crate) parked: Option<(PartitionId, String)>,
@@ -107,12 +107,12 @@ impl Draft {
         }
     }
 
-    /// Does it create this run?
+    /// Whether the draft creates this run.
     pub(crate) fn creates(&self, run: RunId) -> bool {
         self.by_run.get(&run).is_some_and(|touched| touched.created)
     }
 
-    /// Is a commit needed?
+    /// Whether a commit is needed.
     pub(crate) fn is_empty(&self) -> bool {
         self.runs.is_empty()
             && self.workflows.is_empty()

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 /// So many are told in a second, at most.
 const A_SECOND: u32 = 5;
 
-/// What was told in this second.
+/// The lines that were logged in this second.
 pub(super) struct FailedRuns {
     since: Instant,
     told: u32,
@@ -36,7 +36,7 @@ impl FailedRuns {
         tracing::info!(workflow = %run.head.workflow, run = %run.id, outcome, reason, "a run failed");
     }
 
-    /// Is there room for one more line? If not, it is counted.
+    /// Whether there is room for one more line. If not, it is counted.
     fn is_next(&mut self) -> bool {
         if self.since.elapsed() >= Duration::from_secs(1) {
             (self.since, self.told) = (Instant::now(), 0);

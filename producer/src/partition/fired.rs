@@ -11,7 +11,7 @@ pub(crate) type Fire = (WorkflowId, TriggerId, Timestamp);
 
 /// A fire that was judged. It is counted once its commit holds; otherwise it comes again.
 pub(crate) struct Fired {
-    /// Which fire it is.
+    /// The fire.
     pub(crate) fire: Fire,
     /// How late its run is.
     pub(crate) late: Duration,

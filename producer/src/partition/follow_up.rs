@@ -300,7 +300,7 @@ fn count_dispatched(tasks: &[Task]) {
     }
 }
 
-/// Does it change nothing?
+/// Whether a commit changes nothing.
 fn is_empty(commit: &Commit) -> bool {
     commit.runs.is_empty()
         && commit.workflows.is_empty()

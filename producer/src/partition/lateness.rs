@@ -7,7 +7,7 @@ use std::time::Duration;
 use millrace_domain::Timestamp;
 use millrace_domain::schedule::Schedule;
 
-/// Up to here, each instant still fires: there is much to do, or another producer has died and its lease had to lapse.
+/// The lateness up to which each instant still fires: there is much to do, or another producer has died and its lease had to lapse.
 const BUSY: Duration = Duration::from_secs(15);
 
 /// So many late instants of a schedule are made up for, at most.
@@ -19,12 +19,12 @@ const LATEST: Duration = Duration::from_secs(60);
 /// Missed instants of a cron text that are counted, at most: a week of a text with seconds must not stall the loop.
 const COUNTED: u64 = 1_000;
 
-/// What is to become of a schedule whose next fire was due.
+/// The judgement of a schedule whose next fire is due: what fires, what is missed, what is next.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Judgement {
     /// The instant that fires.
     pub(crate) fires: Option<Timestamp>,
-    /// What does not fire any more.
+    /// The instants that do not fire any more.
     pub(crate) missed: Option<Missed>,
     /// The instant that is next.
     pub(crate) next: Option<Timestamp>,
@@ -36,7 +36,7 @@ pub(crate) struct Missed {
     pub(crate) first: Timestamp,
     pub(crate) last: Timestamp,
     pub(crate) count: u64,
-    /// There are more than were counted.
+    /// Whether there are more than were counted.
     pub(crate) is_more: bool,
 }
 

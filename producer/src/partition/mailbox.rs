@@ -32,11 +32,11 @@ pub(crate) enum Input {
 
 /// A command, and what to settle once it is committed.
 pub(crate) struct Work {
-    /// What is asked.
+    /// The command.
     pub(crate) command: Command,
     /// The message that brought it.
     pub(crate) delivery: Option<Delivery>,
-    /// Who waits for the outcome.
+    /// The one who waits for the outcome.
     pub(crate) answer: Answer,
 }
 

@@ -26,7 +26,7 @@ const PAGE: usize = 500;
 /// A watermark that lies further ahead than this was written by a clock that was ahead.
 const AHEAD: Duration = Duration::from_secs(2);
 
-/// What damage to a partition means.
+/// The consequence of damage to a partition, for the log.
 const UNPLANNED: &str = "what was planned of it by a clock that was ahead comes late";
 
 impl Actor {
@@ -43,7 +43,7 @@ impl Actor {
         self.replan(self.partitions.iter().map(|(partition, owned)| (partition, owned.epoch)).collect());
     }
 
-    /// Was a partition last written to by a clock that was ahead of this one?
+    /// Whether a partition was last written to by a clock that was ahead of this one.
     pub(super) fn is_ahead(&self, published_until: Timestamp) -> bool {
         published_until > self.context.now() + AHEAD && !failpoint::is_removed("replan")
     }

@@ -70,7 +70,7 @@ impl Actor {
         Work::silent(Command::Fire(fire)).come_again(self.inner.clone());
     }
 
-    /// Somebody's submission is refused for now.
+    /// Refuses a submission for now.
     pub(super) fn put_off(&self, done: Settlement, messages: &mut Vec<Outgoing>) {
         let Settlement { delivery, answer, reply, .. } = done;
         let Some(reply) = reply else { return };

@@ -13,13 +13,13 @@ use super::memory::Memory;
 use super::memory::load::Loaded;
 use crate::context::{Context, Rehearsed};
 
-/// What a command is given.
+/// The turn of a command: all that it is given, and all that it may change.
 pub(crate) struct Turn<'t> {
-    /// What every part of a producer shares.
+    /// The context, which every part of a producer shares.
     pub(crate) context: &'t Context,
-    /// What is remembered of the owned partitions.
+    /// The memory of the owned partitions.
     pub(crate) memory: &'t mut Memory,
-    /// What learns from results.
+    /// The dispatcher, which learns from results.
     pub(crate) dispatcher: &'t mut Dispatcher,
     /// The partition that the command belongs to.
     pub(crate) partition: PartitionId,

@@ -13,12 +13,12 @@ use crate::partition::turn::Turn;
 /// The event broke its run: the rules panicked on it.
 pub(crate) struct Broke;
 
-/// What became of an event.
+/// The fate of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Applied {
-    /// It holds once the commit does, or has no effect.
+    /// The event holds once the commit does, or has no effect.
     Done,
-    /// Its run is one that only a newer version can read: it has to be kept for that.
+    /// The run is one that only a newer version can read: the event has to be kept for that.
     Kept,
 }
 

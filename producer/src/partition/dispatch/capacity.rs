@@ -13,9 +13,9 @@ pub(crate) struct Capacity(Mutex<HashMap<String, PoolSlots>>);
 /// The slots of one pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct PoolSlots {
-    /// Of all workers together.
+    /// The slots of all workers together.
     pub(super) all: usize,
-    /// Of the worker that has the fewest.
+    /// The slots of the worker that has the fewest.
     pub(super) fewest: usize,
 }
 

@@ -98,7 +98,7 @@ pub(crate) async fn deliver(
     }
 }
 
-/// What a letter asks of its destination; `None` when it cannot be read here.
+/// The command that a letter is to its destination; `None` when it cannot be read here.
 fn command(sent: &Sent, partitions: u16) -> Option<Command> {
     let StoredLetter { epoch, seq, letter } = &sent.stored;
     let body = Box::new(serde_json::from_str(&letter.body).ok()?);

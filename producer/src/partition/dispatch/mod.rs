@@ -21,7 +21,7 @@ use durations::Durations;
 use outbox::Outbox;
 use progress::Progress;
 
-/// What sends tasks to the broker, and what it has learnt from those that came back.
+/// The dispatcher: it sends tasks to the broker, and learns from those that came back.
 pub(crate) struct Dispatcher {
     /// The publisher.
     pub(crate) outbox: Outbox,

@@ -51,7 +51,7 @@ impl Outbox {
     }
 }
 
-/// What keeps tasks from being published for good is told again after so long.
+/// The interval at which it is logged again that tasks cannot be published for good.
 const TELL_AGAIN: Duration = Duration::from_secs(30);
 
 /// The first and the longest wait before messages that were not confirmed are published again.

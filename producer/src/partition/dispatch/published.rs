@@ -9,7 +9,7 @@ use millrace_domain::{Epoch, PartitionId, Timestamp};
 /// A batch of messages on their way to the broker: when their tasks were dispatched, and a number.
 pub(crate) type OpenBatch = (Timestamp, u64);
 
-/// What was dispatched and is not confirmed yet.
+/// The dispatches that the broker has not confirmed yet.
 #[derive(Debug, Default)]
 pub(crate) struct Published(Mutex<State>);
 

@@ -23,7 +23,7 @@ pub(crate) struct Memory {
     pub(crate) runs: Runs,
     /// Workflows whose home is here, as far as they were needed lately.
     pub(crate) workflows: Workflows,
-    /// What is due next, of all owned partitions.
+    /// The timers that are due next, of all owned partitions.
     pub(crate) timers: Timers,
     /// Fires that wait for room in the store.
     pub(crate) held_fires: HashSet<Fire>,

@@ -24,7 +24,7 @@ pub(crate) struct Owned {
     pub(crate) watching: bool,
     /// The partition holds plans of a clock that was ahead: its watermark stays ahead, so that whoever takes it over knows.
     pub(crate) is_ahead: bool,
-    /// What was dispatched since it is ours, and has not ended.
+    /// The attempts that were dispatched since it is ours, and have not ended.
     pub(crate) in_flight: InFlight,
 }
 
@@ -75,7 +75,7 @@ impl Partitions {
         self.order = self.owned.keys().copied().collect();
     }
 
-    /// Is this partition ours?
+    /// Whether this partition is ours.
     pub(crate) fn has(&self, partition: PartitionId) -> bool {
         self.owned.contains_key(&partition)
     }
@@ -105,12 +105,12 @@ impl Partitions {
         self.owned.len()
     }
 
-    /// Is nothing ours?
+    /// Whether no partition is ours.
     pub(crate) fn is_empty(&self) -> bool {
         self.owned.is_empty()
     }
 
-    /// Is there any that the watch has to look at?
+    /// Whether there is any that the watch has to look at.
     pub(crate) fn is_any_watched(&self) -> bool {
         self.owned.values().any(|owned| owned.watching)
     }
@@ -129,7 +129,7 @@ impl Partitions {
         Some(drafts.entry(partition).or_insert_with(|| Draft::new(owned.epoch, owned.seq)))
     }
 
-    /// What is in flight, of all partitions.
+    /// The attempts in flight, of all partitions.
     pub(crate) fn in_flight(&self) -> InFlight {
         let mut all = InFlight::new();
         for (queue, count) in self.owned.values().flat_map(|owned| &owned.in_flight) {

@@ -15,7 +15,7 @@ const RUN: usize = 512;
 const STEP: usize = 256;
 const DEFINITION: usize = 2_048;
 
-/// The cache.
+/// The runs in memory, as they were last committed.
 #[derive(Default)]
 pub(crate) struct Runs {
     young: HashMap<RunId, Kept>,
@@ -30,7 +30,7 @@ struct Kept {
 }
 
 impl Runs {
-    /// Is it here?
+    /// Whether a run is in memory.
     pub(crate) fn has(&self, id: RunId) -> bool {
         self.young.contains_key(&id) || self.old.contains_key(&id)
     }

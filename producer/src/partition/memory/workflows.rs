@@ -18,16 +18,16 @@ const GENERATION: usize = 10_000;
 /// Workflows loaded in one trip, at most.
 const LOAD: usize = 512;
 
-/// Workflows at home here, as last committed.
+/// The workflows whose home is an owned partition, as last committed.
 #[derive(Default)]
 pub(crate) struct Workflows {
     young: HashMap<WorkflowId, Option<Entry>>,
     old: HashMap<WorkflowId, Option<Entry>>,
-    /// Those that are stored and cannot be read, with their heads as far as these are known.
+    /// The workflows that are stored and cannot be read, with their heads as far as these are known.
     unreadable: HashMap<WorkflowId, WorkflowHead>,
 }
 
-/// One of them.
+/// A workflow in memory.
 pub(crate) struct Entry {
     pub(crate) head: WorkflowHead,
     pub(crate) source: String,
@@ -58,7 +58,7 @@ impl Entry {
 }
 
 impl Workflows {
-    /// Makes sure that those of `wanted` are here that exist.
+    /// Loads those of `wanted` that exist and are not in memory.
     ///
     /// # Errors
     /// When the store does not answer.
@@ -88,7 +88,7 @@ impl Workflows {
         Ok(())
     }
 
-    /// Is it here? Then it stays for longer.
+    /// Keeps a workflow for longer, if it is in memory: whether it is.
     fn renew(&mut self, name: &WorkflowId) -> bool {
         if let Some((name, entry)) = self.old.remove_entry(name) {
             self.young.entry(name).or_insert(entry);
@@ -97,7 +97,7 @@ impl Workflows {
         self.young.contains_key(name)
     }
 
-    /// Puts one here.
+    /// Puts a workflow into memory.
     pub(crate) fn put(&mut self, name: &WorkflowId, entry: Entry) {
         self.old.remove(name);
         self.unreadable.remove(name);
@@ -109,12 +109,12 @@ impl Workflows {
         self.unreadable.get(name)
     }
 
-    /// One that was loaded, also when it was deleted.
+    /// Finds a workflow that was loaded, also when it was deleted.
     pub(crate) fn any(&self, name: &WorkflowId) -> Option<&Entry> {
         self.young.get(name).or_else(|| self.old.get(name))?.as_ref()
     }
 
-    /// One that was loaded and not deleted.
+    /// Finds a workflow that was loaded and is not deleted.
     pub(crate) fn get(&mut self, name: &WorkflowId) -> Option<&mut Entry> {
         self.young
             .get_mut(name)
@@ -123,20 +123,20 @@ impl Workflows {
             .filter(|entry| !entry.head.deleted)
     }
 
-    /// What is here of a workflow was not committed: the store knows what holds.
+    /// Forgets a workflow whose change was not committed: the store knows what holds.
     pub(crate) fn read_again(&mut self, name: &WorkflowId) {
         self.young.remove(name);
         self.old.remove(name);
     }
 
-    /// A partition is not ours any more.
+    /// Forgets the workflows of a partition that is not ours any more.
     pub(crate) fn forget(&mut self, partition: PartitionId, partitions: u16) {
         self.young.retain(|name, _| PartitionId::home_of(name, partitions) != partition);
         self.old.retain(|name, _| PartitionId::home_of(name, partitions) != partition);
         self.unreadable.retain(|name, _| PartitionId::home_of(name, partitions) != partition);
     }
 
-    /// Drops what was not used while the young generation filled up. To be called between batches.
+    /// Drops the workflows that were not used while the young generation filled up. To be called between batches.
     pub(crate) fn age(&mut self) {
         if self.young.len() >= GENERATION {
             self.old = std::mem::take(&mut self.young);

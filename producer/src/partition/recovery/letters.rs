@@ -17,7 +17,7 @@ use crate::partition::mailbox::Input;
 /// Letters that are read at once, at most.
 const PAGE: usize = 500;
 
-/// What damage to the letters of a partition means.
+/// The consequence of damage to the letters of a partition, for the log.
 const UNSENT: &str = "letters that had not arrived are lost";
 
 /// How long to wait for a store that does not answer.

@@ -19,7 +19,7 @@ const ASK_EVERY: Duration = Duration::from_secs(3);
 /// matter of milliseconds.
 const ON_ITS_WAY: Duration = Duration::from_secs(6);
 
-/// What was published again is not published once more so soon: somebody may hold it who cannot claim it.
+/// The time for which a task that was published again is not published once more: somebody may hold it who cannot claim it.
 const AGAIN_AFTER: Duration = Duration::from_secs(10);
 
 /// Looks beyond this lie ahead of tasks that nobody has claimed: a claim moves the look nearer.
@@ -31,12 +31,12 @@ const MOST: usize = 20_000;
 /// How long a queue's sweeps pause for each task that one has looked at in vain: those of other queues.
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// What is remembered between sweeps.
+/// The memory of a sweep, from one to the next.
 #[derive(Debug, Default)]
 pub(crate) struct Sweep {
     /// When a queue is asked again.
     next: HashMap<TaskQueue, Instant>,
-    /// What was found, and when.
+    /// The tasks that were found, and when.
     found: HashMap<TaskId, Instant>,
 }
 
@@ -78,7 +78,7 @@ impl Sweep {
         Ok(lost)
     }
 
-    /// Those that wait for one of these queues, and how many were looked at.
+    /// Lists the tasks that wait for one of these queues, and says how many were looked at.
     async fn lost(
         &self,
         context: &Context,

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 /// Without contact for so long, watching begins anew.
 const CONTACT: Duration = Duration::from_secs(4);
 
-/// What was seen of sessions.
+/// The observations of sessions.
 #[derive(Debug, Default)]
 pub(crate) struct SessionWatch {
     seen: HashMap<SessionId, Seen>,

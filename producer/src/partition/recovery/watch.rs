@@ -27,7 +27,7 @@ use crate::partition::mailbox::Input;
 /// Tasks under suspicion at once, at most.
 const SUSPECTS: usize = 10_000;
 
-/// What one pass knows of the task queues. Each is asked for once.
+/// The task queues as one pass knows them. Each is asked for once.
 struct Queues {
     progress: Progress,
     /// How many messages wait in each; absent when the broker did not say.
@@ -39,7 +39,7 @@ impl Queues {
         Self { progress, ready: HashMap::new() }
     }
 
-    /// Has the broker lost what was dispatched then and is not claimed? Certainly when its queue is empty, or when
+    /// Whether the broker has lost what was dispatched then and is not claimed. Certainly when its queue is empty, or when
     /// later ones were claimed: a queue is first in, first out within a priority. `None`: not to be said now.
     async fn has_lost(&mut self, context: &Context, lane: &Lane, dispatched_at: Timestamp) -> Option<bool> {
         if self.progress.get(lane).is_some_and(|latest| dispatched_at + FIRST_LOOK < *latest) {
@@ -53,7 +53,7 @@ impl Queues {
     }
 }
 
-/// What the watch remembers between its passes.
+/// The watch, with what it remembers between its passes.
 #[derive(Clone, Default)]
 pub(crate) struct Watch(Arc<Memory>);
 

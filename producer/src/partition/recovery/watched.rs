@@ -21,7 +21,7 @@ pub(crate) const LONGEST_LOOK: Duration = Duration::from_secs(600);
 /// After every look that is set.
 pub(crate) const FAR: Timestamp = Timestamp::from_millis(i64::MAX / 4);
 
-/// What damage to a partition's index means.
+/// The consequence of damage to a partition's index, for the log.
 pub(super) const UNWATCHED: &str = "what gets lost of it is not found";
 
 /// A partition that is watched, as of a seq.
