@@ -130,7 +130,8 @@ mod tests {
     use millrace_runtime::Attendance;
     use millrace_store::sqlite::SqliteStore;
     use millrace_store::{
-        Acquired, Claim, Cluster, Commit, Dispatched, FORMAT, FORMAT_MINOR, NewRun, Revoke, RunDelta,
+        Acquired, Claim, ClaimStore, Cluster, ClusterStore, Commit, Dispatched, FORMAT, FORMAT_MINOR, NewRun,
+        PartitionStore, Revoke, RunDelta, WatchStore,
     };
     use uuid::Uuid;
 

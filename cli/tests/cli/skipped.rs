@@ -4,7 +4,7 @@ use std::path::Path;
 
 use millrace_domain::{ProducerId, RunId, Seq, StepIndex, Timestamp};
 use millrace_store::sqlite::SqliteStore;
-use millrace_store::{Acquired, Commit, RunDelta, Store, Timer, Verdict};
+use millrace_store::{Acquired, ClusterStore, Commit, PartitionStore, ReadStore, RunDelta, Timer, Verdict};
 use serde_json::{Value, json};
 
 use crate::dev::Dev;

@@ -11,8 +11,8 @@ use millrace_domain::{
 use millrace_servers::Redis;
 use millrace_store::redis::{Options, RedisStore};
 use millrace_store::{
-    Acquired, Claim, ClaimVerdict, Commit, Dispatched, Finish, FinishVerdict, NewRun, RunDelta, Store,
-    StoreError, Verdict,
+    Acquired, Claim, ClaimStore, ClaimVerdict, ClusterStore, Commit, Dispatched, Finish, FinishVerdict,
+    NewRun, PartitionStore, RunDelta, StoreError, Verdict,
 };
 use uuid::Uuid;
 

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use millrace_domain::{Epoch, PartitionId, ProducerId, RunId, Seq, Timestamp, WorkflowId};
 use millrace_servers::Sentinel;
 use millrace_store::redis::{Options, RedisStore};
-use millrace_store::{Acquired, Commit, NewRun, RunDelta, Store, StoreError, Verdict};
+use millrace_store::{
+    Acquired, ClusterStore, Commit, NewRun, PartitionStore, ReadStore, RunDelta, StoreError, Verdict,
+};
 use uuid::Uuid;
 
 const P: PartitionId = PartitionId(3);

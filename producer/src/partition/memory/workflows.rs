@@ -36,7 +36,7 @@ pub(crate) struct Entry {
 
 /// A stored workflow that cannot be read: its head, if that can be, and why.
 struct Unreadable {
-    head: Option<WorkflowHead>,
+    head: Option<Box<WorkflowHead>>,
     why: String,
 }
 
@@ -52,7 +52,7 @@ impl Entry {
         };
         match definitions.parse(name, stored.version, &stored.source) {
             Ok(workflow) => Ok(Self { head, source: stored.source, workflow }),
-            Err(error) => Err(Unreadable { head: Some(head), why: error.to_string() }),
+            Err(error) => Err(Unreadable { head: Some(Box::new(head)), why: error.to_string() }),
         }
     }
 }
@@ -78,7 +78,7 @@ impl Workflows {
                     Ok(entry) => entry,
                     Err(Unreadable { head, why }) => {
                         tracing::error!(workflow = %name, why, "it is stored and cannot be read: apply it again");
-                        self.unreadable.insert(name.clone(), head.unwrap_or_default());
+                        self.unreadable.insert(name.clone(), *head.unwrap_or_default());
                         None
                     }
                 };

@@ -16,9 +16,10 @@ use super::{
     table, task, timer, watch,
 };
 use crate::{
-    Acquired, Claim, ClaimVerdict, Cluster, Commit, Finish, FinishVerdict, Fullness, LogChunk, Revoke,
-    Revoked, RunQuery, RunSummary, Session, Store, StoreError, StoredLetter, StoredRun, StoredWorkflow,
-    Table, TaskRecord, Timer, Verdict,
+    Acquired, Claim, ClaimStore, ClaimVerdict, Cluster, ClusterStore, Commit, Finish, FinishVerdict,
+    Fullness, LogChunk, LogStore, PartitionStore, ReadStore, Revoke, Revoked, RunQuery, RunSummary, Session,
+    SessionStore, StoreError, StoredLetter, StoredRun, StoredWorkflow, Table, TaskRecord, Timer, Verdict,
+    WatchStore,
 };
 
 /// The store of a fleet.
@@ -66,7 +67,7 @@ impl RedisStore {
 }
 
 #[async_trait]
-impl Store for RedisStore {
+impl ClusterStore for RedisStore {
     async fn found(&self, wanted: &Cluster) -> Result<Cluster, StoreError> {
         cluster::found(&self.connection, &self.keys, wanted).await
     }
@@ -90,7 +91,10 @@ impl Store for RedisStore {
     async fn leave(&self, producer: ProducerId) -> Result<(), StoreError> {
         cluster::leave(&self.connection, &self.keys, producer).await
     }
+}
 
+#[async_trait]
+impl PartitionStore for RedisStore {
     async fn acquire(
         &self,
         partitions: &[PartitionId],
@@ -143,7 +147,10 @@ impl Store for RedisStore {
     ) -> Result<Vec<Option<String>>, StoreError> {
         table::rows(&self.connection, &self.keys, partition, table, keys).await
     }
+}
 
+#[async_trait]
+impl WatchStore for RedisStore {
     async fn timers(
         &self,
         partition: PartitionId,
@@ -190,7 +197,10 @@ impl Store for RedisStore {
     ) -> Result<usize, StoreError> {
         expire::expire(&self.connection, &self.keys, partition, until, keep).await
     }
+}
 
+#[async_trait]
+impl ClaimStore for RedisStore {
     async fn claim(&self, claims: &[Claim]) -> Result<Vec<ClaimVerdict>, StoreError> {
         claim::claim(self.told(), &self.keys, claims).await
     }
@@ -206,7 +216,10 @@ impl Store for RedisStore {
     async fn tasks(&self, tasks: &[TaskId]) -> Result<Vec<Option<TaskRecord>>, StoreError> {
         task::tasks(&self.connection, &self.keys, tasks).await
     }
+}
 
+#[async_trait]
+impl SessionStore for RedisStore {
     async fn renew_session(&self, session: &Session) -> Result<(), StoreError> {
         session::renew(&self.connection, &self.keys, session).await
     }
@@ -218,7 +231,10 @@ impl Store for RedisStore {
     async fn end_session(&self, session: SessionId) -> Result<(), StoreError> {
         session::end(&self.connection, &self.keys, session).await
     }
+}
 
+#[async_trait]
+impl ReadStore for RedisStore {
     async fn load_runs(&self, runs: &[RunId]) -> Result<Vec<Option<StoredRun>>, StoreError> {
         run::load(&self.connection, &self.keys, runs).await
     }
@@ -246,7 +262,10 @@ impl Store for RedisStore {
     async fn list_workflows(&self, home: PartitionId) -> Result<Vec<(WorkflowId, String)>, StoreError> {
         catalog::list(&self.connection, &self.keys, home).await
     }
+}
 
+#[async_trait]
+impl LogStore for RedisStore {
     async fn append_log(
         &self,
         task: TaskId,

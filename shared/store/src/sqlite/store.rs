@@ -17,9 +17,10 @@ use super::{
     task, timer, watch,
 };
 use crate::{
-    Acquired, Claim, ClaimVerdict, Cluster, Commit, Finish, FinishVerdict, LogChunk, Revoke, Revoked,
-    RunQuery, RunSummary, Session, Store, StoreError, StoredLetter, StoredRun, StoredWorkflow, Table,
-    TaskRecord, Timer, Verdict,
+    Acquired, Claim, ClaimStore, ClaimVerdict, Cluster, ClusterStore, Commit, Finish, FinishVerdict,
+    LogChunk, LogStore, PartitionStore, ReadStore, Revoke, Revoked, RunQuery, RunSummary, Session,
+    SessionStore, StoreError, StoredLetter, StoredRun, StoredWorkflow, Table, TaskRecord, Timer, Verdict,
+    WatchStore,
 };
 
 /// A clock: what tells the time. It is asked from the store's own thread.
@@ -81,7 +82,7 @@ fn wall_clock() -> Clock {
 }
 
 #[async_trait]
-impl Store for SqliteStore {
+impl ClusterStore for SqliteStore {
     async fn found(&self, wanted: &Cluster) -> Result<Cluster, StoreError> {
         let (clock, wanted) = (self.clock.clone(), wanted.clone());
         self.writer.call(move |connection| cluster::found(connection, &wanted, clock())).await
@@ -116,7 +117,10 @@ impl Store for SqliteStore {
     async fn leave(&self, producer: ProducerId) -> Result<(), StoreError> {
         self.writer.call(move |connection| cluster::leave(connection, producer)).await
     }
+}
 
+#[async_trait]
+impl PartitionStore for SqliteStore {
     async fn acquire(
         &self,
         partitions: &[PartitionId],
@@ -200,7 +204,10 @@ impl Store for SqliteStore {
         let keys = keys.to_vec();
         self.writer.call(move |connection| table::read(connection, partition, table, &keys)).await
     }
+}
 
+#[async_trait]
+impl WatchStore for SqliteStore {
     async fn timers(
         &self,
         partition: PartitionId,
@@ -250,7 +257,10 @@ impl Store for SqliteStore {
         let clock = self.clock.clone();
         self.writer.call(move |connection| expire::expire(connection, partition, until, keep, clock())).await
     }
+}
 
+#[async_trait]
+impl ClaimStore for SqliteStore {
     async fn claim(&self, claims: &[Claim]) -> Result<Vec<ClaimVerdict>, StoreError> {
         let (clock, claims) = (self.clock.clone(), claims.to_vec());
         self.writer
@@ -287,7 +297,10 @@ impl Store for SqliteStore {
             })
             .await
     }
+}
 
+#[async_trait]
+impl SessionStore for SqliteStore {
     async fn renew_session(&self, session: &Session) -> Result<(), StoreError> {
         let (clock, session) = (self.clock.clone(), session.clone());
         self.writer.call(move |connection| session::renew(connection, &session, clock())).await
@@ -301,7 +314,10 @@ impl Store for SqliteStore {
     async fn end_session(&self, session: SessionId) -> Result<(), StoreError> {
         self.writer.call(move |connection| session::end(connection, session)).await
     }
+}
 
+#[async_trait]
+impl ReadStore for SqliteStore {
     async fn load_runs(&self, runs: &[RunId]) -> Result<Vec<Option<StoredRun>>, StoreError> {
         let runs = runs.to_vec();
         self.writer.call(move |connection| runs.iter().map(|run| run::load(connection, *run)).collect()).await
@@ -325,7 +341,10 @@ impl Store for SqliteStore {
     async fn list_workflows(&self, home: PartitionId) -> Result<Vec<(WorkflowId, String)>, StoreError> {
         self.writer.call(move |connection| catalog::list(connection, home)).await
     }
+}
 
+#[async_trait]
+impl LogStore for SqliteStore {
     async fn append_log(
         &self,
         task: TaskId,

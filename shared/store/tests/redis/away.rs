@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 use millrace_domain::{StepIndex, Timestamp, Unit};
 use millrace_servers::Redis;
 use millrace_store::redis::{Options, RedisStore};
-use millrace_store::{ClaimVerdict, Session, Store, StoreError, TaskRecord, Verdict};
+use millrace_store::{
+    ClaimStore, ClaimVerdict, ClusterStore, PartitionStore, ReadStore, Session, SessionStore, StoreError,
+    TaskRecord, Verdict,
+};
 
 use crate::fixture::{Owner, P, ask, claim_of, connect, session, until, within};
 

@@ -3,8 +3,8 @@
 use millrace_domain::{PartitionId, RunId, Timestamp};
 use millrace_servers::Redis;
 use millrace_store::{
-    ClaimVerdict, Finish, FinishVerdict, Letter, Membership, RowDelta, RunDelta, Standing, Store, StoreError,
-    Table, TaskRecord, Verdict,
+    ClaimStore, ClaimVerdict, ClusterStore, Finish, FinishVerdict, Letter, Membership, PartitionStore,
+    ReadStore, RowDelta, RunDelta, Standing, StoreError, Table, TaskRecord, Verdict, WatchStore,
 };
 use uuid::Uuid;
 

@@ -2,7 +2,7 @@
 
 use millrace_domain::{Epoch, Seq};
 use millrace_servers::Redis;
-use millrace_store::{Cluster, Membership, Standing, Store};
+use millrace_store::{Cluster, ClusterStore, Membership, PartitionStore, Standing};
 
 use crate::fixture::{Owner, P, ask, cluster, connect};
 

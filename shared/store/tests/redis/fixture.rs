@@ -9,8 +9,8 @@ use millrace_domain::{
 use millrace_servers::Redis;
 use millrace_store::redis::{Options, RedisStore};
 use millrace_store::{
-    Acquired, Claim, Cluster, Commit, Dispatched, FORMAT, FORMAT_MINOR, NewRun, RunDelta, Session, Store,
-    Verdict,
+    Acquired, Claim, Cluster, Commit, Dispatched, FORMAT, FORMAT_MINOR, NewRun, PartitionStore, RunDelta,
+    Session, Verdict,
 };
 use uuid::Uuid;
 

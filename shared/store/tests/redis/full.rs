@@ -2,7 +2,10 @@
 
 use millrace_domain::{PartitionId, RunId, Seq, Timestamp};
 use millrace_servers::Redis;
-use millrace_store::{Finish, FinishVerdict, Letter, RowDelta, Store, StoreError, Table, Verdict};
+use millrace_store::{
+    ClaimStore, ClusterStore, Finish, FinishVerdict, Letter, PartitionStore, RowDelta, SessionStore,
+    StoreError, Table, Verdict, WatchStore,
+};
 use uuid::Uuid;
 
 use crate::fixture::{Owner, P, ask, claim_of, connect, creation, ending, session};

@@ -2,7 +2,7 @@
 
 use millrace_domain::Seq;
 use millrace_servers::Redis;
-use millrace_store::{Acquired, Store, Verdict};
+use millrace_store::{Acquired, ClusterStore, PartitionStore, Verdict};
 
 use crate::fixture::{Owner, P, ask, cluster, connect};
 

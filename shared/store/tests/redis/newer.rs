@@ -3,7 +3,8 @@
 use millrace_domain::{StepIndex, Timestamp};
 use millrace_servers::Redis;
 use millrace_store::{
-    Claim, ClaimVerdict, Cluster, FORMAT, Membership, Revoke, Revoked, Standing, Store, TaskRecord,
+    Claim, ClaimStore, ClaimVerdict, Cluster, ClusterStore, FORMAT, Membership, ReadStore, Revoke, Revoked,
+    SessionStore, Standing, TaskRecord, WatchStore,
 };
 
 use crate::fixture::{Owner, P, ask, claim_of, cluster, connect, session};

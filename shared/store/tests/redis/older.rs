@@ -3,7 +3,10 @@
 use millrace_domain::{TaskId, Timestamp};
 use millrace_servers::Redis;
 use millrace_store::redis::RedisStore;
-use millrace_store::{Claim, ClaimVerdict, Finish, FinishVerdict, Revoke, Revoked, Store, TaskRecord};
+use millrace_store::{
+    Claim, ClaimStore, ClaimVerdict, Finish, FinishVerdict, ReadStore, Revoke, Revoked, TaskRecord,
+    WatchStore,
+};
 
 use crate::fixture::{Owner, P, answer, ask, claim_of, connect};
 

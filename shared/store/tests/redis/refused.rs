@@ -2,7 +2,7 @@
 
 use millrace_servers::Redis;
 use millrace_store::redis::{Options, RedisStore};
-use millrace_store::{Store, StoreError};
+use millrace_store::{ClusterStore, StoreError};
 
 use crate::fixture::{ask, connect, until};
 

@@ -4,7 +4,8 @@ use millrace_domain::{PartitionId, RunId, StepIndex, TaskId, Timestamp};
 use millrace_servers::Redis;
 use millrace_store::redis::{Options, RedisStore};
 use millrace_store::{
-    ClaimVerdict, Finish, FinishVerdict, Letter, RowDelta, RunQuery, Store, Table, Timer, Verdict,
+    ClaimStore, ClaimVerdict, ClusterStore, Finish, FinishVerdict, Letter, LogStore, PartitionStore,
+    ReadStore, RowDelta, RunQuery, SessionStore, Table, Timer, Verdict, WatchStore,
 };
 use uuid::Uuid;
 

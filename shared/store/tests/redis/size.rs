@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use millrace_domain::{RunId, StepIndex, Timestamp};
 use millrace_servers::Redis;
-use millrace_store::{RunQuery, Store, Verdict};
+use millrace_store::{ClusterStore, PartitionStore, ReadStore, RunQuery, Verdict, WatchStore};
 use uuid::Uuid;
 
 use crate::fixture::{Owner, P, connect, creation, name};

@@ -9,9 +9,10 @@ use millrace_domain::{
     ClaimToken, Epoch, PartitionId, ProducerId, RunId, Seq, SessionId, TaskId, Timestamp, WorkflowId,
 };
 use millrace_store::{
-    Acquired, Claim, ClaimVerdict, Cluster, Commit, Finish, FinishVerdict, LogChunk, Revoke, Revoked,
-    RunQuery, RunSummary, Session, Store, StoreError, StoredLetter, StoredRun, StoredWorkflow, Table,
-    TaskRecord, Timer, Verdict,
+    Acquired, Claim, ClaimStore, ClaimVerdict, Cluster, ClusterStore, Commit, Finish, FinishVerdict,
+    LogChunk, LogStore, PartitionStore, ReadStore, Revoke, Revoked, RunQuery, RunSummary, Session,
+    SessionStore, StoreError, StoredLetter, StoredRun, StoredWorkflow, Table, TaskRecord, Timer, Verdict,
+    WatchStore,
 };
 
 use super::catalog::Catalog;
@@ -45,7 +46,7 @@ fn in_millis(now: Timestamp, millis: u64) -> Timestamp {
 }
 
 #[async_trait]
-impl Store for MemoryStore {
+impl ClusterStore for MemoryStore {
     async fn found(&self, wanted: &Cluster) -> Result<Cluster, StoreError> {
         self.ask("found", |world, now| world.memory.found(wanted, now)).await
     }
@@ -65,7 +66,10 @@ impl Store for MemoryStore {
     async fn leave(&self, producer: ProducerId) -> Result<(), StoreError> {
         self.ask("leave", |world, _| world.memory.leave(producer)).await
     }
+}
 
+#[async_trait]
+impl PartitionStore for MemoryStore {
     async fn acquire(
         &self,
         partitions: &[PartitionId],
@@ -153,7 +157,10 @@ impl Store for MemoryStore {
     ) -> Result<Vec<Option<String>>, StoreError> {
         self.ask("table_rows", |world, _| world.memory.table_rows(partition, table, keys)).await
     }
+}
 
+#[async_trait]
+impl WatchStore for MemoryStore {
     async fn timers(
         &self,
         partition: PartitionId,
@@ -214,7 +221,10 @@ impl Store for MemoryStore {
     ) -> Result<usize, StoreError> {
         self.ask("expire", |world, now| world.memory.expire(partition, until, keep, now)).await
     }
+}
 
+#[async_trait]
+impl ClaimStore for MemoryStore {
     async fn claim(&self, claims: &[Claim]) -> Result<Vec<ClaimVerdict>, StoreError> {
         let claimed = self.ask("claim", |world, now| {
             let claim = |claim: &Claim| {
@@ -273,7 +283,10 @@ impl Store for MemoryStore {
     async fn tasks(&self, tasks: &[TaskId]) -> Result<Vec<Option<TaskRecord>>, StoreError> {
         self.ask("tasks", |world, _| tasks.iter().map(|task| world.memory.task(*task)).collect()).await
     }
+}
 
+#[async_trait]
+impl SessionStore for MemoryStore {
     async fn renew_session(&self, session: &Session) -> Result<(), StoreError> {
         let renewed = self.ask("session", |world, now| {
             world.memory.renew_session(session, now);
@@ -294,7 +307,10 @@ impl Store for MemoryStore {
     async fn end_session(&self, session: SessionId) -> Result<(), StoreError> {
         self.ask("end", |world, _| world.memory.end_session(session)).await
     }
+}
 
+#[async_trait]
+impl ReadStore for MemoryStore {
     async fn load_runs(&self, runs: &[RunId]) -> Result<Vec<Option<StoredRun>>, StoreError> {
         self.ask("load", |world, _| runs.iter().map(|run| world.memory.load_run(*run)).collect()).await
     }
@@ -316,7 +332,10 @@ impl Store for MemoryStore {
         self.ask("workflows", |world, _| world.memory.catalog(home).map(Catalog::list).unwrap_or_default())
             .await
     }
+}
 
+#[async_trait]
+impl LogStore for MemoryStore {
     async fn append_log(
         &self,
         task: TaskId,
