@@ -30,9 +30,9 @@ pub enum ClaimVerdict {
     },
     /// The attempt is not the current one of its step (any more): drop the delivery.
     Stale,
-    /// The run is not stored: it was forgotten long ago, or it was lost. Its owner knows, see [`Store::is_lost`].
+    /// The run is not stored: it was forgotten long ago, or it was lost. Its owner knows, see [`PartitionStore::is_lost`].
     ///
-    /// [`Store::is_lost`]: crate::Store::is_lost
+    /// [`PartitionStore::is_lost`]: crate::PartitionStore::is_lost
     Unknown,
 }
 
@@ -54,9 +54,9 @@ pub enum FinishVerdict {
     Stored,
     /// The attempt is not the claimer's any more: say nothing, drop the delivery.
     Stale,
-    /// The run is not stored (any more). Its owner knows what that means, see [`Store::is_lost`].
+    /// The run is not stored (any more). Its owner knows what that means, see [`PartitionStore::is_lost`].
     ///
-    /// [`Store::is_lost`]: crate::Store::is_lost
+    /// [`PartitionStore::is_lost`]: crate::PartitionStore::is_lost
     Unknown,
 }
 
