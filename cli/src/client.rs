@@ -3,6 +3,7 @@
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
+use millrace_domain::Code;
 use millrace_runtime::config::Settings;
 use serde_json::Value;
 use tower::ServiceExt;
@@ -137,15 +138,14 @@ impl Client {
             },
             str::to_owned,
         );
+        let code = answer["error"]["code"].as_str().and_then(|code| code.parse().ok());
         Err(match status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => CliError::Unauthorized(message),
             StatusCode::NOT_FOUND => CliError::NotFound(message),
             // A name in a file is part of the definition, not of the command.
-            _ if answer["error"]["code"] == "invalid-name" => CliError::Failed(message),
+            _ if code == Some(Code::InvalidName) => CliError::Failed(message),
             StatusCode::BAD_REQUEST => CliError::Usage(message),
-            _ if matches!(answer["error"]["code"].as_str(), Some("bad-field" | "invalid-params")) => {
-                CliError::Usage(message)
-            }
+            _ if matches!(code, Some(Code::BadField | Code::InvalidParams)) => CliError::Usage(message),
             _ => CliError::Failed(message),
         })
     }

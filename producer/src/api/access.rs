@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use axum::body::HttpBody;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use millrace_domain::Code;
 
 use super::error::ApiError;
 
@@ -41,20 +42,16 @@ fn refusal(access: &Access, request: &Request) -> Option<ApiError> {
             "the Host header names {host:?}; use localhost, an address, or a name without dots, or set \
              MILLRACE_ALLOWED_HOSTS to the names by which this producer is reached"
         );
-        return Some(ApiError::new(StatusCode::FORBIDDEN, "foreign-host", message));
+        return Some(ApiError::new(Code::ForeignHost, message));
     }
     if let Some(origin) = headers.get(header::ORIGIN)
         && !same_origin(origin.to_str().unwrap_or_default(), host.unwrap_or_default())
     {
-        return Some(ApiError::new(
-            StatusCode::FORBIDDEN,
-            "foreign-origin",
-            "requests of other sites are refused",
-        ));
+        return Some(ApiError::new(Code::ForeignOrigin, "requests of other sites are refused"));
     }
     if request.method() == Method::POST && !is_json(headers) && !is_bare(request) {
         let message = "a POST needs the header Content-Type: application/json";
-        return Some(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-json", message));
+        return Some(ApiError::new(Code::NotJson, message));
     }
     let token = access.token.as_deref()?;
     if OPEN.contains(&request.uri().path()) {
@@ -74,7 +71,7 @@ fn refusal(access: &Access, request: &Request) -> Option<ApiError> {
 }
 
 fn unauthorized(message: &str) -> ApiError {
-    ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
+    ApiError::new(Code::Unauthorized, message)
 }
 
 /// An address, `localhost`, or a name without dots (a service of the same network): no name that a page out

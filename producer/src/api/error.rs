@@ -7,13 +7,13 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use millrace_domain::message::{Reply, ReplyError};
+use millrace_domain::{Code, WireCode};
 use millrace_store::StoreError;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::state::BODY_BYTES;
 use crate::intake::gateway::Unavailable;
-use crate::partition::answer::{NEWER_VERSION, STORE_FULL};
 
 /// When to try again what could not be done now, in seconds.
 const RETRY_AFTER_S: &str = "5";
@@ -22,7 +22,7 @@ const RETRY_AFTER_S: &str = "5";
 #[derive(Debug)]
 pub(crate) struct ApiError {
     pub(crate) status: StatusCode,
-    pub(crate) code: String,
+    pub(crate) code: WireCode,
     pub(crate) message: String,
     pub(crate) details: Option<Value>,
 }
@@ -31,16 +31,20 @@ pub(crate) struct ApiError {
 pub(crate) type ApiResult<T> = Result<T, ApiError>;
 
 impl ApiError {
-    pub(crate) fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
-        Self { status, code: code.to_owned(), message: message.into(), details: None }
+    /// A refusal with the status of its code.
+    pub(crate) fn new(code: impl Into<WireCode>, message: impl Into<String>) -> Self {
+        let code = code.into();
+        let status = StatusCode::from_u16(code.http_status()).unwrap_or(StatusCode::UNPROCESSABLE_ENTITY);
+        Self { status, code, message: message.into(), details: None }
     }
 
     pub(crate) fn not_found(what: impl std::fmt::Display) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not-found", format!("there is no {what}"))
+        Self::new(Code::NotFound, format!("there is no {what}"))
     }
 
-    pub(crate) fn bad_request(code: &str, message: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, code, message)
+    /// A refusal of the request's form, with 400 in place of the status of its code.
+    pub(crate) fn bad_request(code: Code, message: impl Into<String>) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, ..Self::new(code, message) }
     }
 }
 
@@ -60,31 +64,24 @@ impl IntoResponse for ApiError {
 
 impl From<ReplyError> for ApiError {
     fn from(error: ReplyError) -> Self {
-        let status = match error.code.as_str() {
-            "unknown-workflow" => StatusCode::NOT_FOUND,
-            "too-large" => StatusCode::PAYLOAD_TOO_LARGE,
-            "invalid-json" => StatusCode::BAD_REQUEST,
-            STORE_FULL | NEWER_VERSION => StatusCode::SERVICE_UNAVAILABLE,
-            _ => StatusCode::UNPROCESSABLE_ENTITY,
-        };
-        Self::new(status, &error.code, error.message)
+        Self::new(error.code, error.message)
     }
 }
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         tracing::warn!(%error, "a request could not be answered");
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "store-unavailable", error.to_string())
+        Self::new(Code::StoreUnavailable, error.to_string())
     }
 }
 
 impl From<Unavailable> for ApiError {
     fn from(error: Unavailable) -> Self {
         let code = match error {
-            Unavailable::Late => "unavailable",
-            Unavailable::Blocked(_) => "broker-blocked",
+            Unavailable::Late => Code::Unavailable,
+            Unavailable::Blocked(_) => Code::BrokerBlocked,
         };
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, error.to_string())
+        Self::new(code, error.to_string())
     }
 }
 
@@ -92,14 +89,14 @@ impl From<JsonRejection> for ApiError {
     fn from(rejection: JsonRejection) -> Self {
         match rejection.status() {
             StatusCode::PAYLOAD_TOO_LARGE => too_large(),
-            status => Self::new(status, "invalid-json", rejection.body_text()),
+            status => Self { status, ..Self::new(Code::InvalidJson, rejection.body_text()) },
         }
     }
 }
 
 impl From<QueryRejection> for ApiError {
     fn from(rejection: QueryRejection) -> Self {
-        Self::bad_request("invalid-query", rejection.body_text())
+        Self::bad_request(Code::InvalidQuery, rejection.body_text())
     }
 }
 
@@ -110,7 +107,7 @@ pub(crate) struct Body<T>(pub(crate) T);
 
 fn too_large() -> ApiError {
     let message = format!("expected a body of at most {BODY_BYTES} bytes; submit in chunks");
-    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", message)
+    ApiError::new(Code::TooLarge, message)
 }
 
 /// Says what the framework refuses by itself (a method, a body over its bound, a path that is no text) as
@@ -126,16 +123,17 @@ pub(super) async fn in_our_words(request: Request, next: Next) -> Response {
             let allowed = response.headers().get(header::ALLOW).and_then(|allowed| allowed.to_str().ok());
             let allowed = allowed.unwrap_or_default().replace(',', ", ");
             let message = format!("{asked}: expected one of the methods {allowed}");
-            let mut refusal =
-                ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "wrong-method", message).into_response();
+            let mut refusal = ApiError::new(Code::WrongMethod, message).into_response();
             if let Some(allowed) = response.headers().get(header::ALLOW) {
                 refusal.headers_mut().insert(header::ALLOW, allowed.clone());
             }
             refusal
         }
         StatusCode::PAYLOAD_TOO_LARGE => too_large().into_response(),
-        status => ApiError::new(status, "bad-request", format!("{asked}: the request cannot be read"))
-            .into_response(),
+        status => {
+            let refusal = ApiError::new(Code::BadRequest, format!("{asked}: the request cannot be read"));
+            ApiError { status, ..refusal }.into_response()
+        }
     }
 }
 
@@ -145,7 +143,7 @@ pub(crate) fn refused(reply: Reply) -> ApiError {
         Reply::Error { error } => error.into(),
         other => {
             tracing::error!(?other, "an answer of the wrong kind");
-            ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "an answer of the wrong kind")
+            ApiError::new(Code::Internal, "an answer of the wrong kind")
         }
     }
 }
@@ -153,4 +151,32 @@ pub(crate) fn refused(reply: Reply) -> ApiError {
 /// A created resource.
 pub(crate) fn created(body: impl Serialize) -> Response {
     (StatusCode::CREATED, Json(body)).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_code_has_a_status_of_http_that_refuses() {
+        for code in Code::ALL {
+            let error = ApiError::new(*code, "");
+            assert_eq!(error.status.as_u16(), code.http_status(), "{code}");
+            assert!(error.status.is_client_error() || error.status.is_server_error(), "{code}");
+        }
+    }
+
+    #[test]
+    fn the_server_refuses_a_slow_body_with_a_code_of_the_api() {
+        let answer: Value = serde_json::from_str(millrace_runtime::http::SLOW_BODY).unwrap();
+        assert_eq!(answer["error"]["code"].as_str().unwrap().parse(), Ok(Code::SlowBody));
+        assert_eq!(Code::SlowBody.http_status(), StatusCode::REQUEST_TIMEOUT.as_u16());
+    }
+
+    #[test]
+    fn a_refusal_by_a_newer_version_keeps_its_code() {
+        let error = json!({"code": "of-tomorrow", "message": "expected more"});
+        let error = ApiError::from(serde_json::from_value::<ReplyError>(error).unwrap());
+        assert_eq!((error.status, error.code.as_str()), (StatusCode::UNPROCESSABLE_ENTITY, "of-tomorrow"));
+    }
 }

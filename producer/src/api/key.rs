@@ -4,6 +4,7 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use millrace_domain::Code;
 use millrace_domain::submission::IdempotencyKey;
 
 use super::error::{ApiError, ApiResult};
@@ -15,7 +16,7 @@ pub(super) fn of(headers: &HeaderMap) -> ApiResult<Option<IdempotencyKey>> {
     let mut given = headers.get_all(HEADER).iter();
     let Some(key) = given.next() else { return Ok(None) };
     if given.next().is_some() {
-        return Err(ApiError::bad_request("bad-field", "Idempotency-Key: expected one, not several"));
+        return Err(ApiError::bad_request(Code::BadField, "Idempotency-Key: expected one, not several"));
     }
     IdempotencyKey::given(key.as_bytes())
         .map_err(|error| ApiError::bad_request(error.code, format!("Idempotency-Key: {}", error.message)))

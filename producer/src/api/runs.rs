@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use millrace_domain::message::Reply;
 use millrace_domain::run::RunState;
-use millrace_domain::{RunId, TaskId, Timestamp};
+use millrace_domain::{Code, IdError, RunId, TaskId, Timestamp};
 use millrace_store::{LogChunk, RunQuery};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -51,14 +51,13 @@ pub(super) async fn list(
     let Query(query) = query?;
     let limit = query.limit.unwrap_or(50).clamp(1, PAGE);
     let workflow = query.workflow.map(|name| name.parse()).transpose();
-    let workflow =
-        workflow.map_err(|e: millrace_domain::IdError| ApiError::bad_request("invalid-name", e.0))?;
+    let workflow = workflow.map_err(|e: IdError| ApiError::bad_request(Code::InvalidName, e.0))?;
     if let Some(state) =
         query.state.as_deref().filter(|state| !RunState::ALL.iter().any(|known| known.as_str() == *state))
     {
         let known = RunState::ALL.map(RunState::as_str).join(", ");
         return Err(ApiError::bad_request(
-            "invalid-state",
+            Code::InvalidState,
             format!("unknown state {state:?}: expected one of {known}"),
         ));
     }
@@ -93,7 +92,7 @@ pub(super) async fn list(
 }
 
 fn parse_cursor(text: &str) -> ApiResult<(Timestamp, RunId)> {
-    let wrong = || ApiError::bad_request("invalid-cursor", "expected a next_cursor of an earlier answer");
+    let wrong = || ApiError::bad_request(Code::InvalidCursor, "expected a next_cursor of an earlier answer");
     let (at, run) = text.split_once('.').ok_or_else(wrong)?;
     Ok((Timestamp::from_millis(at.parse().map_err(|_| wrong())?), run.parse().map_err(|_| wrong())?))
 }

@@ -1,9 +1,9 @@
 //! A simple task as it is written: `{"name", "command", "schedule"?, "timezone"?, "timeout"?}`, and the workflow of one
 //! step that stands for it when it has a schedule.
 
-use millrace_domain::WorkflowId;
 use millrace_domain::definition::nearest;
 use millrace_domain::schedule::Zone;
+use millrace_domain::{Code, WorkflowId};
 use serde_json::{Map, Value, json};
 
 use super::error::{ApiError, ApiResult};
@@ -106,7 +106,7 @@ fn timeout(value: Option<&Value>) -> ApiResult<Option<String>> {
 }
 
 fn wrong(message: impl Into<String>) -> ApiError {
-    ApiError::bad_request("bad-field", message)
+    ApiError::bad_request(Code::BadField, message)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use millrace_domain::Code;
 use millrace_runtime::{Shutdown, http};
 use tokio::net::TcpListener;
 use tower::ServiceExt;
@@ -37,6 +38,5 @@ async fn answer(State(front): State<Front>, request: Request) -> Response {
     if request.uri().path() == "/healthz" {
         return (StatusCode::OK, "ok\n").into_response();
     }
-    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "starting", "waiting for the store to answer")
-        .into_response()
+    ApiError::new(Code::Starting, "waiting for the store to answer").into_response()
 }

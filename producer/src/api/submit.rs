@@ -1,17 +1,16 @@
 //! Submissions over HTTP, and the runs that they start.
 
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use millrace_domain::message::{Reply, ReplyError};
 use millrace_domain::run::{Head, Trigger};
 use millrace_domain::submission::{Submission, SubmissionError};
-use millrace_domain::{RunId, WorkflowId, number};
+use millrace_domain::{Code, RunId, WorkflowId, number};
 use serde_json::{Value, json};
 
 use super::error::{ApiError, ApiResult, refused};
 use super::key;
 use super::state::Api;
 use super::view::{load, unreadable};
-use crate::partition::answer::STORE_FULL;
 use crate::partition::commands::submit::digest_of;
 
 /// The submissions of a request: one, or an array.
@@ -44,7 +43,7 @@ pub(super) fn submissions(headers: &HeaderMap, body: &[u8]) -> ApiResult<Submiss
     }
     match many.pop() {
         Some(one) => Ok(Submissions::One(Box::new(one?))),
-        None => Err(ApiError::bad_request("empty", "expected a submission, or an array of them")),
+        None => Err(ApiError::bad_request(Code::Empty, "expected a submission, or an array of them")),
     }
 }
 
@@ -90,10 +89,10 @@ pub(super) async fn start_many(api: &Api, many: Vec<Result<Submission, ApiError>
     }
     // When nothing of it was taken in, the request as a whole may come again.
     if let Some(first) = answers.first()
-        && answers.iter().all(|answer| answer["error"]["code"] == STORE_FULL)
+        && answers.iter().all(|answer| answer["error"]["code"] == Code::StoreFull.as_str())
     {
         let message = first["error"]["message"].as_str().unwrap_or_default();
-        return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, STORE_FULL, message));
+        return Err(ApiError::new(Code::StoreFull, message));
     }
     Ok(answers)
 }
@@ -107,7 +106,7 @@ async fn check_key(api: &Api, reply: &Reply, digest: &str) -> ApiResult<()> {
         Some(known) if known != digest => {
             let message =
                 format!("this idempotency key belongs to run {run_id}, which was asked for otherwise");
-            Err(ApiError::new(StatusCode::CONFLICT, "key-conflict", message))
+            Err(ApiError::new(Code::KeyConflict, message))
         }
         _ => Ok(()),
     }
@@ -120,10 +119,11 @@ pub(super) fn submissions_of_workflow(
     name: &WorkflowId,
 ) -> ApiResult<Option<Submission>> {
     let mut value: Value =
-        serde_json::from_slice(body).map_err(|e| ApiError::bad_request("invalid-json", e.to_string()))?;
-    number::check_numbers(body).map_err(|e| ApiError::from(ReplyError::new("bad-field", e.to_string())))?;
+        serde_json::from_slice(body).map_err(|e| ApiError::bad_request(Code::InvalidJson, e.to_string()))?;
+    number::check_numbers(body)
+        .map_err(|e| ApiError::from(ReplyError::new(Code::BadField, e.to_string())))?;
     let Some(object) = value.as_object_mut() else {
-        return Err(ApiError::bad_request("invalid-json", "expected an object such as {\"params\":{}}"));
+        return Err(ApiError::bad_request(Code::InvalidJson, "expected an object such as {\"params\":{}}"));
     };
     if ["run", "uses", "workflow", "definition"].iter().any(|field| object.contains_key(*field)) {
         return Ok(None);

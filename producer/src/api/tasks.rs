@@ -11,7 +11,7 @@ use millrace_domain::definition;
 use millrace_domain::message::Reply;
 use millrace_domain::run::{Head, Source, Spec};
 use millrace_domain::submission::Submission;
-use millrace_domain::{PartitionId, RunId, Timestamp, WorkflowId};
+use millrace_domain::{Code, PartitionId, RunId, Timestamp, WorkflowId};
 use millrace_store::RunQuery;
 use serde_json::{Value, json};
 
@@ -64,8 +64,7 @@ async fn create_simple(api: &Api, headers: &HeaderMap, task: SimpleTask) -> ApiR
     };
     let source = task.definition(schedule);
     let parsed = definition::parse(&source, "task").map_err(|problems| {
-        let mut error =
-            ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-definition", problems.to_string());
+        let mut error = ApiError::new(Code::InvalidDefinition, problems.to_string());
         error.details = serde_json::to_value(&problems).ok();
         error
     })?;
@@ -97,7 +96,7 @@ async fn keep_others(api: &Api, name: &WorkflowId) -> ApiResult<()> {
         "there is a workflow {name} that was not made by this call: choose another name, change it with POST \
          /api/v1/workflows, or delete it first"
     );
-    Err(ApiError::new(StatusCode::CONFLICT, "name-conflict", message))
+    Err(ApiError::new(Code::NameConflict, message))
 }
 
 /// How a task stands: its run, or the last run of a scheduled one.

@@ -4,10 +4,9 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::http::StatusCode;
 use millrace_domain::definition::Params;
 use millrace_domain::run::{Head, Mover, Run, RunTimer, Spec, StepState, Trigger};
-use millrace_domain::{RunId, SessionId, StepIndex, Timestamp, Unit};
+use millrace_domain::{Code, RunId, SessionId, StepIndex, Timestamp, Unit};
 use millrace_store::{StoreError, StoredRun, TaskRecord};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -261,9 +260,5 @@ pub(super) async fn load(context: &Context, id: RunId) -> ApiResult<StoredRun> {
 /// What is stored cannot be read.
 pub(super) fn unreadable(why: impl std::fmt::Display) -> ApiError {
     tracing::error!(%why, "what is stored cannot be read");
-    ApiError::new(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "unreadable",
-        format!("what is stored cannot be read: {why}"),
-    )
+    ApiError::new(Code::Unreadable, format!("what is stored cannot be read: {why}"))
 }

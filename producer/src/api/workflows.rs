@@ -10,7 +10,7 @@ use millrace_domain::definition;
 use millrace_domain::message::Reply;
 use millrace_domain::schedule::Zone;
 use millrace_domain::submission::Submission;
-use millrace_domain::{PartitionId, Timestamp, WorkflowId};
+use millrace_domain::{Code, IdError, PartitionId, Timestamp, WorkflowId};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -41,8 +41,7 @@ pub(super) struct ApplyBody {
 pub(super) async fn apply(State(api): State<Api>, Body(body): Body<ApplyBody>) -> ApiResult<Response> {
     let file = body.file.as_deref().unwrap_or("definition");
     let parsed = definition::parse(&body.definition, file).map_err(|problems| {
-        let mut error =
-            ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-definition", problems.to_string());
+        let mut error = ApiError::new(Code::InvalidDefinition, problems.to_string());
         error.details = serde_json::to_value(&problems).ok();
         error
     })?;
@@ -154,7 +153,10 @@ pub(super) async fn trigger(
         false => match submit::submissions_of_workflow(&headers, &body, &name)? {
             Some(submission) => submission,
             None => {
-                return Err(ApiError::bad_request("ambiguous", "the workflow is named by the path already"));
+                return Err(ApiError::bad_request(
+                    Code::Ambiguous,
+                    "the workflow is named by the path already",
+                ));
             }
         },
     };
@@ -195,7 +197,7 @@ pub(super) async fn delete(State(api): State<Api>, Path(name): Path<String>) -> 
 
 /// The name in a path.
 pub(super) fn parse_name(text: &str) -> ApiResult<WorkflowId> {
-    text.parse().map_err(|e: millrace_domain::IdError| ApiError::bad_request("invalid-name", e.0))
+    text.parse().map_err(|e: IdError| ApiError::bad_request(Code::InvalidName, e.0))
 }
 
 /// A name that a workflow may be given from now on.
@@ -206,7 +208,7 @@ pub(super) fn check_name(name: &WorkflowId) -> ApiResult<()> {
     let message = format!(
         "the name {name} reads as the id of a run, so that the calls by id could never reach it; choose another"
     );
-    Err(ApiError::bad_request("invalid-name", message))
+    Err(ApiError::bad_request(Code::InvalidName, message))
 }
 
 fn unknown(name: &WorkflowId) -> ApiError {

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use millrace_broker::{BrokerError, Delivery, Queue, UNREADABLE_CODE};
-use millrace_domain::RunId;
+use millrace_broker::{BrokerError, Delivery, Queue};
 use millrace_domain::message::{Reply, ReplyError};
 use millrace_domain::run::Trigger;
 use millrace_domain::submission::{Submission, SubmissionError};
+use millrace_domain::{Code, RunId};
 use millrace_runtime::Subscription;
 use tokio::sync::Semaphore;
 
@@ -87,7 +87,7 @@ async fn accept(
     delivery: Delivery,
 ) {
     if let Some(problem) = &delivery.properties.unreadable {
-        let error = ReplyError::new(UNREADABLE_CODE, problem.clone());
+        let error = ReplyError::new(Code::UnreadableProperties, problem.clone());
         return refuse(context, delivery, error).await;
     }
     let is_array = delivery.payload.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
@@ -232,14 +232,14 @@ fn of_all(refused: &[(usize, ReplyError)]) -> Option<ReplyError> {
 fn unreadable_encoding(delivery: &Delivery, error: &SubmissionError) -> Option<SubmissionError> {
     let encoding = delivery.properties.content_encoding.as_deref()?;
     let is_plain = ["", "identity", "utf-8", "utf8"].iter().any(|plain| encoding.eq_ignore_ascii_case(plain));
-    if error.code != "invalid-json" || is_plain {
+    if error.code != Code::InvalidJson || is_plain {
         return None;
     }
     let shown: String = encoding.chars().take(64).collect();
     let message = format!(
         "a body with content_encoding {shown:?}: expected JSON as plain UTF-8, neither compressed nor in another charset"
     );
-    Some(SubmissionError { code: "unsupported-encoding", message })
+    Some(SubmissionError { code: Code::UnsupportedEncoding, message })
 }
 
 /// Puts a message into the rejected queue, and tells who sent it.
@@ -277,7 +277,7 @@ mod tests {
                 .map(|error| (error.code, error.message))
         };
         let (code, message) = judge("gzip", b"\x1f\x8b\x08").unwrap();
-        assert_eq!(code, "unsupported-encoding");
+        assert_eq!(code, Code::UnsupportedEncoding);
         assert!(message.contains("\"gzip\": expected JSON as plain UTF-8"), "{message}");
         assert_eq!(judge("UTF-8", b"no json"), None, "a charset that can be read is not to blame");
         assert_eq!(judge("gzip", br#"{"rum":"x"}"#), None, "it can be read, whatever is said of it");
@@ -285,7 +285,7 @@ mod tests {
 
     #[test]
     fn an_array_of_refused_parts_is_told_of_by_its_first_few_places() {
-        let part = |index| (index, ReplyError::new("empty", format!("[{index}]: nothing to do")));
+        let part = |index| (index, ReplyError::new(Code::Empty, format!("[{index}]: nothing to do")));
         assert!(of_all(&[]).is_none());
         let one = of_all(&[part(3)]).unwrap();
         assert_eq!((one.code.as_str(), one.message.as_str()), ("empty", "[3]: nothing to do"));

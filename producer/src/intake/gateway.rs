@@ -4,12 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use millrace_broker::{BrokerError, Outgoing, Queue, Route, UNREADABLE_CODE};
+use millrace_broker::{BrokerError, Outgoing, Queue, Route};
 use millrace_domain::definition::Workflow;
 use millrace_domain::message::{Inbox, InboxBody, Reply, ReplyError};
 use millrace_domain::run::{Event, Trigger};
 use millrace_domain::submission::Submission;
-use millrace_domain::{PartitionId, RunId, WorkflowId};
+use millrace_domain::{Code, PartitionId, RunId, WorkflowId};
 use millrace_runtime::{Subscription, Unknown};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -80,7 +80,7 @@ impl Gateway {
                     break;
                 };
                 if let Some(problem) = &delivery.properties.unreadable {
-                    let error = ReplyError::new(UNREADABLE_CODE, problem.clone());
+                    let error = ReplyError::new(Code::UnreadableProperties, problem.clone());
                     let context = Arc::clone(context);
                     tokio::spawn(async move { put_away(&*context.broker, delivery, &error).await });
                     continue;

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use millrace_broker::{BrokerError, Delivery, Queue, UNREADABLE_CODE};
-use millrace_domain::PartitionId;
+use millrace_broker::{BrokerError, Delivery, Queue};
 use millrace_domain::message::{Inbox, InboxBody, MessageError, Reply, ReplyError};
 use millrace_domain::task::Task;
+use millrace_domain::{Code, PartitionId};
 use millrace_runtime::{Shutdown, Subscription, Unknown};
 use millrace_store::StoreError;
 use serde_json::Value;
@@ -102,7 +102,7 @@ async fn accept(
     delivery: Delivery,
 ) {
     if let Some(problem) = &delivery.properties.unreadable {
-        let error = ReplyError::new(UNREADABLE_CODE, problem.clone());
+        let error = ReplyError::new(Code::UnreadableProperties, problem.clone());
         return put_away(&*context.broker, delivery, &error).await;
     }
     let inbox = match Inbox::read(&delivery.payload) {
@@ -111,7 +111,8 @@ async fn accept(
             return leave(context, partition, delivery, &error.to_string());
         }
         Err(error @ MessageError::Unreadable(_)) => {
-            let error = ReplyError::new("unreadable-message", format!("not a message of an inbox: {error}"));
+            let error =
+                ReplyError::new(Code::UnreadableMessage, format!("not a message of an inbox: {error}"));
             return put_away(&*context.broker, delivery, &error).await;
         }
     };
@@ -156,7 +157,7 @@ async fn accept(
     // Handed back, it would come to this inbox again, for ever.
     if let Some(stray) = command.stray(partition, context.partitions) {
         let error =
-            ReplyError::new("wrong-inbox", format!("this is inbox {partition}, but it is about {stray}"));
+            ReplyError::new(Code::WrongInbox, format!("this is inbox {partition}, but it is about {stray}"));
         return put_away(&*context.broker, delivery, &error).await;
     }
     let _ = mailbox.send(Input::Work(Work { command, delivery: Some(delivery), answer })).await;
@@ -191,13 +192,13 @@ async fn of_orphan(context: &Context, task: &Task, ran: bool, unread: bool) -> R
             "run {} is of partition {partition}, and this cluster has {partitions}: 0 to {last}",
             task.run
         );
-        return Ok(Fate::Reject(ReplyError::new("unknown-partition", text)));
+        return Ok(Fate::Reject(ReplyError::new(Code::UnknownPartition, text)));
     }
     match task.run.cluster() {
         0 => orphan::judge(context, task, ran, unread).await,
         other => {
             let text = format!("run {} is of cluster {other}, and this one has no number", task.run);
-            Ok(Fate::Reject(ReplyError::new("unknown-cluster", text)))
+            Ok(Fate::Reject(ReplyError::new(Code::UnknownCluster, text)))
         }
     }
 }

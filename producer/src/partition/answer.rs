@@ -7,16 +7,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use millrace_broker::{Broker, Delivery, Outgoing, Properties, Route};
-use millrace_domain::Priority;
 use millrace_domain::message::{Reply, ReplyError};
 use millrace_domain::submission::{IdempotencyKey, Submission, SubmissionError};
+use millrace_domain::{Code, Priority};
 use tokio::sync::oneshot;
-
-/// The code of a reply to what the store has no room for.
-pub(crate) const STORE_FULL: &str = "store-full";
-
-/// The code of a reply about what only a newer version can read.
-pub(crate) const NEWER_VERSION: &str = "newer-version";
 
 /// How long a message waits that was refused for now, before it goes back to its queue.
 pub(crate) const COME_AGAIN: Duration = Duration::from_secs(2);
@@ -135,20 +129,20 @@ fn message(reply_to: &str, correlation_id: Option<String>, reply: &Reply) -> Out
     message
 }
 
-/// A refusal.
-pub(crate) fn refusal(code: &str, text: impl Into<String>) -> Reply {
+/// The reply of a refusal.
+pub(crate) fn refusal(code: Code, text: impl Into<String>) -> Reply {
     Reply::Error { error: ReplyError::new(code, text) }
 }
 
 /// The answer to what the store has no room for.
 pub(crate) fn store_full(why: &str) -> Reply {
-    refusal(STORE_FULL, format!("{why}; this was not taken in: try again later"))
+    refusal(Code::StoreFull, format!("{why}; this was not taken in: try again later"))
 }
 
 /// The answer to what is about a run that only a newer version can read.
 pub(crate) fn newer_version(why: &str) -> Reply {
     refusal(
-        NEWER_VERSION,
+        Code::NewerVersion,
         format!(
             "{why}; a newer version of Millrace has written it: ask again when its partition has an owner of that"
         ),
@@ -157,18 +151,18 @@ pub(crate) fn newer_version(why: &str) -> Reply {
 
 /// Is it refused for now only?
 pub(crate) fn is_for_now(reply: &Reply) -> bool {
-    matches!(reply, Reply::Error { error } if error.code == STORE_FULL)
+    matches!(reply, Reply::Error { error } if error.code == Code::StoreFull)
 }
 
 /// Is it about what only a newer version can act on?
 pub(crate) fn is_kept(reply: &Reply) -> bool {
-    matches!(reply, Reply::Error { error } if error.code == NEWER_VERSION)
+    matches!(reply, Reply::Error { error } if error.code == Code::NewerVersion)
 }
 
 /// An answer for what cannot be done.
 pub(crate) fn unknown_workflow(name: &impl std::fmt::Display) -> Reply {
     refusal(
-        "unknown-workflow",
+        Code::UnknownWorkflow,
         format!("there is no workflow {name}; `millrace workflows list` shows what there is"),
     )
 }
@@ -209,8 +203,8 @@ pub(crate) async fn reject(
     properties: Properties,
     error: &ReplyError,
 ) -> bool {
-    metrics::counter!("millrace_rejected_total", "code" => error.code.clone()).increment(1);
-    let message = Outgoing::rejected(payload, properties, &error.code, &error.message);
+    metrics::counter!("millrace_rejected_total", "code" => error.code.to_string()).increment(1);
+    let message = Outgoing::rejected(payload, properties, error.code.as_str(), &error.message);
     for _ in 0..REJECT_TRIES {
         if broker.publish(vec![message.clone()]).await.into_iter().all(|result| result.is_ok()) {
             return true;

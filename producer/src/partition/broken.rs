@@ -4,10 +4,9 @@
 
 use std::sync::Arc;
 
-use millrace_domain::PartitionId;
-use millrace_domain::RunId;
 use millrace_domain::message::{Reply, ReplyError};
 use millrace_domain::run::Event;
+use millrace_domain::{Code, PartitionId, RunId};
 
 use super::actor::Actor;
 use super::answer::reject;
@@ -17,9 +16,6 @@ use super::memory::owned::Drafts;
 
 /// An event is tried so often.
 const TRIES: u32 = 3;
-
-/// The code in the rejected queue.
-const CODE: &str = "broken-run";
 
 /// What the people see who look at the run.
 const REASON: &str = "an internal error: see the producer's log";
@@ -74,7 +70,7 @@ impl Actor {
         let _ = self.inner.send(Input::Work(Work::silent(poisoned)));
         let context = Arc::clone(&self.context);
         tokio::spawn(async move {
-            let error = ReplyError::new(CODE, format!("it broke run {run} {failures} times"));
+            let error = ReplyError::new(Code::BrokenRun, format!("it broke run {run} {failures} times"));
             if let Some(delivery) = work.delivery {
                 let (payload, properties) = (delivery.payload.clone(), delivery.properties.clone());
                 if !reject(&*context.broker, payload, properties, &error).await {

@@ -4,7 +4,7 @@
 
 use millrace_domain::message::{InboxBody, Reply};
 use millrace_domain::run::{Event, Trigger};
-use millrace_domain::{PartitionId, RunId, SessionId, TaskId, WorkflowId};
+use millrace_domain::{Code, PartitionId, RunId, SessionId, TaskId, WorkflowId};
 
 use super::answer::refusal;
 use super::commands::apply::{self, Apply};
@@ -75,16 +75,16 @@ impl Command {
             InboxBody::Delete { workflow } => Self::Delete(workflow),
             InboxBody::Apply { source, base_dir } => match Apply::read(source, base_dir) {
                 Ok(apply) => Self::Apply(Box::new(apply)),
-                Err(problems) => return Err(refusal("invalid-definition", problems)),
+                Err(problems) => return Err(refusal(Code::InvalidDefinition, problems)),
             },
             // Who sent it, and when, is for people who look at the queue: what it says is applied as it would be without.
             InboxBody::Letter { body, .. } => match *body {
                 InboxBody::Letter { .. } => {
-                    return Err(refusal("bad-letter", "expected what a letter says, got another letter"));
+                    return Err(refusal(Code::BadLetter, "expected what a letter says, got another letter"));
                 }
                 InboxBody::Submit { submission } if submission.idempotency_key.is_none() => {
                     return Err(refusal(
-                        "bad-letter",
+                        Code::BadLetter,
                         "expected an idempotency_key: a letter may come twice, and this would start two runs",
                     ));
                 }
@@ -92,7 +92,7 @@ impl Command {
             },
             // Only the store can tell what is to become of it.
             InboxBody::Orphan { task, .. } => {
-                return Err(refusal("lost-run", format!("run {} is not stored", task.run)));
+                return Err(refusal(Code::LostRun, format!("run {} is not stored", task.run)));
             }
         })
     }
@@ -266,7 +266,7 @@ mod tests {
         for bad in [submit(None), within] {
             let refused = letter(bad).err();
             assert!(
-                matches!(&refused, Some(Reply::Error { error }) if error.code == "bad-letter"),
+                matches!(&refused, Some(Reply::Error { error }) if error.code == Code::BadLetter),
                 "{refused:?}"
             );
         }

@@ -66,9 +66,6 @@ pub struct Properties {
 /// The header that names the headers which were left out.
 pub const LEFT_OUT_HEADER: &str = "x-millrace-left-out";
 
-/// The code of a message whose [`Properties::unreadable`] says something.
-pub const UNREADABLE_CODE: &str = "unreadable-properties";
-
 /// The greatest length of an error's text in a rejected message.
 const ERROR_BYTES: usize = 1_000;
 

@@ -11,6 +11,5 @@ pub mod topology;
 
 pub use contract::{
     Broker, BrokerError, Consumer, Delivery, Depth, LEFT_OUT_HEADER, Outgoing, Properties, Route, Settle,
-    UNREADABLE_CODE,
 };
 pub use topology::Queue;

@@ -11,7 +11,7 @@ use lapin::options::{BasicConsumeOptions, BasicPublishOptions};
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Connection, ConnectionProperties};
 use millrace_broker::rabbitmq::{Options, QueueType, RabbitMqBroker};
-use millrace_broker::{Broker, Consumer, Delivery, Outgoing, Queue, Route, UNREADABLE_CODE};
+use millrace_broker::{Broker, Consumer, Delivery, Outgoing, Queue, Route};
 use millrace_servers::{
     ForeignClient, ForeignProperties, RabbitMq, header, long, nested_header, text_header,
 };
@@ -210,7 +210,7 @@ async fn every_case_arrives(server: &RabbitMq, queue_type: QueueType, queue: Que
         assert!(properties.headers.iter().all(|(name, _)| name != "x-millrace-unreadable"), "{name}");
         // Put away, it is whole, and no frame is too long for it.
         let text = properties.unreadable.clone().unwrap_or_default();
-        let copy = Outgoing::rejected(hostile.payload.clone(), properties, UNREADABLE_CODE, &text);
+        let copy = Outgoing::rejected(hostile.payload.clone(), properties, "unreadable-properties", &text);
         assert!(broker.publish(vec![copy]).await[0].is_ok(), "{name}");
         hostile.ack();
         let put_away = next(&mut rejected, name).await;

@@ -5,6 +5,7 @@
 //! [`message`]s between processes, and what clients submit).
 
 pub mod carried;
+pub mod code;
 pub mod definition;
 pub mod environment;
 pub mod expression;
@@ -24,6 +25,7 @@ pub mod time;
 pub mod unit;
 pub mod wire;
 
+pub use code::{Code, WireCode};
 pub use id::*;
 pub use lane::{Lane, TaskQueue};
 pub use name::*;

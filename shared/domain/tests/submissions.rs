@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 const NOW: Timestamp = Timestamp::from_millis(1_772_407_800_000);
 
 fn parse(payload: &str) -> Result<Submission, (&'static str, String)> {
-    let mut all = Submission::parse(payload.as_bytes()).map_err(|e| (e.code, e.message))?;
+    let mut all = Submission::parse(payload.as_bytes()).map_err(|e| (e.code.as_str(), e.message))?;
     assert_eq!(all.len(), 1);
-    all.remove(0).map_err(|e| (e.code, e.message))
+    all.remove(0).map_err(|e| (e.code.as_str(), e.message))
 }
 
 fn refused(payload: &str) -> (&'static str, String) {
@@ -20,7 +20,7 @@ fn refused(payload: &str) -> (&'static str, String) {
         Err(error) => error,
         Ok(submission) => {
             let error = submission.to_workflow().expect_err(payload);
-            (error.code, error.message)
+            (error.code.as_str(), error.message)
         }
     }
 }
@@ -61,7 +61,7 @@ fn a_run_of_a_stored_workflow_is_no_ad_hoc_task() {
     let submission =
         parse(r#"{"workflow":"daily_sales","params":{"date":"2026-01-01"},"priority":9}"#).unwrap();
     assert_eq!(submission.priority, Some(Priority::P0));
-    assert_eq!(submission.to_workflow().unwrap_err().code, "bad-field");
+    assert_eq!(submission.to_workflow().unwrap_err().code.as_str(), "bad-field");
     let (code, message) = refused(r#"{"workflow":"w","pool":"gpu"}"#);
     assert_eq!(
         (code, message.as_str()),
@@ -139,24 +139,25 @@ fn what_cannot_be_accepted_is_told_by_code_and_message() {
 #[test]
 fn an_array_is_judged_object_by_object() {
     let all = Submission::parse(br#" [{"run":"a"}, {"rnu":"b"}, {"run":"c","params":{"d":"]"}}]"#).unwrap();
-    let codes: Vec<Option<&str>> = all.iter().map(|one| one.as_ref().err().map(|e| e.code)).collect();
+    let codes: Vec<Option<&str>> =
+        all.iter().map(|one| one.as_ref().err().map(|e| e.code.as_str())).collect();
     assert_eq!(codes, [None, Some("unknown-field"), None]);
-    assert_eq!(Submission::parse(b"[]").unwrap_err().code, "empty");
-    assert_eq!(Submission::parse(b"[{\"run\":\"a\"}").unwrap_err().code, "invalid-json");
-    assert_eq!(Submission::parse(b"[{\"run\":\"a\"}] x").unwrap_err().code, "invalid-json");
+    assert_eq!(Submission::parse(b"[]").unwrap_err().code.as_str(), "empty");
+    assert_eq!(Submission::parse(b"[{\"run\":\"a\"}").unwrap_err().code.as_str(), "invalid-json");
+    assert_eq!(Submission::parse(b"[{\"run\":\"a\"}] x").unwrap_err().code.as_str(), "invalid-json");
 }
 
 #[test]
 fn sizes_are_bounded() {
     let many = |count: usize| format!("[{}]", vec![r#"{"run":"a"}"#; count].join(","));
     assert_eq!(Submission::parse(many(10_000).as_bytes()).unwrap().len(), 10_000);
-    assert_eq!(Submission::parse(many(10_001).as_bytes()).unwrap_err().code, "too-many");
+    assert_eq!(Submission::parse(many(10_001).as_bytes()).unwrap_err().code.as_str(), "too-many");
     let long = format!(r#"{{"uses":"noop","params":{{"a":"{}"}}}}"#, "x".repeat(1024 * 1024));
     assert_eq!(refused(&long).0, "too-large");
     let all = Submission::parse(format!("[{long},{{\"run\":\"a\"}}]").as_bytes()).unwrap();
-    assert_eq!(all[0].as_ref().unwrap_err().code, "too-large");
+    assert_eq!(all[0].as_ref().unwrap_err().code.as_str(), "too-large");
     assert!(all[1].is_ok());
-    assert_eq!(Submission::parse(&vec![b' '; 17 * 1024 * 1024]).unwrap_err().code, "too-large");
+    assert_eq!(Submission::parse(&vec![b' '; 17 * 1024 * 1024]).unwrap_err().code.as_str(), "too-large");
     let definition = format!(r#"{{"definition":"{}"}}"#, "x".repeat(4 * 1024 * 1024));
     assert!(parse(&definition).is_ok(), "a definition is bounded by what a file may hold");
     let deep = format!(r#"{{"uses":"http","with":{}{}}}"#, "[".repeat(5000), "]".repeat(5000));
@@ -198,7 +199,7 @@ fn a_number_that_would_lose_digits_is_refused_by_its_place() {
         (r#"{"workflow":"w","params":{"price":12345678901234567.89}}"#, "`params.price`"),
     ] {
         let error = Submission::parse(body.as_bytes()).unwrap().remove(0).unwrap_err();
-        assert_eq!(error.code, "bad-field");
+        assert_eq!(error.code.as_str(), "bad-field");
         assert!(error.message.starts_with(&format!("{place}: ")), "{error}");
         assert!(
             error.message.contains("would lose digits: a number has 64 bits here; write it as a text"),

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use millrace_broker::{Broker, Delivery, Outgoing, UNREADABLE_CODE};
+use millrace_broker::{Broker, Delivery, Outgoing};
+use millrace_domain::Code;
 use millrace_domain::task::{Task, TaskError};
 use millrace_runtime::Unknown;
 
@@ -16,7 +17,7 @@ const REQUEUE_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) enum Refusal {
     /// It holds no tasks.
-    NoTask { code: &'static str, problem: String },
+    NoTask { code: Code, problem: String },
     /// Its tasks are of a newer version.
     Newer(TaskError),
 }
@@ -24,11 +25,11 @@ pub(super) enum Refusal {
 /// Reads the tasks of a delivery.
 pub(super) fn read_tasks(delivery: &Delivery) -> Result<Vec<Task>, Refusal> {
     if let Some(problem) = &delivery.properties.unreadable {
-        return Err(Refusal::NoTask { code: UNREADABLE_CODE, problem: problem.clone() });
+        return Err(Refusal::NoTask { code: Code::UnreadableProperties, problem: problem.clone() });
     }
     Task::read(&delivery.payload).map_err(|error| match error.is_newer() && names_runs(delivery) {
         true => Refusal::Newer(error),
-        false => Refusal::NoTask { code: "unreadable-task", problem: error.to_string() },
+        false => Refusal::NoTask { code: Code::UnreadableTask, problem: error.to_string() },
     })
 }
 
@@ -60,10 +61,11 @@ async fn leave(owners: &Owners, delivery: Delivery, error: &TaskError) {
 }
 
 /// Moves a message that is no task to the rejected queue.
-async fn reject(broker: &dyn Broker, delivery: Delivery, code: &'static str, problem: &str) {
-    tracing::error!(code, problem, "a message on the task queue is refused");
-    metrics::counter!("millrace_rejected_total", "code" => code).increment(1);
-    let message = Outgoing::rejected(delivery.payload.clone(), delivery.properties.clone(), code, problem);
+async fn reject(broker: &dyn Broker, delivery: Delivery, code: Code, problem: &str) {
+    tracing::error!(code = code.as_str(), problem, "a message on the task queue is refused");
+    metrics::counter!("millrace_rejected_total", "code" => code.as_str()).increment(1);
+    let message =
+        Outgoing::rejected(delivery.payload.clone(), delivery.properties.clone(), code.as_str(), problem);
     if broker.publish(vec![message]).await.into_iter().all(|sent| sent.is_ok()) {
         return delivery.ack();
     }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use millrace_domain::Timestamp;
 use millrace_domain::definition::{self, Params, Workflow};
 use millrace_domain::message::Reply;
+use millrace_domain::{Code, Timestamp};
 use millrace_store::{Timer, WorkflowDelta};
 
 use super::submit::checked_params;
@@ -50,7 +50,7 @@ pub(crate) fn handle(turn: &mut Turn<'_>, apply: Apply) -> Reply {
     {
         return match reply {
             Reply::Error { error } => refusal(
-                "param-needs-default",
+                Code::ParamNeedsDefault,
                 format!("a workflow with a schedule needs a default for each param: {}", error.message),
             ),
             other => other,

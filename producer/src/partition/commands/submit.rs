@@ -9,7 +9,7 @@ use millrace_domain::expression::Fire;
 use millrace_domain::message::Reply;
 use millrace_domain::run::{Head, Source, Spec, Trigger};
 use millrace_domain::submission::Submission;
-use millrace_domain::{RunId, Timestamp, WorkflowId};
+use millrace_domain::{Code, RunId, Timestamp, WorkflowId};
 use sha2::{Digest, Sha256};
 
 use crate::partition::answer::{refusal, store_full, unknown_workflow};
@@ -160,10 +160,10 @@ impl Plan {
 /// A definition that came with the submission.
 fn inline(source: &str) -> Result<Workflow, Reply> {
     let mut parsed = definition::parse(source, "definition")
-        .map_err(|problems| refusal("invalid-definition", problems.to_string()))?;
+        .map_err(|problems| refusal(Code::InvalidDefinition, problems.to_string()))?;
     match (parsed.pop(), parsed.is_empty()) {
         (Some(one), true) => Ok(one.workflow),
-        _ => Err(refusal("invalid-definition", "expected one workflow in a document of its own")),
+        _ => Err(refusal(Code::InvalidDefinition, "expected one workflow in a document of its own")),
     }
 }
 
@@ -175,5 +175,5 @@ pub(crate) fn checked_params(
 ) -> Result<Params, Reply> {
     let fire = Fire { time: scheduled_at, zone: &workflow.timezone };
     definition::check_params(&workflow.params, given, fire)
-        .map_err(|problems| refusal("invalid-params", problems.join("; ")))
+        .map_err(|problems| refusal(Code::InvalidParams, problems.join("; ")))
 }

@@ -3,6 +3,7 @@
 //! was. What is not of a lost commit is a late copy, of a run that was forgotten. Nothing is dropped uncounted. A task that
 //! a worker cannot read, since it is of a newer version, comes here as well.
 
+use millrace_domain::Code;
 use millrace_domain::message::ReplyError;
 use millrace_domain::run::Trigger;
 use millrace_domain::submission::Submission;
@@ -64,7 +65,7 @@ pub(crate) async fn judge(
         "the store has lost run {run} of {workflow} (its commit {} of epoch {}); {advice}",
         task.seq.0, task.epoch.0
     );
-    Ok(Fate::Reject(ReplyError::new("lost-run", message)))
+    Ok(Fate::Reject(ReplyError::new(Code::LostRun, message)))
 }
 
 /// Counts a task that goes nowhere, and why.

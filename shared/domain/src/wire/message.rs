@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use crate::submission::Submission;
 use crate::task::{Task, TaskResult};
-use crate::{Epoch, PartitionId, RunId, Seq, SessionId, TaskId, WorkflowId};
+use crate::{Epoch, PartitionId, RunId, Seq, SessionId, TaskId, WireCode, WorkflowId};
 
 /// The version of messages that this code writes.
 pub const VERSION: u8 = 1;
@@ -220,14 +220,14 @@ pub enum Reply {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ReplyError {
     /// The code, which is stable, for programs.
-    pub code: String,
+    pub code: WireCode,
     /// The message for people: what was expected, and the fix.
     pub message: String,
 }
 
 impl ReplyError {
     /// A refusal with this code and this message.
-    pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
+    pub fn new(code: impl Into<WireCode>, message: impl Into<String>) -> Self {
         Self { code: code.into(), message: message.into() }
     }
 }

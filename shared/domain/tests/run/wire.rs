@@ -9,7 +9,7 @@ use millrace_domain::run::record::StepRecord;
 use millrace_domain::run::{Attempts, Head, Run, RunState, Source, Spec, StepState, Trigger};
 use millrace_domain::submission::Submission;
 use millrace_domain::task::{Task, TaskResult};
-use millrace_domain::{Epoch, Outcome, PartitionId, Priority, Seq, StepIndex, Timestamp};
+use millrace_domain::{Code, Epoch, Outcome, PartitionId, Priority, Seq, StepIndex, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -172,9 +172,16 @@ fn every_answer_of_version_1_is_read() {
     assert_eq!(run, Reply::Run { run_id: RUN.parse().unwrap(), duplicate: false });
     let known: Reply = read(r#"{"run_id":"0192f3c1-7a7b-7000-8000-0000000e0011","duplicate":true}"#);
     assert_eq!(known, Reply::Run { run_id: RUN.parse().unwrap(), duplicate: true });
-    let refused = Reply::Error { error: ReplyError::new("too-large", "expected less") };
+    let refused = Reply::Error { error: ReplyError::new(Code::TooLarge, "expected less") };
     let error: Reply = read(r#"{"error":{"code":"too-large","message":"expected less"}}"#);
     assert_eq!(error, refused);
+    let newer = r#"{"error":{"code":"of-tomorrow","message":"expected more"}}"#;
+    let told: Reply = read(newer);
+    assert_eq!(
+        serde_json::to_string(&told).unwrap(),
+        newer,
+        "a code that is not known yet goes on as it came"
+    );
     let many: Reply = read(
         r#"[{"run_id":"0192f3c1-7a7b-7000-8000-0000000e0011"},{"error":{"code":"too-large","message":"expected less"}}]"#,
     );

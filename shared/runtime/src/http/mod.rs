@@ -9,4 +9,4 @@ pub mod descriptors;
 mod seats;
 mod server;
 
-pub use server::{Bounds, serve};
+pub use server::{Bounds, SLOW_BODY, serve};

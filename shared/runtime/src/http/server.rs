@@ -67,8 +67,9 @@ const REFUSED_PAUSE: Duration = Duration::from_millis(500);
 /// The interval after which a trouble that goes on is logged again.
 const SAY_AGAIN: Duration = Duration::from_secs(60);
 
-/// The answer to a client whose body took too long, in the form of all refusals.
-const LATE: &str = r#"{"error":{"code":"slow-body","message":"the body did not arrive in time: expected it within 30 s, and a second more for each 16 KiB"}}"#;
+/// The answer to a client whose body took too long, in the form of all refusals of the API. This crate does not know the
+/// codes of those: the API's tests hold this one against them.
+pub const SLOW_BODY: &str = r#"{"error":{"code":"slow-body","message":"the body did not arrive in time: expected it within 30 s, and a second more for each 16 KiB"}}"#;
 
 /// Serves until the shutdown, and then as long as what has begun takes, within the bounds.
 pub async fn serve(listener: TcpListener, router: Router, bounds: Bounds, shutdown: Shutdown) {
@@ -180,7 +181,7 @@ async fn answer(
         false => response,
         true => {
             let headers = [(CONTENT_TYPE, "application/json"), (CONNECTION, "close")];
-            (StatusCode::REQUEST_TIMEOUT, headers, LATE).into_response()
+            (StatusCode::REQUEST_TIMEOUT, headers, SLOW_BODY).into_response()
         }
     };
     Ok(response.map(|body| Body::new(ResponseBody::new(body, turn))))

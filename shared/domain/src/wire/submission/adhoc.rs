@@ -10,7 +10,7 @@ use crate::expression::{Template, Templated};
 use crate::graph::Graph;
 use crate::quantity::{MAX_DURATION, parse_duration, parse_positive_duration};
 use crate::task::Task;
-use crate::{ParamName, RetryPolicy, StepName, Timestamp, WorkflowId, environment};
+use crate::{Code, ParamName, RetryPolicy, StepName, Timestamp, WorkflowId, environment};
 
 const MAX_DIR_BYTES: usize = 4096;
 
@@ -108,7 +108,9 @@ impl Submission {
                 }
                 Ok(Some(instant))
             }
-            (Some(_), Some(_)) => Err(SubmissionError::new("ambiguous", "expected only one of delay and at")),
+            (Some(_), Some(_)) => {
+                Err(SubmissionError::new(Code::Ambiguous, "expected only one of delay and at"))
+            }
         }
     }
 
@@ -116,7 +118,8 @@ impl Submission {
         if let Some(script) = &self.run {
             definition::check_script(script).map_err(|problem| {
                 let hint = problem.hint.map(|hint| format!("; {hint}")).unwrap_or_default();
-                let code = if problem.code == "expression-in-run" { problem.code } else { "bad-field" };
+                let is_expression = problem.code == Code::ExpressionInRun.as_str();
+                let code = if is_expression { Code::ExpressionInRun } else { Code::BadField };
                 SubmissionError::new(code, format!("{}{hint}", problem.message))
             })?;
             let with = Map::from_iter([("run".to_owned(), Value::String(script.clone()))]);
@@ -128,8 +131,8 @@ impl Submission {
                 "names a stored definition: it is no ad-hoc task",
             ));
         };
-        definition::action_of_json(uses, self.with.as_ref()).map_err(|(code, message)| match code {
-            "unknown-executor" | "not-supported-yet" | "expression-in-run" => {
+        definition::action_of_json(uses, self.with.as_ref()).map_err(|(code, message)| match code.parse() {
+            Ok(code @ (Code::UnknownExecutor | Code::NotSupportedYet | Code::ExpressionInRun)) => {
                 SubmissionError::new(code, message)
             }
             _ => SubmissionError::field("with", message),

@@ -64,6 +64,7 @@ impl fmt::Display for IdempotencyKey {
 #[cfg(test)]
 mod tests {
     use super::IdempotencyKey;
+    use crate::Code;
 
     #[test]
     fn a_key_has_one_bound_and_an_empty_one_is_none() {
@@ -75,7 +76,7 @@ mod tests {
         assert!(key(&text(257)).unwrap_err().message.contains("at most 256"));
         for wrong in ["é", "订单", "a\nb", "a\0", "\u{7f}"] {
             let error = key(wrong).unwrap_err();
-            assert!(error.code == "bad-field" && error.message.contains("printable ASCII"), "{error:?}");
+            assert!(error.code == Code::BadField && error.message.contains("printable ASCII"), "{error:?}");
         }
         assert!(IdempotencyKey::given(b"\xff").unwrap_err().message.contains("\\xff"));
     }

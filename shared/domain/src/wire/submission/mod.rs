@@ -12,24 +12,24 @@ mod parse;
 pub use key::IdempotencyKey;
 pub use object::Submission;
 
+use crate::Code;
+
 /// The error of a submission that is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct SubmissionError {
-    /// The code, which is stable, for programs: `invalid-json`, `unknown-field`, `bad-field`, `too-large`,
-    /// `too-many`, `ambiguous`, `empty`, `unsupported-version`, `expression-in-run`, `unknown-executor` or
-    /// `not-supported-yet`. Of a message also `unsupported-encoding`.
-    pub code: &'static str,
+    /// The code, for programs.
+    pub code: Code,
     /// The message: what was expected, and the fix.
     pub message: String,
 }
 
 impl SubmissionError {
-    fn new(code: &'static str, message: impl Into<String>) -> Self {
+    fn new(code: Code, message: impl Into<String>) -> Self {
         Self { code, message: message.into() }
     }
 
     fn field(name: &str, message: impl std::fmt::Display) -> Self {
-        Self::new("bad-field", format!("`{name}`: {message}"))
+        Self::new(Code::BadField, format!("`{name}`: {message}"))
     }
 }

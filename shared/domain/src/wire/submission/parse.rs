@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{IdempotencyKey, Submission, SubmissionError};
 use crate::definition::nearest;
-use crate::number;
+use crate::{Code, number};
 
 /// The longest submission, in bytes.
 const MAX_BYTES: usize = 1024 * 1024;
@@ -55,7 +55,7 @@ impl Submission {
         if payload.len() > MAX_BATCH_BYTES {
             let message =
                 format!("{} bytes: expected at most {MAX_BATCH_BYTES}; submit in chunks", payload.len());
-            return Err(SubmissionError::new("too-large", message));
+            return Err(SubmissionError::new(Code::TooLarge, message));
         }
         if payload.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'[') {
             return Ok(vec![Self::parse_one(payload)]);
@@ -63,11 +63,14 @@ impl Submission {
         let mut reader = serde_json::Deserializer::from_slice(payload);
         let batch = reader.deserialize_seq(Batch).and_then(|batch| reader.end().map(|()| batch));
         let batch = batch.map_err(|error| match error.to_string() {
-            message if message.contains(TOO_MANY) => SubmissionError::new("too-many", TOO_MANY),
-            _ => SubmissionError::new("invalid-json", not_json(&error)),
+            message if message.contains(TOO_MANY) => SubmissionError::new(Code::TooMany, TOO_MANY),
+            _ => SubmissionError::new(Code::InvalidJson, not_json(&error)),
         })?;
         if batch.is_empty() {
-            return Err(SubmissionError::new("empty", "an empty array: expected at least one submission"));
+            return Err(SubmissionError::new(
+                Code::Empty,
+                "an empty array: expected at least one submission",
+            ));
         }
         Ok(batch.into_iter().map(|one| Self::parse_one(one.get().as_bytes())).collect())
     }
@@ -82,7 +85,7 @@ impl Submission {
             return Err(too_large(object.len(), MAX_BYTES));
         }
         number::check_numbers(object)
-            .map_err(|error| SubmissionError::new("bad-field", error.to_string()))?;
+            .map_err(|error| SubmissionError::new(Code::BadField, error.to_string()))?;
         submission.check_shape()?;
         if let Some(key) = &submission.idempotency_key {
             submission.idempotency_key = IdempotencyKey::given(key.as_str().as_bytes())?;
@@ -94,18 +97,18 @@ impl Submission {
     pub(super) fn check_shape(&self) -> Result<(), SubmissionError> {
         if let Some(version) = self.v.filter(|version| *version != 1) {
             let message = format!("version {version} is not known: expected \"v\": 1");
-            return Err(SubmissionError::new("unsupported-version", message));
+            return Err(SubmissionError::new(Code::UnsupportedVersion, message));
         }
         match (&self.run, &self.uses, &self.workflow, &self.definition) {
             (None, None, None, None) => {
                 let message = "nothing to do: expected one of run, uses, workflow and definition";
-                return Err(SubmissionError::new("empty", message));
+                return Err(SubmissionError::new(Code::Empty, message));
             }
             (Some(_), None, None, None) | (None, Some(_), None, None) => {}
             (None, None, Some(_), None) | (None, None, None, Some(_)) => self.check_workflow_fields()?,
             _ => {
                 let message = "expected only one of run, uses, workflow and definition";
-                return Err(SubmissionError::new("ambiguous", message));
+                return Err(SubmissionError::new(Code::Ambiguous, message));
             }
         }
         if self.with.is_some() && self.uses.is_none() {
@@ -115,7 +118,7 @@ impl Submission {
             return Err(SubmissionError::field("base_dir", "goes with `definition` only"));
         }
         if self.delay.is_some() && self.at.is_some() {
-            return Err(SubmissionError::new("ambiguous", "expected only one of delay and at"));
+            return Err(SubmissionError::new(Code::Ambiguous, "expected only one of delay and at"));
         }
         if self.traceparent.as_ref().is_some_and(|trace| trace.len() > 512) {
             return Err(SubmissionError::field("traceparent", "expected at most 512 bytes"));
@@ -150,7 +153,7 @@ impl Submission {
 }
 
 fn too_large(bytes: usize, limit: usize) -> SubmissionError {
-    SubmissionError::new("too-large", format!("a submission of {bytes} bytes: expected at most {limit}"))
+    SubmissionError::new(Code::TooLarge, format!("a submission of {bytes} bytes: expected at most {limit}"))
 }
 
 const TOO_MANY: &str = "more than 10000 submissions in one array: submit in chunks";
@@ -180,10 +183,10 @@ impl<'de> Visitor<'de> for Batch {
 /// The error for an object that is no submission. It is read again, to find the field that is wrong.
 fn explain(object: &[u8], error: &serde_json::Error) -> SubmissionError {
     if !error.is_data() {
-        return SubmissionError::new("invalid-json", not_json(error));
+        return SubmissionError::new(Code::InvalidJson, not_json(error));
     }
     let Ok(fields) = serde_json::from_slice::<Map<String, Value>>(object) else {
-        return SubmissionError::new("bad-field", "expected an object, such as {\"run\":\"echo hi\"}");
+        return SubmissionError::new(Code::BadField, "expected an object, such as {\"run\":\"echo hi\"}");
     };
     for (name, value) in fields {
         if !FIELDS.contains(&name.as_str()) {
@@ -205,7 +208,7 @@ fn explain(object: &[u8], error: &serde_json::Error) -> SubmissionError {
             return SubmissionError::field(&name, message);
         }
     }
-    SubmissionError::new("bad-field", error.to_string())
+    SubmissionError::new(Code::BadField, error.to_string())
 }
 
 /// The message for a text that is no JSON.
@@ -228,7 +231,7 @@ fn unknown(name: &str) -> SubmissionError {
         (None, Some(near)) => format!("did you mean `{near}`?"),
         (None, None) => format!("expected one of {}", FIELDS.join(", ")),
     };
-    SubmissionError::new("unknown-field", format!("unknown field `{shown}`: {meant}"))
+    SubmissionError::new(Code::UnknownField, format!("unknown field `{shown}`: {meant}"))
 }
 
 /// The name of the field that is called `name` elsewhere.
