@@ -1,28 +1,28 @@
-//! The servers of a fleet, as the settings name them: its store and its broker.
+//! The servers of a fleet, as they are configured: its store and its broker.
 
 use std::sync::Arc;
 
 use millrace_broker::rabbitmq::{QueueType, RabbitMqBroker};
 use millrace_runtime::Shutdown;
-use millrace_runtime::config::Settings;
+use millrace_runtime::config::{BrokerConfig, StoreConfig};
 use millrace_runtime::secret::mask_url;
 use millrace_store::Store;
 use millrace_store::redis::RedisStore;
 
 use crate::error::CliError;
 
-/// Connects to the store and the broker of the settings; `None` when the shutdown comes first.
+/// Connects to the store and the broker; `None` when the shutdown comes first.
 pub(crate) async fn connect(
-    settings: &Settings,
+    store_config: &StoreConfig,
+    broker_config: &BrokerConfig,
     role: &str,
     shutdown: &Shutdown,
 ) -> Result<Option<(Arc<dyn Store>, Arc<RabbitMqBroker>)>, CliError> {
     let connecting = async {
-        let store = store(settings).await?;
-        Ok((store, Arc::new(broker(settings, role)?)))
+        let store = store(store_config).await?;
+        Ok((store, Arc::new(broker(broker_config, role)?)))
     };
-    // What is wrong with an address is told before anything is waited for.
-    let (broker, store) = (mask_url(&settings.amqp_url()?), mask_url(&settings.redis_url()?));
+    let (broker, store) = (mask_url(&broker_config.url), mask_url(&store_config.url));
     tracing::info!(broker, store, "connecting");
     tokio::select! {
         connected = connecting => connected.map(Some),
@@ -48,26 +48,26 @@ pub(crate) async fn unless_refused(
     }
 }
 
-/// The store of the settings. It connects again after every loss, and in the background when nobody is there.
-pub(crate) async fn store(settings: &Settings) -> Result<Arc<dyn Store>, CliError> {
+/// The store as it is configured. It connects again after every loss, and in the background when nobody is there.
+pub(crate) async fn store(config: &StoreConfig) -> Result<Arc<dyn Store>, CliError> {
     let store = RedisStore::connect(millrace_store::redis::Options {
-        prefix: settings.prefix()?,
-        allow_unsafe: settings.allow_unsafe_store.unwrap_or(false),
-        wait_replicas: settings.wait_replicas()?,
-        ..millrace_store::redis::Options::new(settings.redis_url()?)
+        prefix: config.prefix.clone(),
+        allow_unsafe: config.allow_unsafe,
+        wait_replicas: config.wait_replicas,
+        ..millrace_store::redis::Options::new(config.url.clone())
     });
     Ok(Arc::new(store.await?))
 }
 
-/// The broker of the settings. It connects in the background, and again after every loss.
-pub(crate) fn broker(settings: &Settings, role: &str) -> Result<RabbitMqBroker, CliError> {
+/// The broker as it is configured. It connects in the background, and again after every loss.
+pub(crate) fn broker(config: &BrokerConfig, role: &str) -> Result<RabbitMqBroker, CliError> {
     let broker = RabbitMqBroker::connect(millrace_broker::rabbitmq::Options {
         name: format!("millrace {role}"),
-        queue_type: match settings.has_quorum_queues()? {
+        queue_type: match config.has_quorum_queues {
             true => QueueType::Quorum,
             false => QueueType::Classic,
         },
-        ..millrace_broker::rabbitmq::Options::new(settings.amqp_url()?, settings.prefix()?)
+        ..millrace_broker::rabbitmq::Options::new(config.url.clone(), config.prefix.clone())
     })?;
     Ok(broker)
 }

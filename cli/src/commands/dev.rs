@@ -47,8 +47,9 @@ pub(crate) async fn run(common: &Common, args: DevArgs) -> Result<(), CliError> 
         allowed_hosts: args.allowed_hosts.clone().or(settings.allowed_hosts),
         ..settings
     };
-    let access = Access { token: settings.token.clone(), hosts: settings.allowed_hosts()?.into() };
-    let listener = millrace_producer::bind(settings.listen()?).await?;
+    let config = settings.api()?;
+    let access = Access { token: config.token, hosts: config.allowed_hosts.into() };
+    let listener = millrace_producer::bind(config.listen).await?;
     let address = listener.local_addr()?;
     let _lock = lock(&args.data)?;
     let database = args.data.join("state.db");

@@ -85,8 +85,9 @@ async fn servers(settings: &Settings) -> [Value; 2] {
 }
 
 async fn broker(settings: &Settings) -> Result<String, String> {
-    let amqp = mask_url(&settings.amqp_url().map_err(|e| e.to_string())?);
-    let broker = servers::broker(settings, "doctor").map_err(|e| e.to_string())?;
+    let config = settings.broker().map_err(|e| e.to_string())?;
+    let amqp = mask_url(&config.url);
+    let broker = servers::broker(&config, "doctor").map_err(|e| e.to_string())?;
     let answer = match tokio::time::timeout(PATIENCE, broker.admitted()).await {
         Ok(Ok(())) => Ok(format!("{amqp} answers")),
         Ok(Err(error)) => Err(error.to_string()),
@@ -101,9 +102,10 @@ async fn broker(settings: &Settings) -> Result<String, String> {
 }
 
 async fn store(settings: &Settings) -> Result<String, String> {
-    let redis = mask_url(&settings.redis_url().map_err(|e| e.to_string())?);
+    let config = settings.store().map_err(|e| e.to_string())?;
+    let redis = mask_url(&config.url);
     let queues = if settings.has_quorum_queues().map_err(|e| e.to_string())? { "quorum" } else { "classic" };
-    let store = servers::store(settings).await.map_err(|e| e.to_string())?;
+    let store = servers::store(&config).await.map_err(|e| e.to_string())?;
     let deadline = tokio::time::Instant::now() + PATIENCE;
     loop {
         match store.cluster().await {

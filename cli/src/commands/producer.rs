@@ -45,22 +45,25 @@ pub(crate) async fn run(common: &Common, args: ProducerArgs) -> Result<(), CliEr
         settings.token = Some(token::keep(data)?);
         tracing::info!("no MILLRACE_TOKEN is set: `millrace token show` prints the one made here");
     }
-    let (address, prefix, partitions) = (settings.listen()?, settings.prefix()?, settings.partitions()?);
-    let hosts = settings.allowed_hosts()?;
+    let config = settings.producer()?;
     // A producer starts no processes, so that none inherits it.
     http::descriptors::raise();
     // Whoever ends before anything is connected has nothing to close.
-    let listener = millrace_producer::bind(address).await?;
+    let listener = millrace_producer::bind(config.api.listen).await?;
     let address = listener.local_addr()?;
-    let Some((store, broker)) = servers::connect(&settings, "producer", &shutdown).await? else {
+    let Some((store, broker)) =
+        servers::connect(&config.store, &config.broker, "producer", &shutdown).await?
+    else {
         return Ok(());
     };
     let front = millrace_producer::api::Front::default();
     let serving = tokio::spawn(millrace_producer::api::serve(listener, front.clone(), shutdown.clone()));
+    let prefix = config.store.prefix;
     tracing::info!(%address, prefix, "producer");
-    let options = millrace_producer::Options { partitions, ..millrace_producer::Options::default() };
-    let explicit = settings.partitions.is_some();
-    let access = Access { token: settings.token.clone(), hosts: hosts.into() };
+    let options =
+        millrace_producer::Options { partitions: config.partitions, ..millrace_producer::Options::default() };
+    let explicit = config.explicit_partitions;
+    let access = Access { token: config.api.token, hosts: config.api.allowed_hosts.into() };
     let producing = async {
         let started =
             Producer::start(store, broker.clone(), options, explicit, &prefix, access, shutdown.clone());

@@ -48,20 +48,18 @@ pub(crate) async fn run(common: &Common, args: WorkerArgs) -> Result<(), CliErro
     shutdown.on_signals()?;
     let settings = common.settings(&args.servers)?;
     let settings = Settings { worker_listen: args.listen.or(settings.worker_listen), ..settings };
+    let config = settings.worker()?;
     let pools: Result<Vec<PoolName>, _> = args.pools.iter().map(|name| name.parse()).collect();
     let pools = pools.map_err(|e| CliError::Usage(format!("--pool: {e}")))?;
     let options = worker_options(&args.execution, pools)?;
-    let options = millrace_worker::Options {
-        labels: args.labels,
-        grace: args.grace,
-        listen: settings.worker_listen()?,
-        ..options
-    };
-    let Some((store, broker)) = servers::connect(&settings, "worker", &shutdown).await? else {
+    let options =
+        millrace_worker::Options { labels: args.labels, grace: args.grace, listen: config.listen, ..options };
+    let Some((store, broker)) = servers::connect(&config.store, &config.broker, "worker", &shutdown).await?
+    else {
         return Ok(());
     };
     let pools = args.pools.join(",");
-    tracing::info!(pools, slots = options.slots, prefix = settings.prefix()?, "worker");
+    tracing::info!(pools, slots = options.slots, prefix = config.store.prefix, "worker");
     let worker = Worker::start(store, broker.clone(), options, shutdown.clone());
     let working = async {
         worker.finish().await;
