@@ -15,7 +15,7 @@ use super::error::ApiError;
 /// The rules of a producer's API.
 #[derive(Debug, Clone, Default)]
 pub struct Access {
-    /// What callers must show as a bearer token; nothing when unset (then it listens on loopback only).
+    /// The bearer token that callers must show; nothing when unset (then it listens on loopback only).
     pub token: Option<String>,
     /// Names by which this producer is reached beside addresses and names without dots, in lower case.
     pub hosts: Arc<[String]>,

@@ -18,7 +18,7 @@ use crate::intake::gateway::Unavailable;
 /// When to try again what could not be done now, in seconds.
 const RETRY_AFTER_S: &str = "5";
 
-/// A refusal.
+/// A refusal of the API.
 #[derive(Debug)]
 pub(crate) struct ApiError {
     pub(crate) status: StatusCode,
@@ -27,7 +27,7 @@ pub(crate) struct ApiError {
     pub(crate) details: Option<Value>,
 }
 
-/// What a handler gives.
+/// The result of a handler.
 pub(crate) type ApiResult<T> = Result<T, ApiError>;
 
 impl ApiError {
@@ -112,7 +112,7 @@ fn too_large() -> ApiError {
 
 /// Says what the framework refuses by itself (a method, a body over its bound, a path that is no text) as
 /// everything else is refused.
-pub(super) async fn in_our_words(request: Request, next: Next) -> Response {
+pub(super) async fn as_api_errors(request: Request, next: Next) -> Response {
     let asked = format!("{} {}", request.method(), request.uri().path());
     let response = next.run(request).await;
     let content_type = response.headers().get(header::CONTENT_TYPE);

@@ -18,7 +18,7 @@ pub(super) async fn alive() -> &'static str {
     "ok\n"
 }
 
-/// It can do its work: the broker and the store answer, and it owns what it should.
+/// Says whether the producer can do its work: the broker and the store answer, and it owns what it should.
 pub(super) async fn ready(State(api): State<Api>) -> Response {
     let mut missing = Vec::new();
     if !*api.context.broker.ready().borrow() {

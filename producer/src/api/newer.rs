@@ -51,7 +51,7 @@ pub(super) fn listed(found: RunSummary) -> RunSummaryView {
     })
 }
 
-/// What the head of a run says. A text when nothing of it can be read. `known` is what a list says of the run.
+/// The head of a run as far as it can be read. A text when nothing of it can. `known` is what a list says of the run.
 pub(super) fn summary(
     run: RunId,
     text: &str,
@@ -67,14 +67,14 @@ pub(super) fn summary(
     Ok(shown)
 }
 
-/// What is said of such a run.
+/// The reason that is told of such a run.
 fn sentence(why: &str) -> String {
     format!(
         "a newer version of Millrace has written this run, which is shown as far as it can be read here: {why}"
     )
 }
 
-/// What can be read of a head, and the word for the run's state. `known` is what a list says of the run.
+/// The part of a head that can be read, and the word for the run's state. `known` is what a list says of the run.
 fn head(text: &str, known: Option<&(WorkflowId, Timestamp)>) -> Option<(Head, String)> {
     let Value::Object(mut fields) = serde_json::from_str(text).ok()? else { return None };
     let state = fields.get("state").and_then(Value::as_str).unwrap_or(UNKNOWN).to_owned();

@@ -44,7 +44,7 @@ pub(crate) fn router(context: Arc<Context>, gateway: Arc<Gateway>, access: Acces
     Router::new()
         .fallback_service(routes)
         .layer(from_fn(key::check))
-        .layer(from_fn(error::in_our_words))
+        .layer(from_fn(error::as_api_errors))
         .layer(from_fn_with_state(access, access::check))
         .layer(DefaultBodyLimit::max(BODY_BYTES))
 }

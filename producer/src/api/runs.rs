@@ -33,7 +33,7 @@ pub(super) async fn create(State(api): State<Api>, headers: HeaderMap, body: Byt
     }
 }
 
-/// What a list of runs may be narrowed by.
+/// The filters of a list of runs.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ListQuery {
@@ -97,7 +97,7 @@ fn parse_cursor(text: &str) -> ApiResult<(Timestamp, RunId)> {
     Ok((Timestamp::from_millis(at.parse().map_err(|_| wrong())?), run.parse().map_err(|_| wrong())?))
 }
 
-/// One run with its steps.
+/// Answers one run with its steps.
 pub(super) async fn get(State(api): State<Api>, Path(id): Path<String>) -> ApiResult<Json<view::RunView>> {
     let id = view::parse_id(&id)?;
     let stored = view::load(&api.context, id).await?;
@@ -120,7 +120,7 @@ pub(super) async fn stop(api: &Api, id: RunId, reason: &str) -> ApiResult<()> {
     }
 }
 
-/// Which part of a log.
+/// The part of a log that is asked for.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LogQuery {
@@ -138,7 +138,7 @@ pub(super) struct LogPage {
     next: u64,
 }
 
-/// What an attempt of a step wrote, from a chunk on.
+/// Answers what an attempt of a step wrote, from a chunk on.
 pub(super) async fn logs(
     State(api): State<Api>,
     Path(id): Path<String>,

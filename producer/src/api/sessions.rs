@@ -6,7 +6,7 @@ use millrace_store::{SESSION_LEASE_MS, Session};
 /// A worker that was not heard of for so long is left out: it is gone, or as good as.
 const SILENT_MS: u64 = 60_000;
 
-/// What a worker can be doing, in words.
+/// The states of a worker, in words.
 pub(super) const STATES: [&str; 3] = ["up", "draining", "silent"];
 
 /// The sessions of workers that were heard of lately, by the store's clock.
@@ -16,7 +16,7 @@ pub(super) fn live(mut sessions: Vec<Session>) -> Vec<Session> {
     sessions
 }
 
-/// What a worker does, in one of the [`STATES`]. One that was renewed ahead of the store's clock, which was set back,
+/// The state of a worker, one of the [`STATES`]. One that was renewed ahead of the store's clock, which was set back,
 /// has yet to show that it lives.
 pub(super) fn state(session: &Session) -> &'static str {
     match session.silent_ms {

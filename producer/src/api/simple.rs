@@ -26,7 +26,7 @@ pub(super) struct SimpleTask {
 }
 
 impl SimpleTask {
-    /// Is it meant to be one? A submission has none of these fields.
+    /// Whether a body is meant to be a simple task. A submission has none of these fields.
     pub(super) fn is_meant(object: &Map<String, Value>) -> bool {
         ["name", "command", "schedule", "timezone"].iter().any(|field| object.contains_key(*field))
     }
@@ -78,7 +78,7 @@ impl SimpleTask {
     }
 }
 
-/// Is this the definition of a simple task? Anything else holds more than such a task could say.
+/// Whether a definition is that of a simple task. Anything else holds more than such a task could say.
 pub(super) fn is_simple(source: &str) -> bool {
     let has_only = |value: &Value, known: &[&str]| {
         value.as_object().is_some_and(|fields| fields.keys().all(|field| known.contains(&field.as_str())))

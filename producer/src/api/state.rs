@@ -9,7 +9,7 @@ use crate::intake::gateway::Gateway;
 /// A request body has so many bytes, at most.
 pub(super) const BODY_BYTES: usize = 16 * 1024 * 1024;
 
-/// What handlers share.
+/// The state that all handlers share.
 #[derive(Clone)]
 pub(crate) struct Api {
     /// The shared parts of the producer.

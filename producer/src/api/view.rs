@@ -25,7 +25,7 @@ pub(crate) struct RunView {
     pub(super) steps: Vec<StepView>,
 }
 
-/// What a run was asked to do.
+/// The request that a run stands for.
 #[derive(Debug, Serialize)]
 pub(crate) struct AskedView {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -257,7 +257,7 @@ pub(super) async fn load(context: &Context, id: RunId) -> ApiResult<StoredRun> {
     stored.ok_or_else(|| ApiError::not_found(format!("run {id}")))
 }
 
-/// What is stored cannot be read.
+/// Answers that what is stored cannot be read.
 pub(super) fn unreadable(why: impl std::fmt::Display) -> ApiError {
     tracing::error!(%why, "what is stored cannot be read");
     ApiError::new(Code::Unreadable, format!("what is stored cannot be read: {why}"))

@@ -100,14 +100,14 @@ fn local(instant: Timestamp, zone: Option<&String>) -> String {
     zone.map_or_else(|| instant.to_string(), |zone| zone.local(instant))
 }
 
-/// Which version.
+/// The version that is asked for.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct GetQuery {
     version: Option<u32>,
 }
 
-/// One workflow with its source.
+/// Answers one workflow with its source.
 pub(super) async fn get(
     State(api): State<Api>,
     Path(name): Path<String>,
@@ -166,12 +166,12 @@ pub(super) async fn trigger(
     Ok((status, Json(json!({"run_id": run, "duplicate": duplicate}))).into_response())
 }
 
-/// Lets the schedules rest.
+/// Lets the schedules of a workflow rest.
 pub(super) async fn pause(State(api): State<Api>, Path(name): Path<String>) -> ApiResult<Json<Value>> {
     set_paused(&api, &name, true).await
 }
 
-/// Lets the schedules go on.
+/// Lets the schedules of a workflow go on.
 pub(super) async fn resume(State(api): State<Api>, Path(name): Path<String>) -> ApiResult<Json<Value>> {
     set_paused(&api, &name, false).await
 }

@@ -147,7 +147,7 @@ async fn accept(
     });
 }
 
-/// An array: acked and answered when all its parts are.
+/// Takes an array in: it is acked and answered when all its parts are.
 async fn accept_array(
     context: &Arc<Context>,
     gateway: &Arc<Gateway>,
@@ -215,7 +215,7 @@ async fn accept_array(
     }
 }
 
-/// What is told of an array with refused parts, which goes to the rejected queue once, however many they are: the code of
+/// The error of an array with refused parts, which goes to the rejected queue once, however many they are: the code of
 /// the first, and the places of the first few.
 fn of_all(refused: &[(usize, ReplyError)]) -> Option<ReplyError> {
     let (_, first) = refused.first()?;
@@ -227,7 +227,7 @@ fn of_all(refused: &[(usize, ReplyError)]) -> Option<ReplyError> {
     Some(ReplyError::new(first.code.clone(), told.join("; ")))
 }
 
-/// What is wrong with a body that is no JSON, when the message says that something was done to it. Clients put names of
+/// The error of a body that is no JSON, when the message says that something was done to it. Clients put names of
 /// charsets there as well, so that one that can be read is.
 fn unreadable_encoding(delivery: &Delivery, error: &SubmissionError) -> Option<SubmissionError> {
     let encoding = delivery.properties.content_encoding.as_deref()?;

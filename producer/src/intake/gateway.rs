@@ -96,7 +96,7 @@ impl Gateway {
         }
     }
 
-    /// Is this partition ours? Runs that may go anywhere are, once anything is.
+    /// Whether this partition is ours. Runs that may go anywhere are at home here once any partition is.
     pub(crate) fn is_here(&self, partition: Option<PartitionId>) -> bool {
         let owned = self.context.owned.borrow();
         match partition {
@@ -105,12 +105,12 @@ impl Gateway {
         }
     }
 
-    /// Into the mailbox.
+    /// Puts work into the mailbox.
     pub(crate) async fn post(&self, work: Work) {
         let _ = self.mailbox.send(Input::Work(work)).await;
     }
 
-    /// Submits one, and waits until it is committed.
+    /// Makes a submission, and waits until it is committed.
     pub(crate) async fn submit(&self, submit: Submission, trigger: Trigger) -> Result<Reply, Unavailable> {
         let partition =
             Submit::of(submit.clone(), trigger, self.context.partitions).run.map(RunId::partition);
@@ -120,7 +120,7 @@ impl Gateway {
         self.ask(partition, command, body).await
     }
 
-    /// Submits many; their answers in order.
+    /// Makes many submissions; answers them in order.
     pub(crate) async fn submit_many(
         self: &Arc<Self>,
         many: Vec<Submission>,
@@ -169,7 +169,7 @@ impl Gateway {
         replies.into_iter().collect::<Option<Vec<_>>>().ok_or(Unavailable::Late)
     }
 
-    /// Stores a definition.
+    /// Stores a definition, as the next version of its workflow.
     pub(crate) async fn apply(
         &self,
         workflow: Workflow,
@@ -186,21 +186,21 @@ impl Gateway {
         self.ask(Some(home), command, body).await
     }
 
-    /// Lets schedules rest, or go on.
+    /// Lets the schedules of a workflow rest, or go on.
     pub(crate) async fn pause(&self, workflow: &WorkflowId, paused: bool) -> Result<Reply, Unavailable> {
         let home = PartitionId::home_of(workflow, self.context.partitions);
         let body = || InboxBody::Pause { workflow: workflow.clone(), paused };
         self.ask(Some(home), || Command::Pause(workflow.clone(), paused), body).await
     }
 
-    /// Forgets a workflow.
+    /// Deletes a workflow.
     pub(crate) async fn delete(&self, workflow: &WorkflowId) -> Result<Reply, Unavailable> {
         let home = PartitionId::home_of(workflow, self.context.partitions);
         let body = || InboxBody::Delete { workflow: workflow.clone() };
         self.ask(Some(home), || Command::Delete(workflow.clone()), body).await
     }
 
-    /// Stops a run.
+    /// Cancels a run.
     pub(crate) async fn cancel(&self, run: RunId, reason: &str) -> Result<Reply, Unavailable> {
         let body = || InboxBody::Cancel { run, reason: reason.to_owned() };
         let command = || Command::Event(run, Event::Cancel { reason: reason.to_owned() });
@@ -249,7 +249,7 @@ impl Gateway {
         tokio::time::timeout(PATIENCE, asking).await.unwrap_or(Err(Unavailable::Late))
     }
 
-    /// The loop's answer; `None` when it has to be asked again. A loop that waits for the broker does not answer.
+    /// Waits for the loop's answer; `None` when it has to be asked again. A loop that waits for the broker does not answer.
     async fn heard(&self, answer: oneshot::Receiver<Reply>) -> Result<Option<Reply>, Unavailable> {
         tokio::select! {
             biased;

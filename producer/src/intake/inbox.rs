@@ -26,7 +26,7 @@ use crate::partition::recovery::orphan::{self, Fate};
 /// Unsettled messages of one inbox, at most.
 const PREFETCH: u16 = 1_000;
 
-/// What stays wrong with one is said again after so long.
+/// The interval at which it is logged again that an inbox cannot be consumed.
 const SAY_AGAIN: Duration = Duration::from_secs(60);
 
 /// The inboxes of the owned partitions.
@@ -49,7 +49,7 @@ impl Inboxes {
         self.open.insert(partition, (stop, task));
     }
 
-    /// Stops consuming it. What was delivered and not settled goes back to the queue.
+    /// Stops consuming the inbox of a partition. What was delivered and not settled goes back to the queue.
     pub(crate) async fn close(&mut self, partition: PartitionId) {
         if let Some((stop, task)) = self.open.remove(&partition) {
             stop.begin();
@@ -183,7 +183,7 @@ fn not_known_of(task: &Task, delivery: &Delivery) -> Option<String> {
         .then(|| format!("a lost run is to be made of a task that has also {}", fields.join(", ")))
 }
 
-/// What is to become of a task whose run a worker did not find, or which it cannot read.
+/// Decides on a task whose run a worker did not find, or which it cannot read.
 async fn of_orphan(context: &Context, task: &Task, ran: bool, unread: bool) -> Result<Fate, StoreError> {
     let (partition, partitions) = (task.run.partition().0, context.partitions);
     if partition >= partitions {

@@ -19,11 +19,11 @@ pub(crate) const COME_AGAIN: Duration = Duration::from_secs(2);
 const REJECT_TRIES: u32 = 5;
 const REJECT_PAUSE: Duration = Duration::from_secs(1);
 
-/// Who waits for the outcome.
+/// The one who waits for an outcome, and how they are told.
 pub(crate) enum Answer {
-    /// Nobody.
+    /// Nobody waits.
     Nobody,
-    /// Somebody in this process. Dropped unanswered means: ask again.
+    /// Somebody in this process waits. Dropped unanswered means: ask again.
     Local(oneshot::Sender<Reply>),
     /// A client, by message.
     Message { reply_to: String, correlation_id: Option<String> },
@@ -75,12 +75,12 @@ impl Gather {
         Arc::new(Self(Mutex::new(Gathered { replies, missing: count, delivery, reply_to, local })))
     }
 
-    /// Does anybody wait for the answer?
+    /// Whether anybody waits for the answer.
     pub(crate) fn is_heard(&self) -> bool {
         self.0.lock().is_ok_and(|gathered| gathered.reply_to.is_some() || gathered.local.is_some())
     }
 
-    /// What a part of an array that came by message asks for, read again.
+    /// Reads a part of an array that came by message again.
     pub(crate) fn submission(&self, index: usize) -> Option<Submission> {
         let gathered = self.0.lock().ok()?;
         let delivery = gathered.delivery.as_ref()?;
@@ -149,12 +149,12 @@ pub(crate) fn newer_version(why: &str) -> Reply {
     )
 }
 
-/// Is it refused for now only?
+/// Whether a reply refuses for now only.
 pub(crate) fn is_for_now(reply: &Reply) -> bool {
     matches!(reply, Reply::Error { error } if error.code == Code::StoreFull)
 }
 
-/// Is it about what only a newer version can act on?
+/// Whether a reply is about what only a newer version can act on.
 pub(crate) fn is_kept(reply: &Reply) -> bool {
     matches!(reply, Reply::Error { error } if error.code == Code::NewerVersion)
 }

@@ -17,7 +17,7 @@ use super::memory::owned::Drafts;
 /// An event is tried so often.
 const TRIES: u32 = 3;
 
-/// What the people see who look at the run.
+/// The reason that people see who look at the run.
 const REASON: &str = "an internal error: see the producer's log";
 
 /// A piece of work that broke a run.
@@ -27,7 +27,7 @@ pub(super) struct Broken {
 }
 
 impl Actor {
-    /// Is it about a run that was broken before?
+    /// Whether a command is about a run that was broken before.
     pub(super) fn is_suspect(&self, work: &Work) -> bool {
         work.command.is_event_of(|run| self.failures.contains_key(run))
     }

@@ -36,23 +36,23 @@ pub(crate) enum Command {
     Delete(WorkflowId),
     /// A schedule is due.
     Fire(Fire),
-    /// What was planned by a clock that was ahead is to be planned anew.
+    /// A part of the partition that a clock planned which was ahead is to be planned anew.
     Replan(PartitionId, Planned),
 }
 
-/// What became of a command.
+/// The fate of a command.
 pub(crate) enum Handled {
-    /// It holds once the commit does; then whoever waits gets this reply.
+    /// The command holds once the commit does; then whoever waits gets this reply.
     Done(Option<Reply>),
-    /// It creates this run. When the store has that already, the reply says so.
+    /// The command creates this run. When the store has that already, the reply says so.
     Created(RunId),
-    /// It is a submission that is refused with this reply.
+    /// The command is a submission that is refused with this reply.
     Refused(Reply, Box<Submit>),
-    /// It is about runs that only a newer version can read, and is kept for that. Holds why.
+    /// The command is about runs that only a newer version can read, and is kept for that. Holds why.
     Kept(String),
-    /// It must wait for the verdict on the commit that is in the making.
+    /// The command must wait for the verdict on the commit that is in the making.
     Later(Command),
-    /// It broke this run.
+    /// The command broke this run.
     Broke(RunId, Command),
 }
 
@@ -122,7 +122,7 @@ impl Command {
         }
     }
 
-    /// Adds what it needs in memory.
+    /// Adds what the command needs in memory.
     pub(crate) fn add_needs(&self, partition: PartitionId, needs: &mut Needs) {
         match self {
             Self::Submit(submit) | Self::Restore(submit) => {
@@ -144,7 +144,7 @@ impl Command {
         }
     }
 
-    /// Is it an event of one of these runs?
+    /// Whether the command is an event of one of these runs.
     pub(crate) fn is_event_of(&self, is_one: impl Fn(&RunId) -> bool) -> bool {
         match self {
             Self::Event(run, _) => is_one(run),
@@ -216,7 +216,7 @@ fn submitted(turn: &mut Turn<'_>, submit: Box<Submit>) -> Handled {
     }
 }
 
-/// What is kept since it is about a run that cannot be read here.
+/// The fate of a command that is about a run which cannot be read here: it is kept.
 fn kept(turn: &Turn<'_>, run: RunId) -> Handled {
     let why = turn.loaded.foreign.get(&run).map_or("it cannot be read here", String::as_str);
     Handled::Kept(format!("run {run}: {why}"))

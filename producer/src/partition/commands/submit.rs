@@ -19,20 +19,20 @@ use crate::partition::turn::{Turn, Wanted};
 /// A run that is wanted.
 pub(crate) struct Submit {
     pub(crate) submission: Submission,
-    /// Its id, when a key decides it.
+    /// The id of its run, when a key decides it.
     pub(crate) run: Option<RunId>,
     pub(crate) trigger: Trigger,
     /// A digest of the body, for keyed submissions.
     pub(crate) digest: Option<String>,
 }
 
-/// What became of a submission.
+/// The fate of a submission.
 pub(crate) enum Created {
-    /// Its run is in the draft.
+    /// The run of the submission is in the draft.
     New(RunId),
-    /// There is one already.
+    /// The run is there already.
     Known(RunId),
-    /// It is refused; what was asked for comes with the reply.
+    /// The submission is refused; what was asked for comes with the reply.
     Refused(Reply, Box<Submit>),
 }
 
@@ -69,7 +69,7 @@ impl Submit {
         Self { submission, run: Some(run), trigger, digest: Some(digest) }
     }
 
-    /// What goes to the rejected queue when a submission that came by message is refused.
+    /// The message for the rejected queue when a submission that came by message is refused.
     pub(crate) fn rejected(&self, delivery: Option<&Delivery>) -> Option<(Bytes, Properties)> {
         if self.trigger != Trigger::Message {
             return None;
@@ -88,7 +88,7 @@ pub(crate) fn digest_of(submission: &Submission) -> String {
     Sha256::digest(bytes).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What a submission asks for, checked.
+/// The plan of a submission: what it asks for, checked.
 struct Plan {
     workflow: Arc<Workflow>,
     /// Absent for an ad-hoc task: the submission itself is the source.

@@ -13,13 +13,13 @@ use millrace_store::StoreError;
 use crate::context::Context;
 use crate::partition::commands::submit::Submit;
 
-/// What is to become of one.
+/// The fate of a task whose run is not stored.
 pub(crate) enum Fate {
     /// Nothing: its run is there, or was forgotten.
     Drop,
-    /// Its run is created again.
+    /// The run of the task is created again.
     Restore(Box<Submit>),
-    /// Nobody can tell what its run was, or it must not run again: it is put away.
+    /// The task is put away: nobody can tell what its run was, or it must not run again.
     Reject(ReplyError),
 }
 

@@ -37,8 +37,8 @@ pub trait PartitionStore: Send + Sync + 'static {
 
     /// Whether the commit numbered (`epoch`, `seq`) was lost. A store that fails over to a replica may forget what it
     /// had confirmed last; where each epoch ended is written down when the next one begins. One that was emptied has
-    /// lost every epoch before [`Cluster::since`]. `false` for what is there, and for epochs that are too long ago to
-    /// be remembered. An error when nobody has founded the cluster (again) yet.
+    /// lost every epoch before [`Cluster::since`](crate::Cluster::since). `false` for what is there, and for epochs that
+    /// are too long ago to be remembered. An error when nobody has founded the cluster (again) yet.
     async fn is_lost(&self, partition: PartitionId, epoch: Epoch, seq: Seq) -> Result<bool, StoreError>;
 
     /// Applies each commit atomically, all in one round trip, with a verdict each, in order. A commit needs the
