@@ -7,12 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::WorkflowId;
-
-/// The error of a text that is not the identifier it should be. The message says what was expected.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct IdError(pub String);
+use crate::name::{IdError, WorkflowId};
 
 /// A partition: the unit of ownership. Every run and schedule lives in exactly one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

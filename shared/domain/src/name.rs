@@ -4,8 +4,12 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
-use crate::{IdError, RunId};
+/// The error of a text that is not the identifier it should be. The message says what was expected.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct IdError(pub String);
 
 /// Declares the type of a validated name: `[first][rest]{0,63}`.
 macro_rules! name_type {
@@ -139,7 +143,7 @@ impl WorkflowId {
 
     /// Whether the id reads as a run's id. Where either is taken, the run would be meant, and never the workflow.
     pub fn is_like_run_id(&self) -> bool {
-        self.0.parse::<RunId>().is_ok()
+        Uuid::parse_str(&self.0).is_ok()
     }
 
     /// The namespace.

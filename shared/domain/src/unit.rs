@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{IdError, RunId, StepIndex};
+use crate::id::{RunId, StepIndex};
+use crate::name::IdError;
 
 /// A unit of work of a run: a step, or one item of a step that fans out. It is what has attempts, a record, a log and
 /// an idempotency key of its own. Its text form is `<step>`, or `<step>.<item>`, as in `4` and `4.17`.
