@@ -119,7 +119,8 @@ pub(crate) async fn ten_thousand_messages_arrive_exactly_once(broker: Arc<dyn Br
             batch.reverse();
         }
         for delivery in batch {
-            assert!(!delivery.redelivered);
+            // Who consumes a queue for each priority gives back what comes beyond its slots, and gets it again.
+            assert!(!delivery.redelivered || broker.queue_kind() == "quorum");
             assert!(seen.insert(text(&delivery)), "{} came twice", text(&delivery));
             delivery.ack();
         }
