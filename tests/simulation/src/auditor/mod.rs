@@ -116,6 +116,9 @@ pub(crate) struct Auditor {
     /// The deliveries of an attempt that a process may ack.
     may_ack: BTreeMap<(u16, TaskId), u32>,
     heads: BTreeMap<(PartitionId, millrace_domain::WorkflowId), Fires>,
+    /// The earliest that an owner may have believed it to be when it made a commit that has not been applied yet: it may be
+    /// sent again for a long time.
+    made: BTreeMap<(PartitionId, Epoch, Seq), millrace_domain::Timestamp>,
     /// The runs that somebody was promised.
     pub(crate) promised: BTreeSet<RunId>,
 }

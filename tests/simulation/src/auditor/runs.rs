@@ -25,6 +25,14 @@ impl Auditor {
         }
     }
 
+    /// Notes that commits are sent, perhaps again.
+    pub(crate) fn sent(&mut self, commits: &[Commit], believed: Believed) {
+        for commit in commits {
+            let key = (commit.partition, commit.epoch, commit.seq);
+            self.made.entry(key).or_insert(believed.earliest);
+        }
+    }
+
     /// Notes how a commit was answered.
     pub(crate) fn committed(
         &mut self,
@@ -35,6 +43,8 @@ impl Auditor {
     ) {
         let Verdict::Applied { duplicates } = verdict else { return };
         let partition = commit.partition;
+        let made = self.made.remove(&(partition, commit.epoch, commit.seq));
+        let believed = Believed { earliest: made.unwrap_or(believed.earliest), ..believed };
         let (epoch, seq) = self.partitions.get(&partition).copied().unwrap_or_default();
         if commit.epoch != epoch {
             let ours = commit.epoch.0;

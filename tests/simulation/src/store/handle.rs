@@ -119,6 +119,11 @@ impl PartitionStore for MemoryStore {
     }
 
     async fn commit(&self, commits: &[Commit]) -> Result<Vec<Verdict>, StoreError> {
+        {
+            let mut world = self.0.world.lock();
+            let believed = world.believed();
+            world.auditor.sent(commits, believed);
+        }
         self.ask("commit", |world, _| {
             let commit = |commit: &Commit| {
                 let verdict = world.memory.commit(commit);
