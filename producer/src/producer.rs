@@ -188,3 +188,17 @@ async fn found(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use millrace_domain::PartitionId;
+    use millrace_runtime::config::Settings;
+
+    #[test]
+    fn a_cluster_can_have_as_many_partitions_as_the_id_of_a_run_has_room_for_and_no_more() {
+        let with = |partitions| Settings { partitions: Some(partitions), ..Settings::default() }.producer();
+        assert_eq!(with(PartitionId::MOST).map(|config| config.partitions), Ok(PartitionId::MOST));
+        let error = with(PartitionId::MOST + 1).unwrap_err().to_string();
+        assert!(error.contains("expected 1 to 1024"), "{error}");
+    }
+}

@@ -87,3 +87,33 @@ impl Subscription {
         self.post.rests();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use millrace_broker::memory::MemoryBroker;
+    use millrace_broker::{Outgoing, Route};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_queue_is_declared_and_consumed_until_it_is_over_and_its_absence_is_told() {
+        let broker: Arc<dyn Broker> = Arc::new(MemoryBroker::new("mill"));
+        let (attendance, over) = (Attendance::default(), Shutdown::new());
+        let inbox =
+            Subscription::new(&broker, Queue::Inbox(3), &attendance, over.clone()).declaring(Queue::Rejected);
+        let mut consumer = inbox.begin(10, |error| panic!("{error}")).await.unwrap();
+        for queue in [Queue::Inbox(3), Queue::Rejected] {
+            let sent = broker.publish(vec![Outgoing::new(Route::Queue(queue), "{}")]).await;
+            assert!(sent.iter().all(Result::is_ok), "{sent:?}");
+        }
+        consumer.recv().await.unwrap().ack();
+        inbox.ended();
+        tokio::time::advance(Duration::from_secs(20)).await;
+        let complaint = attendance.complaint().unwrap();
+        assert!(complaint.contains("inbox.3"), "{complaint}");
+        over.begin();
+        assert!(inbox.is_over() && inbox.begin(10, |error| panic!("{error}")).await.is_none());
+        drop(inbox);
+        assert_eq!(attendance.complaint(), None);
+    }
+}
