@@ -31,6 +31,9 @@ const IDLE_LIMIT: Duration = Duration::from_secs(10);
 /// How many keepers may be starting at once. To start one takes longer than many a task: where hundreds of short tasks
 /// begin together, the first keepers are free again before the others would be there.
 const STARTED_AT_ONCE: usize = 4;
+/// How long after the start what dead workers have left is looked for once more: where a worker is started as soon as
+/// all of another's processes were killed, the last of these may not have let go of their lease yet.
+const SECOND_SWEEP: Duration = Duration::from_secs(5);
 
 /// The guardian of one worker session. When the last clone is dropped, what is left of the worker's tasks is killed,
 /// and the guardian ends.
@@ -66,19 +69,12 @@ struct GuardianProcess {
 }
 
 impl Guardian {
-    /// Starts a guardian, after [what dead workers left](sweep) was swept away, and starts it again when it dies.
+    /// Starts a guardian, after [what dead workers left](sweep) was swept away, and starts it again when it dies. What
+    /// is dying meanwhile is swept some seconds later.
     /// `program` must begin with [`super::as_helper`]. Needs a Tokio runtime.
     pub fn start(program: impl Into<PathBuf>, session: SessionId) -> io::Result<Self> {
         let temporary = std::env::temp_dir();
-        let swept = sweep::sweep(&temporary);
-        if swept.folders > 0 {
-            let sweep::Swept { folders, processes } = swept;
-            tracing::warn!(
-                folders,
-                processes,
-                "swept what dead workers had left: folders, and processes of tasks"
-            );
-        }
+        sweep::sweep(&temporary);
         let folder = Folder::create(session).map_err(|error| {
             let shown = temporary.display();
             io::Error::new(
@@ -97,6 +93,10 @@ impl Guardian {
         }));
         let child = guardian.0.start_process()?;
         tokio::spawn(replace(child, Arc::downgrade(&guardian.0)));
+        tokio::spawn(async move {
+            sleep(SECOND_SWEEP).await;
+            tokio::task::spawn_blocking(move || sweep::sweep(&temporary));
+        });
         Ok(guardian)
     }
 

@@ -48,6 +48,14 @@ pub(super) fn sweep(parent: &Path) -> Swept {
             }
         }
     }
+    if swept.folders > 0 {
+        let Swept { folders, processes } = swept;
+        tracing::warn!(
+            folders,
+            processes,
+            "swept what dead workers had left: folders, and processes of tasks"
+        );
+    }
     swept
 }
 

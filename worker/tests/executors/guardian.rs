@@ -109,9 +109,13 @@ impl Drop for Worker {
 fn kill_all(pids: &[i32]) {
     // Frozen first, so that none sees the death of another.
     for signal in [Signal::SIGSTOP, Signal::SIGKILL] {
-        for &pid in pids {
-            kill(Pid::from_raw(pid), signal).unwrap();
-        }
+        signal_all(pids, signal);
+    }
+}
+
+fn signal_all(pids: &[i32], signal: Signal) {
+    for &pid in pids {
+        kill(Pid::from_raw(pid), signal).unwrap();
     }
 }
 
@@ -148,11 +152,15 @@ async fn any_one_of_worker_guardian_and_keeper_that_is_left_ends_the_task() {
 
 #[tokio::test]
 async fn what_stays_when_all_are_killed_at_once_is_swept_by_the_next_worker() {
-    let worker = Worker::start();
+    let mut worker = Worker::start();
     let pids = worker.is_up().await;
     let other = Worker::start();
     let others = other.is_up().await;
-    kill_all(&[worker.pid(), worker.guardian(), worker.keeper()]);
+    let helpers = [worker.guardian(), worker.keeper()];
+    kill_all(&[worker.pid(), helpers[0], helpers[1]]);
+    // Until then, they still hold the lease.
+    worker.process.wait().unwrap();
+    until("its helpers are dead", SECOND, || !helpers.into_iter().any(alive)).await;
     let mut next = Worker::command(&worker.directory);
     let next = next.arg(serde_json::to_string(&script_task("true")).unwrap()).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&next.stdout), "succeeded\n");
@@ -165,6 +173,23 @@ async fn what_stays_when_all_are_killed_at_once_is_swept_by_the_next_worker() {
     .await;
     assert!(others.into_iter().all(alive), "what a living worker has stays");
     kill(Pid::from_raw(nameless), Signal::SIGKILL).unwrap();
+}
+
+#[tokio::test]
+async fn what_is_still_dying_when_the_next_worker_starts_is_swept_soon_after() {
+    let worker = Worker::start();
+    let [main, child, grandchild, nameless] = worker.is_up().await;
+    let dying = [worker.pid(), worker.guardian(), worker.keeper()];
+    signal_all(&dying, Signal::SIGSTOP);
+    let task = serde_json::to_string(&script_task("echo > started; sleep 300")).unwrap();
+    let mut next = Worker::command(&worker.directory).arg(task).spawn().unwrap();
+    until("the next worker is up", UP, || worker.file("started").exists()).await;
+    assert!(alive(main));
+    signal_all(&dying, Signal::SIGKILL);
+    until("what it left is gone", 10 * SECOND, || ![main, child, grandchild].into_iter().any(alive)).await;
+    kill(Pid::from_raw(nameless), Signal::SIGKILL).unwrap();
+    next.kill().unwrap();
+    next.wait().unwrap();
 }
 
 #[tokio::test]
