@@ -23,6 +23,8 @@ pub(crate) struct Faults {
     pub(crate) lost: u32,
     /// Messages that are refused.
     pub(crate) refused: u32,
+    /// Letters that are refused.
+    pub(crate) letters_refused: u32,
     /// Messages whose confirm is lost.
     pub(crate) unconfirmed: u32,
     /// Messages that arrive twice.
@@ -64,6 +66,7 @@ impl Faults {
             slowest_ms: *[3, 20, 200, 1_500].get(some(800, 3) as usize).unwrap_or(&3),
             lost: some(500, 80) as u32,
             refused: some(200, 100) as u32,
+            letters_refused: 0,
             unconfirmed: some(300, 150) as u32,
             doubled: some(300, 200) as u32,
             dropped: some(200, 80) as u32,

@@ -1,5 +1,5 @@
 //! What runs of a simulation tell other partitions. Nothing uses letters and tables yet, so runs with a certain label send
-//! some: keyed submissions, whose runs may send more.
+//! some: keyed submissions, whose runs may send more, and cancels.
 
 use std::collections::BTreeMap;
 
@@ -15,6 +15,12 @@ pub(crate) const TELLS: &str = "tells";
 /// The label of a run that a letter has started.
 pub(crate) const TOLD: &str = "told";
 
+/// The label of a run that goes on until one that it has started cancels it.
+pub(crate) const WAITS: &str = "waits";
+
+/// The label of a run that cancels another one: the id of that.
+const CANCELS: &str = "cancels";
+
 /// The table in which each run that tells others is written down, and which was the last.
 pub(crate) const TELLERS: Table = Table("tellers");
 
@@ -23,17 +29,24 @@ const CHILDREN: u32 = 2;
 
 /// What a new run with these labels sends and writes, in a cluster of so many partitions.
 pub(crate) fn rehearse(run: RunId, labels: &BTreeMap<String, String>, partitions: u16) -> Rehearsed {
-    let Some(generations) = labels.get(TELLS).and_then(|count| count.parse::<u32>().ok()) else {
-        return Rehearsed::default();
-    };
     let mut rehearsed = Rehearsed::default();
+    if let Some(other) = labels.get(CANCELS).and_then(|other| other.parse::<RunId>().ok()) {
+        let body = InboxBody::Cancel { run: other, reason: format!("by {run}") };
+        rehearsed.letters.push((other.partition(), body));
+    }
+    let Some(generations) = labels.get(TELLS).and_then(|count| count.parse::<u32>().ok()) else {
+        return rehearsed;
+    };
     rehearsed.rows.push(RowDelta::put(TELLERS, run.to_string(), generations.to_string()));
     rehearsed.rows.push(match generations {
         1 => RowDelta::delete(TELLERS, "last"),
         _ => RowDelta::put(TELLERS, "last", run.to_string()),
     });
     for child in 0..CHILDREN {
-        let submission = told(run, child, generations - 1);
+        let mut submission = told(run, child, generations - 1);
+        if labels.contains_key(WAITS) {
+            submission.labels.insert(CANCELS.to_owned(), run.to_string());
+        }
         let Some(to) = run_of(&submission, partitions).map(RunId::partition) else { continue };
         rehearsed.letters.push((to, InboxBody::Submit { submission: Box::new(submission) }));
     }

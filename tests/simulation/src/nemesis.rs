@@ -63,6 +63,16 @@ fn blow(fleet: &Fleet, dice: &mut Dice) {
             for member in members.into_iter().flatten() {
                 world.exchange.disconnect(member.process.number);
             }
+            // What the broker has not taken yet is lost with whoever has it.
+            if dice.chance(500)
+                && let Some(victim) = victim
+            {
+                let moment = dice.millis(0, long.as_millis() as u64 / 2);
+                tokio::spawn(async move {
+                    tokio::time::sleep(moment).await;
+                    victim.process.die("killed while the broker is away");
+                });
+            }
         }
     }
 }

@@ -120,10 +120,11 @@ async fn live(seed: u64, guards: Guards, in_words: bool) -> (Shared, Result<u64,
     let mut dice = Dice::new(seed);
     let mut faults = Faults::drawn(&mut dice);
     let window = dice.millis(2_000, 45_000);
-    let workload = Workload::drawn(&mut dice, window.as_millis() as u64);
+    let window_ms = window.as_millis() as u64;
+    let workload = Workload::drawn(&mut dice, window_ms);
     let mut other_dice = Dice::new(!seed);
-    let workload = workload.telling(&mut other_dice, &mut faults);
-    let workload = workload.reordering(&mut other_dice, window.as_millis() as u64);
+    let workload = workload.telling(&mut other_dice, &mut faults, window_ms);
+    let workload = workload.reordering(&mut other_dice, window_ms);
     let world = Shared::new(dice.fork(), faults, guards, Auditor::awake(), in_words);
     let began = Instant::now();
     let (producers, workers) = (dice.range(1, 3) as usize, dice.range(1, 3) as usize);

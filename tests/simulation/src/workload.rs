@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::dice::Dice;
 use crate::faults::Faults;
-use crate::letters::TELLS;
+use crate::letters::{TELLS, WAITS};
 
 /// The definitions that are stored, each a document of its own.
 pub(crate) const DEFINITIONS: [&str; 5] = [
@@ -129,15 +129,19 @@ impl Workload {
     }
 
     /// Has some runs of some seeds tell others. With dice of its own, so that all else of a seed stays as it is.
-    pub(crate) fn telling(mut self, dice: &mut Dice, faults: &mut Faults) -> Self {
+    pub(crate) fn telling(mut self, dice: &mut Dice, faults: &mut Faults, window_ms: u64) -> Self {
         if dice.chance(300) {
             // What gets lost of them gets lost while they are on their way.
-            faults.refused = faults.refused.max(*dice.pick(&[0, 300, 700]));
+            faults.letters_refused = *dice.pick(&[0, 300, 950]);
             for one in &mut self.wanted {
                 let generations = dice.range(1, 2).to_string();
                 if dice.chance(600) {
                     one.submission.labels.insert(TELLS.to_owned(), generations);
                 }
+            }
+            if dice.chance(500) {
+                self.wanted.push(Wanted::waiting(dice, window_ms));
+                self.wanted.sort_by_key(|one| one.after_ms);
             }
         }
         self
@@ -145,6 +149,18 @@ impl Workload {
 }
 
 impl Wanted {
+    /// Draws a run that nothing ends but what it has started.
+    fn waiting(dice: &mut Dice, window_ms: u64) -> Self {
+        let labels = [(TELLS, "1"), (WAITS, "1")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let submission = Submission {
+            run: Some("hang".to_owned()),
+            labels: labels.into(),
+            idempotency_key: IdempotencyKey::given(b"waiting").ok().flatten(),
+            ..Submission::default()
+        };
+        Self { after_ms: dice.below(window_ms), ways: vec![Way::Told], submission, cancelled_after_ms: None }
+    }
+
     fn drawn(dice: &mut Dice, key: u64, window_ms: u64) -> Self {
         let mut submission = if dice.chance(500) {
             let name = dice.pick(&["diamond", "chain", "fan"]).parse().ok();

@@ -71,6 +71,11 @@ fn a_producer_that_does_not_send_the_letters_of_a_partition_again_that_it_takes_
     is_noticed_without("resend", "invariant 2: no end: run");
 }
 
+#[test]
+fn a_producer_that_counts_letters_as_arrived_which_are_on_their_way_is_noticed() {
+    is_noticed_without("letters", "invariant 2: no end: run");
+}
+
 /// Panics unless a missing guard of a producer is noticed. It is taken away by the environment, and so from a whole
 /// process.
 #[expect(clippy::unwrap_used, reason = "a test fails where it stands")]

@@ -43,23 +43,28 @@ impl MemoryBroker {
     }
 }
 
+/// Whether a message is a letter of one partition to another.
+fn is_letter(message: &Outgoing) -> bool {
+    matches!(message.route, Route::Queue(Queue::Inbox(_)))
+        && matches!(
+            serde_json::from_slice(&message.payload),
+            Ok(Inbox { body: InboxBody::Letter { .. }, .. })
+        )
+}
+
 /// Sends a message to the exchange, with the faults that it suffers on its way.
 fn send(world: &mut World, message: &Outgoing, suffers: bool, from: &str) -> Result<(), BrokerError> {
     let (mut copies, mut confirmed) = (1, true);
     if suffers {
         let (dice, faults) = (&mut world.dice, &world.faults);
-        if dice.chance(faults.refused) {
+        let letter = is_letter(message);
+        if dice.chance(faults.refused) || letter && dice.chance(faults.letters_refused) {
             return Err(BrokerError::Refused);
         }
         confirmed = !dice.chance(faults.unconfirmed);
         if dice.chance(faults.doubled) {
             copies = 2;
         }
-        let letter = matches!(message.route, Route::Queue(Queue::Inbox(_)))
-            && matches!(
-                serde_json::from_slice(&message.payload),
-                Ok(Inbox { body: InboxBody::Letter { .. }, .. })
-            );
         let promised =
             letter || matches!(message.route, Route::Queue(Queue::Submit | Queue::Rejected | Queue::Parked));
         if dice.chance(faults.dropped) && !promised {
