@@ -44,6 +44,20 @@ async fn a_server_that_goes_and_comes_is_used_again() {
 }
 
 #[tokio::test]
+async fn a_server_that_was_away_for_seconds_is_found_as_soon_as_it_is_back() {
+    let mut server = Redis::start(&[]);
+    let store = connect(&server).await;
+    let mut ready = store.ready();
+    server.kill();
+    within(ready.wait_for(|ready| !*ready)).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(3_500)).await;
+    server.start_again();
+    // A session that was renewed 2 s before has not much more left than that.
+    let found = tokio::time::timeout(Duration::from_millis(1_200), ready.wait_for(|ready| *ready));
+    assert!(found.await.is_ok(), "not found yet");
+}
+
+#[tokio::test]
 async fn a_server_that_hangs_is_unavailable_within_the_bound() {
     let server = Redis::start(&[]);
     let bound = Duration::from_millis(300);
