@@ -162,6 +162,10 @@ fn step(run: &Run, index: StepIndex, held: Option<&(u32, &TaskRecord)>, fleet: &
             };
             StepView { state: "waiting".to_owned(), reason, ..view }
         }
+        StepState::Backoff { attempts, until, reason } if attempts.attempt == 0 => {
+            let what = reason.as_deref().unwrap_or("it waits");
+            StepView { state: "waiting".to_owned(), reason: Some(format!("{what}; until {until}")), ..view }
+        }
         StepState::Backoff { attempts, until, reason } => {
             let why = reason.as_deref().unwrap_or("it did not succeed");
             StepView {

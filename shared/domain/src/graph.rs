@@ -1,6 +1,23 @@
-//! Who waits for whom: the DAG of a workflow by the places of its steps. It knows no names and no states.
+//! Who waits for whom, and for which end of it: the DAG of a workflow by the places of its steps. It knows no names and
+//! no states.
 
 use crate::StepIndex;
+use crate::rule::Status;
+
+/// A dependency of a step: the step that it waits for, and how that is to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dependency {
+    /// The step that is waited for.
+    pub on: StepIndex,
+    /// The status that is wanted of it.
+    pub status: Status,
+}
+
+impl From<StepIndex> for Dependency {
+    fn from(on: StepIndex) -> Self {
+        Self { on, status: Status::default() }
+    }
+}
 
 /// The DAG of a workflow, both ways round. Building it proves that there is no cycle.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,58 +40,79 @@ pub struct Cycle {
 struct Adjacency {
     starts: Vec<u32>,
     neighbours: Vec<StepIndex>,
+    /// The status that each of the edges wants; empty when all want success.
+    statuses: Vec<Status>,
 }
 
 impl Adjacency {
-    fn of(&self, step: StepIndex) -> &[StepIndex] {
+    fn range(&self, step: StepIndex) -> std::ops::Range<usize> {
         match (self.starts.get(step.at()), self.starts.get(step.at() + 1)) {
-            (Some(start), Some(end)) => &self.neighbours[*start as usize..*end as usize],
-            _ => &[],
+            (Some(start), Some(end)) => *start as usize..*end as usize,
+            _ => 0..0,
         }
+    }
+
+    fn of(&self, step: StepIndex) -> &[StepIndex] {
+        &self.neighbours[self.range(step)]
+    }
+
+    fn edges(&self, step: StepIndex) -> impl Iterator<Item = (StepIndex, Status)> {
+        let status = |edge: usize| self.statuses.get(edge).copied().unwrap_or_default();
+        self.range(step).map(move |edge| (self.neighbours[edge], status(edge)))
     }
 }
 
 impl Graph {
-    /// The graph in which step `n` waits for each of `dependencies[n]`. O(steps + edges), without recursion.
+    /// The graph in which step `n` has the dependencies `dependencies[n]`. O(steps + edges), without recursion.
     ///
     /// An index past the end names no step, and is left out.
     ///
     /// # Errors
     /// One [`Cycle`], when there is any.
-    pub fn build(dependencies: &[Vec<StepIndex>]) -> Result<Self, Cycle> {
+    pub fn build(dependencies: &[Vec<Dependency>]) -> Result<Self, Cycle> {
         let count = dependencies.len();
-        let known = |step: &StepIndex| step.at() < count;
-        let mut forward = Adjacency { starts: Vec::with_capacity(count + 1), neighbours: Vec::new() };
+        let known = |dependency: &Dependency| dependency.on.at() < count;
+        let mut forward =
+            Adjacency { starts: Vec::with_capacity(count + 1), neighbours: Vec::new(), statuses: Vec::new() };
         let mut starts = vec![0u32; count + 1];
         forward.starts.push(0);
         for list in dependencies {
             for dependency in list.iter().copied().filter(known) {
-                forward.neighbours.push(dependency);
-                starts[dependency.at() + 1] += 1;
+                forward.neighbours.push(dependency.on);
+                starts[dependency.on.at() + 1] += 1;
             }
             forward.starts.push(forward.neighbours.len() as u32);
+        }
+        let all = || dependencies.iter().flatten().filter(|dependency| known(dependency));
+        if all().any(|dependency| dependency.status != Status::default()) {
+            forward.statuses = all().map(|dependency| dependency.status).collect();
         }
         for step in 0..count {
             starts[step + 1] += starts[step];
         }
         let mut next = starts.clone();
         let mut neighbours = vec![StepIndex(0); forward.neighbours.len()];
+        let mut statuses = forward.statuses.clone();
         for step in 0..count {
-            for dependency in forward.of(step.into()) {
-                let slot = &mut next[dependency.at()];
+            for edge in forward.range(step.into()) {
+                let slot = &mut next[forward.neighbours[edge].at()];
                 neighbours[*slot as usize] = step.into();
+                if let Some(status) = forward.statuses.get(edge) {
+                    statuses[*slot as usize] = *status;
+                }
                 *slot += 1;
             }
         }
         let roots = (0..count).map(StepIndex::from).filter(|step| forward.of(*step).is_empty()).collect();
-        let graph = Self { dependencies: forward, dependents: Adjacency { starts, neighbours }, roots };
+        let dependents = Adjacency { starts, neighbours, statuses };
+        let graph = Self { dependencies: forward, dependents, roots };
         graph.check_order()?;
         Ok(graph)
     }
 
     /// The graph of one step that waits for nobody.
     pub fn single() -> Self {
-        let none = || Adjacency { starts: vec![0, 0], neighbours: Vec::new() };
+        let none = || Adjacency { starts: vec![0, 0], neighbours: Vec::new(), statuses: Vec::new() };
         Self { dependencies: none(), dependents: none(), roots: vec![StepIndex(0)] }
     }
 
@@ -96,6 +134,21 @@ impl Graph {
     /// The steps that `step` waits for, in the order they were given.
     pub fn dependencies(&self, step: StepIndex) -> &[StepIndex] {
         self.dependencies.of(step)
+    }
+
+    /// The dependents of `step` as [`Graph::dependents`] lists them, each with the status that it wants.
+    pub fn dependent_edges(&self, step: StepIndex) -> impl Iterator<Item = (StepIndex, Status)> {
+        self.dependents.edges(step)
+    }
+
+    /// The dependencies of `step` as [`Graph::dependencies`] lists them, each with the status that it wants.
+    pub fn dependency_edges(&self, step: StepIndex) -> impl Iterator<Item = (StepIndex, Status)> {
+        self.dependencies.edges(step)
+    }
+
+    /// Whether a dependency wants anything but success.
+    pub fn has_statuses(&self) -> bool {
+        !self.dependencies.statuses.is_empty()
     }
 
     /// The roots: the steps that wait for nobody.
@@ -160,8 +213,24 @@ mod tests {
 
     use super::*;
 
-    fn lists(edges: &[&[u32]]) -> Vec<Vec<StepIndex>> {
-        edges.iter().map(|list| list.iter().map(|n| StepIndex(*n)).collect()).collect()
+    fn lists(edges: &[&[u32]]) -> Vec<Vec<Dependency>> {
+        edges.iter().map(|list| list.iter().map(|n| StepIndex(*n).into()).collect()).collect()
+    }
+
+    #[test]
+    fn an_edge_wants_the_same_status_seen_from_either_end() {
+        let edge = |on: u32, status| Dependency { on: StepIndex(on), status };
+        let graph = Graph::build(&[
+            vec![],
+            vec![edge(0, Status::Failed)],
+            vec![edge(1, Status::Success), edge(0, Status::Skipped)],
+        ])
+        .unwrap();
+        let dependents: Vec<_> = graph.dependent_edges(StepIndex(0)).collect();
+        assert_eq!(dependents, [(StepIndex(1), Status::Failed), (StepIndex(2), Status::Skipped)]);
+        let dependencies: Vec<_> = graph.dependency_edges(StepIndex(2)).collect();
+        assert_eq!(dependencies, [(StepIndex(1), Status::Success), (StepIndex(0), Status::Skipped)]);
+        assert_eq!(graph.dependent_edges(StepIndex(9)).count(), 0);
     }
 
     #[test]
@@ -186,11 +255,11 @@ mod tests {
 
     #[test]
     fn a_chain_of_a_hundred_thousand_steps_does_not_exhaust_the_stack() {
-        let chain: Vec<Vec<StepIndex>> =
-            (0..100_000u32).map(|n| n.checked_sub(1).map(StepIndex).into_iter().collect()).collect();
+        let before = |n: u32| n.checked_sub(1).map(|n| StepIndex(n).into()).into_iter().collect();
+        let chain: Vec<Vec<Dependency>> = (0..100_000).map(before).collect();
         assert_eq!(Graph::build(&chain).unwrap().depths()[99_999], 99_999);
         let mut ring = chain;
-        ring[0].push(StepIndex(99_999));
+        ring[0].push(StepIndex(99_999).into());
         assert_eq!(Graph::build(&ring).unwrap_err().steps.len(), 100_000);
     }
 
@@ -202,10 +271,10 @@ mod tests {
     }
 
     /// Up to 40 steps with any edges at all, cycles and repetitions among them.
-    fn any_edges() -> impl Strategy<Value = Vec<Vec<StepIndex>>> {
+    fn any_edges() -> impl Strategy<Value = Vec<Vec<Dependency>>> {
         (1usize..40).prop_flat_map(|count| {
             proptest::collection::vec(
-                proptest::collection::vec((0..count as u32).prop_map(StepIndex), 0..4),
+                proptest::collection::vec((0..count as u32).prop_map(|n| StepIndex(n).into()), 0..4),
                 count,
             )
         })
@@ -214,16 +283,16 @@ mod tests {
     proptest! {
         #[test]
         fn edges_that_point_back_always_build_and_mirror_each_other(edges in any_edges()) {
-            let back: Vec<Vec<StepIndex>> = edges
+            let back: Vec<Vec<Dependency>> = edges
                 .iter()
                 .enumerate()
-                .map(|(n, list)| list.iter().copied().filter(|d| d.at() < n).collect())
+                .map(|(n, list)| list.iter().copied().filter(|d| d.on.at() < n).collect())
                 .collect();
             let graph = Graph::build(&back).unwrap();
             for (step, list) in back.iter().enumerate() {
-                prop_assert_eq!(graph.dependencies(step.into()), list.as_slice());
+                prop_assert!(graph.dependencies(step.into()).iter().eq(list.iter().map(|d| &d.on)));
                 for dependency in list {
-                    prop_assert!(graph.dependents(*dependency).contains(&step.into()));
+                    prop_assert!(graph.dependents(dependency.on).contains(&step.into()));
                 }
             }
             let there: usize = (0..graph.len()).map(|n| graph.dependencies(n.into()).len()).sum();
@@ -238,14 +307,14 @@ mod tests {
                     let depths = graph.depths();
                     for (step, list) in edges.iter().enumerate() {
                         for dependency in list {
-                            prop_assert!(depths[dependency.at()] < depths[step]);
+                            prop_assert!(depths[dependency.on.at()] < depths[step]);
                         }
                     }
                 }
                 Err(Cycle { steps }) => {
                     for (at, step) in steps.iter().enumerate() {
                         let next = steps[(at + 1) % steps.len()];
-                        prop_assert!(edges[step.at()].contains(&next));
+                        prop_assert!(edges[step.at()].contains(&next.into()));
                     }
                 }
             }

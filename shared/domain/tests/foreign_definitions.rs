@@ -308,8 +308,9 @@ fn a_word_of_another_system_leads_to_ours_at_its_line() {
 }
 
 #[test]
-fn a_dependency_that_must_have_succeeded_is_its_name_alone() {
+fn a_dependency_on_a_task_is_answered_with_what_it_is_called_here() {
     let source = "name: w\nsteps:\n  - {name: a, run: x}\n  - name: b\n    run: x\n    depends_on:\n      - task: a\n        status: success\n";
     let problem = only(source);
-    assert_eq!((problem.code, problem.line, problem.hint.as_deref()), ("wrong-type", 7, Some("write a")));
+    let told = (problem.code, problem.line, problem.hint.as_deref());
+    assert_eq!(told, ("unknown-field", 7, Some("write `step`")));
 }

@@ -16,6 +16,8 @@ const MAX_HINTS: usize = 100;
 #[derive(Debug, Default)]
 pub(super) struct Checker {
     found: Vec<Found>,
+    /// What is allowed, and hardly meant.
+    warnings: Vec<Found>,
     uncounted: usize,
     hints: usize,
     /// Whether the definition was accepted once, and is stored: what has been refused since is not refused in it.
@@ -28,6 +30,19 @@ struct Found {
     code: &'static str,
     message: String,
     hint: Option<String>,
+}
+
+impl Found {
+    fn into_problem(self, file: &str) -> Problem {
+        Problem {
+            file: file.to_owned(),
+            line: self.at.line,
+            column: self.at.column,
+            code: self.code,
+            message: self.message,
+            hint: self.hint,
+        }
+    }
 }
 
 impl Checker {
@@ -44,6 +59,26 @@ impl Checker {
         } else {
             self.uncounted += 1;
         }
+    }
+
+    /// Notes something that is allowed, and hardly meant.
+    pub(super) fn warning(
+        &mut self,
+        at: Position,
+        code: &'static str,
+        message: impl Into<String>,
+        hint: Option<String>,
+    ) {
+        if self.warnings.len() < MAX_SHOWN {
+            self.warnings.push(Found { at, code, message: message.into(), hint });
+        }
+    }
+
+    /// Takes the warnings that were noted since the last time, in the order of the file.
+    pub(super) fn take_warnings(&mut self, file: &str) -> Vec<Problem> {
+        let mut warnings = std::mem::take(&mut self.warnings);
+        warnings.sort_by_key(|found| found.at);
+        warnings.into_iter().map(|found| found.into_problem(file)).collect()
     }
 
     /// Whether no problem has been noted.
@@ -79,15 +114,7 @@ impl Checker {
             let message = format!("{} more problems are not shown", more + 1);
             self.found.push(Found { at, code: "too-many-problems", message, hint: None });
         }
-        let problem = |found: Found| Problem {
-            file: file.to_owned(),
-            line: found.at.line,
-            column: found.at.column,
-            code: found.code,
-            message: found.message,
-            hint: found.hint,
-        };
-        Problems(self.found.into_iter().map(problem).collect())
+        Problems(self.found.into_iter().map(|found| found.into_problem(file)).collect())
     }
 
     /// The code of the first problem and a line that tells them all, for what has no lines of its own.

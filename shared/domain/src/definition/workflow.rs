@@ -4,10 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use crate::expression::{Template, Templated};
+use crate::expression::{Condition, Template, Templated};
 use crate::graph::Graph;
-use crate::schedule::Schedule;
-use crate::{ParamName, PoolName, Priority, RetryPolicy, StepIndex, StepName, TaskQueue, WorkflowId};
+use crate::schedule::{Schedule, TimeOfDay};
+use crate::wait::WAIT;
+use crate::{
+    ParamName, PoolName, Priority, RetryPolicy, StepIndex, StepName, TaskQueue, TriggerRule, WorkflowId,
+};
 
 /// A workflow: triggers, params and a DAG of steps.
 #[derive(Debug, Clone)]
@@ -34,6 +37,8 @@ pub struct Workflow {
     pub steps: Vec<Step>,
     /// The graph: which step waits for which.
     pub graph: Graph,
+    /// Whether every step starts when all that it waits for have succeeded, and in no other case.
+    pub success_only: bool,
     /// The place of each step by its name.
     pub places: Places,
 }
@@ -81,7 +86,7 @@ pub enum ParamKind {
 pub struct Step {
     /// The name, unique in its workflow.
     pub name: StepName,
-    /// The name of the executor: `shell`, `http`, `noop`.
+    /// The name of the executor: `shell`, `http`, `noop`; or `wait`, which is the run's own.
     pub uses: String,
     /// The input of the executor. A shell script is under `run`, as written, beside `shell` (its argv).
     pub with: Templated,
@@ -97,6 +102,14 @@ pub struct Step {
     pub at_most_once: bool,
     /// The directory in which a shell step starts.
     pub working_dir: Option<String>,
+    /// The rule by which the step starts.
+    pub rule: TriggerRule,
+    /// The condition that must be true for the step to start, once its rule holds.
+    pub condition: Option<Box<Condition>>,
+    /// The time of day before which the step does not start: on the day of the run's fire, in the workflow's zone.
+    pub not_before: Option<TimeOfDay>,
+    /// Whether a failure of the step counts as a success for all that waits for it, and for the run.
+    pub continue_on_error: bool,
 }
 
 impl Workflow {
@@ -117,6 +130,11 @@ impl Step {
     /// The queue in which its tasks wait.
     pub fn queue(&self) -> TaskQueue {
         self.pool.clone().into()
+    }
+
+    /// Whether the step is a wait for a length of time, rather than until an instant.
+    pub fn waits_for_a_length(&self) -> bool {
+        self.uses == WAIT && self.with.has_field("for")
     }
 
     /// The number of attempts that may be lost before the step fails.

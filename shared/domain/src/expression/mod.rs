@@ -1,11 +1,12 @@
 //! `${{ }}` expressions: minijinja inside those marks and nowhere else, strict, bounded, without loops, blocks,
 //! comments or access to anything but [`Scope`].
 //!
-//! `template` splits a text into words and expressions, `token` reads an expression far enough to find its
+//! `condition` is an expression that is true or false. `template` splits a text into words and expressions, `token` reads an expression far enough to find its
 //! end, `names` says what it refers to, `comparison` makes comparing text with a number an error, and
 //! `engine` evaluates it in a [`Scope`]. What a definition may refer to where is not decided here.
 
 mod comparison;
+mod condition;
 mod engine;
 mod names;
 mod scope;
@@ -13,6 +14,7 @@ mod template;
 mod templated;
 mod token;
 
+pub use condition::Condition;
 pub use names::Use;
 pub use scope::{Fire, Outputs, Scope};
 pub use template::Template;

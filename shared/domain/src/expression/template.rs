@@ -1,8 +1,11 @@
 //! A text with expressions in it.
 
+use jiff::tz::TimeZone;
 use serde_json::Value;
 
-use super::{ExpressionError, Scope, Use, comparison, engine, names, token};
+use super::{ExpressionError, Fire, Scope, Use, comparison, engine, names, token};
+use crate::Timestamp;
+use crate::params::Params;
 
 /// The longest expression, in bytes.
 const MAX_EXPRESSION_BYTES: usize = 4096;
@@ -72,6 +75,26 @@ impl Template {
     /// Whether the template renders to the same text in every scope.
     pub fn is_literal(&self) -> bool {
         self.parts.iter().all(|part| matches!(part, Part::Text(_)))
+    }
+
+    /// The expression as it was written, when the template is one and nothing else.
+    pub(super) fn source(&self) -> Option<&str> {
+        match self.parts.as_slice() {
+            [Part::Expression(expression)] => Some(&expression.source),
+            _ => None,
+        }
+    }
+
+    /// The value of an expression alone that refers to nothing; `None` for any other template.
+    pub(super) fn constant(&self) -> Option<Result<Value, ExpressionError>> {
+        match self.parts.as_slice() {
+            [Part::Expression(expression)] if expression.uses.is_empty() => {
+                let (params, zone) = (Params::new(), TimeZone::UTC);
+                let fire = Fire { time: Timestamp::default(), zone: &zone };
+                Some(expression.evaluate(&Scope::of_defaults(&params, fire)))
+            }
+            _ => None,
+        }
     }
 
     /// The names that its expressions refer to.

@@ -10,6 +10,8 @@ pub struct Advanced {
     pub head: bool,
     /// The steps that changed, each named once or more.
     pub steps: Vec<StepIndex>,
+    /// The number of steps that failed, and so decide how the run ends.
+    pub failed: u32,
     /// What the shell must do, in order.
     pub actions: Vec<Action>,
 }

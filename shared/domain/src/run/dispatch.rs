@@ -8,7 +8,7 @@ use serde_json::Map;
 use super::{Run, StepState};
 use crate::definition::Step;
 use crate::environment;
-use crate::expression::{Fire, Scope};
+use crate::expression::{Fire, Outputs, Scope};
 use crate::params::env_of_params;
 use crate::task::Task;
 use crate::{Epoch, Seq, StepIndex, Timestamp};
@@ -21,12 +21,7 @@ pub fn task(run: &Run, step: StepIndex, attempt: u32, now: Timestamp) -> Result<
     let workflow = &run.workflow;
     let definition = workflow.step(step).ok_or_else(|| format!("there is no step {}", step.0))?;
     let outputs = |name: &str| outputs_of(run, name);
-    let scope = Scope {
-        params: &run.spec.params,
-        outputs: &outputs,
-        run: Some((run.id, &workflow.id)),
-        fire: Fire { time: run.spec.scheduled_at, zone: &workflow.timezone },
-    };
+    let scope = scope(run, &outputs);
     let with = definition.with.render(&scope).map_err(|e| format!("`with` cannot be rendered: {e}"))?;
     Ok(Task {
         v: Task::VERSION,
@@ -50,6 +45,35 @@ pub fn task(run: &Run, step: StepIndex, attempt: u32, now: Timestamp) -> Result<
         at_most_once: definition.at_most_once,
         traceparent: run.spec.traceparent.clone(),
     })
+}
+
+/// Whether the condition of a step holds. A step without one starts whatever there is.
+///
+/// # Errors
+/// A text that says why it cannot be told.
+pub(super) fn condition_holds(run: &Run, step: &Step) -> Result<bool, String> {
+    let Some(condition) = &step.condition else { return Ok(true) };
+    let outputs = |name: &str| outputs_of(run, name);
+    condition.evaluate(&scope(run, &outputs)).map_err(|e| format!("`if` cannot be evaluated: {e}"))
+}
+
+/// The input of a step, rendered.
+///
+/// # Errors
+/// A text that says which expression could not be rendered, and why.
+pub(super) fn input(run: &Run, step: &Step) -> Result<serde_json::Value, String> {
+    let outputs = |name: &str| outputs_of(run, name);
+    step.with.render(&scope(run, &outputs)).map_err(|e| format!("`with` cannot be rendered: {e}"))
+}
+
+/// What the expressions of a run's steps see.
+fn scope<'r>(run: &'r Run, outputs: &'r Outputs<'r>) -> Scope<'r> {
+    Scope {
+        params: &run.spec.params,
+        outputs,
+        run: Some((run.id, &run.workflow.id)),
+        fire: Fire { time: run.spec.scheduled_at, zone: &run.workflow.timezone },
+    }
 }
 
 /// The environment of a task: the workflow's `env`, then the step's, then the params.

@@ -15,6 +15,12 @@ impl Run {
                 (self.head.created_at > now).then(|| now + start_at.since(self.head.created_at))
             }
             RunTimer::Retry(step) => match self.steps.get(step.at())? {
+                // A wait of some length that began by a clock that was ahead: it has that length from now on.
+                StepState::Backoff { attempts, until, .. } if attempts.attempt == 0 => {
+                    let began = attempts.dispatched_at;
+                    let is_of_a_length = self.workflow.steps.get(step.at())?.waits_for_a_length();
+                    (is_of_a_length && began > now).then(|| now + until.since(began))
+                }
                 StepState::Backoff { attempts, .. } => {
                     let policy = &self.workflow.steps.get(step.at())?.retry;
                     Some(now + policy.longest_wait(attempts.retries.saturating_sub(1)))

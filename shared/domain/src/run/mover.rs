@@ -16,7 +16,7 @@ pub enum Mover {
         /// The attempt.
         attempt: u32,
     },
-    /// Steps of the same run that have not ended. A step waits for some of its dependencies ([`Run::waits_for`]), a
+    /// Steps of the same run that have not ended. A step waits for its dependencies ([`Run::waits_for`]), a
     /// run for any of its steps.
     Steps,
 }

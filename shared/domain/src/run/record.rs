@@ -10,7 +10,7 @@ use super::state::Carried;
 use super::{Attempts, Ended, Head, Run, Spec, StepState};
 use crate::carried::{unknown_fields, with_fields};
 use crate::definition::Workflow;
-use crate::{Outcome, RunId, StepIndex, Timestamp, Unit};
+use crate::{RunId, StepIndex, Timestamp, Unit};
 
 /// The record of a step, as it is stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,7 +18,7 @@ use crate::{Outcome, RunId, StepIndex, Timestamp, Unit};
 pub enum StepRecord {
     /// An attempt is with the fleet.
     Dispatched(Attempts),
-    /// The step waits for its next attempt.
+    /// The step waits for a time.
     Backoff {
         /// The attempts so far.
         attempts: Attempts,
@@ -73,11 +73,12 @@ impl Run {
         }
     }
 
-    /// The record of a step, as it is stored. A first attempt that was just dispatched has none: the claim record of
-    /// the attempt says all of it.
+    /// The record of a step, as it is stored. A first attempt that was dispatched at once has none: the claim record of
+    /// the attempt says all of it. One that waited for a time before has a record, in place of that of the wait.
     pub fn step_record(&self, step: StepIndex) -> Option<String> {
         let state = self.steps.get(step.at())?;
-        if matches!(state, StepState::Dispatched(attempts) if attempts.attempt == 1) {
+        if matches!(state, StepState::Dispatched(attempts) if attempts.attempt == 1 && attempts.advance == 0)
+        {
             return None;
         }
         let record = StepRecord::of(state).and_then(|record| serde_json::to_string(&record).ok())?;
@@ -132,7 +133,7 @@ impl Run {
         Ok(Self::assemble(id, workflow, spec, head, steps))
     }
 
-    /// Assembles a run, counting what is open and unmet, and what has been done: O(steps + edges), at load only.
+    /// Assembles a run, counting what is open, how dependencies are judged, and what has been done: O(steps + edges), at load only.
     fn assemble(
         id: RunId,
         workflow: Arc<Workflow>,
@@ -140,18 +141,11 @@ impl Run {
         head: Head,
         steps: Vec<StepState>,
     ) -> Self {
-        let succeeded = |step: &StepIndex| match &steps[step.at()] {
-            StepState::Ended(end) => end.outcome == Outcome::Succeeded,
-            _ => false,
-        };
-        let unmet = (0..steps.len())
-            .map(|step| {
-                workflow.graph.dependencies(step.into()).iter().filter(|d| !succeeded(d)).count() as u32
-            })
-            .collect();
         let open = steps.iter().filter(|step| !matches!(step, StepState::Ended(_))).count() as u32;
         let advance = steps.iter().map(written_by).chain([head.advance]).max().unwrap_or_default();
-        Self { id, workflow, spec, head, steps, unmet, open, advance }
+        let mut run = Self { id, workflow, spec, head, steps, tallies: Vec::new(), open, advance };
+        run.judge_all();
+        run
     }
 }
 

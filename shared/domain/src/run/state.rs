@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::Spec;
 use crate::definition::Workflow;
+use crate::rule::{Ending, Tally};
 use crate::{Outcome, RunId, StepIndex, Timestamp, WorkflowId};
 
 /// A run in its owner's memory.
@@ -23,8 +24,8 @@ pub struct Run {
     pub head: Head,
     /// The state of each step, by its place in the definition.
     pub steps: Vec<StepState>,
-    /// The number of dependencies of each step that have not succeeded yet.
-    pub(super) unmet: Vec<u32>,
+    /// The count of the dependencies of each step by how they are judged.
+    pub(super) tallies: Vec<Tally>,
     /// The number of steps that have not ended yet.
     pub(super) open: u32,
     /// The number of the last advance that changed the run, see [`Run::last_advance`].
@@ -83,6 +84,10 @@ pub struct Head {
 }
 
 fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+fn is_zero_u32(number: &u32) -> bool {
     *number == 0
 }
 
@@ -193,13 +198,14 @@ pub enum StepState {
     Waiting,
     /// An attempt is with the fleet. Its result, or the watch, moves it on.
     Dispatched(Attempts),
-    /// The step waits for its next attempt. Its `retry` timer moves it on.
+    /// The step waits for a time: that of its next attempt, or of its first; or it is itself a wait. Its `retry` timer
+    /// moves it on.
     Backoff {
-        /// The attempts so far.
+        /// The attempts so far. A wait that has begun notes in `dispatched_at` when it did.
         attempts: Attempts,
-        /// When the next attempt is due.
+        /// When the time has come.
         until: Timestamp,
-        /// Why the last attempt was not enough.
+        /// Why the last attempt was not enough; before the first attempt, what is waited for.
         reason: Option<String>,
     },
     /// The step has ended. Nothing moves it any more.
@@ -220,8 +226,8 @@ pub struct Attempts {
     /// When the current attempt was dispatched.
     #[serde(default)]
     pub dispatched_at: Timestamp,
-    /// The number of the advance that made this attempt, or the wait for the next one; 0 for a first attempt, which has
-    /// no record of its own: the record of what it waited for has the number.
+    /// The number of the advance that made this attempt, or the wait for the next one; 0 for a first attempt that was made
+    /// at once, which has no record of its own: the record of what it waited for has the number.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub advance: u64,
 }
@@ -241,6 +247,9 @@ pub struct Ended {
     /// The number of the advance that ended the step; 0 when version 0.1 ended it.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub advance: u64,
+    /// The number of steps that the same advance had failed before this one.
+    #[serde(default, skip_serializing_if = "is_zero_u32")]
+    pub order: u32,
     /// When the owner of the run applied the end, by the store's clock; `None` when version 0.1 did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applied_at: Option<Timestamp>,
@@ -250,6 +259,9 @@ pub struct Ended {
     /// Why the step did not succeed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Whether the step was skipped after a failure: something that it waited for had failed, at any distance.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub after_failure: bool,
     /// The outputs that the step hands on.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub outputs: Map<String, Value>,
@@ -292,8 +304,36 @@ impl Run {
         self.open
     }
 
-    /// The number of dependencies of `step` that have not succeeded yet; 0 for a step that does not exist.
-    pub fn unmet(&self, step: StepIndex) -> u32 {
-        self.unmet.get(step.at()).copied().unwrap_or_default()
+    /// The count of the dependencies of `step` by how they are judged; nothing for a step that does not exist.
+    pub fn tally(&self, step: StepIndex) -> Tally {
+        self.tallies.get(step.at()).copied().unwrap_or_default()
+    }
+
+    /// The way in which a step ended, as those that wait for it see it; `None` while it has not.
+    pub fn ending(&self, step: StepIndex) -> Option<Ending> {
+        let StepState::Ended(end) = self.steps.get(step.at())? else { return None };
+        Some(match end.outcome {
+            Outcome::Succeeded => Ending::Succeeded,
+            Outcome::Skipped if end.after_failure => Ending::SkippedAfterFailure,
+            Outcome::Skipped => Ending::Skipped,
+            Outcome::Failed | Outcome::TimedOut | Outcome::Cancelled | Outcome::Lost => {
+                let is_excused = self.workflow.step(step).is_some_and(|step| step.continue_on_error);
+                if is_excused { Ending::Succeeded } else { Ending::Failed }
+            }
+        })
+    }
+
+    /// Judges the dependencies of all steps by how the steps stand: O(steps + edges).
+    pub(super) fn judge_all(&mut self) {
+        let graph = &self.workflow.graph;
+        let mut tallies: Vec<Tally> =
+            (0..self.steps.len()).map(|step| Tally::open(graph.dependencies(step.into()).len())).collect();
+        for step in (0..self.steps.len()).map(StepIndex::from) {
+            let Some(ending) = self.ending(step) else { continue };
+            for (dependent, status) in graph.dependent_edges(step) {
+                tallies[dependent.at()].count(status.judge(ending));
+            }
+        }
+        self.tallies = tallies;
     }
 }

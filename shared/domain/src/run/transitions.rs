@@ -184,7 +184,7 @@ fn run_in(column: &str) -> Vec<Run> {
 
 /// Everything of a run that can change.
 fn picture(run: &Run) -> String {
-    format!("{:?} {:?} {:?} {} {}", run.head, run.steps, run.unmet, run.open, run.advance)
+    format!("{:?} {:?} {:?} {} {}", run.head, run.steps, run.tallies, run.open, run.advance)
 }
 
 /// The cell for what `event` does to `run`, read off with `word`. A refusal must change nothing.

@@ -1,12 +1,14 @@
-//! The verdict on a run that nobody stops: it ends as the first of its steps did that did not succeed.
+//! The verdict on a run that nobody stops: it ends as the first of its steps did that failed, unless that is excused.
 
 use super::{Ended, Run, StepState};
 use crate::Outcome;
 use crate::definition::Step;
 
-/// Whether a step that ended so decides how its run ends. One that was skipped does not: whatever it waited for does.
-pub(super) fn decides(outcome: Outcome) -> bool {
+/// Whether a step that ended so decides how its run ends. One that was skipped does not: whatever it waited for does. Nor
+/// does one whose failure is excused.
+pub(super) fn decides(step: &Step, outcome: Outcome) -> bool {
     match outcome {
+        _ if step.continue_on_error => false,
         Outcome::Failed | Outcome::TimedOut | Outcome::Cancelled => true,
         // No step is lost, only its attempts are.
         Outcome::Succeeded | Outcome::Skipped | Outcome::Lost => false,
@@ -22,18 +24,18 @@ impl Run {
     /// The outcome with which the run ends, and why, as far as its steps tell by now; `None` while none of them decides.
     /// It costs O(steps), and is asked for once, at the end.
     ///
-    /// The first step is the one with the lowest number of its advance, and among those that one advance ended, the one
-    /// with the lowest place, since an advance ends them in that order. An end that version 0.1 wrote has no number:
+    /// The first step is the one with the lowest number of its advance, and among those that one advance ended, the one that
+    /// it ended first. An end that version 0.1 wrote has no number:
     /// then the note in the head holds, which each version makes when the first such step ends, and none changes.
     pub fn verdict(&self) -> Option<(Outcome, String)> {
         let decisive = self.steps.iter().zip(&self.workflow.steps).filter_map(|(state, step)| match state {
-            StepState::Ended(end) if decides(end.outcome) => Some((step, end)),
+            StepState::Ended(end) if decides(step, end.outcome) => Some((step, end)),
             StepState::Waiting
             | StepState::Dispatched(_)
             | StepState::Backoff { .. }
             | StepState::Ended(_) => None,
         });
-        let (step, end) = decisive.min_by_key(|(_, end)| end.advance)?;
+        let (step, end) = decisive.min_by_key(|(_, end)| (end.advance, end.order))?;
         match (self.head.verdict, &self.head.reason) {
             (Some(outcome), Some(reason)) if end.advance == 0 => Some((outcome, reason.clone())),
             _ => Some((end.outcome, reason(step, end))),

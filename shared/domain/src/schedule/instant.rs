@@ -8,14 +8,14 @@ const EXAMPLE: &str = "2026-08-01T09:00:00+08:00";
 
 /// An instant and the text that gave it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Instant {
+pub(crate) struct Instant {
     text: String,
     at: Timestamp,
 }
 
 impl Instant {
     /// Reads an instant. Anything finer than a millisecond is dropped.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
         if text.len() > MAX_TEXT_BYTES {
             return Err(format!(
@@ -44,12 +44,12 @@ impl Instant {
     }
 
     /// The instant.
-    pub(super) fn at(&self) -> Timestamp {
+    pub(crate) fn at(&self) -> Timestamp {
         self.at
     }
 
     /// The text as it was given.
-    pub(super) fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         &self.text
     }
 }

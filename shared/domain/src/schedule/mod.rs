@@ -26,10 +26,13 @@ mod interval;
 mod item;
 mod quartz;
 mod rule;
+mod time_of_day;
 mod unit;
 mod zone;
 
 pub use clock_change::{ClockChanges, Fold, Gap};
 pub use fires::due_between;
+pub(crate) use instant::Instant;
 pub use rule::Schedule;
+pub use time_of_day::TimeOfDay;
 pub use zone::Zone;

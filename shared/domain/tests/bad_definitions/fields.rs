@@ -72,19 +72,16 @@ fn what_a_later_release_will_do_is_refused_as_such() {
     }
     for field in [
         "foreach: {items: x}",
-        "if: true",
-        "trigger_rule: all_success",
         "shards: 4",
         "broadcast: true",
         "locks: [a]",
         "resources: {cpu: 1}",
         "on_failure: []",
-        "depends_on: [{step: b, status: failed}]",
     ] {
         let told = only(&step(&format!("run: x\n{field}")));
         assert!(told.contains("is not supported yet") && told.contains("[not-supported-yet]"), "{told}");
     }
-    for executor in ["docker", "kubernetes", "sql", "handler", "wait", "approval", "workflow"] {
+    for executor in ["docker", "kubernetes", "sql", "handler", "approval", "workflow"] {
         let told = only(&step(&format!("uses: {executor}\nwith: {{anything: 1}}")));
         assert!(told.contains(&format!("`uses: {executor}` is not supported yet")), "{told}");
     }
@@ -201,4 +198,51 @@ fn a_schedule_entry_is_one_thing_and_a_zone_goes_with_cron() {
     assert!(only(&with("schedule: []")).contains("`schedule` is empty"));
     assert!(only(&with("schedule: \"0 2 *\"")).starts_with("f.yaml:2:11: "));
     assert!(only(&with("timezone: Asia/Shangai")).starts_with("f.yaml:2:11: "));
+}
+
+#[test]
+fn when_a_step_starts_is_said_in_words_that_there_are() {
+    for (field, told) in [
+        ("trigger_rule: all_done", "write all_finished"),
+        ("trigger_rule: one_succes", "did you mean `one_success`?"),
+        ("trigger_rule: one_failed", "give it `depends_on`"),
+        ("trigger_rule: none_failed_min_one_success", "write a `status` for each dependency"),
+        ("if: 3", "`3` is 3: expected true or false"),
+        ("if: params.x > 3", "`params.x` is not declared"),
+        ("if: outputs.b.n > 3", "does not depend on `b`"),
+        ("if: \"${{ 1 == 1 }} and\"", "expected one expression that is true or false"),
+        ("if: 1 +", "cannot be read"),
+        ("not_before: 8am", "expected a time of day in quotes, such as \"08:00\""),
+        ("not_before: \"25:00\"", "expected a time of day in quotes"),
+        ("continue_on_error: yes", "write true"),
+        ("depends_on: [{step: b, status: failure}]", "write failed"),
+        ("depends_on: [{step: b, status: always}]", "write finished"),
+        ("depends_on: [{step: b, status: sucess}]", "did you mean `success`?"),
+        ("depends_on: [{status: failed}]", "write {step: extract, status: failed}"),
+        ("depends_on: [{step: b}, b]", "depends on `b` twice"),
+        ("depends_on: {step: b}", "write a list"),
+        ("allow_failure: true", "write continue_on_error: true"),
+        ("when: x", "write if: outputs.extract.rows > 0"),
+    ] {
+        let told_of = only(&format!("{}  - {{name: b, run: x}}\n", step(&format!("run: x\n{field}"))));
+        assert!(told_of.contains(told), "{field}: {told_of}");
+    }
+}
+
+#[test]
+fn a_wait_says_for_how_long_or_until_when_and_takes_nothing_of_a_task() {
+    for (fields, told) in [
+        ("uses: wait", "`wait` needs `for`"),
+        ("uses: wait\nwith: {}", "needs either `for` or `until`, found neither"),
+        ("uses: wait\nwith: {for: 1s, until: \"08:00\"}", "found both"),
+        ("uses: wait\nwith: {for: 30}", "30s"),
+        ("uses: wait\nwith: {for: 400d}", "expected at most 366d"),
+        ("uses: wait\nwith: {until: soon}", "neither a time of day"),
+        ("uses: wait\nwith: {until: \"2026-03-01T08:00:00\"}", "does not say which time zone"),
+        ("uses: wait\nwith: {for: 1s}\npool: gpu", "`pool` does not go with `uses: wait`"),
+        ("uses: wait\nwith: {for: 1s}\nretry: {limit: 1}", "`retry` does not go with `uses: wait`"),
+    ] {
+        let told_of = only(&step(fields));
+        assert!(told_of.contains(told), "{fields}: {told_of}");
+    }
 }

@@ -70,3 +70,31 @@ steps:
             .contains("`run` cannot be used in a default")
     );
 }
+
+#[test]
+fn a_step_that_can_never_start_is_warned_of_and_one_that_might_is_not() {
+    let warnings = |steps: &str| {
+        let parsed = millrace_domain::definition::parse(&format!("name: w\nsteps:\n{steps}"), "f").unwrap();
+        parsed[0].warnings.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let excused = "  - {name: a, run: x, continue_on_error: true}\n  - {name: b, run: x, depends_on: [a], trigger_rule: one_failed}\n";
+    assert_eq!(
+        warnings(excused),
+        [
+            "f:4:36: step `b` can never start: its rule, `one_failed`, can never hold [rule-never-holds]\n  hint: `a` has continue_on_error: to those that wait for it, it never fails"
+        ]
+    );
+    let no_skip = "  - {name: a, run: x}\n  - {name: b, run: x, depends_on: [{step: a, status: skipped}]}\n";
+    assert_eq!(warnings(no_skip).len(), 1);
+    // What waits for something can be skipped after a failure of that.
+    let behind = "  - {name: z, run: x}\n  - {name: a, run: x, depends_on: [z], continue_on_error: true}\n  - {name: b, run: x, depends_on: [a], trigger_rule: one_failed}\n";
+    assert!(warnings(behind).is_empty());
+    let may_skip = "  - {name: a, run: x, if: run.id == 'x'}\n  - {name: b, run: x, depends_on: [{step: a, status: skipped}]}\n";
+    assert!(warnings(may_skip).is_empty());
+    for rule in millrace_domain::TriggerRule::ALL {
+        let plain = format!(
+            "  - {{name: a, run: x}}\n  - {{name: b, run: x, depends_on: [a], trigger_rule: {rule}}}\n"
+        );
+        assert!(warnings(&plain).is_empty(), "{rule}");
+    }
+}

@@ -14,7 +14,7 @@ pub(crate) fn assert_same(one: &Run, other: &Run, why: &str) {
     assert_eq!(one.open(), other.open(), "{why}");
     assert_eq!(one.last_advance(), other.last_advance(), "{why}");
     for step in indexes(one) {
-        assert_eq!(one.unmet(step), other.unmet(step), "{why}: {step:?}");
+        assert_eq!(one.tally(step), other.tally(step), "{why}: {step:?}");
     }
 }
 
@@ -27,10 +27,6 @@ fn end(run: &Run, step: StepIndex) -> Option<&Ended> {
         StepState::Ended(end) => Some(end),
         _ => None,
     }
-}
-
-fn succeeded(run: &Run, step: StepIndex) -> bool {
-    end(run, step).is_some_and(|end| end.outcome == Outcome::Succeeded)
 }
 
 /// What one event may do: `fleet` still knows what was before it, but for its run.
@@ -51,10 +47,11 @@ pub(crate) fn check(fleet: &mut Fleet, before: Option<&Run>, advanced: &Advanced
     check_actions(fleet, advanced);
     for step in &advanced.steps {
         let Some(end) = end(&fleet.run, *step) else { continue };
+        let definition = fleet.run.workflow.step(*step).unwrap();
         let fails = matches!(end.outcome, Outcome::Failed | Outcome::TimedOut | Outcome::Cancelled);
-        if fails && fleet.run.head.stopping.is_none() {
+        if fails && !definition.continue_on_error && fleet.run.head.stopping.is_none() {
             fleet.verdict.get_or_insert(end.outcome);
-            let name = &fleet.run.workflow.step(*step).unwrap().name;
+            let name = &definition.name;
             let why = end.reason.as_deref().unwrap_or(end.outcome.as_str());
             fleet.because.get_or_insert(format!("step {name}: {why}"));
         }
@@ -82,10 +79,7 @@ fn check_actions(fleet: &Fleet, advanced: &Advanced) {
             Action::Dispatch(task) => {
                 let (run, step) = (&fleet.run, task.index);
                 assert_eq!(run.head.stopping, None, "dispatched after a stop");
-                assert!(
-                    run.workflow.graph.dependencies(step).iter().all(|d| succeeded(run, *d)),
-                    "too early: {step:?}"
-                );
+                assert!(rule_holds(run, step), "its rule does not hold: {step:?}");
                 assert_eq!(current.insert(step, task.attempt), None, "two current attempts of {step:?}");
                 let last =
                     fleet.tasks.iter().rev().find(|task| task.index == step).map_or(0, |task| task.attempt);
@@ -149,16 +143,50 @@ pub(crate) fn hold(fleet: &Fleet) {
     }
 }
 
+/// Whether the rule of a step holds, by the words of the documentation.
+fn rule_holds(run: &Run, step: StepIndex) -> bool {
+    let (mut met, mut failed, mut passed_over, mut open) = (0, 0, 0, 0);
+    for (on, status) in run.workflow.graph.dependency_edges(step) {
+        let Some(ended) = end(run, on) else {
+            open += 1;
+            continue;
+        };
+        let is_excused = run.workflow.steps[on.at()].continue_on_error;
+        let ended_as = match ended.outcome {
+            Outcome::Skipped => "skipped",
+            Outcome::Succeeded => "success",
+            _ if is_excused => "success",
+            _ => "failed",
+        };
+        if status.as_str() == "finished" || status.as_str() == ended_as {
+            met += 1;
+        } else if ended_as == "failed" || ended.after_failure {
+            failed += 1;
+        } else {
+            passed_over += 1;
+        }
+    }
+    match run.workflow.steps[step.at()].rule.as_str() {
+        "one_success" => met > 0,
+        "one_failed" => failed > 0,
+        _ if open > 0 => false,
+        "all_success" => failed + passed_over == 0,
+        "all_finished" => true,
+        "none_failed" => failed == 0,
+        "all_failed" => met + passed_over == 0 && failed > 0,
+        "none_skipped" => passed_over == 0,
+        rule => panic!("no rule {rule}"),
+    }
+}
+
 fn check_step(fleet: &Fleet, step: StepIndex) {
     let run = &fleet.run;
     let dependencies = run.workflow.graph.dependencies(step);
     match &run.steps[step.at()] {
         StepState::Waiting => {
             assert_eq!(run.head.stopping, None, "{step:?} waits in a stopping run");
-            let lost = dependencies.iter().any(|d| end(run, *d).is_some() && !succeeded(run, *d));
-            assert!(!lost, "{step:?} waits for what will never be");
-            let ready = dependencies.iter().all(|d| succeeded(run, *d));
-            assert!(!ready || run.head.state != RunState::Running, "{step:?} is ready and was not started");
+            let judged = dependencies.iter().all(|d| end(run, *d).is_some()) || rule_holds(run, step);
+            assert!(!judged || run.head.state != RunState::Running, "{step:?} waits for nothing");
         }
         StepState::Backoff { until, .. } => {
             assert_eq!(fleet.timers.get(&RunTimer::Retry(step)), Some(until), "{step:?} is not woken");
@@ -173,10 +201,11 @@ fn check_step(fleet: &Fleet, step: StepIndex) {
                 "nobody looks after {step:?}"
             );
         }
-        StepState::Ended(end) => {
-            if end.outcome == Outcome::Skipped {
-                assert_eq!(end.attempts.attempt, 0, "{step:?} was skipped, and yet it started");
-                assert!(dependencies.iter().any(|d| !succeeded(run, *d)));
+        StepState::Ended(ended) => {
+            if ended.outcome == Outcome::Skipped {
+                assert_eq!(ended.attempts.attempt, 0, "{step:?} was skipped, and yet it started");
+                let has_condition = run.workflow.steps[step.at()].condition.is_some();
+                assert!(has_condition || !rule_holds(run, step), "{step:?} was skipped, and its rule holds");
             }
         }
     }

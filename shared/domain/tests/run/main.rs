@@ -11,5 +11,6 @@ mod invariants;
 mod newer;
 mod order;
 mod properties;
+mod rules;
 mod stop;
 mod wire;

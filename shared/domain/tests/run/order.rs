@@ -54,7 +54,7 @@ fn a_join_starts_once_when_the_last_of_its_dependencies_has_succeeded() {
         fleet.end("a", Outcome::Succeeded);
         assert_eq!(fleet.sent(), ["a 1", "b 1", "c 1"]);
         fleet.end(order[0], Outcome::Succeeded);
-        assert_eq!((fleet.sent().len(), fleet.run.unmet(fleet.index("d"))), (0, 1));
+        assert_eq!((fleet.sent().len(), fleet.run.tally(fleet.index("d")).open), (0, 1));
         fleet.end(order[1], Outcome::Succeeded);
         assert_eq!(fleet.sent(), ["d 1"]);
     }
@@ -96,6 +96,7 @@ steps:
     assert_eq!(fleet.state(), "running");
     fleet.end("b", Outcome::Succeeded);
     fleet.end("b2", Outcome::Succeeded);
+    assert_eq!(fleet.ended("both").reason.as_deref(), Some("step a3 did not succeed"));
     assert_eq!((fleet.state(), fleet.reason()), ("failed", "step a: failed"));
     assert_eq!(fleet.sent(), ["a 1", "b 1", "b2 1"]);
 }

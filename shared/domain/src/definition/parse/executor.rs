@@ -9,7 +9,9 @@ use super::expression::{Names, OutputUse, read_templated, templated_of};
 use super::fields::{Fields, NOT_SUPPORTED, Schema, not_supported};
 use super::json;
 use super::synonyms;
+use super::wait::read_wait;
 use crate::expression::{Template, Templated, Use};
+use crate::wait::WAIT;
 
 /// The name of the executor that runs a step's `run`.
 pub(crate) const SHELL: &str = "shell";
@@ -19,9 +21,9 @@ const MAX_SCRIPT_BYTES: usize = 128 * 1024 - 1;
 
 const MAX_SHELL_WORDS: usize = 32;
 
-const EXECUTORS: [&str; 3] = [SHELL, "http", "noop"];
-const LATER_EXECUTORS: [&str; 9] =
-    ["docker", "kubernetes", "sql", "handler", "wait", "approval", "input", "workflow", "email"];
+const EXECUTORS: [&str; 4] = [SHELL, "http", "noop", WAIT];
+const LATER_EXECUTORS: [&str; 8] =
+    ["docker", "kubernetes", "sql", "handler", "approval", "input", "workflow", "email"];
 const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 
 /// The values of `redirects` of an `http` step. Without it, all are followed that leave the method as it is.
@@ -127,13 +129,23 @@ fn read_executor(
             }
             Some(Action { uses: "noop", with: Templated::literal(json!({})) })
         }
+        WAIT => match names {
+            Some(_) if with.is_none() => missing(uses.at, WAIT, "for", checker),
+            Some(names) => read_wait(uses.at, with, names, outputs, checker),
+            None => {
+                let hint = Some("write `delay` for a task that is to start later".to_owned());
+                checker.problem(uses.at, "bad-value", "`wait` is for the steps of a workflow", hint);
+                None
+            }
+        },
         _ if LATER_EXECUTORS.contains(&name) => {
             checker.problem(uses.at, NOT_SUPPORTED, not_supported(&format!("uses: {name}")), None);
             None
         }
         _ => {
             let hint = checker.did_you_mean(name, EXECUTORS);
-            let message = format!("unknown executor {}: expected one of shell, http, noop", uses.describe());
+            let message =
+                format!("unknown executor {}: expected one of shell, http, noop, wait", uses.describe());
             checker.problem(uses.at, "unknown-executor", message, hint);
             None
         }

@@ -99,12 +99,14 @@ pub(super) fn templated_of(value: Value, at: Position, checker: &mut Checker) ->
     told(Templated::parse(value), at, checker)
 }
 
-fn told<T>(result: Result<T, ExpressionError>, at: Position, checker: &mut Checker) -> Option<T> {
+/// The result, or its error as a problem of the text at `at`.
+pub(super) fn told<T>(result: Result<T, ExpressionError>, at: Position, checker: &mut Checker) -> Option<T> {
     result.map_err(|error| checker.problem(at, error.code, error.message, None)).ok()
 }
 
 impl Names<'_> {
-    fn check<'u>(
+    /// Reports the names among `uses` that cannot be used here, and notes those that are outputs.
+    pub(super) fn check<'u>(
         self,
         at: Position,
         uses: impl Iterator<Item = &'u Use>,

@@ -8,15 +8,18 @@ mod expression;
 mod fields;
 mod foreign;
 mod json;
+mod never;
 mod param;
 mod reach;
 mod retry;
+mod rule;
 mod schedule;
 mod source;
 mod step;
 mod steps;
 mod surrogates;
 mod synonyms;
+mod wait;
 mod workflow;
 
 pub(crate) use executor::{SHELL, action_of_json, check_script};

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::super::checker::Checker;
 use super::super::document::{self, Content, Document};
 use super::super::problem::Position;
-use super::super::{Problems, Workflow};
+use super::super::{Problem, Problems, Workflow};
 use super::foreign::{self, Foreign};
 use super::workflow::read_workflow;
 use super::{byte_order_mark, surrogates};
@@ -23,6 +23,8 @@ pub struct Parsed {
     pub workflow: Workflow,
     /// The source: this document alone, which parses to the same workflow.
     pub source: String,
+    /// What is allowed in it, and hardly meant; at most 100.
+    pub warnings: Vec<Problem>,
 }
 
 /// Reads the workflows of a file, in order. YAML or JSON, one workflow per document. `file` is how problems name
@@ -87,7 +89,8 @@ fn read(source: &str, file: &str, mut checker: Checker) -> Result<Vec<Parsed>, P
             let message = format!("workflow `{}` is defined twice: it is in line {line} too", workflow.id);
             checker.problem(at, "duplicate-workflow", message, None);
         }
-        parsed.push(Parsed { workflow, source: document.source.to_owned() });
+        let warnings = checker.take_warnings(file);
+        parsed.push(Parsed { workflow, source: document.source.to_owned(), warnings });
     }
     if checker.is_clean() { Ok(parsed) } else { Err(checker.into_problems(file)) }
 }

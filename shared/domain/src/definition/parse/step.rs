@@ -4,15 +4,20 @@ use std::time::Duration;
 
 use super::super::Step;
 use super::super::checker::Checker;
-use super::super::document::{Content, Key, Node};
+use super::super::document::Node;
 use super::super::problem::Position;
 use super::environment::read_env;
 use super::executor::{SHELL, read_action};
 use super::expression::{Names, OutputUse};
-use super::fields::{NOT_SUPPORTED, Schema};
+use super::fields::{Fields, Schema};
 use super::retry::read_retry;
+use super::rule::{ParsedDependency, read_condition, read_depends_on, read_not_before, read_trigger_rule};
 use super::synonyms;
-use crate::{IdError, PoolName, RetryPolicy};
+use super::wait::refuse_fields_of_tasks;
+use crate::expression::Condition;
+use crate::schedule::TimeOfDay;
+use crate::wait::WAIT;
+use crate::{IdError, PoolName, RetryPolicy, TriggerRule};
 
 const MAX_DIR_BYTES: usize = 4096;
 
@@ -21,6 +26,10 @@ const STEP: Schema = Schema {
     known: &[
         "name",
         "depends_on",
+        "trigger_rule",
+        "if",
+        "not_before",
+        "continue_on_error",
         "run",
         "shell",
         "uses",
@@ -34,16 +43,12 @@ const STEP: Schema = Schema {
     ],
     later: &[
         "foreach",
-        "if",
-        "trigger_rule",
         "shards",
         "broadcast",
         "locks",
         "resources",
         "matrix",
         "repeat",
-        "not_before",
-        "continue_on_error",
         "outputs",
         "rate",
         "breaker",
@@ -74,7 +79,7 @@ pub(super) struct ParsedStep<'t> {
     pub(super) at: Position,
     /// The name as it was written, whether or not it is one.
     pub(super) name: Option<&'t str>,
-    pub(super) depends_on: Vec<(&'t str, Position)>,
+    pub(super) depends_on: Vec<ParsedDependency<'t>>,
     pub(super) outputs: Vec<OutputUse>,
     /// The step; `None` when something is wrong with it.
     pub(super) step: Option<Step>,
@@ -99,6 +104,7 @@ pub(super) fn read_step<'t>(
         text.parse().map_err(|error: IdError| checker.problem(at, "bad-name", error.to_string(), None)).ok()
     });
     let depends_on = fields.get("depends_on").map(|node| read_depends_on(node, checker)).unwrap_or_default();
+    let starts = read_start(fields, &depends_on, names, &mut outputs, checker);
     let action = read_action(fields, at, names, &mut outputs, checker);
     let env = fields.get("env").map(|node| read_env(node, names, &mut outputs, checker)).unwrap_or_default();
     let pool =
@@ -120,6 +126,13 @@ pub(super) fn read_step<'t>(
             checker.problem(key.at, "bad-field", "`working_dir` goes with `run` only", None);
         }
     }
+    if action.as_ref().is_some_and(|action| action.uses == WAIT) {
+        refuse_fields_of_tasks(fields, checker);
+    }
+    let continue_on_error = fields
+        .get("continue_on_error")
+        .and_then(|node| checker.boolean(node, "continue_on_error"))
+        .unwrap_or(false);
     let step = match (name, action, pool) {
         (Some(name), Some(action), Some(pool)) => Some(Step {
             name,
@@ -131,6 +144,10 @@ pub(super) fn read_step<'t>(
             retry,
             at_most_once,
             working_dir: working_dir.filter(|_| action.uses == SHELL),
+            rule: starts.rule,
+            condition: starts.condition,
+            not_before: starts.not_before,
+            continue_on_error,
         }),
         _ => None,
     };
@@ -156,36 +173,33 @@ pub(super) fn read_working_dir(node: &Node, checker: &mut Checker) -> Option<Str
     Some(text.to_owned())
 }
 
-fn read_depends_on<'t>(node: &'t Node, checker: &mut Checker) -> Vec<(&'t str, Position)> {
-    let hint = match &node.content {
-        Content::Scalar { text, .. } if !node.is_nothing() => Some(format!("write [{text}]")),
-        _ => None,
-    };
-    let mut names = Vec::new();
-    for item in checker.list(node, "depends_on", "step names", hint).unwrap_or_default() {
-        if let Content::Map(entries) = &item.content {
-            read_condition(item, entries, checker);
-        } else if let Some(name) = checker.text(item, "depends_on") {
-            names.push((name, item.at));
-        }
-    }
-    names
+/// When a step starts, once what it waits for has ended.
+#[derive(Default)]
+struct Start {
+    rule: TriggerRule,
+    condition: Option<Box<Condition>>,
+    not_before: Option<TimeOfDay>,
 }
 
-/// Reads a dependency that is a map. That the step has succeeded is what a name alone says.
-fn read_condition(node: &Node, entries: &[(Key, Node)], checker: &mut Checker) {
-    let text =
-        |field: &str| entries.iter().find(|(key, _)| key.text == field).and_then(|(_, node)| node.plain());
-    let name = ["step", "task", "name", "job"].into_iter().find_map(text);
-    match (name, text("status").or_else(|| text("condition"))) {
-        (Some(name), None | Some("success" | "succeeded")) => {
-            let message = "`depends_on` is a list of names: a step starts when those have succeeded";
-            checker.problem(node.at, "wrong-type", message, Some(format!("write {name}")));
+fn read_start(
+    fields: Fields<'_>,
+    depends_on: &[ParsedDependency<'_>],
+    names: Names<'_>,
+    outputs: &mut Vec<OutputUse>,
+    checker: &mut Checker,
+) -> Start {
+    let mut start = Start::default();
+    if let Some(node) = fields.get("trigger_rule")
+        && let Some(rule) = read_trigger_rule(node, checker)
+    {
+        if rule.needs_dependencies() && depends_on.is_empty() {
+            let message = format!("`trigger_rule: {rule}` never holds for a step that depends on none");
+            checker.problem(node.at, "bad-value", message, Some("give it `depends_on`".to_owned()));
         }
-        _ => {
-            let message = "`depends_on` with a status is not supported yet";
-            let hint = "write the name of the step alone".to_owned();
-            checker.problem(node.at, NOT_SUPPORTED, message, Some(hint));
-        }
+        start.rule = rule;
     }
+    let condition = fields.get("if").and_then(|node| read_condition(node, names, outputs, checker));
+    start.condition = condition.map(Box::new);
+    start.not_before = fields.get("not_before").and_then(|node| read_not_before(node, checker));
+    start
 }

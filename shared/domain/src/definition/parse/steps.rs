@@ -6,10 +6,12 @@ use super::super::Step;
 use super::super::checker::Checker;
 use super::super::document::Node;
 use super::expression::Names;
+use super::never::warn_of_never;
 use super::reach::check_outputs;
+use super::rule::ParsedDependency;
 use super::step::{Defaults, ParsedStep, read_step};
 use crate::StepIndex;
-use crate::graph::{Cycle, Graph};
+use crate::graph::{Cycle, Dependency, Graph};
 
 const MAX_STEPS: usize = 100_000;
 
@@ -41,6 +43,7 @@ pub(super) fn read_steps(
         }
     };
     check_outputs(&parsed, &places, &graph, checker);
+    warn_of_never(&parsed, &graph, checker);
     let steps: Option<Vec<Step>> = parsed.into_iter().map(|parsed| parsed.step).collect();
     Some((steps?, graph))
 }
@@ -65,14 +68,14 @@ fn dependencies(
     parsed: &[ParsedStep<'_>],
     places: &HashMap<&str, StepIndex>,
     checker: &mut Checker,
-) -> Vec<Vec<StepIndex>> {
+) -> Vec<Vec<Dependency>> {
     let mut seen = HashSet::new();
     let mut all = Vec::with_capacity(parsed.len());
     for step in parsed {
         let own = step.name.unwrap_or_default();
         seen.clear();
         let mut indexes = Vec::with_capacity(step.depends_on.len());
-        for &(name, at) in &step.depends_on {
+        for &ParsedDependency { name, at, status } in &step.depends_on {
             if !seen.insert(name) {
                 let message = format!("step `{own}` depends on `{name}` twice");
                 checker.problem(at, "duplicate-dependency", message, Some("remove one of them".to_owned()));
@@ -80,7 +83,7 @@ fn dependencies(
                 let message = format!("step `{own}` depends on itself");
                 checker.problem(at, "self-dependency", message, None);
             } else if let Some(index) = places.get(name) {
-                indexes.push(*index);
+                indexes.push(Dependency { on: *index, status });
             } else {
                 let others = parsed.iter().filter_map(|step| step.name).filter(|other| *other != own);
                 let hint = checker.did_you_mean(name, others);
@@ -102,7 +105,7 @@ fn report_cycle(cycle: &Cycle, parsed: &[ParsedStep<'_>], checker: &mut Checker)
     }
     names.extend(cycle.steps.first().map(name));
     let Some(first) = cycle.steps.first().and_then(|index| parsed.get(index.at())) else { return };
-    let at = first.depends_on.first().map_or(first.at, |(_, at)| *at);
+    let at = first.depends_on.first().map_or(first.at, |dependency| dependency.at);
     let message = format!("steps wait for each other: {}", names.join(" -> "));
     let hint = "each depends on the next; remove one of these dependencies".to_owned();
     checker.problem(at, "dependency-cycle", message, Some(hint));

@@ -170,13 +170,24 @@ pub(super) const OF_STEP: Synonyms = &[
     (&["labels", "tags"], "`labels` is a field of the workflow"),
     (&["description", "desc", "comment", "title"], "a step has none: write a comment, # ..."),
     (&["output", "artifacts", "xcompush"], "a script writes its outputs to the file \"$MILLRACE_OUTPUT\""),
-    (&["when", "condition", "onlyif"], "`if` is not supported yet"),
-    (&["allowfailure", "ignoreerrors", "ignorefailure"], "write run: <the command> || true"),
+    (&["when", "condition", "onlyif"], "write if: outputs.extract.rows > 0"),
+    (&["triggerrules", "rule", "startwhen"], "write trigger_rule: all_finished"),
+    (&["notearlierthan", "starttime", "waituntil"], "write not_before: \"08:00\""),
+    (
+        &["allowfailure", "ignoreerrors", "ignorefailure", "failureignored", "softfail"],
+        "write continue_on_error: true",
+    ),
     (&["loop", "withitems", "parallel"], "`foreach` is not supported yet: write a step for each"),
     (&["lock", "mutex", "semaphore"], "`locks` is not supported yet"),
     (&["memory", "cpu", "limits"], "`resources` is not supported yet"),
     (&["concurrencypolicy", "maxactivetisperdag"], "a pool's slots are the limit: write `pool`"),
     (&["idempotent", "restartable"], "write at_most_once: true for a step that must not be started twice"),
+];
+
+/// The synonyms of the fields of a dependency.
+pub(super) const OF_DEPENDENCY: Synonyms = &[
+    (&["task", "name", "job", "id", "on", "taskid", "stepname"], "write `step`"),
+    (&["condition", "state", "when", "type", "outcome", "result"], "write status: failed"),
 ];
 
 /// The synonyms of the fields of `defaults`.

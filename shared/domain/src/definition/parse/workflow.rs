@@ -16,7 +16,7 @@ use super::steps::read_steps;
 use super::synonyms;
 use crate::expression::Template;
 use crate::schedule::Zone;
-use crate::{IdError, Priority, WorkflowName};
+use crate::{IdError, Priority, TriggerRule, WorkflowName};
 
 const MAX_LABELS: usize = 64;
 const MAX_LABEL_BYTES: usize = 256;
@@ -109,6 +109,7 @@ pub(super) fn read_workflow(root: &Node, checker: &mut Checker) -> Option<Workfl
     };
     let names = Names { params: &params, place: Place::Step };
     let (steps, graph) = read_steps(steps, &defaults, names, checker)?;
+    let success_only = !graph.has_statuses() && steps.iter().all(|step| step.rule == TriggerRule::default());
     Some(Workflow {
         id: name?.into(),
         description,
@@ -121,6 +122,7 @@ pub(super) fn read_workflow(root: &Node, checker: &mut Checker) -> Option<Workfl
         env,
         steps,
         graph,
+        success_only,
         places: Places::default(),
     })
 }

@@ -66,9 +66,11 @@ pub(super) fn ended_attempt(
         started_at: Some(result.started_at),
         ended_at: result.ended_at,
         advance: run.this_advance(),
+        order: 0,
         applied_at: Some(now),
         code: result.code,
         reason: result.reason,
+        after_failure: false,
         outputs: result.outputs,
         worker: result.worker,
     };

@@ -18,9 +18,11 @@ pub(super) fn ended(
         started_at: None,
         ended_at: now,
         advance: run.this_advance(),
+        order: 0,
         applied_at: Some(now),
         code: None,
         reason,
+        after_failure: false,
         outputs: serde_json::Map::new(),
         worker: String::new(),
     }
@@ -28,11 +30,17 @@ pub(super) fn ended(
 
 /// Marks a step as ended. The first that decides how the run ends is noted in the head at once: lists show it, and a
 /// process of version 0.1 that goes on with the run ends it so. We do not go by the note, but see [`Run::verdict`].
-pub(super) fn mark_ended(run: &mut Run, step: StepIndex, end: Ended, out: &mut Advanced) {
-    if decides(end.outcome) && run.head.verdict.is_none() {
+pub(super) fn mark_ended(run: &mut Run, step: StepIndex, mut end: Ended, out: &mut Advanced) {
+    let definition = &run.workflow.steps[step.at()];
+    let decides = decides(definition, end.outcome);
+    if decides {
+        end.order = out.failed;
+        out.failed += 1;
+    }
+    if decides && run.head.verdict.is_none() {
         run.head.verdict = Some(end.outcome);
         if run.head.reason.is_none() {
-            run.head.reason = Some(reason(&run.workflow.steps[step.at()], &end));
+            run.head.reason = Some(reason(definition, &end));
         }
         out.head = true;
     }

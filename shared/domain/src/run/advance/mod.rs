@@ -15,7 +15,7 @@ use attempt::{current, ended_attempt, lost_attempt, plausible, retire};
 use ending::{end_if_done, ended, number};
 pub use start::create;
 use start::start;
-use step::{dispatch, end_step};
+use step::{end_step, time_has_come};
 pub(super) use stop::LOOK_AGAIN;
 
 use super::{Advanced, Event, Refusal, Run, RunState, StepState};
@@ -61,7 +61,7 @@ pub fn advance(run: &mut Run, event: Event, now: Timestamp) -> Result<Advanced, 
                 None => return Err(Refusal::NoSuchUnit(unit)),
                 Some(StepState::Backoff { attempts, .. }) => {
                     let attempts = *attempts;
-                    dispatch(run, step, attempts, now, out);
+                    time_has_come(run, step, attempts, now, out);
                 }
                 Some(_) => return Err(Refusal::NotExpected(unit)),
             }

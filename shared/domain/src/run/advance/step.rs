@@ -1,64 +1,220 @@
-//! Steps: dispatching their attempts, and ending them with all that follows. Each may lead to the other: a step that
-//! succeeds has its dependents dispatched, and one whose input cannot be rendered ends.
+//! Steps: starting them, and ending them with all that follows. One work list holds both, since each leads to the other: a
+//! step that ends lets others start, and one that starts may end at once, without an attempt.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::ending::{ended, mark_ended};
-use crate::run::dispatch::task;
-use crate::run::{Action, Advanced, Attempts, Ended, Run, StepState};
-use crate::{Outcome, StepIndex, Timestamp};
+use crate::definition::Step;
+use crate::rule::{Judgement, Readiness, Status};
+use crate::run::dispatch::{condition_holds, input, task};
+use crate::run::{Action, Advanced, Attempts, Ended, Run, RunTimer, StepState};
+use crate::wait::{self, WAIT};
+use crate::{Outcome, StepIndex, Timestamp, TriggerRule};
+
+/// Starts the steps that wait for no other.
+pub(super) fn start_roots(run: &mut Run, now: Timestamp, out: &mut Advanced) {
+    let workflow = Arc::clone(&run.workflow);
+    follow(run, Vec::new(), workflow.graph.roots().iter().copied().collect(), now, out);
+}
+
+/// Ends a step, and with it starts what can now start and skips what never will.
+pub(super) fn end_step(run: &mut Run, step: StepIndex, end: Ended, now: Timestamp, out: &mut Advanced) {
+    mark_ended(run, step, end, out);
+    follow(run, vec![step], VecDeque::new(), now, out);
+}
 
 /// Dispatches the attempt after `so_far` to the fleet. A step whose input cannot be rendered fails without one.
 pub(super) fn dispatch(run: &mut Run, step: StepIndex, so_far: Attempts, now: Timestamp, out: &mut Advanced) {
-    // A first attempt has no record that could keep the number.
-    let advance = if so_far.attempt == 0 { 0 } else { run.this_advance() };
+    if let Err(end) = attempt(run, step, so_far, now, out) {
+        end_step(run, step, *end, now, out);
+    }
+}
+
+/// Goes on with a step whose time has come: a wait is over, or an attempt is due.
+pub(super) fn time_has_come(
+    run: &mut Run,
+    step: StepIndex,
+    so_far: Attempts,
+    now: Timestamp,
+    out: &mut Advanced,
+) {
+    let began = so_far.dispatched_at;
+    if run.workflow.steps[step.at()].uses == WAIT && began != Timestamp::default() {
+        let end = ended(run, Outcome::Succeeded, so_far, now, None);
+        return end_step(run, step, Ended { started_at: Some(began), ..end }, now, out);
+    }
+    dispatch(run, step, so_far, now, out);
+}
+
+/// Judges the edges of the steps that have `ended`, starts what is `ready`, and so on until nothing follows any more.
+/// Each edge is judged once.
+fn follow(
+    run: &mut Run,
+    mut ended: Vec<StepIndex>,
+    mut ready: VecDeque<StepIndex>,
+    now: Timestamp,
+    out: &mut Advanced,
+) {
+    let workflow = Arc::clone(&run.workflow);
+    loop {
+        while let Some(step) = ended.pop() {
+            let Some(ending) = run.ending(step) else { continue };
+            for (dependent, status) in workflow.graph.dependent_edges(step) {
+                // Counted even where it no longer matters, so that the count is the one that a reload makes.
+                run.tallies[dependent.at()].count(status.judge(ending));
+                if run.steps[dependent.at()] != StepState::Waiting {
+                    continue;
+                }
+                let tally = run.tally(dependent);
+                match workflow.steps[dependent.at()].rule.readiness(tally) {
+                    // Nothing can come of it, and version 0.1, which may go on with the run, has skipped it by now.
+                    Readiness::Waits if workflow.success_only && tally.failed > 0 => {
+                        let end = skipped(run, dependent, now);
+                        mark_ended(run, dependent, end, out);
+                        ended.push(dependent);
+                    }
+                    Readiness::Waits => {}
+                    Readiness::Starts => ready.push_back(dependent),
+                    Readiness::Never => {
+                        let end = skipped(run, dependent, now);
+                        mark_ended(run, dependent, end, out);
+                        ended.push(dependent);
+                    }
+                }
+            }
+        }
+        let Some(step) = ready.pop_front() else { return };
+        // Where one dependency is enough, several may have come true at once.
+        let is_waiting = run.head.stopping.is_none() && run.steps[step.at()] == StepState::Waiting;
+        if is_waiting && let Err(end) = begin(run, step, now, out) {
+            mark_ended(run, step, *end, out);
+            ended.push(step);
+        }
+    }
+}
+
+/// Begins a step whose rule holds: its condition is evaluated, and its time waited for. A step that ends without an attempt
+/// is answered with its end.
+fn begin(run: &mut Run, step: StepIndex, now: Timestamp, out: &mut Advanced) -> Result<(), Box<Ended>> {
+    let workflow = Arc::clone(&run.workflow);
+    let definition = &workflow.steps[step.at()];
+    let none = Attempts::default();
+    match condition_holds(run, definition) {
+        Ok(true) => {}
+        Ok(false) => {
+            let source = definition.condition.as_ref().map_or("", |condition| condition.source());
+            let reason = Some(format!("its condition is false: {source}"));
+            return Err(Box::new(ended(run, Outcome::Skipped, none, now, reason)));
+        }
+        Err(problem) => return Err(Box::new(ended(run, Outcome::Failed, none, now, Some(problem)))),
+    }
+    if let Some(time) = definition.not_before
+        && let Some(until) = time.on_day_of(run.spec.scheduled_at, &workflow.timezone)
+        && until > now
+    {
+        hold(run, step, none, until, format!("not before {time}"), out);
+        return Ok(());
+    }
+    attempt(run, step, none, now, out)
+}
+
+/// Makes the attempt after `so_far`. A step whose input cannot be rendered is answered with its end.
+fn attempt(
+    run: &mut Run,
+    step: StepIndex,
+    so_far: Attempts,
+    now: Timestamp,
+    out: &mut Advanced,
+) -> Result<(), Box<Ended>> {
+    let workflow = Arc::clone(&run.workflow);
+    let definition = &workflow.steps[step.at()];
+    if definition.uses == WAIT {
+        return begin_wait(run, step, definition, now, out);
+    }
+    // A first attempt that is made at once has no record that could keep the number.
+    let advance = if so_far == Attempts::default() { 0 } else { run.this_advance() };
     let attempts = Attempts { attempt: so_far.attempt + 1, dispatched_at: now, advance, ..so_far };
     match task(run, step, attempts.attempt, now) {
         Ok(task) => {
             run.steps[step.at()] = StepState::Dispatched(attempts);
             out.steps.push(step);
             out.actions.push(Action::Dispatch(Box::new(task)));
+            Ok(())
         }
-        Err(problem) => {
-            let end = ended(run, Outcome::Failed, so_far, now, Some(problem));
-            end_step(run, step, end, now, out);
-        }
+        Err(problem) => Err(Box::new(ended(run, Outcome::Failed, so_far, now, Some(problem)))),
     }
 }
 
-/// Ends a step, and with it dispatches what can now start and skips what never will.
-pub(super) fn end_step(run: &mut Run, step: StepIndex, end: Ended, now: Timestamp, out: &mut Advanced) {
-    let workflow = Arc::clone(&run.workflow);
-    let mut ready = Vec::new();
-    mark_ended(run, step, end, out);
-    let mut pending = vec![step];
-    while let Some(step) = pending.pop() {
-        let succeeded =
-            matches!(&run.steps[step.at()], StepState::Ended(end) if end.outcome == Outcome::Succeeded);
-        for &dependent in workflow.graph.dependents(step) {
-            // Counted even where it no longer matters, so that the count is the one that a reload makes.
-            let unmet = &mut run.unmet[dependent.at()];
-            *unmet = unmet.saturating_sub(u32::from(succeeded));
-            let unmet = *unmet;
-            if run.steps[dependent.at()] != StepState::Waiting {
-                continue;
-            }
-            if !succeeded {
-                let reason = Some(format!("step {} did not succeed", workflow.steps[step.at()].name));
-                let end = ended(run, Outcome::Skipped, Attempts::default(), now, reason);
-                mark_ended(run, dependent, end, out);
-                pending.push(dependent);
-                continue;
-            }
-            if unmet == 0 {
-                ready.push(dependent);
+/// Begins a wait. One whose time has passed is answered with its end, as is one whose end cannot be told.
+fn begin_wait(
+    run: &mut Run,
+    step: StepIndex,
+    definition: &Step,
+    now: Timestamp,
+    out: &mut Advanced,
+) -> Result<(), Box<Ended>> {
+    let begun = Attempts { dispatched_at: now, ..Attempts::default() };
+    let until = input(run, definition).and_then(|with| wait::until(&with, now, &run.workflow.timezone));
+    match until {
+        Ok(until) if until > now => {
+            hold(run, step, begun, until, "a wait".to_owned(), out);
+            Ok(())
+        }
+        Ok(_) => {
+            let end = ended(run, Outcome::Succeeded, begun, now, None);
+            Err(Box::new(Ended { started_at: Some(now), ..end }))
+        }
+        Err(problem) => Err(Box::new(ended(run, Outcome::Failed, begun, now, Some(problem)))),
+    }
+}
+
+/// Has a step wait for a time.
+fn hold(
+    run: &mut Run,
+    step: StepIndex,
+    attempts: Attempts,
+    until: Timestamp,
+    reason: String,
+    out: &mut Advanced,
+) {
+    let attempts = Attempts { advance: run.this_advance(), ..attempts };
+    run.steps[step.at()] = StepState::Backoff { attempts, until, reason: Some(reason) };
+    out.steps.push(step);
+    out.actions.push(Action::Set(until, RunTimer::Retry(step)));
+}
+
+/// The end of a step whose rule does not hold, with the first dependency that is why.
+fn skipped(run: &Run, step: StepIndex, now: Timestamp) -> Ended {
+    let workflow = &run.workflow;
+    let rule = workflow.steps[step.at()].rule;
+    let judged = |wanted: &[Judgement]| {
+        let mut edges = workflow.graph.dependency_edges(step);
+        edges
+            .find(|(on, status)| run.ending(*on).is_some_and(|ending| wanted.contains(&status.judge(ending))))
+    };
+    let why = match rule {
+        TriggerRule::AllSuccess => judged(&[Judgement::Failed, Judgement::PassedOver]),
+        TriggerRule::NoneFailed => judged(&[Judgement::Failed]),
+        TriggerRule::AllFailed => judged(&[Judgement::Met, Judgement::PassedOver]),
+        TriggerRule::NoneSkipped => judged(&[Judgement::PassedOver]),
+        TriggerRule::AllFinished | TriggerRule::OneSuccess | TriggerRule::OneFailed => None,
+    };
+    let reason = match why {
+        Some((on, status)) => {
+            let name = &workflow.steps[on.at()].name;
+            match (rule, status) {
+                (TriggerRule::AllSuccess, Status::Success | Status::Finished) => {
+                    format!("step {name} did not succeed")
+                }
+                (TriggerRule::AllSuccess, Status::Failed) => format!("step {name} did not fail"),
+                (TriggerRule::AllSuccess, Status::Skipped) => format!("step {name} was not skipped"),
+                (rule, _) => format!("{rule} does not hold: step {name} is why"),
             }
         }
-    }
-    for step in ready {
-        // An earlier one of these may have failed to render and skipped a later one.
-        if run.head.stopping.is_none() && run.steps[step.at()] == StepState::Waiting {
-            dispatch(run, step, Attempts::default(), now, out);
-        }
-    }
+        None => format!("{rule} does not hold: no step ended so"),
+    };
+    let after_failure = run.tally(step).failed > 0;
+    let end = ended(run, Outcome::Skipped, Attempts::default(), now, Some(reason));
+    Ended { after_failure, ..end }
 }

@@ -44,6 +44,7 @@ pub(super) fn stop(
         let end = ended(run, Outcome::Cancelled, attempts, now, Some(reason.to_owned()));
         mark_ended(run, index.into(), end, out);
     }
+    run.judge_all();
     tell_workers(run, false, now, out);
     Ok(())
 }

@@ -10,7 +10,7 @@ use crate::expression::{Template, Templated};
 use crate::graph::Graph;
 use crate::quantity::{MAX_DURATION, parse_duration, parse_positive_duration};
 use crate::task::Task;
-use crate::{Code, ParamName, RetryPolicy, StepName, Timestamp, WorkflowId, environment};
+use crate::{Code, ParamName, RetryPolicy, StepName, Timestamp, TriggerRule, WorkflowId, environment};
 
 const MAX_DIR_BYTES: usize = 4096;
 
@@ -63,6 +63,10 @@ impl Submission {
             retry,
             at_most_once: self.at_most_once,
             working_dir: self.step_dir(uses)?,
+            rule: TriggerRule::default(),
+            condition: None,
+            not_before: None,
+            continue_on_error: false,
         };
         Ok(Workflow {
             id: ADHOC.clone(),
@@ -76,6 +80,7 @@ impl Submission {
             env: Vec::new(),
             steps: vec![step],
             graph: Graph::single(),
+            success_only: true,
             places: Places::default(),
         })
     }
