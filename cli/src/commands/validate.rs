@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use millrace_domain::definition::{self, Parsed};
+use millrace_domain::definition::{self, Parsed, Problem};
 use serde_json::{Value, json};
 
 use crate::error::CliError;
@@ -29,7 +29,15 @@ pub(crate) fn run(common: &Common, args: &FilesArgs) -> Result<(), CliError> {
                 if common.output == Output::Table {
                     output::line(&format!("{name}: ok ({})", names.join(", ")));
                 }
-                rows.push(json!({"file": name, "ok": true, "workflows": names, "problems": []}));
+                let warnings: Vec<&Problem> = parsed.iter().flat_map(|one| &one.warnings).collect();
+                if common.output == Output::Table {
+                    warn_of(&warnings);
+                }
+                let mut row = json!({"file": name, "ok": true, "workflows": names, "problems": []});
+                if !warnings.is_empty() {
+                    row["warnings"] = json!(warnings);
+                }
+                rows.push(row);
             }
             Err(problems) => {
                 failed += problems.1;
@@ -50,6 +58,11 @@ pub(crate) fn run(common: &Common, args: &FilesArgs) -> Result<(), CliError> {
     }
 }
 
+/// Prints what is allowed, and hardly meant.
+fn warn_of(warnings: &[&Problem]) {
+    warnings.iter().for_each(|warning| output::note(&format!("warning: {warning}")));
+}
+
 /// Parses a file, and returns its workflows, or its problems: as a text, how many, and as JSON.
 fn parse(file: &Path) -> Result<Vec<Parsed>, (String, usize, Value)> {
     let bytes = std::fs::read(file).map_err(|e| {
@@ -62,12 +75,14 @@ fn parse(file: &Path) -> Result<Vec<Parsed>, (String, usize, Value)> {
     })
 }
 
-/// Parses a file, with all its problems as the error.
+/// Parses a file, with all its problems as the error, and warns of what is hardly meant.
 pub(crate) fn load(file: &Path) -> Result<Vec<Parsed>, CliError> {
-    parse(file).map_err(|(text, count, _)| {
+    let parsed = parse(file).map_err(|(text, count, _)| {
         let s = if count == 1 { "" } else { "s" };
         CliError::Failed(format!("{count} problem{s}\n{text}"))
-    })
+    })?;
+    warn_of(&parsed.iter().flat_map(|one| &one.warnings).collect::<Vec<_>>());
+    Ok(parsed)
 }
 
 /// The directory of a file: where its shell steps start on an embedded server. A fleet's workers have folders of

@@ -40,7 +40,7 @@ pub(super) struct ApplyBody {
 /// Stores all workflows of a file, or none when any has a problem.
 pub(super) async fn apply(State(api): State<Api>, Body(body): Body<ApplyBody>) -> ApiResult<Response> {
     let file = body.file.as_deref().unwrap_or("definition");
-    let parsed = definition::parse(&body.definition, file).map_err(|problems| {
+    let mut parsed = definition::parse(&body.definition, file).map_err(|problems| {
         let mut error = ApiError::new(Code::InvalidDefinition, problems.to_string());
         error.details = serde_json::to_value(&problems).ok();
         error
@@ -49,13 +49,18 @@ pub(super) async fn apply(State(api): State<Api>, Body(body): Body<ApplyBody>) -
         check_name(&one.workflow.id)?;
     }
     let base_dir = body.base_dir.filter(|_| api.context.options.local_files);
+    let warnings: Vec<_> = parsed.iter_mut().map(|one| std::mem::take(&mut one.warnings)).collect();
     let asked = parsed.into_iter().map(|one| api.gateway.apply(one.workflow, one.source, base_dir.clone()));
     let answers: Vec<_> = stream::iter(asked).buffered(AT_ONCE).collect().await;
     let mut applied = Vec::new();
-    for answer in answers {
+    for (answer, warnings) in answers.into_iter().zip(warnings) {
         match answer? {
             Reply::Workflow { workflow, version, unchanged } => {
-                applied.push(json!({"name": workflow, "version": version, "unchanged": unchanged}));
+                let mut one = json!({"name": workflow, "version": version, "unchanged": unchanged});
+                if !warnings.is_empty() {
+                    one["warnings"] = json!(warnings);
+                }
+                applied.push(one);
             }
             other => return Err(refused(other)),
         }
