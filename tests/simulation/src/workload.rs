@@ -8,7 +8,7 @@ use crate::faults::Faults;
 use crate::letters::{TELLS, WAITS};
 
 /// The definitions that are stored, each a document of its own.
-pub(crate) const DEFINITIONS: [&str; 5] = [
+pub(crate) const DEFINITIONS: [&str; 6] = [
     r#"
 name: diamond
 steps:
@@ -36,6 +36,18 @@ steps:
   - {name: join, run: ok, depends_on: [left, middle, right]}
 "#,
     r#"
+name: rules
+timeout: 90s
+steps:
+  - {name: first, run: flaky}
+  - {name: pause, uses: wait, with: {for: 3s}}
+  - {name: repair, run: ok, depends_on: [{step: first, status: failed}]}
+  - {name: never, run: ok, depends_on: [first], if: "run.id == 'none'"}
+  - {name: any, run: slow, depends_on: [first, pause], trigger_rule: one_success}
+  - {name: join, run: flaky, depends_on: [repair, never], trigger_rule: none_failed, continue_on_error: true}
+  - {name: clean, run: ok, depends_on: [join, any, pause], trigger_rule: all_finished}
+"#,
+    r#"
 name: ticks
 schedule: {every: 15s}
 steps:
@@ -59,7 +71,10 @@ steps:
 "#;
 
 /// The number of the first of these that are started by hand.
-const BY_HAND: u64 = 3;
+const BY_HAND: u64 = 4;
+
+/// The names of these.
+const BY_HAND_NAMES: [&str; BY_HAND as usize] = ["diamond", "chain", "fan", "rules"];
 
 /// The way in which something is submitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,7 +113,7 @@ impl Workload {
         let count = if dice.chance(100) { dice.range(8, 24) } else { dice.range(1, 7) };
         let mut definitions = DEFINITIONS[..BY_HAND as usize].to_vec();
         if dice.chance(250) {
-            definitions.extend(dice.pick(&[&DEFINITIONS[3..4], &DEFINITIONS[4..], &DEFINITIONS[3..]]).iter());
+            definitions.extend(dice.pick(&[&DEFINITIONS[4..5], &DEFINITIONS[5..], &DEFINITIONS[4..]]).iter());
         }
         let mut wanted: Vec<Wanted> = (0..count).map(|key| Wanted::drawn(dice, key, window_ms)).collect();
         let named = |name: &str| {
@@ -107,9 +122,7 @@ impl Workload {
         definitions.retain(|text| {
             let scheduled = text.contains("schedule:");
             scheduled
-                || ["diamond", "chain", "fan"]
-                    .iter()
-                    .any(|name| text.contains(&format!("name: {name}\n")) && named(name))
+                || BY_HAND_NAMES.iter().any(|name| text.contains(&format!("name: {name}\n")) && named(name))
         });
         wanted.sort_by_key(|one| one.after_ms);
         Self { definitions, later: Vec::new(), wanted }
@@ -163,7 +176,7 @@ impl Wanted {
 
     fn drawn(dice: &mut Dice, key: u64, window_ms: u64) -> Self {
         let mut submission = if dice.chance(500) {
-            let name = dice.pick(&["diamond", "chain", "fan"]).parse().ok();
+            let name = dice.pick(&BY_HAND_NAMES).parse().ok();
             Submission { workflow: name, ..Submission::default() }
         } else {
             let script = *dice.pick(&["ok", "ok", "flaky", "fail", "slow", "hang"]);

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millrace_domain::definition::Workflow;
+use millrace_domain::rule::{Ending, Readiness, Tally};
 use millrace_domain::run::RunState;
-use millrace_domain::{ClaimToken, Outcome, SessionId, TaskId, Timestamp, TriggerId};
+use millrace_domain::{ClaimToken, Outcome, SessionId, StepIndex, TaskId, Timestamp, TriggerId};
 use millrace_store::SESSION_LEASE_MS;
 
 /// What the auditor knows of a run.
@@ -31,6 +32,8 @@ pub(super) struct Step {
     pub(super) retries: u32,
     pub(super) lost: u32,
     pub(super) ended: Option<Outcome>,
+    /// Whether it was skipped after a failure.
+    pub(super) after_failure: bool,
 }
 
 impl fmt::Debug for Book {
@@ -53,6 +56,33 @@ impl Book {
     /// The number of attempts that were lost.
     pub(super) fn lost(&self) -> u64 {
         self.steps.iter().map(|step| u64::from(step.lost)).sum()
+    }
+
+    /// Is a step to start, by its rule and by how the steps that it waits for have ended?
+    pub(super) fn readiness(&self, step: StepIndex) -> Readiness {
+        let mut tally = Tally::open(self.workflow.graph.dependencies(step).len());
+        for (on, status) in self.workflow.graph.dependency_edges(step) {
+            let known = &self.steps[on.at()];
+            let ending = match known.ended {
+                None => continue,
+                Some(Outcome::Succeeded) => Ending::Succeeded,
+                Some(Outcome::Skipped) if known.after_failure => Ending::SkippedAfterFailure,
+                Some(Outcome::Skipped) => Ending::Skipped,
+                Some(_) if self.workflow.steps[on.at()].continue_on_error => Ending::Succeeded,
+                Some(_) => Ending::Failed,
+            };
+            tally.count(status.judge(ending));
+        }
+        self.workflow.steps[step.at()].rule.readiness(tally)
+    }
+
+    /// A step that was skipped although its rule holds, and no condition kept it from starting.
+    pub(super) fn wrongly_skipped(&self) -> Option<StepIndex> {
+        let places = (0..self.steps.len()).map(StepIndex::from);
+        let mut skipped = places.filter(|step| self.steps[step.at()].ended == Some(Outcome::Skipped));
+        skipped.find(|step| {
+            self.workflow.steps[step.at()].condition.is_none() && self.readiness(*step) == Readiness::Starts
+        })
     }
 
     /// Is this the attempt that is with the fleet?

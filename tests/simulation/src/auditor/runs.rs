@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use millrace_domain::definition::{self, Workflow};
+use millrace_domain::rule::Readiness;
 use millrace_domain::run::record::StepRecord;
 use millrace_domain::run::{Head, RunState, Source, Spec};
-use millrace_domain::{Epoch, Outcome, PartitionId, RunId, StepIndex, TaskId};
+use millrace_domain::{Epoch, PartitionId, RunId, StepIndex, TaskId};
 use millrace_store::{Commit, Dispatched, RunDelta, Verdict};
 
 use super::Auditor;
@@ -139,6 +140,9 @@ impl Auditor {
                 let step = book.steps[open].clone();
                 self.object(3, || format!("run {run} ended, but its step {open} did not: {step:?}"));
             }
+            if let Some(step) = book.wrongly_skipped() {
+                self.object(4, || format!("step {} of run {run} was skipped, and its rule holds", step.0));
+            }
         }
     }
 
@@ -152,13 +156,15 @@ impl Auditor {
             self.object(9, || format!("run {run} has no step {} in its version", step.0));
             return None;
         };
-        let (attempts, ended, advance) = match &record {
+        let (attempts, ended, after_failure, advance) = match &record {
             StepRecord::Dispatched(attempts) | StepRecord::Backoff { attempts, .. } => {
-                (*attempts, None, attempts.advance)
+                (*attempts, None, false, attempts.advance)
             }
-            StepRecord::Ended(end) => (end.attempts, Some(end.outcome), end.advance),
+            StepRecord::Ended(end) => (end.attempts, Some(end.outcome), end.after_failure, end.advance),
         };
-        if attempts.attempt == known.attempt && attempts.dispatched_at != known.dispatched_at {
+        // A wait notes there when it began.
+        let is_attempt = attempts.attempt > 0;
+        if is_attempt && attempts.attempt == known.attempt && attempts.dispatched_at != known.dispatched_at {
             self.object(3, || {
                 format!(
                     "step {} of run {run} has forgotten when it was dispatched: {known:?} to {attempts:?}",
@@ -184,6 +190,7 @@ impl Auditor {
         }
         let slot = &mut book.steps[step.at()];
         (slot.retries, slot.lost, slot.ended) = (attempts.retries, attempts.lost, ended);
+        slot.after_failure = after_failure;
         Some(advance)
     }
 
@@ -202,10 +209,8 @@ impl Auditor {
         if known.ended.is_some() {
             self.object(3, || format!("{dispatched:?} of run {run} although the step ended: {known:?}"));
         }
-        let waits_for = book.workflow.graph.dependencies(step);
-        let unmet = waits_for.iter().find(|step| book.steps[step.at()].ended != Some(Outcome::Succeeded));
-        if let Some(unmet) = unmet {
-            self.object(4, || format!("{dispatched:?} of run {run} before step {} succeeded", unmet.0));
+        if book.readiness(step) != Readiness::Starts {
+            self.object(4, || format!("{dispatched:?} of run {run} although its rule does not hold"));
         }
         let slot = &mut book.steps[step.at()];
         (slot.attempt, slot.current, slot.dispatched_at) = (attempt, true, at);
