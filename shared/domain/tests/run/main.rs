@@ -1,5 +1,5 @@
-//! The state machine of a run, driven as its owner drives it: sentences first, then random histories, then what
-//! older versions wrote.
+//! The state machine of a run, driven as its owner drives it: sentences first, then random histories, then random
+//! workflows held against a reference of what they come to, then what older versions wrote.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its small functions too")]
 
 mod advances;
@@ -11,6 +11,13 @@ mod invariants;
 mod newer;
 mod order;
 mod properties;
+mod random_cases;
+mod random_driver;
+mod random_times;
+mod random_workflows;
+mod random_yaml;
+mod reference;
+mod reference_sentences;
 mod rules;
 mod stop;
 mod wire;

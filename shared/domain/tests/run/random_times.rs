@@ -1,0 +1,104 @@
+//! When the steps of a random workflow may start and end at the earliest: none before those that it waits for, none
+//! before its `not_before`, and no wait before its time.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use millrace_domain::run::{Ended, StepState};
+use millrace_domain::{Outcome, StepIndex, Timestamp};
+
+use crate::fleet::{CREATED, Fleet};
+use crate::random_cases::{Case, Zone, is_eager};
+use crate::reference::{End, Step, Wait, Work};
+
+const DAY: i64 = 24 * 60 * 60 * 1000;
+
+/// The times of a run that has ended.
+pub(crate) struct Times<'c> {
+    case: &'c Case,
+    fleet: &'c Fleet,
+    places: &'c [StepIndex],
+}
+
+impl<'c> Times<'c> {
+    pub(crate) fn of(case: &'c Case, fleet: &'c Fleet, places: &'c [StepIndex]) -> Self {
+        Self { case, fleet, places }
+    }
+
+    /// A line for each step that started or ended too early. Those are left out that a cancel has ended.
+    pub(crate) fn too_early(&self, after_cancel: Option<&BTreeMap<usize, End>>) -> Vec<String> {
+        let started: BTreeMap<StepIndex, Timestamp> =
+            self.fleet.tasks.iter().rev().map(|task| (task.index, task.dispatched_at)).collect();
+        let mut lines = Vec::new();
+        for (n, step) in self.case.workflow.steps.iter().enumerate() {
+            if after_cancel.is_some_and(|ends| ends.contains_key(&n)) {
+                continue;
+            }
+            let from = self.earliest(step);
+            let (at, earliest) = match &step.work {
+                Work::Task(_) => (started.get(&self.places[n]).copied(), from),
+                Work::Wait(wait) => (self.waited_until(n), over(*wait, from, self.case.zone)),
+            };
+            if let Some(at) = at.filter(|at| *at < earliest) {
+                lines.push(format!("s{n}: at {at}, and that is before {earliest}"));
+            }
+        }
+        lines
+    }
+
+    /// The instant before which a step does not start.
+    fn earliest(&self, step: &Step) -> Timestamp {
+        let fire = CREATED + Duration::from_secs(self.case.start_after.unwrap_or(0));
+        let ends = step.depends_on.iter().filter_map(|on| self.end(on.step)).filter_map(|end| end.applied_at);
+        let ready = if is_eager(step.trigger_rule) { ends.min() } else { ends.max() };
+        // "waits for that time on the day of the run's fire, in the zone of the workflow".
+        let not_before = step.not_before.map(|minutes| {
+            let midnight = local(fire, self.case.zone).div_euclid(DAY) * DAY;
+            instant(midnight + millis(minutes), self.case.zone)
+        });
+        [Some(fire), ready, not_before].into_iter().flatten().max().unwrap_or(fire)
+    }
+
+    fn end(&self, n: usize) -> Option<&Ended> {
+        match &self.fleet.run.steps[self.places[n].at()] {
+            StepState::Ended(end) => Some(end),
+            _ => None,
+        }
+    }
+
+    /// When a wait was over, if it came to that.
+    fn waited_until(&self, n: usize) -> Option<Timestamp> {
+        self.end(n).filter(|end| end.outcome == Outcome::Succeeded).and_then(|end| end.applied_at)
+    }
+}
+
+/// When a wait is over that does not start before `from`.
+fn over(wait: Wait, from: Timestamp, zone: Zone) -> Timestamp {
+    match wait {
+        Wait::For(seconds) => from + Duration::from_secs(seconds.into()),
+        Wait::Until(seconds) => {
+            from.max(Timestamp::from_millis(CREATED.as_millis() + i64::from(seconds) * 1000))
+        }
+        // "the next such time in the zone of the workflow".
+        Wait::UntilTime(minutes) => {
+            let now = local(from, zone);
+            let today = now.div_euclid(DAY) * DAY + millis(minutes);
+            instant(if today < now { today + DAY } else { today }, zone)
+        }
+        Wait::Unclear => from,
+    }
+}
+
+fn millis(minutes: u16) -> i64 {
+    i64::from(minutes) * 60_000
+}
+
+/// The milliseconds that a clock in the zone has counted.
+fn local(at: Timestamp, zone: Zone) -> i64 {
+    at.as_millis() + zone.minutes * 60_000
+}
+
+/// The instant at which a clock in the zone has counted so many milliseconds.
+fn instant(local: i64, zone: Zone) -> Timestamp {
+    Timestamp::from_millis(local - zone.minutes * 60_000)
+}
