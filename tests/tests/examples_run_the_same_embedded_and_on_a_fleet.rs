@@ -10,13 +10,17 @@ use millrace_tests::Fleet;
 use serde_json::{Value, json};
 
 /// Each example with its arguments and the status of `millrace run`.
-const RUNS: [(&str, &[&str], i32); 12] = [
+const RUNS: [(&str, &[&str], i32); 16] = [
     ("hello.yaml", &["-p", "who=Ada"], 0),
     ("diamond.yaml", &[], 0),
     ("diamond.yaml", &["-p", "n=0"], 3),
     ("retry.yaml", &[], 0),
     ("daily_sales.yaml", &["-p", "date=1997-02-14", "-p", "days=14"], 0),
     ("daily_sales.yaml", &["-p", "date=1999-01-01"], 3),
+    ("etl.yaml", &[], 0),
+    ("etl.yaml", &["-p", "most_bad=0.0001"], 3),
+    ("reconciliation.yaml", &[], 0),
+    ("reconciliation.yaml", &["-p", "planted=30"], 0),
     ("crontab_like.yaml", &["--workflow", "disk_usage"], 0),
     ("crontab_like.yaml", &["--workflow", "pack_logs"], 0),
     ("crontab_like.yaml", &["--workflow", "clean_old_files"], 0),
@@ -33,7 +37,7 @@ async fn examples_run_the_same_embedded_and_on_a_fleet() {
     copy_folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples"), &examples);
     assert_eq!(
         names(&examples),
-        ["crontab_like", "daily_sales", "diamond", "hello", "retry"],
+        ["crontab_like", "daily_sales", "diamond", "etl", "hello", "reconciliation", "retry"],
         "each is run here"
     );
     let home = fleet.folder().join("home");

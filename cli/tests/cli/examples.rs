@@ -60,7 +60,8 @@ fn every_example_is_run_here() {
         .filter(|name| name.ends_with(".yaml"))
         .collect();
     names.sort();
-    assert_eq!(names, ["crontab_like.yaml", "daily_sales.yaml", "diamond.yaml", "hello.yaml", "retry.yaml"]);
+    let all = ["crontab_like", "daily_sales", "diamond", "etl", "hello", "reconciliation", "retry"];
+    assert_eq!(names, all.map(|name| format!("{name}.yaml")));
 }
 
 #[test]
@@ -133,6 +134,58 @@ fn daily_sales_of_a_day_without_orders_fails_and_says_which_days_there_are() {
     let reason = step(&run, "extract")["reason"].as_str().unwrap();
     assert!(reason.contains("1997-02"), "{reason}");
     assert_eq!(step(&run, "tidy")["state"], "skipped");
+}
+
+/// The states of the steps of a run, by their names.
+fn states(run: &Value) -> Vec<(String, String)> {
+    let steps = run["steps"].as_array().unwrap().iter();
+    let text = |step: &Value, field: &str| step[field].as_str().unwrap().to_owned();
+    steps.map(|step| (text(step, "name"), text(step, "state"))).collect()
+}
+
+#[test]
+fn etl_takes_one_of_its_branches_and_cleans_up_in_any_case() {
+    let examples = Examples::new();
+    let file = examples.file("etl.yaml");
+    let skipped = |arguments: &[&str], status: i32| {
+        let folder = tempfile::tempdir().unwrap();
+        let all = [&["run", "--output", "json", &file], arguments].concat();
+        let run = millrace(folder.path(), &all).with(status).json();
+        let work = step(&run, "extract")["outputs"]["work"].as_str().unwrap().to_owned();
+        assert!(!Path::new(&work).exists(), "{work} is left");
+        let of = |state: &str| {
+            states(&run).into_iter().filter(|(_, is)| is == state).map(|(name, _)| name).collect()
+        };
+        (of("skipped"), of("failed"), step(&run, "publish")["outputs"]["total"].clone())
+    };
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<String>>();
+    let total = json!("299060.17");
+    assert_eq!(skipped(&[], 0), (names(&["load_in_pieces", "refuse"]), names(&[]), total.clone()));
+    assert_eq!(skipped(&["-p", "small=1000"], 0), (names(&["load_at_once", "refuse"]), names(&[]), total));
+    let refused = (names(&["load_at_once", "load_in_pieces", "publish"]), names(&["refuse"]), Value::Null);
+    assert_eq!(skipped(&["-p", "most_bad=0.0001"], 3), refused);
+}
+
+#[test]
+fn reconciliation_finds_what_was_planted_and_nothing_else() {
+    let examples = Examples::new();
+    let file = examples.file("reconciliation.yaml");
+    let planted = run(&[&file]);
+    let found = json!({"amount": 1, "missing": 1, "twice": 1, "cases": 3});
+    assert_eq!(step(&planted, "compare")["outputs"], found);
+    assert_eq!(
+        (&step(&planted, "settle")["state"], &step(&planted, "open_cases")["state"]),
+        (&json!("skipped"), &json!("succeeded"))
+    );
+    let none = run(&[&file, "-p", "planted=0"]);
+    assert_eq!(step(&none, "compare")["outputs"]["cases"], 0);
+    assert_eq!(step(&none, "settle")["state"], "succeeded");
+    let many = run(&[&file, "-p", "planted=30"]);
+    assert_eq!(
+        (&many["state"], &step(&many, "call_somebody")["state"]),
+        (&json!("succeeded"), &json!("failed"))
+    );
+    assert_eq!(step(&many, "close_the_hour")["state"], "succeeded");
 }
 
 #[test]
