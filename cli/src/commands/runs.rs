@@ -43,6 +43,13 @@ pub(crate) enum RunsCommand {
         #[arg(long)]
         raw: bool,
     },
+    /// Say what its steps wait for
+    Why {
+        #[command(flatten)]
+        run: RunIdArgs,
+        /// Only this step, also when it has ended
+        step: Option<String>,
+    },
     /// What its tasks printed
     Logs(LogsArgs),
     /// Stop one
@@ -71,6 +78,9 @@ pub(crate) async fn run(common: &Common, command: RunsCommand) -> Result<(), Cli
             let view = View { format: common.output, follow: true, raw };
             render::wait(&client, &id, Wait { view, bound: patience.wait_timeout }).await
         }
+        RunsCommand::Why { run, step } => {
+            why(&client, common, &run_id::find(&client, &run).await?, step.as_deref()).await
+        }
         RunsCommand::Logs(args) => {
             // Whoever reads only the first lines has gone before the run ends.
             tokio::select! {
@@ -80,6 +90,25 @@ pub(crate) async fn run(common: &Common, command: RunsCommand) -> Result<(), Cli
         }
         RunsCommand::Cancel { run } => cancel(&client, common, &run_id::find(&client, &run).await?).await,
     }
+}
+
+/// Shows what keeps the steps of a run from running.
+async fn why(client: &Client, common: &Common, id: &str, step: Option<&str>) -> Result<(), CliError> {
+    let query = step.map(|step| format!("?step={}", segment(step))).unwrap_or_default();
+    let answer = client.get(&format!("{}/why{query}", run_path(id))).await?;
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let reason = answer["reason"].as_str().map(|reason| format!(": {reason}")).unwrap_or_default();
+    let mut lines = vec![format!("run {id} is {}{reason}", text(&answer["state"]))];
+    for step in answer["steps"].as_array().into_iter().flatten() {
+        lines.push(format!("{} is {}", text(&step["name"]), text(&step["state"])));
+        let blockers = step["blockers"].as_array().map(Vec::as_slice).unwrap_or_default();
+        lines.extend(blockers.iter().map(|blocker| format!("  - {}", text(&blocker["text"]))));
+        if blockers.is_empty() {
+            lines.push(format!("  - {}", text(&step["text"])));
+        }
+    }
+    output::one(common.output, &answer, &lines.join("\n"));
+    Ok(())
 }
 
 async fn cancel(client: &Client, common: &Common, id: &str) -> Result<(), CliError> {

@@ -25,3 +25,4 @@ mod skipped;
 mod terminal;
 mod usage;
 mod validate;
+mod why;

@@ -20,6 +20,7 @@ mod state;
 mod submit;
 mod tasks;
 mod view;
+mod why;
 mod workers;
 mod workflows;
 

@@ -105,13 +105,18 @@ pub(crate) fn summary(id: RunId, head: Head) -> RunSummaryView {
     }
 }
 
-/// A stored run as it is seen from outside; a text when it cannot be read.
-pub(crate) async fn run(context: &Context, id: RunId, stored: &StoredRun) -> Result<RunView, String> {
+/// A stored run, restored; a text when it cannot be read.
+pub(super) async fn restored(context: &Context, id: RunId, stored: &StoredRun) -> Result<Run, String> {
     let spec: Spec = serde_json::from_str(&stored.definition).map_err(|e| e.to_string())?;
     let workflow = context.definitions.of_spec(&*context.store, context.partitions, &spec).await;
     let workflow = workflow.map_err(|e| e.to_string())?;
-    let run = Run::restore(id, workflow, Arc::new(spec), &stored.head, &stored.steps, &stored.attempts())
-        .map_err(|e| e.to_string())?;
+    Run::restore(id, workflow, Arc::new(spec), &stored.head, &stored.steps, &stored.attempts())
+        .map_err(|e| e.to_string())
+}
+
+/// A stored run as it is seen from outside; a text when it cannot be read.
+pub(crate) async fn run(context: &Context, id: RunId, stored: &StoredRun) -> Result<RunView, String> {
+    let run = restored(context, id, stored).await?;
     let held: BTreeMap<Unit, (u32, &TaskRecord)> =
         stored.tasks.iter().map(|(unit, attempt, record)| (*unit, (*attempt, record))).collect();
     let is_with_the_fleet = run.dispatched().next().is_some();

@@ -61,10 +61,11 @@
 //! [`state`] says what there is, [`event`] what can happen, [`action`] what the shell must then do, and
 //! [`advance`](mod@advance) is the total function between them (a file for each part of it).
 //! [`dispatch`] renders the task of an attempt, [`record`] is how a run is stored and comes back, `horizon` how far
-//! ahead it can be waiting, `mover` what it waits for, `verdict` how it ends.
+//! ahead it can be waiting, `mover` what it waits for, `blocker` the same in full, for people, `verdict` how it ends.
 
 pub mod action;
 pub mod advance;
+mod blocker;
 pub mod dispatch;
 pub mod event;
 mod horizon;
@@ -78,6 +79,7 @@ mod verdict;
 
 pub use action::{Action, Advanced, RunTimer};
 pub use advance::{advance, create};
+pub use blocker::Blocker;
 pub use event::{Event, Refusal};
 pub use mover::Mover;
 pub use spec::{Source, Spec, Trigger};

@@ -309,6 +309,22 @@ impl Run {
         self.tallies.get(step.at()).copied().unwrap_or_default()
     }
 
+    /// The outcome of a step that has ended.
+    pub fn outcome_of(&self, step: StepIndex) -> Option<Outcome> {
+        match self.steps.get(step.at())? {
+            StepState::Ended(end) => Some(end.outcome),
+            _ => None,
+        }
+    }
+
+    /// Why a step that has ended did not succeed.
+    pub fn reason_of(&self, step: StepIndex) -> Option<&str> {
+        match self.steps.get(step.at())? {
+            StepState::Ended(end) => end.reason.as_deref(),
+            _ => None,
+        }
+    }
+
     /// The way in which a step ended, as those that wait for it see it; `None` while it has not.
     pub fn ending(&self, step: StepIndex) -> Option<Ending> {
         let StepState::Ended(end) = self.steps.get(step.at())? else { return None };

@@ -1,0 +1,74 @@
+//! Why a step is not running has an answer, whatever keeps it.
+
+use serde_json::{Value, json};
+
+use crate::binary::until;
+use crate::dev::Dev;
+
+const WAITING: &str = "
+name: waiting
+steps:
+  - {name: busy, run: sleep 600}
+  - {name: nowhere, run: 'true', pool: gpu}
+  - {name: pause, uses: wait, with: {for: 1h}}
+  - {name: again, run: 'false', retry: {limit: 1, delay: 1h}}
+  - {name: join, run: 'true', depends_on: [busy, {step: pause, status: finished}], trigger_rule: all_finished, if: run.id != ''}
+  - {name: fails, run: 'false'}
+  - {name: never, run: 'true', depends_on: [fails, busy]}
+";
+
+#[test]
+fn each_step_that_does_not_run_says_what_keeps_it() {
+    let dev = Dev::start(&[]);
+    std::fs::write(dev.path("waiting.yaml"), WAITING).unwrap();
+    dev.cli(&["apply", "waiting.yaml"]).with(0);
+    let id = dev.cli(&["workflows", "trigger", "waiting"]).with(0).stdout.trim().to_owned();
+    let why = || dev.get(&format!("/api/v1/runs/{id}/why")).json(200);
+    let step = |answer: &Value, name: &str| {
+        let steps = answer["steps"].as_array().unwrap();
+        steps.iter().find(|step| step["name"] == name).cloned()
+    };
+    let answer = until("its first attempts are over", || {
+        let answer = why();
+        let is_over = step(&answer, "fails").is_none() && step(&answer, "again")?["state"] == "waiting";
+        (is_over && step(&answer, "busy")?["state"] == "running").then_some(answer)
+    });
+    let kinds = |name: &str| {
+        let step = step(&answer, name).unwrap();
+        let blockers = step["blockers"].as_array().unwrap().clone();
+        let texts = blockers.iter().all(|blocker| !blocker["text"].as_str().unwrap_or_default().is_empty());
+        assert!(texts, "{step}");
+        blockers.iter().map(|blocker| blocker["kind"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(kinds("busy"), [""; 0]);
+    assert_eq!(kinds("nowhere"), ["pool"]);
+    assert_eq!(kinds("pause"), ["time"]);
+    assert_eq!(kinds("again"), ["retry"]);
+    assert_eq!(kinds("join"), ["dependency", "dependency", "rule", "condition"]);
+    assert_eq!(kinds("never"), ["dependency", "rule"]);
+    assert_eq!(step(&answer, "never").unwrap()["blockers"][1]["never"], true);
+
+    let told = dev.cli(&["runs", "why", &id]).with(0).stdout;
+    for line in [
+        "nowhere is queued",
+        "  - no worker serves pool `gpu`; served are default",
+        "  - step pause has not ended; it is to be finished",
+        "  - then this must be true: run.id != ''",
+    ] {
+        assert!(told.contains(line), "{line} in:\n{told}");
+    }
+    let ended = dev.get(&format!("/api/v1/runs/{id}/why?step=fails")).json(200)["steps"][0].clone();
+    assert_eq!((&ended["state"], &ended["text"]), (&json!("failed"), &json!("exit code 1")));
+    dev.cli(&["runs", "why", &id, "nowher"]).with(5).says(&["did you mean \"nowhere\"?"]);
+}
+
+#[test]
+fn a_step_whose_pool_is_busy_says_how_much_waits_there() {
+    let dev = Dev::start(&["--concurrency", "1"]);
+    let busy = dev.submit("sleep 600");
+    until("its task runs", || (dev.run(&busy)["steps"][0]["state"] == "running").then_some(()));
+    let id = dev.submit("true");
+    let step = dev.get(&format!("/api/v1/runs/{id}/why")).json(200)["steps"][0].clone();
+    assert_eq!((&step["state"], &step["blockers"][0]["kind"]), (&json!("queued"), &json!("queue")), "{step}");
+    assert_eq!(step["blockers"][0]["slots"], 1, "{step}");
+}

@@ -1,0 +1,148 @@
+//! Why the steps of a run are not running: the blockers of each, with what the fleet says to them.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use millrace_broker::Queue;
+use millrace_domain::Unit;
+use millrace_domain::definition::nearest;
+use millrace_domain::run::{Blocker, Run};
+use millrace_store::{Session, TaskRecord};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::error::{ApiError, ApiResult};
+use super::pools::Served;
+use super::sessions::live;
+use super::state::Api;
+use super::view;
+
+/// The most steps that are answered when none is named.
+const MOST_STEPS: usize = 1_000;
+
+/// The step that is asked about; without one, all that have not ended.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WhyQuery {
+    step: Option<String>,
+}
+
+/// Answers what keeps the steps of a run from running.
+pub(super) async fn why(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    query: Result<Query<WhyQuery>, axum::extract::rejection::QueryRejection>,
+) -> ApiResult<Json<Value>> {
+    let Query(query) = query?;
+    let id = view::parse_id(&id)?;
+    let stored = view::load(&api.context, id).await?;
+    let run = view::restored(&api.context, id, &stored).await.map_err(view::unreadable)?;
+    let wanted = match &query.step {
+        None => None,
+        Some(name) => Some(run.workflow.index_of(name).ok_or_else(|| no_such_step(&run, name))?),
+    };
+    let held: BTreeMap<Unit, &TaskRecord> =
+        stored.tasks.iter().map(|(unit, _, record)| (*unit, record)).collect();
+    let mut fleet = Fleet { api: &api, sessions: None, ready: BTreeMap::new() };
+    let open = (0..run.steps.len()).map(Into::into).filter(|step| run.mover_of(*step).is_some());
+    let asked = (0..run.steps.len()).map(Into::into).filter(|step| Some(*step) == wanted);
+    let steps: Vec<_> = match wanted {
+        Some(_) => asked.collect(),
+        None => open.take(MOST_STEPS).collect(),
+    };
+    let mut answers = Vec::new();
+    for step in steps {
+        let definition = &run.workflow.steps[step.at()];
+        let mut answer = json!({"name": definition.name, "state": "ended", "blockers": []});
+        if let Some(ending) = run.outcome_of(step) {
+            answer["state"] = json!(ending);
+            answer["text"] = json!(run.reason_of(step).unwrap_or("it has ended"));
+        } else {
+            let record = held.get(&Unit::from(step)).copied();
+            let (state, blockers) =
+                fleet.blockers(run.blockers(step), definition.pool.as_str(), record).await?;
+            let text: Vec<&str> = blockers.iter().filter_map(|blocker| blocker["text"].as_str()).collect();
+            answer["text"] =
+                json!(if state == "running" { "it is running".to_owned() } else { text.join("; ") });
+            answer["state"] = json!(state);
+            answer["blockers"] = json!(blockers);
+        }
+        answers.push(answer);
+    }
+    Ok(Json(json!({
+        "run_id": id,
+        "state": run.head.state.as_str(),
+        "reason": run.head.reason,
+        "steps": answers,
+    })))
+}
+
+fn no_such_step(run: &Run, name: &str) -> ApiError {
+    let names = run.workflow.steps.iter().map(|step| step.name.as_str());
+    let near = nearest(name, names).map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
+    ApiError::not_found(format!("step {name:?} in run {}{near}", run.id))
+}
+
+/// The fleet, as far as blockers ask for it: each thing is asked once.
+struct Fleet<'a> {
+    api: &'a Api,
+    sessions: Option<Vec<Session>>,
+    /// The messages that are ready in the queues of pools.
+    ready: BTreeMap<String, Option<u64>>,
+}
+
+impl Fleet<'_> {
+    /// How a step stands, and its blockers with their words; what is with the fleet is looked into.
+    async fn blockers(
+        &mut self,
+        blockers: Vec<Blocker>,
+        pool: &str,
+        record: Option<&TaskRecord>,
+    ) -> ApiResult<(&'static str, Vec<Value>)> {
+        let mut shown = Vec::new();
+        let mut state = "waiting";
+        for blocker in blockers {
+            if matches!(blocker, Blocker::Fleet { .. }) {
+                state = match record {
+                    Some(TaskRecord::Claimed { .. } | TaskRecord::Finished { .. }) => "running",
+                    _ => "queued",
+                };
+                if state == "queued" {
+                    shown.push(self.queued(pool).await?);
+                }
+                continue;
+            }
+            let mut one = json!(blocker);
+            one["text"] = json!(blocker.words());
+            shown.push(one);
+        }
+        Ok((state, shown))
+    }
+
+    /// Why an attempt that is queued is not taken.
+    async fn queued(&mut self, pool: &str) -> ApiResult<Value> {
+        if self.sessions.is_none() {
+            self.sessions = Some(live(self.api.context.store.sessions().await?));
+        }
+        let sessions = self.sessions.clone().unwrap_or_default();
+        if let Some(text) = Served::by(sessions.clone()).why_not(pool) {
+            return Ok(json!({"kind": "pool", "pool": pool, "text": text}));
+        }
+        if !self.ready.contains_key(pool) {
+            let depth = self.api.context.broker.depth(&Queue::Tasks(pool.to_owned())).await;
+            self.ready.insert(pool.to_owned(), depth.ok().map(|depth| depth.ready));
+        }
+        let ready = self.ready.get(pool).copied().flatten();
+        let serve = || sessions.iter().filter(|session| session.pools.iter().any(|served| served == pool));
+        let (slots, running) =
+            (serve().map(|s| s.slots).sum::<u32>(), serve().map(|s| s.running).sum::<u32>());
+        let before = ready.map(|ready| format!(", where {ready} tasks are ready")).unwrap_or_default();
+        let text = format!(
+            "waits for a free worker of pool {pool}{before}; {running} of {slots} slots of its workers are taken"
+        );
+        Ok(
+            json!({"kind": "queue", "pool": pool, "ready": ready, "slots": slots, "running": running, "text": text}),
+        )
+    }
+}

@@ -1,0 +1,167 @@
+//! Why a step is not running yet: what keeps it, in the order in which it goes away. It is worked out when somebody asks,
+//! so that a run pays nothing for it. What only the store and the fleet know of an attempt, such as whether it is queued
+//! and who could run it, is added by whoever asks them.
+
+use serde::Serialize;
+
+use super::{Run, RunState, StepState};
+use crate::rule::{Judgement, Readiness, Status, Tally};
+use crate::{StepIndex, Timestamp, TriggerRule};
+
+/// A blocker of a step: one thing that keeps it from running.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Blocker {
+    /// The run starts later.
+    Start {
+        /// When the run starts.
+        at: Timestamp,
+    },
+    /// A step that is waited for has not ended.
+    Dependency {
+        /// The name of that step.
+        step: String,
+        /// The status that is wanted of it.
+        wants: &'static str,
+        /// How it stands: `waiting`, `with_the_fleet`.
+        state: &'static str,
+    },
+    /// The rule does not hold yet, or will not hold any more.
+    Rule {
+        /// The rule.
+        rule: &'static str,
+        /// The dependencies that are not judged yet.
+        open: u32,
+        /// The dependencies that are met.
+        met: u32,
+        /// The dependencies that are failed.
+        failed: u32,
+        /// The dependencies that are passed over.
+        passed_over: u32,
+        /// Whether the step will be skipped whatever comes, once all that it waits for has ended.
+        never: bool,
+    },
+    /// A condition has to be true, once the rule holds.
+    Condition {
+        /// The condition as it was written.
+        expression: String,
+    },
+    /// A time has to come before the first attempt, or a wait has to end.
+    Time {
+        /// When the time has come.
+        until: Timestamp,
+        /// What is waited for.
+        what: String,
+    },
+    /// The last attempt was not enough, and the next one is not due yet.
+    Retry {
+        /// The number of the last attempt.
+        attempt: u32,
+        /// When the next one is due.
+        until: Timestamp,
+        /// Why the last one was not enough.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// An attempt is with the fleet: it is queued, or runs.
+    Fleet {
+        /// The number of the attempt.
+        attempt: u32,
+    },
+}
+
+/// The most dependencies that are named.
+const MOST_NAMED: usize = 20;
+
+impl Run {
+    /// The blockers of a step, the first to go away first; none when the step has ended, or does not exist.
+    pub fn blockers(&self, step: StepIndex) -> Vec<Blocker> {
+        match self.steps.get(step.at()) {
+            Some(StepState::Waiting) => self.blockers_of_waiting(step),
+            Some(StepState::Backoff { attempts, until, reason }) => vec![match attempts.attempt {
+                0 => Blocker::Time { until: *until, what: reason.clone().unwrap_or_default() },
+                attempt => Blocker::Retry { attempt, until: *until, reason: reason.clone() },
+            }],
+            Some(StepState::Dispatched(attempts)) => vec![Blocker::Fleet { attempt: attempts.attempt }],
+            Some(StepState::Ended(_)) | None => Vec::new(),
+        }
+    }
+
+    fn blockers_of_waiting(&self, step: StepIndex) -> Vec<Blocker> {
+        let mut blockers = Vec::new();
+        if let (RunState::Waiting, Some(at)) = (self.head.state, self.head.start_at) {
+            blockers.push(Blocker::Start { at });
+        }
+        let open = self.workflow.graph.dependency_edges(step);
+        let open = open.filter(|(on, _)| self.ending(*on).is_none());
+        blockers.extend(open.take(MOST_NAMED).map(|(on, wants)| Blocker::Dependency {
+            step: self.workflow.steps[on.at()].name.to_string(),
+            wants: wants.as_str(),
+            state: match self.steps[on.at()] {
+                StepState::Dispatched(_) => "with_the_fleet",
+                StepState::Waiting | StepState::Backoff { .. } | StepState::Ended(_) => "waiting",
+            },
+        }));
+        let definition = &self.workflow.steps[step.at()];
+        let tally = self.tally(step);
+        let never = self.never_starts(step);
+        if never || (definition.rule != TriggerRule::default() && tally != Tally::default()) {
+            let Tally { open, met, failed, passed_over } = tally;
+            let rule = definition.rule.as_str();
+            blockers.push(Blocker::Rule { rule, open, met, failed, passed_over, never });
+        }
+        if let Some(condition) = definition.condition.as_ref().filter(|_| !never) {
+            blockers.push(Blocker::Condition { expression: condition.source().to_owned() });
+        }
+        if let Some(time) = definition.not_before.filter(|_| !never)
+            && let Some(until) = time.on_day_of(self.spec.scheduled_at, &self.workflow.timezone)
+        {
+            blockers.push(Blocker::Time { until, what: format!("not before {time}") });
+        }
+        blockers
+    }
+
+    /// Whether the rule of a step that waits can not hold any more, however its open dependencies end.
+    fn never_starts(&self, step: StepIndex) -> bool {
+        let tally = self.tally(step);
+        let rule = self.workflow.steps[step.at()].rule;
+        [Judgement::Met, Judgement::Failed, Judgement::PassedOver].into_iter().all(|judgement| {
+            let mut all = tally;
+            (0..tally.open).for_each(|_| all.count(judgement));
+            rule.readiness(all) == Readiness::Never
+        })
+    }
+}
+
+impl Blocker {
+    /// The blocker in words.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Start { at } => format!("the run starts at {at}"),
+            Self::Dependency { step, wants, state } => {
+                let stands = if *state == "waiting" { "has not started" } else { "has not ended" };
+                match *wants {
+                    wants if wants == Status::Success.as_str() => format!("step {step} {stands}"),
+                    wants => format!("step {step} {stands}; it is to be {wants}"),
+                }
+            }
+            Self::Rule { rule, open, never: true, .. } => {
+                format!(
+                    "{rule} does not hold any more: it is skipped as soon as all that it waits for has ended ({open} more)"
+                )
+            }
+            Self::Rule { rule, open, met, failed, passed_over, never: false } => {
+                format!(
+                    "{rule}: {met} met, {failed} failed, {passed_over} passed over, {open} not judged yet"
+                )
+            }
+            Self::Condition { expression } => format!("then this must be true: {expression}"),
+            Self::Time { until, what } => format!("{what}; until {until}"),
+            Self::Retry { attempt, until, reason } => {
+                let why = reason.as_deref().unwrap_or("it did not succeed");
+                format!("attempt {attempt}: {why}; the next is due at {until}")
+            }
+            Self::Fleet { attempt } => format!("attempt {attempt} is with the fleet"),
+        }
+    }
+}
