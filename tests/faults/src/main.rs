@@ -71,6 +71,7 @@ async fn main() -> ExitCode {
         (true, None) => Faults::Random(Kind::ALL.to_vec()),
         (false, _) => Faults::Random(arguments.only),
     };
+    let rules = arguments.old.is_none();
     let setup = Setup {
         seed: arguments.seed,
         lasts: Duration::from_secs_f64(arguments.minutes * 60.0),
@@ -87,6 +88,7 @@ async fn main() -> ExitCode {
             marked: arguments.marked,
             long: 2,
             schedules: arguments.schedules,
+            rules,
         },
         faults,
         patience: suite::PATIENCE,

@@ -21,6 +21,8 @@ pub enum Shape {
     Doomed,
     /// A step that hands an output to the next.
     Handover,
+    /// A step whose failure is excused, a wait, a branch that is taken and two that are not, a join, and a clean-up.
+    Branches,
 }
 
 /// The rule of a step: what must be seen of it.
@@ -67,6 +69,7 @@ impl Shape {
             Self::Quick | Self::Noop | Self::Long | Self::Failing | Self::Doomed => 1,
             Self::Handover => 2,
             Self::Flaky => 3,
+            Self::Branches => 4,
             Self::Diamond => 4,
         }
     }
@@ -86,6 +89,14 @@ impl Shape {
         const DOOMED: &[StepRule] = &[step("first", &[], Must::May, 1), step("second", &[], Must::Not, 0)];
         const HANDOVER: &[StepRule] =
             &[step("first", &[], Must::End, 1), step("second", &["first"], Must::End, 1)];
+        const BRANCHES: &[StepRule] = &[
+            step("first", &[], Must::May, 1),
+            step("taken", &[], Must::End, 1),
+            step("not_taken", &[], Must::Not, 0),
+            step("unwanted", &[], Must::Not, 0),
+            step("join", &["taken"], Must::End, 1),
+            step("clean", &["join"], Must::End, 1),
+        ];
         match self {
             Self::Quick | Self::Long => ONE,
             Self::Noop => &[],
@@ -94,12 +105,13 @@ impl Shape {
             Self::Failing => FAILING,
             Self::Doomed => DOOMED,
             Self::Handover => HANDOVER,
+            Self::Branches => BRANCHES,
         }
     }
 
     /// Is the end of this step the end of its run?
     pub fn last_step(name: &str) -> bool {
-        !matches!(name, "top" | "left" | "right" | "first")
+        !matches!(name, "top" | "left" | "right" | "first" | "taken" | "join")
     }
 
     /// The submission of the shape, without its key. `script` leaves the marks.
@@ -117,9 +129,13 @@ impl Shape {
             Self::Failing => json!({"workflow": "failing"}),
             Self::Doomed => json!({"workflow": "doomed"}),
             Self::Handover => json!({"workflow": "handover"}),
+            Self::Branches => json!({"workflow": BRANCHES}),
         }
     }
 }
+
+/// The workflow that version 0.1 does not know.
+pub(crate) const BRANCHES: &str = "branches";
 
 /// The stored workflows of the shapes, and `schedules` of them that fire every second. `start` and `end` leave the
 /// marks.
@@ -143,6 +159,15 @@ pub(crate) fn workflows(start: &str, end: &str, schedules: usize) -> Vec<Value> 
         json!({"name": "doomed", "steps": [step("first", &[], &format!("{start}\nsleep 60")),
             step("second", &["first"], &both)]}),
         json!({"name": "handover", "defaults": retry, "steps": [step("first", &[], &writes), reads]}),
+        json!({"name": BRANCHES, "defaults": retry, "steps": [
+            json!({"name": "first", "run": format!("{start}\nexit 1"), "retry": {"limit": 0}, "continue_on_error": true}),
+            json!({"name": "pause", "uses": "wait", "with": {"for": "1s"}}),
+            step("taken", &["first", "pause"], &both),
+            json!({"name": "not_taken", "depends_on": [{"step": "first", "status": "failed"}], "run": both}),
+            json!({"name": "unwanted", "depends_on": ["taken"], "if": "run.id == 'none'", "run": both}),
+            json!({"name": "join", "depends_on": ["taken", "not_taken", "unwanted"], "trigger_rule": "none_failed",
+                "run": both}),
+            json!({"name": "clean", "depends_on": ["join"], "trigger_rule": "all_finished", "run": both})]}),
     ];
     all.extend((0..schedules).map(|number| {
         json!({"name": format!("tick{number}"), "defaults": retry, "schedule": [{"every": "1s"}],

@@ -14,7 +14,7 @@ use crate::dice::Dice;
 use crate::doors::{Door, Doors};
 use crate::incident::Epoch;
 use crate::ledger::Ledger;
-use crate::shape::{Shape, workflows};
+use crate::shape::{BRANCHES, Shape, workflows};
 use crate::trail::Trail;
 
 /// The interval at which a batch is submitted.
@@ -45,6 +45,8 @@ pub struct Load {
     pub long: usize,
     /// The number of workflows that fire every second.
     pub schedules: usize,
+    /// Whether there are workflows that version 0.1 does not know.
+    pub rules: bool,
 }
 
 /// What all parts of the load need.
@@ -73,6 +75,9 @@ pub struct Workload {
 /// Stores the workflows that are part of the load.
 pub async fn prepare(around: &Around, load: Load) {
     for definition in workflows(&around.trail.start(), &around.trail.end(), load.schedules) {
+        if definition["name"] == BRANCHES && !load.rules {
+            continue;
+        }
         let body = json!({"definition": definition.to_string()});
         around.doors.post(0, "/api/v1/workflows", &body).await.unwrap();
     }
@@ -152,6 +157,7 @@ fn shape(dice: &mut Dice, load: Load) -> Shape {
         26..30 => Shape::Failing,
         30..33 => Shape::Doomed,
         33..43 => Shape::Handover,
+        43..51 if load.rules => Shape::Branches,
         _ => Shape::Quick,
     }
 }

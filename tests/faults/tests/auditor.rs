@@ -31,7 +31,7 @@ async fn judged(seed: u64, guard: &str, faults: Vec<Fault>) -> Report {
         seed,
         lasts: Duration::from_secs(120),
         cast: Cast { producers: 2, workers: 2, slots: 16, is_clustered: false, variables, old: None },
-        load: Load { rate: 60, marked: 100, long: 5, schedules: 1 },
+        load: Load { rate: 60, marked: 100, long: 5, schedules: 1, rules: true },
         faults: Faults::These(faults),
         patience: Duration::from_secs(15),
     })

@@ -18,7 +18,7 @@ async fn each(cast: Cast, faults: Vec<Fault>) -> Report {
         seed: 1,
         lasts: Duration::from_secs(3600),
         cast,
-        load: Load { rate: 40, marked: 100, long: 4, schedules: 2 },
+        load: Load { rate: 40, marked: 100, long: 4, schedules: 2, rules: true },
         faults: Faults::These(faults),
         patience: PATIENCE,
     })

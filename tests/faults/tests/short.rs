@@ -40,7 +40,7 @@ async fn a_minute_of_random_faults_loses_nothing_and_doubles_nothing() {
             variables: Vec::new(),
             old: None,
         },
-        load: Load { rate: 50, marked: 100, long: 4, schedules: 2 },
+        load: Load { rate: 50, marked: 100, long: 4, schedules: 2, rules: true },
         faults: Faults::Random(KINDS.to_vec()),
         patience: PATIENCE,
     })
