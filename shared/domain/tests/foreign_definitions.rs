@@ -209,7 +209,7 @@ fn a_file_of_another_system_is_told_by_one_sentence_and_what_becomes_of_it() {
         (GITHUB, 6, "a workflow of GitHub Actions", "`needs` to `depends_on`"),
         (GITLAB, 2, "a pipeline of GitLab CI", "`script` goes to `run`"),
         (COMPOSE, 2, "a Compose file", "no services"),
-        (PIPELINE, 3, "a pipeline of tasks in another form", "`depends_on: [extract]` for `dependencies`"),
+        (PIPELINE, 3, "a pipeline of tasks in another form", "depends_on: [data_transform]"),
         (TEMPLATE, 2, "a template of a task in another form", "`params` for `parameters`"),
         (ALERTS, 2, "a list of alert rules", "/metrics"),
         (RECOVERY, 2, "a plan for disasters", "docs/operations.md"),
@@ -313,4 +313,35 @@ fn a_dependency_on_a_task_is_answered_with_what_it_is_called_here() {
     let problem = only(source);
     let told = (problem.code, problem.line, problem.hint.as_deref());
     assert_eq!(told, ("unknown-field", 7, Some("write `step`")));
+}
+
+#[test]
+fn a_pipeline_is_answered_with_the_lines_to_write_which_are_a_workflow_but_for_the_commands() {
+    let hint = only(PIPELINE).hint.unwrap();
+    let lines = hint.strip_prefix("write\n").unwrap();
+    let expected = "    name: my_pipeline
+    schedule: \"0 2 * * *\"
+    steps:
+      - name: data_extract
+        run: <a shell command>
+      - name: data_transform
+        depends_on: [data_extract]
+        timeout: 3600s
+        run: <a shell command>
+      - name: data_load
+        depends_on: [data_transform]
+        run: <a shell command>
+        # a later version takes: locks: [primary_db]";
+    assert_eq!(lines, expected);
+    let written = definition::parse(lines, "f").unwrap().remove(0).workflow;
+    assert_eq!((written.steps.len(), written.schedules.len()), (3, 1));
+    let other = "pipeline: [{name: A b, command: 'echo \"x\"'}, {name: c, dependencies: [{task: A b, status: failed}]}]\n";
+    let hint = only(other).hint.unwrap();
+    assert!(
+        hint.contains("run: \"echo \\\"x\\\"\"")
+            && hint.contains("depends_on: [{step: a_b, status: failed}]"),
+        "{hint}"
+    );
+    // What is not of that form is told in words.
+    assert!(only("pipeline: {a: b}\n").hint.unwrap().contains("`timeout: 3600s` for 3600"));
 }

@@ -110,3 +110,24 @@ fn params_reach_a_task_as_text_or_compact_json() {
     let env: Vec<(String, String)> = env_of_params(&params).into_iter().collect();
     assert_eq!(env, [("a".to_owned(), "x y".to_owned()), ("b".to_owned(), "{\"c\":[1]}".to_owned())]);
 }
+
+#[test]
+fn a_value_beyond_its_bounds_or_without_its_pattern_is_answered_with_what_was_expected() {
+    let params = "[{name: n, type: int, min: 1, max: 10}, {name: share, type: float, max: 0.5}, \
+                  {name: day, type: date, min: 2026-01-01}, {name: region, pattern: \"[a-z]{2}-[a-z]+\"}]";
+    let fits = json!({"n": 10, "share": -3.5, "day": "2026-01-01", "region": "eu-west"});
+    assert_eq!(check(params, &fits), Ok(fits));
+    assert_eq!(
+        check(params, &json!({"n": 0, "share": 0.51, "day": "2025-12-31", "region": "eu-west-1"}))
+            .unwrap_err(),
+        [
+            "param `n`: expected at least 1, found 0",
+            "param `share`: expected at most 0.5, found 0.51",
+            "param `day`: expected at least `2026-01-01`, found `2025-12-31`",
+            "param `region`: expected a text that matches `[a-z]{2}-[a-z]+`, found `eu-west-1`",
+        ]
+    );
+    // A default that an expression makes is held against them when it is made.
+    let late = "[{name: n, type: int, max: 1, default: \"${{ 1 + 1 }}\"}]";
+    assert_eq!(check(late, &json!({})).unwrap_err(), ["param `n`: expected at most 1, found 2"]);
+}

@@ -101,6 +101,7 @@ fn value_of(param: &Param, given: &Params, before: &Params, fire: Fire<'_>) -> R
         (None, None) => return Err(format!("no value and no default: expected {}", expected(&param.kind))),
     };
     check_kind(&param.kind, &value)?;
+    param.limits.check(&value)?;
     environment::check_value(param.name.as_str(), &environment::text_of(&value))
         .map_err(|error| error.to_string())?;
     Ok(value)

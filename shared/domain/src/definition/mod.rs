@@ -8,6 +8,7 @@
 mod arguments;
 mod checker;
 mod document;
+mod limits;
 mod nearest;
 mod parse;
 mod problem;
@@ -16,6 +17,7 @@ mod values;
 mod workflow;
 
 pub use arguments::{check_kind, check_params, from_text};
+pub use limits::{Limits, Pattern};
 pub use nearest::nearest;
 pub use parse::{MAX_FILE_BYTES, Parsed, parse, parse_bytes, parse_stored};
 pub(crate) use parse::{SHELL, action_of_json, check_script, retry_of_json};

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use super::limits::Limits;
 use crate::expression::{Condition, Template, Templated};
 use crate::graph::Graph;
 use crate::schedule::{Schedule, TimeOfDay};
@@ -54,6 +55,8 @@ pub struct Param {
     pub name: ParamName,
     /// The kind of its values.
     pub kind: ParamKind,
+    /// The limits of its values beyond their kind.
+    pub limits: Limits,
     /// The default; without one, every run must give a value.
     pub default: Option<Templated>,
     /// The description, for people.

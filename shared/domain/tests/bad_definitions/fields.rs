@@ -246,3 +246,23 @@ fn a_wait_says_for_how_long_or_until_when_and_takes_nothing_of_a_task() {
         assert!(told_of.contains(told), "{fields}: {told_of}");
     }
 }
+
+#[test]
+fn limits_of_a_param_fit_its_type_and_its_default_fits_them() {
+    for (fields, told) in [
+        ("type: int, min: x", "`min`: expected a whole number"),
+        ("type: int, min: 1.5", "`min`: expected a whole number"),
+        ("type: int, min: 3, max: 2", "`max` is below `min`"),
+        ("type: date, max: tomorrow", "`max`: expected a date"),
+        ("type: bool, min: 1", "`min` goes with the types int, float and date only"),
+        ("type: int, pattern: x", "`pattern` goes with the types string and path only"),
+        ("pattern: \"(\"", "`pattern`: "),
+        ("pattern: \"a)|(?:b\"", "`pattern`: "),
+        ("type: int, max: 3, default: 4", "`default`: expected at most 3, found 4"),
+        ("pattern: \"[a-z]+\", default: A", "`default`: expected a text that matches `[a-z]+`"),
+    ] {
+        let told_of =
+            only(&format!("name: w\nparams: [{{name: p, {fields}}}]\nsteps: [{{name: a, run: x}}]\n"));
+        assert!(told_of.contains(told), "{fields}: {told_of}");
+    }
+}

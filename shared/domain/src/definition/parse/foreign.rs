@@ -4,20 +4,21 @@
 use super::super::checker::Checker;
 use super::super::document::{Content, Key, Node};
 use super::super::problem::Position;
+use super::pipeline;
 
 /// A file of another program: what it is, and what to write instead.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Foreign {
     pub(super) at: Position,
     pub(super) what: String,
-    pub(super) hint: &'static str,
+    pub(super) hint: String,
 }
 
 impl Foreign {
     /// Reports what the file is.
     pub(super) fn report(self, checker: &mut Checker) {
         let message = format!("this is {}: expected a workflow", self.what);
-        checker.problem(self.at, "foreign-file", message, Some(self.hint.to_owned()));
+        checker.problem(self.at, "foreign-file", message, Some(self.hint));
     }
 }
 
@@ -44,7 +45,7 @@ pub(super) fn of_text(source: &str) -> Option<Foreign> {
         return None;
     };
     let line = u32::try_from(found + 1).unwrap_or(u32::MAX);
-    Some(Foreign { at: Position { line, column: 1 }, what: what.to_owned(), hint })
+    Some(Foreign { at: Position { line, column: 1 }, what: what.to_owned(), hint: hint.to_owned() })
 }
 
 /// Recognises a document that belongs to another program.
@@ -55,7 +56,10 @@ pub(super) fn of_document(root: &Node) -> Option<Foreign> {
         return None;
     }
     let (key, what, hint) = fields.kind()?;
-    Some(Foreign { at: fields.get(key).map_or(root.at, |(key, _)| key.at), what, hint })
+    let found = fields.get(key);
+    let lines = found.filter(|_| key == "pipeline").and_then(|(_, tasks)| pipeline::lines(tasks));
+    let hint = lines.unwrap_or_else(|| hint.to_owned());
+    Some(Foreign { at: found.map_or(root.at, |(key, _)| key.at), what, hint })
 }
 
 const AIRFLOW: &str = "each task becomes a step: `task_id` is its `name`, `bash_command` its `run`, what is upstream \

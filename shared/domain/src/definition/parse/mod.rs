@@ -10,6 +10,7 @@ mod foreign;
 mod json;
 mod never;
 mod param;
+mod pipeline;
 mod reach;
 mod retry;
 mod rule;

@@ -1,5 +1,6 @@
 //! `params:`: what a run may be given.
 
+use std::cmp::Ordering;
 use std::collections::HashSet;
 
 use serde_json::Value;
@@ -7,9 +8,10 @@ use serde_json::Value;
 use super::super::arguments::{check_kind, from_text};
 use super::super::checker::Checker;
 use super::super::document::{Content, Node};
+use super::super::limits::{Limits, Pattern, compare};
 use super::super::{Param, ParamKind};
 use super::expression::{Names, Place, read_templated};
-use super::fields::Schema;
+use super::fields::{Fields, Schema};
 use super::json;
 use super::synonyms;
 use crate::ParamName;
@@ -24,7 +26,7 @@ const KINDS: [&str; 8] = ["string", "int", "float", "bool", "date", "path", "enu
 
 const PARAM: Schema = Schema {
     what: "a param",
-    known: &["name", "type", "default", "values", "description"],
+    known: &["name", "type", "default", "values", "min", "max", "pattern", "description"],
     later: &[],
     synonyms: synonyms::OF_PARAM,
 };
@@ -72,11 +74,44 @@ fn read_param(node: &Node, before: &[Param], checker: &mut Checker) -> Option<Pa
     let description =
         fields.get("description").and_then(|node| checker.text(node, "description")).map(str::to_owned);
     let kind = read_kind(node, fields.get("type"), fields.get("values"), checker);
+    let limits = kind.as_ref().map(|kind| read_limits(fields, kind, checker)).unwrap_or_default();
     let default = match (fields.get("default"), &kind) {
-        (Some(node), Some(kind)) => Some(read_default(node, kind, before, checker)?),
+        (Some(node), Some(kind)) => Some(read_default(node, kind, &limits, before, checker)?),
         _ => None,
     };
-    Some(Param { name: name?, kind: kind?, default, description })
+    Some(Param { name: name?, kind: kind?, limits, default, description })
+}
+
+/// Reads what values must be beyond their kind.
+fn read_limits(fields: Fields<'_>, kind: &ParamKind, checker: &mut Checker) -> Limits {
+    let has_order = matches!(kind, ParamKind::Int | ParamKind::Float | ParamKind::Date);
+    let mut bound = |field: &str| {
+        let (key, node) = fields.entry(field)?;
+        if !has_order {
+            let message = format!("`{field}` goes with the types int, float and date only");
+            checker.problem(key.at, "bad-field", message, None);
+            return None;
+        }
+        let value = from_text(kind, checker.text(node, field)?);
+        value.map_err(|error| checker.problem(node.at, "bad-value", format!("`{field}`: {error}"), None)).ok()
+    };
+    let (min, max) = (bound("min"), bound("max"));
+    if let (Some(min), Some(max), Some((key, _))) = (&min, &max, fields.entry("max"))
+        && compare(min, max) == Ordering::Greater
+    {
+        checker.problem(key.at, "bad-value", "`max` is below `min`: no value is between them", None);
+    }
+    let pattern = fields.entry("pattern").and_then(|(key, node)| {
+        if !matches!(kind, ParamKind::String | ParamKind::Path) {
+            let message = "`pattern` goes with the types string and path only";
+            checker.problem(key.at, "bad-field", message, None);
+            return None;
+        }
+        let pattern = Pattern::parse(checker.text(node, "pattern")?);
+        let told = |error| checker.problem(node.at, "bad-value", format!("`pattern`: {error}"), None);
+        pattern.map_err(told).ok()
+    });
+    Limits { min, max, pattern }
 }
 
 fn read_kind(
@@ -132,7 +167,13 @@ fn read_kind(
 }
 
 /// Reads the default of a param. It is checked now, unless an expression will make it.
-fn read_default(node: &Node, kind: &ParamKind, before: &[Param], checker: &mut Checker) -> Option<Templated> {
+fn read_default(
+    node: &Node,
+    kind: &ParamKind,
+    limits: &Limits,
+    before: &[Param],
+    checker: &mut Checker,
+) -> Option<Templated> {
     if *kind == ParamKind::Json {
         json::check_numbers(node, checker);
     }
@@ -158,6 +199,7 @@ fn read_default(node: &Node, kind: &ParamKind, before: &[Param], checker: &mut C
             check_kind(kind, &value).map(|()| value)
         }
     };
+    let value = value.and_then(|value| limits.check(&value).map(|()| value));
     match value {
         Ok(value) => Some(Templated::literal(value)),
         Err(error) => {
