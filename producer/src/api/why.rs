@@ -51,6 +51,7 @@ pub(super) async fn why(
         Some(_) => asked.collect(),
         None => open.take(MOST_STEPS).collect(),
     };
+    let now = api.context.now();
     let mut answers = Vec::new();
     for step in steps {
         let definition = &run.workflow.steps[step.at()];
@@ -61,7 +62,7 @@ pub(super) async fn why(
         } else {
             let record = held.get(&Unit::from(step)).copied();
             let (state, blockers) =
-                fleet.blockers(run.blockers(step), definition.pool.as_str(), record).await?;
+                fleet.blockers(run.blockers(step, now), definition.pool.as_str(), record).await?;
             let text: Vec<&str> = blockers.iter().filter_map(|blocker| blocker["text"].as_str()).collect();
             answer["text"] =
                 json!(if state == "running" { "it is running".to_owned() } else { text.join("; ") });

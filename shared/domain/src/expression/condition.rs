@@ -14,8 +14,8 @@ impl Condition {
     /// Reads a condition.
     ///
     /// # Errors
-    /// When the text is not one expression ([`Template::parse`] says which those are), or is one whose value is known
-    /// already and is neither `true` nor `false`.
+    /// When the text is not one expression ([`Template::parse`] says which those are), or is a number, a text or `none`
+    /// alone, which are neither `true` nor `false`.
     pub fn parse(text: &str) -> Result<Self, ExpressionError> {
         let text = text.trim();
         let template = match text.starts_with("${{") {
@@ -28,8 +28,14 @@ impl Condition {
             ));
         }
         let condition = Self { template };
-        if let (None, Some(value)) = (condition.uses().next(), condition.template.constant()) {
-            condition.truth(&value?)?;
+        let source = condition.source();
+        let begins_as_text = source.starts_with(['\'', '"']);
+        let is_text = begins_as_text && source[1..].find(&source[..1]) == Some(source.len() - 2);
+        if is_text || source.parse::<f64>().is_ok() || matches!(source, "none" | "None") {
+            return Err(ExpressionError::failed(format!(
+                "`{}` is neither true nor false: expected a condition, such as outputs.extract.rows > 0",
+                engine::shown(source)
+            )));
         }
         Ok(condition)
     }
@@ -82,10 +88,12 @@ mod tests {
     }
 
     #[test]
-    fn a_constant_that_is_neither_true_nor_false_is_refused_at_once() {
-        for text in ["3", "'true'", "none", "1 + 1", "[]"] {
-            assert!(told(text).ends_with("expected true or false"), "{text}: {}", told(text));
+    fn a_value_alone_that_is_neither_true_nor_false_is_refused_at_once() {
+        for text in ["3", "-1.5", "'true'", "\"x\"", "none"] {
+            assert!(told(text).contains("is neither true nor false"), "{text}: {}", told(text));
         }
-        assert!(Condition::parse("1 < 2 and not false").is_ok());
+        for text in ["1 < 2 and not false", "'a' == 'b'", "'a' in 'b'"] {
+            assert!(Condition::parse(text).is_ok(), "{text}");
+        }
     }
 }

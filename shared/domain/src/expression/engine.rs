@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
 
-use super::{ExpressionError, comparison};
+use super::{ExpressionError, comparison, product};
 
 /// The greatest number of operations that one expression may take.
 const FUEL: u64 = 20_000;
@@ -101,6 +101,7 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     }
     environment.add_filter("replace", replace);
     environment.add_filter("join", join);
+    environment.add_filter(product::FILTER, product::factor);
     for (name, test) in comparison::TESTS {
         environment.add_test(name, test);
     }

@@ -2,13 +2,14 @@
 //! comments or access to anything but [`Scope`].
 //!
 //! `condition` is an expression that is true or false. `template` splits a text into words and expressions, `token` reads an expression far enough to find its
-//! end, `names` says what it refers to, `comparison` makes comparing text with a number an error, and
+//! end, `names` says what it refers to, `comparison` makes comparing text with a number an error, `product` multiplying anything but numbers, and
 //! `engine` evaluates it in a [`Scope`]. What a definition may refer to where is not decided here.
 
 mod comparison;
 mod condition;
 mod engine;
 mod names;
+mod product;
 mod scope;
 mod template;
 mod templated;

@@ -62,8 +62,9 @@ impl<'a> Scope<'a> {
                     params.extend(self.params.iter().map(|(name, value)| (name.as_str(), json(value))));
                 }
                 Use::Output { step, key } => {
-                    let Some(all) = (self.outputs)(step) else { continue };
+                    // A step that has not ended has none yet: whoever does not wait for it can ask whether it has.
                     let known = outputs.entry(step).or_default();
+                    let Some(all) = (self.outputs)(step) else { continue };
                     match key {
                         Some(key) => known.extend(all.get(key).map(|value| (key.as_str(), json(value)))),
                         None => known.extend(all.iter().map(|(key, value)| (key.as_str(), json(value)))),
@@ -96,7 +97,7 @@ impl<'a> Scope<'a> {
                 Some(format!("`params.{name}` is not defined; params: {}", list(self.params.keys())))
             }
             Use::Output { step, key } => match ((self.outputs)(step), key) {
-                (None, _) => Some(format!("`outputs.{step}` is not defined: step `{step}` has no outputs")),
+                (None, _) => Some(format!("`outputs.{step}` is not defined: step `{step}` has not ended")),
                 (Some(all), Some(key)) if !all.contains_key(key) => Some(format!(
                     "`outputs.{step}.{key}` is not defined; outputs of step `{step}`: {}",
                     list(all.keys())

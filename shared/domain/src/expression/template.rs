@@ -1,11 +1,8 @@
 //! A text with expressions in it.
 
-use jiff::tz::TimeZone;
 use serde_json::Value;
 
-use super::{ExpressionError, Fire, Scope, Use, comparison, engine, names, token};
-use crate::Timestamp;
-use crate::params::Params;
+use super::{ExpressionError, Scope, Use, comparison, engine, names, product, token};
 
 /// The longest expression, in bytes.
 const MAX_EXPRESSION_BYTES: usize = 4096;
@@ -85,18 +82,6 @@ impl Template {
         }
     }
 
-    /// The value of an expression alone that refers to nothing; `None` for any other template.
-    pub(super) fn constant(&self) -> Option<Result<Value, ExpressionError>> {
-        match self.parts.as_slice() {
-            [Part::Expression(expression)] if expression.uses.is_empty() => {
-                let (params, zone) = (Params::new(), TimeZone::UTC);
-                let fire = Fire { time: Timestamp::default(), zone: &zone };
-                Some(expression.evaluate(&Scope::of_defaults(&params, fire)))
-            }
-            _ => None,
-        }
-    }
-
     /// The names that its expressions refer to.
     pub fn uses(&self) -> impl Iterator<Item = &Use> {
         self.parts.iter().flat_map(|part| match part {
@@ -159,7 +144,13 @@ impl Expression {
         }
         engine::check(source)?;
         let uses = names::uses(&tokens)?;
-        let checked = comparison::checked(source, &tokens)?;
+        let checked = match product::guarded(&tokens) {
+            None => comparison::checked(source, &tokens)?,
+            Some(guarded) => {
+                let closed = format!("{guarded} }}}}");
+                comparison::checked(&guarded, &token::until_end(&closed)?.0)?
+            }
+        };
         Ok((Self { source: source.to_owned(), checked, uses }, end))
     }
 

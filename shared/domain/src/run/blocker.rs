@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use super::{Run, RunState, StepState};
+use super::{Attempts, Run, RunState, StepState};
 use crate::rule::{Judgement, Readiness, Status, Tally};
 use crate::{StepIndex, Timestamp, TriggerRule};
 
@@ -23,7 +23,7 @@ pub enum Blocker {
         step: String,
         /// The status that is wanted of it.
         wants: &'static str,
-        /// How it stands: `waiting`, `with_the_fleet`.
+        /// How it stands: `waiting` (it has not begun), `begun`.
         state: &'static str,
     },
     /// The rule does not hold yet, or will not hold any more.
@@ -74,10 +74,10 @@ pub enum Blocker {
 const MOST_NAMED: usize = 20;
 
 impl Run {
-    /// The blockers of a step, the first to go away first; none when the step has ended, or does not exist.
-    pub fn blockers(&self, step: StepIndex) -> Vec<Blocker> {
+    /// The blockers of a step `now`, the first to go away first; none when the step has ended, or does not exist.
+    pub fn blockers(&self, step: StepIndex, now: Timestamp) -> Vec<Blocker> {
         match self.steps.get(step.at()) {
-            Some(StepState::Waiting) => self.blockers_of_waiting(step),
+            Some(StepState::Waiting) => self.blockers_of_waiting(step, now),
             Some(StepState::Backoff { attempts, until, reason }) => vec![match attempts.attempt {
                 0 => Blocker::Time { until: *until, what: reason.clone().unwrap_or_default() },
                 attempt => Blocker::Retry { attempt, until: *until, reason: reason.clone() },
@@ -87,7 +87,7 @@ impl Run {
         }
     }
 
-    fn blockers_of_waiting(&self, step: StepIndex) -> Vec<Blocker> {
+    fn blockers_of_waiting(&self, step: StepIndex, now: Timestamp) -> Vec<Blocker> {
         let mut blockers = Vec::new();
         if let (RunState::Waiting, Some(at)) = (self.head.state, self.head.start_at) {
             blockers.push(Blocker::Start { at });
@@ -97,9 +97,10 @@ impl Run {
         blockers.extend(open.take(MOST_NAMED).map(|(on, wants)| Blocker::Dependency {
             step: self.workflow.steps[on.at()].name.to_string(),
             wants: wants.as_str(),
-            state: match self.steps[on.at()] {
-                StepState::Dispatched(_) => "with_the_fleet",
-                StepState::Waiting | StepState::Backoff { .. } | StepState::Ended(_) => "waiting",
+            state: match &self.steps[on.at()] {
+                StepState::Waiting => "waiting",
+                StepState::Backoff { attempts, .. } if is_new(attempts) => "waiting",
+                StepState::Backoff { .. } | StepState::Dispatched(_) | StepState::Ended(_) => "begun",
             },
         }));
         let definition = &self.workflow.steps[step.at()];
@@ -115,6 +116,7 @@ impl Run {
         }
         if let Some(time) = definition.not_before.filter(|_| !never)
             && let Some(until) = time.on_day_of(self.spec.scheduled_at, &self.workflow.timezone)
+            && until > now
         {
             blockers.push(Blocker::Time { until, what: format!("not before {time}") });
         }
@@ -131,6 +133,11 @@ impl Run {
             rule.readiness(all) == Readiness::Never
         })
     }
+}
+
+/// Whether a step is only held, and nothing of it has begun. The number of the advance that holds it says nothing.
+fn is_new(attempts: &Attempts) -> bool {
+    attempts.attempt == 0 && attempts.dispatched_at == Timestamp::default()
 }
 
 impl Blocker {

@@ -207,7 +207,7 @@ fn when_a_step_starts_is_said_in_words_that_there_are() {
         ("trigger_rule: one_succes", "did you mean `one_success`?"),
         ("trigger_rule: one_failed", "give it `depends_on`"),
         ("trigger_rule: none_failed_min_one_success", "write a `status` for each dependency"),
-        ("if: 3", "`3` is 3: expected true or false"),
+        ("if: 3", "`3` is neither true nor false"),
         ("if: params.x > 3", "`params.x` is not declared"),
         ("if: outputs.b.n > 3", "does not depend on `b`"),
         ("if: \"${{ 1 == 1 }} and\"", "expected one expression that is true or false"),
@@ -232,7 +232,7 @@ fn when_a_step_starts_is_said_in_words_that_there_are() {
 #[test]
 fn a_wait_says_for_how_long_or_until_when_and_takes_nothing_of_a_task() {
     for (fields, told) in [
-        ("uses: wait", "`wait` needs `for`"),
+        ("uses: wait", "`wait` needs `for` or `until`"),
         ("uses: wait\nwith: {}", "needs either `for` or `until`, found neither"),
         ("uses: wait\nwith: {for: 1s, until: \"08:00\"}", "found both"),
         ("uses: wait\nwith: {for: 30}", "30s"),

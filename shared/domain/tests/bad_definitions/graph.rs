@@ -86,6 +86,9 @@ fn a_step_that_can_never_start_is_warned_of_and_one_that_might_is_not() {
     );
     let no_skip = "  - {name: a, run: x}\n  - {name: b, run: x, depends_on: [{step: a, status: skipped}]}\n";
     assert_eq!(warnings(no_skip).len(), 1);
+    // The one that is why is named, not another one.
+    let two = "  - {name: e, run: x, continue_on_error: true}\n  - {name: a, run: x}\n  - {name: b, run: x, depends_on: [e, {step: a, status: skipped}]}\n";
+    assert!(warnings(two)[0].ends_with("hint: `a` can never end so"), "{:?}", warnings(two));
     // What waits for something can be skipped after a failure of that.
     let behind = "  - {name: z, run: x}\n  - {name: a, run: x, depends_on: [z], continue_on_error: true}\n  - {name: b, run: x, depends_on: [a], trigger_rule: one_failed}\n";
     assert!(warnings(behind).is_empty());

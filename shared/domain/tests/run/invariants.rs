@@ -234,7 +234,11 @@ fn check_movers(fleet: &Fleet) {
             end(run, step).is_some(),
             "{step:?} has not ended, and nothing moves it on"
         );
-        assert_eq!(mover.is_none(), run.blockers(step).is_empty(), "{step:?} does not say what keeps it");
+        assert_eq!(
+            mover.is_none(),
+            run.blockers(step, fleet.now).is_empty(),
+            "{step:?} does not say what keeps it"
+        );
         if let Some(mover) = mover {
             assert!(
                 is_there(fleet, mover, run.waits_for(step).next()),

@@ -130,7 +130,11 @@ fn read_executor(
             Some(Action { uses: "noop", with: Templated::literal(json!({})) })
         }
         WAIT => match names {
-            Some(_) if with.is_none() => missing(uses.at, WAIT, "for", checker),
+            Some(_) if with.is_none() => {
+                let hint = Some("write with: {for: 10m}, or with: {until: \"08:00\"}".to_owned());
+                checker.problem(uses.at, "missing-field", "`wait` needs `for` or `until`", hint);
+                None
+            }
             Some(names) => read_wait(uses.at, with, names, outputs, checker),
             None => {
                 let hint = Some("write `delay` for a task that is to start later".to_owned());

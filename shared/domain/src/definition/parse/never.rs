@@ -2,10 +2,10 @@
 
 use super::super::checker::Checker;
 use super::step::ParsedStep;
+use crate::StepIndex;
 use crate::TriggerRule;
 use crate::graph::Graph;
 use crate::rule::{Ending, Judgement, Status};
-use crate::{StepIndex, StepName};
 
 /// The ways in which a step can end, as those that wait for it see it.
 type Endings = Vec<Ending>;
@@ -16,7 +16,7 @@ pub(super) fn warn_of_never(parsed: &[ParsedStep<'_>], graph: &Graph, checker: &
         step.step.as_ref().is_some_and(|step| step.rule != TriggerRule::default())
             || step.depends_on.iter().any(|dependency| dependency.status != Status::default())
     };
-    if !parsed.iter().any(has_rule) {
+    if checker.was_accepted || !parsed.iter().any(has_rule) {
         return;
     }
     let depths = graph.depths();
@@ -29,12 +29,13 @@ pub(super) fn warn_of_never(parsed: &[ParsedStep<'_>], graph: &Graph, checker: &
             .dependency_edges(index)
             .map(|(on, status)| endings[on.at()].iter().map(|ending| status.judge(*ending)).collect())
             .collect();
-        let can_hold = can_hold(step.rule, &judgements);
-        if !can_hold {
-            warn(parsed, index, &step.name, step.rule, checker);
+        let holds = can_hold(step.rule, &judgements);
+        if let Err(culprit) = holds {
+            let on = graph.dependencies(index).get(culprit).and_then(|on| parsed.get(on.at()));
+            warn(&parsed[index.at()], culprit, on, checker);
         }
         let fails = if step.continue_on_error { Ending::Succeeded } else { Ending::Failed };
-        let mut possible = if can_hold { vec![Ending::Succeeded, fails] } else { Endings::new() };
+        let mut possible = if holds.is_ok() { vec![Ending::Succeeded, fails] } else { Endings::new() };
         if !judgements.is_empty() || step.condition.is_some() {
             possible.push(Ending::Skipped);
         }
@@ -45,15 +46,17 @@ pub(super) fn warn_of_never(parsed: &[ParsedStep<'_>], graph: &Graph, checker: &
     }
 }
 
-/// Whether a rule can hold when each dependency can be judged so.
-fn can_hold(rule: TriggerRule, judgements: &[Vec<Judgement>]) -> bool {
+/// Whether a rule can hold when each dependency can be judged so; otherwise the place of the first that is why.
+fn can_hold(rule: TriggerRule, judgements: &[Vec<Judgement>]) -> Result<(), usize> {
     use Judgement::{Failed, Met, PassedOver};
-    let can =
-        |judgements: &Vec<Judgement>, wanted: &[Judgement]| judgements.iter().any(|j| wanted.contains(j));
-    let all = |wanted: &[Judgement]| judgements.iter().all(|one| can(one, wanted));
-    let any = |wanted: &[Judgement]| judgements.iter().any(|one| can(one, wanted));
+    let can = |judgements: &[Judgement], wanted: &[Judgement]| judgements.iter().any(|j| wanted.contains(j));
+    let all = |wanted: &[Judgement]| match judgements.iter().position(|one| !can(one, wanted)) {
+        None => Ok(()),
+        Some(culprit) => Err(culprit),
+    };
+    let any = |wanted: &[Judgement]| judgements.iter().any(|one| can(one, wanted)).then_some(()).ok_or(0);
     match rule {
-        TriggerRule::AllFinished => true,
+        TriggerRule::AllFinished => Ok(()),
         TriggerRule::AllSuccess => all(&[Met]),
         TriggerRule::OneSuccess => any(&[Met]),
         TriggerRule::OneFailed => any(&[Failed]),
@@ -63,26 +66,17 @@ fn can_hold(rule: TriggerRule, judgements: &[Vec<Judgement>]) -> bool {
     }
 }
 
-fn warn(
-    parsed: &[ParsedStep<'_>],
-    index: StepIndex,
-    name: &StepName,
-    rule: TriggerRule,
-    checker: &mut Checker,
-) {
-    let step = &parsed[index.at()];
-    let is_excused = |wanted: &str| {
-        let mut steps = parsed.iter().filter_map(|parsed| parsed.step.as_ref());
-        steps.any(|step| step.name.as_str() == wanted && step.continue_on_error)
+/// Warns of a step, by the dependency that is why: its place among those of the step, and the step that it is.
+fn warn(parsed: &ParsedStep<'_>, culprit: usize, on: Option<&ParsedStep<'_>>, checker: &mut Checker) {
+    let Some(step) = &parsed.step else { return };
+    let (at, wants) =
+        parsed.depends_on.get(culprit).map_or((parsed.at, Status::default()), |one| (one.at, one.status));
+    let name = on.and_then(|on| on.name).unwrap_or("it");
+    let is_excused = on.and_then(|on| on.step.as_ref()).is_some_and(|on| on.continue_on_error);
+    let hint = match is_excused && (wants == Status::Failed || step.rule != TriggerRule::default()) {
+        true => format!("`{name}` has continue_on_error: to those that wait for it, it never fails"),
+        false => format!("`{name}` can never end so"),
     };
-    let excused = step.depends_on.iter().find(|dependency| is_excused(dependency.name));
-    let (at, hint) = match excused {
-        Some(on) => {
-            let name = on.name;
-            (on.at, format!("`{name}` has continue_on_error: to those that wait for it, it never fails"))
-        }
-        None => (step.at, "it waits for an end that what it waits for cannot have".to_owned()),
-    };
-    let message = format!("step `{name}` can never start: its rule, `{rule}`, can never hold");
+    let message = format!("step `{}` can never start: its rule, `{}`, can never hold", step.name, step.rule);
     checker.warning(at, "rule-never-holds", message, Some(hint));
 }

@@ -207,7 +207,13 @@ fn skipped(run: &Run, step: StepIndex, now: Timestamp) -> Ended {
                 (TriggerRule::AllSuccess, Status::Success | Status::Finished) => {
                     format!("step {name} did not succeed")
                 }
-                (TriggerRule::AllSuccess, Status::Failed) => format!("step {name} did not fail"),
+                (TriggerRule::AllSuccess, Status::Failed) => {
+                    let is_excused = run
+                        .outcome_of(on)
+                        .is_some_and(|outcome| !matches!(outcome, Outcome::Succeeded | Outcome::Skipped));
+                    let what = if is_excused { "failed, which is excused" } else { "did not fail" };
+                    format!("step {name} {what}")
+                }
                 (TriggerRule::AllSuccess, Status::Skipped) => format!("step {name} was not skipped"),
                 (rule, _) => format!("{rule} does not hold: step {name} is why"),
             }
