@@ -8,7 +8,6 @@ use super::limits::Limits;
 use crate::expression::{Condition, Template, Templated};
 use crate::graph::Graph;
 use crate::schedule::{Schedule, TimeOfDay};
-use crate::wait::WAIT;
 use crate::{
     ParamName, PoolName, Priority, RetryPolicy, StepIndex, StepName, TaskQueue, TriggerRule, WorkflowId,
 };
@@ -133,11 +132,6 @@ impl Step {
     /// The queue in which its tasks wait.
     pub fn queue(&self) -> TaskQueue {
         self.pool.clone().into()
-    }
-
-    /// Whether the step is a wait for a length of time, rather than until an instant.
-    pub fn waits_for_a_length(&self) -> bool {
-        self.uses == WAIT && self.with.has_field("for")
     }
 
     /// The number of attempts that may be lost before the step fails.

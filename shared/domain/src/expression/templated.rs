@@ -44,15 +44,6 @@ impl Templated {
         }
     }
 
-    /// Whether the value is a map with this field.
-    pub fn has_field(&self, name: &str) -> bool {
-        match &self.0 {
-            Node::Literal(value) => value.get(name).is_some(),
-            Node::Map(fields) => fields.iter().any(|(field, _)| field == name),
-            Node::Text(_) | Node::List(_) => false,
-        }
-    }
-
     /// The names that its expressions refer to.
     pub fn uses(&self) -> Vec<&Use> {
         let mut uses = Vec::new();

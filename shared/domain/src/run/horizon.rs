@@ -2,8 +2,10 @@
 //! back since: it would come late by as much.
 
 use super::advance::LOOK_AGAIN;
+use super::dispatch::input;
 use super::{Run, RunTimer, StepState};
 use crate::Timestamp;
+use crate::wait::{self, WAIT};
 
 impl Run {
     /// The latest instant that a timer of this kind can be set to by `now`. `None` for a timer that the run does not
@@ -15,11 +17,12 @@ impl Run {
                 (self.head.created_at > now).then(|| now + start_at.since(self.head.created_at))
             }
             RunTimer::Retry(step) => match self.steps.get(step.at())? {
-                // A wait of some length that began by a clock that was ahead: it has that length from now on.
-                StepState::Backoff { attempts, until, .. } if attempts.attempt == 0 => {
-                    let began = attempts.dispatched_at;
-                    let is_of_a_length = self.workflow.steps.get(step.at())?.waits_for_a_length();
-                    (is_of_a_length && began > now).then(|| now + until.since(began))
+                // A wait that began by a clock that was ahead begins now, as far as its end goes.
+                StepState::Backoff { attempts, .. } if attempts.attempt == 0 => {
+                    let definition = self.workflow.steps.get(step.at())?;
+                    let is_wait = definition.uses == WAIT && attempts.dispatched_at > now;
+                    let with = is_wait.then(|| input(self, definition).ok()).flatten()?;
+                    wait::until(&with, now, &self.workflow.timezone).ok()
                 }
                 StepState::Backoff { attempts, .. } => {
                     let policy = &self.workflow.steps.get(step.at())?.retry;

@@ -51,6 +51,22 @@ fn a_delay_that_began_ahead_is_as_long_from_now_and_an_instant_that_was_named_st
 }
 
 #[test]
+fn a_wait_that_began_ahead_is_as_long_from_now_or_until_the_next_time_of_day_and_an_instant_stands() {
+    let horizon = |with: &str, now| {
+        let fleet = Fleet::of(&format!("name: w\nsteps: [{{name: a, uses: wait, with: {{{with}}}}}]\n"));
+        fleet.run.horizon(RunTimer::Retry(StepIndex(0)), now).map(|at| at.to_string())
+    };
+    let true_now = CREATED - AHEAD;
+    assert_eq!(true_now.to_string(), "2026-03-01T21:30:00.000Z");
+    assert_eq!(horizon("for: 10m", true_now).as_deref(), Some("2026-03-01T21:40:00.000Z"));
+    // It was to be on the day after, by the clock that was ahead.
+    assert_eq!(horizon("until: \"22:00\"", true_now).as_deref(), Some("2026-03-01T22:00:00.000Z"));
+    let named = "until: \"2026-04-01T00:00:00Z\"";
+    assert_eq!(horizon(named, true_now).as_deref(), Some("2026-04-01T00:00:00.000Z"));
+    assert_eq!(horizon("for: 10m", CREATED), None, "its clock was not ahead");
+}
+
+#[test]
 fn workers_of_a_run_that_was_stopped_ahead_have_their_grace_from_now() {
     let mut fleet = Fleet::of(FLOW);
     fleet.cancel();
