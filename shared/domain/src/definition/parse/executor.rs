@@ -135,7 +135,10 @@ fn read_executor(
                 checker.problem(uses.at, "missing-field", "`wait` needs `for` or `until`", hint);
                 None
             }
-            Some(names) => read_wait(uses.at, with, names, outputs, checker),
+            Some(names) => {
+                let with = read_wait(uses.at, with, names, outputs, checker)?;
+                Some(Action { uses: WAIT, with })
+            }
             None => {
                 let hint = Some("write `delay` for a task that is to start later".to_owned());
                 checker.problem(uses.at, "bad-value", "`wait` is for the steps of a workflow", hint);

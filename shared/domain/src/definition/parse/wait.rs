@@ -5,9 +5,9 @@ use serde_json::{Map, Value};
 use super::super::checker::Checker;
 use super::super::document::Node;
 use super::super::problem::Position;
-use super::executor::Action;
 use super::expression::{Names, OutputUse, read_template, templated_of};
 use super::fields::{Fields, Schema};
+use crate::expression::Templated;
 use crate::wait;
 
 const WAIT_INPUT: Schema =
@@ -23,7 +23,7 @@ pub(super) fn read_wait(
     names: Names<'_>,
     outputs: &mut Vec<OutputUse>,
     checker: &mut Checker,
-) -> Option<Action> {
+) -> Option<Templated> {
     let fields = WAIT_INPUT.read(with?, checker)?;
     let (field, node) = match (fields.get("for"), fields.get("until")) {
         (Some(node), None) => ("for", node),
@@ -45,7 +45,7 @@ pub(super) fn read_wait(
         return None;
     }
     let input = Map::from_iter([(field.to_owned(), Value::String(text))]);
-    Some(Action { uses: wait::WAIT, with: templated_of(Value::Object(input), node.at, checker)? })
+    templated_of(Value::Object(input), node.at, checker)
 }
 
 /// Reports the fields of a step that do not go with a wait.
