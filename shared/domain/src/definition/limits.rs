@@ -2,11 +2,15 @@
 
 use std::cmp::Ordering;
 
-use regex_lite::Regex;
+use regex_lite::{Regex, RegexBuilder};
 use serde_json::Value;
 
 /// The longest pattern, in bytes.
 const MAX_PATTERN_BYTES: usize = 1024;
+
+/// The most memory that a compiled pattern may take, in bytes. Matching takes time by its size and by that of the text, so
+/// that `(a{1000}){100}` must not be let in.
+const MAX_COMPILED_BYTES: usize = 64 * 1024;
 
 /// The limits of a param's values. Bounds are of the param's kind: numbers, or dates.
 #[derive(Debug, Clone, Default)]
@@ -37,9 +41,15 @@ impl Pattern {
             let bytes = source.len();
             return Err(format!("a pattern of {bytes} bytes: expected at most {MAX_PATTERN_BYTES}"));
         }
+        let compiled = |source: &str| {
+            RegexBuilder::new(source)
+                .size_limit(MAX_COMPILED_BYTES)
+                .build()
+                .map_err(|error| error.to_string())
+        };
         // Alone first: what closes a group that it has not opened must not end ours.
-        Regex::new(source).map_err(|error| error.to_string())?;
-        let regex = Regex::new(&format!("^(?:{source})$")).map_err(|error| error.to_string())?;
+        compiled(source)?;
+        let regex = compiled(&format!("^(?:{source})$"))?;
         Ok(Self { source: source.to_owned(), regex })
     }
 }
@@ -104,7 +114,8 @@ mod tests {
         assert!(matches("[a-z]+", "abc") && !matches("[a-z]+", "abc1") && !matches("[a-z]+", "1abc"));
         assert!(matches("a|b", "b") && !matches("a|b", "ab"));
         assert!(!matches("a", "a\n") && matches("(?i)ab", "AB"));
-        for pattern in ["a)|(?:b", "(", "[", "a{9999999}", &"a".repeat(2000)] {
+        assert!(matches("[0-9a-f]{64}", &"7".repeat(64)) && matches("[A-Z]{2}-[0-9]{1,12}", "AB-007"));
+        for pattern in ["a)|(?:b", "(", "[", "a{9999999}", "(a{1000}){100}", &"a".repeat(2000)] {
             assert!(Pattern::parse(pattern).is_err(), "{pattern}");
         }
     }
