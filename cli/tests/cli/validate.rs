@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::binary::{file, millrace};
+use crate::dev::Dev;
 
 #[test]
 fn all_problems_of_all_files_are_listed_with_file_line_column_and_code() {
@@ -61,4 +62,26 @@ fn what_other_schedulers_got_wrong_has_a_hint() {
         file(folder.path(), "w.yaml", &text);
         millrace(folder.path(), &["validate", "w.yaml"]).with(1).says(&["w.yaml:", hint]);
     }
+}
+
+#[test]
+fn what_can_never_start_is_warned_of_by_each_command_that_reads_a_file_and_refused_by_none() {
+    let dev = Dev::start(&[]);
+    let text = "name: w\nsteps:\n  - {name: a, run: 'true', continue_on_error: true}\n  - {name: b, run: 'true', depends_on: [{step: a, status: failed}]}\n";
+    let path = file(dev.folder(), "w.yaml", text);
+    let warning =
+        ["warning: ", "w.yaml:4:", "step `b` can never start", "[rule-never-holds]", "hint: `a` has"];
+    let valid = millrace(dev.folder(), &["validate", &path]).with(0);
+    valid.says(&warning);
+    assert!(valid.stdout.contains("ok (w)"), "{}", valid.stdout);
+    let json = millrace(dev.folder(), &["validate", "-o", "json", &path]).with(0).json();
+    assert_eq!(json[0]["warnings"][0]["code"], "rule-never-holds");
+    dev.cli(&["apply", &path]).with(0).says(&warning);
+    dev.cli(&["run", &path]).with(0).says(&warning);
+    let body = serde_json::json!({"definition": text, "file": "w.yaml"}).to_string();
+    let answer = dev.post("/api/v1/workflows", &body).json(200)["workflows"][0].clone();
+    assert_eq!(
+        (answer["warnings"][0]["line"].as_u64(), answer["warnings"].as_array().map(Vec::len)),
+        (Some(4), Some(1))
+    );
 }
