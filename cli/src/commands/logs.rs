@@ -23,6 +23,9 @@ pub(crate) struct LogsArgs {
     /// Only of this step
     #[arg(long, value_name = "NAME")]
     step: Option<String>,
+    /// Only of this item of the step, by its place in the list, from 0
+    #[arg(long, value_name = "NUMBER", requires = "step")]
+    item: Option<u64>,
     /// Of this attempt; the last one otherwise
     #[arg(long, value_name = "NUMBER")]
     attempt: Option<u32>,
@@ -56,7 +59,7 @@ struct Logs<'a> {
     args: &'a LogsArgs,
     format: Output,
     results: Results,
-    /// What was printed, by step and attempt.
+    /// What was printed, by unit and attempt.
     printed: HashMap<(String, u32), Printed>,
 }
 
@@ -65,12 +68,37 @@ struct Logs<'a> {
 struct Printed {
     next: u64,
     lines: Lines,
+    /// The attempt has ended, and all of it was printed.
+    is_complete: bool,
+}
+
+/// A step, or an item of one, whose log is printed.
+struct Unit<'a> {
+    step: &'a str,
+    item: Option<u64>,
+    /// Its current or last attempt; 0 when there was none.
+    attempt: u32,
+    has_ended: bool,
+}
+
+impl<'a> Unit<'a> {
+    fn of(step: &'a str, item: Option<u64>, shown: &Value) -> Self {
+        let attempt = u32::try_from(shown["attempt"].as_u64().unwrap_or(0)).unwrap_or(0);
+        Self { step, item, attempt, has_ended: shown["ended_at"].is_string() }
+    }
+
+    fn name(&self) -> String {
+        match self.item {
+            None => self.step.to_owned(),
+            Some(item) => format!("{}.{item}", self.step),
+        }
+    }
 }
 
 impl Logs<'_> {
     /// Prints what the log of each step that is wanted has beyond what was printed.
     async fn print_news(&mut self, id: &str, run: &Value, ended: bool) -> Result<(), CliError> {
-        let LogsArgs { step, attempt, follow, raw, .. } = self.args;
+        let LogsArgs { step, item, .. } = self.args;
         let steps = run["steps"].as_array().map_or(&[] as &[Value], Vec::as_slice);
         let is_wanted = |one: &&Value| step.as_ref().is_none_or(|step| one["name"] == **step);
         if let Some(step) = step
@@ -80,19 +108,62 @@ impl Logs<'_> {
         }
         for one in steps.iter().filter(is_wanted) {
             let name = one["name"].as_str().unwrap_or_default();
-            let last = u32::try_from(one["attempt"].as_u64().unwrap_or(0)).unwrap_or(0);
-            // While following, attempts come one after another; each is shown.
-            let attempts = match *attempt {
-                Some(attempt) => attempt..=attempt,
-                None if *follow => 1..=last,
-                None => last..=last,
-            };
-            let prefix = if steps.len() > 1 { format!("{name} | ") } else { String::new() };
-            for attempt in attempts.filter(|attempt| *attempt > 0) {
-                let is_complete = ended || !follow || attempt < last;
-                let lines = self.read(run, name, attempt, is_complete).await?;
-                lines.iter().for_each(|line| output::task_line(&prefix, line, *raw));
+            if one["items"].is_object() {
+                self.print_items(id, run, name, ended).await?;
+            } else if item.is_some() {
+                return Err(CliError::NotFound(format!("step {name:?} in run {id} has no items")));
+            } else {
+                self.print_unit(run, &Unit::of(name, None, one), steps.len() > 1, ended).await?;
             }
+        }
+        Ok(())
+    }
+
+    /// Prints what the logs of the items of a step have beyond what was printed, in the order of the list.
+    async fn print_items(&mut self, id: &str, run: &Value, step: &str, ended: bool) -> Result<(), CliError> {
+        let path = format!("{}/steps/{}/items", run_path(id), segment(step));
+        let wanted = self.args.item;
+        let mut from = wanted;
+        loop {
+            let limit = if wanted.is_some() { 1 } else { 1_000 };
+            let page = self.client.get(&format!("{path}?from={}&limit={limit}", from.unwrap_or(0))).await?;
+            let items = page["items"].as_array().map(Vec::as_slice).unwrap_or_default();
+            if let (Some(item), []) = (wanted, items) {
+                let message = format!("there is no item {item} of step {step:?} in run {id}");
+                return Err(CliError::NotFound(message));
+            }
+            for one in items {
+                let unit = Unit::of(step, one["index"].as_u64(), one);
+                self.print_unit(run, &unit, wanted.is_none(), ended).await?;
+            }
+            from = page["next"].as_u64();
+            if from.is_none() || wanted.is_some() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Prints what the log of a unit has beyond what was printed.
+    async fn print_unit(
+        &mut self,
+        run: &Value,
+        unit: &Unit<'_>,
+        is_named: bool,
+        ended: bool,
+    ) -> Result<(), CliError> {
+        let LogsArgs { attempt, follow, raw, .. } = self.args;
+        let last = unit.attempt;
+        // While following, attempts come one after another; each is shown.
+        let attempts = match *attempt {
+            Some(attempt) => attempt..=attempt,
+            None if *follow => 1..=last,
+            None => last..=last,
+        };
+        let prefix = if is_named { format!("{} | ", unit.name()) } else { String::new() };
+        for attempt in attempts.filter(|attempt| *attempt > 0) {
+            let is_complete = ended || !follow || attempt < last || (unit.item.is_some() && unit.has_ended);
+            let lines = self.read(run, unit, attempt, is_complete).await?;
+            lines.iter().for_each(|line| output::task_line(&prefix, line, *raw));
         }
         Ok(())
     }
@@ -102,15 +173,21 @@ impl Logs<'_> {
     async fn read(
         &mut self,
         run: &Value,
-        step: &str,
+        unit: &Unit<'_>,
         attempt: u32,
         is_complete: bool,
     ) -> Result<Vec<String>, CliError> {
         let path = run_path(run["id"].as_str().unwrap_or_default());
-        let printed = self.printed.entry((step.to_owned(), attempt)).or_default();
+        let item = unit.item.map(|item| format!("&item={item}")).unwrap_or_default();
+        let printed = self.printed.entry((unit.name(), attempt)).or_default();
         let mut lines = Vec::new();
+        if printed.is_complete {
+            return Ok(lines);
+        }
+        printed.is_complete = is_complete && unit.item.is_some();
         loop {
-            let url = format!("{path}/logs?step={}&attempt={attempt}&from={}", segment(step), printed.next);
+            let (step, next) = (segment(unit.step), printed.next);
+            let url = format!("{path}/logs?step={step}{item}&attempt={attempt}&from={next}");
             let mut page = self.client.get(&url).await?;
             let chunks = match page["chunks"].take() {
                 Value::Array(chunks) if !chunks.is_empty() => chunks,
@@ -120,7 +197,10 @@ impl Logs<'_> {
                 if self.format == Output::Table {
                     lines.extend(printed.lines.push(&chunk));
                 } else {
-                    chunk["step"] = step.into();
+                    chunk["step"] = unit.step.into();
+                    if let Some(item) = unit.item {
+                        chunk["item"] = item.into();
+                    }
                     chunk["attempt"] = attempt.into();
                     self.results.one(&chunk, "");
                 }

@@ -7,6 +7,7 @@ mod config;
 mod dev;
 mod doctor;
 mod healthcheck;
+mod items;
 mod logs;
 mod params;
 mod producer;

@@ -7,6 +7,7 @@ use millrace_domain::run::RunState;
 use serde_json::{Value, json};
 
 use crate::client::{Client, run_path, segment};
+use crate::commands::items::{self, ItemsArgs};
 use crate::commands::logs::{self, LogsArgs};
 use crate::commands::run_id::{self, RunIdArgs};
 use crate::error::CliError;
@@ -50,6 +51,8 @@ pub(crate) enum RunsCommand {
         /// Only this step, also when it has ended
         step: Option<String>,
     },
+    /// List the items of a step that fans out
+    Items(ItemsArgs),
     /// What its tasks printed
     Logs(LogsArgs),
     /// Stop one
@@ -81,6 +84,7 @@ pub(crate) async fn run(common: &Common, command: RunsCommand) -> Result<(), Cli
         RunsCommand::Why { run, step } => {
             why(&client, common, &run_id::find(&client, &run).await?, step.as_deref()).await
         }
+        RunsCommand::Items(args) => items::run(&client, common, &args).await,
         RunsCommand::Logs(args) => {
             // Whoever reads only the first lines has gone before the run ends.
             tokio::select! {

@@ -8,6 +8,7 @@ mod access;
 mod error;
 mod health;
 mod home;
+mod items;
 mod key;
 mod newer;
 mod pools;

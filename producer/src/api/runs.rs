@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use millrace_domain::message::Reply;
 use millrace_domain::run::RunState;
-use millrace_domain::{Code, IdError, RunId, TaskId, Timestamp};
+use millrace_domain::{Code, IdError, RunId, TaskId, Timestamp, Unit};
 use millrace_store::{LogChunk, RunQuery};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -125,6 +125,7 @@ pub(super) async fn stop(api: &Api, id: RunId, reason: &str) -> ApiResult<()> {
 #[serde(deny_unknown_fields)]
 pub(super) struct LogQuery {
     step: String,
+    item: Option<u32>,
     attempt: Option<u32>,
     from: Option<u64>,
 }
@@ -133,6 +134,8 @@ pub(super) struct LogQuery {
 #[derive(Debug, Serialize)]
 pub(super) struct LogPage {
     step: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    item: Option<u32>,
     attempt: u32,
     chunks: Vec<LogChunk>,
     next: u64,
@@ -150,10 +153,10 @@ pub(super) async fn logs(
     let run = newer::run(&api.context, id, &stored).await.map_err(view::unreadable)?;
     let (step, last) = view::step_of(&run, &query.step)
         .ok_or_else(|| ApiError::not_found(format!("step {:?} in run {id}", query.step)))?;
+    let unit = Unit { step, item: query.item };
     let attempt = query.attempt.unwrap_or(last.max(1));
     let from = query.from.unwrap_or(0);
-    let chunks =
-        api.context.store.read_log(TaskId { run: id, unit: step.into(), attempt }, from, 1_000).await?;
+    let chunks = api.context.store.read_log(TaskId { run: id, unit, attempt }, from, 1_000).await?;
     let next = from + chunks.len() as u64;
-    Ok(Json(LogPage { step: query.step, attempt, chunks, next }))
+    Ok(Json(LogPage { step: query.step, item: query.item, attempt, chunks, next }))
 }

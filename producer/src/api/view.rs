@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use millrace_domain::definition::Params;
-use millrace_domain::run::{Head, Mover, Run, RunTimer, Spec, StepState, Trigger};
+use millrace_domain::definition::{Params, nearest};
+use millrace_domain::run::{Blocker, Head, ItemCounts, Mover, Run, RunTimer, Spec, StepState, Trigger};
 use millrace_domain::{Code, RunId, SessionId, StepIndex, Timestamp, Unit};
 use millrace_store::{StoreError, StoredRun, TaskRecord};
 use serde::Serialize;
@@ -82,6 +82,30 @@ pub(crate) struct StepView {
     worker: Option<String>,
     #[serde(skip_serializing_if = "Map::is_empty")]
     outputs: Map<String, Value>,
+    /// The items of a step that has fanned out, by how they stand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    items: Option<ItemsView>,
+}
+
+/// The counts of a step's items.
+#[derive(Debug, Serialize)]
+struct ItemsView {
+    total: u32,
+    /// Those that have not begun; once the step has ended, those that never did.
+    waiting: u32,
+    /// Those that are with the fleet, or wait for their next attempt.
+    open: u32,
+    succeeded: u32,
+    failed: u32,
+    cancelled: u32,
+}
+
+impl From<&ItemCounts> for ItemsView {
+    fn from(counts: &ItemCounts) -> Self {
+        let ItemCounts { total, begun, succeeded, failed, cancelled } = *counts;
+        let (waiting, open) = (total.saturating_sub(begun), begun.saturating_sub(counts.ended()));
+        Self { total, waiting, open, succeeded, failed, cancelled }
+    }
 }
 
 fn is_zero(number: &u32) -> bool {
@@ -155,7 +179,7 @@ fn step(run: &Run, index: StepIndex, held: Option<&(u32, &TaskRecord)>, fleet: &
     };
     match &run.steps[index.at()] {
         StepState::Waiting => {
-            let reason = match run.mover_of(index) {
+            let reason = match run.mover_of(index.into()) {
                 Some(Mover::Timer(RunTimer::Start)) => {
                     run.head.start_at.map(|start| format!("the run starts at {start}"))
                 }
@@ -163,7 +187,7 @@ fn step(run: &Run, index: StepIndex, held: Option<&(u32, &TaskRecord)>, fleet: &
                     let open: Vec<_> = run.waits_for(index).map(|on| name(&on)).collect();
                     Some(format!("waits for {}", open.join(", ")))
                 }
-                Some(Mover::Timer(_) | Mover::Attempt { .. }) | None => None,
+                Some(Mover::Timer(_) | Mover::Attempt { .. } | Mover::Items) | None => None,
             };
             StepView { state: "waiting".to_owned(), reason, ..view }
         }
@@ -205,7 +229,18 @@ fn step(run: &Run, index: StepIndex, held: Option<&(u32, &TaskRecord)>, fleet: &
                 },
             }
         }
+        StepState::Fanned(fan) => {
+            let blockers = run.blockers(index.into(), Timestamp::default());
+            StepView {
+                state: "running".to_owned(),
+                started_at: Some(fan.fanned.began_at.to_string()),
+                reason: blockers.first().map(Blocker::words),
+                items: Some((&fan.fanned.counts).into()),
+                ..view
+            }
+        }
         StepState::Ended(end) => StepView {
+            items: end.items.as_deref().map(ItemsView::from),
             state: end.outcome.to_string(),
             attempt: end.attempts.attempt,
             lost: end.attempts.lost,
@@ -246,10 +281,17 @@ pub(crate) async fn say_what_waits(context: &Context, runs: &mut [RunSummaryView
     Ok(())
 }
 
-/// A step of a run by its name: its place, and its last attempt.
+/// A step of a run by its name: its place, and its last attempt. Of one that has items, each has its own.
 pub(crate) fn step_of(view: &RunView, name: &str) -> Option<(StepIndex, u32)> {
     let place = view.steps.iter().position(|step| step.name == name)?;
     Some((place.into(), view.steps[place].attempt))
+}
+
+/// Answers that a run has no such step.
+pub(super) fn no_such_step(run: &Run, name: &str) -> ApiError {
+    let names = run.workflow.steps.iter().map(|step| step.name.as_str());
+    let near = nearest(name, names).map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
+    ApiError::not_found(format!("step {name:?} in run {}{near}", run.id))
 }
 
 /// The id in a path.

@@ -5,14 +5,13 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use millrace_broker::Queue;
-use millrace_domain::Unit;
-use millrace_domain::definition::nearest;
-use millrace_domain::run::{Blocker, Run};
+use millrace_domain::run::Blocker;
+use millrace_domain::{StepIndex, Unit};
 use millrace_store::{Session, TaskRecord};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::error::{ApiError, ApiResult};
+use super::error::ApiResult;
 use super::pools::Served;
 use super::sessions::live;
 use super::state::Api;
@@ -40,12 +39,13 @@ pub(super) async fn why(
     let run = view::restored(&api.context, id, &stored).await.map_err(view::unreadable)?;
     let wanted = match &query.step {
         None => None,
-        Some(name) => Some(run.workflow.index_of(name).ok_or_else(|| no_such_step(&run, name))?),
+        Some(name) => Some(run.workflow.index_of(name).ok_or_else(|| view::no_such_step(&run, name))?),
     };
     let held: BTreeMap<Unit, &TaskRecord> =
         stored.tasks.iter().map(|(unit, _, record)| (*unit, record)).collect();
     let mut fleet = Fleet { api: &api, sessions: None, ready: BTreeMap::new() };
-    let open = (0..run.steps.len()).map(Into::into).filter(|step| run.mover_of(*step).is_some());
+    let open =
+        (0..run.steps.len()).map(StepIndex::from).filter(|step| run.mover_of((*step).into()).is_some());
     let asked = (0..run.steps.len()).map(Into::into).filter(|step| Some(*step) == wanted);
     let steps: Vec<_> = match wanted {
         Some(_) => asked.collect(),
@@ -62,10 +62,10 @@ pub(super) async fn why(
         } else {
             let record = held.get(&Unit::from(step)).copied();
             let (state, blockers) =
-                fleet.blockers(run.blockers(step, now), definition.pool.as_str(), record).await?;
+                fleet.blockers(run.blockers(step.into(), now), definition.pool.as_str(), record).await?;
             let text: Vec<&str> = blockers.iter().filter_map(|blocker| blocker["text"].as_str()).collect();
             answer["text"] =
-                json!(if state == "running" { "it is running".to_owned() } else { text.join("; ") });
+                json!(if text.is_empty() { "it is running".to_owned() } else { text.join("; ") });
             answer["state"] = json!(state);
             answer["blockers"] = json!(blockers);
         }
@@ -77,12 +77,6 @@ pub(super) async fn why(
         "reason": run.head.reason,
         "steps": answers,
     })))
-}
-
-fn no_such_step(run: &Run, name: &str) -> ApiError {
-    let names = run.workflow.steps.iter().map(|step| step.name.as_str());
-    let near = nearest(name, names).map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
-    ApiError::not_found(format!("step {name:?} in run {}{near}", run.id))
 }
 
 /// The fleet, as far as blockers ask for it: each thing is asked once.
@@ -104,6 +98,9 @@ impl Fleet<'_> {
         let mut shown = Vec::new();
         let mut state = "waiting";
         for blocker in blockers {
+            if matches!(blocker, Blocker::Items { .. }) {
+                state = "running";
+            }
             if matches!(blocker, Blocker::Fleet { .. }) {
                 state = match record {
                     Some(TaskRecord::Claimed { .. } | TaskRecord::Finished { .. }) => "running",

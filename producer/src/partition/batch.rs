@@ -1,7 +1,7 @@
 //! A batch: all commands that came since the last one, one commit a partition, then what the commits allow.
 
 use millrace_domain::message::Reply;
-use millrace_domain::{PartitionId, Timestamp};
+use millrace_domain::{PartitionId, RunId, Timestamp};
 
 use super::actor::{Actor, STORE_PAUSE};
 use super::answer::newer_version;
@@ -54,9 +54,27 @@ impl Actor {
                 None => tokio::time::sleep(STORE_PAUSE).await,
             }
         };
+        let lent = self.lend(&placed).await;
         let now = self.context.published.begin_commits(|| self.context.now());
         self.commit_together(placed, &loaded, now).await;
+        self.memory.take_back(lent);
         self.context.published.end_commits();
+    }
+
+    /// Lends runs what the events of a batch need of outputs that are not in memory.
+    async fn lend(&mut self, placed: &[(PartitionId, Work)]) -> Vec<RunId> {
+        if !self.memory.runs.fan_out() {
+            return Vec::new();
+        }
+        loop {
+            let events = placed.iter().flat_map(|(_, work)| work.command.events());
+            match self.memory.lend(&self.context, events).await {
+                Some(lent) => return lent,
+                // What is not lent is asked for again, by a timer.
+                None if self.context.shutdown.has_begun() => return Vec::new(),
+                None => tokio::time::sleep(STORE_PAUSE).await,
+            }
+        }
     }
 
     /// Carries commands out, and commits what they change.

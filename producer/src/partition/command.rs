@@ -144,6 +144,16 @@ impl Command {
         }
     }
 
+    /// The events of runs that it brings.
+    pub(crate) fn events(&self) -> impl Iterator<Item = (RunId, &Event)> {
+        let (one, many) = match self {
+            Self::Event(run, event) => (Some((*run, event)), &[][..]),
+            Self::Results(results) => (None, &results[..]),
+            _ => (None, &[][..]),
+        };
+        one.into_iter().chain(many.iter().map(|(run, event)| (*run, event)))
+    }
+
     /// Whether the command is an event of one of these runs.
     pub(crate) fn is_event_of(&self, is_one: impl Fn(&RunId) -> bool) -> bool {
         match self {

@@ -7,9 +7,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use millrace_broker::{Delivery, Properties};
 use millrace_domain::message::{InboxBody, Reply};
-use millrace_domain::run::{Action, Advanced, Run, RunTimer};
+use millrace_domain::run::{Action, Advanced, Ended, Run, RunTimer};
 use millrace_domain::task::Task;
-use millrace_domain::{Epoch, Outcome, PartitionId, RunId, Seq, SessionId, StepIndex, TaskId, Timestamp};
+use millrace_domain::{
+    Epoch, Outcome, PartitionId, RunId, Seq, SessionId, StepIndex, TaskId, Timestamp, Unit,
+};
 use millrace_store::{Commit, Dispatched, Letter, NewRun, RowDelta, RunDelta, Timer, WorkflowDelta};
 
 use super::answer::Answer;
@@ -40,7 +42,7 @@ pub(crate) struct Draft {
 struct Touched {
     delta: usize,
     head: bool,
-    steps: Vec<StepIndex>,
+    units: Vec<Unit>,
     created: bool,
 }
 
@@ -54,7 +56,7 @@ pub(crate) struct FollowUp {
     pub(crate) done: Vec<Settlement>,
     /// Runs that ended: they leave the memory.
     pub(crate) ended: Vec<RunId>,
-    /// Attempts that ended, by their step.
+    /// Attempts that ended, by the step they are of.
     pub(crate) outcomes: Vec<(RunId, StepIndex, Outcome)>,
     /// Fires that were judged: those whose commit does not hold come again.
     pub(crate) fires: Vec<Fired>,
@@ -72,7 +74,7 @@ pub(crate) struct FollowUp {
 /// Attempts of a run that are to be taken back, or told to end.
 pub(crate) struct Stop {
     pub(crate) run: RunId,
-    pub(crate) tasks: Vec<(StepIndex, u32)>,
+    pub(crate) tasks: Vec<(Unit, u32)>,
     pub(crate) by_force: bool,
 }
 
@@ -153,7 +155,7 @@ impl Draft {
         let runs = &mut self.runs;
         self.by_run.entry(run).or_insert_with(|| {
             runs.push(RunDelta::new(run));
-            Touched { delta: runs.len() - 1, head: false, steps: Vec::new(), created: false }
+            Touched { delta: runs.len() - 1, head: false, units: Vec::new(), created: false }
         })
     }
 
@@ -170,9 +172,13 @@ impl Draft {
         let (epoch, seq) = (self.epoch, self.seq);
         let touched = self.touch(run);
         touched.head |= advanced.head;
-        touched.steps.extend(advanced.steps);
+        touched.units.extend(advanced.units);
         let index = touched.delta;
         let delta = &mut self.runs[index];
+        let end = |(unit, end)| (unit, serde_json::to_string::<Ended>(&end).unwrap_or_default());
+        let ended = advanced.ended_items.into_iter().map(|(unit, end)| (unit, *end));
+        delta.ended_items.extend(ended.map(end));
+        delta.lists.extend(advanced.lists);
         for action in advanced.actions {
             match action {
                 Action::Dispatch(mut task) => {
@@ -188,9 +194,9 @@ impl Draft {
                     });
                     self.then.tasks.push(*task);
                 }
-                Action::Retire { step, attempt, outcome } => {
-                    delta.retired.push((step.into(), attempt));
-                    self.then.outcomes.push((run, step, outcome));
+                Action::Retire { unit, attempt, outcome } => {
+                    delta.retired.push((unit, attempt));
+                    self.then.outcomes.push((run, unit.step, outcome));
                 }
                 Action::Set(due, timer) => delta.timers.push((due, stored_timer(run, timer))),
                 Action::Clear(timer) => delta.cleared.push(stored_timer(run, timer)),
@@ -215,12 +221,12 @@ impl Draft {
         if touched.head {
             delta.head = Some(run.head_record());
         }
-        touched.steps.sort_unstable();
-        touched.steps.dedup();
+        touched.units.sort_unstable();
+        touched.units.dedup();
         delta.steps = touched
-            .steps
+            .units
             .iter()
-            .filter_map(|step| run.step_record(*step).map(|record| ((*step).into(), record)))
+            .filter_map(|unit| run.unit_record(*unit).map(|record| (*unit, record)))
             .collect();
     }
 
@@ -245,7 +251,7 @@ impl Draft {
 fn stored_timer(run: RunId, timer: RunTimer) -> Timer {
     match timer {
         RunTimer::Start => Timer::Start(run),
-        RunTimer::Retry(step) => Timer::Retry(run, step.into()),
+        RunTimer::Retry(unit) => Timer::Retry(run, unit),
         RunTimer::Timeout => Timer::RunTimeout(run),
         RunTimer::CancelCheck => Timer::CancelCheck(run),
     }

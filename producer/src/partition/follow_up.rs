@@ -167,6 +167,7 @@ impl Actor {
             }
             for id in ended {
                 self.failures.remove(&id);
+                self.memory.lent.forget(id);
                 if let Some(run) = self.memory.runs.remove(id) {
                     self.failed_runs.tell(&run);
                 }

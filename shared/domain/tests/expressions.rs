@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its small functions too")]
 
 use millrace_domain::definition::Params;
-use millrace_domain::expression::{Fire, Scope, Template, Templated, Use};
+use millrace_domain::expression::{Fire, Given, Scope, Template, Templated, Use};
 use millrace_domain::{RunId, Timestamp, WorkflowId};
 use serde_json::{Map, Value, json};
 
@@ -24,12 +24,13 @@ fn with_scope<T>(check: impl FnOnce(&Scope<'_>) -> T) -> T {
     let run: RunId = RUN.parse().unwrap();
     let extract: Map<String, Value> =
         json!({"rows": 5, "tables": ["a", "b"], "text": "5", "a-b": 1}).as_object().cloned().unwrap();
-    let outputs = |step: &str| (step == "extract").then_some(&extract);
+    let outputs = |step: &str| (step == "extract").then_some(Given::Step(&extract));
     check(&Scope {
         params: &params,
         outputs: &outputs,
         run: Some((run, &workflow)),
         fire: Fire { time: FIRED, zone: &zone },
+        item: None,
     })
 }
 
@@ -162,7 +163,7 @@ fn what_cannot_be_read_is_refused_before_anything_runs() {
         ("${{ a b }}", "cannot be read"),
         ("${{ 1 < 2 < 3 }}", "write `a < b and b < c`"),
         ("${{ range(3) }}", "unknown name `range`"),
-        ("${{ item }}", "expected one of params, outputs, run, fire"),
+        ("${{ thing }}", "expected one of params, outputs, run, fire, item, item_index"),
         ("${{ params.n|indent(99999999) }}", "unknown filter `indent`"),
     ] {
         let error = Template::parse(text).unwrap_err();
@@ -220,10 +221,10 @@ fn only_the_outputs_that_are_named_are_looked_up() {
     let extract: Map<String, Value> = Map::from_iter([("rows".to_owned(), json!(1))]);
     let outputs = |step: &str| {
         asked.borrow_mut().push(step.to_owned());
-        (step == "extract").then_some(&extract)
+        (step == "extract").then_some(Given::Step(&extract))
     };
     let fire = Fire { time: FIRED, zone: &jiff::tz::TimeZone::UTC };
-    let scope = Scope { params: &params, outputs: &outputs, run: None, fire };
+    let scope = Scope { params: &params, outputs: &outputs, run: None, fire, item: None };
     let template = Template::parse("${{ outputs.extract.rows + outputs.extract.rows }}").unwrap();
     assert_eq!(template.render(&scope), Ok(json!(2)));
     assert_eq!(*asked.borrow(), ["extract"]);

@@ -92,7 +92,7 @@ fn to_the_end(workflow: &Arc<Workflow>) -> Vec<Work> {
     while let Some(task) = queue.pop_front() {
         let event = succeeded(run.id, &task);
         let advanced = advance(&mut run, event, NOW).unwrap();
-        work.push(Work { step: task.index, changed: advanced.steps.len(), actions: advanced.actions.len() });
+        work.push(Work { step: task.index, changed: advanced.units.len(), actions: advanced.actions.len() });
         queue.extend(tasks(advanced));
     }
     assert_eq!(run.head.state, RunState::Succeeded);
@@ -173,7 +173,7 @@ fn a_failure_that_skips_a_whole_workflow_takes_time_in_proportion() {
         let Event::Result(result) = succeeded(run.id, &task) else { unreachable!() };
         let failed = Event::Result(TaskResult { outcome: Outcome::Failed, ..result });
         let advanced = advance(&mut run, failed, NOW).unwrap();
-        assert_eq!((advanced.steps.len(), run.open()), (workflow.steps.len(), 0));
+        assert_eq!((advanced.units.len(), run.open()), (workflow.steps.len(), 0));
     };
     for make in [chain, fan] {
         let (one, two) = (make(10_000), make(20_000));
@@ -202,7 +202,7 @@ fn rendering_what_holds_no_expression_costs_about_what_cloning_it_does() {
     let (run, advanced) = start(&workflow);
     let task = tasks(advanced).next().unwrap();
     assert_eq!(task.env.len(), 100);
-    let render = || std::hint::black_box(dispatch::task(&run, StepIndex(0), 1, NOW)).unwrap();
+    let render = || std::hint::black_box(dispatch::task(&run, StepIndex(0).into(), 1, NOW)).unwrap();
     assert_eq!(render(), task);
     // Like for like: a task is rendered into a map that is built from nothing.
     let clone = || {

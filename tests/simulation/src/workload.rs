@@ -8,7 +8,7 @@ use crate::faults::Faults;
 use crate::letters::{TELLS, WAITS};
 
 /// The definitions that are stored, each a document of its own.
-pub(crate) const DEFINITIONS: [&str; 6] = [
+pub(crate) const DEFINITIONS: [&str; 7] = [
     r#"
 name: diamond
 steps:
@@ -48,6 +48,24 @@ steps:
   - {name: clean, run: ok, depends_on: [join, any, pause], trigger_rule: all_finished}
 "#,
     r#"
+name: items
+timeout: 90s
+steps:
+  - {name: list, run: ok}
+  - name: each
+    depends_on: [list]
+    foreach: {items: [1, 2, 3, 4, 5, 6], max_parallel: 2, tolerate: 2}
+    run: flaky
+    retry: {limit: 1, delay: 1s}
+  - {name: quick, depends_on: [list], shards: {count: 4, fail_fast: true}, run: flaky}
+  - {name: held, depends_on: [each], foreach: {items: "${{ outputs.each }}", max_parallel: 3}, run: slow}
+  - name: join
+    depends_on: [each, quick, held]
+    trigger_rule: all_finished
+    run: ok
+    env: {EACH: "${{ outputs.each | length }}"}
+"#,
+    r#"
 name: ticks
 schedule: {every: 15s}
 steps:
@@ -71,10 +89,10 @@ steps:
 "#;
 
 /// The number of the first of these that are started by hand.
-const BY_HAND: u64 = 4;
+const BY_HAND: u64 = 5;
 
 /// The names of these.
-const BY_HAND_NAMES: [&str; BY_HAND as usize] = ["diamond", "chain", "fan", "rules"];
+const BY_HAND_NAMES: [&str; BY_HAND as usize] = ["diamond", "chain", "fan", "rules", "items"];
 
 /// The way in which something is submitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,7 +131,7 @@ impl Workload {
         let count = if dice.chance(100) { dice.range(8, 24) } else { dice.range(1, 7) };
         let mut definitions = DEFINITIONS[..BY_HAND as usize].to_vec();
         if dice.chance(250) {
-            definitions.extend(dice.pick(&[&DEFINITIONS[4..5], &DEFINITIONS[5..], &DEFINITIONS[4..]]).iter());
+            definitions.extend(dice.pick(&[&DEFINITIONS[5..6], &DEFINITIONS[6..], &DEFINITIONS[5..]]).iter());
         }
         let mut wanted: Vec<Wanted> = (0..count).map(|key| Wanted::drawn(dice, key, window_ms)).collect();
         let named = |name: &str| {

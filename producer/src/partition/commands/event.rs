@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use millrace_domain::run::{Event, advance};
+use millrace_domain::task::TaskResult;
 use millrace_domain::{RunId, TaskId};
 use millrace_store::Timer;
 
@@ -46,7 +47,8 @@ pub(crate) fn apply(turn: &mut Turn<'_>, id: RunId, event: &Event) -> Result<App
             advance(run, event.clone(), now)
         }))
     });
-    if let (Some(Ok(Ok(_))), Event::Result(result)) = (&outcome, event) {
+    // What an item gave is not kept in memory.
+    if let (Some(Ok(Ok(_))), Event::Result(result @ TaskResult { item: None, .. })) = (&outcome, event) {
         turn.memory.runs.note_outputs(&result.outputs);
     }
     if let Some(Err(_)) = outcome {

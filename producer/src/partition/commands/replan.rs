@@ -55,10 +55,7 @@ fn workflow(turn: &mut Turn<'_>, name: &WorkflowId) {
 fn run_timer(turn: &mut Turn<'_>, due: Timestamp, timer: &Timer) {
     let (id, of_run) = match timer {
         Timer::Start(run) => (*run, RunTimer::Start),
-        Timer::Retry(run, unit) => match unit.whole_step() {
-            Some(step) => (*run, RunTimer::Retry(step)),
-            None => return,
-        },
+        Timer::Retry(run, unit) => (*run, RunTimer::Retry(*unit)),
         Timer::RunTimeout(run) => (*run, RunTimer::Timeout),
         Timer::CancelCheck(run) => (*run, RunTimer::CancelCheck),
         Timer::Fire(..) | Timer::Unknown(_) => return,

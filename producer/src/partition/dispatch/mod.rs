@@ -38,7 +38,7 @@ impl Dispatcher {
 
     /// Learns from the result of a run's step, before the run is advanced by it.
     pub(crate) fn note_result(&mut self, run: &Run, result: &TaskResult, now: Timestamp) {
-        progress::note(&mut self.progress, run, result.step, now);
+        progress::note(&mut self.progress, run, result.id().unit, now);
         self.durations.note(run, result.step, result.ended_at.since(result.started_at));
     }
 

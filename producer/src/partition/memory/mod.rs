@@ -1,6 +1,7 @@
 //! What the loop remembers of its partitions. All of it is in the store as well: it can be dropped between batches, and
 //! is loaded again when it is needed.
 
+pub(crate) mod lend;
 pub(crate) mod load;
 pub(crate) mod owned;
 pub(crate) mod runs;
@@ -12,6 +13,7 @@ use std::collections::HashSet;
 use millrace_domain::PartitionId;
 
 use super::fired::Fire;
+use lend::Lent;
 use runs::Runs;
 use timers::Timers;
 use workflows::Workflows;
@@ -25,6 +27,8 @@ pub(crate) struct Memory {
     pub(crate) workflows: Workflows,
     /// The timers that are due next, of all owned partitions.
     pub(crate) timers: Timers,
+    /// Outputs that were lent lately.
+    pub(crate) lent: Lent,
     /// Fires that wait for room in the store.
     pub(crate) held_fires: HashSet<Fire>,
 }

@@ -21,6 +21,8 @@ pub(crate) struct Runs {
     young: HashMap<RunId, Kept>,
     old: HashMap<RunId, Kept>,
     young_bytes: usize,
+    /// There was a run whose steps fan out.
+    fan_out: bool,
 }
 
 /// A run, and how long the text of its spec is: params, and a definition of its own.
@@ -43,9 +45,20 @@ impl Runs {
         self.young.get_mut(&id).map(|kept| &mut kept.run)
     }
 
+    /// Whether any of the runs may have outputs that are not in memory.
+    pub(crate) fn fan_out(&self) -> bool {
+        self.fan_out
+    }
+
+    /// The run, if it is here, as it is.
+    pub(crate) fn peek(&self, id: RunId) -> Option<&Run> {
+        self.young.get(&id).or_else(|| self.old.get(&id)).map(|kept| &kept.run)
+    }
+
     /// Keeps a run, with a spec of so many bytes of text.
     pub(crate) fn insert(&mut self, run: Run, text: usize) {
         let id = run.id;
+        self.fan_out |= run.workflow.fans_out;
         let kept = Kept { run, text };
         self.young_bytes += kept.size();
         self.young.insert(id, kept);
@@ -93,6 +106,10 @@ impl Kept {
         };
         let outputs = run.steps.iter().map(|state| match state {
             StepState::Ended(ended) => size_of_map(&ended.outputs),
+            StepState::Fanned(fan) => {
+                fan.open.len() * STEP
+                    + fan.items.iter().map(|item| STEP / 4 + size_of_value(item)).sum::<usize>()
+            }
             _ => 0,
         });
         RUN + text + run.steps.len() * step + outputs.sum::<usize>()

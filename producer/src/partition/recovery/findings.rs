@@ -16,6 +16,8 @@ impl Actor {
         runs.sort_unstable();
         runs.dedup();
         let foreign = self.memory.load_runs(&self.context, &runs).await.unwrap_or_default();
+        let units = tasks.iter().map(|(task, _)| *task);
+        let lent = self.memory.lend_for_tasks(&self.context, units).await.unwrap_or_default();
         let (mut found, now) = (Vec::new(), self.context.now());
         for (id, dispatched_at) in tasks {
             let Some(Owned { epoch, seq, .. }) = self.partitions.get(id.run.partition()) else { continue };
@@ -25,15 +27,15 @@ impl Actor {
                 continue;
             }
             let Some(run) = self.memory.runs.get(id.run) else { continue };
-            let Some(step) = id.unit.whole_step() else { continue };
-            if run.current_attempt(step) != Some(id.attempt) {
+            if run.current_attempt(id.unit) != Some(id.attempt) {
                 continue;
             }
-            if let Ok(mut task) = dispatch::task(run, step, id.attempt, dispatched_at) {
+            if let Ok(mut task) = dispatch::task(run, id.unit, id.attempt, dispatched_at) {
                 (task.epoch, task.seq) = (epoch, seq);
                 found.push((task, epoch));
             }
         }
+        self.memory.take_back(lent);
         republish::missing(&self.context, found);
     }
 

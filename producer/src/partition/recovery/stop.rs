@@ -28,7 +28,7 @@ pub(crate) fn carry_out(
         let wanted: Vec<_> = stop
             .tasks
             .iter()
-            .map(|(step, attempt)| (TaskId { run: stop.run, unit: (*step).into(), attempt: *attempt }, mode))
+            .map(|(unit, attempt)| (TaskId { run: stop.run, unit: *unit, attempt: *attempt }, mode))
             .collect();
         let revoked = match context.store.revoke(partition, epoch, &wanted).await {
             Ok(revoked) => revoked,

@@ -8,6 +8,7 @@
 mod arguments;
 mod checker;
 mod document;
+mod fan;
 mod limits;
 mod nearest;
 mod parse;
@@ -17,6 +18,7 @@ mod values;
 mod workflow;
 
 pub use arguments::{check_kind, check_params, from_text};
+pub use fan::{FanOut, MAX_ITEMS, MAX_PARALLEL, Matrix, Over, Tolerance};
 pub use limits::{Limits, Pattern};
 pub use nearest::nearest;
 pub use parse::{MAX_FILE_BYTES, Parsed, parse, parse_bytes, parse_stored};

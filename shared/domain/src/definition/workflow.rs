@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use super::fan::FanOut;
 use super::limits::Limits;
 use crate::expression::{Condition, Template, Templated};
 use crate::graph::Graph;
@@ -39,6 +40,8 @@ pub struct Workflow {
     pub graph: Graph,
     /// Whether every step starts when all that it waits for have succeeded, and in no other case.
     pub success_only: bool,
+    /// Whether any step fans out.
+    pub fans_out: bool,
     /// The place of each step by its name.
     pub places: Places,
 }
@@ -92,6 +95,12 @@ pub struct Step {
     pub uses: String,
     /// The input of the executor. A shell script is under `run`, as written, beside `shell` (its argv).
     pub with: Templated,
+    /// How the step fans out; without it, the step has one attempt after the other.
+    pub fan: Option<Box<FanOut>>,
+    /// The steps whose outputs its expressions use, in order, each once.
+    pub inputs: Box<[StepIndex]>,
+    /// Those of them that its tasks use, and not only its condition or the list of its items.
+    pub task_inputs: Box<[StepIndex]>,
     /// The environment of this step.
     pub env: Vec<(String, Template)>,
     /// The pool in which its tasks run.
@@ -129,6 +138,11 @@ impl Workflow {
 }
 
 impl Step {
+    /// Whether the step has shards, each of which knows how many there are.
+    pub fn is_sharded(&self) -> bool {
+        self.fan.as_ref().is_some_and(|fan| matches!(fan.over, super::fan::Over::Shards(_)))
+    }
+
     /// The queue in which its tasks wait.
     pub fn queue(&self) -> TaskQueue {
         self.pool.clone().into()

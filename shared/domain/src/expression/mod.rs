@@ -17,7 +17,7 @@ mod token;
 
 pub use condition::Condition;
 pub use names::Use;
-pub use scope::{Fire, Outputs, Scope};
+pub use scope::{Fire, Given, Outputs, Scope};
 pub use template::Template;
 pub use templated::Templated;
 

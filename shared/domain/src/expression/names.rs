@@ -6,7 +6,7 @@ use super::engine::{FILTERS, TESTS};
 use super::token::{Kind, Token};
 use crate::definition::nearest;
 
-const ROOTS: [&str; 4] = ["params", "outputs", "run", "fire"];
+const ROOTS: [&str; 6] = ["params", "outputs", "run", "fire", "item", "item_index"];
 const RUN_FIELDS: [&str; 2] = ["id", "workflow"];
 const FIRE_FIELDS: [&str; 2] = ["time", "date"];
 const WORDS: [&str; 13] =
@@ -30,6 +30,10 @@ pub enum Use {
     Run,
     /// `fire.<field>`.
     Fire,
+    /// `item`, or a part of it.
+    Item,
+    /// `item_index`.
+    ItemIndex,
 }
 
 /// The names that the expression of `tokens` refers to, each once, in order.
@@ -86,6 +90,8 @@ fn root(name: &str, member: Option<&str>, rest: &[Token<'_>]) -> Result<Use, Exp
         ("fire", None) => {
             Err(ExpressionError::unknown("`fire` needs a field: write fire.time or fire.date(-1)"))
         }
+        ("item", _) => Ok(Use::Item),
+        ("item_index", _) => Ok(Use::ItemIndex),
         _ => known("name", name, &ROOTS).and_then(|()| Err(ExpressionError::unknown(name))),
     }
 }
@@ -134,8 +140,8 @@ mod tests {
     #[test]
     fn an_unknown_name_filter_test_or_field_is_answered_with_what_there_is() {
         assert_eq!(
-            of("item.x").unwrap_err(),
-            "unknown name `item` in an expression: expected one of params, outputs, run, fire"
+            of("xyzzy.x").unwrap_err(),
+            "unknown name `xyzzy` in an expression: expected one of params, outputs, run, fire, item, item_index"
         );
         assert!(of("param.x").unwrap_err().contains("did you mean `params`?"));
         assert!(of("params.a|uper").unwrap_err().contains("did you mean `upper`?"));

@@ -17,8 +17,17 @@ use crate::{RunId, Timestamp, WorkflowId};
 /// The greatest distance of a date from its fire, in days, to either side: one further off is a mistake.
 const MAX_DAYS: i64 = 100_000;
 
+/// The outputs of a step, for expressions.
+#[derive(Debug, Clone, Copy)]
+pub enum Given<'a> {
+    /// Those of a step, by their keys.
+    Step(&'a Map<String, serde_json::Value>),
+    /// Those of the items of a step that fans out: a list, in the order of the items.
+    Items(&'a serde_json::Value),
+}
+
 /// The lookup of a step's outputs by its name; `None` for a step that has none.
-pub type Outputs<'a> = dyn Fn(&str) -> Option<&'a Map<String, serde_json::Value>> + 'a;
+pub type Outputs<'a> = dyn Fn(&str) -> Option<Given<'a>> + 'a;
 
 /// The scope of an expression: the values that it sees.
 #[derive(Clone, Copy)]
@@ -31,6 +40,8 @@ pub struct Scope<'a> {
     pub run: Option<(RunId, &'a WorkflowId)>,
     /// The instant the run stands for.
     pub fire: Fire<'a>,
+    /// The item of a step that fans out, and its place in the list.
+    pub item: Option<(&'a serde_json::Value, u32)>,
 }
 
 /// The fire of a run: the instant it stands for, and the time zone.
@@ -45,13 +56,14 @@ pub struct Fire<'a> {
 impl<'a> Scope<'a> {
     /// The scope of a param's default: the params before it, and the fire.
     pub fn of_defaults(params: &'a Params, fire: Fire<'a>) -> Self {
-        Self { params, outputs: &|_| None, run: None, fire }
+        Self { params, outputs: &|_| None, run: None, fire, item: None }
     }
 
     /// The context for minijinja: the values of the names in `uses`.
     pub(super) fn context(&self, uses: &[Use]) -> Value {
         let mut params: BTreeMap<&str, Value> = BTreeMap::new();
         let mut outputs: BTreeMap<&str, BTreeMap<&str, Value>> = BTreeMap::new();
+        let mut lists: BTreeMap<&str, Value> = BTreeMap::new();
         let mut context: BTreeMap<&str, Value> = BTreeMap::new();
         for name in uses {
             match name {
@@ -64,10 +76,17 @@ impl<'a> Scope<'a> {
                 Use::Output { step, key } => {
                     // A step that has not ended has none yet: whoever does not wait for it can ask whether it has.
                     let known = outputs.entry(step).or_default();
-                    let Some(all) = (self.outputs)(step) else { continue };
-                    match key {
-                        Some(key) => known.extend(all.get(key).map(|value| (key.as_str(), json(value)))),
-                        None => known.extend(all.iter().map(|(key, value)| (key.as_str(), json(value)))),
+                    match ((self.outputs)(step), key) {
+                        (None, _) => {}
+                        (Some(Given::Items(list)), _) => {
+                            lists.entry(step).or_insert_with(|| json(list));
+                        }
+                        (Some(Given::Step(all)), Some(key)) => {
+                            known.extend(all.get(key).map(|value| (key.as_str(), json(value))));
+                        }
+                        (Some(Given::Step(all)), None) => {
+                            known.extend(all.iter().map(|(key, value)| (key.as_str(), json(value))));
+                        }
                     }
                 }
                 Use::Run => {
@@ -80,13 +99,16 @@ impl<'a> Scope<'a> {
                     let fire = FireObject { time: self.fire.time, zone: self.fire.zone.clone() };
                     context.insert("fire", Value::from_object(fire));
                 }
+                Use::Item => context.extend(self.item.map(|(item, _)| ("item", json(item)))),
+                Use::ItemIndex => {
+                    context.extend(self.item.map(|(_, index)| ("item_index", Value::from(index))))
+                }
             }
         }
         context.insert("params", Value::from_pairs(params));
-        context.insert(
-            "outputs",
-            Value::from_pairs(outputs.into_iter().map(|(step, keys)| (step, Value::from_pairs(keys)))),
-        );
+        let outputs = outputs.into_iter().filter(|(step, _)| !lists.contains_key(step));
+        let outputs: Vec<_> = outputs.map(|(step, keys)| (step, Value::from_pairs(keys))).collect();
+        context.insert("outputs", Value::from_pairs(outputs.into_iter().chain(lists)));
         Value::from_pairs(context)
     }
 
@@ -98,13 +120,20 @@ impl<'a> Scope<'a> {
             }
             Use::Output { step, key } => match ((self.outputs)(step), key) {
                 (None, _) => Some(format!("`outputs.{step}` is not defined: step `{step}` has not ended")),
-                (Some(all), Some(key)) if !all.contains_key(key) => Some(format!(
+                (Some(Given::Step(all)), Some(key)) if !all.contains_key(key) => Some(format!(
                     "`outputs.{step}.{key}` is not defined; outputs of step `{step}`: {}",
                     list(all.keys())
                 )),
                 _ => None,
             },
             Use::Run if self.run.is_none() => Some("`run` is not defined here".to_owned()),
+            Use::Item => match self.item {
+                None => Some("`item` is not defined here".to_owned()),
+                Some((serde_json::Value::Object(fields), _)) => {
+                    Some(format!("something of `item` is not defined; its fields: {}", list(fields.keys())))
+                }
+                Some(_) => Some("something of `item` is not defined: it is no map".to_owned()),
+            },
             _ => None,
         })
     }

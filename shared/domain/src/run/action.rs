@@ -1,15 +1,20 @@
 //! What the shell must do after an advance, once its commit holds.
 
+use super::Ended;
 use crate::task::Task;
-use crate::{Outcome, StepIndex, Timestamp};
+use crate::{Outcome, StepIndex, Timestamp, Unit};
 
 /// The effect of an event on a run.
 #[derive(Debug, Default)]
 pub struct Advanced {
     /// Whether the head changed.
     pub head: bool,
-    /// The steps that changed, each named once or more.
-    pub steps: Vec<StepIndex>,
+    /// The units that changed, each named once or more.
+    pub units: Vec<Unit>,
+    /// The ends of items: each is written down once, apart from the run, and leaves its memory.
+    pub ended_items: Vec<(Unit, Box<Ended>)>,
+    /// The lists over which steps have fanned out (JSON): each is written down once, apart from the run.
+    pub lists: Vec<(StepIndex, String)>,
     /// The number of steps that failed, and so decide how the run ends.
     pub failed: u32,
     /// What the shell must do, in order.
@@ -23,8 +28,8 @@ pub enum Action {
     Dispatch(Box<Task>),
     /// This attempt is over: forget its claim. Its outcome is for the metrics.
     Retire {
-        /// The step.
-        step: StepIndex,
+        /// The unit.
+        unit: Unit,
         /// The attempt.
         attempt: u32,
         /// The outcome of the attempt.
@@ -36,8 +41,8 @@ pub enum Action {
     Clear(RunTimer),
     /// Take these attempts back where nobody has claimed them, and tell whoever runs them to stop.
     Stop {
-        /// The attempts, by their steps.
-        tasks: Vec<(StepIndex, u32)>,
+        /// The attempts, by their units.
+        tasks: Vec<(Unit, u32)>,
         /// Whether they are taken back even when claimed: their worker had its time.
         by_force: bool,
     },
@@ -50,8 +55,8 @@ pub enum Action {
 pub enum RunTimer {
     /// The delayed start of the run.
     Start,
-    /// The next attempt of a step.
-    Retry(StepIndex),
+    /// The next attempt of a unit.
+    Retry(Unit),
     /// The timeout of the run.
     Timeout,
     /// The next look at a stopped run.

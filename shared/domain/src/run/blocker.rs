@@ -4,9 +4,10 @@
 
 use serde::Serialize;
 
+use super::advance::READING;
 use super::{Attempts, Run, RunState, StepState};
 use crate::rule::{Judgement, Readiness, Status, Tally};
-use crate::{StepIndex, Timestamp, TriggerRule};
+use crate::{StepIndex, Timestamp, TriggerRule, Unit};
 
 /// A blocker of a step: one thing that keeps it from running.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -63,6 +64,17 @@ pub enum Blocker {
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
+    /// The step has fanned out, and some of its items have not ended.
+    Items {
+        /// The number of all items.
+        total: u32,
+        /// The number of those that have ended.
+        ended: u32,
+        /// The number of those that are with the fleet, or wait for their next attempt.
+        open: u32,
+        /// Whether those that are left are given up, since too many others failed.
+        given_up: bool,
+    },
     /// An attempt is with the fleet: it is queued, or runs.
     Fleet {
         /// The number of the attempt.
@@ -74,10 +86,16 @@ pub enum Blocker {
 const MOST_NAMED: usize = 20;
 
 impl Run {
-    /// The blockers of a step `now`, the first to go away first; none when the step has ended, or does not exist.
-    pub fn blockers(&self, step: StepIndex, now: Timestamp) -> Vec<Blocker> {
-        match self.steps.get(step.at()) {
-            Some(StepState::Waiting) => self.blockers_of_waiting(step, now),
+    /// The blockers of a unit `now`, the first to go away first; none when it has ended, or does not exist.
+    pub fn blockers(&self, unit: Unit, now: Timestamp) -> Vec<Blocker> {
+        match self.state_of(unit) {
+            Some(StepState::Waiting) => self.blockers_of_waiting(unit.step, now),
+            Some(StepState::Fanned(fan)) => vec![Blocker::Items {
+                total: fan.fanned.counts.total,
+                ended: fan.fanned.counts.ended(),
+                open: u32::try_from(fan.open.len()).unwrap_or(u32::MAX),
+                given_up: fan.fanned.stopping_since.is_some(),
+            }],
             Some(StepState::Backoff { attempts, until, reason }) => vec![match attempts.attempt {
                 0 => Blocker::Time { until: *until, what: reason.clone().unwrap_or_default() },
                 attempt => Blocker::Retry { attempt, until: *until, reason: reason.clone() },
@@ -89,6 +107,9 @@ impl Run {
 
     fn blockers_of_waiting(&self, step: StepIndex, now: Timestamp) -> Vec<Blocker> {
         let mut blockers = Vec::new();
+        if self.is_woken(step) {
+            return vec![Blocker::Time { until: now, what: READING.to_owned() }];
+        }
         if let (RunState::Waiting, Some(at)) = (self.head.state, self.head.start_at) {
             blockers.push(Blocker::Start { at });
         }
@@ -100,7 +121,10 @@ impl Run {
             state: match &self.steps[on.at()] {
                 StepState::Waiting => "waiting",
                 StepState::Backoff { attempts, .. } if is_new(attempts) => "waiting",
-                StepState::Backoff { .. } | StepState::Dispatched(_) | StepState::Ended(_) => "begun",
+                StepState::Backoff { .. }
+                | StepState::Dispatched(_)
+                | StepState::Fanned(_)
+                | StepState::Ended(_) => "begun",
             },
         }));
         let definition = &self.workflow.steps[step.at()];
@@ -167,6 +191,12 @@ impl Blocker {
             Self::Retry { attempt, until, reason } => {
                 let why = reason.as_deref().unwrap_or("it did not succeed");
                 format!("attempt {attempt}: {why}; the next is due at {until}")
+            }
+            Self::Items { total, ended, open, given_up: true } => {
+                format!("{ended} of {total} items have ended; too many failed, and {open} are being stopped")
+            }
+            Self::Items { total, ended, open, given_up: false } => {
+                format!("{ended} of {total} items have ended, {open} are under way")
             }
             Self::Fleet { attempt } => format!("attempt {attempt} is with the fleet"),
         }

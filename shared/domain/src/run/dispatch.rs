@@ -3,33 +3,41 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde_json::Map;
-
 use super::{Run, StepState};
 use crate::definition::Step;
 use crate::environment;
-use crate::expression::{Fire, Outputs, Scope};
+use crate::expression::{Fire, Given, Outputs, Scope};
 use crate::params::env_of_params;
 use crate::task::Task;
-use crate::{Epoch, Seq, StepIndex, Timestamp};
+use crate::{Epoch, Seq, StepIndex, Timestamp, Unit};
 
-/// Renders the task of `attempt`. Epoch and seq are the shell's to fill in.
+/// Renders the task of an attempt of `unit`. Epoch and seq are the shell's to fill in.
 ///
 /// # Errors
 /// A text that says which expression could not be rendered, and why.
-pub fn task(run: &Run, step: StepIndex, attempt: u32, now: Timestamp) -> Result<Task, String> {
+pub fn task(run: &Run, unit: Unit, attempt: u32, now: Timestamp) -> Result<Task, String> {
     let workflow = &run.workflow;
-    let definition = workflow.step(step).ok_or_else(|| format!("there is no step {}", step.0))?;
+    let definition = workflow.step(unit.step).ok_or_else(|| format!("there is no step {}", unit.step.0))?;
     let outputs = |name: &str| outputs_of(run, name);
-    let scope = scope(run, &outputs);
+    let item = item_of(run, unit)?;
+    let scope = Scope { item, ..scope(run, &outputs) };
     let with = definition.with.render(&scope).map_err(|e| format!("`with` cannot be rendered: {e}"))?;
+    let mut env = env(run, definition, &scope)?;
+    if let Some((item, place)) = item {
+        env.extend(env_of_item(item, place)?);
+        if let (true, Some(StepState::Fanned(fan))) = (definition.is_sharded(), run.steps.get(unit.step.at()))
+        {
+            env.insert("SHARD_INDEX".to_owned(), place.to_string());
+            env.insert("SHARD_TOTAL".to_owned(), fan.fanned.counts.total.to_string());
+        }
+    }
     Ok(Task {
         v: Task::VERSION,
         run: run.id,
         workflow: run.head.workflow.clone(),
         step: definition.name.clone(),
-        index: step,
-        item: None,
+        index: unit.step,
+        item: unit.item,
         attempt,
         epoch: Epoch::default(),
         seq: Seq::default(),
@@ -37,7 +45,7 @@ pub fn task(run: &Run, step: StepIndex, attempt: u32, now: Timestamp) -> Result<
         priority: run.spec.priority,
         uses: definition.uses.clone(),
         with,
-        env: env(run, definition, &scope)?,
+        env,
         working_dir: working_dir(run, definition),
         timeout_ms: definition.timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)),
         scheduled_at: run.spec.scheduled_at,
@@ -45,6 +53,28 @@ pub fn task(run: &Run, step: StepIndex, attempt: u32, now: Timestamp) -> Result<
         at_most_once: definition.at_most_once,
         traceparent: run.spec.traceparent.clone(),
     })
+}
+
+/// The value of an item, and its place in the list.
+fn item_of(run: &Run, unit: Unit) -> Result<Option<(&serde_json::Value, u32)>, String> {
+    let Some(place) = unit.item else { return Ok(None) };
+    let fan = match run.steps.get(unit.step.at()) {
+        Some(StepState::Fanned(fan)) => Some(fan),
+        _ => None,
+    };
+    let item = fan.and_then(|fan| fan.items.get(place as usize));
+    item.map(|item| Some((item, place))).ok_or_else(|| format!("there is no item {place}"))
+}
+
+/// The items of a step that fans out now.
+///
+/// # Errors
+/// A text that says what was expected.
+pub(super) fn items(run: &Run, step: StepIndex) -> Result<Vec<serde_json::Value>, String> {
+    let outputs = |name: &str| outputs_of(run, name);
+    let fan = run.workflow.step(step).and_then(|step| step.fan.as_deref());
+    let fan = fan.ok_or_else(|| format!("step {} does not fan out", step.0))?;
+    fan.items(&scope(run, &outputs))
 }
 
 /// Whether the condition of a step holds. A step without one starts whatever there is.
@@ -73,6 +103,7 @@ fn scope<'r>(run: &'r Run, outputs: &'r Outputs<'r>) -> Scope<'r> {
         outputs,
         run: Some((run.id, &run.workflow.id)),
         fire: Fire { time: run.spec.scheduled_at, zone: &run.workflow.timezone },
+        item: None,
     }
 }
 
@@ -89,6 +120,13 @@ fn env(run: &Run, step: &Step, scope: &Scope<'_>) -> Result<BTreeMap<String, Str
     Ok(env)
 }
 
+/// The variables of an item: its value as JSON, and its place in the list.
+fn env_of_item(item: &serde_json::Value, place: u32) -> Result<[(String, String); 2], String> {
+    let value = item.to_string();
+    environment::check_value("MILLRACE_ITEM", &value).map_err(|e| e.to_string())?;
+    Ok([("MILLRACE_ITEM".to_owned(), value), ("MILLRACE_ITEM_INDEX".to_owned(), place.to_string())])
+}
+
 /// The working directory of a step: its own, within that of the definition's file when there is one.
 fn working_dir(run: &Run, step: &Step) -> Option<String> {
     match (&run.spec.base_dir, &step.working_dir) {
@@ -97,11 +135,14 @@ fn working_dir(run: &Run, step: &Step) -> Option<String> {
     }
 }
 
-/// The outputs of a step that has ended.
-fn outputs_of<'r>(run: &'r Run, name: &str) -> Option<&'r Map<String, serde_json::Value>> {
+/// The outputs of a step that has ended, as far as they are here.
+fn outputs_of<'r>(run: &'r Run, name: &str) -> Option<Given<'r>> {
     let step = run.workflow.index_of(name)?;
+    if let Some(lent) = run.lent.get(&step) {
+        return Some(Given::Items(lent));
+    }
     match &run.steps[step.at()] {
-        StepState::Ended(end) => Some(&end.outputs),
+        StepState::Ended(end) if end.items.is_none() => Some(Given::Step(&end.outputs)),
         _ => None,
     }
 }

@@ -16,16 +16,16 @@ impl Run {
                 let start_at = self.head.start_at.filter(|_| self.head.delayed)?;
                 (self.head.created_at > now).then(|| now + start_at.since(self.head.created_at))
             }
-            RunTimer::Retry(step) => match self.steps.get(step.at())? {
+            RunTimer::Retry(unit) => match self.state_of(unit)? {
                 // A wait that began by a clock that was ahead begins now, as far as its end goes.
                 StepState::Backoff { attempts, .. } if attempts.attempt == 0 => {
-                    let definition = self.workflow.steps.get(step.at())?;
+                    let definition = self.workflow.steps.get(unit.step.at())?;
                     let is_wait = definition.uses == WAIT && attempts.dispatched_at > now;
                     let with = is_wait.then(|| input(self, definition).ok()).flatten()?;
                     wait::until(&with, now, &self.workflow.timezone).ok()
                 }
                 StepState::Backoff { attempts, .. } => {
-                    let policy = &self.workflow.steps.get(step.at())?.retry;
+                    let policy = &self.workflow.steps.get(unit.step.at())?.retry;
                     Some(now + policy.longest_wait(attempts.retries.saturating_sub(1)))
                 }
                 _ => None,

@@ -10,30 +10,33 @@
 //!    └──────▶   ended   (succeeded, failed, timed_out, cancelled, skipped): never left
 //! ```
 //!
-//! What each event makes of a step, by where the step stands. In a stopping run a step is dispatched or ended:
-//! the stop ended all others. What is written as `code` is the [`Refusal`], and nothing changes; a test reads
+//! A step that fans out is *fanned* between waiting and ended, and each of its items goes from dispatched to ended as a
+//! step does; the last of them ends the step.
+//!
+//! What each event makes of a step, by where the step stands; of an item, it makes the same. In a stopping run a step is
+//! dispatched, fanned or ended: the stop ended all others. What is written as `code` is the [`Refusal`], and nothing changes; a test reads
 //! these tables.
 //!
-//! | step                      | waiting        | dispatched     | backoff        | ended          | stopping: dispatched | stopping: ended |
-//! |---------------------------|----------------|----------------|----------------|----------------|----------------|----------------|
-//! | result: succeeded         | `StaleAttempt` | succeeded      | `StaleAttempt` | `StaleAttempt` | succeeded      | `StaleAttempt` |
-//! | result: failed            | `StaleAttempt` | failed         | `StaleAttempt` | `StaleAttempt` | failed         | `StaleAttempt` |
-//! | result: timed_out         | `StaleAttempt` | timed_out      | `StaleAttempt` | `StaleAttempt` | timed_out      | `StaleAttempt` |
-//! | result: cancelled         | `StaleAttempt` | cancelled      | `StaleAttempt` | `StaleAttempt` | cancelled      | `StaleAttempt` |
-//! | result: skipped           | `StaleAttempt` | failed         | `StaleAttempt` | `StaleAttempt` | failed         | `StaleAttempt` |
-//! | result: lost              | `StaleAttempt` | dispatched     | `StaleAttempt` | `StaleAttempt` | cancelled      | `StaleAttempt` |
-//! | result, retries left      | `StaleAttempt` | backoff        | `StaleAttempt` | `StaleAttempt` | failed         | `StaleAttempt` |
-//! | result, another attempt   | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` |
-//! | result, unknown step      | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   |
-//! | lost                      | `StaleAttempt` | dispatched     | `StaleAttempt` | `StaleAttempt` | cancelled      | `StaleAttempt` |
-//! | lost once too often       | `StaleAttempt` | failed         | `StaleAttempt` | `StaleAttempt` | cancelled      | `StaleAttempt` |
-//! | lost, another attempt     | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` |
-//! | lost, unknown step        | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   |
-//! | revoked                   | `StaleAttempt` | `NotExpected`  | `StaleAttempt` | `StaleAttempt` | cancelled      | `StaleAttempt` |
-//! | revoked, another attempt  | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` |
-//! | revoked, unknown step     | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   |
-//! | retry due                 | `NotExpected`  | `NotExpected`  | dispatched     | `NotExpected`  | `NotExpected`  | `NotExpected`  |
-//! | retry due, unknown step   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   |
+//! | step                      | waiting        | dispatched     | backoff        | fanned         | ended          | stopping: dispatched | stopping: ended |
+//! |---------------------------|----------------|----------------|----------------|----------------|----------------|----------------|----------------|
+//! | result: succeeded         | `StaleAttempt` | succeeded      | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | succeeded      | `StaleAttempt` |
+//! | result: failed            | `StaleAttempt` | failed         | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | failed         | `StaleAttempt` |
+//! | result: timed_out         | `StaleAttempt` | timed_out      | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | timed_out      | `StaleAttempt` |
+//! | result: cancelled         | `StaleAttempt` | cancelled      | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | cancelled      | `StaleAttempt` |
+//! | result: skipped           | `StaleAttempt` | failed         | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | failed         | `StaleAttempt` |
+//! | result: lost              | `StaleAttempt` | dispatched     | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | cancelled      | `StaleAttempt` |
+//! | result, retries left      | `StaleAttempt` | backoff        | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | failed         | `StaleAttempt` |
+//! | result, another attempt   | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` |
+//! | result, unknown step      | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   |
+//! | lost                      | `StaleAttempt` | dispatched     | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | cancelled      | `StaleAttempt` |
+//! | lost once too often       | `StaleAttempt` | failed         | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | cancelled      | `StaleAttempt` |
+//! | lost, another attempt     | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` |
+//! | lost, unknown step        | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   |
+//! | revoked                   | `StaleAttempt` | `NotExpected`  | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | cancelled      | `StaleAttempt` |
+//! | revoked, another attempt  | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` |
+//! | revoked, unknown step     | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   |
+//! | retry due                 | `NotExpected`  | `NotExpected`  | dispatched     | `NotExpected`  | `NotExpected`  | `NotExpected`  | `NotExpected`  |
+//! | retry due, unknown step   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   |
 //!
 //! What each event makes of a run. A stop ends it at once when nothing is with the fleet. An ended run refuses
 //! the events of its steps too.
@@ -48,9 +51,9 @@
 //!
 //! What moves them on: the [`Mover`] that each state names, and none when it has ended.
 //!
-//! | mover of a step | waiting | dispatched | backoff     | ended | stopping: dispatched | stopping: ended |
-//! |-----------------|---------|------------|-------------|-------|----------------------|-----------------|
-//! | moved on by     | steps   | attempt    | retry timer | none  | attempt              | none            |
+//! | mover of a step | waiting | dispatched | backoff     | fanned | ended | stopping: dispatched | stopping: ended |
+//! |-----------------|---------|------------|-------------|--------|-------|----------------------|-----------------|
+//! | moved on by     | steps   | attempt    | retry timer | items  | none  | attempt              | none            |
 //!
 //! | mover of a run | waiting     | running | running, nothing dispatched | stopping           | ended |
 //! |----------------|-------------|---------|-----------------------------|--------------------|-------|
@@ -61,26 +64,31 @@
 //! [`state`] says what there is, [`event`] what can happen, [`action`] what the shell must then do, and
 //! [`advance`](mod@advance) is the total function between them (a file for each part of it).
 //! [`dispatch`] renders the task of an attempt, [`record`] is how a run is stored and comes back, `horizon` how far
-//! ahead it can be waiting, `mover` what it waits for, `blocker` the same in full, for people, `verdict` how it ends.
+//! ahead it can be waiting, `mover` what it waits for, `blocker` the same in full, for people, `verdict` how it ends. [`fan`] is a step with items,
+//! `units` how steps and items stand, `lent` the outputs that are not in memory.
 
 pub mod action;
 pub mod advance;
 mod blocker;
 pub mod dispatch;
 pub mod event;
+pub mod fan;
 mod horizon;
+mod lent;
 mod mover;
 pub mod record;
 pub mod spec;
 pub mod state;
 #[cfg(test)]
 mod transitions;
+mod units;
 mod verdict;
 
 pub use action::{Action, Advanced, RunTimer};
 pub use advance::{advance, create};
 pub use blocker::Blocker;
 pub use event::{Event, Refusal};
+pub use fan::{Fan, Fanned, ItemCounts};
 pub use mover::Mover;
 pub use spec::{Source, Spec, Trigger};
 pub use state::{Attempts, Carried, Ended, Head, Run, RunState, StepState};

@@ -2,7 +2,7 @@
 //! property that a test holds every run to, and a reader can say what a run waits for.
 
 use super::{Head, Run, RunState, RunTimer, StepState};
-use crate::StepIndex;
+use crate::{StepIndex, Unit};
 
 /// The mover of a run or of a step: what will take it out of the state in which it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -11,11 +11,13 @@ pub enum Mover {
     Timer(RunTimer),
     /// An attempt that is with the fleet: its worker reports how it ended, or the watch finds that it never will.
     Attempt {
-        /// The step.
-        step: StepIndex,
+        /// The unit.
+        unit: Unit,
         /// The attempt.
         attempt: u32,
     },
+    /// Items of the step, which are open: each has a mover of its own.
+    Items,
     /// Steps of the same run that have not ended. A step waits for its dependencies ([`Run::waits_for`]), a
     /// run for any of its steps.
     Steps,
@@ -42,14 +44,19 @@ impl Head {
 }
 
 impl Run {
-    /// The mover of a step; `None` when the step has ended, or does not exist.
-    pub fn mover_of(&self, step: StepIndex) -> Option<Mover> {
-        match self.steps.get(step.at())? {
+    /// The mover of a unit; `None` when it has ended, has not begun as an item, or does not exist.
+    pub fn mover_of(&self, unit: Unit) -> Option<Mover> {
+        let step = unit.step;
+        match self.state_of(unit)? {
+            // It is woken with outputs that are kept elsewhere.
+            StepState::Waiting if self.is_woken(step) => Some(Mover::Timer(RunTimer::Retry(unit))),
             StepState::Waiting if self.waits_for(step).next().is_some() => Some(Mover::Steps),
             // A step that waits for no other is dispatched when its run starts.
             StepState::Waiting => Some(Mover::Timer(RunTimer::Start)),
-            StepState::Dispatched(attempts) => Some(Mover::Attempt { step, attempt: attempts.attempt }),
-            StepState::Backoff { .. } => Some(Mover::Timer(RunTimer::Retry(step))),
+            StepState::Dispatched(attempts) => Some(Mover::Attempt { unit, attempt: attempts.attempt }),
+            StepState::Backoff { .. } => Some(Mover::Timer(RunTimer::Retry(unit))),
+            StepState::Fanned(fan) if fan.open.is_empty() => Some(Mover::Timer(RunTimer::Retry(unit))),
+            StepState::Fanned(_) => Some(Mover::Items),
             StepState::Ended(_) => None,
         }
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::state::Carried;
-use super::{Attempts, Ended, Head, Run, Spec, StepState};
+use super::{Attempts, Ended, Fan, Fanned, Head, Run, Spec, StepState};
 use crate::carried::{unknown_fields, with_fields};
 use crate::definition::Workflow;
 use crate::{RunId, StepIndex, Timestamp, Unit};
@@ -28,7 +28,9 @@ pub enum StepRecord {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
-    /// The step has ended.
+    /// The step has fanned out.
+    Fanned(Fanned),
+    /// The unit has ended.
     Ended(Box<Ended>),
 }
 
@@ -50,6 +52,7 @@ impl StepRecord {
             StepState::Backoff { attempts, until, reason } => {
                 Self::Backoff { attempts: *attempts, until: *until, reason: reason.clone() }
             }
+            StepState::Fanned(fan) => Self::Fanned(fan.fanned.clone()),
             StepState::Ended(end) => Self::Ended(end.clone()),
         })
     }
@@ -58,12 +61,40 @@ impl StepRecord {
         match self {
             Self::Dispatched(attempts) => StepState::Dispatched(attempts),
             Self::Backoff { attempts, until, reason } => StepState::Backoff { attempts, until, reason },
+            Self::Fanned(fanned) => {
+                StepState::Fanned(Box::new(Fan { fanned, items: Arc::default(), open: BTreeMap::new() }))
+            }
             Self::Ended(end) => StepState::Ended(end),
         }
     }
 }
 
 impl Run {
+    /// The steps that have fanned out and whose lists have to be given to them before the run goes on.
+    pub fn lists_wanted(&self) -> Vec<StepIndex> {
+        let wants = |state: &StepState| matches!(state, StepState::Fanned(fan) if fan.items.is_empty() && fan.fanned.counts.total > 0);
+        let steps = self.steps.iter().enumerate().filter(|(_, state)| wants(state));
+        steps.map(|(step, _)| step.into()).collect()
+    }
+
+    /// Gives a step the list over which it has fanned out, as it was written down.
+    ///
+    /// # Errors
+    /// When the list cannot be read, or has another length than the step knows.
+    pub fn give_list(&mut self, step: StepIndex, list: &str) -> Result<(), RecordError> {
+        let error = |why: String| RecordError { run: self.id, what: "list", why };
+        let items: Vec<serde_json::Value> =
+            serde_json::from_str(list).map_err(|e| error(format!("step {}: {e}", step.0)))?;
+        let Some(StepState::Fanned(fan)) = self.steps.get_mut(step.at()) else { return Ok(()) };
+        if items.len() != fan.fanned.counts.total as usize {
+            let (found, total) = (items.len(), fan.fanned.counts.total);
+            let why = format!("step {} has {total} items, and {found} are stored", step.0);
+            return Err(RecordError { run: self.id, what: "list", why });
+        }
+        fan.items = items.into();
+        Ok(())
+    }
+
     /// The record of the head, as it is stored.
     pub fn head_record(&self) -> String {
         let record = serde_json::to_string(&self.head).unwrap_or_default();
@@ -73,16 +104,17 @@ impl Run {
         }
     }
 
-    /// The record of a step, as it is stored. A first attempt that was dispatched at once has none: the claim record of
-    /// the attempt says all of it. One that waited for a time before has a record, in place of that of the wait.
-    pub fn step_record(&self, step: StepIndex) -> Option<String> {
-        let state = self.steps.get(step.at())?;
+    /// The record of a unit, as it is stored. A first attempt that was dispatched at once has none: the claim record of
+    /// the attempt says all of it. One that waited for a time before has a record, in place of that of the wait. An item that
+    /// has ended has none here: its end is written down apart from the run.
+    pub fn unit_record(&self, unit: Unit) -> Option<String> {
+        let state = self.state_of(unit)?;
         if matches!(state, StepState::Dispatched(attempts) if attempts.attempt == 1 && attempts.advance == 0)
         {
             return None;
         }
         let record = StepRecord::of(state).and_then(|record| serde_json::to_string(&record).ok())?;
-        let carried = self.head.carried.as_ref().and_then(|carried| carried.steps.get(&step));
+        let carried = self.head.carried.as_ref().and_then(|carried| carried.units.get(&unit));
         Some(match carried {
             Some(carried) => with_fields(record, carried),
             None => record,
@@ -105,29 +137,43 @@ impl Run {
         let error = |what, why: String| RecordError { run: id, what, why };
         let text = head;
         let mut head: Head = serde_json::from_str(text).map_err(|e| error("head", e.to_string()))?;
-        let mut carried = Carried { head: unknown_fields(text, &head), steps: BTreeMap::new() };
+        let mut carried = Carried { head: unknown_fields(text, &head), units: BTreeMap::new() };
         let mut steps = vec![StepState::Waiting; workflow.steps.len()];
         let place = |unit: Unit| {
-            let step = unit.whole_step().map(StepIndex::at).filter(|at| *at < workflow.steps.len());
+            let step = Some(unit.step.at()).filter(|at| *at < workflow.steps.len());
             step.ok_or_else(|| error("step", format!("the definition has no step {unit}")))
         };
+        let mut items: BTreeMap<Unit, StepState> = BTreeMap::new();
         for (unit, text) in records {
             let at = place(*unit)?;
             let record: StepRecord = serde_json::from_str(text).map_err(|e| error("step", e.to_string()))?;
             // That of a step that has ended is never rewritten.
             if !matches!(record, StepRecord::Ended(_)) {
                 let unknown = unknown_fields(text, &record);
-                carried.steps.extend((!unknown.is_empty()).then_some((unit.step, unknown)));
+                carried.units.extend((!unknown.is_empty()).then_some((*unit, unknown)));
             }
-            steps[at] = record.into_state();
+            match unit.item {
+                None => steps[at] = record.into_state(),
+                Some(_) => drop(items.insert(*unit, record.into_state())),
+            }
         }
         if carried != Carried::default() {
             head.carried = Some(Box::new(carried));
         }
         for &(unit, attempt, dispatched_at) in attempts {
             let at = place(unit)?;
-            if steps[at] == StepState::Waiting {
-                steps[at] = StepState::Dispatched(Attempts { attempt, dispatched_at, ..Attempts::default() });
+            let dispatched =
+                StepState::Dispatched(Attempts { attempt, dispatched_at, ..Attempts::default() });
+            match unit.item {
+                None if steps[at] == StepState::Waiting => steps[at] = dispatched,
+                None => {}
+                Some(_) => drop(items.entry(unit).or_insert(dispatched)),
+            }
+        }
+        for (unit, state) in items {
+            // Of a step whose items are not open any more, something may be left.
+            if let (StepState::Fanned(fan), Some(item)) = (&mut steps[unit.step.at()], unit.item) {
+                fan.open.insert(item, state);
             }
         }
         Ok(Self::assemble(id, workflow, spec, head, steps))
@@ -143,7 +189,10 @@ impl Run {
     ) -> Self {
         let open = steps.iter().filter(|step| !matches!(step, StepState::Ended(_))).count() as u32;
         let advance = steps.iter().map(written_by).chain([head.advance]).max().unwrap_or_default();
-        let mut run = Self { id, workflow, spec, head, steps, tallies: Vec::new(), open, advance };
+        let is_elsewhere = |step: &&StepState| matches!(step, StepState::Ended(end) if end.items.is_some());
+        let elsewhere = steps.iter().filter(is_elsewhere).count() as u32;
+        let (tallies, lent) = (Vec::new(), BTreeMap::new());
+        let mut run = Self { id, workflow, spec, head, steps, tallies, open, elsewhere, lent, advance };
         run.judge_all();
         run
     }
@@ -154,6 +203,9 @@ fn written_by(state: &StepState) -> u64 {
     match state {
         StepState::Waiting => 0,
         StepState::Dispatched(attempts) | StepState::Backoff { attempts, .. } => attempts.advance,
+        StepState::Fanned(fan) => {
+            fan.open.values().map(written_by).chain([fan.fanned.advance]).max().unwrap_or_default()
+        }
         StepState::Ended(end) => end.advance,
     }
 }

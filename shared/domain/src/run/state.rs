@@ -6,10 +6,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::Spec;
+use super::{Fan, ItemCounts, Spec};
 use crate::definition::Workflow;
 use crate::rule::{Ending, Tally};
-use crate::{Outcome, RunId, StepIndex, Timestamp, WorkflowId};
+use crate::{Outcome, RunId, StepIndex, Timestamp, Unit, WorkflowId};
 
 /// A run in its owner's memory.
 #[derive(Debug, Clone)]
@@ -28,6 +28,10 @@ pub struct Run {
     pub(super) tallies: Vec<Tally>,
     /// The number of steps that have not ended yet.
     pub(super) open: u32,
+    /// The number of steps that have ended and whose outputs are not in memory, but for those that were lent.
+    pub(super) elsewhere: u32,
+    /// Outputs that are kept elsewhere, lent for the time in which a batch of events is applied.
+    pub(super) lent: BTreeMap<StepIndex, Arc<Value>>,
     /// The number of the last advance that changed the run, see [`Run::last_advance`].
     pub(super) advance: u64,
 }
@@ -96,8 +100,8 @@ fn is_zero_u32(number: &u32) -> bool {
 pub struct Carried {
     /// The fields of the head.
     pub(super) head: Map<String, Value>,
-    /// The fields of the records of steps that have not ended.
-    pub(super) steps: BTreeMap<StepIndex, Map<String, Value>>,
+    /// The fields of the records of units that have not ended.
+    pub(super) units: BTreeMap<Unit, Map<String, Value>>,
 }
 
 impl Head {
@@ -208,6 +212,8 @@ pub enum StepState {
         /// Why the last attempt was not enough; before the first attempt, what is waited for.
         reason: Option<String>,
     },
+    /// The step has fanned out, and not all of its items have ended. Its items move it on.
+    Fanned(Box<Fan>),
     /// The step has ended. Nothing moves it any more.
     Ended(Box<Ended>),
 }
@@ -268,25 +274,12 @@ pub struct Ended {
     /// The worker that ran the last attempt.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub worker: String,
+    /// The items of a step that has fanned out. Their ends, with their outputs, are kept apart from the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub items: Option<Box<ItemCounts>>,
 }
 
 impl Run {
-    /// The attempts that are with the fleet now, by their steps.
-    pub fn dispatched(&self) -> impl Iterator<Item = (StepIndex, Attempts)> + '_ {
-        self.steps.iter().enumerate().filter_map(|(index, step)| match step {
-            StepState::Dispatched(attempts) => Some((index.into(), *attempts)),
-            _ => None,
-        })
-    }
-
-    /// The attempt of `step` that is with the fleet now.
-    pub fn current_attempt(&self, step: StepIndex) -> Option<u32> {
-        match self.steps.get(step.at()) {
-            Some(StepState::Dispatched(attempts)) => Some(attempts.attempt),
-            _ => None,
-        }
-    }
-
     /// The number of the last advance that changed the run: its creation is the first, and each one that changes the
     /// head or a step is the next. Every record that an advance changes has its number, so that the highest of them is
     /// the run's after a reload. A run that version 0.1 had in between goes on after the highest that is left.

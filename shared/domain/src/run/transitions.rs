@@ -82,13 +82,14 @@ fn accept(run: &mut Run, event: Event) {
 
 /// A run in which the subject stands as the column says.
 fn subject_in(column: &str, policy: &str) -> Vec<Run> {
-    let (mut run, _) = self::run(policy, None);
+    let fans_out = format!("{policy}, foreach: [1]");
+    let (mut run, _) = self::run(if column == "fanned" { &fans_out } else { policy }, None);
     if column == "waiting" {
         return vec![run, self::run(policy, Some(NOW + std::time::Duration::from_secs(1))).0];
     }
     accept(&mut run, result(GATE, 1, Outcome::Succeeded));
     match column {
-        "dispatched" => {}
+        "dispatched" | "fanned" => {}
         "backoff" => {
             let StepState::Dispatched(attempts) = run.steps[SUBJECT.at()] else { panic!("not dispatched") };
             run.steps[SUBJECT.at()] = StepState::Backoff { attempts, until: NOW, reason: None };
@@ -211,6 +212,7 @@ fn step_word(run: &Run) -> &'static str {
         StepState::Waiting => "waiting",
         StepState::Dispatched(_) => "dispatched",
         StepState::Backoff { .. } => "backoff",
+        StepState::Fanned(_) => "fanned",
         StepState::Ended(end) => end.outcome.as_str(),
     }
 }
@@ -226,9 +228,10 @@ fn mover_word(mover: Option<Mover>) -> &'static str {
     match mover {
         None => "none",
         Some(Mover::Steps) => "steps",
-        Some(Mover::Attempt { step: SUBJECT, attempt: 1 }) => "attempt",
+        Some(Mover::Attempt { unit, attempt: 1 }) if unit == SUBJECT.into() => "attempt",
         Some(Mover::Attempt { .. }) => "the attempt of another step",
-        Some(Mover::Timer(RunTimer::Retry(SUBJECT))) => "retry timer",
+        Some(Mover::Items) => "items",
+        Some(Mover::Timer(RunTimer::Retry(unit))) if unit == SUBJECT.into() => "retry timer",
         Some(Mover::Timer(RunTimer::Retry(_))) => "retry timer of another step",
         Some(Mover::Timer(RunTimer::Start)) => "start timer",
         Some(Mover::Timer(RunTimer::CancelCheck)) => "cancel check timer",
@@ -260,7 +263,7 @@ fn all_events() -> Vec<Event> {
 #[test]
 fn every_event_does_to_a_step_what_its_table_says() {
     let (columns, rows) = table("step");
-    assert_eq!((columns.len(), rows.len()), (6, 18));
+    assert_eq!((columns.len(), rows.len()), (7, 18));
     for (row, cells) in rows {
         let (policy, events) = step_events(row);
         for (column, said) in columns.iter().zip(cells) {
@@ -304,10 +307,10 @@ fn every_kind_of_event_stands_in_a_table() {
 #[test]
 fn every_state_is_moved_on_by_what_its_table_says() {
     let (columns, rows) = table("mover of a step");
-    assert_eq!((columns.len(), rows.len()), (6, 1));
+    assert_eq!((columns.len(), rows.len()), (7, 1));
     for (column, said) in columns.iter().zip(&rows[0].1) {
         for run in subject_in(column, "retry: {limit: 1}") {
-            assert_eq!(mover_word(run.mover_of(SUBJECT)), *said, "a step while {column}");
+            assert_eq!(mover_word(run.mover_of(SUBJECT.into())), *said, "a step while {column}");
         }
     }
     let (columns, rows) = table("mover of a run");
@@ -325,6 +328,6 @@ fn the_first_steps_of_a_run_that_waits_are_moved_on_by_its_start() {
     let (run, _) = run("retry: {limit: 1}", Some(NOW + std::time::Duration::from_secs(1)));
     for (step, said) in [(GATE, "start timer"), (SUBJECT, "steps"), (OTHER, "start timer"), (UNKNOWN, "none")]
     {
-        assert_eq!(mover_word(run.mover_of(step)), said, "{step:?}");
+        assert_eq!(mover_word(run.mover_of(step.into())), said, "{step:?}");
     }
 }

@@ -33,6 +33,7 @@ impl Run {
             StepState::Waiting
             | StepState::Dispatched(_)
             | StepState::Backoff { .. }
+            | StepState::Fanned(_)
             | StepState::Ended(_) => None,
         });
         let (step, end) = decisive.min_by_key(|(_, end)| (end.advance, end.order))?;

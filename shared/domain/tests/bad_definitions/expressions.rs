@@ -4,10 +4,10 @@ use crate::fixture::{only, step, with};
 
 #[test]
 fn an_undefined_name_in_an_expression_is_found_before_anything_runs() {
-    let told = only(&step("run: x\nenv: {A: \"${{ item }}\"}"));
+    let told = only(&step("run: x\nenv: {A: \"${{ thing }}\"}"));
     assert!(
         told.starts_with(
-            "f.yaml:5:14: unknown name `item` in an expression: expected one of params, outputs, run, fire [unknown-name]"
+            "f.yaml:5:14: unknown name `thing` in an expression: expected one of params, outputs, run, fire, item, item_index [unknown-name]"
         ),
         "{told}"
     );

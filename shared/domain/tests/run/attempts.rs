@@ -23,7 +23,7 @@ fn millis(from: Timestamp, until: Timestamp) -> i64 {
 fn wait_after_failure(fleet: &mut Fleet) -> i64 {
     let failed_at = fleet.now;
     fleet.end("a", Outcome::Failed);
-    assert_eq!(fleet.fire(), RunTimer::Retry(A));
+    assert_eq!(fleet.fire(), RunTimer::Retry(A.into()));
     millis(failed_at, fleet.now)
 }
 
@@ -203,7 +203,7 @@ fn when_an_attempt_was_dispatched_outlives_a_reload() {
     for (outcome, record) in [(Outcome::Succeeded, "ended"), (Outcome::Failed, "backoff")] {
         let mut run = load();
         advance(&mut run, Event::Result(fleet.result(A, outcome)), now).unwrap();
-        let stored = run.step_record(A).unwrap();
+        let stored = run.unit_record(A.into()).unwrap();
         assert!(stored.contains(&format!("\"s\":\"{record}\"")), "{stored}");
         assert!(stored.contains(&format!("\"dispatched_at\":{}", then.as_millis())), "{stored}");
     }

@@ -27,13 +27,13 @@ fn no_timer_lies_further_ahead_than_it_could_have_been_set_to_now() {
     let horizon = |timer| fleet.run.horizon(timer, CREATED - AHEAD);
     let true_now = CREATED - AHEAD;
     assert_eq!(
-        horizon(RunTimer::Retry(StepIndex(0))),
+        horizon(RunTimer::Retry(StepIndex(0).into())),
         Some(true_now + Duration::from_secs(20)),
         "the second"
     );
     assert_eq!(horizon(RunTimer::Timeout), Some(true_now + Duration::from_secs(3_600)));
     assert_eq!(horizon(RunTimer::CancelCheck), Some(true_now + Duration::from_secs(5)));
-    assert_eq!(horizon(RunTimer::Retry(StepIndex(1))), None, "it does not wait for that");
+    assert_eq!(horizon(RunTimer::Retry(StepIndex(1).into())), None, "it does not wait for that");
     // By the clock that set them, they are where they should be.
     for (timer, due) in &fleet.timers {
         assert!(fleet.run.horizon(*timer, fleet.now).is_some_and(|horizon| *due <= horizon), "{timer:?}");
@@ -54,7 +54,7 @@ fn a_delay_that_began_ahead_is_as_long_from_now_and_an_instant_that_was_named_st
 fn a_wait_that_began_ahead_is_as_long_from_now_or_until_the_next_time_of_day_and_an_instant_stands() {
     let horizon = |with: &str, now| {
         let fleet = Fleet::of(&format!("name: w\nsteps: [{{name: a, uses: wait, with: {{{with}}}}}]\n"));
-        fleet.run.horizon(RunTimer::Retry(StepIndex(0)), now).map(|at| at.to_string())
+        fleet.run.horizon(RunTimer::Retry(StepIndex(0).into()), now).map(|at| at.to_string())
     };
     let true_now = CREATED - AHEAD;
     assert_eq!(true_now.to_string(), "2026-03-01T21:30:00.000Z");

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use millrace_domain::definition::{self, Workflow};
 use millrace_domain::run::{
-    Action, Advanced, Event, Head, Refusal, Run, RunTimer, Source, Spec, StepState, Trigger, advance, create,
+    Action, Advanced, Ended, Event, Head, Refusal, Run, RunTimer, Source, Spec, StepState, Trigger, advance,
+    create,
 };
 use millrace_domain::task::{Task, TaskResult};
-use millrace_domain::{Outcome, RunId, StepIndex, Timestamp, WorkflowId};
+use millrace_domain::{Outcome, RunId, StepIndex, Timestamp, Unit, WorkflowId};
 use serde_json::{Map, Value};
 
 use crate::invariants;
@@ -58,8 +59,11 @@ impl Order {
 #[derive(Default)]
 struct Stored {
     head: String,
-    records: BTreeMap<StepIndex, String>,
-    attempts: BTreeMap<StepIndex, (u32, Timestamp)>,
+    records: BTreeMap<Unit, String>,
+    attempts: BTreeMap<Unit, (u32, Timestamp)>,
+    lists: BTreeMap<StepIndex, String>,
+    /// The ends of items.
+    items: BTreeMap<Unit, Ended>,
 }
 
 /// A run, and all that it asked for.
@@ -69,13 +73,13 @@ pub(crate) struct Fleet {
     /// Every attempt that was ever dispatched, in order.
     pub(crate) tasks: Vec<Task>,
     /// The attempts that were dispatched and not retired.
-    pub(crate) current: BTreeMap<StepIndex, u32>,
+    pub(crate) current: BTreeMap<Unit, u32>,
     /// The timers that are set.
     pub(crate) timers: HashMap<RunTimer, Timestamp>,
     /// Every request to stop: the attempts, and whether by force.
-    pub(crate) stops: Vec<(Vec<(StepIndex, u32)>, bool)>,
+    pub(crate) stops: Vec<(Vec<(Unit, u32)>, bool)>,
     /// Every attempt that is over, with its outcome.
-    pub(crate) retired: Vec<(StepIndex, u32, Outcome)>,
+    pub(crate) retired: Vec<(Unit, u32, Outcome)>,
     /// What the run has to end with, as far as it is known.
     pub(crate) verdict: Option<Outcome>,
     /// The reason it has to end with, as far as it is known.
@@ -118,10 +122,17 @@ impl Fleet {
     pub(crate) fn apply(&mut self, event: Event) -> Result<(), Refusal> {
         let before = self.run.clone();
         let mut loaded = self.load();
+        for step in self.run.wants_lent(&event) {
+            let outputs = self.outputs_of_items(step);
+            let outputs = Arc::new(outputs);
+            self.run.lend(step, Arc::clone(&outputs));
+            loaded.lend(step, outputs);
+        }
         let answer = advance(&mut self.run, event.clone(), self.now);
         let same = advance(&mut loaded, event.clone(), self.now);
         let words = format!("{answer:?}");
         assert_eq!(words, format!("{same:?}"), "a run that was reloaded does otherwise on {event:?}");
+        self.run.take_back_lent();
         self.history.push((self.now, event, words));
         match answer {
             Ok(advanced) => self.take(Some(&before), advanced),
@@ -142,11 +153,35 @@ impl Fleet {
     /// The run as the store has it.
     pub(crate) fn load(&self) -> Run {
         let records: Vec<_> =
-            self.stored.records.iter().map(|(step, record)| ((*step).into(), record.clone())).collect();
-        let attempts: Vec<_> =
-            self.stored.attempts.iter().map(|(step, (n, at))| ((*step).into(), *n, *at)).collect();
+            self.stored.records.iter().map(|(unit, record)| (*unit, record.clone())).collect();
+        let attempts: Vec<_> = self.stored.attempts.iter().map(|(unit, (n, at))| (*unit, *n, *at)).collect();
         let (id, workflow, spec) = (self.run.id, Arc::clone(&self.run.workflow), Arc::clone(&self.run.spec));
-        Run::restore(id, workflow, spec, &self.stored.head, &records, &attempts).unwrap()
+        let mut run = Run::restore(id, workflow, spec, &self.stored.head, &records, &attempts).unwrap();
+        for step in run.lists_wanted() {
+            run.give_list(step, &self.stored.lists[&step]).unwrap();
+        }
+        run
+    }
+
+    /// The outputs of the items of a step that has ended, as the store has them.
+    pub(crate) fn outputs_of_items(&self, step: StepIndex) -> Value {
+        let StepState::Ended(end) = &self.run.steps[step.at()] else { panic!("{step:?} has not ended") };
+        let total = end.items.as_ref().unwrap().total;
+        let items = (0..total).map(|item| self.stored.items.get(&Unit { step, item: Some(item) }));
+        let outputs = |end: Option<&Ended>| match end {
+            Some(end) if end.outcome == Outcome::Succeeded => Value::Object(end.outputs.clone()),
+            _ => Value::Null,
+        };
+        items.map(outputs).collect()
+    }
+
+    /// The end of an item, as the store has it.
+    pub(crate) fn item_end(&self, name: &str, item: u32) -> Option<&Ended> {
+        self.stored.items.get(&self.item(name, item))
+    }
+
+    pub(crate) fn item(&self, name: &str, item: u32) -> Unit {
+        Unit { step: self.index(name), item: Some(item) }
     }
 
     fn take(&mut self, before: Option<&Run>, advanced: Advanced) {
@@ -154,20 +189,25 @@ impl Fleet {
         if advanced.head {
             self.stored.head = self.run.head_record();
         }
-        for step in advanced.steps {
-            self.stored.records.extend(self.run.step_record(step).map(|record| (step, record)));
+        for (unit, end) in advanced.ended_items {
+            self.stored.records.remove(&unit);
+            assert_eq!(self.stored.items.insert(unit, *end), None, "{unit} ended twice");
+        }
+        self.stored.lists.extend(advanced.lists);
+        for unit in advanced.units {
+            self.stored.records.extend(self.run.unit_record(unit).map(|record| (unit, record)));
         }
         for action in advanced.actions {
             match action {
                 Action::Dispatch(task) => {
-                    self.stored.attempts.insert(task.index, (task.attempt, self.now));
-                    self.current.insert(task.index, task.attempt);
+                    self.stored.attempts.insert(task.id().unit, (task.attempt, self.now));
+                    self.current.insert(task.id().unit, task.attempt);
                     self.tasks.push(*task);
                 }
-                Action::Retire { step, attempt, outcome } => {
-                    self.stored.attempts.remove(&step);
-                    self.current.remove(&step);
-                    self.retired.push((step, attempt, outcome));
+                Action::Retire { unit, attempt, outcome } => {
+                    self.stored.attempts.remove(&unit);
+                    self.current.remove(&unit);
+                    self.retired.push((unit, attempt, outcome));
                 }
                 Action::Set(due, timer) => drop(self.timers.insert(timer, due)),
                 Action::Clear(timer) => drop(self.timers.remove(&timer)),
@@ -181,13 +221,14 @@ impl Fleet {
         self.run.workflow.index_of(name).unwrap()
     }
 
-    /// The result of the current attempt of `step`, or of its first when there is none.
-    pub(crate) fn result(&self, step: StepIndex, outcome: Outcome) -> TaskResult {
+    /// The result of the current attempt of a unit, or of its first when there is none.
+    pub(crate) fn result(&self, unit: impl Into<Unit>, outcome: Outcome) -> TaskResult {
+        let unit = unit.into();
         TaskResult {
             run: self.run.id,
-            step,
-            item: None,
-            attempt: self.current.get(&step).copied().unwrap_or(1),
+            step: unit.step,
+            item: unit.item,
+            attempt: self.current.get(&unit).copied().unwrap_or(1),
             outcome,
             started_at: self.now,
             ended_at: self.now,
@@ -215,7 +256,8 @@ impl Fleet {
     pub(crate) fn lose(&mut self, name: &str) {
         let step = self.index(name);
         let reason = "its worker on host-1 went away".to_owned();
-        self.apply(Event::Lost { unit: step.into(), attempt: self.current[&step], reason }).unwrap();
+        self.apply(Event::Lost { unit: step.into(), attempt: self.current[&Unit::from(step)], reason })
+            .unwrap();
     }
 
     pub(crate) fn cancel(&mut self) {
@@ -242,7 +284,7 @@ impl Fleet {
         self.timers.remove(&timer);
         self.apply(match timer {
             RunTimer::Start => Event::StartDue,
-            RunTimer::Retry(step) => Event::RetryDue { unit: step.into() },
+            RunTimer::Retry(unit) => Event::RetryDue { unit },
             RunTimer::Timeout => Event::TimedOut,
             RunTimer::CancelCheck => Event::CancelCheckDue,
         })
@@ -250,8 +292,10 @@ impl Fleet {
 
     /// What was dispatched since the last time this was asked: step and attempt.
     pub(crate) fn sent(&mut self) -> Vec<String> {
-        let new =
-            self.tasks[self.seen..].iter().map(|task| format!("{} {}", task.step, task.attempt)).collect();
+        let new = self.tasks[self.seen..]
+            .iter()
+            .map(|task| format!("{} {}", name_of(task), task.attempt))
+            .collect();
         self.seen = self.tasks.len();
         new
     }
@@ -262,6 +306,7 @@ impl Fleet {
             StepState::Waiting => "waiting",
             StepState::Dispatched(_) => "dispatched",
             StepState::Backoff { .. } => "backoff",
+            StepState::Fanned(_) => "fanned",
             StepState::Ended(end) => end.outcome.as_str(),
         }
     }
@@ -289,5 +334,13 @@ impl Fleet {
 
     pub(crate) fn reason(&self) -> &str {
         self.run.head.reason.as_deref().unwrap_or_default()
+    }
+}
+
+/// The name of the step of a task, with its item.
+fn name_of(task: &Task) -> String {
+    match task.item {
+        None => task.step.to_string(),
+        Some(item) => format!("{}.{item}", task.step),
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use millrace_domain::run::{Action, Advanced, Ended, Mover, Run, RunState, RunTimer, StepState};
-use millrace_domain::{Outcome, StepIndex};
+use millrace_domain::run::{Action, Advanced, Ended, Fan, Mover, Run, RunState, RunTimer, StepState};
+use millrace_domain::{Outcome, StepIndex, Unit};
 
 use crate::fleet::Fleet;
 
@@ -37,7 +37,7 @@ pub(crate) fn check(fleet: &mut Fleet, before: Option<&Run>, advanced: &Advanced
         for step in indexes(before) {
             let (was, is) = (&before.steps[step.at()], &fleet.run.steps[step.at()]);
             assert!(
-                was == is || advanced.steps.contains(&step),
+                was == is || advanced.units.iter().any(|unit| unit.step == step),
                 "{step:?} changed unsaid: {was:?} to {is:?}"
             );
             assert!(was == is || end(before, step).is_none(), "{step:?} had ended");
@@ -45,9 +45,9 @@ pub(crate) fn check(fleet: &mut Fleet, before: Option<&Run>, advanced: &Advanced
     }
     check_number(fleet, before, advanced);
     check_actions(fleet, advanced);
-    for step in &advanced.steps {
-        let Some(end) = end(&fleet.run, *step) else { continue };
-        let definition = fleet.run.workflow.step(*step).unwrap();
+    for step in advanced.units.iter().filter_map(|unit| unit.whole_step()).collect::<Vec<_>>() {
+        let Some(end) = end(&fleet.run, step) else { continue };
+        let definition = fleet.run.workflow.step(step).unwrap();
         let fails = matches!(end.outcome, Outcome::Failed | Outcome::TimedOut | Outcome::Cancelled);
         if fails && !definition.continue_on_error && fleet.run.head.stopping.is_none() {
             fleet.verdict.get_or_insert(end.outcome);
@@ -61,12 +61,14 @@ pub(crate) fn check(fleet: &mut Fleet, before: Option<&Run>, advanced: &Advanced
 /// Each advance that changes the run has the next number, and says so in each end that it writes.
 fn check_number(fleet: &Fleet, before: Option<&Run>, advanced: &Advanced) {
     let (run, last) = (&fleet.run, before.map_or(0, Run::last_advance));
-    let changed = advanced.head || !advanced.steps.is_empty();
+    let changed = advanced.head || !advanced.units.is_empty();
     assert_eq!(run.last_advance(), last + u64::from(changed));
     if advanced.head {
         assert_eq!(run.head.advance, run.last_advance());
     }
-    for end in advanced.steps.iter().filter_map(|step| end(run, *step)) {
+    let whole = advanced.units.iter().filter_map(|unit| unit.whole_step());
+    let items = advanced.ended_items.iter().map(|(_, end)| &**end);
+    for end in whole.filter_map(|step| end(run, step)).chain(items) {
         assert_eq!((end.advance, end.applied_at), (run.last_advance(), Some(fleet.now)));
     }
 }
@@ -77,30 +79,28 @@ fn check_actions(fleet: &Fleet, advanced: &Advanced) {
     for action in &advanced.actions {
         match action {
             Action::Dispatch(task) => {
-                let (run, step) = (&fleet.run, task.index);
+                let (run, step, unit) = (&fleet.run, task.index, task.id().unit);
                 assert_eq!(run.head.stopping, None, "dispatched after a stop");
                 assert!(rule_holds(run, step), "its rule does not hold: {step:?}");
-                assert_eq!(current.insert(step, task.attempt), None, "two current attempts of {step:?}");
-                let last =
-                    fleet.tasks.iter().rev().find(|task| task.index == step).map_or(0, |task| task.attempt);
-                assert_eq!(
-                    task.attempt,
-                    last + 1,
-                    "{step:?}: attempts rise by one, and the first comes once"
-                );
+                assert_eq!(current.insert(unit, task.attempt), None, "two current attempts of {unit}");
+                let last = fleet
+                    .tasks
+                    .iter()
+                    .rev()
+                    .find(|task| task.id().unit == unit)
+                    .map_or(0, |task| task.attempt);
+                assert_eq!(task.attempt, last + 1, "{unit}: attempts rise by one, and the first comes once");
                 let definition = run.workflow.step(step).unwrap();
                 assert!(
                     task.attempt <= 1 + definition.retry.limit + definition.lost_limit(),
                     "past the limits: {task:?}"
                 );
             }
-            Action::Retire { step, attempt, .. } => assert_eq!(current.remove(step), Some(*attempt)),
+            Action::Retire { unit, attempt, .. } => assert_eq!(current.remove(unit), Some(*attempt)),
             Action::Set(_, timer) => assert!(set.insert(*timer), "{timer:?} set twice"),
             Action::Clear(timer) => assert!(cleared.insert(*timer), "{timer:?} cleared twice"),
             Action::Stop { tasks, .. } => {
-                assert!(
-                    !tasks.is_empty() && tasks.iter().all(|(step, n)| fleet.current.get(step) == Some(n))
-                );
+                assert!(tasks.iter().all(|(unit, n)| fleet.current.get(unit) == Some(n)));
             }
             Action::End => assert!(fleet.run.head.state.is_terminal()),
         }
@@ -109,8 +109,8 @@ fn check_actions(fleet: &Fleet, advanced: &Advanced) {
     assert_eq!(current.into_iter().collect::<Vec<_>>(), dispatched(&fleet.run));
 }
 
-fn dispatched(run: &Run) -> Vec<(StepIndex, u32)> {
-    run.dispatched().map(|(step, attempts)| (step, attempts.attempt)).collect()
+fn dispatched(run: &Run) -> Vec<(Unit, u32)> {
+    run.dispatched().map(|(unit, attempts)| (unit, attempts.attempt)).collect()
 }
 
 /// What holds between two events.
@@ -186,10 +186,11 @@ fn check_step(fleet: &Fleet, step: StepIndex) {
         StepState::Waiting => {
             assert_eq!(run.head.stopping, None, "{step:?} waits in a stopping run");
             let judged = dependencies.iter().all(|d| end(run, *d).is_some()) || rule_holds(run, step);
-            assert!(!judged || run.head.state != RunState::Running, "{step:?} waits for nothing");
+            let is_woken = fleet.timers.contains_key(&RunTimer::Retry(step.into()));
+            assert!(!judged || is_woken || run.head.state != RunState::Running, "{step:?} waits for nothing");
         }
         StepState::Backoff { until, .. } => {
-            assert_eq!(fleet.timers.get(&RunTimer::Retry(step)), Some(until), "{step:?} is not woken");
+            assert_eq!(fleet.timers.get(&RunTimer::Retry(step.into())), Some(until), "{step:?} is not woken");
         }
         StepState::Dispatched(attempts) => {
             let definition = run.workflow.step(step).unwrap();
@@ -201,7 +202,13 @@ fn check_step(fleet: &Fleet, step: StepIndex) {
                 "nobody looks after {step:?}"
             );
         }
+        StepState::Fanned(fan) => check_fan(fleet, step, fan),
         StepState::Ended(ended) => {
+            if let Some(counts) = &ended.items {
+                let left = fleet.current.keys().filter(|unit| unit.step == step);
+                assert_eq!(left.count(), 0, "{step:?} has ended, and items of it are with the fleet");
+                assert_eq!(counts.ended(), counts.begun, "{step:?}: an item has begun, and not ended");
+            }
             if ended.outcome == Outcome::Skipped {
                 assert_eq!(ended.attempts.attempt, 0, "{step:?} was skipped, and yet it started");
                 let has_condition = run.workflow.steps[step.at()].condition.is_some();
@@ -209,6 +216,31 @@ fn check_step(fleet: &Fleet, step: StepIndex) {
             }
         }
     }
+}
+
+/// A step that has fanned out: what is open is dispatched or woken, and what has begun and is not open has ended.
+fn check_fan(fleet: &Fleet, step: StepIndex, fan: &Fan) {
+    let policy = fleet.run.workflow.step(step).unwrap().fan.as_deref().unwrap();
+    let counts = fan.fanned.counts;
+    assert!(fan.open.len() <= policy.max_parallel as usize, "{step:?}: more items at once than may be");
+    assert_eq!(counts.ended() as usize + fan.open.len(), counts.begun as usize, "{step:?}: {counts:?}");
+    let stops = fleet.run.head.stopping.is_some() || fan.fanned.stopping_since.is_some();
+    let room = fan.open.len() < policy.max_parallel as usize && counts.begun < counts.total && !stops;
+    let is_woken = fleet.timers.contains_key(&RunTimer::Retry(step.into()));
+    assert!(!room || is_woken, "{step:?} has room for an item, and begins none");
+    for (item, state) in &fan.open {
+        let unit = Unit { step, item: Some(*item) };
+        match state {
+            StepState::Dispatched(attempts) => assert_eq!(fleet.current.get(&unit), Some(&attempts.attempt)),
+            StepState::Backoff { until, .. } => {
+                assert!(!stops, "{unit} waits for a retry, and is given up");
+                assert_eq!(fleet.timers.get(&RunTimer::Retry(unit)), Some(until), "{unit} is not woken");
+            }
+            other => panic!("an item that is open is {other:?}"),
+        }
+    }
+    let looked_after = !stops || fleet.timers.contains_key(&RunTimer::CancelCheck);
+    assert!(looked_after, "nobody looks after the items of {step:?}");
 }
 
 /// A run that nobody stops ends as the first of its steps that did not succeed. The stored head says so from then on:
@@ -228,7 +260,7 @@ fn check_movers(fleet: &Fleet) {
     let run = &fleet.run;
     let mut last = Vec::new();
     for step in indexes(run) {
-        let mover = run.mover_of(step);
+        let mover = run.mover_of(step.into());
         assert_eq!(
             mover.is_none(),
             end(run, step).is_some(),
@@ -236,7 +268,7 @@ fn check_movers(fleet: &Fleet) {
         );
         assert_eq!(
             mover.is_none(),
-            run.blockers(step, fleet.now).is_empty(),
+            run.blockers(step.into(), fleet.now).is_empty(),
             "{step:?} does not say what keeps it"
         );
         if let Some(mover) = mover {
@@ -264,7 +296,9 @@ fn check_movers(fleet: &Fleet) {
 fn is_there(fleet: &Fleet, mover: Mover, open: Option<StepIndex>) -> bool {
     match mover {
         Mover::Timer(timer) => fleet.timers.contains_key(&timer),
-        Mover::Attempt { step, attempt } => fleet.current.get(&step) == Some(&attempt),
+        Mover::Attempt { unit, attempt } => fleet.current.get(&unit) == Some(&attempt),
+        // What each item is moved on by is checked with its step.
+        Mover::Items => true,
         Mover::Steps => open.is_some(),
     }
 }

@@ -6,6 +6,7 @@ mod advances;
 mod attempts;
 mod clock;
 mod data;
+mod fan;
 mod fleet;
 mod invariants;
 mod newer;

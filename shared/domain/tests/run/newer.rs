@@ -113,7 +113,7 @@ fn what_is_not_known_of_a_run_is_in_its_records_when_they_are_rewritten() {
 
     advance(&mut run, Event::RetryDue { unit: StepIndex(0).into() }, Timestamp::from_millis(9)).unwrap();
     assert!(matches!(run.steps[0], StepState::Dispatched(attempts) if attempts.attempt == 2));
-    let record: Value = serde_json::from_str(&run.step_record(StepIndex(0)).unwrap()).unwrap();
+    let record: Value = serde_json::from_str(&run.unit_record(StepIndex(0).into()).unwrap()).unwrap();
     assert_eq!((&record["s"], &record["attempt"]), (&json!("dispatched"), &json!(2)));
     assert_eq!((&record["asks"], &record["attempts"]["grants"]), (&json!("a person"), &json!([7])));
     let stop = Event::Cancel { reason: "by hand".to_owned() };

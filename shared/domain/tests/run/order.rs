@@ -197,7 +197,7 @@ fn a_worker_cannot_skip_a_step_that_it_started() {
     let mut fleet = Fleet::of("{name: w, steps: [{name: a, run: x}, {name: b, run: x, depends_on: [a]}]}");
     fleet.end("a", Outcome::Skipped);
     assert_eq!((fleet.state(), fleet.stands("a"), fleet.stands("b")), ("failed", "failed", "skipped"));
-    assert_eq!(fleet.retired, [(fleet.index("a"), 1, Outcome::Failed)]);
+    assert_eq!(fleet.retired, [(fleet.index("a").into(), 1, Outcome::Failed)]);
 }
 
 /// A newer version may have ended it so.

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::fmt::Write;
 use std::time::Duration;
 
-use millrace_domain::run::{Event, Mover, RunTimer, advance};
-use millrace_domain::{Outcome, StepIndex};
+use millrace_domain::run::{Event, Mover, RunTimer, StepState, advance};
+use millrace_domain::{Outcome, StepIndex, Unit};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::strategy::ValueTree;
@@ -22,6 +22,16 @@ struct StepPlan {
     at_most_once: bool,
     /// Its environment needs an output of the first step that it waits for.
     needs: bool,
+    fan: Option<FanPlan>,
+}
+
+/// A step has items.
+#[derive(Debug, Clone)]
+struct FanPlan {
+    items: u32,
+    max_parallel: u32,
+    fail_fast: bool,
+    tolerate: u32,
 }
 
 #[derive(Debug, Clone)]
@@ -63,8 +73,14 @@ fn outcome() -> impl Strategy<Value = Outcome> {
 
 fn plan() -> impl Strategy<Value = Plan> {
     let back = proptest::collection::vec(1usize..8, 0..4);
-    let step = (back, 0u32..3, proptest::bool::weighted(0.2), proptest::bool::weighted(0.2))
-        .prop_map(|(back, retries, at_most_once, needs)| StepPlan { back, retries, at_most_once, needs });
+    let fan =
+        (0u32..7, 1u32..4, any::<bool>(), 0u32..3).prop_map(|(items, max_parallel, fail_fast, tolerate)| {
+            FanPlan { items, max_parallel, fail_fast, tolerate }
+        });
+    let fan = proptest::option::weighted(0.2, fan);
+    let step = (back, 0u32..3, proptest::bool::weighted(0.2), proptest::bool::weighted(0.2), fan).prop_map(
+        |(back, retries, at_most_once, needs, fan)| StepPlan { back, retries, at_most_once, needs, fan },
+    );
     (proptest::collection::vec(step, 1..=30), proptest::bool::weighted(0.3), proptest::bool::weighted(0.2))
         .prop_map(|(steps, timeout, delayed)| Plan { steps, timeout, delayed })
 }
@@ -98,8 +114,20 @@ impl Plan {
             let _ = write!(source, "  - {{name: s{n}, run: x, depends_on: [{}]", names.join(", "));
             let _ = write!(source, ", retry: {{limit: {}, delay: 2s}}", step.retries);
             let _ = write!(source, ", at_most_once: {}", step.at_most_once);
-            if let (true, Some(name)) = (step.needs, names.first()) {
-                let _ = write!(source, ", env: {{V: \"${{{{ outputs.{name}.v }}}}\"}}");
+            if let (true, Some(first)) = (step.needs, before.first()) {
+                let needed = match &self.steps[*first].fan {
+                    Some(_) => format!("outputs.s{first} | length"),
+                    None => format!("outputs.s{first}.v"),
+                };
+                let _ = write!(source, ", env: {{V: \"${{{{ {needed} }}}}\"}}");
+            }
+            if let Some(FanPlan { items, max_parallel, fail_fast, tolerate }) = &step.fan {
+                let items: Vec<String> = (0..*items).map(|item| item.to_string()).collect();
+                let _ = write!(
+                    source,
+                    ", foreach: {{items: [{}], max_parallel: {max_parallel}, fail_fast: {fail_fast}, tolerate: {tolerate}}}",
+                    items.join(", ")
+                );
             }
             source.push_str("}\n");
         }
@@ -118,21 +146,17 @@ impl Move {
             (!all.is_empty()).then(|| all[index.index(all.len())]).map(|(step, attempt)| (*step, *attempt))
         };
         let any = |index: &Index| {
-            (!fleet.tasks.is_empty()).then(|| index.get(&fleet.tasks)).map(|t| (t.index, t.attempt))
+            (!fleet.tasks.is_empty()).then(|| index.get(&fleet.tasks)).map(|t| (t.id().unit, t.attempt))
         };
-        let finished = |(step, attempt), outcome, gives| {
-            let mut result = fleet.result(step, outcome);
+        let finished = |(unit, attempt): (Unit, u32), outcome, gives| {
+            let mut result = fleet.result(unit, outcome);
             result.attempt = attempt;
             if gives {
                 result.outputs = json!({"v": 1}).as_object().unwrap().clone();
             }
             Event::Result(result)
         };
-        let lost = |(step, attempt): (StepIndex, u32)| Event::Lost {
-            unit: step.into(),
-            attempt,
-            reason: "gone".to_owned(),
-        };
+        let lost = |(unit, attempt): (Unit, u32)| Event::Lost { unit, attempt, reason: "gone".to_owned() };
         match self {
             Self::Finish(index, outcome, gives) => {
                 current(index).map(|task| finished(task, *outcome, *gives))
@@ -140,9 +164,7 @@ impl Move {
             Self::FinishAny(index, outcome) => any(index).map(|task| finished(task, *outcome, true)),
             Self::Lose(index) => current(index).map(lost),
             Self::LoseAny(index) => any(index).map(lost),
-            Self::Revoke(index) => {
-                current(index).map(|(step, attempt)| Event::Revoked { unit: step.into(), attempt })
-            }
+            Self::Revoke(index) => current(index).map(|(unit, attempt)| Event::Revoked { unit, attempt }),
             Self::Stray(index, kind) => Some(match kind % 4 {
                 0 => Event::StartDue,
                 1 => Event::CancelCheckDue,
@@ -179,12 +201,12 @@ impl Move {
 }
 
 /// So that a run is the same every time, and can be shrunk.
-fn order_of(timer: RunTimer) -> (u8, u32) {
+fn order_of(timer: RunTimer) -> (u8, u32, Option<u32>) {
     match timer {
-        RunTimer::Start => (0, 0),
-        RunTimer::Retry(step) => (1, step.0),
-        RunTimer::Timeout => (2, 0),
-        RunTimer::CancelCheck => (3, 0),
+        RunTimer::Start => (0, 0, None),
+        RunTimer::Retry(unit) => (1, unit.step.0, unit.item),
+        RunTimer::Timeout => (2, 0, None),
+        RunTimer::CancelCheck => (3, 0, None),
     }
 }
 
@@ -212,20 +234,28 @@ fn drain(fleet: &mut Fleet, outcome: Outcome) {
 fn exhaust_movers(fleet: &mut Fleet, outcome: Outcome) {
     let mut moved = 0;
     loop {
-        let steps = (0..fleet.run.steps.len()).map(StepIndex::from);
-        let movers: Vec<Mover> = steps.filter_map(|step| fleet.run.mover_of(step)).collect();
-        match movers.into_iter().chain(fleet.run.head.mover()).find(|mover| *mover != Mover::Steps) {
+        let steps = (0..fleet.run.steps.len()).map(|step| Unit::from(StepIndex::from(step)));
+        let items = fleet.run.steps.iter().enumerate().flat_map(|(step, state)| match state {
+            StepState::Fanned(fan) => {
+                let item = |item: &u32| Unit { step: step.into(), item: Some(*item) };
+                fan.open.keys().map(item).collect()
+            }
+            _ => Vec::new(),
+        });
+        let movers: Vec<Mover> = steps.chain(items).filter_map(|unit| fleet.run.mover_of(unit)).collect();
+        let moves = |mover: &Mover| !matches!(mover, Mover::Steps | Mover::Items);
+        match movers.into_iter().chain(fleet.run.head.mover()).find(moves) {
             None => return,
             Some(Mover::Timer(timer)) => {
                 fleet.now = fleet.now.max(fleet.timers[&timer]);
                 fleet.fire_timer(timer).unwrap();
             }
-            Some(Mover::Attempt { step, attempt }) => {
-                let result = fleet.result(step, outcome);
+            Some(Mover::Attempt { unit, attempt }) => {
+                let result = fleet.result(unit, outcome);
                 assert_eq!(result.attempt, attempt);
                 fleet.apply(Event::Result(result)).unwrap();
             }
-            Some(Mover::Steps) => unreachable!("left out above"),
+            Some(Mover::Steps | Mover::Items) => unreachable!("left out above"),
         }
         moved += 1;
         assert!(moved < 10_000, "the run does not end");
@@ -255,7 +285,11 @@ proptest! {
         // The same events at the same instants give the same answers.
         let (mut run, _) = order.create(order.workflow());
         for (at, event, answer) in &fleet.history {
+            for step in run.wants_lent(event) {
+                run.lend(step, std::sync::Arc::new(fleet.outputs_of_items(step)));
+            }
             prop_assert_eq!(answer, &format!("{:?}", advance(&mut run, event.clone(), *at)));
+            run.take_back_lent();
         }
     }
 }
@@ -296,6 +330,14 @@ fn random_histories_reach_every_end_and_every_kind_of_step() {
             *seen
                 .entry(match end.outcome {
                     Outcome::Skipped => "a skipped step",
+                    _ if end.items.as_ref().is_some_and(|items| items.begun < items.total) => {
+                        "a step with items that were given up"
+                    }
+                    Outcome::Succeeded if end.items.as_ref().is_some_and(|items| items.failed > 0) => {
+                        "a step with failures that are tolerated"
+                    }
+                    Outcome::Failed if end.items.is_some() => "a step with too many failures",
+                    _ if end.items.is_some() => "a step with items",
                     _ if end.attempts.lost > 3 => "a step lost too often",
                     _ if end.attempts.retries > 1 => "a step tried three times",
                     _ if end.reason.as_deref().is_some_and(|reason| reason.contains("rendered")) => {
@@ -309,8 +351,16 @@ fn random_histories_reach_every_end_and_every_kind_of_step() {
             *seen.entry("a stop by force").or_default() += 1;
         }
     }
-    let kinds =
-        ["a skipped step", "a step lost too often", "a step tried three times", "a step not rendered"];
+    let kinds = [
+        "a skipped step",
+        "a step lost too often",
+        "a step tried three times",
+        "a step not rendered",
+        "a step with items",
+        "a step with items that were given up",
+        "a step with failures that are tolerated",
+        "a step with too many failures",
+    ];
     for kind in kinds.into_iter().chain(["succeeded", "failed", "timed_out", "cancelled", "a stop by force"])
     {
         assert!(seen.get(kind).is_some_and(|count| *count >= 2), "{kind}: {seen:?}");

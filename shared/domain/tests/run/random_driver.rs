@@ -107,7 +107,7 @@ impl<'c> Driver<'c> {
     /// Whether there was an attempt that could end.
     fn finish(&mut self, pick: u16, otherwise: bool) -> bool {
         let current: Vec<(StepIndex, u32)> =
-            self.fleet.current.iter().map(|(step, attempt)| (*step, *attempt)).collect();
+            self.fleet.current.iter().map(|(unit, attempt)| (unit.step, *attempt)).collect();
         if current.is_empty() {
             return false;
         }
@@ -171,7 +171,7 @@ impl<'c> Driver<'c> {
 
     fn stray(&mut self, pick: u16, attempt: u32, outcome: Outcome) {
         let step = self.places[usize::from(pick) % self.places.len()];
-        if self.fleet.current.get(&step) == Some(&attempt) {
+        if self.fleet.current.get(&step.into()) == Some(&attempt) {
             return;
         }
         let outputs = [("v".to_owned(), json!(99))].into_iter().collect();

@@ -176,7 +176,7 @@ fn a_step_that_is_not_to_start_before_a_time_waits_for_it_and_not_on_a_later_day
     // The run is created at 07:30 there.
     let mut fleet = Fleet::of(&source("08:00"));
     let due = CREATED + Duration::from_secs(30 * 60);
-    assert_eq!(fleet.timers.get(&RunTimer::Retry(fleet.index("a"))), Some(&due));
+    assert_eq!(fleet.timers.get(&RunTimer::Retry(fleet.index("a").into())), Some(&due));
     assert!(fleet.sent().is_empty());
     fleet.fire();
     assert_eq!(fleet.sent(), ["a 1"]);
@@ -204,7 +204,7 @@ fn a_wait_is_until_an_instant_or_the_next_time_of_day_and_one_that_has_passed_is
     };
     let until = |text: &str| {
         let fleet = of(text);
-        fleet.timers.get(&RunTimer::Retry(fleet.index("pause"))).map(ToString::to_string)
+        fleet.timers.get(&RunTimer::Retry(fleet.index("pause").into())).map(ToString::to_string)
     };
     assert_eq!(until("2026-03-02T00:00:00+00:00").as_deref(), Some("2026-03-02T00:00:00.000Z"));
     assert_eq!(until("23:00").as_deref(), Some("2026-03-02T23:00:00.000Z"));
@@ -219,7 +219,7 @@ fn a_cancel_ends_what_waits_for_a_time() {
         Fleet::of("name: w\nsteps: [{name: pause, uses: wait, with: {for: 10m}}, {name: other, run: x}]\n");
     fleet.cancel();
     assert_eq!(outcome(&fleet, "pause"), Some((Outcome::Cancelled, false)));
-    assert!(!fleet.timers.contains_key(&RunTimer::Retry(fleet.index("pause"))));
+    assert!(!fleet.timers.contains_key(&RunTimer::Retry(fleet.index("pause").into())));
 }
 
 #[test]

@@ -54,7 +54,7 @@ fn a_cancel_ends_what_waits_and_tells_the_workers_of_what_runs() {
     let mut fleet = Fleet::of(CHAIN);
     fleet.cancel();
     assert_eq!(["a", "b", "c"].map(|step| fleet.stands(step)), ["dispatched", "cancelled", "dispatched"]);
-    assert_eq!(fleet.stops, [(vec![(StepIndex(0), 1), (StepIndex(2), 1)], false)]);
+    assert_eq!(fleet.stops, [(vec![(StepIndex(0).into(), 1), (StepIndex(2).into(), 1)], false)]);
     fleet.end("a", Outcome::Cancelled);
     assert_eq!(fleet.state(), "running");
     fleet.apply(Event::Revoked { unit: StepIndex(2).into(), attempt: 1 }).unwrap();
@@ -113,7 +113,7 @@ fn workers_are_told_again_every_five_seconds_and_after_thirty_the_tasks_are_take
     }
     assert_eq!(fleet.now.since(stopped_at), Duration::from_secs(30));
     assert_eq!((fleet.stops.len(), fleet.state()), (7, "running"));
-    assert!(fleet.stops.iter().all(|(tasks, _)| *tasks == [(StepIndex(0), 1)]));
+    assert!(fleet.stops.iter().all(|(tasks, _)| *tasks == [(StepIndex(0).into(), 1)]));
     fleet.fire();
     assert_eq!(fleet.stops.last().map(|(_, by_force)| *by_force), Some(true), "until it has worked");
     fleet.apply(Event::Revoked { unit: StepIndex(0).into(), attempt: 1 }).unwrap();

@@ -314,7 +314,10 @@ fn a_whole_run_that_version_1_stored_comes_back() {
     let run =
         Run::restore(id, Arc::clone(&workflow), Arc::new(spec.clone()), head, &records, &attempts).unwrap();
     assert_eq!((run.open(), run.tally(StepIndex(1)).open, run.tally(StepIndex(3)).open), (4, 0, 2));
-    assert_eq!((run.current_attempt(StepIndex(1)), run.current_attempt(StepIndex(4))), (Some(1), Some(2)));
+    assert_eq!(
+        (run.current_attempt(StepIndex(1).into()), run.current_attempt(StepIndex(4).into())),
+        (Some(1), Some(2))
+    );
     assert!(
         matches!(&run.steps[2], StepState::Backoff { until, .. } if until.as_millis() == 1_772_407_805_000)
     );

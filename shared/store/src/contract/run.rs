@@ -1,7 +1,7 @@
 //! What is stored of a run, and how it changes. Heads, definitions and step records are the producer's words:
 //! the store keeps them as they are.
 
-use millrace_domain::{RunId, Timestamp, Unit, WorkflowId};
+use millrace_domain::{RunId, StepIndex, Timestamp, Unit, WorkflowId};
 
 use super::{Dispatched, Letter, RowDelta, TaskRecord, Timer};
 
@@ -17,6 +17,15 @@ pub struct RunDelta {
     pub head: Option<String>,
     /// The records (JSON) of units, replaced.
     pub steps: Vec<(Unit, String)>,
+    /// The ends (JSON) of items of steps that fan out: kept apart from the run, see [`ReadStore::items`]. The record of such
+    /// a unit, if it had one, is forgotten.
+    ///
+    /// [`ReadStore::items`]: crate::ReadStore::items
+    pub ended_items: Vec<(Unit, String)>,
+    /// The lists (JSON) over which steps fan out: kept apart from the run, see [`ReadStore::list`].
+    ///
+    /// [`ReadStore::list`]: crate::ReadStore::list
+    pub lists: Vec<(StepIndex, String)>,
     /// The attempts that are dispatched by this commit: they become the current, unclaimed attempt of their unit.
     pub dispatched: Vec<Dispatched>,
     /// The attempts that are over: forgotten, with what a worker stored of them.
@@ -41,6 +50,8 @@ impl RunDelta {
             create: None,
             head: None,
             steps: Vec::new(),
+            ended_items: Vec::new(),
+            lists: Vec::new(),
             dispatched: Vec::new(),
             retired: Vec::new(),
             timers: Vec::new(),

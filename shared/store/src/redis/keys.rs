@@ -1,15 +1,16 @@
 //! Every key there is. Those of a partition share the hash tag `{p<N>}`, and so a slot.
 
-use millrace_domain::{PartitionId, RunId, TaskId, Unit, WorkflowId};
+use millrace_domain::{PartitionId, RunId, StepIndex, TaskId, Unit, WorkflowId};
 
 use crate::Table;
 
 /// The kinds of keys that a run owns beside its own, each `<kind>:<run>`: they go with it when it is forgotten. A new
 /// kind needs its line here, and nothing else.
-const OWNED_BY_RUN: [&str; 1] = [LOG];
+const OWNED_BY_RUN: [&str; 2] = [LOG, ITEMS];
 
 const RUN: &str = "run";
 const LOG: &str = "log";
+const ITEMS: &str = "items";
 
 /// The names of keys under a prefix.
 #[derive(Debug, Clone)]
@@ -108,6 +109,12 @@ impl Keys {
         self.of(run.partition(), &format!("{LOG}:{run}"))
     }
 
+    /// The items of a run's steps that fan out, a hash: the end of each that has ended as `<step>.<item>`, and the list of
+    /// each step as `l<step>`.
+    pub(super) fn items(&self, run: RunId) -> String {
+        self.of(run.partition(), &format!("{ITEMS}:{run}"))
+    }
+
     /// The prefixes of the keys that a run owns: what comes before its id in [`Keys::run`], which is the first, and in
     /// all others.
     pub(super) fn of_runs(&self, partition: PartitionId) -> Vec<String> {
@@ -151,6 +158,16 @@ impl Keys {
         format!("t{unit}:{attempt}")
     }
 
+    /// The field of a unit's record in its run's hash.
+    pub(super) fn record(unit: Unit) -> String {
+        format!("s{unit}")
+    }
+
+    /// The field of a step's list in the hash of its run's items.
+    pub(super) fn list(step: StepIndex) -> String {
+        format!("l{}", step.0)
+    }
+
     /// The member of a run in [`Keys::runs`]: `<run>`, and `|<workflow>` unless it is ad hoc.
     pub(super) fn listed(run: RunId, workflow: &WorkflowId) -> String {
         if *workflow == WorkflowId::adhoc() { run.to_string() } else { format!("{run}|{workflow}") }
@@ -184,11 +201,11 @@ mod tests {
             assert_eq!(tag(&key), "p3", "{key}");
             assert!(key.starts_with("tenant:"));
         }
-        for key in [keys.run(run), keys.log(run)] {
+        for key in [keys.run(run), keys.log(run), keys.items(run)] {
             assert_eq!(tag(&key), "p0", "{key}");
         }
         let owned = keys.of_runs(run.partition()).into_iter().map(|prefix| format!("{prefix}{run}"));
-        assert_eq!(owned.collect::<Vec<_>>(), [keys.run(run), keys.log(run)]);
+        assert_eq!(owned.collect::<Vec<_>>(), [keys.run(run), keys.log(run), keys.items(run)]);
         assert_eq!(keys.runs_of(p, "w"), format!("{}w", keys.lists(p)));
     }
 }

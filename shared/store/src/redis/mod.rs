@@ -30,6 +30,7 @@ mod commit;
 mod connection;
 mod error;
 mod expire;
+mod items;
 mod keys;
 mod letter;
 mod list;

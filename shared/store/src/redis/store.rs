@@ -1,10 +1,11 @@
 //! The contract, call by call, on Redis.
 
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 
 use async_trait::async_trait;
 use millrace_domain::{
-    ClaimToken, Epoch, PartitionId, ProducerId, RunId, Seq, SessionId, TaskId, Timestamp, WorkflowId,
+    ClaimToken, Epoch, PartitionId, ProducerId, RunId, Seq, SessionId, StepIndex, TaskId, Timestamp,
+    WorkflowId,
 };
 use tokio::sync::watch::Receiver;
 
@@ -12,8 +13,8 @@ use super::connection::Connection;
 use super::keys::Keys;
 use super::replicas::Replicas;
 use super::{
-    Options, catalog, claim, cluster, commit, expire, letter, list, log, partition, revoke, run, session,
-    table, task, timer, watch,
+    Options, catalog, claim, cluster, commit, expire, items, letter, list, log, partition, revoke, run,
+    session, table, task, timer, watch,
 };
 use crate::{
     Acquired, Claim, ClaimStore, ClaimVerdict, Cluster, ClusterStore, Commit, Finish, FinishVerdict,
@@ -237,6 +238,19 @@ impl SessionStore for RedisStore {
 impl ReadStore for RedisStore {
     async fn load_runs(&self, runs: &[RunId]) -> Result<Vec<Option<StoredRun>>, StoreError> {
         run::load(&self.connection, &self.keys, runs).await
+    }
+
+    async fn items(
+        &self,
+        run: RunId,
+        step: StepIndex,
+        items: Range<u32>,
+    ) -> Result<Vec<Option<String>>, StoreError> {
+        items::items(&self.connection, &self.keys, run, step, items).await
+    }
+
+    async fn list(&self, run: RunId, step: StepIndex) -> Result<Option<String>, StoreError> {
+        items::list(&self.connection, &self.keys, run, step).await
     }
 
     async fn list_runs(&self, query: &RunQuery) -> Result<Vec<RunSummary>, StoreError> {

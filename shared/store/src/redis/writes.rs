@@ -63,6 +63,10 @@ struct RunWrites<'a> {
     retired: Vec<(Unit, u32)>,
     dispatched: Vec<&'a Dispatched>,
     expires_at: Option<i64>,
+    /// Items that have ended: their records go.
+    ended_items: Vec<Unit>,
+    /// What is kept apart from the run.
+    items: Vec<Word<'a>>,
 }
 
 impl<'a> Writes<'a> {
@@ -161,8 +165,10 @@ impl<'a> Writes<'a> {
             over.sort_unstable();
             over.dedup();
             let over = over.into_iter().map(|(unit, attempt)| Word::Owned(Keys::attempt(unit, attempt)));
-            self.push("HDEL", key, over.collect());
+            let records = writes.ended_items.iter().map(|unit| Word::Owned(Keys::record(*unit)));
+            self.push("HDEL", key, over.chain(records).collect());
             self.push("HSET", key, writes.fields);
+            self.write("HSET", || keys.items(run), writes.items);
         }
         let partition = commit.partition;
         self.write("ZADD", || keys.runs(partition), created);
@@ -330,7 +336,14 @@ impl<'a> RunWrites<'a> {
             self.fields.extend([Word::Text("head"), Word::Text(head)]);
         }
         for (unit, record) in &delta.steps {
-            self.fields.extend([Word::Owned(format!("s{unit}")), Word::Text(record)]);
+            self.fields.extend([Word::Owned(Keys::record(*unit)), Word::Text(record)]);
+        }
+        for (unit, end) in &delta.ended_items {
+            self.ended_items.push(*unit);
+            self.items.extend([Word::Owned(unit.to_string()), Word::Text(end)]);
+        }
+        for (step, list) in &delta.lists {
+            self.items.extend([Word::Owned(Keys::list(*step)), Word::Text(list)]);
         }
         for gone in &delta.retired {
             self.dispatched.retain(|new| (new.unit, new.attempt) != *gone);

@@ -54,6 +54,8 @@ fn forget(connection: &Connection, partition: PartitionId, key: RunKey) -> Resul
         "DELETE FROM log_chunks WHERE run = ?1",
         "DELETE FROM logs WHERE run = ?1",
         "DELETE FROM steps WHERE run = ?1",
+        "DELETE FROM items WHERE run = ?1",
+        "DELETE FROM lists WHERE run = ?1",
         "DELETE FROM tasks WHERE run = ?1",
     ] {
         connection.prepare_cached(sql)?.execute([key])?;

@@ -16,6 +16,7 @@ mod commit;
 mod error;
 mod expire;
 mod file;
+mod item;
 mod letter;
 mod list;
 mod log;

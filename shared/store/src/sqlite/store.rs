@@ -1,20 +1,21 @@
 //! [`SqliteStore`]: every call of the contract, handed to the thread that owns the connection.
 
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use millrace_domain::{
-    ClaimToken, Epoch, PartitionId, ProducerId, RunId, Seq, SessionId, TaskId, Timestamp, WorkflowId,
+    ClaimToken, Epoch, PartitionId, ProducerId, RunId, Seq, SessionId, StepIndex, TaskId, Timestamp,
+    WorkflowId,
 };
 
 use super::place::Place;
 use super::writer::Writer;
 use super::{
-    catalog, claim, cluster, commit, expire, file, letter, list, log, partition, revoke, run, session, table,
-    task, timer, watch,
+    catalog, claim, cluster, commit, expire, file, item, letter, list, log, partition, revoke, run, session,
+    table, task, timer, watch,
 };
 use crate::{
     Acquired, Claim, ClaimStore, ClaimVerdict, Cluster, ClusterStore, Commit, Finish, FinishVerdict,
@@ -321,6 +322,19 @@ impl ReadStore for SqliteStore {
     async fn load_runs(&self, runs: &[RunId]) -> Result<Vec<Option<StoredRun>>, StoreError> {
         let runs = runs.to_vec();
         self.writer.call(move |connection| runs.iter().map(|run| run::load(connection, *run)).collect()).await
+    }
+
+    async fn items(
+        &self,
+        run: RunId,
+        step: StepIndex,
+        items: Range<u32>,
+    ) -> Result<Vec<Option<String>>, StoreError> {
+        self.writer.call(move |connection| item::ends(connection, run, step, items)).await
+    }
+
+    async fn list(&self, run: RunId, step: StepIndex) -> Result<Option<String>, StoreError> {
+        self.writer.call(move |connection| item::list(connection, run, step)).await
     }
 
     async fn list_runs(&self, query: &RunQuery) -> Result<Vec<RunSummary>, StoreError> {

@@ -1,6 +1,6 @@
 //! Forgetting finished runs.
 
-use millrace_domain::{PartitionId, RunId, Timestamp};
+use millrace_domain::{PartitionId, RunId, StepIndex, Timestamp};
 use millrace_store::{Claim, ClaimVerdict, Dispatched, LogChunk, LogStream, RunDelta, RunQuery, Timer};
 
 use crate::fixture::*;
@@ -162,6 +162,8 @@ async fn all_of_a_run_is_forgotten(store: Given) {
             (at(5), Timer::Retry(run, unit(4))),
             (at(6), Timer::Retry(run, item(4, 7))),
         ],
+        ended_items: vec![(item(4, 8), "ended".into())],
+        lists: vec![(StepIndex(4), "[]".into())],
         expires_at: Some(now + seconds(3_600)),
         ..RunDelta::new(run)
     };
@@ -176,6 +178,8 @@ async fn all_of_a_run_is_forgotten(store: Given) {
     let claim = Claim { task, token: token(), session: session() };
     assert_eq!(claim_one(&store, &claim).await, ClaimVerdict::Unknown);
     assert_eq!(store.read_log(task, 0, 10).await.unwrap(), []);
+    assert_eq!(store.items(run, StepIndex(4), 8..9).await.unwrap(), [None]);
+    assert_eq!(store.list(run, StepIndex(4)).await.unwrap(), None);
     assert_eq!(listed(&store).await, 1);
     assert_eq!(watched(&store, owner.partition).await, [(at(3_000), other)]);
     assert_eq!(store.timers(owner.partition, None, 10).await.unwrap(), timers);

@@ -1,6 +1,6 @@
 //! What is stored of runs: every field of a delta, and nothing that it does not name.
 
-use millrace_domain::{PartitionId, RunId, TaskId};
+use millrace_domain::{PartitionId, RunId, StepIndex, TaskId};
 use millrace_store::{
     Claim, ClaimVerdict, Dispatched, LogChunk, LogStream, NewRun, Revoke, Revoked, RunDelta, StoredRun,
     TaskRecord, Timer,
@@ -24,6 +24,9 @@ on_every_store!(
     a_change_to_a_run_that_is_not_stored_is_left_out,
     any_text_is_kept_as_it_is,
     large_values_are_kept_whole,
+    the_end_of_an_item_is_kept_apart_from_its_run_and_its_record_is_forgotten,
+    many_items_are_read_in_order,
+    items_of_a_run_that_is_not_stored_are_left_out,
 );
 
 async fn a_run_is_loaded_as_it_was_written(store: Given) {
@@ -272,4 +275,48 @@ async fn items_come_after_their_step_and_before_the_next(store: Given) {
     let stored = load(&store, run).await.unwrap();
     assert_eq!(stored.steps.iter().map(|(unit, _)| *unit).collect::<Vec<_>>(), units);
     assert_eq!(stored.tasks.iter().map(|(unit, ..)| *unit).collect::<Vec<_>>(), units);
+}
+
+async fn the_end_of_an_item_is_kept_apart_from_its_run_and_its_record_is_forgotten(store: Given) {
+    let mut owner = Owner::of(&store, 0).await;
+    let run = owner.new_run();
+    let steps = vec![(unit(1), "fanned".into()), (item(1, 0), "open".into()), (item(1, 2), "open".into())];
+    let lists = vec![(StepIndex(1), "[1,2,3]".to_owned())];
+    owner.commit(vec![RunDelta { steps, lists, ..created(run) }]).await;
+    assert_eq!(store.list(run, StepIndex(1)).await.unwrap().as_deref(), Some("[1,2,3]"));
+    assert_eq!(store.list(run, StepIndex(0)).await.unwrap(), None);
+    assert_eq!(store.items(run, StepIndex(1), 0..3).await.unwrap(), [None, None, None]);
+
+    let ended_items = vec![(item(1, 2), "ended".into()), (item(1, 1), "and this".into())];
+    owner.commit(vec![RunDelta { ended_items, ..RunDelta::new(run) }]).await;
+    let steps: Vec<_> = load(&store, run).await.unwrap().steps;
+    assert_eq!(steps, [(unit(1), "fanned".into()), (item(1, 0), "open".to_owned())]);
+    let ends = store.items(run, StepIndex(1), 0..4).await.unwrap();
+    assert_eq!(ends, [None, Some("and this".into()), Some("ended".to_owned()), None]);
+    assert_eq!(store.items(run, StepIndex(1), 2..3).await.unwrap(), [Some("ended".to_owned())]);
+    assert_eq!(store.items(run, StepIndex(0), 1..2).await.unwrap(), [None]);
+    let missing = RunId::new(Uuid::new_v4(), PartitionId(0));
+    assert_eq!(store.items(missing, StepIndex(1), 1..2).await.unwrap(), [None]);
+}
+
+async fn many_items_are_read_in_order(store: Given) {
+    let mut owner = Owner::of(&store, 0).await;
+    let run = owner.new_run();
+    let ended_items = (0..2_500).map(|place| (item(0, place), place.to_string())).collect();
+    owner.commit(vec![RunDelta { ended_items, ..created(run) }]).await;
+    let ends = store.items(run, StepIndex(0), 3..2_501).await.unwrap();
+    let expected: Vec<_> = (3..2_500).map(|place| Some(place.to_string())).chain([None]).collect();
+    assert_eq!(ends, expected);
+}
+
+async fn items_of_a_run_that_is_not_stored_are_left_out(store: Given) {
+    let mut owner = Owner::of(&store, 0).await;
+    let (run, other) = (owner.new_run(), owner.new_run());
+    let ended_items = vec![(item(0, 0), "ended".to_owned())];
+    let lists = vec![(StepIndex(0), "[1]".to_owned())];
+    let delta = RunDelta { ended_items, lists, ..RunDelta::new(run) };
+    owner.commit(vec![delta, created(other)]).await;
+    assert_eq!(store.items(run, StepIndex(0), 0..1).await.unwrap(), [None]);
+    assert_eq!(store.list(run, StepIndex(0)).await.unwrap(), None);
+    assert!(load(&store, other).await.is_some());
 }

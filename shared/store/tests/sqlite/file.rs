@@ -112,7 +112,12 @@ async fn a_file_of_0_1_is_brought_up_to_date_with_all_that_it_holds() {
     store.commit(std::slice::from_ref(&commit)).await.unwrap();
     drop(store);
     let older = rusqlite::Connection::open(&file).unwrap();
-    older.execute_batch("DROP TABLE letters; DROP TABLE table_rows; PRAGMA user_version = 3").unwrap();
+    older
+        .execute_batch(
+            "DROP TABLE letters; DROP TABLE table_rows; DROP TABLE items; DROP TABLE lists;
+             PRAGMA user_version = 3",
+        )
+        .unwrap();
     drop(older);
 
     let store = SqliteStore::open(&file).unwrap();

@@ -1,5 +1,6 @@
 //! What the auditor remembers: of runs, claims, schedules and sessions.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use millrace_domain::definition::Workflow;
 use millrace_domain::rule::{Ending, Readiness, Tally};
 use millrace_domain::run::RunState;
-use millrace_domain::{ClaimToken, Outcome, SessionId, StepIndex, TaskId, Timestamp, TriggerId};
+use millrace_domain::{ClaimToken, Outcome, SessionId, StepIndex, TaskId, Timestamp, TriggerId, Unit};
 use millrace_store::SESSION_LEASE_MS;
 
 /// What the auditor knows of a run.
@@ -18,6 +19,8 @@ pub(crate) struct Book {
     /// The number of the last advance that a record of it has named.
     pub(super) advance: u64,
     pub(super) steps: Vec<Step>,
+    /// The items of steps that have fanned out, as far as something of them was heard.
+    pub(super) items: BTreeMap<Unit, Step>,
 }
 
 /// What the auditor knows of a step.
@@ -38,7 +41,11 @@ pub(super) struct Step {
 
 impl fmt::Debug for Book {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {:?}, stopping: {}, {:?}", self.workflow.id, self.state, self.stopping, self.steps)
+        write!(
+            f,
+            "{} {:?}, stopping: {}, {:?}, {:?}",
+            self.workflow.id, self.state, self.stopping, self.steps, self.items
+        )
     }
 }
 
@@ -53,9 +60,30 @@ impl Book {
         self.state == state
     }
 
+    /// What is known of a unit; `None` when its step does not exist.
+    pub(super) fn unit(&self, unit: Unit) -> Option<Step> {
+        let step = self.steps.get(unit.step.at())?;
+        match unit.item {
+            None => Some(step.clone()),
+            Some(_) => Some(self.items.get(&unit).cloned().unwrap_or_default()),
+        }
+    }
+
+    pub(super) fn unit_mut(&mut self, unit: Unit) -> &mut Step {
+        match unit.item {
+            None => &mut self.steps[unit.step.at()],
+            Some(_) => self.items.entry(unit).or_default(),
+        }
+    }
+
+    /// What is known of the items of a step.
+    pub(super) fn items_of(&self, step: StepIndex) -> impl Iterator<Item = &Step> {
+        self.items.iter().filter(move |(unit, _)| unit.step == step).map(|(_, item)| item)
+    }
+
     /// The number of attempts that were lost.
     pub(super) fn lost(&self) -> u64 {
-        self.steps.iter().map(|step| u64::from(step.lost)).sum()
+        self.steps.iter().chain(self.items.values()).map(|step| u64::from(step.lost)).sum()
     }
 
     /// Is a step to start, by its rule and by how the steps that it waits for have ended?
@@ -87,8 +115,7 @@ impl Book {
 
     /// Is this the attempt that is with the fleet?
     pub(super) fn is_current(&self, task: TaskId) -> bool {
-        let step = self.steps.get(task.unit.step.at());
-        step.is_some_and(|step| step.current && step.attempt == task.attempt)
+        self.unit(task.unit).is_some_and(|step| step.current && step.attempt == task.attempt)
     }
 }
 

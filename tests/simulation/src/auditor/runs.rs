@@ -1,12 +1,13 @@
 //! What commits may do to runs.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use millrace_domain::definition::{self, Workflow};
 use millrace_domain::rule::Readiness;
 use millrace_domain::run::record::StepRecord;
-use millrace_domain::run::{Head, RunState, Source, Spec};
-use millrace_domain::{Epoch, PartitionId, RunId, StepIndex, TaskId};
+use millrace_domain::run::{Attempts, Head, RunState, Source, Spec};
+use millrace_domain::{Epoch, Outcome, PartitionId, RunId, StepIndex, TaskId, Unit};
 use millrace_store::{Commit, Dispatched, RunDelta, Verdict};
 
 use super::Auditor;
@@ -80,7 +81,10 @@ impl Auditor {
             };
             let steps = vec![Step::default(); workflow.steps.len()];
             let state = RunState::Waiting;
-            self.runs.insert(run, Book { workflow, state, stopping: false, advance: 0, steps });
+            self.runs.insert(
+                run,
+                Book { workflow, state, stopping: false, advance: 0, steps, items: BTreeMap::new() },
+            );
         }
         let Some(mut book) = self.runs.remove(&run) else { return };
         self.check(&mut book, delta);
@@ -108,15 +112,13 @@ impl Auditor {
             }
         }
         for &(unit, attempt) in &delta.retired {
-            if let Some(known) = book.steps.get_mut(unit.step.at())
-                && known.attempt == attempt
-            {
-                known.current = false;
+            if book.is_current(TaskId { run, unit, attempt }) {
+                book.unit_mut(unit).current = false;
                 self.claims.remove(&TaskId { run, unit, attempt });
             }
         }
-        for (unit, record) in &delta.steps {
-            advances.extend(self.check_step(book, run, unit.step, record));
+        for (unit, record) in delta.ended_items.iter().chain(&delta.steps) {
+            advances.extend(self.check_unit(book, run, *unit, record));
         }
         if let Some(old) = advances.iter().find(|advance| **advance <= book.advance) {
             let last = book.advance;
@@ -135,10 +137,14 @@ impl Auditor {
             self.check_dispatch(book, run, dispatched);
         }
         if book.has_ended() {
-            let open = book.steps.iter().position(|step| step.ended.is_none() || step.current);
-            if let Some(open) = open {
-                let step = book.steps[open].clone();
-                self.object(3, || format!("run {run} ended, but its step {open} did not: {step:?}"));
+            let steps = (0..book.steps.len()).map(|step| Unit::from(StepIndex::from(step)));
+            let all: Vec<(Unit, Step)> = steps
+                .chain(book.items.keys().copied())
+                .filter_map(|unit| Some((unit, book.unit(unit)?)))
+                .filter(|(_, known)| known.ended.is_none() || known.current)
+                .collect();
+            if let Some((unit, open)) = all.first() {
+                self.object(3, || format!("run {run} ended, but its step {unit} did not: {open:?}"));
             }
             if let Some(step) = book.wrongly_skipped() {
                 self.object(4, || format!("step {} of run {run} was skipped, and its rule holds", step.0));
@@ -146,20 +152,25 @@ impl Auditor {
         }
     }
 
-    /// Checks the record of a step, and answers the number of the advance that has written it.
-    fn check_step(&mut self, book: &mut Book, run: RunId, step: StepIndex, record: &str) -> Option<u64> {
-        let Ok(record) = serde_json::from_str::<StepRecord>(record) else {
-            self.object(3, || format!("the record of step {} of run {run} cannot be read", step.0));
+    /// Checks the record of a unit, and answers the number of the advance that has written it. The record of an item that
+    /// has ended is its end.
+    fn check_unit(&mut self, book: &mut Book, run: RunId, unit: Unit, record: &str) -> Option<u64> {
+        let end = unit.item.and_then(|_| serde_json::from_str(record).ok());
+        let read = end.map(StepRecord::Ended).or_else(|| serde_json::from_str::<StepRecord>(record).ok());
+        let Some(record) = read else {
+            self.object(3, || format!("the record of step {unit} of run {run} cannot be read"));
             return None;
         };
-        let Some(known) = book.steps.get(step.at()).cloned() else {
-            self.object(9, || format!("run {run} has no step {} in its version", step.0));
+        let Some(known) = book.unit(unit) else {
+            self.object(9, || format!("run {run} has no step {unit} in its version"));
             return None;
         };
+        self.check_items(book, run, unit, &record);
         let (attempts, ended, after_failure, advance) = match &record {
             StepRecord::Dispatched(attempts) | StepRecord::Backoff { attempts, .. } => {
                 (*attempts, None, false, attempts.advance)
             }
+            StepRecord::Fanned(fanned) => (Attempts::default(), None, false, fanned.advance),
             StepRecord::Ended(end) => (end.attempts, Some(end.outcome), end.after_failure, end.advance),
         };
         // A wait notes there when it began.
@@ -167,39 +178,65 @@ impl Auditor {
         if is_attempt && attempts.attempt == known.attempt && attempts.dispatched_at != known.dispatched_at {
             self.object(3, || {
                 format!(
-                    "step {} of run {run} has forgotten when it was dispatched: {known:?} to {attempts:?}",
-                    step.0
+                    "step {unit} of run {run} has forgotten when it was dispatched: {known:?} to {attempts:?}"
                 )
             });
         }
         if known.ended.is_some() && known.ended != ended {
-            self.object(3, || {
-                format!("step {} of run {run} had ended as {:?}: {record:?}", step.0, known.ended)
-            });
+            self.object(3, || format!("step {unit} of run {run} had ended as {:?}: {record:?}", known.ended));
         }
         if attempts.retries < known.retries || attempts.lost < known.lost || attempts.attempt < known.attempt
         {
-            self.object(3, || {
-                format!("step {} of run {run} went back from {known:?} to {attempts:?}", step.0)
-            });
+            self.object(3, || format!("step {unit} of run {run} went back from {known:?} to {attempts:?}"));
         }
-        let definition = &book.workflow.steps[step.at()];
+        let definition = &book.workflow.steps[unit.step.at()];
         let limit = definition.lost_limit() + u32::from(ended.is_some());
         if attempts.retries > definition.retry.limit || attempts.lost > limit {
-            self.object(3, || format!("step {} of run {run} is past its limits: {attempts:?}", step.0));
+            self.object(3, || format!("step {unit} of run {run} is past its limits: {attempts:?}"));
         }
-        let slot = &mut book.steps[step.at()];
+        let slot = book.unit_mut(unit);
         (slot.retries, slot.lost, slot.ended) = (attempts.retries, attempts.lost, ended);
         slot.after_failure = after_failure;
         Some(advance)
     }
 
+    /// Checks what a step says of its items against what was heard of each of them.
+    fn check_items(&mut self, book: &Book, run: RunId, unit: Unit, record: &StepRecord) {
+        let (counts, has_ended) = match record {
+            StepRecord::Fanned(fanned) if unit.item.is_none() => (fanned.counts, false),
+            StepRecord::Ended(end) => match &end.items {
+                Some(counts) => (**counts, true),
+                None => return,
+            },
+            _ => return,
+        };
+        let ended = book.items_of(unit.step).filter(|item| item.ended.is_some()).count();
+        let succeeded =
+            book.items_of(unit.step).filter(|item| item.ended == Some(Outcome::Succeeded)).count();
+        if (counts.ended(), counts.succeeded) != (ended as u32, succeeded as u32) {
+            self.object(3, || {
+                format!(
+                    "step {unit} of run {run} counts {counts:?}; {ended} items have ended, {succeeded} well"
+                )
+            });
+        }
+        if has_ended && counts.ended() != counts.begun {
+            self.object(3, || {
+                format!("step {unit} of run {run} ended, and not all of its items: {counts:?}")
+            });
+        }
+    }
+
     fn check_dispatch(&mut self, book: &mut Book, run: RunId, dispatched: &Dispatched) {
         let Dispatched { unit, attempt, at, .. } = *dispatched;
         let step = unit.step;
-        let Some(known) = book.steps.get(step.at()).cloned() else {
-            return self.object(9, || format!("run {run} has no step {} in its version", step.0));
+        let Some(known) = book.unit(unit) else {
+            return self.object(9, || format!("run {run} has no step {unit} in its version"));
         };
+        let step_has_ended = book.steps[step.at()].ended.is_some();
+        if unit.item.is_some() && (step_has_ended || book.workflow.steps[step.at()].fan.is_none()) {
+            self.object(4, || format!("{dispatched:?} of run {run}, whose step has ended, or has no items"));
+        }
         if known.current {
             self.object(5, || format!("{dispatched:?} of run {run} while {known:?} is current"));
         }
@@ -212,7 +249,7 @@ impl Auditor {
         if book.readiness(step) != Readiness::Starts {
             self.object(4, || format!("{dispatched:?} of run {run} although its rule does not hold"));
         }
-        let slot = &mut book.steps[step.at()];
+        let slot = book.unit_mut(unit);
         (slot.attempt, slot.current, slot.dispatched_at) = (attempt, true, at);
     }
 }

@@ -1,12 +1,13 @@
 //! The store, as one process has it. The auditor looks at every call that takes effect.
 
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use millrace_domain::{
-    ClaimToken, Epoch, PartitionId, ProducerId, RunId, Seq, SessionId, TaskId, Timestamp, WorkflowId,
+    ClaimToken, Epoch, PartitionId, ProducerId, RunId, Seq, SessionId, StepIndex, TaskId, Timestamp,
+    WorkflowId,
 };
 use millrace_store::{
     Acquired, Claim, ClaimStore, ClaimVerdict, Cluster, ClusterStore, Commit, Finish, FinishVerdict,
@@ -318,6 +319,19 @@ impl SessionStore for MemoryStore {
 impl ReadStore for MemoryStore {
     async fn load_runs(&self, runs: &[RunId]) -> Result<Vec<Option<StoredRun>>, StoreError> {
         self.ask("load", |world, _| runs.iter().map(|run| world.memory.load_run(*run)).collect()).await
+    }
+
+    async fn items(
+        &self,
+        run: RunId,
+        step: StepIndex,
+        items: Range<u32>,
+    ) -> Result<Vec<Option<String>>, StoreError> {
+        self.ask("items", |world, _| world.memory.items(run, step, items)).await
+    }
+
+    async fn list(&self, run: RunId, step: StepIndex) -> Result<Option<String>, StoreError> {
+        self.ask("list", |world, _| world.memory.list(run, step)).await
     }
 
     async fn list_runs(&self, query: &RunQuery) -> Result<Vec<RunSummary>, StoreError> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use millrace_domain::{ClaimToken, Lane, SessionId, Timestamp, Unit};
+use millrace_domain::{ClaimToken, Lane, SessionId, StepIndex, Timestamp, Unit};
 use millrace_store::{LogChunk, NewRun, TaskRecord};
 
 /// A stored run.
@@ -12,6 +12,10 @@ pub(super) struct Run {
     pub(super) head: String,
     pub(super) expires_at: Option<Timestamp>,
     pub(super) steps: BTreeMap<Unit, String>,
+    /// The ends of items.
+    pub(super) items: BTreeMap<Unit, String>,
+    /// The lists over which steps have fanned out.
+    pub(super) lists: BTreeMap<StepIndex, String>,
     pub(super) attempts: BTreeMap<Unit, Attempt>,
     pub(super) logs: BTreeMap<(Unit, u32), Log>,
 }

@@ -1,8 +1,9 @@
 //! The calls about runs: what a commit changes in them, what lists and shows them, and when they are forgotten.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
-use millrace_domain::{PartitionId, RunId, TaskId, Timestamp};
+use millrace_domain::{PartitionId, RunId, StepIndex, TaskId, Timestamp, Unit};
 use millrace_store::{LogChunk, RunDelta, RunQuery, RunSummary, StoredRun, Timer};
 
 use super::memory::Memory;
@@ -28,6 +29,8 @@ impl Memory {
                 head: String::new(),
                 expires_at: None,
                 steps: BTreeMap::new(),
+                items: BTreeMap::new(),
+                lists: BTreeMap::new(),
                 attempts: BTreeMap::new(),
                 logs: BTreeMap::new(),
             };
@@ -41,6 +44,11 @@ impl Memory {
         for (step, record) in &delta.steps {
             stored.steps.insert(*step, record.clone());
         }
+        for (unit, end) in &delta.ended_items {
+            stored.steps.remove(unit);
+            stored.items.insert(*unit, end.clone());
+        }
+        stored.lists.extend(delta.lists.iter().cloned());
         for &(unit, attempt) in &delta.retired {
             self.retire(TaskId { run, unit, attempt });
         }
@@ -112,6 +120,15 @@ impl Memory {
                 .collect(),
             unknown: Vec::new(),
         })
+    }
+
+    pub(crate) fn items(&self, run: RunId, step: StepIndex, items: Range<u32>) -> Vec<Option<String>> {
+        let end = |item| self.runs.get(&run)?.items.get(&Unit { step, item: Some(item) }).cloned();
+        items.map(end).collect()
+    }
+
+    pub(crate) fn list(&self, run: RunId, step: StepIndex) -> Option<String> {
+        self.runs.get(&run)?.lists.get(&step).cloned()
     }
 
     pub(crate) fn list_runs(&self, query: &RunQuery) -> Vec<RunSummary> {

@@ -27,14 +27,18 @@ pub(super) enum Place {
     Default,
     /// The environment of all steps: no step has outputs for all of them.
     Workflow,
-    /// A field of a step.
+    /// A field of a step as a whole.
     Step,
+    /// A field of a step that fans out, for each of its items.
+    Item,
 }
 
 /// The use of an output by a step; whether the step waits for it is checked once all steps are known.
 pub(super) struct OutputUse {
     pub(super) at: Position,
     pub(super) step: String,
+    /// The key of the output; without one, all of them.
+    pub(super) key: Option<String>,
 }
 
 /// Reads a text that may hold expressions.
@@ -116,8 +120,8 @@ impl Names<'_> {
         for name in uses {
             match name {
                 Use::Param(param) => self.check_param(at, param, checker),
-                Use::Output { step, .. } if self.place == Place::Step => {
-                    outputs.push(OutputUse { at, step: step.clone() });
+                Use::Output { step, key } if matches!(self.place, Place::Step | Place::Item) => {
+                    outputs.push(OutputUse { at, step: step.clone(), key: key.clone() });
                 }
                 Use::Output { step, .. } => {
                     let message = format!("`outputs.{step}` cannot be used here: there are no outputs yet");
@@ -133,7 +137,15 @@ impl Names<'_> {
                         "`run` cannot be used in a default: expected params declared before, or fire";
                     checker.problem(at, "unknown-name", message, None);
                 }
-                Use::Run | Use::Params | Use::Fire => {}
+                Use::Item | Use::ItemIndex if self.place != Place::Item => {
+                    let word = if *name == Use::Item { "item" } else { "item_index" };
+                    let message = format!(
+                        "`{word}` cannot be used here: expected it in the `env` or `with` of a step that fans out"
+                    );
+                    let hint = "give the step foreach, matrix or shards".to_owned();
+                    checker.problem(at, "unknown-name", message, Some(hint));
+                }
+                Use::Run | Use::Params | Use::Fire | Use::Item | Use::ItemIndex => {}
             }
         }
     }

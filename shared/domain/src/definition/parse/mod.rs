@@ -5,6 +5,7 @@ mod byte_order_mark;
 mod environment;
 mod executor;
 mod expression;
+mod fan;
 mod fields;
 mod foreign;
 mod json;

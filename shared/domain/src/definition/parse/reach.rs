@@ -20,6 +20,7 @@ pub(super) fn check_outputs(
 ) {
     let mut walk: Option<Walk<'_>> = None;
     for (index, step) in parsed.iter().enumerate() {
+        refuse_keys_of_lists(parsed, step, places, checker);
         let own = step.name.unwrap_or_default();
         let mut wanted: HashMap<StepIndex, usize> = HashMap::new();
         for (at, output) in step.outputs.iter().enumerate() {
@@ -50,6 +51,24 @@ pub(super) fn check_outputs(
                 (format!("step `{own}` does not depend on `{step}`, whose outputs it uses"), Some(hint))
             };
             checker.problem(output.at, "not-a-dependency", message, hint);
+        }
+    }
+}
+
+/// Reports the uses of a key of what is a list: the outputs of a step that fans out.
+fn refuse_keys_of_lists(
+    parsed: &[ParsedStep<'_>],
+    step: &ParsedStep<'_>,
+    places: &HashMap<&str, StepIndex>,
+    checker: &mut Checker,
+) {
+    for output in &step.outputs {
+        let (name, Some(key)) = (&output.step, &output.key) else { continue };
+        if places.get(name.as_str()).is_some_and(|place| parsed[place.at()].fans_out) {
+            let message =
+                format!("`outputs.{name}` is a list, with the outputs of each item: it has no `{key}`");
+            let hint = format!("write outputs.{name} | select | map(attribute='{key}')");
+            checker.problem(output.at, "wrong-type", message, Some(hint));
         }
     }
 }

@@ -8,7 +8,8 @@ use super::super::document::Node;
 use super::super::problem::Position;
 use super::environment::read_env;
 use super::executor::{SHELL, read_action};
-use super::expression::{Names, OutputUse};
+use super::expression::{Names, OutputUse, Place};
+use super::fan::read_fan;
 use super::fields::{Fields, Schema};
 use super::retry::read_retry;
 use super::rule::{ParsedDependency, read_condition, read_depends_on, read_not_before, read_trigger_rule};
@@ -40,14 +41,14 @@ const STEP: Schema = Schema {
         "retry",
         "working_dir",
         "at_most_once",
+        "foreach",
+        "matrix",
+        "shards",
     ],
     later: &[
-        "foreach",
-        "shards",
         "broadcast",
         "locks",
         "resources",
-        "matrix",
         "repeat",
         "outputs",
         "rate",
@@ -81,6 +82,10 @@ pub(super) struct ParsedStep<'t> {
     pub(super) name: Option<&'t str>,
     pub(super) depends_on: Vec<ParsedDependency<'t>>,
     pub(super) outputs: Vec<OutputUse>,
+    /// How many of the outputs are used before the step has a task: by its condition, and the list of its items.
+    pub(super) of_start: usize,
+    /// Whether the step has items.
+    pub(super) fans_out: bool,
     /// The step; `None` when something is wrong with it.
     pub(super) step: Option<Step>,
 }
@@ -105,6 +110,10 @@ pub(super) fn read_step<'t>(
     });
     let depends_on = fields.get("depends_on").map(|node| read_depends_on(node, checker)).unwrap_or_default();
     let starts = read_start(fields, &depends_on, names, &mut outputs, checker);
+    let fan = read_fan(fields, names, &mut outputs, checker);
+    let fans_out = fan.is_some();
+    let of_start = outputs.len();
+    let names = if fans_out { Names { place: Place::Item, ..names } } else { names };
     let action = read_action(fields, at, names, &mut outputs, checker);
     let env = fields.get("env").map(|node| read_env(node, names, &mut outputs, checker)).unwrap_or_default();
     let pool =
@@ -138,6 +147,9 @@ pub(super) fn read_step<'t>(
             name,
             uses: action.uses.to_owned(),
             with: action.with,
+            fan: fan.flatten(),
+            inputs: Box::default(),
+            task_inputs: Box::default(),
             env,
             pool,
             timeout,
@@ -151,7 +163,7 @@ pub(super) fn read_step<'t>(
         }),
         _ => None,
     };
-    Some(ParsedStep { at, name: text, depends_on, outputs, step })
+    Some(ParsedStep { at, name: text, depends_on, outputs, of_start, fans_out, step })
 }
 
 /// Reads a `pool:`.

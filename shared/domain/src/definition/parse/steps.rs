@@ -1,11 +1,11 @@
 //! `steps:` as a whole: names that are unique, dependencies that exist, and no cycle among them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::super::Step;
 use super::super::checker::Checker;
 use super::super::document::Node;
-use super::expression::Names;
+use super::expression::{Names, OutputUse};
 use super::never::warn_of_never;
 use super::reach::check_outputs;
 use super::rule::ParsedDependency;
@@ -44,8 +44,19 @@ pub(super) fn read_steps(
     };
     check_outputs(&parsed, &places, &graph, checker);
     warn_of_never(&parsed, &graph, checker);
-    let steps: Option<Vec<Step>> = parsed.into_iter().map(|parsed| parsed.step).collect();
+    let steps: Option<Vec<Step>> = parsed.into_iter().map(|parsed| with_inputs(parsed, &places)).collect();
     Some((steps?, graph))
+}
+
+/// The step, with the places of the steps whose outputs it uses.
+fn with_inputs(parsed: ParsedStep<'_>, places: &HashMap<&str, StepIndex>) -> Option<Step> {
+    let inputs = |outputs: &[OutputUse]| -> Box<[StepIndex]> {
+        let place = |output: &OutputUse| places.get(output.step.as_str()).copied();
+        let inputs: BTreeSet<StepIndex> = outputs.iter().filter_map(place).collect();
+        inputs.into_iter().collect()
+    };
+    let (all, of_tasks) = (inputs(&parsed.outputs), inputs(&parsed.outputs[parsed.of_start..]));
+    Some(Step { inputs: all, task_inputs: of_tasks, ..parsed.step? })
 }
 
 /// The place of each name: where it is first given to a step.

@@ -10,6 +10,18 @@ pub(super) fn meant(synonyms: Synonyms, word: &str) -> Option<&'static str> {
     synonyms.iter().find(|(words, _)| words.contains(&word.as_str())).map(|(_, meant)| *meant)
 }
 
+/// The synonyms of the fields of `foreach` and `shards`.
+pub(super) const OF_FAN: Synonyms = &[
+    (
+        &["parallel", "parallelism", "concurrency", "concurrencylimit", "limit", "maxconcurrency", "batch"],
+        "write max_parallel: 8",
+    ),
+    (&["list", "in", "over", "values", "input", "elements"], "write items: [a, b]"),
+    (&["failures", "maxfailures", "allowfailures", "tolerance", "toleratedfailures"], "write tolerate: 5%"),
+    (&["stoponfailure", "failfirst", "abortonfailure"], "write fail_fast: true"),
+    (&["n", "total", "size"], "write count: 4"),
+];
+
 /// The synonyms of the fields of a workflow.
 pub(super) const OF_WORKFLOW: Synonyms = &[
     (
@@ -177,7 +189,9 @@ pub(super) const OF_STEP: Synonyms = &[
         &["allowfailure", "ignoreerrors", "ignorefailure", "failureignored", "softfail"],
         "write continue_on_error: true",
     ),
-    (&["loop", "withitems", "parallel"], "`foreach` is not supported yet: write a step for each"),
+    (&["loop", "withitems", "withparam", "parallel", "map", "each", "expand"], "write foreach: [a, b]"),
+    (&["strategy"], "write matrix: {rate: [0.1, 0.01]}"),
+    (&["sharding", "shardcount", "partitions", "splits"], "write shards: 4"),
     (&["lock", "mutex", "semaphore"], "`locks` is not supported yet"),
     (&["memory", "cpu", "limits"], "`resources` is not supported yet"),
     (&["concurrencypolicy", "maxactivetisperdag"], "a pool's slots are the limit: write `pool`"),
@@ -310,7 +324,8 @@ mod tests {
 
     #[test]
     fn each_word_stands_once_in_its_plain_form() {
-        for synonyms in [OF_WORKFLOW, OF_STEP, OF_DEFAULTS, OF_RETRY, OF_SCHEDULE, OF_PARAM, OF_HTTP] {
+        for synonyms in [OF_FAN, OF_WORKFLOW, OF_STEP, OF_DEFAULTS, OF_RETRY, OF_SCHEDULE, OF_PARAM, OF_HTTP]
+        {
             let mut words: Vec<&str> = synonyms.iter().flat_map(|(words, _)| *words).copied().collect();
             assert!(words.iter().all(|word| word.bytes().all(|byte| byte.is_ascii_lowercase())), "{words:?}");
             let count = words.len();

@@ -14,7 +14,8 @@ const WAIT_INPUT: Schema =
     Schema { what: "`with` of wait", known: &["for", "until"], later: &[], synonyms: &[] };
 
 /// The fields of a step that are about a task, which a wait does not make.
-const OF_TASKS: [&str; 6] = ["env", "pool", "timeout", "retry", "at_most_once", "working_dir"];
+const OF_TASKS: [&str; 9] =
+    ["env", "pool", "timeout", "retry", "at_most_once", "working_dir", "foreach", "matrix", "shards"];
 
 /// Reads what a `wait` waits for.
 pub(super) fn read_wait(

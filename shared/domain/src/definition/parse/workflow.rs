@@ -109,6 +109,7 @@ pub(super) fn read_workflow(root: &Node, checker: &mut Checker) -> Option<Workfl
     };
     let names = Names { params: &params, place: Place::Step };
     let (steps, graph) = read_steps(steps, &defaults, names, checker)?;
+    let fans_out = steps.iter().any(|step| step.fan.is_some());
     let success_only = !graph.has_statuses() && steps.iter().all(|step| step.rule == TriggerRule::default());
     Some(Workflow {
         id: name?.into(),
@@ -123,6 +124,7 @@ pub(super) fn read_workflow(root: &Node, checker: &mut Checker) -> Option<Workfl
         steps,
         graph,
         success_only,
+        fans_out,
         places: Places::default(),
     })
 }

@@ -1,18 +1,27 @@
-//! What becomes of a step when its attempt is over: it ends, waits for the next attempt, or gets one at once.
+//! What becomes of a unit when its attempt is over: it ends, waits for the next attempt, or gets one at once.
 
 use super::ending::ended;
+use super::fan::end_item;
 use super::step::{dispatch, end_step};
 use crate::run::{Action, Advanced, Attempts, Ended, Refusal, Run, RunTimer, StepState};
 use crate::task::TaskResult;
-use crate::{Outcome, StepIndex, Timestamp, Unit, retry};
+use crate::{Outcome, Timestamp, Unit, retry};
 
-/// The step that is the unit as a whole, and its attempts, when `attempt` is the one that is with the fleet.
-pub(super) fn current(run: &Run, unit: Unit, attempt: u32) -> Result<(StepIndex, Attempts), Refusal> {
-    let step = unit.whole_step().ok_or(Refusal::NoSuchUnit(unit))?;
-    match run.steps.get(step.at()) {
-        None => Err(Refusal::NoSuchUnit(unit)),
-        Some(StepState::Dispatched(attempts)) if attempts.attempt == attempt => Ok((step, *attempts)),
+/// The attempts of a unit, when `attempt` is the one that is with the fleet.
+pub(super) fn current(run: &Run, unit: Unit, attempt: u32) -> Result<Attempts, Refusal> {
+    match run.state_of(unit) {
+        Some(StepState::Dispatched(attempts)) if attempts.attempt == attempt => Ok(*attempts),
         Some(_) => Err(Refusal::StaleAttempt { unit, attempt }),
+        None if run.has_begun(unit) => Err(Refusal::StaleAttempt { unit, attempt }),
+        None => Err(Refusal::NoSuchUnit(unit)),
+    }
+}
+
+/// Ends a unit.
+pub(super) fn end_unit(run: &mut Run, unit: Unit, end: Ended, now: Timestamp, out: &mut Advanced) {
+    match unit.item {
+        None => end_step(run, unit.step, end, now, out),
+        Some(item) => end_item(run, unit.step, item, end, now, out),
     }
 }
 
@@ -31,11 +40,11 @@ pub(super) fn plausible(result: TaskResult) -> TaskResult {
 }
 
 /// Has the claim of an attempt forgotten, now that the attempt is over.
-pub(super) fn retire(out: &mut Advanced, step: StepIndex, attempt: u32, outcome: Outcome) {
-    out.actions.push(Action::Retire { step, attempt, outcome });
+pub(super) fn retire(out: &mut Advanced, unit: Unit, attempt: u32, outcome: Outcome) {
+    out.actions.push(Action::Retire { unit, attempt, outcome });
 }
 
-/// Applies the outcome of an attempt: the step ends, or waits for its next attempt.
+/// Applies the outcome of an attempt: the unit ends, or waits for its next attempt.
 pub(super) fn ended_attempt(
     run: &mut Run,
     attempts: Attempts,
@@ -43,21 +52,21 @@ pub(super) fn ended_attempt(
     now: Timestamp,
     out: &mut Advanced,
 ) {
-    let step = result.step;
+    let unit = result.id().unit;
     // A worker that had to give a task up without an outcome of its own has lost it.
     if result.outcome == Outcome::Lost {
         let reason = result.reason.unwrap_or_else(|| "its worker gave it up".to_owned());
-        return lost_attempt(run, step, attempts, reason, now, out);
+        return lost_attempt(run, unit, attempts, reason, now, out);
     }
-    let policy = &run.workflow.steps[step.at()].retry;
-    let draw = retry::draw(run.id, step.into(), attempts.attempt);
+    let policy = &run.workflow.steps[unit.step.at()].retry;
+    let draw = retry::draw(run.id, unit, attempts.attempt);
     let wait = policy.wait_after(result.outcome, attempts.retries, draw);
-    if let (Some(wait), None) = (wait, run.head.stopping) {
+    if let Some(wait) = wait.filter(|_| !run.is_given_up(unit)) {
         let attempts = Attempts { retries: attempts.retries + 1, advance: run.this_advance(), ..attempts };
         let until = now + wait;
-        run.steps[step.at()] = StepState::Backoff { attempts, until, reason: result.reason };
-        out.steps.push(step);
-        out.actions.push(Action::Set(until, RunTimer::Retry(step)));
+        run.set_state(unit, StepState::Backoff { attempts, until, reason: result.reason });
+        out.units.push(unit);
+        out.actions.push(Action::Set(until, RunTimer::Retry(unit)));
         return;
     }
     let ended = Ended {
@@ -73,32 +82,33 @@ pub(super) fn ended_attempt(
         after_failure: false,
         outputs: result.outputs,
         worker: result.worker,
+        items: None,
     };
-    end_step(run, step, ended, now, out);
+    end_unit(run, unit, ended, now, out);
 }
 
-/// Applies the loss of an attempt: the step gets a new one at once, or fails when too many were lost.
+/// Applies the loss of an attempt: the unit gets a new one at once, or fails when too many were lost.
 pub(super) fn lost_attempt(
     run: &mut Run,
-    step: StepIndex,
+    unit: Unit,
     attempts: Attempts,
     reason: String,
     now: Timestamp,
     out: &mut Advanced,
 ) {
     let attempts = Attempts { lost: attempts.lost + 1, ..attempts };
-    if run.head.stopping.is_some() {
+    if run.is_given_up(unit) {
         let end = ended(run, Outcome::Cancelled, attempts, now, Some(reason));
-        return end_step(run, step, end, now, out);
+        return end_unit(run, unit, end, now, out);
     }
-    let limit = run.workflow.steps[step.at()].lost_limit();
+    let limit = run.workflow.steps[unit.step.at()].lost_limit();
     if attempts.lost > limit {
         let reason = match limit {
             0 => format!("lost, and at_most_once forbids another attempt: {reason}"),
             _ => format!("lost {} times; the last time: {reason}", attempts.lost),
         };
         let end = ended(run, Outcome::Failed, attempts, now, Some(reason));
-        return end_step(run, step, end, now, out);
+        return end_unit(run, unit, end, now, out);
     }
-    dispatch(run, step, attempts, now, out);
+    dispatch(run, unit, attempts, now, out);
 }

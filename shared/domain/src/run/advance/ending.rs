@@ -1,5 +1,6 @@
 //! The end of a step as it is written down, and the end of a run whose steps have all ended.
 
+use crate::definition::Step;
 use crate::run::verdict::{decides, reason};
 use crate::run::{Action, Advanced, Attempts, Ended, Run, RunTimer, StepState};
 use crate::{Outcome, StepIndex, Timestamp};
@@ -25,6 +26,7 @@ pub(super) fn ended(
         after_failure: false,
         outputs: serde_json::Map::new(),
         worker: String::new(),
+        items: None,
     }
 }
 
@@ -44,9 +46,10 @@ pub(super) fn mark_ended(run: &mut Run, step: StepIndex, mut end: Ended, out: &m
         }
         out.head = true;
     }
+    run.elsewhere += u32::from(end.items.is_some());
     run.steps[step.at()] = StepState::Ended(Box::new(end));
     run.open -= 1;
-    out.steps.push(step);
+    out.units.push(step.into());
 }
 
 /// Ends the run when all its steps have: as whoever stops it wants, or by its verdict.
@@ -67,7 +70,8 @@ pub(super) fn end_if_done(run: &mut Run, now: Timestamp, out: &mut Advanced) {
     if run.workflow.timeout.is_some() {
         out.actions.push(Action::Clear(RunTimer::Timeout));
     }
-    if run.head.stopping.is_some() {
+    let gives_items_up = |step: &Step| step.fan.as_ref().is_some_and(|fan| fan.fail_fast);
+    if run.head.stopping.is_some() || run.workflow.steps.iter().any(gives_items_up) {
         out.actions.push(Action::Clear(RunTimer::CancelCheck));
     }
     out.actions.push(Action::End);
@@ -75,7 +79,7 @@ pub(super) fn end_if_done(run: &mut Run, now: Timestamp, out: &mut Advanced) {
 
 /// Gives an advance its number, when it has changed the run.
 pub(super) fn number(run: &mut Run, out: &Advanced) {
-    if out.head || !out.steps.is_empty() {
+    if out.head || !out.units.is_empty() {
         run.advance += 1;
     }
     if out.head {

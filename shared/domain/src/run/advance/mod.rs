@@ -7,15 +7,17 @@
 
 mod attempt;
 mod ending;
+mod fan;
 mod start;
 mod step;
 mod stop;
 
-use attempt::{current, ended_attempt, lost_attempt, plausible, retire};
+use attempt::{current, end_unit, ended_attempt, lost_attempt, plausible, retire};
 use ending::{end_if_done, ended, number};
 pub use start::create;
 use start::start;
-use step::{end_step, time_has_come};
+pub(super) use step::READING;
+use step::{start_ready, time_has_come};
 pub(super) use stop::LOOK_AGAIN;
 
 use super::{Advanced, Event, Refusal, Run, RunState, StepState};
@@ -35,33 +37,41 @@ pub fn advance(run: &mut Run, event: Event, now: Timestamp) -> Result<Advanced, 
         (RunState::Waiting, Event::StartDue) => start(run, now, out),
         (_, Event::StartDue) | (RunState::Waiting, Event::TimedOut) => return Err(Refusal::RunNotWaiting),
         (_, Event::Result(result)) => {
-            let (_, attempts) = current(run, result.id().unit, result.attempt)?;
+            let attempts = current(run, result.id().unit, result.attempt)?;
             let result = plausible(result);
-            retire(out, result.step, result.attempt, result.outcome);
+            retire(out, result.id().unit, result.attempt, result.outcome);
             ended_attempt(run, attempts, result, now, out);
         }
         (_, Event::Lost { unit, attempt, reason }) => {
-            let (step, attempts) = current(run, unit, attempt)?;
-            retire(out, step, attempt, Outcome::Lost);
-            lost_attempt(run, step, attempts, reason, now, out);
+            let attempts = current(run, unit, attempt)?;
+            retire(out, unit, attempt, Outcome::Lost);
+            lost_attempt(run, unit, attempts, reason, now, out);
         }
         (_, Event::Revoked { unit, attempt }) => {
-            let (step, attempts) = current(run, unit, attempt)?;
-            if run.head.stopping.is_none() {
+            let attempts = current(run, unit, attempt)?;
+            if !run.is_given_up(unit) {
                 return Err(Refusal::NotExpected(unit));
             }
-            retire(out, step, attempt, Outcome::Cancelled);
-            let reason = run.head.reason.clone();
+            retire(out, unit, attempt, Outcome::Cancelled);
+            let reason = match run.head.stopping {
+                Some(_) => run.head.reason.clone(),
+                None => Some("too many other items failed".to_owned()),
+            };
             let end = ended(run, Outcome::Cancelled, attempts, now, reason);
-            end_step(run, step, end, now, out);
+            end_unit(run, unit, end, now, out);
         }
         (_, Event::RetryDue { unit }) => {
-            let step = unit.whole_step().ok_or(Refusal::NoSuchUnit(unit))?;
-            match run.steps.get(step.at()) {
+            match run.state_of(unit) {
+                None if run.has_begun(unit) => return Err(Refusal::NotExpected(unit)),
                 None => return Err(Refusal::NoSuchUnit(unit)),
                 Some(StepState::Backoff { attempts, .. }) => {
                     let attempts = *attempts;
-                    time_has_come(run, step, attempts, now, out);
+                    time_has_come(run, unit, attempts, now, out);
+                }
+                // It was woken with the outputs that it needs.
+                Some(StepState::Waiting) if run.is_woken(unit.step) => start_ready(run, unit.step, now, out),
+                Some(StepState::Fanned(fan)) if run.wants_items(unit.step, fan) => {
+                    fan::go_on(run, unit.step, now, out);
                 }
                 Some(_) => return Err(Refusal::NotExpected(unit)),
             }

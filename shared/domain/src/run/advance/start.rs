@@ -1,5 +1,6 @@
 //! The beginning of a run: at once, or when its start is due.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::ending::{end_if_done, number};
@@ -21,7 +22,18 @@ pub fn create(
     let tallies =
         (0..count).map(|step| Tally::open(workflow.graph.dependencies(step.into()).len())).collect();
     let steps = vec![StepState::Waiting; count];
-    let mut run = Run { id, workflow, spec, head, steps, tallies, open: count as u32, advance: 0 };
+    let mut run = Run {
+        id,
+        workflow,
+        spec,
+        head,
+        steps,
+        tallies,
+        open: count as u32,
+        elsewhere: 0,
+        lent: BTreeMap::new(),
+        advance: 0,
+    };
     let mut advanced = Advanced { head: true, ..Advanced::default() };
     match run.head.start_at {
         Some(start) if start > now => {

@@ -4,13 +4,18 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::attempt::end_unit;
 use super::ending::{ended, mark_ended};
+use super::fan;
 use crate::definition::Step;
 use crate::rule::{Judgement, Readiness, Status};
 use crate::run::dispatch::{condition_holds, input, task};
 use crate::run::{Action, Advanced, Attempts, Ended, Run, RunTimer, StepState};
 use crate::wait::{self, WAIT};
-use crate::{Outcome, StepIndex, Timestamp, TriggerRule};
+use crate::{Outcome, StepIndex, Timestamp, TriggerRule, Unit};
+
+/// What a unit waits for whose inputs are not in memory.
+pub(in crate::run) const READING: &str = "the outputs that it uses are being read";
 
 /// Starts the steps that wait for no other.
 pub(super) fn start_roots(run: &mut Run, now: Timestamp, out: &mut Advanced) {
@@ -24,27 +29,33 @@ pub(super) fn end_step(run: &mut Run, step: StepIndex, end: Ended, now: Timestam
     follow(run, vec![step], VecDeque::new(), now, out);
 }
 
-/// Dispatches the attempt after `so_far` to the fleet. A step whose input cannot be rendered fails without one.
-pub(super) fn dispatch(run: &mut Run, step: StepIndex, so_far: Attempts, now: Timestamp, out: &mut Advanced) {
-    if let Err(end) = attempt(run, step, so_far, now, out) {
-        end_step(run, step, *end, now, out);
+/// Starts a step whose rule holds, and which was woken with the outputs that it needs.
+pub(super) fn start_ready(run: &mut Run, step: StepIndex, now: Timestamp, out: &mut Advanced) {
+    follow(run, Vec::new(), VecDeque::from([step]), now, out);
+}
+
+/// Dispatches the attempt after `so_far` to the fleet. A unit whose input cannot be rendered fails without one.
+pub(super) fn dispatch(run: &mut Run, unit: Unit, so_far: Attempts, now: Timestamp, out: &mut Advanced) {
+    if let Err(end) = attempt(run, unit, so_far, now, out) {
+        end_unit(run, unit, *end, now, out);
     }
 }
 
-/// Goes on with a step whose time has come: a wait is over, or an attempt is due.
-pub(super) fn time_has_come(
-    run: &mut Run,
-    step: StepIndex,
-    so_far: Attempts,
-    now: Timestamp,
-    out: &mut Advanced,
-) {
+/// Goes on with a unit whose time has come: a wait is over, or an attempt is due.
+pub(super) fn time_has_come(run: &mut Run, unit: Unit, so_far: Attempts, now: Timestamp, out: &mut Advanced) {
     let began = so_far.dispatched_at;
-    if run.workflow.steps[step.at()].uses == WAIT && began != Timestamp::default() {
+    let step = &run.workflow.steps[unit.step.at()];
+    if step.uses == WAIT && began != Timestamp::default() {
         let end = ended(run, Outcome::Succeeded, so_far, now, None);
-        return end_step(run, step, Ended { started_at: Some(began), ..end }, now, out);
+        return end_unit(run, unit, Ended { started_at: Some(began), ..end }, now, out);
     }
-    dispatch(run, step, so_far, now, out);
+    if step.fan.is_some() && unit.item.is_none() {
+        if let Err(end) = fan::begin(run, unit.step, now, out) {
+            end_unit(run, unit, *end, now, out);
+        }
+        return;
+    }
+    dispatch(run, unit, so_far, now, out);
 }
 
 /// Judges the edges of the steps that have `ended`, starts what is `ready`, and so on until nothing follows any more.
@@ -87,7 +98,15 @@ fn follow(
         let Some(step) = ready.pop_front() else { return };
         // Where one dependency is enough, several may have come true at once.
         let is_waiting = run.head.stopping.is_none() && run.steps[step.at()] == StepState::Waiting;
-        if is_waiting && let Err(end) = begin(run, step, now, out) {
+        if !is_waiting {
+            continue;
+        }
+        if run.wants(step).next().is_some() {
+            // It stays as it is, and is woken at once with what it needs.
+            out.actions.push(Action::Set(now, RunTimer::Retry(step.into())));
+            continue;
+        }
+        if let Err(end) = begin(run, step, now, out) {
             mark_ended(run, step, *end, out);
             ended.push(step);
         }
@@ -113,32 +132,40 @@ fn begin(run: &mut Run, step: StepIndex, now: Timestamp, out: &mut Advanced) -> 
         && let Some(until) = time.on_day_of(run.spec.scheduled_at, &workflow.timezone)
         && until > now
     {
-        hold(run, step, none, until, format!("not before {time}"), out);
+        hold(run, step.into(), none, until, format!("not before {time}"), out);
         return Ok(());
     }
-    attempt(run, step, none, now, out)
+    if definition.fan.is_some() {
+        return fan::begin(run, step, now, out);
+    }
+    attempt(run, step.into(), none, now, out)
 }
 
-/// Makes the attempt after `so_far`. A step whose input cannot be rendered is answered with its end.
-fn attempt(
+/// Makes the attempt after `so_far`. A unit whose input cannot be rendered is answered with its end.
+pub(super) fn attempt(
     run: &mut Run,
-    step: StepIndex,
+    unit: Unit,
     so_far: Attempts,
     now: Timestamp,
     out: &mut Advanced,
 ) -> Result<(), Box<Ended>> {
     let workflow = Arc::clone(&run.workflow);
-    let definition = &workflow.steps[step.at()];
-    if definition.uses == WAIT {
-        return begin_wait(run, step, definition, now, out);
+    let definition = &workflow.steps[unit.step.at()];
+    if run.tasks_want(unit.step).next().is_some() {
+        hold(run, unit, so_far, now, READING.to_owned(), out);
+        return Ok(());
     }
-    // A first attempt that is made at once has no record that could keep the number.
-    let advance = if so_far == Attempts::default() { 0 } else { run.this_advance() };
+    if definition.uses == WAIT {
+        return begin_wait(run, unit.step, definition, now, out);
+    }
+    // A first attempt that is made at once has no record that could keep the number: that of what it follows has it.
+    let follows = out.head || !out.units.is_empty();
+    let advance = if so_far == Attempts::default() && follows { 0 } else { run.this_advance() };
     let attempts = Attempts { attempt: so_far.attempt + 1, dispatched_at: now, advance, ..so_far };
-    match task(run, step, attempts.attempt, now) {
+    match task(run, unit, attempts.attempt, now) {
         Ok(task) => {
-            run.steps[step.at()] = StepState::Dispatched(attempts);
-            out.steps.push(step);
+            run.set_state(unit, StepState::Dispatched(attempts));
+            out.units.push(unit);
             out.actions.push(Action::Dispatch(Box::new(task)));
             Ok(())
         }
@@ -158,7 +185,7 @@ fn begin_wait(
     let until = input(run, definition).and_then(|with| wait::until(&with, now, &run.workflow.timezone));
     match until {
         Ok(until) if until > now => {
-            hold(run, step, begun, until, "a wait".to_owned(), out);
+            hold(run, step.into(), begun, until, "a wait".to_owned(), out);
             Ok(())
         }
         Ok(_) => {
@@ -169,19 +196,19 @@ fn begin_wait(
     }
 }
 
-/// Has a step wait for a time.
-fn hold(
+/// Has a unit wait for a time.
+pub(super) fn hold(
     run: &mut Run,
-    step: StepIndex,
+    unit: Unit,
     attempts: Attempts,
     until: Timestamp,
     reason: String,
     out: &mut Advanced,
 ) {
     let attempts = Attempts { advance: run.this_advance(), ..attempts };
-    run.steps[step.at()] = StepState::Backoff { attempts, until, reason: Some(reason) };
-    out.steps.push(step);
-    out.actions.push(Action::Set(until, RunTimer::Retry(step)));
+    run.set_state(unit, StepState::Backoff { attempts, until, reason: Some(reason) });
+    out.units.push(unit);
+    out.actions.push(Action::Set(until, RunTimer::Retry(unit)));
 }
 
 /// The end of a step whose rule does not hold, with the first dependency that is why.

@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use super::ending::{ended, mark_ended};
+use super::fan::{self, given_up};
 use crate::run::{Action, Advanced, Attempts, Refusal, Run, RunState, RunTimer, StepState};
-use crate::{Outcome, Timestamp};
+use crate::{Outcome, StepIndex, Timestamp};
 
 /// The interval at which a stopped run is looked at until it has ended.
 pub(in crate::run) const LOOK_AGAIN: Duration = Duration::from_secs(5);
@@ -36,8 +37,12 @@ pub(super) fn stop(
         let attempts = match &run.steps[index] {
             StepState::Waiting => Attempts::default(),
             StepState::Backoff { attempts, .. } => {
-                out.actions.push(Action::Clear(RunTimer::Retry(index.into())));
+                out.actions.push(Action::Clear(RunTimer::Retry(StepIndex::from(index).into())));
                 *attempts
+            }
+            StepState::Fanned(_) => {
+                fan::stop(run, index.into(), reason, now, out);
+                continue;
             }
             StepState::Dispatched(_) | StepState::Ended(_) => continue,
         };
@@ -49,8 +54,12 @@ pub(super) fn stop(
     Ok(())
 }
 
-/// Looks at a run that is being stopped: its workers are told again, and in the end not asked any more.
+/// Looks at a run that is being stopped, or at the items that are given up: their workers are told again, and in the end
+/// not asked any more.
 pub(super) fn look(run: &mut Run, now: Timestamp, out: &mut Advanced) -> Result<(), Refusal> {
+    if run.head.stopping.is_none() {
+        return look_at_items(run, now, out);
+    }
     let mut since = run.head.stopping_since.ok_or(Refusal::RunNotWaiting)?;
     if since > now {
         // It was stopped by a clock that was ahead: the grace of its workers begins now.
@@ -62,9 +71,27 @@ pub(super) fn look(run: &mut Run, now: Timestamp, out: &mut Advanced) -> Result<
     Ok(())
 }
 
+/// Looks at the items that are given up in a run which nobody stops.
+fn look_at_items(run: &Run, now: Timestamp, out: &mut Advanced) -> Result<(), Refusal> {
+    let mut is_any = false;
+    for (step, since) in given_up(run) {
+        is_any = true;
+        let StepState::Fanned(fan) = &run.steps[step.at()] else { continue };
+        let tasks = fan.dispatched(step).map(|(unit, attempts)| (unit, attempts.attempt)).collect();
+        // One that lies ahead was noted by a clock that was ahead.
+        let by_force = now.since(since) >= FORCE || since > now;
+        out.actions.push(Action::Stop { tasks, by_force });
+    }
+    if !is_any {
+        return Err(Refusal::RunNotWaiting);
+    }
+    out.actions.push(Action::Set(now + LOOK_AGAIN, RunTimer::CancelCheck));
+    Ok(())
+}
+
 /// Asks for the end of what is still with the fleet, and sets the timer of the next look.
 fn tell_workers(run: &Run, by_force: bool, now: Timestamp, out: &mut Advanced) {
-    let tasks: Vec<_> = run.dispatched().map(|(step, attempts)| (step, attempts.attempt)).collect();
+    let tasks: Vec<_> = run.dispatched().map(|(unit, attempts)| (unit, attempts.attempt)).collect();
     if !tasks.is_empty() {
         out.actions.push(Action::Stop { tasks, by_force });
         out.actions.push(Action::Set(now + LOOK_AGAIN, RunTimer::CancelCheck));

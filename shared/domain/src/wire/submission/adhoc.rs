@@ -54,6 +54,9 @@ impl Submission {
         };
         self.check_params()?;
         let step = Step {
+            fan: None,
+            inputs: Box::default(),
+            task_inputs: Box::default(),
             name: TASK.clone(),
             uses: uses.to_owned(),
             with,
@@ -81,6 +84,7 @@ impl Submission {
             steps: vec![step],
             graph: Graph::single(),
             success_only: true,
+            fans_out: false,
             places: Places::default(),
         })
     }

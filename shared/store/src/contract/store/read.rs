@@ -1,7 +1,9 @@
 //! Reading, for anybody: runs and workflows as they are stored now.
 
+use std::ops::Range;
+
 use async_trait::async_trait;
-use millrace_domain::{PartitionId, RunId, WorkflowId};
+use millrace_domain::{PartitionId, RunId, StepIndex, WorkflowId};
 
 use super::super::{RunQuery, RunSummary, StoreError, StoredRun, StoredWorkflow};
 
@@ -10,6 +12,17 @@ use super::super::{RunQuery, RunSummary, StoreError, StoredRun, StoredWorkflow};
 pub trait ReadStore: Send + Sync + 'static {
     /// Reads runs as they are stored now: `None` for those that are not.
     async fn load_runs(&self, runs: &[RunId]) -> Result<Vec<Option<StoredRun>>, StoreError>;
+
+    /// Reads the ends of items of a step, for the items in `items`: `None` for those that have not ended.
+    async fn items(
+        &self,
+        run: RunId,
+        step: StepIndex,
+        items: Range<u32>,
+    ) -> Result<Vec<Option<String>>, StoreError>;
+
+    /// Reads the list over which a step has fanned out.
+    async fn list(&self, run: RunId, step: StepIndex) -> Result<Option<String>, StoreError>;
 
     /// Lists the heads of runs, the newest first.
     async fn list_runs(&self, query: &RunQuery) -> Result<Vec<RunSummary>, StoreError>;

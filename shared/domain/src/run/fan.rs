@@ -1,0 +1,135 @@
+//! The items of a step that fans out. An item has ended when it has begun and is not open: memory holds the list and what is
+//! open, and the end of each item is kept apart from the run, so that a fan takes as much as its window.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Attempts, StepState};
+use crate::definition::{FanOut, Tolerance};
+use crate::{Outcome, StepIndex, Timestamp, Unit};
+
+/// The most that the outputs of all items of a step may take, in bytes of JSON.
+pub const MAX_OUTPUT_BYTES: u64 = 8 * 1024 * 1024;
+
+/// A step that has fanned out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fan {
+    /// What is written down of it.
+    pub fanned: Fanned,
+    /// The list: empty where the run was restored without it.
+    pub items: Arc<[Value]>,
+    /// The items that have begun and not ended. Each is dispatched, or waits for its next attempt.
+    pub open: BTreeMap<u32, StepState>,
+}
+
+/// The record of a step that has fanned out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Fanned {
+    /// The counts of its items.
+    #[serde(flatten)]
+    pub counts: ItemCounts,
+    /// When the step fanned out.
+    pub began_at: Timestamp,
+    /// The bytes of its items' outputs so far.
+    #[serde(default)]
+    pub output_bytes: u64,
+    /// The first item that failed, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_failure: Option<(u32, String)>,
+    /// Since when the items that are left are given up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopping_since: Option<Timestamp>,
+    /// The number of the last advance that changed it.
+    #[serde(default)]
+    pub advance: u64,
+}
+
+/// The counts of the items of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ItemCounts {
+    /// All of them.
+    pub total: u32,
+    /// Those that have begun: the items below this place.
+    pub begun: u32,
+    /// Those that have succeeded.
+    #[serde(default)]
+    pub succeeded: u32,
+    /// Those that have failed or timed out.
+    #[serde(default)]
+    pub failed: u32,
+    /// Those that were given up after they had begun.
+    #[serde(default)]
+    pub cancelled: u32,
+}
+
+impl ItemCounts {
+    /// The items that have ended.
+    pub fn ended(&self) -> u32 {
+        self.succeeded + self.failed + self.cancelled
+    }
+}
+
+impl Fan {
+    /// A step that fans out now.
+    pub(super) fn new(items: Vec<Value>, now: Timestamp) -> Self {
+        let total = u32::try_from(items.len()).unwrap_or(u32::MAX);
+        let fanned = Fanned {
+            counts: ItemCounts { total, ..ItemCounts::default() },
+            began_at: now,
+            output_bytes: 0,
+            first_failure: None,
+            stopping_since: None,
+            advance: 0,
+        };
+        Self { fanned, items: items.into(), open: BTreeMap::new() }
+    }
+
+    /// The attempts of its items that are with the fleet.
+    pub(super) fn dispatched(&self, step: StepIndex) -> impl Iterator<Item = (Unit, Attempts)> + '_ {
+        self.open.iter().filter_map(move |(item, state)| match state {
+            StepState::Dispatched(attempts) => Some((Unit { step, item: Some(*item) }, *attempts)),
+            _ => None,
+        })
+    }
+
+    /// Whether another item may begin.
+    pub(super) fn has_room(&self, policy: &FanOut) -> bool {
+        let counts = &self.fanned.counts;
+        counts.begun < counts.total
+            && self.fanned.stopping_since.is_none()
+            && self.open.len() < policy.max_parallel as usize
+    }
+
+    /// Counts an item that has ended. Whether it was given up, and did not fail by itself, is the caller's to know.
+    pub(super) fn count(&mut self, item: u32, outcome: Outcome, was_given_up: bool, reason: Option<&str>) {
+        let counts = &mut self.fanned.counts;
+        match outcome {
+            Outcome::Succeeded => counts.succeeded += 1,
+            Outcome::Cancelled if was_given_up => counts.cancelled += 1,
+            _ => {
+                counts.failed += 1;
+                let why = reason.unwrap_or(outcome.as_str()).to_owned();
+                self.fanned.first_failure.get_or_insert((item, why));
+            }
+        }
+    }
+
+    /// The outcome of the step, now that all that will begin has ended, and why.
+    pub(super) fn verdict(&self, tolerate: Tolerance) -> (Outcome, Option<String>) {
+        let counts = &self.fanned.counts;
+        if !tolerate.is_exceeded(counts.failed, counts.total) {
+            return (Outcome::Succeeded, None);
+        }
+        let more = match tolerate {
+            Tolerance::Items(0) => String::new(),
+            tolerate => format!(", and {tolerate} are tolerated"),
+        };
+        let first = self.fanned.first_failure.as_ref();
+        let first = first.map(|(item, why)| format!("; item {item}: {why}")).unwrap_or_default();
+        let (failed, total) = (counts.failed, counts.total);
+        (Outcome::Failed, Some(format!("{failed} of {total} items failed{more}{first}")))
+    }
+}

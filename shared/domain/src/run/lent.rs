@@ -1,0 +1,79 @@
+//! Outputs that are not in memory: those of a step's items. Whoever applies events to a run asks which of them
+//! an event needs, and lends them for that time; a step that needs some and has them not is woken at once, with them.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::{Event, Run, StepState};
+use crate::definition::Step;
+use crate::{StepIndex, Unit};
+
+impl Run {
+    /// The steps whose outputs have to be lent before `event` is applied. O(1) for a run without such outputs.
+    pub fn wants_lent(&self, event: &Event) -> Vec<StepIndex> {
+        let unit = match event {
+            _ if self.elsewhere == 0 => return Vec::new(),
+            Event::Lost { unit, .. } | Event::RetryDue { unit } | Event::Revoked { unit, .. } => *unit,
+            Event::Result(result) => result.id().unit,
+            Event::StartDue
+            | Event::Cancel { .. }
+            | Event::TimedOut
+            | Event::CancelCheckDue
+            | Event::Poisoned { .. } => return Vec::new(),
+        };
+        self.wants_lent_for(unit)
+    }
+
+    /// The steps whose outputs have to be lent before a task of `unit` is made, or the unit begins.
+    pub fn wants_lent_for(&self, unit: Unit) -> Vec<StepIndex> {
+        match self.state_of(unit.step.into()) {
+            Some(StepState::Dispatched(_) | StepState::Fanned(_)) => self.tasks_want(unit.step).collect(),
+            Some(StepState::Waiting | StepState::Backoff { .. }) => self.wants(unit.step).collect(),
+            Some(StepState::Ended(_)) | None => Vec::new(),
+        }
+    }
+
+    /// The steps whose outputs `step` uses, and which are neither in memory nor lent.
+    pub(super) fn wants(&self, step: StepIndex) -> impl Iterator<Item = StepIndex> + '_ {
+        self.missing(step, |step| &step.inputs)
+    }
+
+    /// The same for what the tasks of `step` use.
+    pub(super) fn tasks_want(&self, step: StepIndex) -> impl Iterator<Item = StepIndex> + '_ {
+        self.missing(step, |step| &step.task_inputs)
+    }
+
+    fn missing(
+        &self,
+        step: StepIndex,
+        inputs: fn(&Step) -> &[StepIndex],
+    ) -> impl Iterator<Item = StepIndex> + '_ {
+        let step = self.workflow.steps.get(step.at()).filter(|_| self.elsewhere > 0);
+        let inputs = step.into_iter().flat_map(move |step| inputs(step).iter().copied());
+        inputs.filter(|input| self.is_elsewhere(*input) && !self.lent.contains_key(input))
+    }
+
+    /// Whether the outputs of a step are kept apart from the run.
+    fn is_elsewhere(&self, step: StepIndex) -> bool {
+        matches!(self.steps.get(step.at()), Some(StepState::Ended(end)) if end.items.is_some())
+    }
+
+    /// The number of items of a step that has ended, whose outputs are kept apart from the run.
+    pub fn items_of(&self, step: StepIndex) -> u32 {
+        match self.steps.get(step.at()) {
+            Some(StepState::Ended(end)) => end.items.as_ref().map_or(0, |items| items.total),
+            _ => 0,
+        }
+    }
+
+    /// Lends the outputs of a step: a list, with those of each item in order, and null for one that did not succeed.
+    pub fn lend(&mut self, step: StepIndex, outputs: Arc<Value>) {
+        self.lent.insert(step, outputs);
+    }
+
+    /// Takes back all that was lent.
+    pub fn take_back_lent(&mut self) {
+        self.lent.clear();
+    }
+}

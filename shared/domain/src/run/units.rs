@@ -1,0 +1,78 @@
+//! How the units of a run stand: its steps, and the items of those that have fanned out.
+
+use super::{Attempts, Fan, Run, RunState, StepState};
+use crate::rule::Readiness;
+use crate::{StepIndex, Unit};
+
+impl Run {
+    /// The attempts that are with the fleet now, by their units.
+    pub fn dispatched(&self) -> impl Iterator<Item = (Unit, Attempts)> + '_ {
+        self.steps.iter().enumerate().flat_map(|(index, state)| {
+            let whole = match state {
+                StepState::Dispatched(attempts) => Some((StepIndex::from(index).into(), *attempts)),
+                _ => None,
+            };
+            let items = match state {
+                StepState::Fanned(fan) => Some(fan.dispatched(index.into())),
+                _ => None,
+            };
+            whole.into_iter().chain(items.into_iter().flatten())
+        })
+    }
+
+    /// The state of a unit: a step, or an item that has begun and not ended.
+    pub fn state_of(&self, unit: Unit) -> Option<&StepState> {
+        let step = self.steps.get(unit.step.at())?;
+        match (unit.item, step) {
+            (None, step) => Some(step),
+            (Some(item), StepState::Fanned(fan)) => fan.open.get(&item),
+            (Some(_), _) => None,
+        }
+    }
+
+    /// The attempt of a unit that is with the fleet now.
+    pub fn current_attempt(&self, unit: Unit) -> Option<u32> {
+        match self.state_of(unit) {
+            Some(StepState::Dispatched(attempts)) => Some(attempts.attempt),
+            _ => None,
+        }
+    }
+
+    /// Sets the state of a unit that is open.
+    pub(super) fn set_state(&mut self, unit: Unit, state: StepState) {
+        match (unit.item, &mut self.steps[unit.step.at()]) {
+            (None, step) => *step = state,
+            (Some(item), StepState::Fanned(fan)) => drop(fan.open.insert(item, state)),
+            (Some(_), _) => {}
+        }
+    }
+
+    /// Whether a unit has begun: an item of a step that has fanned out, whether or not it has ended since.
+    pub(super) fn has_begun(&self, unit: Unit) -> bool {
+        let counts = match self.steps.get(unit.step.at()) {
+            Some(StepState::Fanned(fan)) => Some(fan.fanned.counts),
+            Some(StepState::Ended(end)) => end.items.as_deref().copied(),
+            _ => None,
+        };
+        unit.item.zip(counts).is_some_and(|(item, counts)| item < counts.begun)
+    }
+
+    /// Whether a unit gets no further attempt: its run is being stopped, or its step gives its items up.
+    pub(super) fn is_given_up(&self, unit: Unit) -> bool {
+        let is_given_up = |fan: &Fan| fan.fanned.stopping_since.is_some();
+        self.head.stopping.is_some()
+            || matches!(&self.steps[unit.step.at()], StepState::Fanned(fan) if is_given_up(fan))
+    }
+
+    /// Whether a step that waits is only waiting to be woken, with outputs that are not in memory: its rule holds.
+    pub(super) fn is_woken(&self, step: StepIndex) -> bool {
+        let rule = self.workflow.steps[step.at()].rule;
+        self.head.state == RunState::Running && rule.readiness(self.tally(step)) == Readiness::Starts
+    }
+
+    /// Whether a step that has fanned out has room for items which have not begun.
+    pub(super) fn wants_items(&self, step: StepIndex, fan: &Fan) -> bool {
+        let policy = self.workflow.steps[step.at()].fan.as_deref();
+        self.head.stopping.is_none() && policy.is_some_and(|policy| fan.has_room(policy))
+    }
+}
