@@ -111,6 +111,7 @@ fn mark(state: &str) -> (&'static str, Colour) {
         "failed" | "timed_out" => ("✖", Colour::Red),
         "cancelled" | "skipped" => ("⊘", Colour::Yellow),
         "running" => ("●", Colour::Cyan),
+        "asking" => ("?", Colour::Yellow),
         "queued" => ("○", Colour::Cyan),
         _ => ("·", Colour::Grey),
     }
@@ -126,7 +127,17 @@ fn pair(name: &str, value: &Value) -> String {
 }
 
 fn counts(steps: &[Value]) -> String {
-    let states = ["succeeded", "running", "queued", "waiting", "failed", "timed_out", "cancelled", "skipped"];
+    let states = [
+        "succeeded",
+        "running",
+        "asking",
+        "queued",
+        "waiting",
+        "failed",
+        "timed_out",
+        "cancelled",
+        "skipped",
+    ];
     let counts = states.map(|wanted| (wanted, steps.iter().filter(|step| state(step) == wanted).count()));
     let counts: Vec<String> = counts
         .iter()

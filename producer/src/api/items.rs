@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
-use millrace_domain::run::{Ended, Run, StepState};
+use millrace_domain::run::{Blocker, Ended, Run, StepState};
 use millrace_domain::{StepIndex, Unit};
 use millrace_store::{StoredRun, TaskRecord};
 use serde::{Deserialize, Serialize};
@@ -21,7 +21,8 @@ const PAGE: u32 = 1_000;
 const LOOKED_THROUGH: u32 = 20_000;
 
 /// The states in which an item can be.
-const STATES: [&str; 7] = ["waiting", "queued", "running", "succeeded", "failed", "timed_out", "cancelled"];
+const STATES: [&str; 8] =
+    ["waiting", "queued", "running", "asking", "succeeded", "failed", "timed_out", "cancelled"];
 
 /// The part of the list that is asked for.
 #[derive(Debug, Deserialize)]
@@ -154,6 +155,14 @@ fn item(run: &Run, unit: Unit, end: Option<Ended>, held: Option<&TaskRecord>) ->
             let (attempt, lost) = (attempts.attempt, attempts.lost);
             ItemView { state: "waiting", attempt, lost, reason, ..ItemView::default() }
         }
+        Some(StepState::Asking { end, .. }) => ItemView {
+            state: "asking",
+            attempt: end.attempts.attempt,
+            lost: end.attempts.lost,
+            code: end.code,
+            reason: run.blockers(unit, millrace_domain::Timestamp::default()).first().map(Blocker::words),
+            ..ItemView::default()
+        },
         // It has not begun; of a step that has ended, it never will.
         _ => match run.outcome_of(unit.step) {
             Some(_) => {

@@ -61,7 +61,7 @@ pub(crate) struct RunSummaryView {
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct StepView {
     name: String,
-    /// waiting, queued, running, succeeded, failed, timed_out, cancelled, skipped.
+    /// waiting, queued, running, asking, succeeded, failed, timed_out, cancelled, skipped.
     pub(super) state: String,
     /// The current or last attempt; 0 when there was none.
     attempt: u32,
@@ -205,6 +205,16 @@ fn step(run: &Run, index: StepIndex, held: Option<&(u32, &TaskRecord)>, fleet: &
                 ..view
             }
         }
+        StepState::Asking { end, .. } => StepView {
+            state: "asking".to_owned(),
+            attempt: end.attempts.attempt,
+            lost: end.attempts.lost,
+            started_at: end.started_at.map(|at| at.to_string()),
+            code: end.code,
+            reason: run.blockers(index.into(), Timestamp::default()).first().map(Blocker::words),
+            worker: Some(end.worker.clone()).filter(|worker| !worker.is_empty()),
+            ..view
+        },
         StepState::Dispatched(attempts) => {
             let (attempt, record) =
                 held.map_or((attempts.attempt, None), |(attempt, record)| (*attempt, Some(*record)));

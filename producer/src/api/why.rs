@@ -101,6 +101,9 @@ impl Fleet<'_> {
             if matches!(blocker, Blocker::Items { .. }) {
                 state = "running";
             }
+            if matches!(blocker, Blocker::Asking { .. }) {
+                state = "asking";
+            }
             if matches!(blocker, Blocker::Fleet { .. }) {
                 state = match record {
                     Some(TaskRecord::Claimed { .. } | TaskRecord::Finished { .. }) => "running",

@@ -18,6 +18,7 @@ pub mod outcome;
 pub mod params;
 pub mod priority;
 pub mod quantity;
+pub mod repeat;
 pub mod retry;
 pub mod rule;
 pub mod run;

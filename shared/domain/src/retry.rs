@@ -19,6 +19,8 @@ pub struct RetryPolicy {
     pub jitter: bool,
     /// The outcomes that are retried.
     pub outcomes: Vec<Outcome>,
+    /// How long somebody is asked what is to become of a step that has used up its retries; `None` when it simply fails.
+    pub ask: Option<Duration>,
 }
 
 impl Default for RetryPolicy {
@@ -30,6 +32,7 @@ impl Default for RetryPolicy {
             max_delay: Duration::from_secs(300),
             jitter: true,
             outcomes: vec![Outcome::Failed, Outcome::TimedOut],
+            ask: None,
         }
     }
 }

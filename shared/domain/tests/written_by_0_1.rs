@@ -86,7 +86,7 @@ fn every_run_is_restored_as_the_api_of_0_1_showed_it() {
             let (word, attempt) = match state {
                 StepState::Waiting => ("waiting".to_owned(), 0),
                 StepState::Backoff { attempts, .. } => ("waiting".to_owned(), attempts.attempt),
-                StepState::Fanned(_) => panic!("version 0.1 knew no items"),
+                StepState::Fanned(_) | StepState::Asking { .. } => panic!("version 0.1 knew none of it"),
                 StepState::Dispatched(attempts) => (text(&step["state"]).to_owned(), attempts.attempt),
                 StepState::Ended(end) => {
                     let outputs = step.get("outputs").cloned().unwrap_or_else(|| Value::Object(Map::new()));

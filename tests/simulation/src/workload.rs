@@ -40,6 +40,8 @@ name: rules
 timeout: 90s
 steps:
   - {name: first, run: flaky}
+  - {name: poll, run: flaky, repeat: {until: "run.id == 'none'", max: 3, delay: 1s}, retry: {limit: 1}, continue_on_error: true}
+  - {name: asks, run: flaky, depends_on: [poll], retry: {then: ask, ask_timeout: 2s}, continue_on_error: true}
   - {name: pause, uses: wait, with: {for: 3s}}
   - {name: repair, run: ok, depends_on: [{step: first, status: failed}]}
   - {name: never, run: ok, depends_on: [first], if: "run.id == 'none'"}

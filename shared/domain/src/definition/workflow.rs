@@ -8,6 +8,7 @@ use super::fan::FanOut;
 use super::limits::Limits;
 use crate::expression::{Condition, Template, Templated};
 use crate::graph::Graph;
+use crate::repeat::Repeat;
 use crate::schedule::{Schedule, TimeOfDay};
 use crate::{
     ParamName, PoolName, Priority, RetryPolicy, StepIndex, StepName, TaskQueue, TriggerRule, WorkflowId,
@@ -109,6 +110,8 @@ pub struct Step {
     pub timeout: Option<Duration>,
     /// The retry policy.
     pub retry: RetryPolicy,
+    /// How often it is done again although it succeeded.
+    pub repeat: Option<Box<Repeat>>,
     /// Whether no second attempt may start after one that was lost.
     pub at_most_once: bool,
     /// The directory in which a shell step starts.

@@ -64,6 +64,16 @@ pub enum Blocker {
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
+    /// The last attempt was not enough, there is no retry left, and somebody is asked what is to become of the step.
+    Asking {
+        /// The number of the last attempt.
+        attempt: u32,
+        /// When the step fails, if nobody answers.
+        until: Timestamp,
+        /// Why the last attempt was not enough.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
     /// The step has fanned out, and some of its items have not ended.
     Items {
         /// The number of all items.
@@ -100,6 +110,11 @@ impl Run {
                 0 => Blocker::Time { until: *until, what: reason.clone().unwrap_or_default() },
                 attempt => Blocker::Retry { attempt, until: *until, reason: reason.clone() },
             }],
+            Some(StepState::Asking { end, until }) => vec![Blocker::Asking {
+                attempt: end.attempts.attempt,
+                until: *until,
+                reason: end.reason.clone(),
+            }],
             Some(StepState::Dispatched(attempts)) => vec![Blocker::Fleet { attempt: attempts.attempt }],
             Some(StepState::Ended(_)) | None => Vec::new(),
         }
@@ -122,6 +137,7 @@ impl Run {
                 StepState::Waiting => "waiting",
                 StepState::Backoff { attempts, .. } if is_new(attempts) => "waiting",
                 StepState::Backoff { .. }
+                | StepState::Asking { .. }
                 | StepState::Dispatched(_)
                 | StepState::Fanned(_)
                 | StepState::Ended(_) => "begun",
@@ -191,6 +207,12 @@ impl Blocker {
             Self::Retry { attempt, until, reason } => {
                 let why = reason.as_deref().unwrap_or("it did not succeed");
                 format!("attempt {attempt}: {why}; the next is due at {until}")
+            }
+            Self::Asking { attempt, until, reason } => {
+                let why = reason.as_deref().unwrap_or("it did not succeed");
+                format!(
+                    "attempt {attempt}: {why}; there is no retry left, and it fails at {until} if nobody answers"
+                )
             }
             Self::Items { total, ended, open, given_up: true } => {
                 format!("{ended} of {total} items have ended; too many failed, and {open} are being stopped")

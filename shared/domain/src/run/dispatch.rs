@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use serde_json::Map;
+
 use super::{Run, StepState};
 use crate::definition::Step;
 use crate::environment;
 use crate::expression::{Fire, Given, Outputs, Scope};
 use crate::params::env_of_params;
+use crate::repeat::Repeat;
 use crate::task::Task;
 use crate::{Epoch, Seq, StepIndex, Timestamp, Unit};
 
@@ -85,6 +88,23 @@ pub(super) fn condition_holds(run: &Run, step: &Step) -> Result<bool, String> {
     let Some(condition) = &step.condition else { return Ok(true) };
     let outputs = |name: &str| outputs_of(run, name);
     condition.evaluate(&scope(run, &outputs)).map_err(|e| format!("`if` cannot be evaluated: {e}"))
+}
+
+/// Whether the condition is true until which a unit is repeated, which has just succeeded with these outputs.
+///
+/// # Errors
+/// A text that says why it cannot be told.
+pub(super) fn is_repeated_enough(
+    run: &Run,
+    unit: Unit,
+    repeat: &Repeat,
+    own: &Map<String, serde_json::Value>,
+) -> Result<bool, String> {
+    let name = run.workflow.step(unit.step).map(|step| step.name.as_str());
+    let outputs =
+        |asked: &str| if Some(asked) == name { Some(Given::Step(own)) } else { outputs_of(run, asked) };
+    let scope = Scope { item: item_of(run, unit)?, ..scope(run, &outputs) };
+    repeat.until.evaluate(&scope).map_err(|e| format!("`repeat.until` cannot be evaluated: {e}"))
 }
 
 /// The input of a step, rendered.

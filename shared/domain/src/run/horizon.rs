@@ -25,8 +25,13 @@ impl Run {
                     wait::until(&with, now, &self.workflow.timezone).ok()
                 }
                 StepState::Backoff { attempts, .. } => {
-                    let policy = &self.workflow.steps.get(unit.step.at())?.retry;
-                    Some(now + policy.longest_wait(attempts.retries.saturating_sub(1)))
+                    let definition = self.workflow.steps.get(unit.step.at())?;
+                    let retry = definition.retry.longest_wait(attempts.retries.saturating_sub(1));
+                    let repeat = definition.repeat.as_ref().filter(|_| attempts.retries == 0);
+                    Some(now + repeat.map_or(retry, |repeat| repeat.delay))
+                }
+                StepState::Asking { .. } => {
+                    Some(now + self.workflow.steps.get(unit.step.at())?.retry.ask.unwrap_or_default())
                 }
                 _ => None,
             },

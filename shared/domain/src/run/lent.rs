@@ -30,7 +30,7 @@ impl Run {
         match self.state_of(unit.step.into()) {
             Some(StepState::Dispatched(_) | StepState::Fanned(_)) => self.tasks_want(unit.step).collect(),
             Some(StepState::Waiting | StepState::Backoff { .. }) => self.wants(unit.step).collect(),
-            Some(StepState::Ended(_)) | None => Vec::new(),
+            Some(StepState::Asking { .. } | StepState::Ended(_)) | None => Vec::new(),
         }
     }
 

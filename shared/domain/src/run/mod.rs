@@ -10,6 +10,8 @@
 //!    └──────▶   ended   (succeeded, failed, timed_out, cancelled, skipped): never left
 //! ```
 //!
+//! A unit with `repeat` that succeeded goes to backoff too, until its condition is true; one whose retries are used up and
+//! whose policy says so is *asking*, until somebody says what is to become of it, or nobody has in time.
 //! A step that fans out is *fanned* between waiting and ended, and each of its items goes from dispatched to ended as a
 //! step does; the last of them ends the step.
 //!
@@ -17,26 +19,28 @@
 //! dispatched, fanned or ended: the stop ended all others. What is written as `code` is the [`Refusal`], and nothing changes; a test reads
 //! these tables.
 //!
-//! | step                      | waiting        | dispatched     | backoff        | fanned         | ended          | stopping: dispatched | stopping: ended |
-//! |---------------------------|----------------|----------------|----------------|----------------|----------------|----------------|----------------|
-//! | result: succeeded         | `StaleAttempt` | succeeded      | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | succeeded      | `StaleAttempt` |
-//! | result: failed            | `StaleAttempt` | failed         | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | failed         | `StaleAttempt` |
-//! | result: timed_out         | `StaleAttempt` | timed_out      | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | timed_out      | `StaleAttempt` |
-//! | result: cancelled         | `StaleAttempt` | cancelled      | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | cancelled      | `StaleAttempt` |
-//! | result: skipped           | `StaleAttempt` | failed         | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | failed         | `StaleAttempt` |
-//! | result: lost              | `StaleAttempt` | dispatched     | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | cancelled      | `StaleAttempt` |
-//! | result, retries left      | `StaleAttempt` | backoff        | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | failed         | `StaleAttempt` |
-//! | result, another attempt   | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` |
-//! | result, unknown step      | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   |
-//! | lost                      | `StaleAttempt` | dispatched     | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | cancelled      | `StaleAttempt` |
-//! | lost once too often       | `StaleAttempt` | failed         | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | cancelled      | `StaleAttempt` |
-//! | lost, another attempt     | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` |
-//! | lost, unknown step        | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   |
-//! | revoked                   | `StaleAttempt` | `NotExpected`  | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | cancelled      | `StaleAttempt` |
-//! | revoked, another attempt  | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` |
-//! | revoked, unknown step     | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   |
-//! | retry due                 | `NotExpected`  | `NotExpected`  | dispatched     | `NotExpected`  | `NotExpected`  | `NotExpected`  | `NotExpected`  |
-//! | retry due, unknown step   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   |
+//! | step                      | waiting        | dispatched     | backoff        | fanned         | asking         | ended          | stopping: dispatched | stopping: ended |
+//! |---------------------------|----------------|----------------|----------------|----------------|----------------|----------------|----------------|----------------|
+//! | result: succeeded         | `StaleAttempt` | succeeded      | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | succeeded      | `StaleAttempt` |
+//! | result: failed            | `StaleAttempt` | failed         | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | failed         | `StaleAttempt` |
+//! | result: timed_out         | `StaleAttempt` | timed_out      | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | timed_out      | `StaleAttempt` |
+//! | result: cancelled         | `StaleAttempt` | cancelled      | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | cancelled      | `StaleAttempt` |
+//! | result: skipped           | `StaleAttempt` | failed         | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | failed         | `StaleAttempt` |
+//! | result: lost              | `StaleAttempt` | dispatched     | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | cancelled      | `StaleAttempt` |
+//! | result, retries left      | `StaleAttempt` | backoff        | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | failed         | `StaleAttempt` |
+//! | result, not enough yet    | `StaleAttempt` | backoff        | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | succeeded      | `StaleAttempt` |
+//! | result, somebody is asked | `StaleAttempt` | asking         | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | failed         | `StaleAttempt` |
+//! | result, another attempt   | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` |
+//! | result, unknown step      | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   |
+//! | lost                      | `StaleAttempt` | dispatched     | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | cancelled      | `StaleAttempt` |
+//! | lost once too often       | `StaleAttempt` | failed         | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | cancelled      | `StaleAttempt` |
+//! | lost, another attempt     | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` |
+//! | lost, unknown step        | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   |
+//! | revoked                   | `StaleAttempt` | `NotExpected`  | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | cancelled      | `StaleAttempt` |
+//! | revoked, another attempt  | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` |
+//! | revoked, unknown step     | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   |
+//! | retry due                 | `NotExpected`  | `NotExpected`  | dispatched     | `NotExpected`  | failed         | `NotExpected`  | `NotExpected`  | `NotExpected`  |
+//! | retry due, unknown step   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   |
 //!
 //! What each event makes of a run. A stop ends it at once when nothing is with the fleet. An ended run refuses
 //! the events of its steps too.
@@ -51,9 +55,9 @@
 //!
 //! What moves them on: the [`Mover`] that each state names, and none when it has ended.
 //!
-//! | mover of a step | waiting | dispatched | backoff     | fanned | ended | stopping: dispatched | stopping: ended |
-//! |-----------------|---------|------------|-------------|--------|-------|----------------------|-----------------|
-//! | moved on by     | steps   | attempt    | retry timer | items  | none  | attempt              | none            |
+//! | mover of a step | waiting | dispatched | backoff     | fanned | asking      | ended | stopping: dispatched | stopping: ended |
+//! |-----------------|---------|------------|-------------|--------|-------------|-------|----------------------|-----------------|
+//! | moved on by     | steps   | attempt    | retry timer | items  | retry timer | none  | attempt              | none            |
 //!
 //! | mover of a run | waiting     | running | running, nothing dispatched | stopping           | ended |
 //! |----------------|-------------|---------|-----------------------------|--------------------|-------|

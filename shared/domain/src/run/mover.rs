@@ -54,7 +54,7 @@ impl Run {
             // A step that waits for no other is dispatched when its run starts.
             StepState::Waiting => Some(Mover::Timer(RunTimer::Start)),
             StepState::Dispatched(attempts) => Some(Mover::Attempt { unit, attempt: attempts.attempt }),
-            StepState::Backoff { .. } => Some(Mover::Timer(RunTimer::Retry(unit))),
+            StepState::Backoff { .. } | StepState::Asking { .. } => Some(Mover::Timer(RunTimer::Retry(unit))),
             StepState::Fanned(fan) if fan.open.is_empty() => Some(Mover::Timer(RunTimer::Retry(unit))),
             StepState::Fanned(_) => Some(Mover::Items),
             StepState::Ended(_) => None,

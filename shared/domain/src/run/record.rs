@@ -28,6 +28,13 @@ pub enum StepRecord {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
+    /// Somebody is asked what is to become of the unit.
+    Asking {
+        /// The end that it comes to when nobody answers.
+        end: Box<Ended>,
+        /// When that is.
+        until: Timestamp,
+    },
     /// The step has fanned out.
     Fanned(Fanned),
     /// The unit has ended.
@@ -52,6 +59,7 @@ impl StepRecord {
             StepState::Backoff { attempts, until, reason } => {
                 Self::Backoff { attempts: *attempts, until: *until, reason: reason.clone() }
             }
+            StepState::Asking { end, until } => Self::Asking { end: end.clone(), until: *until },
             StepState::Fanned(fan) => Self::Fanned(fan.fanned.clone()),
             StepState::Ended(end) => Self::Ended(end.clone()),
         })
@@ -61,6 +69,7 @@ impl StepRecord {
         match self {
             Self::Dispatched(attempts) => StepState::Dispatched(attempts),
             Self::Backoff { attempts, until, reason } => StepState::Backoff { attempts, until, reason },
+            Self::Asking { end, until } => StepState::Asking { end, until },
             Self::Fanned(fanned) => {
                 StepState::Fanned(Box::new(Fan { fanned, items: Arc::default(), open: BTreeMap::new() }))
             }
@@ -203,6 +212,7 @@ fn written_by(state: &StepState) -> u64 {
     match state {
         StepState::Waiting => 0,
         StepState::Dispatched(attempts) | StepState::Backoff { attempts, .. } => attempts.advance,
+        StepState::Asking { end, .. } => end.advance,
         StepState::Fanned(fan) => {
             fan.open.values().map(written_by).chain([fan.fanned.advance]).max().unwrap_or_default()
         }

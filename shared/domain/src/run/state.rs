@@ -212,6 +212,14 @@ pub enum StepState {
         /// Why the last attempt was not enough; before the first attempt, what is waited for.
         reason: Option<String>,
     },
+    /// The unit has used up its retries, and somebody is asked what is to become of it. Its `retry` timer ends it when
+    /// nobody has answered.
+    Asking {
+        /// The end that it comes to then.
+        end: Box<Ended>,
+        /// When that is.
+        until: Timestamp,
+    },
     /// The step has fanned out, and not all of its items have ended. Its items move it on.
     Fanned(Box<Fan>),
     /// The step has ended. Nothing moves it any more.
@@ -229,6 +237,9 @@ pub struct Attempts {
     /// The number of them that were lost.
     #[serde(default)]
     pub lost: u32,
+    /// The number of them that succeeded, and were not enough. Retries and losses are counted from the last of these on.
+    #[serde(default, skip_serializing_if = "is_zero_u32")]
+    pub repeats: u32,
     /// When the current attempt was dispatched.
     #[serde(default)]
     pub dispatched_at: Timestamp,

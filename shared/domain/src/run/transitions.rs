@@ -82,14 +82,19 @@ fn accept(run: &mut Run, event: Event) {
 
 /// A run in which the subject stands as the column says.
 fn subject_in(column: &str, policy: &str) -> Vec<Run> {
-    let fans_out = format!("{policy}, foreach: [1]");
-    let (mut run, _) = self::run(if column == "fanned" { &fans_out } else { policy }, None);
+    let policy = match column {
+        "fanned" => format!("{policy}, foreach: [1]"),
+        "asking" => "retry: {limit: 0, then: ask}".to_owned(),
+        _ => policy.to_owned(),
+    };
+    let (mut run, _) = self::run(&policy, None);
     if column == "waiting" {
-        return vec![run, self::run(policy, Some(NOW + std::time::Duration::from_secs(1))).0];
+        return vec![run, self::run(&policy, Some(NOW + std::time::Duration::from_secs(1))).0];
     }
     accept(&mut run, result(GATE, 1, Outcome::Succeeded));
     match column {
         "dispatched" | "fanned" => {}
+        "asking" => accept(&mut run, result(SUBJECT, 1, Outcome::Failed)),
         "backoff" => {
             let StepState::Dispatched(attempts) = run.steps[SUBJECT.at()] else { panic!("not dispatched") };
             run.steps[SUBJECT.at()] = StepState::Backoff { attempts, until: NOW, reason: None };
@@ -116,6 +121,12 @@ fn step_events(row: &str) -> (&'static str, Vec<Event>) {
     let retries = "retry: {limit: 1}";
     match row {
         "result, retries left" => (retries, vec![result(SUBJECT, 1, Outcome::Failed)]),
+        "result, not enough yet" => {
+            ("repeat: {until: false, max: 2}", vec![result(SUBJECT, 1, Outcome::Succeeded)])
+        }
+        "result, somebody is asked" => {
+            ("retry: {limit: 0, then: ask}", vec![result(SUBJECT, 1, Outcome::Failed)])
+        }
         "result, another attempt" => {
             (retries, [0, 2, u32::MAX].map(|n| result(SUBJECT, n, Outcome::Succeeded)).to_vec())
         }
@@ -213,6 +224,7 @@ fn step_word(run: &Run) -> &'static str {
         StepState::Dispatched(_) => "dispatched",
         StepState::Backoff { .. } => "backoff",
         StepState::Fanned(_) => "fanned",
+        StepState::Asking { .. } => "asking",
         StepState::Ended(end) => end.outcome.as_str(),
     }
 }
@@ -263,7 +275,7 @@ fn all_events() -> Vec<Event> {
 #[test]
 fn every_event_does_to_a_step_what_its_table_says() {
     let (columns, rows) = table("step");
-    assert_eq!((columns.len(), rows.len()), (7, 18));
+    assert_eq!((columns.len(), rows.len()), (8, 20));
     for (row, cells) in rows {
         let (policy, events) = step_events(row);
         for (column, said) in columns.iter().zip(cells) {
@@ -307,7 +319,7 @@ fn every_kind_of_event_stands_in_a_table() {
 #[test]
 fn every_state_is_moved_on_by_what_its_table_says() {
     let (columns, rows) = table("mover of a step");
-    assert_eq!((columns.len(), rows.len()), (7, 1));
+    assert_eq!((columns.len(), rows.len()), (8, 1));
     for (column, said) in columns.iter().zip(&rows[0].1) {
         for run in subject_in(column, "retry: {limit: 1}") {
             assert_eq!(mover_word(run.mover_of(SUBJECT.into())), *said, "a step while {column}");

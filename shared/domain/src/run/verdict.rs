@@ -33,6 +33,7 @@ impl Run {
             StepState::Waiting
             | StepState::Dispatched(_)
             | StepState::Backoff { .. }
+            | StepState::Asking { .. }
             | StepState::Fanned(_)
             | StepState::Ended(_) => None,
         });

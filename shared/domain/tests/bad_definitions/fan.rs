@@ -63,3 +63,21 @@ fn the_outputs_of_items_are_a_list_and_a_key_of_it_is_answered_with_what_to_writ
     );
     assert!(told.contains("write outputs.each | select | map(attribute='n')"), "{told}");
 }
+
+#[test]
+fn a_repetition_and_a_question_say_what_they_lack() {
+    for (field, told) in [
+        ("repeat: {max: 3}", "`repeat` needs `until` [missing-field]"),
+        ("repeat: {until: params.x > 1, max: 3}", "`params.x` is not declared"),
+        ("repeat: {until: \"true\"}", "`repeat` needs `max`"),
+        ("repeat: {until: \"true\", max: 0}", "must be a whole number from 1 to 1000000"),
+        ("repeat: {until: \"true\", max: 2, delay: 3}", "`delay`"),
+        ("repeat: {while: a, until: \"true\", max: 2}", "write until: with the condition that ends it"),
+        ("repeat: {until: outputs.b.x, max: 2}", "`outputs.b`: there is no such step"),
+        ("retry: {then: stop}", "`then` must be ask or fail, found `stop`"),
+        ("retry: {ask_timeout: 1h}", "`ask_timeout` goes with `then: ask` only"),
+    ] {
+        let shown = only(&step(&format!("run: x\n{field}")));
+        assert!(shown.contains(told), "{field}: {shown}");
+    }
+}

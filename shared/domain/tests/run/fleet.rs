@@ -307,6 +307,7 @@ impl Fleet {
             StepState::Dispatched(_) => "dispatched",
             StepState::Backoff { .. } => "backoff",
             StepState::Fanned(_) => "fanned",
+            StepState::Asking { .. } => "asking",
             StepState::Ended(end) => end.outcome.as_str(),
         }
     }

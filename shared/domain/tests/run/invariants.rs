@@ -91,10 +91,9 @@ fn check_actions(fleet: &Fleet, advanced: &Advanced) {
                     .map_or(0, |task| task.attempt);
                 assert_eq!(task.attempt, last + 1, "{unit}: attempts rise by one, and the first comes once");
                 let definition = run.workflow.step(step).unwrap();
-                assert!(
-                    task.attempt <= 1 + definition.retry.limit + definition.lost_limit(),
-                    "past the limits: {task:?}"
-                );
+                let most = 1 + definition.retry.limit + definition.lost_limit();
+                let times = definition.repeat.as_ref().map_or(1, |repeat| repeat.max);
+                assert!(task.attempt <= most * times, "past the limits: {task:?}");
             }
             Action::Retire { unit, attempt, .. } => assert_eq!(current.remove(unit), Some(*attempt)),
             Action::Set(_, timer) => assert!(set.insert(*timer), "{timer:?} set twice"),
@@ -195,12 +194,18 @@ fn check_step(fleet: &Fleet, step: StepIndex) {
         StepState::Dispatched(attempts) => {
             let definition = run.workflow.step(step).unwrap();
             assert!(attempts.retries <= definition.retry.limit && attempts.lost <= definition.lost_limit());
-            assert_eq!(attempts.attempt, 1 + attempts.retries + attempts.lost);
+            assert!(attempts.repeats > 0 || attempts.attempt == 1 + attempts.retries + attempts.lost);
+            let most = definition.repeat.as_ref().map_or(0, |repeat| repeat.max - 1);
+            assert!(attempts.repeats <= most, "{step:?} is repeated too often");
             let stopping = run.head.stopping.is_some();
             assert!(
                 !stopping || fleet.timers.contains_key(&RunTimer::CancelCheck),
                 "nobody looks after {step:?}"
             );
+        }
+        StepState::Asking { until, .. } => {
+            assert_eq!(run.head.stopping, None, "{step:?} asks in a stopping run");
+            assert_eq!(fleet.timers.get(&RunTimer::Retry(step.into())), Some(until), "{step:?} is not woken");
         }
         StepState::Fanned(fan) => check_fan(fleet, step, fan),
         StepState::Ended(ended) => {
@@ -232,7 +237,7 @@ fn check_fan(fleet: &Fleet, step: StepIndex, fan: &Fan) {
         let unit = Unit { step, item: Some(*item) };
         match state {
             StepState::Dispatched(attempts) => assert_eq!(fleet.current.get(&unit), Some(&attempts.attempt)),
-            StepState::Backoff { until, .. } => {
+            StepState::Backoff { until, .. } | StepState::Asking { until, .. } => {
                 assert!(!stops, "{unit} waits for a retry, and is given up");
                 assert_eq!(fleet.timers.get(&RunTimer::Retry(unit)), Some(until), "{unit} is not woken");
             }

@@ -19,6 +19,7 @@ mod random_workflows;
 mod random_yaml;
 mod reference;
 mod reference_sentences;
+mod repeat;
 mod rules;
 mod stop;
 mod wire;

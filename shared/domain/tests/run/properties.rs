@@ -23,6 +23,9 @@ struct StepPlan {
     /// Its environment needs an output of the first step that it waits for.
     needs: bool,
     fan: Option<FanPlan>,
+    /// It is done so many times, or ends before when it hands its output on.
+    repeats: Option<u32>,
+    asks: bool,
 }
 
 /// A step has items.
@@ -78,9 +81,17 @@ fn plan() -> impl Strategy<Value = Plan> {
             FanPlan { items, max_parallel, fail_fast, tolerate }
         });
     let fan = proptest::option::weighted(0.2, fan);
-    let step = (back, 0u32..3, proptest::bool::weighted(0.2), proptest::bool::weighted(0.2), fan).prop_map(
-        |(back, retries, at_most_once, needs, fan)| StepPlan { back, retries, at_most_once, needs, fan },
-    );
+    let ends = (proptest::option::weighted(0.15, 1u32..4), proptest::bool::weighted(0.15));
+    let step = (back, 0u32..3, proptest::bool::weighted(0.2), proptest::bool::weighted(0.2), fan, ends)
+        .prop_map(|(back, retries, at_most_once, needs, fan, (repeats, asks))| StepPlan {
+            back,
+            retries,
+            at_most_once,
+            needs,
+            fan,
+            repeats,
+            asks,
+        });
     (proptest::collection::vec(step, 1..=30), proptest::bool::weighted(0.3), proptest::bool::weighted(0.2))
         .prop_map(|(steps, timeout, delayed)| Plan { steps, timeout, delayed })
 }
@@ -112,7 +123,12 @@ impl Plan {
             before.dedup();
             let names: Vec<String> = before.iter().map(|n| format!("s{n}")).collect();
             let _ = write!(source, "  - {{name: s{n}, run: x, depends_on: [{}]", names.join(", "));
-            let _ = write!(source, ", retry: {{limit: {}, delay: 2s}}", step.retries);
+            let then = if step.asks { "ask, ask_timeout: 20s" } else { "fail" };
+            let _ = write!(source, ", retry: {{limit: {}, delay: 2s, then: {then}}}", step.retries);
+            if let Some(max) = step.repeats {
+                let until = format!("outputs.s{n}.v is defined");
+                let _ = write!(source, ", repeat: {{until: {until}, max: {max}, delay: 3s}}");
+            }
             let _ = write!(source, ", at_most_once: {}", step.at_most_once);
             if let (true, Some(first)) = (step.needs, before.first()) {
                 let needed = match &self.steps[*first].fan {

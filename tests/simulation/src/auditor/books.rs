@@ -33,6 +33,7 @@ pub(super) struct Step {
     /// Whether that attempt is with the fleet.
     pub(super) current: bool,
     pub(super) retries: u32,
+    pub(super) repeats: u32,
     pub(super) lost: u32,
     pub(super) ended: Option<Outcome>,
     /// Whether it was skipped after a failure.

@@ -170,6 +170,7 @@ impl Auditor {
             StepRecord::Dispatched(attempts) | StepRecord::Backoff { attempts, .. } => {
                 (*attempts, None, false, attempts.advance)
             }
+            StepRecord::Asking { end, .. } => (end.attempts, None, false, end.advance),
             StepRecord::Fanned(fanned) => (Attempts::default(), None, false, fanned.advance),
             StepRecord::Ended(end) => (end.attempts, Some(end.outcome), end.after_failure, end.advance),
         };
@@ -185,8 +186,10 @@ impl Auditor {
         if known.ended.is_some() && known.ended != ended {
             self.object(3, || format!("step {unit} of run {run} had ended as {:?}: {record:?}", known.ended));
         }
-        if attempts.retries < known.retries || attempts.lost < known.lost || attempts.attempt < known.attempt
-        {
+        // From a repetition on, retries and losses are counted anew.
+        let is_repeated = attempts.repeats > known.repeats;
+        let goes_back = attempts.retries < known.retries || attempts.lost < known.lost;
+        if (goes_back && !is_repeated) || attempts.attempt < known.attempt {
             self.object(3, || format!("step {unit} of run {run} went back from {known:?} to {attempts:?}"));
         }
         let definition = &book.workflow.steps[unit.step.at()];
@@ -196,6 +199,7 @@ impl Auditor {
         }
         let slot = book.unit_mut(unit);
         (slot.retries, slot.lost, slot.ended) = (attempts.retries, attempts.lost, ended);
+        slot.repeats = attempts.repeats;
         slot.after_failure = after_failure;
         Some(advance)
     }

@@ -13,6 +13,7 @@ mod never;
 mod param;
 mod pipeline;
 mod reach;
+mod repeat;
 mod retry;
 mod rule;
 mod schedule;

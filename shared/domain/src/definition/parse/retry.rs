@@ -1,10 +1,12 @@
 //! `retry:` of a step, of `defaults` and of a submission.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::super::checker::Checker;
 use super::super::document::Node;
-use super::fields::Schema;
+use super::fields::{Fields, Schema};
 use super::json;
 use super::synonyms;
 use crate::{Outcome, RetryPolicy};
@@ -14,9 +16,12 @@ const MAX_LIMIT: u32 = 100;
 
 const MAX_BACKOFF: f64 = 100.0;
 
+/// How long somebody is asked, unless the definition says otherwise.
+const ASK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
 const RETRY: Schema = Schema {
     what: "a retry policy",
-    known: &["limit", "delay", "backoff", "max_delay", "jitter", "outcomes"],
+    known: &["limit", "delay", "backoff", "max_delay", "jitter", "outcomes", "then", "ask_timeout"],
     later: &[],
     synonyms: synonyms::OF_RETRY,
 };
@@ -51,12 +56,38 @@ pub(super) fn read_retry(node: &Node, base: &RetryPolicy, checker: &mut Checker)
     if let Some(node) = fields.get("outcomes") {
         policy.outcomes = read_outcomes(node, checker);
     }
+    read_ask(fields, &mut policy, checker);
     if let Some(node) = fields.get("max_delay")
         && policy.max_delay < policy.delay
     {
         checker.problem(node.at, "out-of-range", "`max_delay` must not be shorter than `delay`", None);
     }
     policy
+}
+
+/// Reads what is to be done once the retries are used up.
+fn read_ask(fields: Fields<'_>, policy: &mut RetryPolicy, checker: &mut Checker) {
+    if let Some(node) = fields.get("then") {
+        policy.ask = match checker.text(node, "then") {
+            Some("ask") => Some(policy.ask.unwrap_or(ASK)),
+            Some("fail") => None,
+            Some(other) => {
+                let hint = checker.did_you_mean(other, ["ask", "fail"]);
+                let message = format!("`then` must be ask or fail, found {}", node.describe());
+                checker.problem(node.at, "bad-value", message, hint);
+                None
+            }
+            None => None,
+        };
+    }
+    if let Some((key, node)) = fields.entry("ask_timeout") {
+        if policy.ask.is_none() {
+            let hint = Some("write then: ask beside it".to_owned());
+            checker.problem(key.at, "bad-field", "`ask_timeout` goes with `then: ask` only", hint);
+        } else {
+            policy.ask = checker.positive_duration(node, "ask_timeout").or(policy.ask);
+        }
+    }
 }
 
 /// Reads the policy that a client wrote as JSON.

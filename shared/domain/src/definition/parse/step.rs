@@ -11,6 +11,7 @@ use super::executor::{SHELL, read_action};
 use super::expression::{Names, OutputUse, Place};
 use super::fan::read_fan;
 use super::fields::{Fields, Schema};
+use super::repeat::read_repeat;
 use super::retry::read_retry;
 use super::rule::{ParsedDependency, read_condition, read_depends_on, read_not_before, read_trigger_rule};
 use super::synonyms;
@@ -44,12 +45,12 @@ const STEP: Schema = Schema {
         "foreach",
         "matrix",
         "shards",
+        "repeat",
     ],
     later: &[
         "broadcast",
         "locks",
         "resources",
-        "repeat",
         "outputs",
         "rate",
         "breaker",
@@ -126,6 +127,9 @@ pub(super) fn read_step<'t>(
         Some(node) => read_retry(node, &defaults.retry, checker),
         None => defaults.retry.clone(),
     };
+    let repeat = fields
+        .get("repeat")
+        .and_then(|node| read_repeat(node, text.unwrap_or_default(), names, &mut outputs, checker));
     let at_most_once =
         fields.get("at_most_once").and_then(|node| checker.boolean(node, "at_most_once")).unwrap_or(false);
     let mut working_dir = defaults.working_dir.clone();
@@ -148,6 +152,7 @@ pub(super) fn read_step<'t>(
             uses: action.uses.to_owned(),
             with: action.with,
             fan: fan.flatten(),
+            repeat: repeat.map(Box::new),
             inputs: Box::default(),
             task_inputs: Box::default(),
             env,

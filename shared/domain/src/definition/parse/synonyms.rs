@@ -10,6 +10,14 @@ pub(super) fn meant(synonyms: Synonyms, word: &str) -> Option<&'static str> {
     synonyms.iter().find(|(words, _)| words.contains(&word.as_str())).map(|(_, meant)| *meant)
 }
 
+/// The synonyms of the fields of `repeat`.
+pub(super) const OF_REPEAT: Synonyms = &[
+    (&["while"], "write until: with the condition that ends it"),
+    (&["interval", "every", "pollinterval", "pokeinterval", "wait", "sleep"], "write delay: 30s"),
+    (&["times", "limit", "count", "maxattempts", "attempts", "maxiterations"], "write max: 60"),
+    (&["condition", "if", "success", "done"], "write until: outputs.check.ready == 'yes'"),
+];
+
 /// The synonyms of the fields of `foreach` and `shards`.
 pub(super) const OF_FAN: Synonyms = &[
     (
@@ -324,7 +332,8 @@ mod tests {
 
     #[test]
     fn each_word_stands_once_in_its_plain_form() {
-        for synonyms in [OF_FAN, OF_WORKFLOW, OF_STEP, OF_DEFAULTS, OF_RETRY, OF_SCHEDULE, OF_PARAM, OF_HTTP]
+        for synonyms in
+            [OF_FAN, OF_REPEAT, OF_WORKFLOW, OF_STEP, OF_DEFAULTS, OF_RETRY, OF_SCHEDULE, OF_PARAM, OF_HTTP]
         {
             let mut words: Vec<&str> = synonyms.iter().flat_map(|(words, _)| *words).copied().collect();
             assert!(words.iter().all(|word| word.bytes().all(|byte| byte.is_ascii_lowercase())), "{words:?}");

@@ -14,8 +14,18 @@ const WAIT_INPUT: Schema =
     Schema { what: "`with` of wait", known: &["for", "until"], later: &[], synonyms: &[] };
 
 /// The fields of a step that are about a task, which a wait does not make.
-const OF_TASKS: [&str; 9] =
-    ["env", "pool", "timeout", "retry", "at_most_once", "working_dir", "foreach", "matrix", "shards"];
+const OF_TASKS: [&str; 10] = [
+    "env",
+    "pool",
+    "timeout",
+    "retry",
+    "repeat",
+    "at_most_once",
+    "working_dir",
+    "foreach",
+    "matrix",
+    "shards",
+];
 
 /// Reads what a `wait` waits for.
 pub(super) fn read_wait(

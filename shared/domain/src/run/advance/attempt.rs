@@ -1,8 +1,12 @@
 //! What becomes of a unit when its attempt is over: it ends, waits for the next attempt, or gets one at once.
 
+use std::sync::Arc;
+
 use super::ending::ended;
 use super::fan::end_item;
-use super::step::{dispatch, end_step};
+use super::step::{dispatch, end_step, hold};
+use crate::repeat::Repeat;
+use crate::run::dispatch::is_repeated_enough;
 use crate::run::{Action, Advanced, Attempts, Ended, Refusal, Run, RunTimer, StepState};
 use crate::task::TaskResult;
 use crate::{Outcome, Timestamp, Unit, retry};
@@ -58,10 +62,25 @@ pub(super) fn ended_attempt(
         let reason = result.reason.unwrap_or_else(|| "its worker gave it up".to_owned());
         return lost_attempt(run, unit, attempts, reason, now, out);
     }
-    let policy = &run.workflow.steps[unit.step.at()].retry;
+    let workflow = Arc::clone(&run.workflow);
+    let definition = &workflow.steps[unit.step.at()];
+    let (mut result, mut is_final) = (result, false);
+    if let (Outcome::Succeeded, Some(repeat)) = (result.outcome, &definition.repeat) {
+        match repeated(run, unit, repeat, attempts, &result) {
+            Repeated::Enough => {}
+            Repeated::Again => {
+                let attempts = Attempts { repeats: attempts.repeats + 1, retries: 0, lost: 0, ..attempts };
+                let reason = format!("this is not true yet: {}", repeat.until.source());
+                return hold(run, unit, attempts, now + repeat.delay, reason, out);
+            }
+            Repeated::Fails(reason) => {
+                (result.outcome, result.reason, is_final) = (Outcome::Failed, Some(reason), true);
+            }
+        }
+    }
     let draw = retry::draw(run.id, unit, attempts.attempt);
-    let wait = policy.wait_after(result.outcome, attempts.retries, draw);
-    if let Some(wait) = wait.filter(|_| !run.is_given_up(unit)) {
+    let wait = definition.retry.wait_after(result.outcome, attempts.retries, draw);
+    if let Some(wait) = wait.filter(|_| !is_final && !run.is_given_up(unit)) {
         let attempts = Attempts { retries: attempts.retries + 1, advance: run.this_advance(), ..attempts };
         let until = now + wait;
         run.set_state(unit, StepState::Backoff { attempts, until, reason: result.reason });
@@ -84,7 +103,60 @@ pub(super) fn ended_attempt(
         worker: result.worker,
         items: None,
     };
-    end_unit(run, unit, ended, now, out);
+    end_or_ask(run, unit, ended, now, out);
+}
+
+/// Whether a unit that succeeded is done again.
+enum Repeated {
+    /// Its condition is true.
+    Enough,
+    /// It is done again.
+    Again,
+    /// It fails, for this reason.
+    Fails(String),
+}
+
+/// Judges a unit that succeeded by the condition until which it is repeated.
+fn repeated(run: &Run, unit: Unit, repeat: &Repeat, attempts: Attempts, result: &TaskResult) -> Repeated {
+    if run.is_given_up(unit) {
+        return Repeated::Enough;
+    }
+    // Whoever applies a result has lent what is needed. Without it nothing can be told, and there is another time.
+    let is_true = match run.tasks_want(unit.step).next() {
+        Some(_) => Ok(false),
+        None => is_repeated_enough(run, unit, repeat, &result.outputs),
+    };
+    match is_true {
+        Ok(true) => Repeated::Enough,
+        Ok(false) if attempts.repeats + 1 < repeat.max => Repeated::Again,
+        Ok(false) => Repeated::Fails(format!(
+            "it was done {} times, and this is still not true: {}",
+            repeat.max,
+            repeat.until.source()
+        )),
+        Err(problem) => Repeated::Fails(problem),
+    }
+}
+
+/// Ends a unit with the end of its last attempt, or asks first what is to become of it, where it failed and its policy says
+/// so.
+fn end_or_ask(run: &mut Run, unit: Unit, end: Ended, now: Timestamp, out: &mut Advanced) {
+    let ask = run.workflow.steps[unit.step.at()].retry.ask.filter(|_| !run.is_given_up(unit));
+    let Some(ask) = ask.filter(|_| matches!(end.outcome, Outcome::Failed | Outcome::TimedOut)) else {
+        return end_unit(run, unit, end, now, out);
+    };
+    let until = now + ask;
+    run.set_state(unit, StepState::Asking { end: Box::new(end), until });
+    out.units.push(unit);
+    out.actions.push(Action::Set(until, RunTimer::Retry(unit)));
+}
+
+/// Ends a unit of which nobody has said in time what is to become of it.
+pub(super) fn nobody_answered(run: &mut Run, unit: Unit, end: Ended, now: Timestamp, out: &mut Advanced) {
+    let why = end.reason.as_deref().unwrap_or(end.outcome.as_str());
+    let reason = Some(format!("{why}; nobody said in time what is to become of it"));
+    let end = Ended { reason, advance: run.this_advance(), applied_at: Some(now), ..end };
+    end_unit(run, unit, end, now, out);
 }
 
 /// Applies the loss of an attempt: the unit gets a new one at once, or fails when too many were lost.
@@ -108,7 +180,7 @@ pub(super) fn lost_attempt(
             _ => format!("lost {} times; the last time: {reason}", attempts.lost),
         };
         let end = ended(run, Outcome::Failed, attempts, now, Some(reason));
-        return end_unit(run, unit, end, now, out);
+        return end_or_ask(run, unit, end, now, out);
     }
     dispatch(run, unit, attempts, now, out);
 }

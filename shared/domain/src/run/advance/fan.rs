@@ -155,11 +155,12 @@ fn give_up(run: &mut Run, step: StepIndex, now: Timestamp, out: &mut Advanced) {
     }
 }
 
-/// Ends the items of a step that wait for their next attempt.
+/// Ends the items of a step that wait for their next attempt, or for an answer.
 fn end_waiting(run: &mut Run, step: StepIndex, why: &str, now: Timestamp, out: &mut Advanced) {
     let StepState::Fanned(fan) = &run.steps[step.at()] else { return };
     let waiting = fan.open.iter().filter_map(|(item, state)| match state {
         StepState::Backoff { attempts, .. } => Some((*item, *attempts)),
+        StepState::Asking { end, .. } => Some((*item, end.attempts)),
         _ => None,
     });
     for (item, attempts) in waiting.collect::<Vec<_>>() {

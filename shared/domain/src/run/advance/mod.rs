@@ -12,7 +12,7 @@ mod start;
 mod step;
 mod stop;
 
-use attempt::{current, end_unit, ended_attempt, lost_attempt, plausible, retire};
+use attempt::{current, end_unit, ended_attempt, lost_attempt, nobody_answered, plausible, retire};
 use ending::{end_if_done, ended, number};
 pub use start::create;
 use start::start;
@@ -67,6 +67,10 @@ pub fn advance(run: &mut Run, event: Event, now: Timestamp) -> Result<Advanced, 
                 Some(StepState::Backoff { attempts, .. }) => {
                     let attempts = *attempts;
                     time_has_come(run, unit, attempts, now, out);
+                }
+                Some(StepState::Asking { end, .. }) => {
+                    let end = end.clone();
+                    nobody_answered(run, unit, *end, now, out);
                 }
                 // It was woken with the outputs that it needs.
                 Some(StepState::Waiting) if run.is_woken(unit.step) => start_ready(run, unit.step, now, out),

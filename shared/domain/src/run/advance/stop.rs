@@ -40,6 +40,10 @@ pub(super) fn stop(
                 out.actions.push(Action::Clear(RunTimer::Retry(StepIndex::from(index).into())));
                 *attempts
             }
+            StepState::Asking { end, .. } => {
+                out.actions.push(Action::Clear(RunTimer::Retry(StepIndex::from(index).into())));
+                end.attempts
+            }
             StepState::Fanned(_) => {
                 fan::stop(run, index.into(), reason, now, out);
                 continue;

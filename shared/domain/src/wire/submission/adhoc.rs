@@ -55,6 +55,7 @@ impl Submission {
         self.check_params()?;
         let step = Step {
             fan: None,
+            repeat: None,
             inputs: Box::default(),
             task_inputs: Box::default(),
             name: TASK.clone(),
