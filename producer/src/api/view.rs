@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use millrace_domain::definition::{Params, nearest};
 use millrace_domain::run::{Blocker, Head, ItemCounts, Mover, Run, RunTimer, Spec, StepState, Trigger};
-use millrace_domain::{Code, RunId, SessionId, StepIndex, Timestamp, Unit};
+use millrace_domain::{Code, Hook, RunId, SessionId, StepIndex, Timestamp, Unit};
 use millrace_store::{StoreError, StoredRun, TaskRecord};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -68,6 +68,9 @@ pub(crate) struct StepView {
     #[serde(skip_serializing_if = "is_zero")]
     lost: u32,
     depends_on: Vec<String>,
+    /// What it is the hook of: `on_failure of <step>`, or `on_failure` of the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hook: Option<String>,
     pool: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     started_at: Option<String>,
@@ -174,6 +177,10 @@ fn step(run: &Run, index: StepIndex, held: Option<&(u32, &TaskRecord)>, fleet: &
     let view = StepView {
         name: step.name.to_string(),
         depends_on: dependencies.iter().map(name).collect(),
+        hook: step.hook.map(|hook| match hook {
+            Hook::Step(when, of) => format!("{when} of {}", name(&of)),
+            Hook::Run(when) => when.to_string(),
+        }),
         pool: step.pool.to_string(),
         ..StepView::default()
     };

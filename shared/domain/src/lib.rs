@@ -10,6 +10,7 @@ pub mod definition;
 pub mod environment;
 pub mod expression;
 pub mod graph;
+pub mod hook;
 pub mod id;
 pub mod lane;
 pub mod name;
@@ -29,6 +30,7 @@ pub mod wait;
 pub mod wire;
 
 pub use code::{Code, WireCode};
+pub use hook::{Hook, When};
 pub use id::*;
 pub use lane::{Lane, TaskQueue};
 pub use name::*;

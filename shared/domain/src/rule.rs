@@ -15,6 +15,8 @@ pub enum Status {
     Skipped,
     /// The step ended, however it did.
     Finished,
+    /// The step ended, and was not skipped. It is what `on_finish` of a step wants, and cannot be written.
+    Ran,
 }
 
 /// The way a step ended, as those that wait for it see it.
@@ -42,7 +44,7 @@ pub enum Judgement {
 }
 
 impl Status {
-    /// All statuses, in the order in which they are documented.
+    /// All statuses that can be written, in the order in which they are documented.
     pub const ALL: [Self; 4] = [Self::Success, Self::Failed, Self::Skipped, Self::Finished];
 
     /// The word for the status in a definition.
@@ -52,14 +54,15 @@ impl Status {
             Self::Failed => "failed",
             Self::Skipped => "skipped",
             Self::Finished => "finished",
+            Self::Ran => "ran",
         }
     }
 
     /// Judges a dependency that wants this status, by how the step ended.
     pub fn judge(self, ending: Ending) -> Judgement {
         let is_met = match ending {
-            Ending::Succeeded => matches!(self, Self::Success | Self::Finished),
-            Ending::Failed => matches!(self, Self::Failed | Self::Finished),
+            Ending::Succeeded => matches!(self, Self::Success | Self::Finished | Self::Ran),
+            Ending::Failed => matches!(self, Self::Failed | Self::Finished | Self::Ran),
             Ending::Skipped | Ending::SkippedAfterFailure => matches!(self, Self::Skipped | Self::Finished),
         };
         match ending {

@@ -39,7 +39,7 @@ steps:
 name: rules
 timeout: 90s
 steps:
-  - {name: first, run: flaky}
+  - {name: first, run: flaky, on_failure: [{name: mend, run: ok}], on_finish: [{name: after, run: flaky}]}
   - {name: poll, run: flaky, repeat: {until: "run.id == 'none'", max: 3, delay: 1s}, retry: {limit: 1}, continue_on_error: true}
   - {name: asks, run: flaky, depends_on: [poll], retry: {then: ask, ask_timeout: 2s}, continue_on_error: true}
   - {name: pause, uses: wait, with: {for: 3s}}
@@ -48,6 +48,9 @@ steps:
   - {name: any, run: slow, depends_on: [first, pause], trigger_rule: one_success}
   - {name: join, run: flaky, depends_on: [repair, never], trigger_rule: none_failed, continue_on_error: true}
   - {name: clean, run: ok, depends_on: [join, any, pause], trigger_rule: all_finished}
+on_success: [{name: good, run: flaky}]
+on_failure: [{name: tell, run: flaky, retry: {limit: 1, delay: 1s}}, {name: log, run: ok, depends_on: [tell]}]
+on_finish: [{name: done, run: slow, timeout: 3s}]
 "#,
     r#"
 name: items

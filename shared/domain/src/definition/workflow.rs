@@ -11,7 +11,7 @@ use crate::graph::Graph;
 use crate::repeat::Repeat;
 use crate::schedule::{Schedule, TimeOfDay};
 use crate::{
-    ParamName, PoolName, Priority, RetryPolicy, StepIndex, StepName, TaskQueue, TriggerRule, WorkflowId,
+    Hook, ParamName, PoolName, Priority, RetryPolicy, StepIndex, StepName, TaskQueue, TriggerRule, WorkflowId,
 };
 
 /// A workflow: triggers, params and a DAG of steps.
@@ -41,6 +41,8 @@ pub struct Workflow {
     pub graph: Graph,
     /// Whether every step starts when all that it waits for have succeeded, and in no other case.
     pub success_only: bool,
+    /// The number of steps that are hooks of the run.
+    pub run_hooks: u32,
     /// Whether any step fans out.
     pub fans_out: bool,
     /// The place of each step by its name.
@@ -96,6 +98,8 @@ pub struct Step {
     pub uses: String,
     /// The input of the executor. A shell script is under `run`, as written, beside `shell` (its argv).
     pub with: Templated,
+    /// What the step is the hook of; `None` for one that is none.
+    pub hook: Option<Hook>,
     /// How the step fans out; without it, the step has one attempt after the other.
     pub fan: Option<Box<FanOut>>,
     /// The steps whose outputs its expressions use, in order, each once.
@@ -141,6 +145,11 @@ impl Workflow {
 }
 
 impl Step {
+    /// Whether the step is a hook of the run.
+    pub fn is_run_hook(&self) -> bool {
+        matches!(self.hook, Some(Hook::Run(_)))
+    }
+
     /// Whether the step has shards, each of which knows how many there are.
     pub fn is_sharded(&self) -> bool {
         self.fan.as_ref().is_some_and(|fan| matches!(fan.over, super::fan::Over::Shards(_)))

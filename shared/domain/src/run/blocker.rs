@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::advance::READING;
 use super::{Attempts, Run, RunState, StepState};
 use crate::rule::{Judgement, Readiness, Status, Tally};
-use crate::{StepIndex, Timestamp, TriggerRule, Unit};
+use crate::{Hook, StepIndex, Timestamp, TriggerRule, Unit};
 
 /// A blocker of a step: one thing that keeps it from running.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -41,6 +41,13 @@ pub enum Blocker {
         passed_over: u32,
         /// Whether the step will be skipped whatever comes, once all that it waits for has ended.
         never: bool,
+    },
+    /// All steps that are no hooks of the run have to end.
+    Hook {
+        /// When the hook starts: `on_success`, `on_failure`, `on_finish`.
+        when: &'static str,
+        /// The number of steps that have not ended.
+        open: u32,
     },
     /// A condition has to be true, once the rule holds.
     Condition {
@@ -128,6 +135,10 @@ impl Run {
         if let (RunState::Waiting, Some(at)) = (self.head.state, self.head.start_at) {
             blockers.push(Blocker::Start { at });
         }
+        if let (true, Some(Hook::Run(when))) = (self.is_held_back(step), self.workflow.steps[step.at()].hook)
+        {
+            blockers.push(Blocker::Hook { when: when.as_str(), open: self.open_steps() });
+        }
         let open = self.workflow.graph.dependency_edges(step);
         let open = open.filter(|(on, _)| self.ending(*on).is_none());
         blockers.extend(open.take(MOST_NAMED).map(|(on, wants)| Blocker::Dependency {
@@ -201,6 +212,9 @@ impl Blocker {
                 format!(
                     "{rule}: {met} met, {failed} failed, {passed_over} passed over, {open} not judged yet"
                 )
+            }
+            Self::Hook { when, open } => {
+                format!("it is a hook of {when}, and has its turn when all steps have ended ({open} more)")
             }
             Self::Condition { expression } => format!("then this must be true: {expression}"),
             Self::Time { until, what } => format!("{what}; until {until}"),

@@ -12,7 +12,7 @@ use crate::expression::{Fire, Given, Outputs, Scope};
 use crate::params::env_of_params;
 use crate::repeat::Repeat;
 use crate::task::Task;
-use crate::{Epoch, Seq, StepIndex, Timestamp, Unit};
+use crate::{Epoch, Hook, Outcome, Seq, StepIndex, Timestamp, Unit};
 
 /// Renders the task of an attempt of `unit`. Epoch and seq are the shell's to fill in.
 ///
@@ -34,6 +34,7 @@ pub fn task(run: &Run, unit: Unit, attempt: u32, now: Timestamp) -> Result<Task,
             env.insert("SHARD_TOTAL".to_owned(), fan.fanned.counts.total.to_string());
         }
     }
+    env.extend(env_of_hook(run, definition));
     Ok(Task {
         v: Task::VERSION,
         run: run.id,
@@ -145,6 +146,31 @@ fn env_of_item(item: &serde_json::Value, place: u32) -> Result<[(String, String)
     let value = item.to_string();
     environment::check_value("MILLRACE_ITEM", &value).map_err(|e| e.to_string())?;
     Ok([("MILLRACE_ITEM".to_owned(), value), ("MILLRACE_ITEM_INDEX".to_owned(), place.to_string())])
+}
+
+/// The most bytes that a hook is told of a reason.
+const MAX_REASON_BYTES: usize = 8 * 1024;
+
+/// The variables of a hook: what it is one of, how that ended, and why.
+fn env_of_hook(run: &Run, step: &Step) -> Vec<(String, String)> {
+    let (of, outcome, reason) = match step.hook {
+        None => return Vec::new(),
+        Some(Hook::Step(_, owner)) => {
+            let name = run.workflow.step(owner).map(|step| step.name.to_string()).unwrap_or_default();
+            (name, run.outcome_of(owner), run.reason_of(owner).map(str::to_owned))
+        }
+        Some(Hook::Run(_)) => {
+            let stopped = run.head.stopping.map(|outcome| (outcome, run.head.reason.clone()));
+            let ended = stopped.or_else(|| run.verdict().map(|(outcome, reason)| (outcome, Some(reason))));
+            let (outcome, reason) = ended.unwrap_or((Outcome::Succeeded, None));
+            (run.head.workflow.to_string(), Some(outcome), reason)
+        }
+    };
+    let mut reason = reason.unwrap_or_default().replace('\0', " ");
+    reason.truncate(reason.floor_char_boundary(MAX_REASON_BYTES));
+    let outcome = outcome.map(|outcome| outcome.as_str().to_owned()).unwrap_or_default();
+    let names = ["MILLRACE_HOOK_OF", "MILLRACE_HOOK_OUTCOME", "MILLRACE_HOOK_REASON"];
+    names.map(str::to_owned).into_iter().zip([of, outcome, reason]).collect()
 }
 
 /// The working directory of a step: its own, within that of the definition's file when there is one.

@@ -42,16 +42,16 @@
 //! | retry due                 | `NotExpected`  | `NotExpected`  | dispatched     | `NotExpected`  | failed         | `NotExpected`  | `NotExpected`  | `NotExpected`  |
 //! | retry due, unknown step   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   |
 //!
-//! What each event makes of a run. A stop ends it at once when nothing is with the fleet. An ended run refuses
+//! What each event makes of a run. When all its steps have ended, its hooks have their turn, and then it ends. A stop ends it at once when nothing is with the fleet. An ended run refuses
 //! the events of its steps too.
 //!
-//! | run              | waiting         | running         | running, nothing dispatched | stopping        | ended      |
-//! |------------------|-----------------|-----------------|-----------------|-----------------|------------|
-//! | start due        | running         | `RunNotWaiting` | `RunNotWaiting` | `RunNotWaiting` | `RunEnded` |
-//! | cancel           | cancelled       | stopping        | cancelled       | `RunNotWaiting` | `RunEnded` |
-//! | timed out        | `RunNotWaiting` | stopping        | timed_out       | `RunNotWaiting` | `RunEnded` |
-//! | poisoned         | failed          | stopping        | failed          | `RunNotWaiting` | `RunEnded` |
-//! | cancel check due | `RunNotWaiting` | `RunNotWaiting` | `RunNotWaiting` | stopping        | `RunEnded` |
+//! | run              | waiting         | running         | running, nothing dispatched | hooks           | stopping        | ended      |
+//! |------------------|-----------------|-----------------|-----------------|-----------------|-----------------|------------|
+//! | start due        | running         | `RunNotWaiting` | `RunNotWaiting` | `RunNotWaiting` | `RunNotWaiting` | `RunEnded` |
+//! | cancel           | cancelled       | stopping        | cancelled       | stopping        | `RunNotWaiting` | `RunEnded` |
+//! | timed out        | `RunNotWaiting` | stopping        | timed_out       | `RunNotWaiting` | `RunNotWaiting` | `RunEnded` |
+//! | poisoned         | failed          | stopping        | failed          | stopping        | `RunNotWaiting` | `RunEnded` |
+//! | cancel check due | `RunNotWaiting` | `RunNotWaiting` | `RunNotWaiting` | `RunNotWaiting` | stopping        | `RunEnded` |
 //!
 //! What moves them on: the [`Mover`] that each state names, and none when it has ended.
 //!
@@ -59,9 +59,9 @@
 //! |-----------------|---------|------------|-------------|--------|-------------|-------|----------------------|-----------------|
 //! | moved on by     | steps   | attempt    | retry timer | items  | retry timer | none  | attempt              | none            |
 //!
-//! | mover of a run | waiting     | running | running, nothing dispatched | stopping           | ended |
-//! |----------------|-------------|---------|-----------------------------|--------------------|-------|
-//! | moved on by    | start timer | steps   | steps                       | cancel check timer | none  |
+//! | mover of a run | waiting     | running | running, nothing dispatched | hooks           | stopping           | ended |
+//! |----------------|-------------|---------|-----------------------------|-----------------|--------------------|-------|
+//! | moved on by    | start timer | steps   | steps                       | steps           | cancel check timer | none  |
 //!
 //! The first steps of a run that waits are moved on by its start timer too.
 //!

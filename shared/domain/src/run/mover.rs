@@ -26,7 +26,7 @@ pub enum Mover {
 impl Head {
     /// The mover of the run; `None` when the run has ended.
     pub fn mover(&self) -> Option<Mover> {
-        match (self.state, self.stopping) {
+        match (self.state, self.stopping.filter(|_| self.is_stopping())) {
             (RunState::Waiting, _) => Some(Mover::Timer(RunTimer::Start)),
             (RunState::Running, None) => Some(Mover::Steps),
             // Workers are asked to end what they run, and in the end not asked any more.
@@ -50,7 +50,9 @@ impl Run {
         match self.state_of(unit)? {
             // It is woken with outputs that are kept elsewhere.
             StepState::Waiting if self.is_woken(step) => Some(Mover::Timer(RunTimer::Retry(unit))),
-            StepState::Waiting if self.waits_for(step).next().is_some() => Some(Mover::Steps),
+            StepState::Waiting if self.is_held_back(step) || self.waits_for(step).next().is_some() => {
+                Some(Mover::Steps)
+            }
             // A step that waits for no other is dispatched when its run starts.
             StepState::Waiting => Some(Mover::Timer(RunTimer::Start)),
             StepState::Dispatched(attempts) => Some(Mover::Attempt { unit, attempt: attempts.attempt }),
@@ -61,9 +63,18 @@ impl Run {
         }
     }
 
-    /// The dependencies of a step that have not ended, in the order they were given.
+    /// The dependencies of a step that have not ended, in the order they were given. A hook of the run waits for all steps
+    /// that are none.
     pub fn waits_for(&self, step: StepIndex) -> impl Iterator<Item = StepIndex> + '_ {
         let dependencies = self.workflow.graph.dependencies(step).iter().copied();
+        let is_held_back = self.steps.get(step.at()).is_some() && self.is_held_back(step);
+        let all = self
+            .workflow
+            .steps
+            .iter()
+            .enumerate()
+            .filter(move |(_, step)| is_held_back && !step.is_run_hook());
+        let dependencies = dependencies.chain(all.map(|(place, _)| place.into()));
         dependencies.filter(|on| !matches!(self.steps.get(on.at()), Some(StepState::Ended(_)) | None))
     }
 }

@@ -69,6 +69,12 @@ pub struct Head {
     /// When the run began to be stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopping_since: Option<Timestamp>,
+    /// Since when the hooks of the run have their turn: all other steps have ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hooks_since: Option<Timestamp>,
+    /// Whether the hooks of the run are being stopped, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hooks_stopped: bool,
     /// The outcome of the first step that did not succeed, noted when it ended. Version 0.1 ends the run by this note;
     /// we go by the steps, see [`Run::verdict`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -119,11 +125,22 @@ impl Head {
             reason: None,
             stopping: None,
             stopping_since: None,
+            hooks_since: None,
+            hooks_stopped: false,
             verdict: None,
             labels: BTreeMap::new(),
             digest: None,
             advance: 0,
             carried: None,
+        }
+    }
+
+    /// Whether what is under way is being stopped. A stop ends the steps, and then the hooks of the run have their turn,
+    /// which nothing but a stop of their own ends.
+    pub fn is_stopping(&self) -> bool {
+        match self.hooks_since {
+            None => self.stopping.is_some(),
+            Some(_) => self.hooks_stopped,
         }
     }
 }

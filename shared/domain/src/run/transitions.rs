@@ -40,10 +40,14 @@ fn run(policy: &str, start_at: Option<Timestamp>) -> (Run, Advanced) {
     let source = format!(
         "name: w\ntimeout: 1h\nsteps:\n  - {{name: gate, run: x}}\n  - {{name: subject, run: x, depends_on: [gate], {policy}}}\n  - {{name: other, run: x}}\n"
     );
-    let workflow = Arc::new(definition::parse(&source, "w").unwrap().remove(0).workflow);
+    of(&source, start_at)
+}
+
+fn of(source: &str, start_at: Option<Timestamp>) -> (Run, Advanced) {
+    let workflow = Arc::new(definition::parse(source, "w").unwrap().remove(0).workflow);
     let spec = Spec {
         v: 1,
-        source: Source::Inline(source),
+        source: Source::Inline(source.to_owned()),
         params: definition::Params::new(),
         scheduled_at: NOW,
         priority: Priority::P2,
@@ -178,6 +182,20 @@ fn run_in(column: &str) -> Vec<Run> {
         "stopping" => {
             [cancel(), Event::TimedOut, run_event("poisoned")].map(|stop| after(vec![stop])).to_vec()
         }
+        "hooks" => {
+            let source =
+                "name: w\ntimeout: 1h\nsteps: [{name: only, run: x}]\non_finish: [{name: tell, run: x}]\n";
+            let over = |event| {
+                let (mut run, _) = of(source, None);
+                accept(&mut run, event);
+                run
+            };
+            vec![over(result(GATE, 1, Outcome::Succeeded)), over(result(GATE, 1, Outcome::Failed)), {
+                let mut run = over(cancel());
+                accept(&mut run, Event::Revoked { unit: GATE.into(), attempt: 1 });
+                run
+            }]
+        }
         "ended" => {
             let last = |outcome| after(vec![done(OTHER), result(GATE, 1, outcome)]);
             let mut skipped = started();
@@ -231,7 +249,8 @@ fn step_word(run: &Run) -> &'static str {
 
 fn run_word(run: &Run) -> &'static str {
     match run.head.stopping {
-        Some(_) if !run.head.state.is_terminal() => "stopping",
+        Some(_) if run.head.is_stopping() && !run.head.state.is_terminal() => "stopping",
+        _ if run.head.hooks_since.is_some() && !run.head.state.is_terminal() => "hooks",
         _ => run.head.state.as_str(),
     }
 }
@@ -291,7 +310,7 @@ fn every_event_does_to_a_step_what_its_table_says() {
 #[test]
 fn every_event_does_to_a_run_what_its_table_says() {
     let (columns, rows) = table("run");
-    assert_eq!((columns.len(), rows.len()), (5, 5));
+    assert_eq!((columns.len(), rows.len()), (6, 5));
     for (row, cells) in rows {
         for (column, said) in columns.iter().zip(cells) {
             for run in run_in(column) {
@@ -326,7 +345,7 @@ fn every_state_is_moved_on_by_what_its_table_says() {
         }
     }
     let (columns, rows) = table("mover of a run");
-    assert_eq!((columns.len(), rows.len()), (5, 1));
+    assert_eq!((columns.len(), rows.len()), (6, 1));
     for (column, said) in columns.iter().zip(&rows[0].1) {
         for run in run_in(column) {
             assert_eq!(mover_word(run.head.mover()), *said, "a run while {column}");

@@ -60,19 +60,34 @@ impl Run {
     /// Whether a unit gets no further attempt: its run is being stopped, or its step gives its items up.
     pub(super) fn is_given_up(&self, unit: Unit) -> bool {
         let is_given_up = |fan: &Fan| fan.fanned.stopping_since.is_some();
-        self.head.stopping.is_some()
+        self.head.is_stopping()
             || matches!(&self.steps[unit.step.at()], StepState::Fanned(fan) if is_given_up(fan))
     }
 
     /// Whether a step that waits is only waiting to be woken, with outputs that are not in memory: its rule holds.
     pub(super) fn is_woken(&self, step: StepIndex) -> bool {
         let rule = self.workflow.steps[step.at()].rule;
-        self.head.state == RunState::Running && rule.readiness(self.tally(step)) == Readiness::Starts
+        self.head.state == RunState::Running
+            && !self.is_held_back(step)
+            && rule.readiness(self.tally(step)) == Readiness::Starts
     }
 
     /// Whether a step that has fanned out has room for items which have not begun.
     pub(super) fn wants_items(&self, step: StepIndex, fan: &Fan) -> bool {
         let policy = self.workflow.steps[step.at()].fan.as_deref();
-        self.head.stopping.is_none() && policy.is_some_and(|policy| fan.has_room(policy))
+        !self.head.is_stopping() && policy.is_some_and(|policy| fan.has_room(policy))
+    }
+
+    /// Whether a step is a hook of the run whose turn has not come.
+    pub(super) fn is_held_back(&self, step: StepIndex) -> bool {
+        self.head.hooks_since.is_none() && self.workflow.steps[step.at()].is_run_hook()
+    }
+
+    /// The number of steps that have not ended and are no hooks of the run, before those have their turn.
+    pub(super) fn open_steps(&self) -> u32 {
+        match self.head.hooks_since {
+            None => self.open.saturating_sub(self.workflow.run_hooks),
+            Some(_) => 0,
+        }
     }
 }

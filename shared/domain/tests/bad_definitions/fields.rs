@@ -62,15 +62,13 @@ fn what_a_later_release_will_do_is_refused_as_such() {
         "catchup_window: 10m",
         "dst_gap: skip",
         "dst_fold: first",
-        "on_failure: []",
-        "on_success: []",
         "schedule: {cron: \"0 2 * * *\", dst_gap: skip}",
         "schedule: {cron: \"0 2 * * *\", calendar: c}",
     ] {
         let told = only(&with(field));
         assert!(told.contains("is not supported yet [not-supported-yet]"), "{told}");
     }
-    for field in ["broadcast: true", "locks: [a]", "resources: {cpu: 1}", "on_failure: []"] {
+    for field in ["broadcast: true", "locks: [a]", "resources: {cpu: 1}"] {
         let told = only(&step(&format!("run: x\n{field}")));
         assert!(told.contains("is not supported yet") && told.contains("[not-supported-yet]"), "{told}");
     }

@@ -6,5 +6,6 @@ mod fan;
 mod fields;
 mod fixture;
 mod graph;
+mod hooks;
 mod problems;
 mod text;

@@ -80,7 +80,9 @@ fn check_actions(fleet: &Fleet, advanced: &Advanced) {
         match action {
             Action::Dispatch(task) => {
                 let (run, step, unit) = (&fleet.run, task.index, task.id().unit);
-                assert_eq!(run.head.stopping, None, "dispatched after a stop");
+                assert!(!run.head.is_stopping(), "dispatched after a stop");
+                let is_run_hook = run.workflow.steps[step.at()].is_run_hook();
+                assert!(!is_run_hook || run.head.hooks_since.is_some(), "a hook before its turn");
                 assert!(rule_holds(run, step), "its rule does not hold: {step:?}");
                 assert_eq!(current.insert(unit, task.attempt), None, "two current attempts of {unit}");
                 let last = fleet
@@ -135,8 +137,8 @@ pub(crate) fn hold(fleet: &Fleet) {
     }
     check_verdict(fleet);
     check_movers(fleet);
-    let timed =
-        run.workflow.timeout.is_some() && run.head.started_at.is_some() && run.head.stopping.is_none();
+    let is_timed = run.head.started_at.is_some() && run.head.hooks_since.is_none();
+    let timed = run.workflow.timeout.is_some() && is_timed && run.head.stopping.is_none();
     if timed && open > 0 {
         assert!(fleet.timers.contains_key(&RunTimer::Timeout), "the timeout is not set");
     }
@@ -157,7 +159,12 @@ fn rule_holds(run: &Run, step: StepIndex) -> bool {
             _ if is_excused => "success",
             _ => "failed",
         };
-        if status.as_str() == "finished" || status.as_str() == ended_as {
+        let is_met = match status.as_str() {
+            "finished" => true,
+            "ran" => ended_as != "skipped",
+            wanted => wanted == ended_as,
+        };
+        if is_met {
             met += 1;
         } else if ended_as == "failed" || ended.after_failure {
             failed += 1;
@@ -183,7 +190,10 @@ fn check_step(fleet: &Fleet, step: StepIndex) {
     let dependencies = run.workflow.graph.dependencies(step);
     match &run.steps[step.at()] {
         StepState::Waiting => {
-            assert_eq!(run.head.stopping, None, "{step:?} waits in a stopping run");
+            if run.head.hooks_since.is_none() && run.workflow.steps[step.at()].is_run_hook() {
+                return;
+            }
+            assert!(!run.head.is_stopping(), "{step:?} waits in a stopping run");
             let judged = dependencies.iter().all(|d| end(run, *d).is_some()) || rule_holds(run, step);
             let is_woken = fleet.timers.contains_key(&RunTimer::Retry(step.into()));
             assert!(!judged || is_woken || run.head.state != RunState::Running, "{step:?} waits for nothing");
@@ -197,14 +207,14 @@ fn check_step(fleet: &Fleet, step: StepIndex) {
             assert!(attempts.repeats > 0 || attempts.attempt == 1 + attempts.retries + attempts.lost);
             let most = definition.repeat.as_ref().map_or(0, |repeat| repeat.max - 1);
             assert!(attempts.repeats <= most, "{step:?} is repeated too often");
-            let stopping = run.head.stopping.is_some();
+            let stopping = run.head.is_stopping();
             assert!(
                 !stopping || fleet.timers.contains_key(&RunTimer::CancelCheck),
                 "nobody looks after {step:?}"
             );
         }
         StepState::Asking { until, .. } => {
-            assert_eq!(run.head.stopping, None, "{step:?} asks in a stopping run");
+            assert!(!run.head.is_stopping(), "{step:?} asks in a stopping run");
             assert_eq!(fleet.timers.get(&RunTimer::Retry(step.into())), Some(until), "{step:?} is not woken");
         }
         StepState::Fanned(fan) => check_fan(fleet, step, fan),
@@ -216,6 +226,9 @@ fn check_step(fleet: &Fleet, step: StepIndex) {
             }
             if ended.outcome == Outcome::Skipped {
                 assert_eq!(ended.attempts.attempt, 0, "{step:?} was skipped, and yet it started");
+                if run.workflow.steps[step.at()].is_run_hook() {
+                    return;
+                }
                 let has_condition = run.workflow.steps[step.at()].condition.is_some();
                 assert!(has_condition || !rule_holds(run, step), "{step:?} was skipped, and its rule holds");
             }
@@ -229,7 +242,7 @@ fn check_fan(fleet: &Fleet, step: StepIndex, fan: &Fan) {
     let counts = fan.fanned.counts;
     assert!(fan.open.len() <= policy.max_parallel as usize, "{step:?}: more items at once than may be");
     assert_eq!(counts.ended() as usize + fan.open.len(), counts.begun as usize, "{step:?}: {counts:?}");
-    let stops = fleet.run.head.stopping.is_some() || fan.fanned.stopping_since.is_some();
+    let stops = fleet.run.head.is_stopping() || fan.fanned.stopping_since.is_some();
     let room = fan.open.len() < policy.max_parallel as usize && counts.begun < counts.total && !stops;
     let is_woken = fleet.timers.contains_key(&RunTimer::Retry(step.into()));
     assert!(!room || is_woken, "{step:?} has room for an item, and begins none");

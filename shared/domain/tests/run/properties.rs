@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use millrace_domain::run::{Event, Mover, RunTimer, StepState, advance};
-use millrace_domain::{Outcome, StepIndex, Unit};
+use millrace_domain::{Outcome, StepIndex, Unit, When};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::strategy::ValueTree;
@@ -26,6 +26,7 @@ struct StepPlan {
     /// It is done so many times, or ends before when it hands its output on.
     repeats: Option<u32>,
     asks: bool,
+    hook: Option<When>,
 }
 
 /// A step has items.
@@ -42,6 +43,7 @@ struct Plan {
     steps: Vec<StepPlan>,
     timeout: bool,
     delayed: bool,
+    hooks: Vec<When>,
 }
 
 #[derive(Debug, Clone)]
@@ -81,9 +83,13 @@ fn plan() -> impl Strategy<Value = Plan> {
             FanPlan { items, max_parallel, fail_fast, tolerate }
         });
     let fan = proptest::option::weighted(0.2, fan);
-    let ends = (proptest::option::weighted(0.15, 1u32..4), proptest::bool::weighted(0.15));
+    let ends = (
+        proptest::option::weighted(0.15, 1u32..4),
+        proptest::bool::weighted(0.15),
+        proptest::option::weighted(0.1, when()),
+    );
     let step = (back, 0u32..3, proptest::bool::weighted(0.2), proptest::bool::weighted(0.2), fan, ends)
-        .prop_map(|(back, retries, at_most_once, needs, fan, (repeats, asks))| StepPlan {
+        .prop_map(|(back, retries, at_most_once, needs, fan, (repeats, asks, hook))| StepPlan {
             back,
             retries,
             at_most_once,
@@ -91,9 +97,16 @@ fn plan() -> impl Strategy<Value = Plan> {
             fan,
             repeats,
             asks,
+            hook,
         });
-    (proptest::collection::vec(step, 1..=30), proptest::bool::weighted(0.3), proptest::bool::weighted(0.2))
-        .prop_map(|(steps, timeout, delayed)| Plan { steps, timeout, delayed })
+    let hooks = prop_oneof![2 => Just(Vec::new()), 1 => proptest::collection::vec(when(), 0..4)];
+    let steps = proptest::collection::vec(step, 1..=30);
+    (steps, proptest::bool::weighted(0.3), proptest::bool::weighted(0.2), hooks)
+        .prop_map(|(steps, timeout, delayed, hooks)| Plan { steps, timeout, delayed, hooks })
+}
+
+fn when() -> impl Strategy<Value = When> {
+    prop_oneof![Just(When::Success), Just(When::Failure), Just(When::Finish)]
 }
 
 fn moves() -> impl Strategy<Value = Vec<Move>> {
@@ -145,7 +158,18 @@ impl Plan {
                     items.join(", ")
                 );
             }
+            if let Some(when) = step.hook {
+                let _ = write!(source, ", {when}: [{{name: h{n}, run: x}}]");
+            }
             source.push_str("}\n");
+        }
+        for when in When::ALL {
+            let of = self.hooks.iter().enumerate().filter(|(_, hook)| **hook == when);
+            let hooks: Vec<String> =
+                of.map(|(n, _)| format!("{{name: r{n}, run: x, retry: {{limit: 1}}}}")).collect();
+            if !hooks.is_empty() {
+                let _ = writeln!(source, "{when}: [{}]", hooks.join(", "));
+            }
         }
         if self.timeout {
             source.push_str("timeout: 60s\n");
@@ -341,10 +365,16 @@ fn random_histories_reach_every_end_and_every_kind_of_step() {
         moves.iter().for_each(|one| one.make(&mut fleet));
         drain(&mut fleet, if n % 5 == 0 { Outcome::Lost } else { Outcome::Succeeded });
         *seen.entry(fleet.state()).or_default() += 1;
-        for n in 0..fleet.run.steps.len() {
-            let end = fleet.ended(&format!("s{n}"));
+        let names: Vec<String> = fleet.run.workflow.steps.iter().map(|step| step.name.to_string()).collect();
+        for name in &names {
+            let end = fleet.ended(name);
             *seen
                 .entry(match end.outcome {
+                    Outcome::Succeeded if name.starts_with('h') => "a hook of a step",
+                    Outcome::Succeeded if name.starts_with('r') => match fleet.run.head.stopping {
+                        Some(_) => "a hook of a run that was stopped",
+                        None => "a hook of a run",
+                    },
                     Outcome::Skipped => "a skipped step",
                     _ if end.items.as_ref().is_some_and(|items| items.begun < items.total) => {
                         "a step with items that were given up"
@@ -373,6 +403,9 @@ fn random_histories_reach_every_end_and_every_kind_of_step() {
         "a step tried three times",
         "a step not rendered",
         "a step with items",
+        "a hook of a step",
+        "a hook of a run",
+        "a hook of a run that was stopped",
         "a step with items that were given up",
         "a step with failures that are tolerated",
         "a step with too many failures",

@@ -15,7 +15,10 @@ use millrace_store::SESSION_LEASE_MS;
 pub(crate) struct Book {
     pub(super) workflow: Arc<Workflow>,
     pub(super) state: RunState,
+    /// Whether what is under way is being stopped.
     pub(super) stopping: bool,
+    /// Whether the hooks of the run have their turn.
+    pub(super) hooks: bool,
     /// The number of the last advance that a record of it has named.
     pub(super) advance: u64,
     pub(super) steps: Vec<Step>,
@@ -110,7 +113,10 @@ impl Book {
         let places = (0..self.steps.len()).map(StepIndex::from);
         let mut skipped = places.filter(|step| self.steps[step.at()].ended == Some(Outcome::Skipped));
         skipped.find(|step| {
-            self.workflow.steps[step.at()].condition.is_none() && self.readiness(*step) == Readiness::Starts
+            let definition = &self.workflow.steps[step.at()];
+            definition.condition.is_none()
+                && !definition.is_run_hook()
+                && self.readiness(*step) == Readiness::Starts
         })
     }
 

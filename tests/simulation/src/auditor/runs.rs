@@ -83,7 +83,15 @@ impl Auditor {
             let state = RunState::Waiting;
             self.runs.insert(
                 run,
-                Book { workflow, state, stopping: false, advance: 0, steps, items: BTreeMap::new() },
+                Book {
+                    workflow,
+                    state,
+                    stopping: false,
+                    hooks: false,
+                    advance: 0,
+                    steps,
+                    items: BTreeMap::new(),
+                },
             );
         }
         let Some(mut book) = self.runs.remove(&run) else { return };
@@ -93,7 +101,7 @@ impl Auditor {
 
     fn check(&mut self, book: &mut Book, delta: &RunDelta) {
         let run = delta.run;
-        let (ended_before, stopping_before) = (book.has_ended(), book.stopping);
+        let (ended_before, stopping_before, hooks_before) = (book.has_ended(), book.stopping, book.hooks);
         let mut advances = Vec::new();
         if let Some(head) = &delta.head {
             match serde_json::from_str::<Head>(head) {
@@ -106,7 +114,8 @@ impl Auditor {
                     }
                     advances.push(head.advance);
                     book.state = head.state;
-                    book.stopping |= head.stopping.is_some();
+                    book.stopping = head.is_stopping();
+                    book.hooks |= head.hooks_since.is_some();
                 }
                 Err(error) => self.object(3, || format!("the head of run {run} cannot be read: {error}")),
             }
@@ -128,7 +137,9 @@ impl Auditor {
         }
         book.advance = advances.into_iter().chain([book.advance]).max().unwrap_or_default();
         for dispatched in &delta.dispatched {
-            if ended_before || stopping_before {
+            // The hooks of a run have their turn after its steps were stopped.
+            let is_hook = book.workflow.steps[dispatched.unit.step.at()].is_run_hook();
+            if ended_before || (stopping_before && (hooks_before || !is_hook)) {
                 let state = book.state;
                 self.object(7, || {
                     format!("{dispatched:?} of run {run}, which is {state:?} or being stopped")
@@ -240,6 +251,9 @@ impl Auditor {
         let step_has_ended = book.steps[step.at()].ended.is_some();
         if unit.item.is_some() && (step_has_ended || book.workflow.steps[step.at()].fan.is_none()) {
             self.object(4, || format!("{dispatched:?} of run {run}, whose step has ended, or has no items"));
+        }
+        if book.workflow.steps[step.at()].is_run_hook() && !book.hooks {
+            self.object(4, || format!("{dispatched:?} of run {run}, whose steps have not all ended"));
         }
         if known.current {
             self.object(5, || format!("{dispatched:?} of run {run} while {known:?} is current"));

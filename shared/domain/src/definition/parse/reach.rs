@@ -5,8 +5,8 @@ use std::collections::HashMap;
 
 use super::super::checker::Checker;
 use super::step::ParsedStep;
-use crate::StepIndex;
 use crate::graph::Graph;
+use crate::{Hook, StepIndex};
 
 /// The greatest number of edges that are walked in all. Past it, a use must name its step in `depends_on`.
 const MAX_EDGES: usize = 20_000_000;
@@ -30,6 +30,8 @@ pub(super) fn check_outputs(
                     let message = format!("`outputs.{}`: there is no such step", output.step);
                     checker.problem(output.at, "unknown-step", message, hint);
                 }
+                // All steps have ended when the hooks of the run start.
+                Some(place) if is_run_hook(step) && !is_run_hook(&parsed[place.at()]) => {}
                 Some(place) => {
                     wanted.entry(*place).or_insert(at);
                 }
@@ -53,6 +55,10 @@ pub(super) fn check_outputs(
             checker.problem(output.at, "not-a-dependency", message, hint);
         }
     }
+}
+
+fn is_run_hook(step: &ParsedStep<'_>) -> bool {
+    matches!(step.hook, Some(Hook::Run(_)))
 }
 
 /// Reports the uses of a key of what is a list: the outputs of a step that fans out.

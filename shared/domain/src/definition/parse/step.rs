@@ -19,7 +19,7 @@ use super::wait::refuse_fields_of_tasks;
 use crate::expression::Condition;
 use crate::schedule::TimeOfDay;
 use crate::wait::WAIT;
-use crate::{IdError, PoolName, RetryPolicy, TriggerRule};
+use crate::{Hook, IdError, PoolName, RetryPolicy, TriggerRule, When};
 
 const MAX_DIR_BYTES: usize = 4096;
 
@@ -46,6 +46,9 @@ const STEP: Schema = Schema {
         "matrix",
         "shards",
         "repeat",
+        "on_success",
+        "on_failure",
+        "on_finish",
     ],
     later: &[
         "broadcast",
@@ -60,9 +63,6 @@ const STEP: Schema = Schema {
         "secrets",
         "preemptible",
         "checkpoint",
-        "on_failure",
-        "on_success",
-        "on_finish",
     ],
     synonyms: synonyms::OF_STEP,
 };
@@ -82,6 +82,10 @@ pub(super) struct ParsedStep<'t> {
     /// The name as it was written, whether or not it is one.
     pub(super) name: Option<&'t str>,
     pub(super) depends_on: Vec<ParsedDependency<'t>>,
+    /// What the step is the hook of, once all steps are read.
+    pub(super) hook: Option<Hook>,
+    /// The fields with its own hooks.
+    pub(super) hooks: Vec<(When, &'t Node)>,
     pub(super) outputs: Vec<OutputUse>,
     /// How many of the outputs are used before the step has a task: by its condition, and the list of its items.
     pub(super) of_start: usize,
@@ -151,6 +155,7 @@ pub(super) fn read_step<'t>(
             name,
             uses: action.uses.to_owned(),
             with: action.with,
+            hook: None,
             fan: fan.flatten(),
             repeat: repeat.map(Box::new),
             inputs: Box::default(),
@@ -168,7 +173,13 @@ pub(super) fn read_step<'t>(
         }),
         _ => None,
     };
-    Some(ParsedStep { at, name: text, depends_on, outputs, of_start, fans_out, step })
+    let hooks = hooks_of(fields);
+    Some(ParsedStep { at, name: text, depends_on, hook: None, hooks, outputs, of_start, fans_out, step })
+}
+
+/// The fields of a step, or of a workflow, that hold its hooks.
+pub(super) fn hooks_of(fields: Fields<'_>) -> Vec<(When, &Node)> {
+    When::ALL.into_iter().filter_map(|when| Some((when, fields.get(when.as_str())?))).collect()
 }
 
 /// Reads a `pool:`.

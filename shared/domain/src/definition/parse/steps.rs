@@ -5,22 +5,26 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use super::super::Step;
 use super::super::checker::Checker;
 use super::super::document::Node;
+use super::super::problem::Position;
 use super::expression::{Names, OutputUse};
+use super::fields::Fields;
 use super::never::warn_of_never;
 use super::reach::check_outputs;
 use super::rule::ParsedDependency;
-use super::step::{Defaults, ParsedStep, read_step};
-use crate::StepIndex;
+use super::step::{Defaults, ParsedStep, hooks_of, read_step};
 use crate::graph::{Cycle, Dependency, Graph};
+use crate::{Hook, StepIndex};
 
 const MAX_STEPS: usize = 100_000;
 
 /// The greatest number of steps of a cycle that a message names.
 const MAX_NAMED: usize = 20;
 
-/// Reads the steps of `node`, and who of them waits for whom.
+/// Reads the steps of `node` and the hooks of all of them and of the workflow, and who of them waits for whom. Hooks come
+/// after the steps: those of steps, then those of the workflow.
 pub(super) fn read_steps(
     node: &Node,
+    workflow: Fields<'_>,
     defaults: &Defaults,
     names: Names<'_>,
     checker: &mut Checker,
@@ -31,8 +35,14 @@ pub(super) fn read_steps(
         checker.problem(node.at, "out-of-range", message, None);
         return None;
     }
-    let parsed: Vec<ParsedStep<'_>> =
+    let mut parsed: Vec<ParsedStep<'_>> =
         items.iter().filter_map(|item| read_step(item, defaults, names, checker)).collect();
+    read_hooks(&mut parsed, workflow, defaults, names, checker);
+    if parsed.len() > MAX_STEPS {
+        let message = format!("{} steps with their hooks: expected at most {MAX_STEPS}", parsed.len());
+        checker.problem(node.at, "out-of-range", message, None);
+        return None;
+    }
     let places = places(&parsed, checker);
     let dependencies = dependencies(&parsed, &places, checker);
     let graph = match Graph::build(&dependencies) {
@@ -44,19 +54,53 @@ pub(super) fn read_steps(
     };
     check_outputs(&parsed, &places, &graph, checker);
     warn_of_never(&parsed, &graph, checker);
-    let steps: Option<Vec<Step>> = parsed.into_iter().map(|parsed| with_inputs(parsed, &places)).collect();
+    let steps: Option<Vec<Step>> = parsed.into_iter().map(|parsed| finished(parsed, &places)).collect();
     Some((steps?, graph))
 }
 
-/// The step, with the places of the steps whose outputs it uses.
-fn with_inputs(parsed: ParsedStep<'_>, places: &HashMap<&str, StepIndex>) -> Option<Step> {
+/// Reads the hooks of the steps, which are steps that depend on theirs, and those of the workflow.
+fn read_hooks<'t>(
+    parsed: &mut Vec<ParsedStep<'t>>,
+    workflow: Fields<'t>,
+    defaults: &Defaults,
+    names: Names<'_>,
+    checker: &mut Checker,
+) {
+    let mut of_steps = Vec::new();
+    for (place, step) in parsed.iter_mut().enumerate() {
+        let hooks = std::mem::take(&mut step.hooks);
+        of_steps.extend(hooks.into_iter().map(|(when, node)| (when, Some((place, step.name)), node)));
+    }
+    let of_workflow = hooks_of(workflow).into_iter().map(|(when, node)| (when, None, node));
+    for (when, of, node) in of_steps.into_iter().chain(of_workflow) {
+        let hint = Some(format!("write {when}: [{{name: tell, run: ./tell.sh}}]"));
+        for item in checker.list(node, when.as_str(), "steps", hint).unwrap_or_default() {
+            let Some(mut hook) = read_step(item, defaults, names, checker) else { continue };
+            if let Some((when, node)) = hook.hooks.first() {
+                let message = format!("a hook has no hooks of its own: `{when}` goes with a step");
+                checker.problem(node.at, "bad-field", message, Some("remove it".to_owned()));
+            }
+            hook.hook = Some(match of {
+                Some((place, _)) => Hook::Step(when, place.into()),
+                None => Hook::Run(when),
+            });
+            if let Some((_, Some(name))) = of {
+                hook.depends_on.insert(0, ParsedDependency { name, at: hook.at, status: when.status() });
+            }
+            parsed.push(hook);
+        }
+    }
+}
+
+/// The step, with what it is the hook of, and the places of the steps whose outputs it uses.
+fn finished(parsed: ParsedStep<'_>, places: &HashMap<&str, StepIndex>) -> Option<Step> {
     let inputs = |outputs: &[OutputUse]| -> Box<[StepIndex]> {
         let place = |output: &OutputUse| places.get(output.step.as_str()).copied();
         let inputs: BTreeSet<StepIndex> = outputs.iter().filter_map(place).collect();
         inputs.into_iter().collect()
     };
     let (all, of_tasks) = (inputs(&parsed.outputs), inputs(&parsed.outputs[parsed.of_start..]));
-    Some(Step { inputs: all, task_inputs: of_tasks, ..parsed.step? })
+    Some(Step { hook: parsed.hook, inputs: all, task_inputs: of_tasks, ..parsed.step? })
 }
 
 /// The place of each name: where it is first given to a step.
@@ -94,6 +138,7 @@ fn dependencies(
                 let message = format!("step `{own}` depends on itself");
                 checker.problem(at, "self-dependency", message, None);
             } else if let Some(index) = places.get(name) {
+                check_hooks(step, &parsed[index.at()], at, checker);
                 indexes.push(Dependency { on: *index, status });
             } else {
                 let others = parsed.iter().filter_map(|step| step.name).filter(|other| *other != own);
@@ -106,6 +151,28 @@ fn dependencies(
         all.push(indexes);
     }
     all
+}
+
+/// Hooks of the run start when all else has ended: nothing else waits for one, and they wait for hooks like them only.
+fn check_hooks(step: &ParsedStep<'_>, on: &ParsedStep<'_>, at: Position, checker: &mut Checker) {
+    let is_run_hook = |step: &ParsedStep<'_>| matches!(step.hook, Some(Hook::Run(_)));
+    let (own, name) = (step.name.unwrap_or_default(), on.name.unwrap_or_default());
+    let message = match (step.hook, on.hook) {
+        (Some(Hook::Run(one)), Some(Hook::Run(other))) if one == other => return,
+        (Some(Hook::Run(one)), Some(Hook::Run(other))) => {
+            format!("hook `{own}` of {one} cannot depend on `{name}`, which is one of {other}")
+        }
+        (Some(Hook::Run(_)), _) => {
+            format!(
+                "hook `{own}` of the workflow starts when all steps have ended: it cannot depend on `{name}`"
+            )
+        }
+        _ if is_run_hook(on) => {
+            format!("step `{own}` cannot depend on `{name}`, a hook that starts when all steps have ended")
+        }
+        _ => return,
+    };
+    checker.problem(at, "bad-dependency", message, Some("remove it".to_owned()));
 }
 
 fn report_cycle(cycle: &Cycle, parsed: &[ParsedStep<'_>], checker: &mut Checker) {

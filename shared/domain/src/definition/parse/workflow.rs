@@ -36,6 +36,9 @@ const WORKFLOW: Schema = Schema {
         "env",
         "defaults",
         "steps",
+        "on_success",
+        "on_failure",
+        "on_finish",
     ],
     later: &[
         "namespace",
@@ -50,9 +53,6 @@ const WORKFLOW: Schema = Schema {
         "recursive",
         "template",
         "alerts",
-        "on_failure",
-        "on_success",
-        "on_finish",
     ],
     synonyms: synonyms::OF_WORKFLOW,
 };
@@ -108,7 +108,8 @@ pub(super) fn read_workflow(root: &Node, checker: &mut Checker) -> Option<Workfl
         return None;
     };
     let names = Names { params: &params, place: Place::Step };
-    let (steps, graph) = read_steps(steps, &defaults, names, checker)?;
+    let (steps, graph) = read_steps(steps, fields, &defaults, names, checker)?;
+    let run_hooks = steps.iter().filter(|step| step.is_run_hook()).count() as u32;
     let fans_out = steps.iter().any(|step| step.fan.is_some());
     let success_only = !graph.has_statuses() && steps.iter().all(|step| step.rule == TriggerRule::default());
     Some(Workflow {
@@ -124,6 +125,7 @@ pub(super) fn read_workflow(root: &Node, checker: &mut Checker) -> Option<Workfl
         steps,
         graph,
         success_only,
+        run_hooks,
         fans_out,
         places: Places::default(),
     })

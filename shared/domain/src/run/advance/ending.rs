@@ -1,5 +1,6 @@
 //! The end of a step as it is written down, and the end of a run whose steps have all ended.
 
+use super::hooks;
 use crate::definition::Step;
 use crate::run::verdict::{decides, reason};
 use crate::run::{Action, Advanced, Attempts, Ended, Run, RunTimer, StepState};
@@ -54,7 +55,11 @@ pub(super) fn mark_ended(run: &mut Run, step: StepIndex, mut end: Ended, out: &m
 
 /// Ends the run when all its steps have: as whoever stops it wants, or by its verdict.
 pub(super) fn end_if_done(run: &mut Run, now: Timestamp, out: &mut Advanced) {
-    if run.open > 0 || run.head.state.is_terminal() {
+    if run.head.state.is_terminal() {
+        return;
+    }
+    hooks::begin(run, now, out);
+    if run.open > 0 {
         return;
     }
     let outcome = match run.head.stopping {
@@ -67,7 +72,7 @@ pub(super) fn end_if_done(run: &mut Run, now: Timestamp, out: &mut Advanced) {
     run.head.state = outcome.into();
     run.head.ended_at = Some(now);
     out.head = true;
-    if run.workflow.timeout.is_some() {
+    if run.workflow.timeout.is_some() && run.head.hooks_since.is_none() {
         out.actions.push(Action::Clear(RunTimer::Timeout));
     }
     let gives_items_up = |step: &Step| step.fan.as_ref().is_some_and(|fan| fan.fail_fast);

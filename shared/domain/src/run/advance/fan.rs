@@ -69,7 +69,7 @@ pub(super) fn go_on(run: &mut Run, step: StepIndex, now: Timestamp, out: &mut Ad
 fn fill(run: &mut Run, step: StepIndex, now: Timestamp, out: &mut Advanced) -> Option<Box<Ended>> {
     let workflow = std::sync::Arc::clone(&run.workflow);
     let policy = workflow.steps[step.at()].fan.as_deref()?;
-    let (is_stopping, this_advance) = (run.head.stopping.is_some(), run.this_advance());
+    let (is_stopping, this_advance) = (run.head.is_stopping(), run.this_advance());
     out.units.push(step.into());
     loop {
         let StepState::Fanned(fan) = &mut run.steps[step.at()] else { return None };
@@ -99,8 +99,8 @@ fn fill(run: &mut Run, step: StepIndex, now: Timestamp, out: &mut Advanced) -> O
 
 /// The end of a step whose items have all ended, or will not begin.
 fn over(run: &Run, step: StepIndex, fan: &Fan, now: Timestamp) -> Box<Ended> {
-    let (outcome, reason) = match (run.head.stopping, &run.workflow.steps[step.at()].fan) {
-        (None, Some(policy)) => fan.verdict(policy.tolerate),
+    let (outcome, reason) = match (run.head.is_stopping(), &run.workflow.steps[step.at()].fan) {
+        (false, Some(policy)) => fan.verdict(policy.tolerate),
         _ => (Outcome::Cancelled, run.head.reason.clone()),
     };
     let end = ended(run, outcome, Attempts::default(), now, reason);
@@ -111,7 +111,7 @@ fn over(run: &Run, step: StepIndex, fan: &Fan, now: Timestamp) -> Box<Ended> {
 /// Writes down the end of an item. Where too many have failed, those that are left are given up.
 fn note_end(run: &mut Run, step: StepIndex, item: u32, mut end: Ended, now: Timestamp, out: &mut Advanced) {
     let workflow = std::sync::Arc::clone(&run.workflow);
-    let is_stopping = run.head.stopping.is_some();
+    let is_stopping = run.head.is_stopping();
     let StepState::Fanned(fan) = &mut run.steps[step.at()] else { return };
     fan.open.remove(&item);
     bound_outputs(fan, &mut end);

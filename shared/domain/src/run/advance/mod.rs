@@ -8,6 +8,7 @@
 mod attempt;
 mod ending;
 mod fan;
+mod hooks;
 mod start;
 mod step;
 mod stop;
@@ -36,6 +37,8 @@ pub fn advance(run: &mut Run, event: Event, now: Timestamp) -> Result<Advanced, 
     match (run.head.state, event) {
         (RunState::Waiting, Event::StartDue) => start(run, now, out),
         (_, Event::StartDue) | (RunState::Waiting, Event::TimedOut) => return Err(Refusal::RunNotWaiting),
+        // The timeout is that of the steps. A hook has its own.
+        (_, Event::TimedOut) if run.head.hooks_since.is_some() => return Err(Refusal::RunNotWaiting),
         (_, Event::Result(result)) => {
             let attempts = current(run, result.id().unit, result.attempt)?;
             let result = plausible(result);
@@ -53,9 +56,9 @@ pub fn advance(run: &mut Run, event: Event, now: Timestamp) -> Result<Advanced, 
                 return Err(Refusal::NotExpected(unit));
             }
             retire(out, unit, attempt, Outcome::Cancelled);
-            let reason = match run.head.stopping {
-                Some(_) => run.head.reason.clone(),
-                None => Some("too many other items failed".to_owned()),
+            let reason = match run.head.is_stopping() {
+                true => run.head.reason.clone(),
+                false => Some("too many other items failed".to_owned()),
             };
             let end = ended(run, Outcome::Cancelled, attempts, now, reason);
             end_unit(run, unit, end, now, out);
@@ -82,7 +85,11 @@ pub fn advance(run: &mut Run, event: Event, now: Timestamp) -> Result<Advanced, 
         }
         (_, Event::Cancel { reason }) => stop::stop(run, Outcome::Cancelled, &reason, now, out)?,
         (_, Event::TimedOut) => stop::stop(run, Outcome::TimedOut, &stop::timeout_reason(run), now, out)?,
-        (_, Event::Poisoned { reason }) => stop::stop(run, Outcome::Failed, &reason, now, out)?,
+        (_, Event::Poisoned { reason }) => {
+            stop::stop(run, Outcome::Failed, &reason, now, out)?;
+            // Whatever broke the run may break it again.
+            hooks::give_up(run, &reason, now, out);
+        }
         (_, Event::CancelCheckDue) => stop::look(run, now, out)?,
     }
     end_if_done(run, now, out);

@@ -53,7 +53,7 @@ pub(super) fn start(run: &mut Run, now: Timestamp, out: &mut Advanced) {
     out.head = true;
     start_roots(run, now, out);
     // A run whose first steps all fail to render is over already, and needs no timer.
-    if let (Some(timeout), 1..) = (run.workflow.timeout, run.open) {
+    if let (Some(timeout), 1..) = (run.workflow.timeout, run.open_steps()) {
         out.actions.push(Action::Set(now + timeout, RunTimer::Timeout));
     }
     end_if_done(run, now, out);

@@ -20,7 +20,8 @@ pub(in crate::run) const READING: &str = "the outputs that it uses are being rea
 /// Starts the steps that wait for no other.
 pub(super) fn start_roots(run: &mut Run, now: Timestamp, out: &mut Advanced) {
     let workflow = Arc::clone(&run.workflow);
-    follow(run, Vec::new(), workflow.graph.roots().iter().copied().collect(), now, out);
+    let roots = workflow.graph.roots().iter().copied();
+    follow(run, Vec::new(), roots.filter(|root| !run.is_held_back(*root)).collect(), now, out);
 }
 
 /// Ends a step, and with it starts what can now start and skips what never will.
@@ -60,7 +61,7 @@ pub(super) fn time_has_come(run: &mut Run, unit: Unit, so_far: Attempts, now: Ti
 
 /// Judges the edges of the steps that have `ended`, starts what is `ready`, and so on until nothing follows any more.
 /// Each edge is judged once.
-fn follow(
+pub(super) fn follow(
     run: &mut Run,
     mut ended: Vec<StepIndex>,
     mut ready: VecDeque<StepIndex>,
@@ -97,7 +98,7 @@ fn follow(
         }
         let Some(step) = ready.pop_front() else { return };
         // Where one dependency is enough, several may have come true at once.
-        let is_waiting = run.head.stopping.is_none() && run.steps[step.at()] == StepState::Waiting;
+        let is_waiting = !run.head.is_stopping() && run.steps[step.at()] == StepState::Waiting;
         if !is_waiting {
             continue;
         }
@@ -241,6 +242,7 @@ fn skipped(run: &Run, step: StepIndex, now: Timestamp) -> Ended {
                     let what = if is_excused { "failed, which is excused" } else { "did not fail" };
                     format!("step {name} {what}")
                 }
+                (TriggerRule::AllSuccess, Status::Ran) => format!("step {name} was skipped"),
                 (TriggerRule::AllSuccess, Status::Skipped) => format!("step {name} was not skipped"),
                 (rule, _) => format!("{rule} does not hold: step {name} is why"),
             }

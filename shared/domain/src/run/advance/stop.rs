@@ -22,18 +22,25 @@ pub(super) fn stop(
     now: Timestamp,
     out: &mut Advanced,
 ) -> Result<(), Refusal> {
-    if run.head.stopping.is_some() {
+    if run.head.is_stopping() {
         return Err(Refusal::RunNotWaiting);
     }
     if run.head.state == RunState::Waiting {
         out.actions.push(Action::Clear(RunTimer::Start));
         run.head.state = RunState::Running;
     }
-    run.head.stopping = Some(outcome);
+    // A run that was stopped before ends as it was to, though its hooks are stopped now.
+    if run.head.stopping.is_none() {
+        run.head.stopping = Some(outcome);
+        run.head.reason = Some(reason.to_owned());
+    }
+    run.head.hooks_stopped = run.head.hooks_since.is_some();
     run.head.stopping_since = Some(now);
-    run.head.reason = Some(reason.to_owned());
     out.head = true;
     for index in 0..run.steps.len() {
+        if run.is_held_back(index.into()) {
+            continue;
+        }
         let attempts = match &run.steps[index] {
             StepState::Waiting => Attempts::default(),
             StepState::Backoff { attempts, .. } => {
@@ -61,7 +68,7 @@ pub(super) fn stop(
 /// Looks at a run that is being stopped, or at the items that are given up: their workers are told again, and in the end
 /// not asked any more.
 pub(super) fn look(run: &mut Run, now: Timestamp, out: &mut Advanced) -> Result<(), Refusal> {
-    if run.head.stopping.is_none() {
+    if !run.head.is_stopping() {
         return look_at_items(run, now, out);
     }
     let mut since = run.head.stopping_since.ok_or(Refusal::RunNotWaiting)?;

@@ -54,6 +54,7 @@ impl Submission {
         };
         self.check_params()?;
         let step = Step {
+            hook: None,
             fan: None,
             repeat: None,
             inputs: Box::default(),
@@ -85,6 +86,7 @@ impl Submission {
             steps: vec![step],
             graph: Graph::single(),
             success_only: true,
+            run_hooks: 0,
             fans_out: false,
             places: Places::default(),
         })

@@ -1,0 +1,63 @@
+//! The hooks of a run: steps that have their turn when all others have ended, however they did.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::ending::{ended, mark_ended};
+use super::step::follow;
+use crate::run::{Action, Advanced, Attempts, Run, RunTimer, StepState};
+use crate::{Hook, Outcome, StepIndex, Timestamp};
+
+/// Gives the hooks of a run their turn, once all other steps have ended: those for its outcome start, and the others are
+/// skipped.
+pub(super) fn begin(run: &mut Run, now: Timestamp, out: &mut Advanced) {
+    if run.workflow.run_hooks == 0 || run.head.hooks_since.is_some() || run.open_steps() > 0 {
+        return;
+    }
+    let outcome = run.head.stopping.or_else(|| run.verdict().map(|(outcome, _)| outcome));
+    let outcome = outcome.unwrap_or(Outcome::Succeeded);
+    run.head.hooks_since = Some(now);
+    out.head = true;
+    if run.workflow.timeout.is_some() && run.head.started_at.is_some() {
+        out.actions.push(Action::Clear(RunTimer::Timeout));
+    }
+    let workflow = Arc::clone(&run.workflow);
+    let (mut skipped, mut ready) = (Vec::new(), VecDeque::new());
+    for (place, step) in workflow.steps.iter().enumerate() {
+        let (index, Some(Hook::Run(when))) = (StepIndex::from(place), step.hook) else { continue };
+        if run.steps[place] != StepState::Waiting {
+            continue;
+        }
+        let why = match run.head.started_at {
+            None => "the run never started".to_owned(),
+            Some(_) if !when.is_for(outcome) => format!("the run ended as {outcome}"),
+            Some(_) => {
+                ready.extend(workflow.graph.dependencies(index).is_empty().then_some(index));
+                continue;
+            }
+        };
+        let end = ended(run, Outcome::Skipped, Attempts::default(), now, Some(why));
+        mark_ended(run, index, end, out);
+        skipped.push(index);
+    }
+    follow(run, skipped, ready, now, out);
+}
+
+/// Ends the hooks of a run whose turn has not come, and never will.
+pub(super) fn give_up(run: &mut Run, reason: &str, now: Timestamp, out: &mut Advanced) {
+    let workflow = Arc::clone(&run.workflow);
+    if run.head.hooks_since.is_some() || workflow.run_hooks == 0 {
+        return;
+    }
+    (run.head.hooks_since, run.head.hooks_stopped) = (Some(now), true);
+    if workflow.timeout.is_some() && run.head.started_at.is_some() {
+        out.actions.push(Action::Clear(RunTimer::Timeout));
+    }
+    for (place, step) in workflow.steps.iter().enumerate() {
+        if step.is_run_hook() && run.steps[place] == StepState::Waiting {
+            let end = ended(run, Outcome::Cancelled, Attempts::default(), now, Some(reason.to_owned()));
+            mark_ended(run, place.into(), end, out);
+        }
+    }
+    run.judge_all();
+}
