@@ -20,6 +20,9 @@ macro_rules! name_type {
         pub struct $name(std::sync::Arc<str>);
 
         impl $name {
+            /// The pattern of such names, which each matches as a whole.
+            pub const PATTERN: &'static str = $expected;
+
             /// The name as text.
             pub fn as_str(&self) -> &str {
                 &self.0

@@ -46,6 +46,13 @@ pub fn parse_positive_duration(text: &str) -> Result<Duration, DurationError> {
     }
 }
 
+/// The regular expression of durations, for programs that check a text before it gets here. It lets through what is too
+/// long, and zero.
+pub fn duration_pattern() -> String {
+    let parts: String = UNITS.iter().rev().map(|(unit, _)| format!("([0-9]+{unit})?")).collect();
+    format!(r"^\s*(?=[0-9]){parts}\s*$")
+}
+
 /// The shortest text that parses back to `duration`, in whole milliseconds: `90s` is `1m30s`.
 pub fn format_duration(duration: Duration) -> String {
     let mut rest = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);

@@ -3,12 +3,14 @@
 //! [`parse()`] takes text to [`Workflow`]s in three passes: events to a tree that knows its lines (`document`), the
 //! tree to typed values (`parse/`, one file for each thing that is written), and the values held against each
 //! other. All that is wrong is collected on the way and answered at once, as [`Problems`]. [`check_params`] then
-//! holds the values of one run against what its workflow declares.
+//! holds the values of one run against what its workflow declares. [`json_schema()`] tells editors what may be written, out
+//! of the same tables by which `parse/` reads it.
 
 mod arguments;
 mod checker;
 mod document;
 mod fan;
+mod json_schema;
 mod limits;
 mod nearest;
 mod parse;
@@ -19,6 +21,7 @@ mod workflow;
 
 pub use arguments::{check_kind, check_params, from_text};
 pub use fan::{FanOut, MAX_ITEMS, MAX_PARALLEL, Matrix, Over, Tolerance};
+pub use json_schema::json_schema;
 pub use limits::{Limits, Pattern};
 pub use nearest::nearest;
 pub use parse::{MAX_FILE_BYTES, Parsed, parse, parse_bytes, parse_stored};

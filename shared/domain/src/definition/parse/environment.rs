@@ -7,7 +7,7 @@ use crate::environment;
 use crate::expression::Template;
 
 /// The greatest number of variables that one map may set.
-const MAX_VARIABLES: usize = 1000;
+pub(in crate::definition) const MAX_VARIABLES: usize = 1000;
 
 /// Reads the variables of `node`, in the order of the file.
 pub(super) fn read_env(

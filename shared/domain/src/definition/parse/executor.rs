@@ -1,5 +1,7 @@
 //! What a step does: `run`, or `uses` and `with`. What an executor then does with its input is the worker's.
 
+use std::ops::RangeInclusive;
+
 use serde_json::{Map, Value, json};
 
 use super::super::checker::Checker;
@@ -16,30 +18,40 @@ use crate::wait::WAIT;
 /// The name of the executor that runs a step's `run`.
 pub(crate) const SHELL: &str = "shell";
 
+/// The name of the executor that makes a request.
+pub(in crate::definition) const HTTP: &str = "http";
+
+/// The name of the executor that does nothing.
+pub(in crate::definition) const NOOP: &str = "noop";
+
 /// The longest script, in bytes: it travels to the shell as one argument.
-const MAX_SCRIPT_BYTES: usize = 128 * 1024 - 1;
+pub(in crate::definition) const MAX_SCRIPT_BYTES: usize = 128 * 1024 - 1;
 
-const MAX_SHELL_WORDS: usize = 32;
+pub(in crate::definition) const MAX_SHELL_WORDS: usize = 32;
 
-const EXECUTORS: [&str; 4] = [SHELL, "http", "noop", WAIT];
+pub(in crate::definition) const EXECUTORS: [&str; 4] = [SHELL, HTTP, NOOP, WAIT];
 const LATER_EXECUTORS: [&str; 8] =
     ["docker", "kubernetes", "sql", "handler", "approval", "input", "workflow", "email"];
-const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+pub(in crate::definition) const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+
+/// The statuses that an `http` step may expect.
+pub(in crate::definition) const STATUSES: RangeInclusive<u32> = 100..=599;
 
 /// The values of `redirects` of an `http` step. Without it, all are followed that leave the method as it is.
-const REDIRECTS: [&str; 2] = ["follow", "none"];
+pub(in crate::definition) const REDIRECTS: [&str; 2] = ["follow", "none"];
 
-const SHELL_INPUT: Schema =
+pub(in crate::definition) const SHELL_INPUT: Schema =
     Schema { what: "`with` of shell", known: &["run", "shell"], later: &[], synonyms: &[] };
 
-const HTTP_INPUT: Schema = Schema {
+pub(in crate::definition) const HTTP_INPUT: Schema = Schema {
     what: "`with` of http",
     known: &["url", "method", "headers", "body", "expect", "redirects"],
     later: &[],
     synonyms: synonyms::OF_HTTP,
 };
 
-const NOOP_INPUT: Schema = Schema { what: "`with` of noop", known: &[], later: &[], synonyms: &[] };
+pub(in crate::definition) const NOOP_INPUT: Schema =
+    Schema { what: "`with` of noop", known: &[], later: &[], synonyms: &[] };
 
 /// The action of a step: what it does.
 pub(super) struct Action {
@@ -122,12 +134,12 @@ fn read_executor(
             let fields = SHELL_INPUT.read(with, checker)?;
             read_shell(fields.get("run"), fields.get("shell"), with.at, checker)
         }
-        "http" => read_http(uses.at, with, names, outputs, checker),
-        "noop" => {
+        HTTP => read_http(uses.at, with, names, outputs, checker),
+        NOOP => {
             if let Some(with) = with {
                 NOOP_INPUT.read(with, checker)?;
             }
-            Some(Action { uses: "noop", with: Templated::literal(json!({})) })
+            Some(Action { uses: NOOP, with: Templated::literal(json!({})) })
         }
         WAIT => match names {
             Some(_) if with.is_none() => {
@@ -317,7 +329,7 @@ fn read_http(
         Some(_) => templated_of(input, with.at, checker)?,
         None => Templated::literal(input),
     };
-    Some(Action { uses: "http", with: input })
+    Some(Action { uses: HTTP, with: input })
 }
 
 /// Reads a status, or a list of them: always a list in the end.
@@ -327,7 +339,7 @@ fn read_expect(node: &Node, checker: &mut Checker) -> Option<Value> {
         _ => std::slice::from_ref(node),
     };
     let statuses: Option<Vec<Value>> =
-        items.iter().map(|item| checker.integer(item, "expect", 100..=599).map(Value::from)).collect();
+        items.iter().map(|item| checker.integer(item, "expect", STATUSES).map(Value::from)).collect();
     if items.is_empty() {
         checker.problem(node.at, "bad-value", "`expect` is empty: expected a status, such as 200", None);
     }

@@ -5,12 +5,12 @@ use super::super::document::{Content, Key, Node};
 use super::synonyms::{Synonyms, meant};
 
 /// The schema of a kind of map: what it may hold.
-pub(super) struct Schema {
+pub(in crate::definition) struct Schema {
     /// The name of the map in messages: `a workflow`.
-    pub(super) what: &'static str,
-    pub(super) known: &'static [&'static str],
+    pub(in crate::definition) what: &'static str,
+    pub(in crate::definition) known: &'static [&'static str],
     /// The fields that are part of the language, and not of this release.
-    pub(super) later: &'static [&'static str],
+    pub(in crate::definition) later: &'static [&'static str],
     /// The words that people write here from habit, or for another kind of map.
     pub(super) synonyms: Synonyms,
 }

@@ -25,6 +25,22 @@ mod synonyms;
 mod wait;
 mod workflow;
 
+// What the JSON Schema of definitions is made from.
+pub(super) use environment::MAX_VARIABLES;
+pub(super) use executor::{
+    EXECUTORS, HTTP, HTTP_INPUT, MAX_SCRIPT_BYTES, MAX_SHELL_WORDS, METHODS, NOOP, NOOP_INPUT, REDIRECTS,
+    SHELL_INPUT, STATUSES,
+};
+pub(super) use fields::Schema;
+pub(super) use param::{KINDS, MAX_CHOICES, MAX_PARAMS, PARAM};
+pub(super) use retry::{MAX_BACKOFF, MAX_LIMIT, RETRIED, RETRY};
+pub(super) use rule::{DEPENDENCY, SUCCEEDED};
+pub(super) use schedule::{ENTRY, MAX_SCHEDULES};
+pub(super) use step::{MAX_DIR_BYTES, STEP};
+pub(super) use steps::MAX_STEPS;
+pub(super) use wait::{OF_TASKS, WAIT_INPUT};
+pub(super) use workflow::{DEFAULTS, MAX_LABEL_BYTES, MAX_LABELS, WORKFLOW};
+
 pub(crate) use executor::{SHELL, action_of_json, check_script};
 pub(crate) use retry::retry_of_json;
 pub use source::{MAX_FILE_BYTES, Parsed, parse, parse_bytes, parse_stored};

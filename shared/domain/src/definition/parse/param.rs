@@ -18,13 +18,14 @@ use crate::ParamName;
 use crate::environment;
 use crate::expression::Templated;
 
-const MAX_PARAMS: usize = 256;
+pub(in crate::definition) const MAX_PARAMS: usize = 256;
 
-const MAX_CHOICES: usize = 1000;
+pub(in crate::definition) const MAX_CHOICES: usize = 1000;
 
-const KINDS: [&str; 8] = ["string", "int", "float", "bool", "date", "path", "enum", "json"];
+pub(in crate::definition) const KINDS: [&str; 8] =
+    ["string", "int", "float", "bool", "date", "path", "enum", "json"];
 
-const PARAM: Schema = Schema {
+pub(in crate::definition) const PARAM: Schema = Schema {
     what: "a param",
     known: &["name", "type", "default", "values", "min", "max", "pattern", "description"],
     later: &[],

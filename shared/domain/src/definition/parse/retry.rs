@@ -12,14 +12,17 @@ use super::synonyms;
 use crate::{Outcome, RetryPolicy};
 
 /// The greatest number of retries. Past so many, something else is wrong.
-const MAX_LIMIT: u32 = 100;
+pub(in crate::definition) const MAX_LIMIT: u32 = 100;
 
-const MAX_BACKOFF: f64 = 100.0;
+pub(in crate::definition) const MAX_BACKOFF: f64 = 100.0;
 
 /// How long somebody is asked, unless the definition says otherwise.
 const ASK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-const RETRY: Schema = Schema {
+/// The outcomes of an attempt that may be retried.
+pub(in crate::definition) const RETRIED: [Outcome; 2] = [Outcome::Failed, Outcome::TimedOut];
+
+pub(in crate::definition) const RETRY: Schema = Schema {
     what: "a retry policy",
     known: &["limit", "delay", "backoff", "max_delay", "jitter", "outcomes", "then", "ask_timeout"],
     later: &[],
@@ -120,14 +123,15 @@ fn read_outcomes(node: &Node, checker: &mut Checker) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
     for item in checker.list(node, "outcomes", "outcomes", hint).unwrap_or_default() {
         match checker.text(item, "outcomes") {
-            Some("failed") => outcomes.push(Outcome::Failed),
-            Some("timed_out") => outcomes.push(Outcome::TimedOut),
             Some("lost") => {
                 let hint = "a lost attempt is repeated by itself; see at_most_once".to_owned();
                 checker.problem(item.at, "bad-value", "`lost` is not retried here", Some(hint));
             }
+            Some(word) if let Some(outcome) = RETRIED.into_iter().find(|one| one.as_str() == word) => {
+                outcomes.push(outcome);
+            }
             Some(other) => {
-                let near = checker.did_you_mean(other, ["failed", "timed_out"]);
+                let near = checker.did_you_mean(other, RETRIED.map(Outcome::as_str));
                 let shown = item.describe();
                 checker.problem(
                     item.at,

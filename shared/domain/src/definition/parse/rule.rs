@@ -11,7 +11,10 @@ use crate::expression::Condition;
 use crate::rule::Status;
 use crate::schedule::TimeOfDay;
 
-const DEPENDENCY: Schema = Schema {
+/// The other word for `success`: that of an outcome.
+pub(in crate::definition) const SUCCEEDED: &str = "succeeded";
+
+pub(in crate::definition) const DEPENDENCY: Schema = Schema {
     what: "a dependency",
     known: &["step", "status"],
     later: &[],
@@ -58,7 +61,7 @@ fn read_dependency<'t>(item: &'t Node, checker: &mut Checker) -> Option<ParsedDe
 fn read_status(node: &Node, checker: &mut Checker) -> Option<Status> {
     let text = checker.text(node, "status")?;
     let status = match text {
-        "succeeded" => Some(Status::Success),
+        SUCCEEDED => Some(Status::Success),
         _ => Status::ALL.into_iter().find(|status| status.as_str() == text),
     };
     if status.is_none() {

@@ -7,9 +7,9 @@ use super::synonyms;
 use crate::schedule::{Schedule, Zone};
 
 /// The greatest number of schedules of one workflow.
-const MAX_SCHEDULES: usize = 100;
+pub(in crate::definition) const MAX_SCHEDULES: usize = 100;
 
-const ENTRY: Schema = Schema {
+pub(in crate::definition) const ENTRY: Schema = Schema {
     what: "a schedule",
     known: &["cron", "every", "at", "timezone"],
     later: &[

@@ -21,9 +21,9 @@ use crate::schedule::TimeOfDay;
 use crate::wait::WAIT;
 use crate::{Hook, IdError, PoolName, RetryPolicy, TriggerRule, When};
 
-const MAX_DIR_BYTES: usize = 4096;
+pub(in crate::definition) const MAX_DIR_BYTES: usize = 4096;
 
-const STEP: Schema = Schema {
+pub(in crate::definition) const STEP: Schema = Schema {
     what: "a step",
     known: &[
         "name",

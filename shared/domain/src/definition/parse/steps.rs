@@ -15,7 +15,7 @@ use super::step::{Defaults, ParsedStep, hooks_of, read_step};
 use crate::graph::{Cycle, Dependency, Graph};
 use crate::{Hook, StepIndex};
 
-const MAX_STEPS: usize = 100_000;
+pub(in crate::definition) const MAX_STEPS: usize = 100_000;
 
 /// The greatest number of steps of a cycle that a message names.
 const MAX_NAMED: usize = 20;

@@ -10,11 +10,11 @@ use super::fields::{Fields, Schema};
 use crate::expression::Templated;
 use crate::wait;
 
-const WAIT_INPUT: Schema =
+pub(in crate::definition) const WAIT_INPUT: Schema =
     Schema { what: "`with` of wait", known: &["for", "until"], later: &[], synonyms: &[] };
 
 /// The fields of a step that are about a task, which a wait does not make.
-const OF_TASKS: [&str; 10] = [
+pub(in crate::definition) const OF_TASKS: [&str; 10] = [
     "env",
     "pool",
     "timeout",

@@ -18,10 +18,10 @@ use crate::expression::Template;
 use crate::schedule::Zone;
 use crate::{IdError, Priority, TriggerRule, WorkflowName};
 
-const MAX_LABELS: usize = 64;
-const MAX_LABEL_BYTES: usize = 256;
+pub(in crate::definition) const MAX_LABELS: usize = 64;
+pub(in crate::definition) const MAX_LABEL_BYTES: usize = 256;
 
-const WORKFLOW: Schema = Schema {
+pub(in crate::definition) const WORKFLOW: Schema = Schema {
     what: "a workflow",
     known: &[
         "name",
@@ -57,7 +57,7 @@ const WORKFLOW: Schema = Schema {
     synonyms: synonyms::OF_WORKFLOW,
 };
 
-const DEFAULTS: Schema = Schema {
+pub(in crate::definition) const DEFAULTS: Schema = Schema {
     what: "defaults",
     known: &["pool", "timeout", "retry", "env", "working_dir"],
     later: &[],
