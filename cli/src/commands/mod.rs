@@ -15,6 +15,7 @@ mod queues;
 mod run;
 mod run_id;
 mod runs;
+mod schema;
 mod submit;
 mod token;
 mod validate;
@@ -75,6 +76,8 @@ enum Command {
     Healthcheck(healthcheck::HealthcheckArgs),
     /// Print the commented default configuration
     Config,
+    /// Print the JSON Schema of workflow files, for editors
+    Schema,
     /// Print a completion script
     Completion(completion::CompletionArgs),
 }
@@ -84,6 +87,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), CliError> {
     let Cli { common, command } = cli;
     match command {
         Command::Config => config::run(),
+        Command::Schema => schema::run(),
         Command::Completion(args) => completion::run(&args, Cli::command()),
         Command::Validate(args) => validate::run(&common, &args),
         Command::Token(command) => token::run(&common, &command),
