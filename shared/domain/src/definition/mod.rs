@@ -24,8 +24,8 @@ pub use fan::{FanOut, MAX_ITEMS, MAX_PARALLEL, Matrix, Over, Tolerance};
 pub use json_schema::json_schema;
 pub use limits::{Limits, Pattern};
 pub use nearest::nearest;
-pub use parse::{MAX_FILE_BYTES, Parsed, parse, parse_bytes, parse_stored};
-pub(crate) use parse::{SHELL, action_of_json, check_script, retry_of_json};
+pub use parse::{MAX_FILE_BYTES, Parsed, SHELL, parse, parse_bytes, parse_stored};
+pub(crate) use parse::{action_of_json, check_script, retry_of_json};
 pub use problem::{Problem, Problems};
 pub use workflow::*;
 

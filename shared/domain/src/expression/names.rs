@@ -36,6 +36,16 @@ pub enum Use {
     ItemIndex,
 }
 
+impl Use {
+    /// Whether the name has a value only once the run is there: it is an output of a step, or of the run itself.
+    pub fn comes_with_run(&self) -> bool {
+        match self {
+            Self::Output { .. } | Self::Run => true,
+            Self::Param(_) | Self::Params | Self::Fire => false,
+        }
+    }
+}
+
 /// The names that the expression of `tokens` refers to, each once, in order.
 pub(super) fn uses(tokens: &[Token<'_>]) -> Result<Vec<Use>, ExpressionError> {
     let mut uses = Vec::new();

@@ -102,16 +102,36 @@ impl Template {
         }
     }
 
+    /// Renders the template before there is a run: an expression that needs the run, or what its steps hand on, stays as it
+    /// was written.
+    ///
+    /// # Errors
+    /// As [`Template::render`].
+    pub fn render_ahead(&self, scope: &Scope<'_>) -> Result<Value, ExpressionError> {
+        match self.parts.as_slice() {
+            [Part::Expression(expression)] => expression.evaluate_ahead(scope),
+            _ => self.text_of(|expression| expression.evaluate_ahead(scope)).map(Value::String),
+        }
+    }
+
     /// Renders the template to a text: what is no text is written as JSON.
     ///
     /// # Errors
     /// As [`Template::render`].
     pub fn render_text(&self, scope: &Scope<'_>) -> Result<String, ExpressionError> {
+        self.text_of(|expression| expression.evaluate(scope))
+    }
+
+    /// The text in which each expression has been replaced by its value.
+    fn text_of(
+        &self,
+        value: impl Fn(&Expression) -> Result<Value, ExpressionError>,
+    ) -> Result<String, ExpressionError> {
         let mut text = String::new();
         for part in &self.parts {
             match part {
                 Part::Text(part) => text.push_str(part),
-                Part::Expression(expression) => match expression.evaluate(scope)? {
+                Part::Expression(expression) => match value(expression)? {
                     Value::String(value) => text.push_str(&value),
                     value => text.push_str(&value.to_string()),
                 },
@@ -152,6 +172,14 @@ impl Expression {
             }
         };
         Ok((Self { source: source.to_owned(), checked, uses }, end))
+    }
+
+    /// The value; of what needs the run, the expression itself.
+    fn evaluate_ahead(&self, scope: &Scope<'_>) -> Result<Value, ExpressionError> {
+        match self.uses.iter().any(Use::comes_with_run) {
+            true => Ok(Value::String(format!("${{{{ {} }}}}", self.source))),
+            false => self.evaluate(scope),
+        }
     }
 
     fn evaluate(&self, scope: &Scope<'_>) -> Result<Value, ExpressionError> {

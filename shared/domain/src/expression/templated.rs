@@ -56,7 +56,15 @@ impl Templated {
     /// # Errors
     /// As [`Template::render`].
     pub fn render(&self, scope: &Scope<'_>) -> Result<Value, ExpressionError> {
-        self.0.render(scope)
+        self.0.render(&|template| template.render(scope))
+    }
+
+    /// Renders the value before there is a run: an expression that needs the run stays as it was written.
+    ///
+    /// # Errors
+    /// As [`Template::render`].
+    pub fn render_ahead(&self, scope: &Scope<'_>) -> Result<Value, ExpressionError> {
+        self.0.render(&|template| template.render_ahead(scope))
     }
 }
 
@@ -86,15 +94,18 @@ impl Node {
         }
     }
 
-    fn render(&self, scope: &Scope<'_>) -> Result<Value, ExpressionError> {
+    fn render(
+        &self,
+        text: &impl Fn(&Template) -> Result<Value, ExpressionError>,
+    ) -> Result<Value, ExpressionError> {
         Ok(match self {
             Self::Literal(value) => value.clone(),
-            Self::Text(template) => template.render(scope)?,
+            Self::Text(template) => text(template)?,
             Self::List(items) => {
-                Value::Array(items.iter().map(|item| item.render(scope)).collect::<Result<_, _>>()?)
+                Value::Array(items.iter().map(|item| item.render(text)).collect::<Result<_, _>>()?)
             }
             Self::Map(fields) => Value::Object(
-                fields.iter().map(|(key, value)| Ok((key.clone(), value.render(scope)?))).collect::<Result<
+                fields.iter().map(|(key, value)| Ok((key.clone(), value.render(text)?))).collect::<Result<
                     Map<_, _>,
                     ExpressionError,
                 >>(

@@ -68,8 +68,9 @@
 //! [`state`] says what there is, [`event`] what can happen, [`action`] what the shell must then do, and
 //! [`advance`](mod@advance) is the total function between them (a file for each part of it).
 //! [`dispatch`] renders the task of an attempt, [`record`] is how a run is stored and comes back, `horizon` how far
-//! ahead it can be waiting, `mover` what it waits for, `blocker` the same in full, for people, `verdict` how it ends. [`fan`] is a step with items,
-//! `units` how steps and items stand, `lent` the outputs that are not in memory.
+//! ahead it can be waiting, `mover` what it waits for, `blocker` the same in full, for people, `verdict` how it ends. [`fan`]
+//! is a step with items, `units` how steps and items stand, `lent` the outputs that are not in memory, `plan` what a run would
+//! come to if all went well.
 
 pub mod action;
 pub mod advance;
@@ -80,6 +81,7 @@ pub mod fan;
 mod horizon;
 mod lent;
 mod mover;
+mod plan;
 pub mod record;
 pub mod spec;
 pub mod state;
@@ -94,5 +96,6 @@ pub use blocker::Blocker;
 pub use event::{Event, Refusal};
 pub use fan::{Fan, Fanned, ItemCounts};
 pub use mover::Mover;
+pub use plan::{Fate, Plan, PlannedStep, plan};
 pub use spec::{Source, Spec, Trigger};
 pub use state::{Attempts, Carried, Ended, Head, Run, RunState, StepState};

@@ -12,6 +12,7 @@ mod hooks;
 mod invariants;
 mod newer;
 mod order;
+mod plan;
 mod properties;
 mod random_cases;
 mod random_driver;

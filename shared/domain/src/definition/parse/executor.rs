@@ -16,7 +16,7 @@ use crate::expression::{Template, Templated, Use};
 use crate::wait::WAIT;
 
 /// The name of the executor that runs a step's `run`.
-pub(crate) const SHELL: &str = "shell";
+pub const SHELL: &str = "shell";
 
 /// The name of the executor that makes a request.
 pub(in crate::definition) const HTTP: &str = "http";

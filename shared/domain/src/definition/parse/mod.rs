@@ -41,6 +41,7 @@ pub(super) use steps::MAX_STEPS;
 pub(super) use wait::{OF_TASKS, WAIT_INPUT};
 pub(super) use workflow::{DEFAULTS, MAX_LABEL_BYTES, MAX_LABELS, WORKFLOW};
 
-pub(crate) use executor::{SHELL, action_of_json, check_script};
+pub use executor::SHELL;
+pub(crate) use executor::{action_of_json, check_script};
 pub(crate) use retry::retry_of_json;
 pub use source::{MAX_FILE_BYTES, Parsed, parse, parse_bytes, parse_stored};

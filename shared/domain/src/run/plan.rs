@@ -1,0 +1,209 @@
+//! What a run would do, told before anything has run. It is played through by the state machine itself: every step that starts
+//! succeeds at once, and what needs the run or the outputs of its steps is taken for true, or left out. So a step is
+//! skipped, or fails, in a plan for the reasons and with the consequences that it would have in a run.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::{Advanced, Event, Head, Run, Source, Spec, StepState, Trigger, advance, create};
+use crate::definition::{Step, Workflow};
+use crate::expression::{Fire, Scope, Template, Use};
+use crate::params::Params;
+use crate::task::TaskResult;
+use crate::wait::WAIT;
+use crate::{Outcome, PartitionId, RunId, StepIndex, Timestamp};
+
+/// The plan of a run: what it comes to when every step that starts succeeds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// The waves: the steps that start together, once those of the wave before have succeeded.
+    pub waves: Vec<Vec<StepIndex>>,
+    /// What is planned for each step, by its place in the definition.
+    pub steps: Vec<PlannedStep>,
+}
+
+/// What is planned for one step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlannedStep {
+    /// What becomes of the step.
+    pub fate: Fate,
+    /// Whether the condition holds; `None` when there is none, or it needs the run.
+    pub condition: Option<Result<bool, String>>,
+    /// The instant before which the step does not start.
+    pub not_before: Option<Timestamp>,
+    /// The instant at which a wait that starts with the run ends.
+    pub waits_until: Option<Timestamp>,
+    /// The input of the executor. An expression that needs the run is as it was written.
+    pub with: Result<Value, String>,
+    /// The environment that the definition sets, without the params: `env` of the workflow, then of the step.
+    pub env: BTreeMap<String, Result<String, String>>,
+}
+
+/// What becomes of a step in a plan.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fate {
+    /// The step starts in this wave, counted from 0.
+    Starts {
+        /// The place of the wave.
+        wave: usize,
+    },
+    /// The step is skipped.
+    Skipped {
+        /// Why it is skipped.
+        reason: String,
+        /// Whether that is certain before anything has run, and does not depend on how other steps end.
+        at_once: bool,
+    },
+    /// The step fails without an attempt.
+    Fails {
+        /// Why it fails.
+        reason: String,
+    },
+}
+
+/// The plan of a run of `workflow` that would be created `now`. `params` are checked and complete.
+pub fn plan(workflow: &Workflow, params: Params, now: Timestamp) -> Plan {
+    let spec = Arc::new(Spec {
+        v: Spec::VERSION,
+        source: Source::Inline(String::new()),
+        params,
+        scheduled_at: now,
+        priority: workflow.priority,
+        trigger: Trigger::Api,
+        traceparent: None,
+        base_dir: None,
+    });
+    let head = Head::new(workflow.id.clone(), None, now);
+    let id = RunId::new(Uuid::nil(), PartitionId(0));
+    let (run, first) = create(id, Arc::new(assumed(workflow)), Arc::clone(&spec), head, now);
+    let at_once: Vec<bool> = run.steps.iter().map(|state| matches!(state, StepState::Ended(_))).collect();
+    let waits_until: Vec<Option<Timestamp>> = run.steps.iter().zip(&workflow.steps).map(first_wait).collect();
+    let (run, waves) = played_through(run, first, now);
+    let mut wave_of = vec![None; workflow.steps.len()];
+    for (wave, steps) in waves.iter().enumerate() {
+        steps.iter().for_each(|step| wave_of[step.at()] = Some(wave));
+    }
+    let scope = Scope::of_defaults(&spec.params, Fire { time: now, zone: &workflow.timezone });
+    let planned = |(at, step): (usize, &Step)| PlannedStep {
+        fate: fate(&run.steps[at], wave_of[at], at_once[at]),
+        condition: step
+            .condition
+            .as_ref()
+            .filter(|condition| !needs_run(condition.uses()))
+            .map(|condition| condition.evaluate(&scope).map_err(|error| error.to_string())),
+        not_before: step.not_before.and_then(|time| time.on_day_of(now, &workflow.timezone)),
+        waits_until: waits_until[at],
+        with: step.with.render_ahead(&scope).map_err(|error| error.to_string()),
+        env: workflow
+            .env
+            .iter()
+            .chain(&step.env)
+            .map(|(name, value)| (name.clone(), text(value, &scope)))
+            .collect(),
+    };
+    Plan { steps: workflow.steps.iter().enumerate().map(planned).collect(), waves }
+}
+
+/// The workflow without what needs a run: conditions that do hold, and such input is not looked at.
+fn assumed(workflow: &Workflow) -> Workflow {
+    let mut assumed = workflow.clone();
+    assumed.env.retain(|(_, value)| !needs_run(value.uses()));
+    for step in &mut assumed.steps {
+        step.env.retain(|(_, value)| !needs_run(value.uses()));
+        step.condition.take_if(|condition| needs_run(condition.uses()));
+        if needs_run(step.with.uses()) {
+            let input = if step.uses == WAIT { json!({"for": "1ms"}) } else { Value::Null };
+            step.with = crate::expression::Templated::literal(input);
+        }
+    }
+    assumed
+}
+
+fn needs_run<'u>(uses: impl IntoIterator<Item = &'u Use>) -> bool {
+    uses.into_iter().any(Use::comes_with_run)
+}
+
+/// Plays a run through to its end, wave by wave. O(steps + edges).
+fn played_through(mut run: Run, first: Advanced, now: Timestamp) -> (Run, Vec<Vec<StepIndex>>) {
+    let mut waves = Vec::new();
+    let mut changed = first.steps;
+    let mut is_in_wave = vec![false; run.steps.len()];
+    loop {
+        let mut wave = Vec::new();
+        for step in std::mem::take(&mut changed) {
+            if has_started(&run.steps[step.at()]) && !std::mem::replace(&mut is_in_wave[step.at()], true) {
+                wave.push(step);
+            }
+        }
+        if wave.is_empty() {
+            return (run, waves);
+        }
+        wave.sort_unstable();
+        wave.iter().for_each(|step| succeed(&mut run, *step, now, &mut changed));
+        waves.push(wave);
+    }
+}
+
+/// Whether a step has started, or is held only by the time.
+fn has_started(state: &StepState) -> bool {
+    match state {
+        StepState::Dispatched(_) | StepState::Backoff { .. } => true,
+        StepState::Ended(end) => end.outcome == Outcome::Succeeded,
+        StepState::Waiting => false,
+    }
+}
+
+/// Has a step that has started succeed, and notes what changes by that.
+fn succeed(run: &mut Run, step: StepIndex, now: Timestamp, changed: &mut Vec<StepIndex>) {
+    // A step that waits for a time is dispatched, or ends, when that has come.
+    if let StepState::Backoff { until, .. } = run.steps[step.at()] {
+        let due = advance(run, Event::RetryDue { unit: step.into() }, until.max(now));
+        changed.extend(due.unwrap_or_default().steps);
+    }
+    if let StepState::Dispatched(attempts) = run.steps[step.at()] {
+        let result = TaskResult {
+            run: run.id,
+            step,
+            item: None,
+            attempt: attempts.attempt,
+            outcome: Outcome::Succeeded,
+            started_at: now,
+            ended_at: now,
+            code: None,
+            reason: None,
+            outputs: Map::new(),
+            worker: String::new(),
+        };
+        changed.extend(advance(run, Event::Result(result), now).unwrap_or_default().steps);
+    }
+}
+
+fn first_wait((state, step): (&StepState, &Step)) -> Option<Timestamp> {
+    match state {
+        StepState::Backoff { until, .. } if step.uses == WAIT && !needs_run(step.with.uses()) => Some(*until),
+        _ => None,
+    }
+}
+
+fn fate(state: &StepState, wave: Option<usize>, at_once: bool) -> Fate {
+    let (outcome, reason) = match state {
+        StepState::Ended(end) => (end.outcome, end.reason.clone().unwrap_or_default()),
+        // Nothing is left to wait for when all have succeeded.
+        StepState::Waiting | StepState::Dispatched(_) | StepState::Backoff { .. } => {
+            (Outcome::Skipped, "nothing starts it".to_owned())
+        }
+    };
+    match (outcome, wave) {
+        (Outcome::Succeeded, Some(wave)) => Fate::Starts { wave },
+        (Outcome::Skipped, _) => Fate::Skipped { reason, at_once },
+        _ => Fate::Fails { reason },
+    }
+}
+
+fn text(template: &Template, scope: &Scope<'_>) -> Result<String, String> {
+    let value = template.render_ahead(scope).map_err(|error| error.to_string())?;
+    Ok(crate::environment::text_of(&value))
+}
