@@ -2,10 +2,11 @@
 //!
 //! [`commands`] has a file for each command, with its arguments, and [`options`] what they share; [`client`] talks to a
 //! producer, over HTTP or in the same process ([`embedded`]); [`servers`] are the store and the broker of a fleet;
-//! [`render`] shows runs; [`error`] maps failures to the exit codes of [`exit_code`].
+//! [`render`] shows runs, [`drawing`] what they are of; [`error`] maps failures to the exit codes of [`exit_code`].
 
 mod client;
 mod commands;
+mod drawing;
 mod duration;
 mod embedded;
 mod error;

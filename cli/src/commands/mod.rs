@@ -6,6 +6,7 @@ mod completion;
 mod config;
 mod dev;
 mod doctor;
+mod graph;
 mod healthcheck;
 mod items;
 mod logs;
@@ -52,7 +53,7 @@ enum Command {
     /// Submit an ad-hoc task, or many
     Submit(submit::SubmitArgs),
     /// Check workflow files: all problems at once, no server needed
-    Validate(validate::FilesArgs),
+    Validate(validate::ValidateArgs),
     /// Store workflow files: each change is a new version
     Apply(validate::FilesArgs),
     /// List, show, trigger, pause, resume and delete stored workflows

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use millrace_domain::definition::{self, Parsed, Problem};
+use millrace_domain::definition::{self, Parsed, Problem, Workflow};
 use serde_json::{Value, json};
 
+use crate::commands::graph::{self, Format};
 use crate::error::CliError;
 use crate::options::{Common, Output};
 use crate::output;
@@ -17,11 +18,29 @@ pub(crate) struct FilesArgs {
     pub(crate) files: Vec<PathBuf>,
 }
 
-/// Checks files, and prints the problems of each.
-pub(crate) fn run(common: &Common, args: &FilesArgs) -> Result<(), CliError> {
+#[derive(Debug, Args)]
+pub(crate) struct ValidateArgs {
+    #[command(flatten)]
+    files: FilesArgs,
+    /// Draw the DAG of each workflow
+    #[arg(long)]
+    graph: bool,
+    /// The form of the drawing
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Text, requires = "graph")]
+    format: Format,
+}
+
+/// Checks files, and prints the problems of each, or draws what is in them.
+pub(crate) fn run(common: &Common, args: &ValidateArgs) -> Result<(), CliError> {
+    let files = &args.files.files;
+    if args.graph {
+        let parsed = files.iter().map(|file| load(file)).collect::<Result<Vec<_>, _>>()?;
+        let workflows: Vec<&Workflow> = parsed.iter().flatten().map(|one| &one.workflow).collect();
+        return graph::show(common, &workflows, args.format);
+    }
     let mut failed = 0;
     let mut rows = Vec::new();
-    for file in &args.files {
+    for file in files {
         let name = file.display().to_string();
         match parse(file) {
             Ok(parsed) => {

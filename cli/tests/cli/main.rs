@@ -11,6 +11,7 @@ mod commands;
 mod connections;
 mod dev;
 mod examples;
+mod graph;
 mod hosts;
 mod http;
 mod interrupt;
