@@ -19,7 +19,8 @@ use crate::{Outcome, PartitionId, RunId, StepIndex, Timestamp};
 /// The plan of a run: what it comes to when every step that starts succeeds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
-    /// The waves: the steps that start together, once those of the wave before have succeeded.
+    /// The waves: the steps that start together, once those of the wave before have succeeded. A wait whose time has passed
+    /// ends at once, and what waits for it alone is in the same wave.
     pub waves: Vec<Vec<StepIndex>>,
     /// What is planned for each step, by its place in the definition.
     pub steps: Vec<PlannedStep>,
@@ -158,10 +159,10 @@ fn has_started(state: &StepState) -> bool {
 
 /// Has a step that has started succeed, and notes what changes by that.
 fn succeed(run: &mut Run, step: StepIndex, now: Timestamp, changed: &mut Vec<StepIndex>) {
-    // A step that waits for a time is dispatched, or ends, when that has come.
-    if let StepState::Backoff { until, .. } = run.steps[step.at()] {
-        let due = advance(run, Event::RetryDue { unit: step.into() }, until.max(now));
-        changed.extend(due.unwrap_or_default().steps);
+    // A step that waits for a time is dispatched, or ends, when that has come. A wait may first wait for its beginning.
+    while let StepState::Backoff { until, .. } = run.steps[step.at()] {
+        let Ok(due) = advance(run, Event::RetryDue { unit: step.into() }, until.max(now)) else { return };
+        changed.extend(due.steps);
     }
     if let StepState::Dispatched(attempts) = run.steps[step.at()] {
         let result = TaskResult {
@@ -183,7 +184,10 @@ fn succeed(run: &mut Run, step: StepIndex, now: Timestamp, changed: &mut Vec<Ste
 
 fn first_wait((state, step): (&StepState, &Step)) -> Option<Timestamp> {
     match state {
-        StepState::Backoff { until, .. } if step.uses == WAIT && !needs_run(step.with.uses()) => Some(*until),
+        // One that is held before it begins has no beginning yet.
+        StepState::Backoff { attempts, until, .. } if attempts.dispatched_at != Timestamp::default() => {
+            Some(*until).filter(|_| step.uses == WAIT && !needs_run(step.with.uses()))
+        }
         _ => None,
     }
 }

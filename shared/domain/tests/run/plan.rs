@@ -2,9 +2,13 @@
 
 use millrace_domain::definition::{self, Params, Workflow};
 use millrace_domain::run::{Fate, Plan, plan};
+use millrace_domain::{StepIndex, TriggerRule};
+use proptest::prelude::*;
 use serde_json::json;
 
 use crate::fleet::CREATED;
+use crate::random_cases::case;
+use crate::random_yaml::params;
 
 fn workflow(source: &str) -> Workflow {
     definition::parse(source, "w.yaml")
@@ -116,16 +120,17 @@ steps:
   - {name: early, not_before: \"00:30\", run: x}
   - {name: pause, uses: wait, with: {for: 90s}}
   - {name: past, uses: wait, with: {until: \"2020-01-01T00:00:00Z\"}}
-  - {name: all, depends_on: [late, early, pause, past], run: x}
+  - {name: later, uses: wait, not_before: \"23:30\", with: {for: 90s}}
+  - {name: all, depends_on: [late, early, pause, past, later], run: x}
 ",
     );
-    assert_eq!(waves(&workflow), ["late early pause past", "all"]);
+    assert_eq!(waves(&workflow), ["late early pause past later", "all"]);
     let steps = planned(&workflow).steps;
     assert_eq!(CREATED.to_string(), "2026-03-01T23:30:00.000Z");
     assert_eq!(steps[0].not_before.unwrap().to_string(), "2026-03-02T15:30:00.000Z");
     assert_eq!(steps[1].not_before.unwrap().to_string(), "2026-03-01T16:30:00.000Z");
     assert_eq!(steps[2].waits_until.unwrap().to_string(), "2026-03-01T23:31:30.000Z");
-    assert_eq!(steps[3].waits_until, None);
+    assert_eq!((steps[3].waits_until, steps[4].waits_until), (None, None));
 }
 
 #[test]
@@ -153,4 +158,40 @@ fn a_chain_of_fifty_thousand_steps_is_planned_in_one_walk() {
         source.push_str(&format!("  - {{name: s{n}, run: x, depends_on: [s{}]}}\n", n - 1));
     }
     assert_eq!(planned(&workflow(&source)).waves.len(), 50_000);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_step_of_a_random_workflow_is_in_one_wave_after_those_it_waits_for_or_does_not_start(case in case()) {
+        let workflow = workflow(&case.yaml());
+        let params: Params = params().as_object().unwrap().clone().into_iter().collect();
+        let Plan { waves, steps } = plan(&workflow, params, CREATED);
+        prop_assert!(waves.iter().all(|wave| !wave.is_empty()));
+        let wave_of = |step: StepIndex| {
+            let mut found = (0..waves.len()).filter(|wave| waves[*wave].contains(&step));
+            (found.next(), found.next())
+        };
+        for (at, planned) in steps.iter().enumerate() {
+            let step = StepIndex::from(at);
+            let (wave, again) = wave_of(step);
+            prop_assert_eq!(again, None);
+            match planned.fate {
+                Fate::Starts { wave: planned } => prop_assert_eq!(wave, Some(planned)),
+                Fate::Skipped { .. } => prop_assert_eq!(wave, None),
+                // A step may fail when it has waited for its time.
+                Fate::Fails { .. } => {}
+            }
+            if matches!(workflow.steps[at].rule, TriggerRule::OneSuccess | TriggerRule::OneFailed) {
+                continue;
+            }
+            for on in workflow.graph.dependencies(step) {
+                let (before, _) = wave_of(*on);
+                // A wait whose time has passed ends as soon as it starts.
+                let is_over = workflow.steps[on.at()].uses == "wait" && before == wave;
+                prop_assert!(wave.is_none() || before < wave || is_over, "{} before {}", on.0, at);
+            }
+        }
+    }
 }
