@@ -8,7 +8,7 @@ use super::super::parse::{
 };
 use super::described::Described;
 use super::executors::{argv, script};
-use super::values::{boolean, directory, name, one_of, reference, text};
+use super::values::{boolean, directory, name, one_of, quoted, reference, text};
 use crate::quantity::format_duration;
 use crate::rule::Status;
 use crate::wait::WAIT;
@@ -23,7 +23,7 @@ pub(super) fn step() -> Described {
         json!({"type": ["string", "boolean", "number"], "examples": ["outputs.extract.rows > 0"]});
     let pattern = "^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$";
     let told = "expected a time of day in quotes, such as \"08:00\"";
-    let time = json!({"type": "string", "pattern": pattern, "patternErrorMessage": told});
+    let time = quoted(pattern, told);
     Described {
         name: "step",
         table: &STEP,

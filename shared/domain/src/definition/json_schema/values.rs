@@ -24,6 +24,11 @@ pub(super) fn matching(pattern: &str, told: &str) -> Value {
     value
 }
 
+/// A text, and no other scalar, that matches `pattern`, with one answer to all else: a bare number is the usual slip.
+pub(super) fn quoted(pattern: &str, told: &str) -> Value {
+    json!({"type": "string", "pattern": pattern, "patternErrorMessage": told, "errorMessage": told})
+}
+
 /// A name that matches `pattern` as a whole.
 pub(super) fn name(pattern: &str) -> Value {
     matching(&format!("^{pattern}$"), &format!("expected a name that matches {pattern}"))
@@ -67,11 +72,8 @@ pub(super) fn labels() -> Value {
 
 /// The definitions that fields refer to.
 pub(super) fn shared() -> Vec<(String, Value)> {
-    let duration = json!({
-        "type": "string",
-        "pattern": quantity::duration_pattern(),
-        "patternErrorMessage": "expected a duration such as 500ms, 30s, 10m, 2h, 7d or 1h30m",
-    });
+    let told = "expected a duration such as 500ms, 30s, 10m, 2h, 7d or 1h30m";
+    let duration = quoted(&quantity::duration_pattern(), told);
     let expression = json!({"type": "string", "pattern": r"\$\{\{"});
     let env = json!({
         "type": "object",
