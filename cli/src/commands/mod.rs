@@ -6,6 +6,7 @@ mod completion;
 mod config;
 mod dev;
 mod doctor;
+mod dry_run;
 mod graph;
 mod healthcheck;
 mod items;

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::client::{Client, run_path};
 use crate::commands::params::{self, Pair};
-use crate::commands::validate;
+use crate::commands::{dry_run, validate};
 use crate::embedded::Embedded;
 use crate::error::CliError;
 use crate::interrupt;
@@ -34,6 +34,9 @@ pub(crate) struct RunArgs {
     /// Show the live tree of steps and what they print
     #[arg(long, short)]
     follow: bool,
+    /// Show the plan, and run nothing: which steps start together, and with what
+    #[arg(long, conflicts_with_all = ["follow", "wait_timeout"])]
+    dry_run: bool,
     #[command(flatten)]
     patience: PatienceArgs,
     /// Show what they print as it is: a terminal obeys whatever control codes are in it
@@ -48,6 +51,9 @@ pub(crate) async fn run(common: &Common, args: RunArgs) -> Result<(), CliError> 
     let settings = common.settings(&Servers::default())?;
     let parsed = pick(validate::load(&args.file)?, args.workflow.as_deref())?;
     let params = params::typed(&args.params, &parsed.workflow)?;
+    if args.dry_run {
+        return dry_run::show(common, &parsed.workflow, &params);
+    }
     let base_dir = validate::base_dir(&args.file);
     let body = json!({"definition": parsed.source, "params": params, "base_dir": base_dir});
     let view = View { format: common.output, follow: args.follow, raw: args.raw };

@@ -1,10 +1,11 @@
 //! Shows runs: a live tree of steps on a terminal, plain lines elsewhere. What tasks print stands above the tree.
 //!
-//! [`wait()`] follows a run to its end; [`screen`] remembers what was shown; [`tree`] is how a run looks; [`lines`]
+//! [`wait()`] follows a run to its end; [`screen`] remembers what was shown; [`tree`] is how a run looks; [`plan`] how one that was not run; [`lines`]
 //! puts chunks of output together again; [`terminal`] knows widths and colours, and [`visible`] what a terminal must
 //! not obey.
 
 mod lines;
+mod plan;
 mod screen;
 mod terminal;
 mod tree;
@@ -12,6 +13,7 @@ mod visible;
 mod wait;
 
 pub(crate) use lines::Lines;
+pub(crate) use plan::Planned;
 pub(crate) use screen::View;
 pub(crate) use terminal::Style;
 pub(crate) use tree::run_in_full;

@@ -10,6 +10,7 @@ mod clock;
 mod commands;
 mod connections;
 mod dev;
+mod dry_run;
 mod examples;
 mod graph;
 mod hosts;
