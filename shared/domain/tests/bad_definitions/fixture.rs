@@ -1,9 +1,24 @@
 //! What these tests stand on: sound definitions with something put in, and what is said of them.
 
+use std::sync::LazyLock;
+
 use millrace_domain::definition::{self, Problem};
 
+use crate::yaml;
+
+/// The problems that an editor finds as well, by the JSON Schema of definitions.
+const FOUND_BY_EDITORS: [&str; 3] = ["unknown-field", "not-supported-yet", "one-of-run-uses"];
+
+static SCHEMA: LazyLock<jsonschema::Validator> =
+    LazyLock::new(|| jsonschema::draft202012::new(&definition::json_schema()).expect("a schema"));
+
 pub(crate) fn problems(source: &str) -> Vec<Problem> {
-    definition::parse(source, "f.yaml").expect_err("expected problems").0
+    let problems = definition::parse(source, "f.yaml").expect_err("expected problems").0;
+    if problems.iter().any(|problem| FOUND_BY_EDITORS.contains(&problem.code)) {
+        let documents = yaml::documents(source);
+        assert!(!documents.iter().all(|document| SCHEMA.is_valid(document)), "the schema accepts:\n{source}");
+    }
+    problems
 }
 
 /// The only problem of `source`, as a user sees it.

@@ -9,3 +9,5 @@ mod graph;
 mod hooks;
 mod problems;
 mod text;
+#[path = "../json_schema/yaml.rs"]
+mod yaml;

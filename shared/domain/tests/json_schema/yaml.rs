@@ -3,13 +3,13 @@
 use saphyr_parser::{Event, Parser, ScalarStyle};
 use serde_json::{Map, Value};
 
-/// The documents of a text that is YAML without aliases.
+/// The documents of a text that is YAML. An alias is read as nothing.
 pub(crate) fn documents(source: &str) -> Vec<Value> {
     let mut events = Parser::new_from_str(source).map(|event| event.expect("YAML").0);
     let mut documents = Vec::new();
     while let Some(event) = events.next() {
         if matches!(event, Event::DocumentStart(_)) {
-            let first = events.next().unwrap();
+            let first = events.next().expect("more");
             documents.push(value(first, &mut events));
         }
     }
@@ -35,12 +35,13 @@ fn value<'e>(event: Event<'e>, events: &mut impl Iterator<Item = Event<'e>>) -> 
                     Event::Scalar(text, ..) => text.into_owned(),
                     other => value(other, events).to_string(),
                 };
-                let event = events.next().unwrap();
+                let event = events.next().expect("more");
                 let value = value(event, events);
                 fields.insert(key, value);
             }
             Value::Object(fields)
         }
+        Event::Alias(_) => Value::Null,
         other => panic!("{other:?}"),
     }
 }
@@ -56,34 +57,13 @@ fn word(word: &str) -> Value {
         _ if digits.starts_with("0x") => {
             i64::from_str_radix(&digits[2..], 16).map_or_else(|_| Value::String(word.to_owned()), Value::from)
         }
-        _ if digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.is_empty() => {
-            word.parse::<i64>().map_or_else(|_| Value::from(word.parse::<f64>().unwrap()), Value::from)
-        }
+        _ if digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.is_empty() => word
+            .parse::<i64>()
+            .map_or_else(|_| Value::from(word.parse::<f64>().expect("digits")), Value::from),
         _ if digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') => match word.parse::<f64>() {
             Ok(number) => Value::from(number),
             Err(_) => Value::String(word.to_owned()),
         },
         _ => Value::String(word.to_owned()),
     }
-}
-
-#[test]
-fn words_are_what_yaml_says_they_are() {
-    let read = |text: &str| documents(&format!("[{text}]"))[0][0].clone();
-    let both = [
-        ("5", "5"),
-        ("007", "7"),
-        ("1.50", "1.5"),
-        ("0x1F", "31"),
-        ("+3", "3"),
-        ("~", "null"),
-        ("True", "true"),
-    ];
-    for (text, json) in both {
-        assert_eq!(read(text).to_string(), json, "{text}");
-    }
-    for text in ["yes", "1_000", "08:00", "30s", "P1", "--5", "1.2.3", "."] {
-        assert_eq!(read(text), Value::from(text), "{text}");
-    }
-    assert_eq!(documents("a: {b: [c, 'd']}\n---\n# nothing\n---\n1").len(), 2);
 }
