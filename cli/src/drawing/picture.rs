@@ -1,8 +1,8 @@
 //! What is drawn of a workflow, whatever the form: its steps with their depths, their edges, and what to know of each.
 
-use millrace_domain::definition::{SHELL, Step, Workflow};
+use millrace_domain::definition::{Over, SHELL, Step, Workflow};
 use millrace_domain::rule::Status;
-use millrace_domain::{StepIndex, TriggerRule};
+use millrace_domain::{Hook, StepIndex, TriggerRule};
 use serde_json::{Value, json};
 
 /// A workflow as it is drawn.
@@ -40,7 +40,12 @@ pub(crate) struct Edge {
 impl Picture {
     /// The picture of a workflow.
     pub(crate) fn of(workflow: &Workflow) -> Self {
-        let depths = workflow.graph.depths();
+        let mut depths = workflow.graph.depths();
+        // The hooks of the run wait for all other steps, which are not drawn as edges.
+        let of_steps = workflow.steps.iter().zip(&depths).filter(|(step, _)| !step.is_run_hook());
+        let below = of_steps.map(|(_, depth)| depth + 1).max().unwrap_or_default();
+        let hooks = workflow.steps.iter().zip(&mut depths).filter(|(step, _)| step.is_run_hook());
+        hooks.for_each(|(_, depth)| *depth += below);
         let node = |(at, step): (usize, &Step)| Node {
             name: step.name.to_string(),
             depth: depths[at] as usize,
@@ -93,6 +98,23 @@ fn notes(step: &Step) -> Vec<String> {
     }
     if let Some(time) = step.not_before {
         notes.push(format!("not_before: {time}"));
+    }
+    if let Some(fan) = &step.fan {
+        let over = match &fan.over {
+            Over::Items(_) => "foreach".to_owned(),
+            Over::Shards(_) => "shards".to_owned(),
+            Over::Matrix(matrix) => {
+                let axes: Vec<&str> = matrix.axes.iter().map(|(name, _)| name.as_str()).collect();
+                format!("matrix: {}", axes.join(" x "))
+            }
+        };
+        notes.push(format!("{over}, {} at once", fan.max_parallel));
+    }
+    if let Some(repeat) = &step.repeat {
+        notes.push(format!("repeat until: {}", flat(repeat.until.source())));
+    }
+    if let Some(Hook::Run(when)) = step.hook {
+        notes.push(format!("{when} of the run"));
     }
     if step.continue_on_error {
         notes.push("continue_on_error: true".to_owned());

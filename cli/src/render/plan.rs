@@ -1,11 +1,11 @@
 //! How a plan looks: wave by wave, each step with its settings. What is shown of a step is said in one place, `settings`,
 //! for people and for programs.
 
-use millrace_domain::definition::{Params, SHELL, Step, Workflow};
+use millrace_domain::definition::{Params, SHELL, Step, Tolerance, Workflow};
 use millrace_domain::quantity::format_duration;
 use millrace_domain::rule::Status;
 use millrace_domain::run::{Fate, Plan, PlannedStep};
-use millrace_domain::{Outcome, RetryPolicy, StepIndex, Timestamp, TriggerRule};
+use millrace_domain::{Hook, Outcome, RetryPolicy, StepIndex, Timestamp, TriggerRule};
 use serde_json::{Map, Value, json};
 
 /// The widest that the names of settings are padded to.
@@ -136,6 +136,9 @@ fn settings(step: &Step, planned: &PlannedStep, now: Timestamp) -> Vec<Setting> 
         not_before(step, planned, now),
         plain("pool", step.pool.as_str()),
         plain("executor", step.uses.as_str()),
+        fan_out(step, planned),
+        repeat(step),
+        optional("hook", step.hook.map(hook)),
         optional("timeout", step.timeout.map(format_duration)),
         retry(&step.retry),
         flag("at_most_once", step.at_most_once),
@@ -185,19 +188,58 @@ fn not_before(step: &Step, planned: &PlannedStep, now: Timestamp) -> Setting {
     setting("not_before", json!({"time": time, "at": at, "has_passed": has_passed}), text)
 }
 
+/// How a step fans out, as far as it is known before the run.
+fn fan_out(step: &Step, planned: &PlannedStep) -> Setting {
+    let Some(fan) = &step.fan else { return setting("items", Value::Null, "") };
+    let (count, told) = match &planned.items {
+        None => (Value::Null, "known only in the run".to_owned()),
+        Some(Ok(count)) => (Value::from(*count), count.to_string()),
+        Some(Err(why)) => (Value::Null, why.clone()),
+    };
+    let mut text = format!("{told}, {} at once", fan.max_parallel);
+    if fan.tolerate != Tolerance::default() {
+        text.push_str(&format!(", {} may fail", fan.tolerate));
+    }
+    if fan.fail_fast {
+        text.push_str(", the rest is given up once too many have failed");
+    }
+    let value = json!({
+        "count": count, "max_parallel": fan.max_parallel, "tolerate": fan.tolerate.to_string(), "fail_fast": fan.fail_fast,
+    });
+    setting("items", value, text)
+}
+
+fn repeat(step: &Step) -> Setting {
+    let Some(repeat) = &step.repeat else { return setting("repeat", Value::Null, "") };
+    let (until, max, delay) = (repeat.until.source(), repeat.max, format_duration(repeat.delay));
+    let text = format!("until {until}, at most {max} times, every {delay}");
+    setting("repeat", json!({"until": until, "max": max, "delay": delay}), text)
+}
+
+fn hook(hook: Hook) -> String {
+    match hook {
+        Hook::Step(when, _) => format!("{when} of a step"),
+        Hook::Run(when) => when.to_string(),
+    }
+}
+
 fn retry(policy: &RetryPolicy) -> Setting {
-    if policy.limit == 0 {
+    if policy.limit == 0 && policy.ask.is_none() {
         return setting("retry", json!({"limit": 0}), "");
     }
-    let RetryPolicy { limit, delay, backoff, max_delay, jitter, outcomes } = policy;
+    let RetryPolicy { limit, delay, backoff, max_delay, jitter, outcomes, ask } = policy;
     let (delay, max_delay) = (format_duration(*delay), format_duration(*max_delay));
     let outcomes: Vec<&str> = outcomes.iter().copied().map(Outcome::as_str).collect();
-    let text = format!(
+    let mut text = format!(
         "limit {limit}, delay {delay}, backoff {backoff}, max_delay {max_delay}, jitter {jitter}, outcomes {}",
         outcomes.join(" ")
     );
+    let ask = ask.map(format_duration);
+    if let Some(ask) = &ask {
+        text.push_str(&format!(", then somebody is asked for {ask}"));
+    }
     let value = json!({
-        "limit": limit, "delay": delay, "backoff": backoff, "max_delay": max_delay, "jitter": jitter, "outcomes": outcomes,
+        "ask": ask, "limit": limit, "delay": delay, "backoff": backoff, "max_delay": max_delay, "jitter": jitter, "outcomes": outcomes,
     });
     setting("retry", value, text)
 }

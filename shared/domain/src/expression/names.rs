@@ -37,10 +37,10 @@ pub enum Use {
 }
 
 impl Use {
-    /// Whether the name has a value only once the run is there: it is an output of a step, or of the run itself.
+    /// Whether the name has a value only once the run is there: it is an output or an item of a step, or of the run itself.
     pub fn comes_with_run(&self) -> bool {
         match self {
-            Self::Output { .. } | Self::Run => true,
+            Self::Output { .. } | Self::Run | Self::Item | Self::ItemIndex => true,
             Self::Param(_) | Self::Params | Self::Fire => false,
         }
     }

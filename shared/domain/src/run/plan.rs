@@ -14,7 +14,7 @@ use crate::expression::{Fire, Scope, Template, Use};
 use crate::params::Params;
 use crate::task::TaskResult;
 use crate::wait::WAIT;
-use crate::{Outcome, PartitionId, RunId, StepIndex, Timestamp};
+use crate::{Outcome, PartitionId, RunId, StepIndex, Timestamp, Unit};
 
 /// The plan of a run: what it comes to when every step that starts succeeds.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +37,8 @@ pub struct PlannedStep {
     pub not_before: Option<Timestamp>,
     /// The instant at which a wait that starts with the run ends.
     pub waits_until: Option<Timestamp>,
+    /// The number of items over which it fans out; `None` when it does not, or the list needs the run.
+    pub items: Option<Result<usize, String>>,
     /// The input of the executor. An expression that needs the run is as it was written.
     pub with: Result<Value, String>,
     /// The environment that the definition sets, without the params: `env` of the workflow, then of the step.
@@ -97,6 +99,11 @@ pub fn plan(workflow: &Workflow, params: Params, now: Timestamp) -> Plan {
             .map(|condition| condition.evaluate(&scope).map_err(|error| error.to_string())),
         not_before: step.not_before.and_then(|time| time.on_day_of(now, &workflow.timezone)),
         waits_until: waits_until[at],
+        items: step
+            .fan
+            .as_ref()
+            .filter(|fan| !needs_run(fan.uses()))
+            .map(|fan| fan.items(&scope).map(|items| items.len())),
         with: step.with.render_ahead(&scope).map_err(|error| error.to_string()),
         env: workflow
             .env
@@ -113,6 +120,8 @@ fn assumed(workflow: &Workflow) -> Workflow {
     let mut assumed = workflow.clone();
     assumed.env.retain(|(_, value)| !needs_run(value.uses()));
     for step in &mut assumed.steps {
+        // All items, and all repetitions, are one attempt here.
+        (step.fan, step.repeat) = (None, None);
         step.env.retain(|(_, value)| !needs_run(value.uses()));
         step.condition.take_if(|condition| needs_run(condition.uses()));
         if needs_run(step.with.uses()) {
@@ -130,11 +139,11 @@ fn needs_run<'u>(uses: impl IntoIterator<Item = &'u Use>) -> bool {
 /// Plays a run through to its end, wave by wave. O(steps + edges).
 fn played_through(mut run: Run, first: Advanced, now: Timestamp) -> (Run, Vec<Vec<StepIndex>>) {
     let mut waves = Vec::new();
-    let mut changed = first.steps;
+    let mut changed = first.units;
     let mut is_in_wave = vec![false; run.steps.len()];
     loop {
         let mut wave = Vec::new();
-        for step in std::mem::take(&mut changed) {
+        for step in std::mem::take(&mut changed).into_iter().map(|unit| unit.step) {
             if has_started(&run.steps[step.at()]) && !std::mem::replace(&mut is_in_wave[step.at()], true) {
                 wave.push(step);
             }
@@ -153,16 +162,17 @@ fn has_started(state: &StepState) -> bool {
     match state {
         StepState::Dispatched(_) | StepState::Backoff { .. } => true,
         StepState::Ended(end) => end.outcome == Outcome::Succeeded,
-        StepState::Waiting => false,
+        // Nothing fans out in a plan, and nothing fails.
+        StepState::Waiting | StepState::Asking { .. } | StepState::Fanned(_) => false,
     }
 }
 
 /// Has a step that has started succeed, and notes what changes by that.
-fn succeed(run: &mut Run, step: StepIndex, now: Timestamp, changed: &mut Vec<StepIndex>) {
+fn succeed(run: &mut Run, step: StepIndex, now: Timestamp, changed: &mut Vec<Unit>) {
     // A step that waits for a time is dispatched, or ends, when that has come. A wait may first wait for its beginning.
     while let StepState::Backoff { until, .. } = run.steps[step.at()] {
         let Ok(due) = advance(run, Event::RetryDue { unit: step.into() }, until.max(now)) else { return };
-        changed.extend(due.steps);
+        changed.extend(due.units);
     }
     if let StepState::Dispatched(attempts) = run.steps[step.at()] {
         let result = TaskResult {
@@ -178,7 +188,7 @@ fn succeed(run: &mut Run, step: StepIndex, now: Timestamp, changed: &mut Vec<Ste
             outputs: Map::new(),
             worker: String::new(),
         };
-        changed.extend(advance(run, Event::Result(result), now).unwrap_or_default().steps);
+        changed.extend(advance(run, Event::Result(result), now).unwrap_or_default().units);
     }
 }
 
@@ -196,9 +206,11 @@ fn fate(state: &StepState, wave: Option<usize>, at_once: bool) -> Fate {
     let (outcome, reason) = match state {
         StepState::Ended(end) => (end.outcome, end.reason.clone().unwrap_or_default()),
         // Nothing is left to wait for when all have succeeded.
-        StepState::Waiting | StepState::Dispatched(_) | StepState::Backoff { .. } => {
-            (Outcome::Skipped, "nothing starts it".to_owned())
-        }
+        StepState::Waiting
+        | StepState::Dispatched(_)
+        | StepState::Backoff { .. }
+        | StepState::Asking { .. }
+        | StepState::Fanned(_) => (Outcome::Skipped, "nothing starts it".to_owned()),
     };
     match (outcome, wave) {
         (Outcome::Succeeded, Some(wave)) => Fate::Starts { wave },

@@ -164,10 +164,16 @@ const PLACES: [(&str, &str); 15] = [
 ];
 
 /// The same for the maps within a step.
-const WITHIN: [(&str, &str); 9] = [
+const WITHIN: [(&str, &str); 15] = [
     ("dependency", "name: w\nsteps: [{name: c, run: x, depends_on: [{@}]}, {name: b, run: x}]"),
     ("dependency", "name: w\nsteps: [{name: c, run: x, depends_on: [{step: b, @}]}, {name: b, run: x}]"),
     ("retry", "name: w\nsteps: [{name: c, run: x, retry: {@}}]"),
+    ("foreach", "name: w\nsteps: [{name: c, run: x, foreach: {items: [a], @}}]"),
+    ("foreach", "name: w\nsteps: [{name: c, run: x, foreach: {@}}]"),
+    ("shards", "name: w\nsteps: [{name: c, run: x, shards: {count: 2, @}}]"),
+    ("matrix", "name: w\nsteps: [{name: c, run: x, matrix: {a: [1], @}}]"),
+    ("repeat", "name: w\nsteps: [{name: c, run: x, repeat: {until: \"true\", max: 2, @}}]"),
+    ("repeat", "name: w\nsteps: [{name: c, run: x, repeat: {@}}]"),
     ("with_shell", "name: w\nsteps: [{name: c, uses: shell, with: {run: x, @}}]"),
     ("with_shell", "name: w\nsteps: [{name: c, uses: shell, with: {@}}]"),
     (

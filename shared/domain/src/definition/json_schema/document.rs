@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::described::Described;
 use super::executors::{self, wait};
+use super::fan;
 use super::step::{dependency, retry, step};
 use super::values;
 use super::workflow::{defaults, param, schedule, workflow};
@@ -24,8 +25,10 @@ pub fn json_schema() -> Value {
 /// All kinds of maps in a definition.
 fn kinds() -> Vec<Described> {
     let inputs = [executors::shell(), executors::http(), executors::noop(), wait()];
+    let fans = [fan::foreach(), fan::matrix(), fan::shards(), fan::repeat()];
     [workflow(), defaults(), param(), schedule(), step(), dependency(), retry()]
         .into_iter()
+        .chain(fans)
         .chain(inputs)
         .collect()
 }

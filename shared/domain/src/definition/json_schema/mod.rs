@@ -8,6 +8,7 @@
 mod described;
 mod document;
 mod executors;
+mod fan;
 mod step;
 mod values;
 mod workflow;

@@ -3,11 +3,12 @@
 use serde_json::{Value, json};
 
 use super::super::parse::{
-    DEPENDENCY, EXECUTORS, HTTP, MAX_BACKOFF, MAX_LIMIT, NOOP, OF_TASKS, RETRIED, RETRY, SHELL, STEP,
+    ASK, DEPENDENCY, EXECUTORS, HTTP, MAX_BACKOFF, MAX_LIMIT, NOOP, OF_TASKS, RETRIED, RETRY, SHELL, STEP,
     SUCCEEDED,
 };
 use super::described::Described;
 use super::executors::{argv, script};
+use super::fan::{condition, foreach_value, shards_value};
 use super::values::{boolean, directory, name, one_of, quoted, reference, text};
 use crate::quantity::format_duration;
 use crate::rule::Status;
@@ -19,8 +20,7 @@ pub(super) fn step() -> Described {
     let dependency = json!({"anyOf": [text(), reference("dependency")]});
     let mut rule = one_of(TriggerRule::ALL.map(TriggerRule::as_str));
     rule["default"] = TriggerRule::default().as_str().into();
-    let condition =
-        json!({"type": ["string", "boolean", "number"], "examples": ["outputs.extract.rows > 0"]});
+    let hooks = || json!({"type": "array", "items": reference("step")});
     let pattern = "^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$";
     let told = "expected a time of day in quotes, such as \"08:00\"";
     let time = quoted(pattern, told);
@@ -42,7 +42,7 @@ pub(super) fn step() -> Described {
             (
                 "if",
                 "An expression that must be true for the step to start; otherwise it is skipped.",
-                condition,
+                condition(),
             ),
             (
                 "not_before",
@@ -80,6 +80,25 @@ pub(super) fn step() -> Described {
                 directory(),
             ),
             ("at_most_once", "Whether no other attempt is started after one that was lost.", boolean()),
+            (
+                "foreach",
+                "The list for each item of which the step has an attempt of its own.",
+                foreach_value(),
+            ),
+            (
+                "matrix",
+                "Names and lists: the step has an attempt of its own for each combination of their values.",
+                reference("matrix"),
+            ),
+            ("shards", "The number of attempts that share the work, each with SHARD_INDEX.", shards_value()),
+            (
+                "repeat",
+                "Until when the step is done again although it succeeded: a poll that holds no worker in between.",
+                reference("repeat"),
+            ),
+            ("on_success", "Steps that start when this one has succeeded.", hooks()),
+            ("on_failure", "Steps that start when this one has failed.", hooks()),
+            ("on_finish", "Steps that start when this one has ended, unless it was skipped.", hooks()),
         ],
         rules: json!({
             "required": ["name"],
@@ -90,6 +109,9 @@ pub(super) fn step() -> Described {
                 with(HTTP, true, &["working_dir"]),
                 with(NOOP, false, &["working_dir"]),
                 with(WAIT, true, &OF_TASKS),
+                {"not": {"required": ["foreach", "matrix"]}},
+                {"not": {"required": ["foreach", "shards"]}},
+                {"not": {"required": ["matrix", "shards"]}},
             ],
         }),
     }
@@ -151,6 +173,12 @@ pub(super) fn retry() -> Described {
                 or(boolean(), policy.jitter.into()),
             ),
             ("outcomes", "The outcomes that are retried; both when absent.", outcomes),
+            (
+                "then",
+                "What becomes of the step when no retry is left: it fails, or somebody is asked.",
+                or(one_of(["ask", "fail"]), "fail".into()),
+            ),
+            ("ask_timeout", "How long somebody is asked before the step fails.", duration(ASK)),
         ],
         rules: json!({}),
     }

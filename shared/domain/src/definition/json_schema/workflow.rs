@@ -11,6 +11,7 @@ use crate::{ParamName, PoolName, Priority, WorkflowName};
 
 /// A workflow: one document.
 pub(super) fn workflow() -> Described {
+    let hooks = || json!({"type": "array", "items": reference("step")});
     Described {
         name: "workflow",
         table: &WORKFLOW,
@@ -54,6 +55,17 @@ pub(super) fn workflow() -> Described {
                 "steps",
                 "The steps of the workflow. Those that wait for no other start at once, beside each other.",
                 json!({"type": "array", "items": reference("step"), "minItems": 1, "maxItems": MAX_STEPS}),
+            ),
+            ("on_success", "Steps that start when all others have ended, and the run succeeds.", hooks()),
+            (
+                "on_failure",
+                "Steps that start when all others have ended, and the run fails or times out.",
+                hooks(),
+            ),
+            (
+                "on_finish",
+                "Steps that start when all others have ended, also when the run is stopped.",
+                hooks(),
             ),
         ],
         rules: json!({"required": ["name", "steps"]}),

@@ -11,14 +11,14 @@ use super::{json, synonyms};
 use crate::expression::{Fire, Scope, Templated};
 use crate::{ParamName, Timestamp};
 
-const FOREACH: Schema = Schema {
+pub(in crate::definition) const FOREACH: Schema = Schema {
     what: "`foreach`",
     known: &["items", "max_parallel", "fail_fast", "tolerate"],
     later: &[],
     synonyms: synonyms::OF_FAN,
 };
 
-const SHARDS: Schema = Schema {
+pub(in crate::definition) const SHARDS: Schema = Schema {
     what: "`shards`",
     known: &["count", "max_parallel", "fail_fast", "tolerate"],
     later: &[],
@@ -26,7 +26,7 @@ const SHARDS: Schema = Schema {
 };
 
 /// The fields of a matrix that are no axes.
-const OPTIONS: Schema = Schema {
+pub(in crate::definition) const MATRIX: Schema = Schema {
     what: "`matrix`",
     known: &["include", "exclude", "max_parallel", "fail_fast", "tolerate"],
     later: &[],
@@ -118,11 +118,11 @@ fn read_matrix(
 ) -> Option<FanOut> {
     let entries = checker.map(node, "matrix", "names and lists")?;
     let of = |wanted: bool| {
-        entries.iter().filter(move |(key, _)| OPTIONS.known.contains(&key.text.as_str()) == wanted)
+        entries.iter().filter(move |(key, _)| MATRIX.known.contains(&key.text.as_str()) == wanted)
     };
     let own: Vec<(Key, Node)> = of(true).cloned().collect();
     let fields = Node { at: node.at, content: Content::Map(own) };
-    let fields = OPTIONS.read(&fields, checker)?;
+    let fields = MATRIX.read(&fields, checker)?;
     let options = read_options(fields, checker);
     let (mut axes, mut is_sound) = (Vec::new(), true);
     for (key, values) in of(false) {

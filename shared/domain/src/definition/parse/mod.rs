@@ -31,9 +31,11 @@ pub(super) use executor::{
     EXECUTORS, HTTP, HTTP_INPUT, MAX_SCRIPT_BYTES, MAX_SHELL_WORDS, METHODS, NOOP, NOOP_INPUT, REDIRECTS,
     SHELL_INPUT, STATUSES,
 };
+pub(super) use fan::{FOREACH, MATRIX, SHARDS};
 pub(super) use fields::Schema;
 pub(super) use param::{KINDS, MAX_CHOICES, MAX_PARAMS, PARAM};
-pub(super) use retry::{MAX_BACKOFF, MAX_LIMIT, RETRIED, RETRY};
+pub(super) use repeat::{DELAY, MAX_TIMES, REPEAT};
+pub(super) use retry::{ASK, MAX_BACKOFF, MAX_LIMIT, RETRIED, RETRY};
 pub(super) use rule::{DEPENDENCY, SUCCEEDED};
 pub(super) use schedule::{ENTRY, MAX_SCHEDULES};
 pub(super) use step::{MAX_DIR_BYTES, STEP};

@@ -11,12 +11,12 @@ use crate::expression::Condition;
 use crate::repeat::Repeat;
 
 /// The wait between two times, unless the definition says otherwise.
-const DELAY: Duration = Duration::from_secs(30);
+pub(in crate::definition) const DELAY: Duration = Duration::from_secs(30);
 
 /// The greatest number of times.
-const MAX_TIMES: u32 = 1_000_000;
+pub(in crate::definition) const MAX_TIMES: u32 = 1_000_000;
 
-const REPEAT: Schema = Schema {
+pub(in crate::definition) const REPEAT: Schema = Schema {
     what: "a repetition",
     known: &["until", "max", "delay"],
     later: &[],

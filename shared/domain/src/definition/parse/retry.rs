@@ -17,7 +17,7 @@ pub(in crate::definition) const MAX_LIMIT: u32 = 100;
 pub(in crate::definition) const MAX_BACKOFF: f64 = 100.0;
 
 /// How long somebody is asked, unless the definition says otherwise.
-const ASK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+pub(in crate::definition) const ASK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// The outcomes of an attempt that may be retried.
 pub(in crate::definition) const RETRIED: [Outcome; 2] = [Outcome::Failed, Outcome::TimedOut];
