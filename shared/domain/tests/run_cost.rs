@@ -41,6 +41,28 @@ fn fan(count: usize) -> Arc<Workflow> {
     workflow(&source)
 }
 
+/// `count` steps in layers of a hundred; each waits for three of the layer before.
+fn layers(count: usize) -> Arc<Workflow> {
+    let mut source = String::from("name: layers\nsteps:\n");
+    for n in 0..count {
+        let (layer, place) = (n / 100, n % 100);
+        let before: Vec<String> = match layer {
+            0 => Vec::new(),
+            _ => [0, 1, 7].map(|off| format!("s{}", (layer - 1) * 100 + (place + off) % 100)).to_vec(),
+        };
+        let _ = writeln!(source, "  - {{name: s{n}, run: x, depends_on: [{}]}}", before.join(", "));
+    }
+    workflow(&source)
+}
+
+/// One step with `count` items, and one that waits for them all.
+fn items(count: usize) -> Arc<Workflow> {
+    let list = (0..count).map(|n| n.to_string()).collect::<Vec<_>>().join(", ");
+    workflow(&format!(
+        "name: items\nsteps:\n  - {{name: each, run: x, foreach: [{list}], env: {{V: \"${{{{ item }}}}\"}}}}\n  - {{name: last, run: x, depends_on: [each]}}\n"
+    ))
+}
+
 fn workflow(source: &str) -> Arc<Workflow> {
     Arc::new(definition::parse(source, "w.yaml").unwrap().remove(0).workflow)
 }
@@ -65,7 +87,7 @@ fn succeeded(run: RunId, task: &Task) -> Event {
     Event::Result(TaskResult {
         run,
         step: task.index,
-        item: None,
+        item: task.item,
         attempt: task.attempt,
         outcome: Outcome::Succeeded,
         started_at: NOW,
@@ -163,6 +185,36 @@ fn a_chain_of_twice_the_length_takes_twice_as_long() {
 fn a_fan_of_twice_the_width_takes_twice_as_long() {
     let (one, two) = (fan(10_000), fan(20_000));
     assert_at_most(TWICE, &|| drop(to_the_end(&one)), &|| drop(to_the_end(&two)));
+}
+
+#[test]
+fn layers_of_twice_the_depth_take_twice_as_long() {
+    let (one, two) = (layers(10_000), layers(20_000));
+    assert_at_most(TWICE, &|| drop(to_the_end(&one)), &|| drop(to_the_end(&two)));
+}
+
+/// Ten times the items take at most ten times as long, and three tenths more for leaving the caches.
+const TEN_TIMES: f64 = 13.0;
+
+#[test]
+fn an_item_costs_the_same_in_a_list_of_any_length() {
+    let (one, ten, hundred) = (items(1_000), items(10_000), items(100_000));
+    assert_at_most(TEN_TIMES, &|| drop(to_the_end(&one)), &|| drop(to_the_end(&ten)));
+    assert_at_most(TEN_TIMES, &|| drop(to_the_end(&ten)), &|| drop(to_the_end(&hundred)));
+}
+
+#[test]
+fn an_item_that_ends_begins_the_next_and_changes_nothing_else() {
+    let (mut run, advanced) = start(&items(5_000));
+    let mut queue: std::collections::VecDeque<Task> = tasks(advanced).collect();
+    assert_eq!(queue.len(), 1_000);
+    for _ in 0..4_000 {
+        let event = succeeded(run.id, &queue.pop_front().unwrap());
+        let advanced = advance(&mut run, event, NOW).unwrap();
+        assert_eq!((advanced.ended_items.len(), advanced.actions.len()), (1, 2));
+        queue.extend(tasks(advanced));
+        assert_eq!(queue.len(), 1_000);
+    }
 }
 
 #[test]
