@@ -23,7 +23,16 @@ pub enum Shape {
     Handover,
     /// A step whose failure is excused, a wait, a branch that is taken and two that are not, a join, and a clean-up.
     Branches,
+    /// A step that hands a list on, one with an item for each entry of it, and a join that reads what they gave in order;
+    /// hooks of both kinds.
+    Items,
 }
+
+/// The names of the items of [`Shape::Items`].
+const ITEMS: [&str; 12] = [
+    "each.0", "each.1", "each.2", "each.3", "each.4", "each.5", "each.6", "each.7", "each.8", "each.9",
+    "each.10", "each.11",
+];
 
 /// The rule of a step: what must be seen of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +79,7 @@ impl Shape {
             Self::Handover => 2,
             Self::Flaky => 3,
             Self::Branches => 4,
+            Self::Items => 16,
             Self::Diamond => 4,
         }
     }
@@ -97,6 +107,19 @@ impl Shape {
             step("join", &["taken"], Must::End, 1),
             step("clean", &["join"], Must::End, 1),
         ];
+        const OF_ITEMS: &[StepRule] = &{
+            let mut rules = [step("list", &[], Must::End, 1); 17];
+            let mut item = 0;
+            while item < ITEMS.len() {
+                rules[item + 1] = step(ITEMS[item], &["list"], Must::End, 1);
+                item += 1;
+            }
+            rules[13] = step("join", &ITEMS, Must::End, 1);
+            rules[14] = step("after_list", &["list"], Must::End, 1);
+            rules[15] = step("tell", &[], Must::Not, 0);
+            rules[16] = step("done", &["join", "after_list"], Must::End, 1);
+            rules
+        };
         match self {
             Self::Quick | Self::Long => ONE,
             Self::Noop => &[],
@@ -106,12 +129,14 @@ impl Shape {
             Self::Doomed => DOOMED,
             Self::Handover => HANDOVER,
             Self::Branches => BRANCHES,
+            Self::Items => OF_ITEMS,
         }
     }
 
     /// Is the end of this step the end of its run?
     pub fn last_step(name: &str) -> bool {
-        !matches!(name, "top" | "left" | "right" | "first" | "taken" | "join")
+        !matches!(name, "top" | "left" | "right" | "first" | "taken" | "join" | "list" | "after_list")
+            && !name.starts_with("each.")
     }
 
     /// The submission of the shape, without its key. `script` leaves the marks.
@@ -130,12 +155,16 @@ impl Shape {
             Self::Doomed => json!({"workflow": "doomed"}),
             Self::Handover => json!({"workflow": "handover"}),
             Self::Branches => json!({"workflow": BRANCHES}),
+            Self::Items => json!({"workflow": MANY}),
         }
     }
 }
 
 /// The workflow that version 0.1 does not know.
 pub(crate) const BRANCHES: &str = "branches";
+
+/// Another one.
+pub(crate) const MANY: &str = "many";
 
 /// The stored workflows of the shapes, and `schedules` of them that fire every second. `start` and `end` leave the
 /// marks.
@@ -168,10 +197,28 @@ pub(crate) fn workflows(start: &str, end: &str, schedules: usize) -> Vec<Value> 
             json!({"name": "join", "depends_on": ["taken", "not_taken", "unwanted"], "trigger_rule": "none_failed",
                 "run": both}),
             json!({"name": "clean", "depends_on": ["join"], "trigger_rule": "all_finished", "run": both})]}),
+        many(start, end, &retry),
     ];
     all.extend((0..schedules).map(|number| {
         json!({"name": format!("tick{number}"), "defaults": retry, "schedule": [{"every": "1s"}],
             "steps": [step("tick", &[], &both)]})
     }));
     all
+}
+
+/// The workflow with items and hooks.
+fn many(start: &str, end: &str, retry: &Value) -> Value {
+    let both = format!("{start}\n{end}");
+    let lists =
+        format!("{start}\necho '{{\"all\": [0,1,2,3,4,5,6,7,8,9,10,11]}}' > \"$MILLRACE_OUTPUT\"\n{end}");
+    let each = format!("{start}\necho \"n=$MILLRACE_ITEM\" > \"$MILLRACE_OUTPUT\"\n{end}");
+    let joins = format!("{start}\ntest \"$ALL\" = 0,1,2,3,4,5,6,7,8,9,10,11\n{end}");
+    json!({"name": MANY, "defaults": retry, "steps": [
+        {"name": "list", "run": lists, "on_finish": [{"name": "after_list", "run": both}]},
+        {"name": "each", "depends_on": ["list"], "run": each,
+         "foreach": {"items": "${{ outputs.list.all }}", "max_parallel": 5}},
+        {"name": "join", "depends_on": ["each"], "run": joins,
+         "env": {"ALL": "${{ outputs.each | map(attribute='n') | join(',') }}"}}],
+        "on_failure": [{"name": "tell", "run": both}],
+        "on_finish": [{"name": "done", "run": both}]})
 }

@@ -82,7 +82,8 @@ impl Trail {
         format!(
             "worker=$PPID; while read -r _ _ _ parent _ < /proc/$worker/stat && [ $parent != {us} ]; do \
              worker=$parent; done; \
-             printf '{word} %s %s %s %s %s\\n' $MILLRACE_RUN_ID $MILLRACE_STEP $MILLRACE_ATTEMPT $worker \
+             printf '{word} %s %s %s %s %s\\n' $MILLRACE_RUN_ID \
+             $MILLRACE_STEP${{MILLRACE_ITEM_INDEX:+.$MILLRACE_ITEM_INDEX}} $MILLRACE_ATTEMPT $worker \
              $MILLRACE_SCHEDULED_AT >> '{path}'",
             us = std::process::id(),
             path = self.path.display()

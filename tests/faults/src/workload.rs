@@ -14,7 +14,7 @@ use crate::dice::Dice;
 use crate::doors::{Door, Doors};
 use crate::incident::Epoch;
 use crate::ledger::Ledger;
-use crate::shape::{BRANCHES, Shape, workflows};
+use crate::shape::{BRANCHES, MANY, Shape, workflows};
 use crate::trail::Trail;
 
 /// The interval at which a batch is submitted.
@@ -75,7 +75,7 @@ pub struct Workload {
 /// Stores the workflows that are part of the load.
 pub async fn prepare(around: &Around, load: Load) {
     for definition in workflows(&around.trail.start(), &around.trail.end(), load.schedules) {
-        if definition["name"] == BRANCHES && !load.rules {
+        if (definition["name"] == BRANCHES || definition["name"] == MANY) && !load.rules {
             continue;
         }
         let body = json!({"definition": definition.to_string()});
@@ -158,6 +158,7 @@ fn shape(dice: &mut Dice, load: Load) -> Shape {
         30..33 => Shape::Doomed,
         33..43 => Shape::Handover,
         43..51 if load.rules => Shape::Branches,
+        51..55 if load.rules => Shape::Items,
         _ => Shape::Quick,
     }
 }
