@@ -1,9 +1,10 @@
 //! Shows runs: a live tree of steps on a terminal, plain lines elsewhere. What tasks print stands above the tree.
 //!
-//! [`wait()`] follows a run to its end; [`screen`] remembers what was shown; [`tree`] is how a run looks; [`plan`] how one that was not run; [`lines`]
+//! [`wait()`] follows a run to its end; [`screen`] remembers what was shown, `items` what the items of a step have printed; [`tree`] is how a run looks; [`plan`] how one that was not run; [`lines`]
 //! puts chunks of output together again; [`terminal`] knows widths and colours, and [`visible`] what a terminal must
 //! not obey.
 
+mod items;
 mod lines;
 mod plan;
 mod screen;

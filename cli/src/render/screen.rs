@@ -5,6 +5,7 @@ use std::io::{IsTerminal, Write};
 
 use serde_json::Value;
 
+use super::items::ItemsShown;
 use super::lines::Lines;
 use super::terminal::{self, Style};
 use super::tree;
@@ -60,6 +61,7 @@ struct Shown {
     attempt: u64,
     next_chunk: u64,
     lines: Lines,
+    items: ItemsShown,
 }
 
 impl Screen {
@@ -156,6 +158,12 @@ impl Screen {
                 shown.lines.finish().iter().for_each(&mut print);
             }
             shown.read = now;
+        }
+        if step["items"].is_object() {
+            for (unit, lines) in shown.items.news(client, path, step).await? {
+                let prefix = self.style.paint(terminal::Colour::Grey, &format!("{} |", text.text(&unit)));
+                news.extend(lines.iter().map(|line| format!("{prefix} {}", output.output(line))));
+            }
         }
         if tell && state != "running" {
             news.push(plain());

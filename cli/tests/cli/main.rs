@@ -16,6 +16,7 @@ mod graph;
 mod hosts;
 mod http;
 mod interrupt;
+mod items;
 mod keys;
 mod pools;
 mod requests;

@@ -1,0 +1,83 @@
+//! Steps with many items, as they are looked at.
+
+use serde_json::{Value, json};
+
+use crate::binary::until;
+use crate::dev::Dev;
+
+const FAN: &str = "
+name: fan
+steps:
+  - name: each
+    foreach: {items: [4, 0, 2], tolerate: 1}
+    env: {n: \"${{ item }}\"}
+    run: |
+      echo \"ten by $n\"
+      test \"$n\" != 0
+      echo \"{\\\"by\\\": $n}\" > \"$MILLRACE_OUTPUT\"
+  - {name: slow, foreach: [1, 2, 3], run: sleep 600, env: {N: \"${{ item }}\"}, pool: nowhere}
+  - {name: asks, run: exit 3, retry: {then: ask}}
+";
+
+#[test]
+fn the_items_of_a_step_are_listed_filtered_and_each_has_a_log() {
+    let dev = Dev::start(&[]);
+    std::fs::write(dev.path("fan.yaml"), FAN).unwrap();
+    dev.cli(&["apply", "fan.yaml"]).with(0);
+    let id = dev.cli(&["workflows", "trigger", "fan"]).with(0).stdout.trim().to_owned();
+    let step = |run: &Value, name: &str| {
+        run["steps"].as_array().unwrap().iter().find(|step| step["name"] == name).cloned().unwrap()
+    };
+    let run = until("each has ended and one asks", || {
+        let run = dev.run(&id);
+        let stand = (step(&run, "each")["state"].clone(), step(&run, "asks")["state"].clone());
+        (stand == (json!("succeeded"), json!("asking"))).then_some(run)
+    });
+    assert_eq!(
+        step(&run, "each")["items"],
+        json!({"total": 3, "waiting": 0, "open": 0, "succeeded": 2, "failed": 1, "cancelled": 0})
+    );
+    assert_eq!(step(&run, "slow")["reason"], "0 of 3 items have ended, 3 are under way");
+    let asks = step(&run, "asks")["reason"].as_str().unwrap().to_owned();
+    assert!(asks.starts_with("attempt 1: exit code 3; there is no retry left, and it fails at"), "{asks}");
+
+    let items = |query: &str| dev.get(&format!("/api/v1/runs/{id}/steps/each/items{query}")).json(200);
+    let all = items("");
+    let seen: Vec<_> = all["items"].as_array().unwrap().iter().map(|one| (&one["item"], &one["state"])).collect();
+    let (yes, no) = (json!("succeeded"), json!("failed"));
+    assert_eq!(seen, [(&json!(4), &yes), (&json!(0), &no), (&json!(2), &yes)]);
+    assert_eq!((&all["items"][2]["outputs"], &all["next"]), (&json!({"by": 2}), &Value::Null));
+    let (failed, page) = (items("?state=failed"), items("?from=1&limit=1"));
+    assert_eq!((&failed["items"][0]["index"], &failed["items"][1]), (&json!(1), &Value::Null));
+    assert_eq!((&page["items"][0]["index"], &page["next"]), (&json!(1), &json!(2)));
+    let get = |path: &str| dev.get(&format!("/api/v1/runs/{id}/steps/{path}"));
+    get("each/items?state=odd").json(400);
+    assert!(get("eac/items").json(404).to_string().contains("did you mean"));
+    assert!(get("asks/items").json(404).to_string().contains("has not fanned out"));
+
+    let listed = dev.cli(&["runs", "items", &id, "--step", "each", "--state", "succeeded"]).with(0).stdout;
+    assert!(listed.contains("{\"by\":4}") && !listed.contains("failed"), "{listed}");
+    let log = dev.cli(&["runs", "logs", &id, "--step", "each", "--item", "2"]).with(0).stdout;
+    assert_eq!(log, "ten by 2\n");
+    let logs = dev.cli(&["runs", "logs", &id, "--step", "each"]).with(0).stdout;
+    assert_eq!(logs, "each.0 | ten by 4\neach.1 | ten by 0\neach.2 | ten by 2\n");
+    dev.cli(&["runs", "logs", &id, "--step", "each", "--item", "3"]).with(5).says(&["there is no item 3"]);
+
+    let why = dev.cli(&["runs", "why", &id]).with(0).stdout;
+    for line in ["slow is running", "0 of 3 items have ended, 3 are under way", "asks is asking", "no retry left"] {
+        assert!(why.contains(line), "{line} in:\n{why}");
+    }
+    dev.cli(&["runs", "cancel", &id]).with(0);
+    let run = until("the run has ended", || Some(dev.run(&id)).filter(|run| run["state"] == "cancelled"));
+    assert_eq!(step(&run, "slow")["items"]["cancelled"], 3);
+}
+
+#[test]
+fn what_items_print_is_shown_as_they_end() {
+    let dev = Dev::start(&[]);
+    std::fs::write(dev.path("fan.yaml"), FAN.split("  - {name: slow").next().unwrap()).unwrap();
+    let shown = dev.cli(&["run", "fan.yaml", "--follow"]).with(0);
+    for line in ["each.0 | ten by 4", "each.1 | ten by 0", "each.2 | ten by 2", "each succeeded"] {
+        assert!(shown.stderr.contains(line), "{line} in:\n{}", shown.stderr);
+    }
+}
