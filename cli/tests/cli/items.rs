@@ -43,7 +43,8 @@ fn the_items_of_a_step_are_listed_filtered_and_each_has_a_log() {
 
     let items = |query: &str| dev.get(&format!("/api/v1/runs/{id}/steps/each/items{query}")).json(200);
     let all = items("");
-    let seen: Vec<_> = all["items"].as_array().unwrap().iter().map(|one| (&one["item"], &one["state"])).collect();
+    let seen: Vec<_> =
+        all["items"].as_array().unwrap().iter().map(|one| (&one["item"], &one["state"])).collect();
     let (yes, no) = (json!("succeeded"), json!("failed"));
     assert_eq!(seen, [(&json!(4), &yes), (&json!(0), &no), (&json!(2), &yes)]);
     assert_eq!((&all["items"][2]["outputs"], &all["next"]), (&json!({"by": 2}), &Value::Null));
@@ -64,7 +65,9 @@ fn the_items_of_a_step_are_listed_filtered_and_each_has_a_log() {
     dev.cli(&["runs", "logs", &id, "--step", "each", "--item", "3"]).with(5).says(&["there is no item 3"]);
 
     let why = dev.cli(&["runs", "why", &id]).with(0).stdout;
-    for line in ["slow is running", "0 of 3 items have ended, 3 are under way", "asks is asking", "no retry left"] {
+    for line in
+        ["slow is running", "0 of 3 items have ended, 3 are under way", "asks is asking", "no retry left"]
+    {
         assert!(why.contains(line), "{line} in:\n{why}");
     }
     dev.cli(&["runs", "cancel", &id]).with(0);

@@ -70,5 +70,25 @@ fn a_step_whose_pool_is_busy_says_how_much_waits_there() {
     let id = dev.submit("true");
     let step = dev.get(&format!("/api/v1/runs/{id}/why")).json(200)["steps"][0].clone();
     assert_eq!((&step["state"], &step["blockers"][0]["kind"]), (&json!("queued"), &json!("queue")), "{step}");
-    assert_eq!(step["blockers"][0]["slots"], 1, "{step}");
+    assert_eq!(
+        (&step["blockers"][0]["slots"], &step["blockers"][0]["position"]),
+        (&json!(1), &json!(1)),
+        "{step}"
+    );
+    std::thread::sleep(std::time::Duration::from_millis(5));
+    let second = dev.submit("true");
+    let step = dev.get(&format!("/api/v1/runs/{second}/why")).json(200)["steps"][0].clone();
+    assert_eq!(step["blockers"][0]["position"], 2, "{step}");
+    assert!(step["text"].as_str().unwrap().contains("and this is number 2 of its priority"), "{step}");
+}
+
+#[test]
+fn a_condition_is_told_with_what_is_known_of_its_names() {
+    let dev = Dev::start(&[]);
+    let text = "name: w\nparams: [{name: n, default: 7, type: int}]\nsteps:\n  - {name: a, run: sleep 600}\n  - {name: b, depends_on: [a], if: params.n > outputs.a.x, run: x}\n";
+    std::fs::write(dev.path("w.yaml"), text).unwrap();
+    dev.cli(&["apply", "w.yaml"]).with(0);
+    let id = dev.cli(&["workflows", "trigger", "w"]).with(0).stdout.trim().to_owned();
+    let told = dev.cli(&["runs", "why", &id, "b"]).with(0).stdout;
+    assert!(told.contains("then this must be true: params.n > outputs.a.x (params.n is 7)"), "{told}");
 }

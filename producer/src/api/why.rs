@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use millrace_broker::Queue;
 use millrace_domain::run::Blocker;
-use millrace_domain::{StepIndex, Unit};
+use millrace_domain::{Lane, PartitionId, StepIndex, TaskId, Timestamp, Unit};
 use millrace_store::{Session, TaskRecord};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -16,6 +16,9 @@ use super::pools::Served;
 use super::sessions::live;
 use super::state::Api;
 use super::view;
+
+/// The most attempts of a partition that are looked at to tell the place of one among them.
+const LOOKED_AT: usize = 1_000;
 
 /// The most steps that are answered when none is named.
 const MOST_STEPS: usize = 1_000;
@@ -52,6 +55,7 @@ pub(super) async fn why(
         None => open.take(MOST_STEPS).collect(),
     };
     let now = api.context.now();
+    let unowned = unowned(&api, id.partition(), now).await?;
     let mut answers = Vec::new();
     for step in steps {
         let definition = &run.workflow.steps[step.at()];
@@ -61,8 +65,11 @@ pub(super) async fn why(
             answer["text"] = json!(run.reason_of(step).unwrap_or("it has ended"));
         } else {
             let record = held.get(&Unit::from(step)).copied();
-            let (state, blockers) =
+            let (state, mut blockers) =
                 fleet.blockers(run.blockers(step.into(), now), definition.pool.as_str(), record).await?;
+            if state != "running" {
+                blockers.splice(..0, unowned.clone());
+            }
             let text: Vec<&str> = blockers.iter().filter_map(|blocker| blocker["text"].as_str()).collect();
             answer["text"] =
                 json!(if text.is_empty() { "it is running".to_owned() } else { text.join("; ") });
@@ -77,6 +84,20 @@ pub(super) async fn why(
         "reason": run.head.reason,
         "steps": answers,
     })))
+}
+
+/// What is to be said when nobody owns a partition: nothing of its runs moves on until somebody does.
+async fn unowned(api: &Api, partition: PartitionId, now: Timestamp) -> ApiResult<Option<Value>> {
+    let holder = api.context.store.holder(partition).await?;
+    let since = match holder {
+        Some((_, until)) if until > now => return Ok(None),
+        Some((_, until)) => format!(" since {until}"),
+        None => String::new(),
+    };
+    let text = format!(
+        "no producer owns partition {partition} of its run{since}: another takes it over within seconds"
+    );
+    Ok(Some(json!({"kind": "owner", "partition": partition, "text": text})))
 }
 
 /// The fleet, as far as blockers ask for it: each thing is asked once.
@@ -110,7 +131,7 @@ impl Fleet<'_> {
                     _ => "queued",
                 };
                 if state == "queued" {
-                    shown.push(self.queued(pool).await?);
+                    shown.push(self.queued(pool, record).await?);
                 }
                 continue;
             }
@@ -122,7 +143,7 @@ impl Fleet<'_> {
     }
 
     /// Why an attempt that is queued is not taken.
-    async fn queued(&mut self, pool: &str) -> ApiResult<Value> {
+    async fn queued(&mut self, pool: &str, record: Option<&TaskRecord>) -> ApiResult<Value> {
         if self.sessions.is_none() {
             self.sessions = Some(live(self.api.context.store.sessions().await?));
         }
@@ -138,12 +159,45 @@ impl Fleet<'_> {
         let serve = || sessions.iter().filter(|session| session.pools.iter().any(|served| served == pool));
         let (slots, running) =
             (serve().map(|s| s.slots).sum::<u32>(), serve().map(|s| s.running).sum::<u32>());
-        let before = ready.map(|ready| format!(", where {ready} tasks are ready")).unwrap_or_default();
+        let position = match record {
+            Some(TaskRecord::Queued { dispatched_at, lane }) => self.position(lane, *dispatched_at).await?,
+            _ => None,
+        };
+        let mut before = ready.map(|ready| format!(", where {ready} tasks are ready")).unwrap_or_default();
+        if let Some(position) = position {
+            before.push_str(&format!(", and this is number {position} of its priority"));
+        }
         let text = format!(
             "waits for a free worker of pool {pool}{before}; {running} of {slots} slots of its workers are taken"
         );
         Ok(
-            json!({"kind": "queue", "pool": pool, "ready": ready, "slots": slots, "running": running, "text": text}),
+            json!({"kind": "queue", "pool": pool, "ready": ready, "position": position, "slots": slots, "running": running,
+                "text": text}),
         )
+    }
+
+    /// The place of an attempt, from 1, among those that wait in its lane, by when they were dispatched. `None` where more
+    /// wait than are looked at.
+    async fn position(&self, lane: &Lane, dispatched_at: Timestamp) -> ApiResult<Option<usize>> {
+        let store = &self.api.context.store;
+        let far = Timestamp::from_millis(i64::MAX / 4);
+        let mut before = 0;
+        for partition in (0..self.api.context.partitions).map(PartitionId) {
+            let watched = store.watched(partition, Timestamp::default()..=far, 0, LOOKED_AT).await?;
+            if watched.len() == LOOKED_AT {
+                return Ok(None);
+            }
+            let tasks: Vec<TaskId> = watched.into_iter().map(|(_, task)| task).collect();
+            let is_before = |record: &Option<TaskRecord>| match record {
+                Some(TaskRecord::Queued { dispatched_at: at, lane: other }) => {
+                    other == lane && *at < dispatched_at
+                }
+                _ => false,
+            };
+            if !tasks.is_empty() {
+                before += store.tasks(&tasks).await?.iter().filter(|record| is_before(record)).count();
+            }
+        }
+        Ok(Some(before + 1))
     }
 }

@@ -2,9 +2,13 @@
 //! so that a run pays nothing for it. What only the store and the fleet know of an attempt, such as whether it is queued
 //! and who could run it, is added by whoever asks them.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
+use serde_json::Value;
 
 use super::advance::READING;
+use super::dispatch::known_values;
 use super::{Attempts, Run, RunState, StepState};
 use crate::rule::{Judgement, Readiness, Status, Tally};
 use crate::{Hook, StepIndex, Timestamp, TriggerRule, Unit};
@@ -53,6 +57,9 @@ pub enum Blocker {
     Condition {
         /// The condition as it was written.
         expression: String,
+        /// What is known by now of the names that it uses.
+        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+        values: BTreeMap<String, Value>,
     },
     /// A time has to come before the first attempt, or a wait has to end.
     Time {
@@ -98,6 +105,9 @@ pub enum Blocker {
         attempt: u32,
     },
 }
+
+/// The most characters that are shown of a value.
+const MOST_SHOWN: usize = 100;
 
 /// The most dependencies that are named.
 const MOST_NAMED: usize = 20;
@@ -163,7 +173,8 @@ impl Run {
             blockers.push(Blocker::Rule { rule, open, met, failed, passed_over, never });
         }
         if let Some(condition) = definition.condition.as_ref().filter(|_| !never) {
-            blockers.push(Blocker::Condition { expression: condition.source().to_owned() });
+            let values = known_values(self, condition.uses());
+            blockers.push(Blocker::Condition { expression: condition.source().to_owned(), values });
         }
         if let Some(time) = definition.not_before.filter(|_| !never)
             && let Some(until) = time.on_day_of(self.spec.scheduled_at, &self.workflow.timezone)
@@ -216,7 +227,16 @@ impl Blocker {
             Self::Hook { when, open } => {
                 format!("it is a hook of {when}, and has its turn when all steps have ended ({open} more)")
             }
-            Self::Condition { expression } => format!("then this must be true: {expression}"),
+            Self::Condition { expression, values } => {
+                let value = |(name, value): (&String, &Value)| {
+                    let text: String = value.to_string().chars().take(MOST_SHOWN).collect();
+                    format!("{name} is {text}")
+                };
+                let values: Vec<String> = values.iter().map(value).collect();
+                let values =
+                    if values.is_empty() { String::new() } else { format!(" ({})", values.join(", ")) };
+                format!("then this must be true: {expression}{values}")
+            }
             Self::Time { until, what } => format!("{what}; until {until}"),
             Self::Retry { attempt, until, reason } => {
                 let why = reason.as_deref().unwrap_or("it did not succeed");

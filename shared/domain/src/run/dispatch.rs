@@ -8,7 +8,7 @@ use serde_json::Map;
 use super::{Run, StepState};
 use crate::definition::Step;
 use crate::environment;
-use crate::expression::{Fire, Given, Outputs, Scope};
+use crate::expression::{Fire, Given, Outputs, Scope, Use};
 use crate::params::env_of_params;
 use crate::repeat::Repeat;
 use crate::task::Task;
@@ -179,6 +179,22 @@ fn working_dir(run: &Run, step: &Step) -> Option<String> {
         (Some(base), Some(own)) => Some(Path::new(base).join(own).to_string_lossy().into_owned()),
         (base, own) => base.clone().or_else(|| own.clone()),
     }
+}
+
+/// What is known by now of the names that an expression uses.
+pub(super) fn known_values<'u>(
+    run: &Run,
+    uses: impl Iterator<Item = &'u Use>,
+) -> BTreeMap<String, serde_json::Value> {
+    let value = |name: &Use| match name {
+        Use::Param(param) => Some((format!("params.{param}"), run.spec.params.get(param)?.clone())),
+        Use::Output { step, key: Some(key) } => match outputs_of(run, step)? {
+            Given::Step(outputs) => Some((format!("outputs.{step}.{key}"), outputs.get(key)?.clone())),
+            Given::Items(_) => None,
+        },
+        _ => None,
+    };
+    uses.filter_map(value).collect()
 }
 
 /// The outputs of a step that has ended, as far as they are here.

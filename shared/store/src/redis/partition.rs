@@ -45,6 +45,20 @@ fn acquired(answer: Value) -> Result<Acquired, StoreError> {
     Ok(Acquired::Owned { epoch, previous, published_until })
 }
 
+/// Reads who holds a partition, and until when.
+pub(super) async fn holder(
+    connection: &Connection,
+    keys: &Keys,
+    partition: PartitionId,
+) -> Result<Option<(ProducerId, Timestamp)>, StoreError> {
+    let mut command = cmd("HMGET");
+    command.arg(keys.own(partition)).arg("owner").arg("until");
+    let own = array(connection.ask(command).await?)?;
+    let own = own.into_iter().map(maybe_text).collect::<Result<Vec<_>, _>>()?;
+    let [Some(owner), Some(until)] = own.as_slice() else { return Ok(None) };
+    Ok(Some((parsed(owner, "a producer")?, timestamp(until)?)))
+}
+
 /// Whether a commit was lost.
 pub(super) async fn is_lost(
     connection: &Connection,

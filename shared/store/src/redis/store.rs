@@ -118,6 +118,10 @@ impl PartitionStore for RedisStore {
         partition::release(&self.connection, &self.keys, held).await
     }
 
+    async fn holder(&self, partition: PartitionId) -> Result<Option<(ProducerId, Timestamp)>, StoreError> {
+        partition::holder(&self.connection, &self.keys, partition).await
+    }
+
     async fn is_lost(&self, partition: PartitionId, epoch: Epoch, seq: Seq) -> Result<bool, StoreError> {
         partition::is_lost(&self.connection, &self.keys, partition, epoch, seq).await
     }

@@ -47,6 +47,15 @@ pub(super) fn acquire(
     Ok(Acquired::Owned { epoch: Epoch(epoch), previous, published_until })
 }
 
+/// Reads who holds a partition, and until when.
+pub(super) fn holder(
+    connection: &Connection,
+    partition: PartitionId,
+) -> Result<Option<(ProducerId, Timestamp)>> {
+    let last = ownership(connection, partition)?;
+    Ok(last.and_then(|last| Some((last.owner?, last.until))))
+}
+
 /// Renews the lease of a partition, and drops its letters of before the watermark. One that was given back is not kept,
 /// though its epoch still stands.
 pub(super) fn renew(

@@ -165,6 +165,10 @@ impl PartitionStore for SqliteStore {
             .await
     }
 
+    async fn holder(&self, partition: PartitionId) -> Result<Option<(ProducerId, Timestamp)>, StoreError> {
+        self.writer.call(move |connection| partition::holder(connection, partition)).await
+    }
+
     async fn is_lost(&self, partition: PartitionId, epoch: Epoch, _seq: Seq) -> Result<bool, StoreError> {
         self.writer.call(move |connection| partition::is_lost(connection, partition, epoch)).await
     }

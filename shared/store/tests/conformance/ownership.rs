@@ -25,6 +25,7 @@ on_every_store!(
     a_released_partition_cannot_be_kept,
     takings_answer_in_order,
     each_partition_goes_to_one_of_two_who_race,
+    a_partition_says_who_holds_it_and_until_when,
 );
 
 const P: PartitionId = PartitionId(3);
@@ -254,4 +255,17 @@ async fn each_partition_goes_to_one_of_two_who_race(store: Given) {
             both => panic!("{both:?}"),
         }
     }
+}
+
+async fn a_partition_says_who_holds_it_and_until_when(store: Given) {
+    let (id, partition) = (producer(), PartitionId(5));
+    assert_eq!(store.holder(partition).await.unwrap(), None);
+    let before = store.now().await.unwrap();
+    let epoch = epoch_of(&store.acquire(&[partition], id, 60_000).await.unwrap()[0]);
+    let (holder, until) = store.holder(partition).await.unwrap().unwrap();
+    let after = store.now().await.unwrap();
+    assert_eq!(holder, id);
+    assert!((before + seconds(60)..=after + seconds(60)).contains(&until), "{until}");
+    store.release(&[(partition, epoch)]).await.unwrap();
+    assert_eq!(store.holder(partition).await.unwrap(), None);
 }

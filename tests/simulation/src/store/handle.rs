@@ -114,6 +114,10 @@ impl PartitionStore for MemoryStore {
         .await
     }
 
+    async fn holder(&self, partition: PartitionId) -> Result<Option<(ProducerId, Timestamp)>, StoreError> {
+        self.ask("holder", |world, _| world.memory.holder(partition)).await
+    }
+
     async fn is_lost(&self, partition: PartitionId, epoch: Epoch, _seq: Seq) -> Result<bool, StoreError> {
         let answer = self.ask("lost", |world, _| world.memory.is_lost(partition, epoch)).await?;
         answer.ok_or_else(|| StoreError::Corrupt("the store holds no cluster".to_owned()))

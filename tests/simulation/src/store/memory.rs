@@ -157,6 +157,11 @@ impl Memory {
         }
     }
 
+    pub(crate) fn holder(&self, id: PartitionId) -> Option<(ProducerId, Timestamp)> {
+        let held = self.partitions.get(&id)?.ownership.as_ref()?;
+        Some((held.owner?, held.until))
+    }
+
     pub(crate) fn release(&mut self, id: PartitionId, epoch: Epoch) {
         if let Some(held) = &mut self.partition(id).ownership
             && held.epoch == epoch

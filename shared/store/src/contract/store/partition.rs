@@ -35,6 +35,10 @@ pub trait PartitionStore: Send + Sync + 'static {
     /// Gives partitions back at once. A stale epoch changes nothing.
     async fn release(&self, held: &[(PartitionId, Epoch)]) -> Result<(), StoreError>;
 
+    /// Reads who holds a partition, and until when by the store's clock; `None` for one that was given back, or that nobody has
+    /// ever taken.
+    async fn holder(&self, partition: PartitionId) -> Result<Option<(ProducerId, Timestamp)>, StoreError>;
+
     /// Whether the commit numbered (`epoch`, `seq`) was lost. A store that fails over to a replica may forget what it
     /// had confirmed last; where each epoch ended is written down when the next one begins. One that was emptied has
     /// lost every epoch before [`Cluster::since`](crate::Cluster::since). `false` for what is there, and for epochs that
