@@ -1,10 +1,14 @@
 //! What can happen to a run.
 
+use serde::{Deserialize, Serialize};
+
 use crate::task::TaskResult;
 use crate::{RunId, Unit};
 
-/// An event of a run: something that happened.
-#[derive(Debug, Clone, PartialEq)]
+/// An event of a run: something that happened. Its JSON is what the history of a run keeps of it: a field that is missing
+/// has its default, one that is unknown is passed over.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Event {
     /// The start of a delayed run is due.
     StartDue,
@@ -22,6 +26,7 @@ pub enum Event {
         /// The attempt.
         attempt: u32,
         /// What is known of the loss.
+        #[serde(default)]
         reason: String,
     },
     /// An attempt of a run that is being stopped was taken back.
@@ -34,6 +39,7 @@ pub enum Event {
     /// Somebody wants the run stopped.
     Cancel {
         /// Who wants it stopped, or why.
+        #[serde(default)]
         reason: String,
     },
     /// The run has taken too long.
@@ -43,8 +49,24 @@ pub enum Event {
     /// An event broke its owner: the run cannot go on.
     Poisoned {
         /// What happened to the owner.
+        #[serde(default)]
         reason: String,
     },
+}
+
+impl Event {
+    /// The unit that it happened to; `None` for what happened to the run as a whole.
+    pub fn unit(&self) -> Option<Unit> {
+        match self {
+            Self::Result(result) => Some(result.id().unit),
+            Self::RetryDue { unit } | Self::Lost { unit, .. } | Self::Revoked { unit, .. } => Some(*unit),
+            Self::StartDue
+            | Self::Cancel { .. }
+            | Self::TimedOut
+            | Self::CancelCheckDue
+            | Self::Poisoned { .. } => None,
+        }
+    }
 }
 
 /// The reason why an event changes nothing. None of these is a fault: duplicates and late messages are daily bread.

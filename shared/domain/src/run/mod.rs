@@ -70,7 +70,7 @@
 //! [`dispatch`] renders the task of an attempt, [`record`] is how a run is stored and comes back, `horizon` how far
 //! ahead it can be waiting, `mover` what it waits for, `blocker` the same in full, for people, `verdict` how it ends. [`fan`]
 //! is a step with items, `units` how steps and items stand, `lent` the outputs that are not in memory, `plan` what a run would
-//! come to if all went well.
+//! come to if all went well, [`history`] what has happened to it.
 
 pub mod action;
 pub mod advance;
@@ -78,6 +78,7 @@ mod blocker;
 pub mod dispatch;
 pub mod event;
 pub mod fan;
+pub mod history;
 mod horizon;
 mod lent;
 mod mover;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use millrace_domain::definition::{self, Workflow};
 use millrace_domain::run::{
-    Action, Advanced, Ended, Event, Head, Refusal, Run, RunTimer, Source, Spec, StepState, Trigger, advance,
-    create,
+    Action, Advanced, Ended, Event, Head, Refusal, Run, RunTimer, Source, Spec, StepState, Trigger, create,
+    history,
 };
 use millrace_domain::task::{Task, TaskResult};
 use millrace_domain::{Outcome, RunId, StepIndex, Timestamp, Unit, WorkflowId};
@@ -57,13 +57,23 @@ impl Order {
 
 /// What the store holds of a run.
 #[derive(Default)]
-struct Stored {
+pub(crate) struct Stored {
     head: String,
     records: BTreeMap<Unit, String>,
     attempts: BTreeMap<Unit, (u32, Timestamp)>,
     lists: BTreeMap<StepIndex, String>,
     /// The ends of items.
-    items: BTreeMap<Unit, Ended>,
+    pub(crate) items: BTreeMap<Unit, Ended>,
+    /// The entries of its history, by their numbers.
+    pub(crate) entries: BTreeMap<u64, String>,
+}
+
+/// What an event is lent of the outputs that are not in memory: its batch may be lent more, or have made more of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lending {
+    Wanted,
+    All,
+    None,
 }
 
 /// A run, and all that it asked for.
@@ -87,7 +97,8 @@ pub(crate) struct Fleet {
     pub(crate) ends: usize,
     /// All that happened, and what was answered.
     pub(crate) history: Vec<(Timestamp, Event, String)>,
-    stored: Stored,
+    pub(crate) lending: Lending,
+    pub(crate) stored: Stored,
     seen: usize,
 }
 
@@ -110,6 +121,7 @@ impl Fleet {
             because: None,
             ends: 0,
             history: Vec::new(),
+            lending: Lending::Wanted,
             stored: Stored::default(),
             seen: 0,
         };
@@ -122,20 +134,24 @@ impl Fleet {
     pub(crate) fn apply(&mut self, event: Event) -> Result<(), Refusal> {
         let before = self.run.clone();
         let mut loaded = self.load();
-        for step in self.run.wants_lent(&event) {
+        for step in self.lent_for(&event) {
             let outputs = self.outputs_of_items(step);
             let outputs = Arc::new(outputs);
             self.run.lend(step, Arc::clone(&outputs));
             loaded.lend(step, outputs);
         }
-        let answer = advance(&mut self.run, event.clone(), self.now);
-        let same = advance(&mut loaded, event.clone(), self.now);
+        let answer = history::advance_noting(&mut self.run, &event, self.now);
+        let same = history::advance_noting(&mut loaded, &event, self.now);
         let words = format!("{answer:?}");
         assert_eq!(words, format!("{same:?}"), "a run that was reloaded does otherwise on {event:?}");
         self.run.take_back_lent();
         self.history.push((self.now, event, words));
         match answer {
-            Ok(advanced) => self.take(Some(&before), advanced),
+            Ok((advanced, entry)) => {
+                let written = entry.map(|entry| (entry.n, serde_json::to_string(&entry).unwrap()));
+                self.stored.entries.extend(written);
+                self.take(Some(&before), advanced);
+            }
             Err(refusal) => {
                 invariants::assert_same(&self.run, &before, "refused");
                 return Err(refusal);
@@ -143,6 +159,19 @@ impl Fleet {
         }
         invariants::hold(self);
         Ok(())
+    }
+
+    fn lent_for(&self, event: &Event) -> Vec<StepIndex> {
+        match self.lending {
+            Lending::Wanted => self.run.wants_lent(event),
+            Lending::All => {
+                let has_items =
+                    |state: &StepState| matches!(state, StepState::Ended(end) if end.items.is_some());
+                let steps = (0..self.run.steps.len()).filter(|step| has_items(&self.run.steps[*step]));
+                steps.map(StepIndex::from).collect()
+            }
+            Lending::None => Vec::new(),
+        }
     }
 
     /// The head as the store has it.

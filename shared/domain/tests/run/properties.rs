@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use std::fmt::Write;
 use std::time::Duration;
 
-use millrace_domain::run::{Event, Mover, RunTimer, StepState, advance};
+use millrace_domain::run::history::advance_noting;
+use millrace_domain::run::{Event, Mover, RunTimer, StepState};
 use millrace_domain::{Outcome, StepIndex, Unit, When};
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -39,7 +40,7 @@ struct FanPlan {
 }
 
 #[derive(Debug, Clone)]
-struct Plan {
+pub(crate) struct Plan {
     steps: Vec<StepPlan>,
     timeout: bool,
     delayed: bool,
@@ -47,7 +48,7 @@ struct Plan {
 }
 
 #[derive(Debug, Clone)]
-enum Move {
+pub(crate) enum Move {
     /// A current attempt ends; it hands its output on, or does not.
     Finish(Index, Outcome, bool),
     /// Any attempt that ever was ends, or is said to.
@@ -76,7 +77,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
     ]
 }
 
-fn plan() -> impl Strategy<Value = Plan> {
+pub(crate) fn plan() -> impl Strategy<Value = Plan> {
     let back = proptest::collection::vec(1usize..8, 0..4);
     let fan =
         (0u32..7, 1u32..4, any::<bool>(), 0u32..3).prop_map(|(items, max_parallel, fail_fast, tolerate)| {
@@ -109,7 +110,7 @@ fn when() -> impl Strategy<Value = When> {
     prop_oneof![Just(When::Success), Just(When::Failure), Just(When::Finish)]
 }
 
-fn moves() -> impl Strategy<Value = Vec<Move>> {
+pub(crate) fn moves() -> impl Strategy<Value = Vec<Move>> {
     let index = any::<Index>;
     let one = prop_oneof![
         120 => (index(), outcome(), proptest::bool::weighted(0.9)).prop_map(|(n, o, gives)| Move::Finish(n, o, gives)),
@@ -128,7 +129,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
 }
 
 impl Plan {
-    fn order(&self) -> Order {
+    pub(crate) fn order(&self) -> Order {
         let mut source = String::from("name: w\nsteps:\n");
         for (n, step) in self.steps.iter().enumerate() {
             let mut before: Vec<usize> = step.back.iter().filter_map(|back| n.checked_sub(*back)).collect();
@@ -218,7 +219,7 @@ impl Move {
         }
     }
 
-    fn make(&self, fleet: &mut Fleet) {
+    pub(crate) fn make(&self, fleet: &mut Fleet) {
         match self {
             Self::Pass(millis) => fleet.pass(Duration::from_millis(*millis)),
             Self::Fire(index) => {
@@ -251,7 +252,7 @@ fn order_of(timer: RunTimer) -> (u8, u32, Option<u32>) {
 }
 
 /// Ends every task with `outcome`, and lets timers fire, until the run has ended.
-fn drain(fleet: &mut Fleet, outcome: Outcome) {
+pub(crate) fn drain(fleet: &mut Fleet, outcome: Outcome) {
     let mut events = 0;
     while !fleet.run.head.state.is_terminal() {
         match fleet.current.keys().next() {
@@ -328,7 +329,7 @@ proptest! {
             for step in run.wants_lent(event) {
                 run.lend(step, std::sync::Arc::new(fleet.outputs_of_items(step)));
             }
-            prop_assert_eq!(answer, &format!("{:?}", advance(&mut run, event.clone(), *at)));
+            prop_assert_eq!(answer, &format!("{:?}", advance_noting(&mut run, event, *at)));
             run.take_back_lent();
         }
     }

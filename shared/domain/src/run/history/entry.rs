@@ -1,0 +1,162 @@
+//! Which events need an entry of their own, and what it says.
+
+use serde::{Deserialize, Serialize};
+
+use crate::run::{Advanced, Ended, Event, Refusal, Run, StepState, advance};
+use crate::task::TaskResult;
+use crate::{Outcome, StepIndex, Timestamp, Unit};
+
+/// The last advance whose event is noted, where it happened to a unit: 100,000 items that are tried 100 times each
+/// must not fill the store. What stops a run is noted whatever its number.
+const LAST_NOTED: u64 = 250_000;
+
+/// An entry of a run's history: an event that no stored end of a unit tells.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The number of the advance.
+    pub n: u64,
+    /// When the owner of the run applied the event, by the store's clock.
+    pub at: Timestamp,
+    /// The event. Of a result the outputs are left out: those of an end are there, and nobody uses others.
+    pub event: Event,
+    /// The attempts that a unit had before its time came.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub attempts: u32,
+    /// The bytes (JSON) of outputs that were refused for their size, which decides what becomes of their item.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub refused_bytes: u32,
+    /// The steps whose outputs were lent, where these are others than the event wants and that has made a difference.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lent: Option<Vec<StepIndex>>,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+/// Moves `run` by `event` as [`advance`] does, and answers the entry that its history needs of it, if any.
+///
+/// # Errors
+/// A [`Refusal`] says why the event has no effect.
+pub fn advance_noting(
+    run: &mut Run,
+    event: &Event,
+    now: Timestamp,
+) -> Result<(Advanced, Option<Entry>), Refusal> {
+    let last = run.last_advance();
+    let lending = Lending::before(run, event);
+    let attempts = match event {
+        Event::RetryDue { unit } => attempts_before(run, *unit),
+        _ => 0,
+    };
+    let advanced = advance(run, event.clone(), now)?;
+    let n = run.last_advance();
+    let is_noted = n != last && (n <= LAST_NOTED || event.unit().is_none());
+    if !is_noted {
+        return Ok((advanced, None));
+    }
+    let lent = lending.filter(|lending| lending.matters(run, &advanced)).map(|lending| lending.lent);
+    let (mut kept, mut refused_bytes) = (event.clone(), 0);
+    if let Event::Result(result) = &mut kept {
+        let end = end_of(run, &advanced, result.id().unit);
+        if lent.is_none() && end.is_some_and(|end| tells(end, result)) {
+            return Ok((advanced, None));
+        }
+        let outputs = std::mem::take(&mut result.outputs);
+        if end.is_some_and(|end| end.outputs != outputs) && result.outcome != Outcome::Lost {
+            let bytes = serde_json::to_string(&outputs).map_or(0, |text| text.len());
+            refused_bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        }
+    }
+    let entry = Entry { n, at: now, event: kept, attempts, refused_bytes, lent };
+    Ok((advanced, Some(entry)))
+}
+
+/// The result whose end this is: all that it said is in it.
+pub(super) fn told_by(run: &Run, unit: Unit, end: &Ended) -> Option<TaskResult> {
+    // What ended without a result has not started, or is a step with items, or a wait.
+    let started_at = end.started_at.filter(|_| end.attempts.attempt > 0 && end.items.is_none())?;
+    Some(TaskResult {
+        run: run.id,
+        step: unit.step,
+        item: unit.item,
+        attempt: end.attempts.attempt,
+        outcome: end.outcome,
+        started_at,
+        ended_at: end.ended_at,
+        code: end.code,
+        reason: end.reason.clone(),
+        outputs: end.outputs.clone(),
+        worker: end.worker.clone(),
+    })
+}
+
+/// Whether an end says all that the result did which brought it about.
+fn tells(end: &Ended, result: &TaskResult) -> bool {
+    let TaskResult {
+        run: _,
+        step: _,
+        item: _,
+        attempt,
+        outcome,
+        started_at,
+        ended_at,
+        code,
+        reason,
+        outputs,
+        worker,
+    } = result;
+    end.items.is_none()
+        && (end.attempts.attempt, end.outcome, end.started_at) == (*attempt, *outcome, Some(*started_at))
+        && (end.ended_at, end.code) == (*ended_at, *code)
+        && (&end.reason, &end.worker, &end.outputs) == (reason, worker, outputs)
+}
+
+/// The end that an advance has given to a unit.
+fn end_of<'r>(run: &'r Run, advanced: &'r Advanced, unit: Unit) -> Option<&'r Ended> {
+    match (unit.item, run.steps.get(unit.step.at())) {
+        (None, Some(StepState::Ended(end))) => Some(end),
+        (None, _) => None,
+        (Some(_), _) => {
+            let mut ends = advanced.ended_items.iter();
+            ends.find(|(ended, _)| *ended == unit).map(|(_, end)| &**end)
+        }
+    }
+}
+
+fn attempts_before(run: &Run, unit: Unit) -> u32 {
+    match run.state_of(unit) {
+        Some(StepState::Backoff { attempts, .. }) => attempts.attempt,
+        _ => 0,
+    }
+}
+
+/// What was lent to a run when an event was applied, and what the event wanted.
+struct Lending {
+    lent: Vec<StepIndex>,
+    wanted: Vec<StepIndex>,
+}
+
+impl Lending {
+    /// Only a run some of whose outputs are not in memory can be lent any.
+    fn before(run: &mut Run, event: &Event) -> Option<Self> {
+        if run.elsewhere == 0 {
+            return None;
+        }
+        let lent = std::mem::take(&mut run.lent);
+        let wanted = run.wants_lent(event);
+        run.lent = lent;
+        Some(Self { lent: run.lent.keys().copied().collect(), wanted })
+    }
+
+    /// Whether the event might have done otherwise with no more and no less than it wanted. What is lent is lent for a whole
+    /// batch: it may be for another event, and an earlier one may have ended a step whose outputs this one wants.
+    fn matters(&self, run: &Run, advanced: &Advanced) -> bool {
+        let more = |step: &StepIndex| self.lent.contains(step) && !self.wanted.contains(step);
+        let uses_more = |unit: &Unit| {
+            let step = run.workflow.step(unit.step);
+            step.is_some_and(|step| step.inputs.iter().chain(&step.task_inputs).any(more))
+        };
+        self.wanted.iter().any(|step| !self.lent.contains(step)) || advanced.units.iter().any(uses_more)
+    }
+}

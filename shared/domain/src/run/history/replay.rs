@@ -1,0 +1,35 @@
+//! A history, applied once more: a run is what its events have made of it.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::entry::Entry;
+use crate::StepIndex;
+use crate::run::{Advanced, Head, Refusal, Run, advance, create};
+
+/// The run as it was when it was created: the first advance, made again.
+pub fn as_created(run: &Run) -> (Run, Advanced) {
+    let Head { workflow, version, created_at, start_at, delayed, labels, digest, .. } = run.head.clone();
+    let head = Head { start_at, delayed, labels, digest, ..Head::new(workflow, version, created_at) };
+    create(run.id, Arc::clone(&run.workflow), Arc::clone(&run.spec), head, created_at)
+}
+
+/// Applies an event of a history to a run that has come to the advance before it. `outputs` are those of the items of a step
+/// that has ended, as they are lent.
+///
+/// # Errors
+/// A [`Refusal`] says why the event has no effect: then it did not happen to this run, or not now.
+pub fn replay(
+    run: &mut Run,
+    entry: &Entry,
+    mut outputs: impl FnMut(StepIndex) -> Arc<Value>,
+) -> Result<Advanced, Refusal> {
+    let lent = entry.lent.clone().unwrap_or_else(|| run.wants_lent(&entry.event));
+    for step in lent {
+        run.lend(step, outputs(step));
+    }
+    let advanced = advance(run, entry.event.clone(), entry.at);
+    run.take_back_lent();
+    advanced
+}

@@ -1,0 +1,151 @@
+//! The history of a run in words that name the cause.
+
+use super::merge::{Happened, What};
+use crate::run::{Ended, Event, Run, RunState, Trigger};
+use crate::task::TaskResult;
+use crate::{Outcome, Unit};
+
+/// One line of a history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// The kind of it, in one word.
+    pub kind: &'static str,
+    /// The unit that it happened to.
+    pub unit: Option<Unit>,
+    /// The attempt that it is about.
+    pub attempt: Option<u32>,
+    /// What happened, and why.
+    pub text: String,
+}
+
+impl Happened {
+    /// The advance in words: the event, then what followed from it.
+    pub fn told(&self, run: &Run) -> Vec<Told> {
+        let mut told = vec![self.event_told(run)];
+        told.extend(self.followed.iter().map(|(unit, end)| end_told(run, *unit, end)));
+        if self.ends_run {
+            let state = run.head.state;
+            let text = with_reason(format!("the run {}", words_of(state)), run.head.reason.as_deref());
+            told.push(Told { kind: "run_ended", unit: None, attempt: None, text });
+        }
+        told
+    }
+
+    fn event_told(&self, run: &Run) -> Told {
+        let (kind, text) = match &self.what {
+            What::Created => ("created", created(run)),
+            What::Event(entry) | What::End(entry) => {
+                return self.told_of(run, &entry.event, entry.attempts);
+            }
+            What::Unknown => ("unknown", "something happened that only a newer version knows".to_owned()),
+            What::NotNoted(to) if *to == self.n => ("not_noted", "what happened was not noted".to_owned()),
+            What::NotNoted(to) => (
+                "not_noted",
+                format!("what happened was not noted, in {} changes up to {to}", to - self.n + 1),
+            ),
+        };
+        Told { kind, unit: None, attempt: None, text }
+    }
+
+    fn told_of(&self, run: &Run, event: &Event, attempts: u32) -> Told {
+        let name = event.unit().map(|unit| name_of(run, unit)).unwrap_or_default();
+        let is_over = matches!(self.what, What::End(_))
+            || self.followed.iter().any(|(unit, _)| event.unit() == Some(*unit));
+        let after = if is_over { "" } else { "; another attempt follows" };
+        let (kind, attempt, text) = match event {
+            Event::StartDue => ("start_due", None, "the start of the run is due".to_owned()),
+            Event::Result(result) => {
+                ("result", Some(result.attempt), format!("{}{after}", result_told(&name, result)))
+            }
+            Event::RetryDue { .. } if attempts > 0 => {
+                ("retry_due", Some(attempts + 1), format!("the retry of {name} is due"))
+            }
+            Event::RetryDue { .. } => ("time_due", None, format!("the time of {name} has come")),
+            Event::Lost { attempt, reason, .. } => {
+                let lost = with_reason(format!("attempt {attempt} of {name} was lost"), Some(reason));
+                ("lost", Some(*attempt), format!("{lost}{after}"))
+            }
+            Event::Revoked { attempt, .. } => {
+                ("revoked", Some(*attempt), format!("attempt {attempt} of {name} was taken back"))
+            }
+            Event::Cancel { reason } => ("cancel", None, with_reason("cancelled".to_owned(), Some(reason))),
+            Event::TimedOut => ("timed_out", None, "the run has taken too long, and is stopped".to_owned()),
+            Event::CancelCheckDue => (
+                "cancel_check",
+                None,
+                "the clock was set back: the grace of its workers begins anew".to_owned(),
+            ),
+            Event::Poisoned { reason } => {
+                ("poisoned", None, with_reason("the run cannot go on".to_owned(), Some(reason)))
+            }
+        };
+        Told { kind, unit: event.unit(), attempt, text }
+    }
+}
+
+fn created(run: &Run) -> String {
+    let mut text = match run.spec.trigger {
+        Trigger::Schedule => format!("created: its schedule fired, for {}", run.spec.scheduled_at),
+        Trigger::Api => "created through the API or by a command".to_owned(),
+        Trigger::Message => "created by a message on the queue `submit`".to_owned(),
+    };
+    if let Some(start) = run.head.start_at {
+        text.push_str(&format!("; it starts at {start}"));
+    }
+    text
+}
+
+fn result_told(name: &str, result: &TaskResult) -> String {
+    let worker = if result.worker.is_empty() { String::new() } else { format!(" on {}", result.worker) };
+    let how = match result.outcome {
+        Outcome::Succeeded => "succeeded",
+        Outcome::Failed => "failed",
+        Outcome::TimedOut => "timed out",
+        Outcome::Cancelled => "was cancelled",
+        Outcome::Lost => "was given up",
+        Outcome::Skipped => "was said to be skipped",
+    };
+    with_reason(format!("attempt {} of {name} {how}{worker}", result.attempt), result.reason.as_deref())
+}
+
+fn end_told(run: &Run, unit: Unit, end: &Ended) -> Told {
+    let kind = if unit.item.is_some() { "item_ended" } else { "step_ended" };
+    let how = words_of(end.outcome.into());
+    let without = if end.attempts.attempt == 0 && end.outcome == Outcome::Failed && end.items.is_none() {
+        " without an attempt"
+    } else {
+        ""
+    };
+    let text = with_reason(format!("{} {how}{without}", name_of(run, unit)), end.reason.as_deref());
+    let attempt = Some(end.attempts.attempt).filter(|attempt| *attempt > 0);
+    Told { kind, unit: Some(unit), attempt, text }
+}
+
+/// How something ended, as the end of a sentence.
+fn words_of(state: RunState) -> &'static str {
+    match state {
+        RunState::Succeeded => "succeeded",
+        RunState::Failed => "failed",
+        RunState::TimedOut => "timed out",
+        RunState::Cancelled => "was cancelled",
+        RunState::Skipped => "was skipped",
+        RunState::Waiting => "waits",
+        RunState::Running => "runs",
+    }
+}
+
+fn name_of(run: &Run, unit: Unit) -> String {
+    let step = run.workflow.step(unit.step);
+    let name = step.map_or_else(|| format!("step {}", unit.step.0), |step| step.name.to_string());
+    match unit.item {
+        None => name,
+        Some(item) => format!("item {item} of {name}"),
+    }
+}
+
+fn with_reason(text: String, reason: Option<&str>) -> String {
+    match reason.filter(|reason| !reason.is_empty()) {
+        Some(reason) => format!("{text}: {reason}"),
+        None => text,
+    }
+}
