@@ -26,6 +26,11 @@ pub struct RunDelta {
     ///
     /// [`ReadStore::list`]: crate::ReadStore::list
     pub lists: Vec<(StepIndex, String)>,
+    /// The entries (JSON) of its history, by the numbers of their advances, which rise: kept apart from the run, see
+    /// [`ReadStore::history`].
+    ///
+    /// [`ReadStore::history`]: crate::ReadStore::history
+    pub history: Vec<(u64, String)>,
     /// The attempts that are dispatched by this commit: they become the current, unclaimed attempt of their unit.
     pub dispatched: Vec<Dispatched>,
     /// The attempts that are over: forgotten, with what a worker stored of them.
@@ -52,6 +57,7 @@ impl RunDelta {
             steps: Vec::new(),
             ended_items: Vec::new(),
             lists: Vec::new(),
+            history: Vec::new(),
             dispatched: Vec::new(),
             retired: Vec::new(),
             timers: Vec::new(),

@@ -6,11 +6,12 @@ use crate::Table;
 
 /// The kinds of keys that a run owns beside its own, each `<kind>:<run>`: they go with it when it is forgotten. A new
 /// kind needs its line here, and nothing else.
-const OWNED_BY_RUN: [&str; 2] = [LOG, ITEMS];
+const OWNED_BY_RUN: [&str; 3] = [LOG, ITEMS, HISTORY];
 
 const RUN: &str = "run";
 const LOG: &str = "log";
 const ITEMS: &str = "items";
+const HISTORY: &str = "history";
 
 /// The names of keys under a prefix.
 #[derive(Debug, Clone)]
@@ -115,6 +116,11 @@ impl Keys {
         self.of(run.partition(), &format!("{ITEMS}:{run}"))
     }
 
+    /// The history of a run, a sorted set: its entries, by the numbers of their advances.
+    pub(super) fn history(&self, run: RunId) -> String {
+        self.of(run.partition(), &format!("{HISTORY}:{run}"))
+    }
+
     /// The prefixes of the keys that a run owns: what comes before its id in [`Keys::run`], which is the first, and in
     /// all others.
     pub(super) fn of_runs(&self, partition: PartitionId) -> Vec<String> {
@@ -201,11 +207,12 @@ mod tests {
             assert_eq!(tag(&key), "p3", "{key}");
             assert!(key.starts_with("tenant:"));
         }
-        for key in [keys.run(run), keys.log(run), keys.items(run)] {
+        for key in [keys.run(run), keys.log(run), keys.items(run), keys.history(run)] {
             assert_eq!(tag(&key), "p0", "{key}");
         }
         let owned = keys.of_runs(run.partition()).into_iter().map(|prefix| format!("{prefix}{run}"));
-        assert_eq!(owned.collect::<Vec<_>>(), [keys.run(run), keys.log(run), keys.items(run)]);
+        let named = [keys.run(run), keys.log(run), keys.items(run), keys.history(run)];
+        assert_eq!(owned.collect::<Vec<_>>(), named);
         assert_eq!(keys.runs_of(p, "w"), format!("{}w", keys.lists(p)));
     }
 }

@@ -13,8 +13,8 @@ use super::connection::Connection;
 use super::keys::Keys;
 use super::replicas::Replicas;
 use super::{
-    Options, catalog, claim, cluster, commit, expire, items, letter, list, log, partition, revoke, run,
-    session, table, task, timer, watch,
+    Options, catalog, claim, cluster, commit, expire, history, items, letter, list, log, partition, revoke,
+    run, session, table, task, timer, watch,
 };
 use crate::{
     Acquired, Claim, ClaimStore, ClaimVerdict, Cluster, ClusterStore, Commit, Finish, FinishVerdict,
@@ -255,6 +255,10 @@ impl ReadStore for RedisStore {
 
     async fn list(&self, run: RunId, step: StepIndex) -> Result<Option<String>, StoreError> {
         items::list(&self.connection, &self.keys, run, step).await
+    }
+
+    async fn history(&self, run: RunId, after: u64, limit: usize) -> Result<Vec<(u64, String)>, StoreError> {
+        history::read(&self.connection, &self.keys, run, after, limit).await
     }
 
     async fn list_runs(&self, query: &RunQuery) -> Result<Vec<RunSummary>, StoreError> {

@@ -67,6 +67,8 @@ struct RunWrites<'a> {
     ended_items: Vec<Unit>,
     /// What is kept apart from the run.
     items: Vec<Word<'a>>,
+    /// The entries of its history.
+    history: Vec<Word<'a>>,
 }
 
 impl<'a> Writes<'a> {
@@ -169,6 +171,7 @@ impl<'a> Writes<'a> {
             self.push("HDEL", key, over.chain(records).collect());
             self.push("HSET", key, writes.fields);
             self.write("HSET", || keys.items(run), writes.items);
+            self.write("ZADD", || keys.history(run), writes.history);
         }
         let partition = commit.partition;
         self.write("ZADD", || keys.runs(partition), created);
@@ -344,6 +347,10 @@ impl<'a> RunWrites<'a> {
         }
         for (step, list) in &delta.lists {
             self.items.extend([Word::Owned(Keys::list(*step)), Word::Text(list)]);
+        }
+        for (n, entry) in &delta.history {
+            let n = i64::try_from(*n).unwrap_or(i64::MAX);
+            self.history.extend([Word::Number(n), Word::Text(entry)]);
         }
         for gone in &delta.retired {
             self.dispatched.retain(|new| (new.unit, new.attempt) != *gone);

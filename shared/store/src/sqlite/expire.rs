@@ -56,6 +56,7 @@ fn forget(connection: &Connection, partition: PartitionId, key: RunKey) -> Resul
         "DELETE FROM steps WHERE run = ?1",
         "DELETE FROM items WHERE run = ?1",
         "DELETE FROM lists WHERE run = ?1",
+        "DELETE FROM history WHERE run = ?1",
         "DELETE FROM tasks WHERE run = ?1",
     ] {
         connection.prepare_cached(sql)?.execute([key])?;

@@ -4,7 +4,7 @@ use millrace_domain::{PartitionId, RunId, Unit};
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
 use super::column::{Millis, RunKey, Text, UnitColumn};
-use super::{item, task, timer};
+use super::{history, item, task, timer};
 use crate::{NewRun, RunDelta, StoredRun, TaskRecord};
 
 /// What became of a change to a run.
@@ -35,6 +35,7 @@ pub(super) fn apply(connection: &Connection, partition: PartitionId, delta: &Run
             .execute(params![key, UnitColumn(*unit), record])?;
     }
     item::apply(connection, key, delta)?;
+    history::apply(connection, key, delta)?;
     for (unit, attempt) in &delta.retired {
         connection
             .prepare_cached("DELETE FROM tasks WHERE run = ?1 AND step = ?2 AND attempt = ?3")?

@@ -14,8 +14,8 @@ use millrace_domain::{
 use super::place::Place;
 use super::writer::Writer;
 use super::{
-    catalog, claim, cluster, commit, expire, file, item, letter, list, log, partition, revoke, run, session,
-    table, task, timer, watch,
+    catalog, claim, cluster, commit, expire, file, history, item, letter, list, log, partition, revoke, run,
+    session, table, task, timer, watch,
 };
 use crate::{
     Acquired, Claim, ClaimStore, ClaimVerdict, Cluster, ClusterStore, Commit, Finish, FinishVerdict,
@@ -339,6 +339,10 @@ impl ReadStore for SqliteStore {
 
     async fn list(&self, run: RunId, step: StepIndex) -> Result<Option<String>, StoreError> {
         self.writer.call(move |connection| item::list(connection, run, step)).await
+    }
+
+    async fn history(&self, run: RunId, after: u64, limit: usize) -> Result<Vec<(u64, String)>, StoreError> {
+        self.writer.call(move |connection| history::read(connection, run, after, limit)).await
     }
 
     async fn list_runs(&self, query: &RunQuery) -> Result<Vec<RunSummary>, StoreError> {

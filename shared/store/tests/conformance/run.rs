@@ -27,6 +27,8 @@ on_every_store!(
     the_end_of_an_item_is_kept_apart_from_its_run_and_its_record_is_forgotten,
     many_items_are_read_in_order,
     items_of_a_run_that_is_not_stored_are_left_out,
+    a_history_is_read_in_order_and_from_a_number_on,
+    a_run_that_is_left_out_leaves_no_history,
 );
 
 async fn a_run_is_loaded_as_it_was_written(store: Given) {
@@ -319,4 +321,39 @@ async fn items_of_a_run_that_is_not_stored_are_left_out(store: Given) {
     assert_eq!(store.items(run, StepIndex(0), 0..1).await.unwrap(), [None]);
     assert_eq!(store.list(run, StepIndex(0)).await.unwrap(), None);
     assert!(load(&store, other).await.is_some());
+}
+
+async fn a_history_is_read_in_order_and_from_a_number_on(store: Given) {
+    let mut owner = Owner::of(&store, 1).await;
+    let (run, other) = (owner.new_run(), owner.new_run());
+    let entries =
+        |numbers: std::ops::Range<u64>| numbers.map(|n| (n, format!("entry {n}"))).collect::<Vec<_>>();
+    owner.commit(vec![RunDelta { history: entries(2..4), ..created(run) }, created(other)]).await;
+    // Two changes of one commit, and many entries.
+    let one = RunDelta { history: entries(9..10), ..RunDelta::new(run) };
+    let two = RunDelta { history: entries(10..2_500), ..RunDelta::new(run) };
+    owner.commit(vec![one, two]).await;
+    let all: Vec<_> = entries(2..4).into_iter().chain(entries(9..2_500)).collect();
+    assert_eq!(store.history(run, 0, 10_000).await.unwrap(), all);
+    assert_eq!(store.history(run, 2, 2).await.unwrap(), [all[1].clone(), all[2].clone()]);
+    assert_eq!(store.history(run, 3, 1_500).await.unwrap(), all[2..1_502]);
+    assert_eq!(store.history(run, 2_499, 10).await.unwrap(), []);
+    assert_eq!(store.history(other, 0, 10).await.unwrap(), []);
+    assert_eq!(load(&store, run).await.unwrap().steps, [], "it is kept apart from the run");
+}
+
+async fn a_run_that_is_left_out_leaves_no_history(store: Given) {
+    let mut owner = Owner::of(&store, 1).await;
+    let (run, missing) = (owner.new_run(), owner.new_run());
+    let history = |text: &str| vec![(2, text.to_owned())];
+    owner.commit(vec![created(run)]).await;
+    let again = RunDelta { history: history("of another"), ..created(run) };
+    let gone = RunDelta { history: history("of nobody"), ..RunDelta::new(missing) };
+    let next = owner.next(vec![again, gone]);
+    let verdict = millrace_store::Verdict::Applied { duplicates: vec![run] };
+    assert_eq!(owner.send(&next).await, verdict);
+    assert_eq!(store.history(run, 0, 10).await.unwrap(), []);
+    assert_eq!(store.history(missing, 0, 10).await.unwrap(), []);
+    owner.commit(vec![created(missing)]).await;
+    assert_eq!(store.history(missing, 0, 10).await.unwrap(), []);
 }

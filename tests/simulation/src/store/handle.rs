@@ -338,6 +338,10 @@ impl ReadStore for MemoryStore {
         self.ask("list", |world, _| world.memory.list(run, step)).await
     }
 
+    async fn history(&self, run: RunId, after: u64, limit: usize) -> Result<Vec<(u64, String)>, StoreError> {
+        self.ask("history", |world, _| world.memory.history(run, after, limit)).await
+    }
+
     async fn list_runs(&self, query: &RunQuery) -> Result<Vec<RunSummary>, StoreError> {
         self.ask("list", |world, _| world.memory.list_runs(query)).await
     }

@@ -16,6 +16,8 @@ pub(super) struct Run {
     pub(super) items: BTreeMap<Unit, String>,
     /// The lists over which steps have fanned out.
     pub(super) lists: BTreeMap<StepIndex, String>,
+    /// The entries of its history.
+    pub(super) history: BTreeMap<u64, String>,
     pub(super) attempts: BTreeMap<Unit, Attempt>,
     pub(super) logs: BTreeMap<(Unit, u32), Log>,
 }

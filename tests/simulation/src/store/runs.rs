@@ -31,6 +31,7 @@ impl Memory {
                 steps: BTreeMap::new(),
                 items: BTreeMap::new(),
                 lists: BTreeMap::new(),
+                history: BTreeMap::new(),
                 attempts: BTreeMap::new(),
                 logs: BTreeMap::new(),
             };
@@ -49,6 +50,7 @@ impl Memory {
             stored.items.insert(*unit, end.clone());
         }
         stored.lists.extend(delta.lists.iter().cloned());
+        stored.history.extend(delta.history.iter().cloned());
         for &(unit, attempt) in &delta.retired {
             self.retire(TaskId { run, unit, attempt });
         }
@@ -129,6 +131,12 @@ impl Memory {
 
     pub(crate) fn list(&self, run: RunId, step: StepIndex) -> Option<String> {
         self.runs.get(&run)?.lists.get(&step).cloned()
+    }
+
+    pub(crate) fn history(&self, run: RunId, after: u64, limit: usize) -> Vec<(u64, String)> {
+        let Some(run) = self.runs.get(&run) else { return Vec::new() };
+        let later = run.history.iter().filter(|(n, _)| **n > after);
+        later.take(limit).map(|(n, entry)| (*n, entry.clone())).collect()
     }
 
     pub(crate) fn list_runs(&self, query: &RunQuery) -> Vec<RunSummary> {

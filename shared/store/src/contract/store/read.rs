@@ -24,6 +24,9 @@ pub trait ReadStore: Send + Sync + 'static {
     /// Reads the list over which a step has fanned out.
     async fn list(&self, run: RunId, step: StepIndex) -> Result<Option<String>, StoreError>;
 
+    /// Reads the entries of a run's history after the one numbered `after`, with their numbers, in order, at most `limit`.
+    async fn history(&self, run: RunId, after: u64, limit: usize) -> Result<Vec<(u64, String)>, StoreError>;
+
     /// Lists the heads of runs, the newest first.
     async fn list_runs(&self, query: &RunQuery) -> Result<Vec<RunSummary>, StoreError>;
 
