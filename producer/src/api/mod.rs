@@ -6,6 +6,7 @@
 
 mod access;
 mod error;
+mod events;
 mod health;
 mod home;
 mod items;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use millrace_broker::{Delivery, Properties};
 use millrace_domain::message::{InboxBody, Reply};
+use millrace_domain::run::history::Entry;
 use millrace_domain::run::{Action, Advanced, Ended, Run, RunTimer};
 use millrace_domain::task::Task;
 use millrace_domain::{
@@ -207,6 +208,12 @@ impl Draft {
                 }
             }
         }
+    }
+
+    /// Adds an entry to the history of a run.
+    pub(crate) fn note(&mut self, run: RunId, entry: &Entry) {
+        let text = serde_json::to_string(entry).unwrap_or_default();
+        self.delta(run).history.push((entry.n, text));
     }
 
     /// The runs it changes.

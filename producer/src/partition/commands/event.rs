@@ -2,7 +2,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use millrace_domain::run::{Event, advance};
+use millrace_domain::run::Event;
+use millrace_domain::run::history::advance_noting;
 use millrace_domain::task::TaskResult;
 use millrace_domain::{RunId, TaskId};
 use millrace_store::Timer;
@@ -44,7 +45,7 @@ pub(crate) fn apply(turn: &mut Turn<'_>, id: RunId, event: &Event) -> Result<App
     let outcome = run.map(|run| {
         catch_unwind(AssertUnwindSafe(|| {
             failpoint::pass("advance");
-            advance(run, event.clone(), now)
+            advance_noting(run, event, now)
         }))
     });
     // What an item gave is not kept in memory.
@@ -63,7 +64,12 @@ pub(crate) fn apply(turn: &mut Turn<'_>, id: RunId, event: &Event) -> Result<App
     }
     match outcome {
         None => unknown_run(id, event),
-        Some(Ok(Ok(advanced))) => turn.draft.take(id, advanced, now, turn.context.options.retention),
+        Some(Ok(Ok((advanced, entry)))) => {
+            turn.draft.take(id, advanced, now, turn.context.options.retention);
+            if let Some(entry) = entry {
+                turn.draft.note(id, &entry);
+            }
+        }
         Some(Ok(Err(refusal))) => {
             tracing::debug!(run = %id, %refusal, "an event without effect");
             retire_stale(turn.draft, id, event);
