@@ -9,6 +9,7 @@ mod doctor;
 mod dry_run;
 mod graph;
 mod healthcheck;
+mod history;
 mod items;
 mod logs;
 mod params;

@@ -7,6 +7,7 @@ use millrace_domain::run::RunState;
 use serde_json::{Value, json};
 
 use crate::client::{Client, run_path, segment};
+use crate::commands::history::{self, HistoryArgs};
 use crate::commands::items::{self, ItemsArgs};
 use crate::commands::logs::{self, LogsArgs};
 use crate::commands::run_id::{self, RunIdArgs};
@@ -51,6 +52,8 @@ pub(crate) enum RunsCommand {
         /// Only this step, also when it has ended
         step: Option<String>,
     },
+    /// Tell what happened to it, in order, and why
+    History(HistoryArgs),
     /// List the items of a step that fans out
     Items(ItemsArgs),
     /// What its tasks printed
@@ -72,7 +75,9 @@ pub(crate) async fn run(common: &Common, command: RunsCommand) -> Result<(), Cli
         }
         RunsCommand::Get { run } => {
             let run = client.get(&run_path(&run_id::find(&client, &run).await?)).await?;
-            let shown = render::run_in_full(&run, render::Style::of_stdout());
+            let style = render::Style::of_stdout();
+            let mut shown = render::run_in_full(&run, style);
+            shown.extend(render::timeline(&run, jiff::Timestamp::now(), render::columns_of_stdout(), style));
             output::one(common.output, &run, &shown.join("\n"));
             Ok(())
         }
@@ -84,6 +89,7 @@ pub(crate) async fn run(common: &Common, command: RunsCommand) -> Result<(), Cli
         RunsCommand::Why { run, step } => {
             why(&client, common, &run_id::find(&client, &run).await?, step.as_deref()).await
         }
+        RunsCommand::History(args) => history::run(&client, common, &args).await,
         RunsCommand::Items(args) => items::run(&client, common, &args).await,
         RunsCommand::Logs(args) => {
             // Whoever reads only the first lines has gone before the run ends.

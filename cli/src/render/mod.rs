@@ -1,6 +1,7 @@
 //! Shows runs: a live tree of steps on a terminal, plain lines elsewhere. What tasks print stands above the tree.
 //!
-//! [`wait()`] follows a run to its end; [`screen`] remembers what was shown, `items` what the items of a step have printed; [`tree`] is how a run looks; [`plan`] how one that was not run; [`lines`]
+//! [`wait()`] follows a run to its end; [`screen`] remembers what was shown, `items` what the items of a step have printed;
+//! [`tree`] is how a run looks, [`timeline`](mod@timeline) when its steps ran, [`plan`] how one looks that was not run; [`lines`]
 //! puts chunks of output together again; [`terminal`] knows widths and colours, and [`visible`] what a terminal must
 //! not obey.
 
@@ -9,6 +10,7 @@ mod lines;
 mod plan;
 mod screen;
 mod terminal;
+mod timeline;
 mod tree;
 mod visible;
 mod wait;
@@ -16,7 +18,8 @@ mod wait;
 pub(crate) use lines::Lines;
 pub(crate) use plan::Planned;
 pub(crate) use screen::View;
-pub(crate) use terminal::Style;
+pub(crate) use terminal::{Style, columns_of_stdout};
+pub(crate) use timeline::timeline;
 pub(crate) use tree::run_in_full;
 pub(crate) use visible::Showing;
 pub(crate) use wait::{Wait, has_ended, wait};

@@ -59,6 +59,14 @@ pub(crate) fn size() -> (usize, usize) {
     }
 }
 
+/// The columns of the terminal behind standard output; 80 when there is none.
+pub(crate) fn columns_of_stdout() -> usize {
+    match terminal_size::terminal_size_of(std::io::stdout()) {
+        Some((Width(columns), _)) if columns > 0 => columns.into(),
+        _ => 80,
+    }
+}
+
 /// Cuts a line to at most `columns`: control codes take no room, what is cut off leaves an ellipsis.
 pub(crate) fn cut(line: &str, columns: usize) -> String {
     let mut cut = String::with_capacity(line.len());

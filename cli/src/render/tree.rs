@@ -105,7 +105,7 @@ fn line(step: &Value, depth: usize, widest: usize, style: Style) -> String {
     text
 }
 
-fn mark(state: &str) -> (&'static str, Colour) {
+pub(super) fn mark(state: &str) -> (&'static str, Colour) {
     match state {
         "succeeded" => ("✔", Colour::Green),
         "failed" | "timed_out" => ("✖", Colour::Red),
@@ -147,11 +147,11 @@ fn counts(steps: &[Value]) -> String {
     format!("{} steps: {}", steps.len(), counts.join(", "))
 }
 
-fn steps(run: &Value) -> &[Value] {
+pub(super) fn steps(run: &Value) -> &[Value] {
     run["steps"].as_array().map_or(&[], Vec::as_slice)
 }
 
-fn state(of: &Value) -> &str {
+pub(super) fn state(of: &Value) -> &str {
     of["state"].as_str().unwrap_or_default()
 }
 

@@ -13,6 +13,7 @@ mod dev;
 mod dry_run;
 mod examples;
 mod graph;
+mod history;
 mod hosts;
 mod http;
 mod interrupt;
