@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use millrace_domain::definition::Workflow;
 use millrace_domain::rule::{Ending, Readiness, Tally};
-use millrace_domain::run::RunState;
+use millrace_domain::run::{Ended, RunState};
 use millrace_domain::{ClaimToken, Outcome, SessionId, StepIndex, TaskId, Timestamp, TriggerId, Unit};
 use millrace_store::SESSION_LEASE_MS;
 
@@ -24,6 +24,20 @@ pub(crate) struct Book {
     pub(super) steps: Vec<Step>,
     /// The items of steps that have fanned out, as far as something of them was heard.
     pub(super) items: BTreeMap<Unit, Step>,
+    pub(super) past: Past,
+}
+
+/// What a run has left of its past: what a history is read from.
+#[derive(Default)]
+pub(super) struct Past {
+    /// The specification, as it was written when the run was created.
+    pub(super) spec: String,
+    /// The head, as it was written last.
+    pub(super) head: String,
+    /// The entries of its history.
+    pub(super) entries: BTreeMap<u64, String>,
+    /// The ends of steps and items.
+    pub(super) ends: BTreeMap<Unit, Ended>,
 }
 
 /// What the auditor knows of a step.

@@ -5,6 +5,7 @@
 //! | file | invariants |
 //! |---|---|
 //! | `runs` | 2 to 5, 7, 9, 10: what commits may change |
+//! | `history` | 3: every change of a run is told, and its history makes the run again |
 //! | `claims` | 3, 5, 7: who may hold, start and finish an attempt; how often it starts |
 //! | `schedules` | 1: every fire exactly once |
 //! | `messages` | 8, 11: what may be acked; nothing vanishes |
@@ -15,6 +16,7 @@
 
 mod books;
 mod claims;
+mod history;
 mod letters;
 mod messages;
 mod runs;

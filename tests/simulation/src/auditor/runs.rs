@@ -11,7 +11,7 @@ use millrace_domain::{Epoch, Outcome, PartitionId, RunId, StepIndex, TaskId, Uni
 use millrace_store::{Commit, Dispatched, RunDelta, Verdict};
 
 use super::Auditor;
-use super::books::{Book, Step};
+use super::books::{Book, Past, Step};
 use crate::clock::Believed;
 use crate::store::Memory;
 
@@ -81,17 +81,11 @@ impl Auditor {
             };
             let steps = vec![Step::default(); workflow.steps.len()];
             let state = RunState::Waiting;
+            let past = Past { spec: new.definition.clone(), ..Past::default() };
+            let (stopping, hooks, items) = (false, false, BTreeMap::new());
             self.runs.insert(
                 run,
-                Book {
-                    workflow,
-                    state,
-                    stopping: false,
-                    hooks: false,
-                    advance: 0,
-                    steps,
-                    items: BTreeMap::new(),
-                },
+                Book { workflow, state, stopping, hooks, advance: 0, steps, items, past },
             );
         }
         let Some(mut book) = self.runs.remove(&run) else { return };
@@ -135,7 +129,9 @@ impl Auditor {
                 format!("run {run} was changed by its advance {old}, after its advance {last}")
             });
         }
-        book.advance = advances.into_iter().chain([book.advance]).max().unwrap_or_default();
+        let last = book.advance;
+        book.advance = advances.into_iter().chain([last]).max().unwrap_or_default();
+        self.check_history(book, delta, last);
         for dispatched in &delta.dispatched {
             // The hooks of a run have their turn after its steps were stopped.
             let is_hook = book.workflow.steps[dispatched.unit.step.at()].is_run_hook();
