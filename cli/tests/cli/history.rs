@@ -104,7 +104,10 @@ fn a_run_that_is_shown_has_a_timeline_below_it() {
     assert!(above.contains("never") && above.contains("skipped"), "{shown}");
     let bars: Vec<&str> = below.lines().skip(1).map(|line| line.split_whitespace().next().unwrap()).collect();
     assert_eq!(bars, ["extract", "each", "fails"], "{shown}");
-    assert!(shown.lines().skip_while(|line| !line.is_empty()).all(|line| line.chars().count() <= 80), "{shown}");
+    assert!(
+        shown.lines().skip_while(|line| !line.is_empty()).all(|line| line.chars().count() <= 80),
+        "{shown}"
+    );
     let json = dev.cli(&["runs", "get", &id, "--output", "json"]).with(0).stdout;
     assert!(!json.contains("timeline"));
 }

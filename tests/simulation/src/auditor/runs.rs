@@ -83,10 +83,7 @@ impl Auditor {
             let state = RunState::Waiting;
             let past = Past { spec: new.definition.clone(), ..Past::default() };
             let (stopping, hooks, items) = (false, false, BTreeMap::new());
-            self.runs.insert(
-                run,
-                Book { workflow, state, stopping, hooks, advance: 0, steps, items, past },
-            );
+            self.runs.insert(run, Book { workflow, state, stopping, hooks, advance: 0, steps, items, past });
         }
         let Some(mut book) = self.runs.remove(&run) else { return };
         self.check(&mut book, delta);

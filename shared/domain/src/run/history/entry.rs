@@ -17,7 +17,7 @@ pub struct Entry {
     pub n: u64,
     /// When the owner of the run applied the event, by the store's clock.
     pub at: Timestamp,
-    /// The event. Of a result the outputs are left out: those of an end are there, and nobody uses others.
+    /// The event. Of a result the outputs are left out, unless more becomes of them than that the end of its unit has them.
     pub event: Event,
     /// The attempts that a unit had before its time came.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -63,13 +63,24 @@ pub fn advance_noting(
             return Ok((advanced, None));
         }
         let outputs = std::mem::take(&mut result.outputs);
-        if end.is_some_and(|end| end.outputs != outputs) && result.outcome != Outcome::Lost {
+        if end.is_some_and(|end| end.outputs.is_empty())
+            && !outputs.is_empty()
+            && result.outcome != Outcome::Lost
+        {
             let bytes = serde_json::to_string(&outputs).map_or(0, |text| text.len());
             refused_bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        } else if uses_outputs(run, result.step) {
+            result.outputs = outputs;
         }
     }
     let entry = Entry { n, at: now, event: kept, attempts, refused_bytes, lent };
     Ok((advanced, Some(entry)))
+}
+
+/// Whether more becomes of a step's outputs than that its end has them: they decide whether it is done again, or are kept
+/// until somebody has said what is to become of it.
+fn uses_outputs(run: &Run, step: StepIndex) -> bool {
+    run.workflow.step(step).is_some_and(|step| step.repeat.is_some() || step.retry.ask.is_some())
 }
 
 /// The result whose end this is: all that it said is in it.

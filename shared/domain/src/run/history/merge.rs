@@ -205,7 +205,9 @@ impl Slot {
 fn give_outputs(entry: &mut Entry, ends: &[(Unit, Ended)]) {
     let Event::Result(result) = &mut entry.event else { return };
     let unit = result.id().unit;
-    if let Some((_, end)) = ends.iter().find(|(ended, _)| *ended == unit) {
+    if let Some((_, end)) =
+        ends.iter().find(|(ended, _)| *ended == unit).filter(|_| result.outputs.is_empty())
+    {
         result.outputs.clone_from(&end.outputs);
     }
     if entry.refused_bytes > 0 {
