@@ -5,16 +5,14 @@ use std::sync::LazyLock;
 
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
 
-use super::{ExpressionError, comparison, product};
+use super::{ExpressionError, comparison, dates, product, texts};
 
 /// The greatest number of operations that one expression may take.
 const FUEL: u64 = 20_000;
 
-/// The longest text that a filter may make, in bytes.
-const MAX_TEXT_BYTES: usize = 1024 * 1024;
-
-/// The filters that expressions may use. None reaches outside, and none is there only for HTML or layout.
-pub(super) const FILTERS: [&str; 35] = [
+/// The filters that expressions may use, beside those of [`dates`]. None reaches outside, and none is there only for HTML or
+/// layout.
+const FILTERS: [&str; 36] = [
     "abs",
     "bool",
     "capitalize",
@@ -23,6 +21,7 @@ pub(super) const FILTERS: [&str; 35] = [
     "default",
     "first",
     "float",
+    "fromjson",
     "int",
     "items",
     "join",
@@ -99,14 +98,23 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     for name in NO_FILTERS {
         environment.remove_filter(name);
     }
-    environment.add_filter("replace", replace);
-    environment.add_filter("join", join);
+    environment.add_filter("replace", texts::replace);
+    environment.add_filter("join", texts::join);
+    environment.add_filter("tojson", texts::tojson);
+    environment.add_filter("sum", texts::sum);
+    environment.add_filter("fromjson", texts::fromjson);
+    dates::add(&mut environment);
     environment.add_filter(product::FILTER, product::factor);
     for (name, test) in comparison::TESTS {
         environment.add_test(name, test);
     }
     environment
 });
+
+/// The names of all filters that expressions may use.
+pub(super) fn filters() -> impl Iterator<Item = &'static str> {
+    FILTERS.into_iter().chain(dates::FILTERS)
+}
 
 /// Checks that minijinja can read `source` as an expression.
 pub(super) fn check(source: &str) -> Result<(), ExpressionError> {
@@ -163,33 +171,4 @@ pub(super) fn shown(source: &str) -> String {
         shown.push('…');
     }
     shown
-}
-
-fn replace(text: &str, from: &str, to: &str) -> Result<String, Error> {
-    let growth = text.matches(from).count().saturating_mul(to.len());
-    bounded(text.len().saturating_add(growth))?;
-    Ok(text.replace(from, to))
-}
-
-fn join(list: &Value, between: Option<&str>) -> Result<String, Error> {
-    let mut text = String::new();
-    for (at, item) in list.try_iter()?.enumerate() {
-        if at > 0 {
-            text.push_str(between.unwrap_or_default());
-        }
-        match item.as_str() {
-            Some(item) => text.push_str(item),
-            None => text.push_str(&serde_json::to_string(&item).unwrap_or_default()),
-        }
-        bounded(text.len())?;
-    }
-    Ok(text)
-}
-
-fn bounded(length: usize) -> Result<(), Error> {
-    if length <= MAX_TEXT_BYTES {
-        return Ok(());
-    }
-    let message = format!("the text is too long: expected at most {MAX_TEXT_BYTES} bytes");
-    Err(Error::new(ErrorKind::InvalidOperation, message))
 }

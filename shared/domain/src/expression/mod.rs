@@ -3,16 +3,19 @@
 //!
 //! `condition` is an expression that is true or false. `template` splits a text into words and expressions, `token` reads an expression far enough to find its
 //! end, `names` says what it refers to, `comparison` makes comparing text with a number an error, `product` multiplying anything but numbers, and
-//! `engine` evaluates it in a [`Scope`]. What a definition may refer to where is not decided here.
+//! `engine` evaluates it in a [`Scope`]. `texts` and `dates` are filters of our own, and `budget` bounds what filters make. What a definition may refer to where is not decided here.
 
+mod budget;
 mod comparison;
 mod condition;
+mod dates;
 mod engine;
 mod names;
 mod product;
 mod scope;
 mod template;
 mod templated;
+mod texts;
 mod token;
 
 pub use condition::Condition;

@@ -2,7 +2,7 @@
 //! a rendering converts only the values that are used.
 
 use super::ExpressionError;
-use super::engine::{FILTERS, TESTS};
+use super::engine::{TESTS, filters};
 use super::token::{Kind, Token};
 use crate::definition::nearest;
 
@@ -59,7 +59,11 @@ pub(super) fn uses(tokens: &[Token<'_>]) -> Result<Vec<Use>, ExpressionError> {
             continue;
         }
         if before(1).is_some_and(|t| t.is("|")) {
-            known("filter", token.text, &FILTERS)?;
+            if !filters().any(|filter| filter == token.text) {
+                let mut all: Vec<&str> = filters().collect();
+                all.sort_unstable();
+                known("filter", token.text, &all)?;
+            }
             continue;
         }
         let negated = before(1).is_some_and(|t| t.is("not")) && before(2).is_some_and(|t| t.is("is"));

@@ -101,7 +101,7 @@ impl<'a> Scope<'a> {
                 }
                 Use::Item => context.extend(self.item.map(|(item, _)| ("item", json(item)))),
                 Use::ItemIndex => {
-                    context.extend(self.item.map(|(_, index)| ("item_index", Value::from(index))))
+                    context.extend(self.item.map(|(_, index)| ("item_index", Value::from(index))));
                 }
             }
         }
