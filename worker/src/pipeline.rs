@@ -145,6 +145,7 @@ impl Pipeline {
             ended_at: self.now(),
             code: ended.code,
             reason: ended.reason,
+            is_typed: ended.is_typed && !ended.outputs.is_empty(),
             outputs: ended.outputs,
             worker: self.host.clone(),
         }

@@ -41,22 +41,36 @@ pub struct Ended {
     pub reason: Option<String>,
     /// The outputs that it gives to the steps after it.
     pub outputs: Map<String, Value>,
+    /// Whether the outputs came as JSON, and not as texts.
+    pub is_typed: bool,
 }
 
 impl Ended {
     /// The end of an attempt that did what it should.
     pub fn succeeded(code: Option<i32>, outputs: Map<String, Value>) -> Self {
-        Self { outcome: Outcome::Succeeded, code, reason: None, outputs }
+        Self { outcome: Outcome::Succeeded, code, reason: None, outputs, is_typed: true }
     }
 
     /// The end of an attempt that reported an error, or could not be run at all.
     pub fn failed(code: Option<i32>, reason: impl Into<String>) -> Self {
-        Self { outcome: Outcome::Failed, code, reason: Some(reason.into()), outputs: Map::new() }
+        Self {
+            outcome: Outcome::Failed,
+            code,
+            reason: Some(reason.into()),
+            outputs: Map::new(),
+            is_typed: true,
+        }
     }
 
     /// The end of an attempt that was lost through no fault of its own, and of which nothing is left.
     pub fn lost(reason: impl Into<String>) -> Self {
-        Self { outcome: Outcome::Lost, code: None, reason: Some(reason.into()), outputs: Map::new() }
+        Self {
+            outcome: Outcome::Lost,
+            code: None,
+            reason: Some(reason.into()),
+            outputs: Map::new(),
+            is_typed: true,
+        }
     }
 
     /// The end of an attempt that was stopped, and of which nothing is left.
@@ -68,6 +82,12 @@ impl Ended {
             (StopReason::Draining, _) => "its worker is shutting down".to_owned(),
             (StopReason::LeaseLost, _) => "its worker lost its lease: the store did not answer".to_owned(),
         };
-        Self { outcome: reason.outcome(), code: None, reason: Some(words), outputs: Map::new() }
+        Self {
+            outcome: reason.outcome(),
+            code: None,
+            reason: Some(words),
+            outputs: Map::new(),
+            is_typed: true,
+        }
     }
 }

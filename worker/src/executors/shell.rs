@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::{Ended, Execution, Executor};
 use crate::guardian::Launch;
-use crate::process::{self, End, Environment, Inherited, OutputsFile, ProcessContext, program};
+use crate::process::{self, End, Environment, Inherited, OutputsFile, ProcessContext, Written, program};
 use crate::settings::Settings;
 
 /// The executor of scripts.
@@ -100,14 +100,16 @@ impl Executor for Shell {
     }
 }
 
-/// The outputs of a task, or what is wrong with them.
-type Outputs = Result<serde_json::Map<String, serde_json::Value>, String>;
-
 /// The end of a task whose process ended by itself.
-fn exited(status: ExitStatus, last_error: Option<String>, outputs: Outputs, directory: &Path) -> Ended {
+fn exited(
+    status: ExitStatus,
+    last_error: Option<String>,
+    outputs: Result<Written, String>,
+    directory: &Path,
+) -> Ended {
     if status.success() {
         return match outputs {
-            Ok(outputs) => Ended::succeeded(Some(0), outputs),
+            Ok(Written { outputs, is_typed }) => Ended { is_typed, ..Ended::succeeded(Some(0), outputs) },
             Err(reason) => Ended::failed(Some(0), reason),
         };
     }
@@ -127,7 +129,8 @@ fn exited(status: ExitStatus, last_error: Option<String>, outputs: Outputs, dire
         }
     }
     // Outputs of a failed attempt are kept when they can be read: they may say how far it came.
-    Ended { outputs: outputs.unwrap_or_default(), ..Ended::failed(code, words) }
+    let Written { outputs, is_typed } = outputs.unwrap_or_default();
+    Ended { outputs, is_typed, ..Ended::failed(code, words) }
 }
 
 /// Explains why a program that was found did not start.

@@ -15,4 +15,4 @@ pub(crate) mod tree;
 
 pub(crate) use environment::{Environment, Inherited};
 pub(crate) use run::{End, ProcessContext, describe, run};
-pub(crate) use step_outputs::OutputsFile;
+pub(crate) use step_outputs::{OutputsFile, Written};

@@ -6,10 +6,19 @@ use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use millrace_domain::definition::is_output_key;
 use millrace_domain::number;
 use nix::fcntl::OFlag;
 use serde_json::{Map, Value};
 use uuid::Uuid;
+
+/// The outputs that a task has written.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Written {
+    pub(crate) outputs: Map<String, Value>,
+    /// Whether they are a JSON object, whose values have kinds of their own.
+    pub(crate) is_typed: bool,
+}
 
 /// The file of one attempt. It is removed when this is dropped.
 #[derive(Debug)]
@@ -37,11 +46,11 @@ impl OutputsFile {
     }
 
     /// Reads what the task wrote; the error says what is wrong with it.
-    pub(crate) fn read(&self, limit_bytes: usize) -> Result<Map<String, Value>, String> {
+    pub(crate) fn read(&self, limit_bytes: usize) -> Result<Written, String> {
         let bytes = match self.bytes(limit_bytes) {
             Ok(bytes) => bytes,
             // The task removed it: it has no outputs.
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Map::new()),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Written::default()),
             Err(error) => return Err(format!("the file of outputs cannot be read: {error}")),
         };
         if bytes.len() > limit_bytes {
@@ -77,9 +86,11 @@ impl Drop for OutputsFile {
 }
 
 /// Parses outputs of either form.
-fn parse(bytes: &[u8]) -> Result<Map<String, Value>, String> {
+fn parse(bytes: &[u8]) -> Result<Written, String> {
     let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
-    if first == Some(&b'{') { parse_object(bytes) } else { parse_lines(bytes) }
+    let is_typed = first == Some(&b'{');
+    let outputs = if is_typed { parse_object(bytes)? } else { parse_lines(bytes)? };
+    Ok(Written { outputs, is_typed })
 }
 
 /// Parses outputs that are one JSON object.
@@ -87,7 +98,7 @@ fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, String> {
     let object: Map<String, Value> = serde_json::from_slice(bytes)
         .map_err(|error| format!("outputs must be key=value lines or one JSON object: {error}"))?;
     number::check_numbers(bytes).map_err(|error| format!("outputs: {error}"))?;
-    match object.keys().find(|key| !is_key(key)) {
+    match object.keys().find(|key| !is_output_key(key)) {
         Some(key) => Err(format!("output {key:?} must match [a-z][a-z0-9_]*")),
         None => Ok(object),
     }
@@ -106,7 +117,7 @@ fn parse_lines(bytes: &[u8]) -> Result<Map<String, Value>, String> {
         let (key, value) = line
             .split_once('=')
             .ok_or_else(|| format!("outputs, line {number}: expected key=value, found {:?}", shown()))?;
-        if !is_key(key) {
+        if !is_output_key(key) {
             return Err(format!(
                 "outputs, line {number}: the key in {:?} must match [a-z][a-z0-9_]*",
                 shown()
@@ -115,12 +126,6 @@ fn parse_lines(bytes: &[u8]) -> Result<Map<String, Value>, String> {
         outputs.insert(key.to_owned(), value.into());
     }
     Ok(outputs)
-}
-
-/// Whether this may be the name of an output.
-fn is_key(key: &str) -> bool {
-    key.starts_with(|c: char| c.is_ascii_lowercase())
-        && key.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
 }
 
 #[cfg(test)]
@@ -134,10 +139,11 @@ mod tests {
     #[test]
     fn both_forms_are_read() {
         let lines = parse(b"rows=3\n\nurl=http://x/?a=b\nempty=\n").unwrap();
-        assert_eq!(Value::Object(lines), json!({"rows": "3", "url": "http://x/?a=b", "empty": ""}));
+        assert_eq!(Value::Object(lines.outputs), json!({"rows": "3", "url": "http://x/?a=b", "empty": ""}));
         let object = parse(b" \n{\"rows\": 3, \"tables\": [\"a\"]}\n").unwrap();
-        assert_eq!(Value::Object(object), json!({"rows": 3, "tables": ["a"]}));
-        assert_eq!(parse(b""), Ok(Map::new()));
+        assert_eq!(Value::Object(object.outputs), json!({"rows": 3, "tables": ["a"]}));
+        assert!(object.is_typed && !lines.is_typed);
+        assert_eq!(parse(b""), Ok(Written::default()));
     }
 
     #[test]
@@ -152,7 +158,7 @@ mod tests {
             long.starts_with("outputs: `rows[0].id`: 12345678901234567890123 would lose digits"),
             "{long}"
         );
-        assert_eq!(parse(b"id=12345678901234567890123\n").unwrap()["id"], "12345678901234567890123");
+        assert_eq!(parse(b"id=12345678901234567890123\n").unwrap().outputs["id"], "12345678901234567890123");
         assert!(reason(b"{\"a-b\": 1}").contains("\"a-b\" must match"));
     }
 
@@ -165,7 +171,7 @@ mod tests {
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&folder), mode(file.path())), (0o700, 0o600));
         fs::write(file.path(), "a=12345").unwrap();
-        assert_eq!(file.read(7).unwrap()["a"], "12345");
+        assert_eq!(file.read(7).unwrap().outputs["a"], "12345");
         assert!(file.read(6).unwrap_err().contains("larger than 6 bytes"));
         let path = file.path().to_owned();
         drop(file);

@@ -136,7 +136,8 @@ fn is_date(text: &str) -> bool {
     shape && text.parse::<jiff::civil::Date>().is_ok()
 }
 
-fn expected(kind: &ParamKind) -> String {
+/// What a value of this kind is called in a message.
+pub(super) fn expected(kind: &ParamKind) -> String {
     match kind {
         ParamKind::String => "a text".to_owned(),
         ParamKind::Int => "a whole number of 64 bits".to_owned(),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::fan::FanOut;
 use super::limits::Limits;
+use super::outputs::DeclaredOutput;
 use crate::expression::{Condition, Template, Templated};
 use crate::graph::Graph;
 use crate::repeat::Repeat;
@@ -106,6 +107,8 @@ pub struct Step {
     pub inputs: Box<[StepIndex]>,
     /// Those of them that its tasks use, and not only its condition or the list of its items.
     pub task_inputs: Box<[StepIndex]>,
+    /// The outputs that each attempt that succeeds must give.
+    pub outputs: Box<[DeclaredOutput]>,
     /// The environment of this step.
     pub env: Vec<(String, Template)>,
     /// The pool in which its tasks run.

@@ -68,13 +68,14 @@
 //! [`state`] says what there is, [`event`] what can happen, [`action`] what the shell must then do, and
 //! [`advance`](mod@advance) is the total function between them (a file for each part of it).
 //! [`dispatch`] renders the task of an attempt, [`record`] is how a run is stored and comes back, `horizon` how far
-//! ahead it can be waiting, `mover` what it waits for, `blocker` the same in full, for people, `verdict` how it ends. [`fan`]
+//! ahead it can be waiting, `mover` what it waits for, `blocker` the same in full, for people, `verdict` how it ends, `declared` what its attempts must give. [`fan`]
 //! is a step with items, `units` how steps and items stand, `lent` the outputs that are not in memory, `plan` what a run would
 //! come to if all went well, [`history`] what has happened to it.
 
 pub mod action;
 pub mod advance;
 mod blocker;
+mod declared;
 pub mod dispatch;
 pub mod event;
 pub mod fan;

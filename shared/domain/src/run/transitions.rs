@@ -71,6 +71,7 @@ fn result(step: StepIndex, attempt: u32, outcome: Outcome) -> Event {
         code: None,
         reason: None,
         outputs: Map::<String, Value>::new(),
+        is_typed: false,
         worker: String::new(),
     })
 }

@@ -228,6 +228,9 @@ pub struct TaskResult {
     /// The outputs for the steps after it.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub outputs: Map<String, Value>,
+    /// Whether the outputs have kinds of their own, since they came as JSON. Otherwise texts may stand for other values.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_typed: bool,
     /// The host name of the worker that ran the attempt.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub worker: String,

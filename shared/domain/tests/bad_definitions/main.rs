@@ -7,6 +7,7 @@ mod fields;
 mod fixture;
 mod graph;
 mod hooks;
+mod outputs;
 mod problems;
 mod text;
 #[path = "../json_schema/yaml.rs"]

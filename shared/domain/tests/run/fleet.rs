@@ -264,6 +264,7 @@ impl Fleet {
             code: None,
             reason: None,
             outputs: Map::new(),
+            is_typed: false,
             worker: "worker-1".to_owned(),
         }
     }

@@ -14,6 +14,7 @@ mod invariants;
 mod newer;
 mod order;
 mod plan;
+mod outputs;
 mod properties;
 mod random_cases;
 mod random_driver;

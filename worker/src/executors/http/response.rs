@@ -75,6 +75,6 @@ impl Answer {
         outputs.insert("status".to_owned(), self.status.into());
         outputs.insert("body".to_owned(), body);
         outputs.insert("truncated".to_owned(), self.truncated.into());
-        Ended { outcome, code, reason, outputs }
+        Ended { outcome, code, reason, outputs, is_typed: true }
     }
 }

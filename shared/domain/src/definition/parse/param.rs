@@ -13,6 +13,7 @@ use super::super::{Param, ParamKind};
 use super::expression::{Names, Place, read_templated};
 use super::fields::{Fields, Schema};
 use super::json;
+use super::kind::read_kind;
 use super::synonyms;
 use crate::ParamName;
 use crate::environment;
@@ -74,7 +75,9 @@ fn read_param(node: &Node, before: &[Param], checker: &mut Checker) -> Option<Pa
     };
     let description =
         fields.get("description").and_then(|node| checker.text(node, "description")).map(str::to_owned);
-    let kind = read_kind(node, fields.get("type"), fields.get("values"), checker);
+    let word = fields.get("type").map_or(Some("string"), |node| checker.text(node, "type"));
+    let at = fields.get("type").map_or(node.at, |node| node.at);
+    let kind = word.and_then(|word| read_kind(word, at, (node.at, fields.get("values")), checker));
     let limits = kind.as_ref().map(|kind| read_limits(fields, kind, checker)).unwrap_or_default();
     let default = match (fields.get("default"), &kind) {
         (Some(node), Some(kind)) => Some(read_default(node, kind, &limits, before, checker)?),
@@ -113,58 +116,6 @@ fn read_limits(fields: Fields<'_>, kind: &ParamKind, checker: &mut Checker) -> L
         pattern.map_err(told).ok()
     });
     Limits { min, max, pattern }
-}
-
-fn read_kind(
-    param: &Node,
-    kind: Option<&Node>,
-    values: Option<&Node>,
-    checker: &mut Checker,
-) -> Option<ParamKind> {
-    let word = kind.map_or(Some("string"), |node| checker.text(node, "type"))?;
-    if let (Some(values), false) = (values, word == "enum") {
-        checker.problem(values.at, "bad-field", "`values` goes with `type: enum` only", None);
-    }
-    Some(match word {
-        "string" => ParamKind::String,
-        "int" => ParamKind::Int,
-        "float" => ParamKind::Float,
-        "bool" => ParamKind::Bool,
-        "date" => ParamKind::Date,
-        "path" => ParamKind::Path,
-        "json" => ParamKind::Json,
-        "enum" => {
-            let Some(values) = values else {
-                let hint = Some("write values: [a, b]".to_owned());
-                checker.problem(param.at, "missing-field", "a param of type enum needs `values`", hint);
-                return None;
-            };
-            let items = checker.list(values, "values", "texts", None)?;
-            if items.is_empty() || items.len() > MAX_CHOICES {
-                let message = format!("`values` has {} entries: expected 1 to {MAX_CHOICES}", items.len());
-                checker.problem(values.at, "out-of-range", message, None);
-            }
-            ParamKind::Enum(
-                items.iter().filter_map(|item| checker.text(item, "values")).map(str::to_owned).collect(),
-            )
-        }
-        _ => {
-            let at = kind.map_or(param.at, |node| node.at);
-            let aliases = [
-                ("integer", "int"),
-                ("number", "float"),
-                ("boolean", "bool"),
-                ("str", "string"),
-                ("text", "string"),
-            ];
-            let alias =
-                aliases.iter().find(|(other, _)| *other == word).map(|(_, kind)| format!("write {kind}"));
-            let hint = alias.or_else(|| checker.did_you_mean(word, KINDS));
-            let message = format!("unknown type `{word}`: expected one of {}", KINDS.join(", "));
-            checker.problem(at, "bad-value", message, hint);
-            return None;
-        }
-    })
 }
 
 /// Reads the default of a param. It is checked now, unless an expression will make it.

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use super::super::checker::Checker;
+use super::super::outputs::list_keys;
 use super::step::ParsedStep;
 use crate::graph::Graph;
 use crate::{Hook, StepIndex};
@@ -20,7 +21,7 @@ pub(super) fn check_outputs(
 ) {
     let mut walk: Option<Walk<'_>> = None;
     for (index, step) in parsed.iter().enumerate() {
-        refuse_keys_of_lists(parsed, step, places, checker);
+        refuse_keys(parsed, step, places, checker);
         let own = step.name.unwrap_or_default();
         let mut wanted: HashMap<StepIndex, usize> = HashMap::new();
         for (at, output) in step.outputs.iter().enumerate() {
@@ -61,8 +62,9 @@ fn is_run_hook(step: &ParsedStep<'_>) -> bool {
     matches!(step.hook, Some(Hook::Run(_)))
 }
 
-/// Reports the uses of a key of what is a list: the outputs of a step that fans out.
-fn refuse_keys_of_lists(
+/// Reports the uses of a key that cannot be there: one of a list, which the outputs of a step that fans out are, and one
+/// that a step does not declare which declares its outputs.
+fn refuse_keys(
     parsed: &[ParsedStep<'_>],
     step: &ParsedStep<'_>,
     places: &HashMap<&str, StepIndex>,
@@ -70,11 +72,20 @@ fn refuse_keys_of_lists(
 ) {
     for output in &step.outputs {
         let (name, Some(key)) = (&output.step, &output.key) else { continue };
-        if places.get(name.as_str()).is_some_and(|place| parsed[place.at()].fans_out) {
+        let Some(of) = places.get(name.as_str()).map(|place| &parsed[place.at()]) else { continue };
+        if of.fans_out {
             let message =
                 format!("`outputs.{name}` is a list, with the outputs of each item: it has no `{key}`");
             let hint = format!("write outputs.{name} | select | map(attribute='{key}')");
             checker.problem(output.at, "wrong-type", message, Some(hint));
+        } else if !of.declared.is_empty() && of.declared.iter().all(|declared| declared.key != *key) {
+            let message = format!(
+                "`outputs.{name}.{key}`: step `{name}` does not declare it; its outputs: {}",
+                list_keys(&of.declared)
+            );
+            let near = checker.did_you_mean(key, of.declared.iter().map(|declared| declared.key.as_str()));
+            let hint = near.unwrap_or_else(|| format!("add `{key}` to outputs of `{name}`"));
+            checker.problem(output.at, "unknown-output", message, Some(hint));
         }
     }
 }

@@ -5,12 +5,14 @@ use std::time::Duration;
 use super::super::Step;
 use super::super::checker::Checker;
 use super::super::document::Node;
+use super::super::outputs::DeclaredOutput;
 use super::super::problem::Position;
 use super::environment::read_env;
 use super::executor::{SHELL, read_action};
 use super::expression::{Names, OutputUse, Place};
 use super::fan::read_fan;
 use super::fields::{Fields, Schema};
+use super::outputs::{read_outputs, refuse_never_given};
 use super::repeat::read_repeat;
 use super::retry::read_retry;
 use super::rule::{ParsedDependency, read_condition, read_depends_on, read_not_before, read_trigger_rule};
@@ -49,12 +51,12 @@ pub(in crate::definition) const STEP: Schema = Schema {
         "on_success",
         "on_failure",
         "on_finish",
+        "outputs",
     ],
     later: &[
         "broadcast",
         "locks",
         "resources",
-        "outputs",
         "rate",
         "breaker",
         "worker_selector",
@@ -89,6 +91,8 @@ pub(super) struct ParsedStep<'t> {
     pub(super) outputs: Vec<OutputUse>,
     /// How many of the outputs are used before the step has a task: by its condition, and the list of its items.
     pub(super) of_start: usize,
+    /// The outputs that the step declares.
+    pub(super) declared: Box<[DeclaredOutput]>,
     /// Whether the step has items.
     pub(super) fans_out: bool,
     /// The step; `None` when something is wrong with it.
@@ -120,6 +124,7 @@ pub(super) fn read_step<'t>(
     let of_start = outputs.len();
     let names = if fans_out { Names { place: Place::Item, ..names } } else { names };
     let action = read_action(fields, at, names, &mut outputs, checker);
+    let declared = fields.get("outputs").map(|node| read_outputs(node, checker)).unwrap_or_default();
     let env = fields.get("env").map(|node| read_env(node, names, &mut outputs, checker)).unwrap_or_default();
     let pool =
         fields.get("pool").map_or_else(|| Some(defaults.pool.clone()), |node| read_pool(node, checker));
@@ -143,8 +148,11 @@ pub(super) fn read_step<'t>(
             checker.problem(key.at, "bad-field", "`working_dir` goes with `run` only", None);
         }
     }
-    if action.as_ref().is_some_and(|action| action.uses == WAIT) {
-        refuse_fields_of_tasks(fields, checker);
+    if let Some(action) = &action {
+        if action.uses == WAIT {
+            refuse_fields_of_tasks(fields, checker);
+        }
+        refuse_never_given(action.uses, fields, checker);
     }
     let continue_on_error = fields
         .get("continue_on_error")
@@ -160,6 +168,7 @@ pub(super) fn read_step<'t>(
             repeat: repeat.map(Box::new),
             inputs: Box::default(),
             task_inputs: Box::default(),
+            outputs: Box::default(),
             env,
             pool,
             timeout,
@@ -174,7 +183,7 @@ pub(super) fn read_step<'t>(
         _ => None,
     };
     let hooks = hooks_of(fields);
-    Some(ParsedStep { at, name: text, depends_on, hook: None, hooks, outputs, of_start, fans_out, step })
+    Some(ParsedStep { at, name: text, depends_on, hook: None, hooks, outputs, of_start, declared, fans_out, step })
 }
 
 /// The fields of a step, or of a workflow, that hold its hooks.

@@ -92,7 +92,7 @@ fn read_hooks<'t>(
     }
 }
 
-/// The step, with what it is the hook of, and the places of the steps whose outputs it uses.
+/// The step, with what it is the hook of, the places of the steps whose outputs it uses, and the outputs that it declares.
 fn finished(parsed: ParsedStep<'_>, places: &HashMap<&str, StepIndex>) -> Option<Step> {
     let inputs = |outputs: &[OutputUse]| -> Box<[StepIndex]> {
         let place = |output: &OutputUse| places.get(output.step.as_str()).copied();
@@ -100,7 +100,7 @@ fn finished(parsed: ParsedStep<'_>, places: &HashMap<&str, StepIndex>) -> Option
         inputs.into_iter().collect()
     };
     let (all, of_tasks) = (inputs(&parsed.outputs), inputs(&parsed.outputs[parsed.of_start..]));
-    Some(Step { hook: parsed.hook, inputs: all, task_inputs: of_tasks, ..parsed.step? })
+    Some(Step { hook: parsed.hook, inputs: all, task_inputs: of_tasks, outputs: parsed.declared, ..parsed.step? })
 }
 
 /// The place of each name: where it is first given to a step.

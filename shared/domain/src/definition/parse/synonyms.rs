@@ -301,6 +301,19 @@ pub(super) const OF_PARAM: Synonyms = &[
     (&["id", "key"], "write `name`"),
 ];
 
+/// The synonyms of an output that a step declares.
+pub(super) const OF_OUTPUT: Synonyms = &[
+    (
+        &["required", "optional", "default"],
+        "each output that is declared must be given: leave out one that may be missing",
+    ),
+    (&["options", "choices", "allowed", "enumvalues"], "write `values`"),
+    (&["enum"], "write type: enum and `values`"),
+    (&["kind", "datatype"], "write `type`"),
+    (&["desc", "help", "comment"], "write `description`"),
+    (&["value", "valuefrom", "path", "from"], "a script writes its outputs to the file \"$MILLRACE_OUTPUT\""),
+];
+
 /// The synonyms of the input of `http`.
 pub(super) const OF_HTTP: Synonyms = &[
     (&["timeout"], "`timeout` is a field of the step"),
@@ -333,7 +346,7 @@ mod tests {
     #[test]
     fn each_word_stands_once_in_its_plain_form() {
         for synonyms in
-            [OF_FAN, OF_REPEAT, OF_WORKFLOW, OF_STEP, OF_DEFAULTS, OF_RETRY, OF_SCHEDULE, OF_PARAM, OF_HTTP]
+            [OF_FAN, OF_REPEAT, OF_WORKFLOW, OF_STEP, OF_DEFAULTS, OF_RETRY, OF_SCHEDULE, OF_PARAM, OF_OUTPUT, OF_HTTP]
         {
             let mut words: Vec<&str> = synonyms.iter().flat_map(|(words, _)| *words).copied().collect();
             assert!(words.iter().all(|word| word.bytes().all(|byte| byte.is_ascii_lowercase())), "{words:?}");

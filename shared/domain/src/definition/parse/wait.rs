@@ -14,7 +14,7 @@ pub(in crate::definition) const WAIT_INPUT: Schema =
     Schema { what: "`with` of wait", known: &["for", "until"], later: &[], synonyms: &[] };
 
 /// The fields of a step that are about a task, which a wait does not make.
-pub(in crate::definition) const OF_TASKS: [&str; 10] = [
+pub(in crate::definition) const OF_TASKS: [&str; 11] = [
     "env",
     "pool",
     "timeout",
@@ -25,6 +25,7 @@ pub(in crate::definition) const OF_TASKS: [&str; 10] = [
     "foreach",
     "matrix",
     "shards",
+    "outputs",
 ];
 
 /// Reads what a `wait` waits for.

@@ -21,6 +21,7 @@ pub(super) use step::READING;
 use step::{start_ready, time_has_come};
 pub(super) use stop::LOOK_AGAIN;
 
+use super::declared::as_declared;
 use super::{Advanced, Event, Refusal, Run, RunState, StepState};
 use crate::{Outcome, Timestamp};
 
@@ -41,7 +42,7 @@ pub fn advance(run: &mut Run, event: Event, now: Timestamp) -> Result<Advanced, 
         (_, Event::TimedOut) if run.head.hooks_since.is_some() => return Err(Refusal::RunNotWaiting),
         (_, Event::Result(result)) => {
             let attempts = current(run, result.id().unit, result.attempt)?;
-            let result = plausible(result);
+            let result = as_declared(run, plausible(result));
             retire(out, result.id().unit, result.attempt, result.outcome);
             ended_attempt(run, attempts, result, now, out);
         }

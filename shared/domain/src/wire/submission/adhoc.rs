@@ -59,6 +59,7 @@ impl Submission {
             repeat: None,
             inputs: Box::default(),
             task_inputs: Box::default(),
+            outputs: Box::default(),
             name: TASK.clone(),
             uses: uses.to_owned(),
             with,

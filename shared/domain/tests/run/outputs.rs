@@ -1,0 +1,81 @@
+//! Outputs that a step declares: an attempt that does not give them has failed, whatever its worker says.
+
+use millrace_domain::Outcome;
+use millrace_domain::run::{Event, RunTimer, StepState};
+use millrace_domain::task::TaskResult;
+use serde_json::{Value, json};
+
+use crate::fleet::{Fleet, Order};
+
+const SOURCE: &str = "name: w\nsteps:\n  \
+    - {name: a, FAN run: x, outputs: {rows: int, tables: json}, retry: {limit: 1, jitter: false}}\n  \
+    - {name: b, depends_on: [a], uses: http, with: {url: \"http://x/\", method: POST, body: \"${{ outputs.a }}\"}}\n";
+
+fn start(fan: &str) -> Fleet {
+    Fleet::start(&Order::of(&SOURCE.replace("FAN", fan)))
+}
+
+/// The current attempt of a unit ends well, and gives this.
+fn give(fleet: &mut Fleet, item: Option<u32>, outputs: &Value, is_typed: bool) {
+    let unit = item.map_or_else(|| fleet.index("a").into(), |item| fleet.item("a", item));
+    let outputs = outputs.as_object().unwrap().clone();
+    let result = TaskResult { outputs, is_typed, ..fleet.result(unit, Outcome::Succeeded) };
+    fleet.apply(Event::Result(result)).unwrap();
+}
+
+#[test]
+fn texts_of_lines_become_values_of_the_declared_types_and_the_rest_is_kept() {
+    let mut fleet = start("");
+    give(&mut fleet, None, &json!({"rows": "42", "tables": "[\"t\"]", "note": "5"}), false);
+    assert_eq!(fleet.tasks.last().unwrap().with["body"], json!({"rows": 42, "tables": ["t"], "note": "5"}));
+}
+
+#[test]
+fn an_attempt_that_gives_another_kind_or_nothing_fails_and_is_retried() {
+    let mut fleet = start("");
+    give(&mut fleet, None, &json!({"rows": "42", "tables": 1}), true);
+    let told = "output `rows`: expected a whole number of 64 bits, found the text `42`";
+    match &fleet.run.steps[0] {
+        StepState::Backoff { reason, .. } => assert_eq!(reason.as_deref(), Some(told)),
+        other => panic!("{other:?}"),
+    }
+    let timer = RunTimer::Retry(fleet.index("a").into());
+    fleet.now = fleet.timers[&timer];
+    fleet.fire_timer(timer).unwrap();
+    give(&mut fleet, None, &json!({"rows": 1}), true);
+    let StepState::Ended(end) = &fleet.run.steps[0] else { panic!("{:?}", fleet.run.steps[0]) };
+    assert_eq!(end.outcome, Outcome::Failed);
+    assert_eq!(end.reason.as_deref(), Some("output `tables` is missing: expected JSON"));
+    assert_eq!(Value::from(end.outputs.clone()), json!({"rows": 1}));
+    assert_eq!(fleet.run.outcome_of(fleet.index("b")), Some(Outcome::Skipped));
+}
+
+#[test]
+fn only_an_attempt_that_succeeded_is_held_to_what_its_step_declares() {
+    let mut fleet = start("");
+    let result = fleet.result(fleet.index("a"), Outcome::Failed);
+    let reason = Some("exit status 3".to_owned());
+    fleet.apply(Event::Result(TaskResult { reason, ..result })).unwrap();
+    match &fleet.run.steps[0] {
+        StepState::Backoff { reason, .. } => assert_eq!(reason.as_deref(), Some("exit status 3")),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn each_item_of_a_step_that_fans_out_is_held_to_it() {
+    let mut fleet = start("foreach: {items: [x, y], tolerate: 1},");
+    give(&mut fleet, Some(0), &json!({"rows": "7", "tables": "[]"}), false);
+    give(&mut fleet, Some(1), &json!({"rows": "7"}), false);
+    let timer = RunTimer::Retry(fleet.item("a", 1));
+    fleet.now = fleet.timers[&timer];
+    fleet.fire_timer(timer).unwrap();
+    give(&mut fleet, Some(1), &json!({"rows": "x", "tables": "{}"}), false);
+    let StepState::Ended(end) = &fleet.run.steps[0] else { panic!("{:?}", fleet.run.steps[0]) };
+    let counts = end.items.as_ref().unwrap();
+    assert_eq!((end.outcome, counts.succeeded, counts.failed), (Outcome::Succeeded, 1, 1));
+    // The join is woken with the outputs, which are not in memory.
+    fleet.fire();
+    let body = &fleet.task("b").with["body"];
+    assert_eq!(body[0], json!({"rows": 7, "tables": []}));
+}
