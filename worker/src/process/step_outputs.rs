@@ -1,6 +1,7 @@
 //! The file to which a task writes its outputs (`$MILLRACE_OUTPUT`), and what it may hold: `key=value` lines,
 //! or one JSON object.
 
+use std::collections::HashMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -11,6 +12,8 @@ use millrace_domain::number;
 use nix::fcntl::OFlag;
 use serde_json::{Map, Value};
 use uuid::Uuid;
+
+use super::repeated_key::{Repeated, repeated_key};
 
 /// The outputs that a task has written.
 #[derive(Debug, Default, PartialEq)]
@@ -98,8 +101,13 @@ fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, String> {
     let object: Map<String, Value> = serde_json::from_slice(bytes)
         .map_err(|error| format!("outputs must be key=value lines or one JSON object: {error}"))?;
     number::check_numbers(bytes).map_err(|error| format!("outputs: {error}"))?;
-    match object.keys().find(|key| !is_output_key(key)) {
-        Some(key) => Err(format!("output {key:?} must match [a-z][a-z0-9_]*")),
+    if let Some(key) = object.keys().find(|key| !is_output_key(key)) {
+        return Err(format!("output {key:?} must match [a-z][a-z0-9_]*"));
+    }
+    match repeated_key(bytes) {
+        Some(Repeated { key, lines: (first, second) }) => {
+            Err(format!("outputs: {key:?} is given twice, in line {first} and in line {second}"))
+        }
         None => Ok(object),
     }
 }
@@ -107,6 +115,7 @@ fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, String> {
 /// Parses outputs that are `key=value` lines.
 fn parse_lines(bytes: &[u8]) -> Result<Map<String, Value>, String> {
     let mut outputs = Map::new();
+    let mut lines = HashMap::new();
     for (index, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
         let number = index + 1;
         let line = str::from_utf8(line).map_err(|_| format!("outputs, line {number}: this is not UTF-8"))?;
@@ -122,6 +131,9 @@ fn parse_lines(bytes: &[u8]) -> Result<Map<String, Value>, String> {
                 "outputs, line {number}: the key in {:?} must match [a-z][a-z0-9_]*",
                 shown()
             ));
+        }
+        if let Some(first) = lines.insert(key, number) {
+            return Err(format!("outputs: {key:?} is given twice, in line {first} and in line {number}"));
         }
         outputs.insert(key.to_owned(), value.into());
     }
@@ -160,6 +172,21 @@ mod tests {
         );
         assert_eq!(parse(b"id=12345678901234567890123\n").unwrap().outputs["id"], "12345678901234567890123");
         assert!(reason(b"{\"a-b\": 1}").contains("\"a-b\" must match"));
+    }
+
+    #[test]
+    fn a_key_that_occurs_twice_is_named_with_both_lines() {
+        let reason = |text: &str| parse(text.as_bytes()).unwrap_err();
+        assert_eq!(reason("a=1\nb=2\n\na=1\n"), "outputs: \"a\" is given twice, in line 1 and in line 4");
+        assert_eq!(
+            reason("{\"a\": 1,\n \"b\": [1, 2],\n \"a\": {}}"),
+            "outputs: \"a\" is given twice, in line 1 and in line 3"
+        );
+        assert_eq!(
+            reason("\n{\"a\": [0, {\n\"x\": 1,\n\"\\u0078\": 2}]}"),
+            "outputs: \"x\" is given twice, in line 3 and in line 4"
+        );
+        assert!(parse(b"{\"a\": {\"a\": 1}, \"b\": [{\"a\": 1}, {\"a\": 1}]}").is_ok());
     }
 
     #[test]
