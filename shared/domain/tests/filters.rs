@@ -221,6 +221,42 @@ fn a_text_that_is_json_becomes_its_value_and_any_other_is_told() {
 }
 
 #[test]
+fn what_an_expression_makes_of_the_outputs_of_many_items_is_bounded() {
+    // 8 MiB, which is what a step with items may give.
+    let each = json!(vec![json!({"t": "x".repeat(8_000)}); 1_000]);
+    let many = |of: &str, between: &str| vec![of; 150].join(between);
+    for (source, told) in [
+        (
+            format!("[{}]", many("outputs.each", ", ")),
+            "is too large: expected at most 16777216 bytes of JSON",
+        ),
+        (many("outputs.each", " ~ "), "the text is too long: expected at most 1048576 bytes"),
+        (many("outputs.each[0].t", " + "), "the text is too long: expected at most 1048576 bytes"),
+        (format!("{}|length", many("outputs.each", " ~ ")), "the text is too long"),
+        ("outputs.each|map(attribute='t')|sum(start='')".to_owned(), "put texts together with |join"),
+        ("outputs.each|map(attribute='t')|sum('t', '')".to_owned(), "put texts together with |join"),
+        ("outputs.each|map(attribute='t')|join".to_owned(), "the text is too long"),
+    ] {
+        let begun = Instant::now();
+        let error = with(&json!({}), &each, &source).expect_err(&source);
+        assert!(error.contains(told), "{source}: {error}");
+        assert!(begun.elapsed() < Duration::from_secs(10), "{source}: {:?}", begun.elapsed());
+    }
+    let numbers = json!((0..10_000).collect::<Vec<_>>());
+    let error = with(&json!({}), &numbers, "outputs.each|select('in', outputs.each)|length").unwrap_err();
+    assert!(error.contains("the lists that `in` looks through are too long"), "{error}");
+    assert_eq!(with(&json!({}), &numbers, "outputs.each|select('in', [1, 2])|list"), Ok(json!([1, 2])));
+    assert_eq!(
+        with(&json!({}), &each, "outputs.each|length + (outputs.each + outputs.each)|length"),
+        Ok(json!(3000))
+    );
+    assert_eq!(
+        with(&json!({}), &each, "outputs.each").map(|value| value.as_array().unwrap().len()),
+        Ok(1000)
+    );
+}
+
+#[test]
 fn what_filters_make_of_long_lists_is_bounded_in_all() {
     let long = json!({"day": "[".repeat(500_000), "deep": "[".repeat(200), "list": "[[],[]".repeat(4000),
         "text": "a".repeat(120_000), "items": vec!["2026-03-01"; 100_000], "letters": vec!["a"; 100_000]});

@@ -3,9 +3,9 @@
 
 use std::sync::LazyLock;
 
-use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
+use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value};
 
-use super::{ExpressionError, comparison, dates, product, texts};
+use super::{ExpressionError, budget, comparison, dates, operands, texts};
 
 /// The greatest number of operations that one expression may take.
 const FUEL: u64 = 20_000;
@@ -104,7 +104,8 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     environment.add_filter("sum", texts::sum);
     environment.add_filter("fromjson", texts::fromjson);
     dates::add(&mut environment);
-    environment.add_filter(product::FILTER, product::factor);
+    operands::add(&mut environment);
+    environment.add_test("in", is_in);
     for (name, test) in comparison::TESTS {
         environment.add_test(name, test);
     }
@@ -140,9 +141,23 @@ pub(super) fn evaluate(
     if value.is_number() && f64::try_from(value.clone()).is_ok_and(|number| !number.is_finite()) {
         return Err(ExpressionError::failed(format!("`{}` is not a finite number", shown(source))));
     }
+    if budget::is_too_large(&value) {
+        let message = format!(
+            "the value of `{}` is too large: expected at most {} bytes of JSON",
+            shown(source),
+            budget::MAX_VALUE_BYTES
+        );
+        return Err(ExpressionError::failed(message));
+    }
     serde_json::to_value(&value).map(Some).map_err(|error| {
         ExpressionError::failed(format!("`{}` has a value that JSON cannot hold: {error}", shown(source)))
     })
+}
+
+/// The test `in`, which `select` makes once for each item of a list.
+fn is_in(state: &mut State<'_, '_>, value: &Value, container: &Value) -> Result<bool, Error> {
+    budget::charge_search(state, container.len().unwrap_or(0))?;
+    minijinja::tests::is_in(state, value, container)
 }
 
 /// Whether an operator met a value that is not defined: it says so in words alone.

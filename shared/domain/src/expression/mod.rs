@@ -2,8 +2,8 @@
 //! comments or access to anything but [`Scope`].
 //!
 //! `condition` is an expression that is true or false. `template` splits a text into words and expressions, `token` reads an expression far enough to find its
-//! end, `names` says what it refers to, `comparison` makes comparing text with a number an error, `product` multiplying anything but numbers, and
-//! `engine` evaluates it in a [`Scope`]. `texts` and `dates` are filters of our own, and `budget` bounds what filters make. What a definition may refer to where is not decided here.
+//! end, `names` says what it refers to, `comparison` makes comparing text with a number an error, `operands` multiplying anything but numbers, and
+//! `engine` evaluates it in a [`Scope`]. `texts` and `dates` are filters of our own, and `budget` bounds what they and the operators make. What a definition may refer to where is not decided here.
 
 mod budget;
 mod comparison;
@@ -11,7 +11,7 @@ mod condition;
 mod dates;
 mod engine;
 mod names;
-mod product;
+mod operands;
 mod scope;
 mod template;
 mod templated;

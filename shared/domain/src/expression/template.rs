@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{ExpressionError, Scope, Use, comparison, engine, names, product, token};
+use super::{ExpressionError, Scope, Use, comparison, engine, names, operands, token};
 
 /// The longest expression, in bytes.
 const MAX_EXPRESSION_BYTES: usize = 4096;
@@ -164,7 +164,7 @@ impl Expression {
         }
         engine::check(source)?;
         let uses = names::uses(&tokens)?;
-        let checked = match product::guarded(&tokens) {
+        let checked = match operands::guarded(&tokens) {
             None => comparison::checked(source, &tokens)?,
             Some(guarded) => {
                 let closed = format!("{guarded} }}}}");

@@ -57,6 +57,15 @@ pub(super) fn sum(
     if attribute.is_none() && values.try_iter()?.any(|value| value.is_undefined()) {
         return Err(Error::from(ErrorKind::UndefinedError));
     }
+    // Of texts, each step would copy all before it.
+    let start = match start {
+        Some(start) => Some(start),
+        None => kwargs.get("start")?,
+    };
+    if start.as_ref().is_some_and(|start| start.as_str().is_some()) {
+        let message = "sum adds numbers; put texts together with |join";
+        return Err(Error::new(ErrorKind::InvalidOperation, message));
+    }
     minijinja::filters::sum(state, values, attribute, start, kwargs)
 }
 
