@@ -138,6 +138,7 @@ fn settings(step: &Step, planned: &PlannedStep, now: Timestamp) -> Vec<Setting> 
         plain("executor", step.uses.as_str()),
         fan_out(step, planned),
         repeat(step),
+        outputs(step),
         optional("hook", step.hook.map(hook)),
         optional("timeout", step.timeout.map(format_duration)),
         retry(&step.retry),
@@ -214,6 +215,12 @@ fn repeat(step: &Step) -> Setting {
     let (until, max, delay) = (repeat.until.source(), repeat.max, format_duration(repeat.delay));
     let text = format!("until {until}, at most {max} times, every {delay}");
     setting("repeat", json!({"until": until, "max": max, "delay": delay}), text)
+}
+
+/// The outputs that the step declares.
+fn outputs(step: &Step) -> Setting {
+    let keys: Vec<&str> = step.outputs.iter().map(|output| output.key.as_str()).collect();
+    setting("outputs", keys.clone(), keys.join(", "))
 }
 
 fn hook(hook: Hook) -> String {

@@ -120,8 +120,8 @@ fn assumed(workflow: &Workflow) -> Workflow {
     let mut assumed = workflow.clone();
     assumed.env.retain(|(_, value)| !needs_run(value.uses()));
     for step in &mut assumed.steps {
-        // All items, and all repetitions, are one attempt here.
-        (step.fan, step.repeat) = (None, None);
+        // All items, and all repetitions, are one attempt here, which gives nothing.
+        (step.fan, step.repeat, step.outputs) = (None, None, Box::default());
         step.env.retain(|(_, value)| !needs_run(value.uses()));
         step.condition.take_if(|condition| needs_run(condition.uses()));
         if needs_run(step.with.uses()) {
@@ -186,6 +186,7 @@ fn succeed(run: &mut Run, step: StepIndex, now: Timestamp, changed: &mut Vec<Uni
             code: None,
             reason: None,
             outputs: Map::new(),
+            is_typed: false,
             worker: String::new(),
         };
         changed.extend(advance(run, Event::Result(result), now).unwrap_or_default().units);

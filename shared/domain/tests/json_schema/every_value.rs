@@ -164,12 +164,13 @@ const PLACES: [(&str, &str); 15] = [
 ];
 
 /// The same for the maps within a step.
-const WITHIN: [(&str, &str); 15] = [
+const WITHIN: [(&str, &str); 16] = [
     ("dependency", "name: w\nsteps: [{name: c, run: x, depends_on: [{@}]}, {name: b, run: x}]"),
     ("dependency", "name: w\nsteps: [{name: c, run: x, depends_on: [{step: b, @}]}, {name: b, run: x}]"),
     ("retry", "name: w\nsteps: [{name: c, run: x, retry: {@}}]"),
     ("foreach", "name: w\nsteps: [{name: c, run: x, foreach: {items: [a], @}}]"),
     ("foreach", "name: w\nsteps: [{name: c, run: x, foreach: {@}}]"),
+    ("output", "name: w\nsteps: [{name: c, run: x, outputs: {a: {@}}}]"),
     ("shards", "name: w\nsteps: [{name: c, run: x, shards: {count: 2, @}}]"),
     ("matrix", "name: w\nsteps: [{name: c, run: x, matrix: {a: [1], @}}]"),
     ("repeat", "name: w\nsteps: [{name: c, run: x, repeat: {until: \"true\", max: 2, @}}]"),

@@ -28,6 +28,8 @@ struct StepPlan {
     repeats: Option<u32>,
     asks: bool,
     hook: Option<When>,
+    /// It declares the output that it may hand on.
+    declares: bool,
 }
 
 /// A step has items.
@@ -88,9 +90,10 @@ pub(crate) fn plan() -> impl Strategy<Value = Plan> {
         proptest::option::weighted(0.15, 1u32..4),
         proptest::bool::weighted(0.15),
         proptest::option::weighted(0.1, when()),
+        proptest::bool::weighted(0.15),
     );
     let step = (back, 0u32..3, proptest::bool::weighted(0.2), proptest::bool::weighted(0.2), fan, ends)
-        .prop_map(|(back, retries, at_most_once, needs, fan, (repeats, asks, hook))| StepPlan {
+        .prop_map(|(back, retries, at_most_once, needs, fan, (repeats, asks, hook, declares))| StepPlan {
             back,
             retries,
             at_most_once,
@@ -99,6 +102,7 @@ pub(crate) fn plan() -> impl Strategy<Value = Plan> {
             repeats,
             asks,
             hook,
+            declares,
         });
     let hooks = prop_oneof![2 => Just(Vec::new()), 1 => proptest::collection::vec(when(), 0..4)];
     let steps = proptest::collection::vec(step, 1..=30);
@@ -158,6 +162,9 @@ impl Plan {
                     ", foreach: {{items: [{}], max_parallel: {max_parallel}, fail_fast: {fail_fast}, tolerate: {tolerate}}}",
                     items.join(", ")
                 );
+            }
+            if step.declares {
+                source.push_str(", outputs: {v: int}");
             }
             if let Some(when) = step.hook {
                 let _ = write!(source, ", {when}: [{{name: h{n}, run: x}}]");

@@ -7,7 +7,7 @@ use super::executors::{self, wait};
 use super::fan;
 use super::step::{dependency, retry, step};
 use super::values;
-use super::workflow::{defaults, param, schedule, workflow};
+use super::workflow::{defaults, output, param, schedule, workflow};
 
 /// The JSON Schema (draft 2020-12) of one document of a definition file.
 pub fn json_schema() -> Value {
@@ -26,7 +26,7 @@ pub fn json_schema() -> Value {
 fn kinds() -> Vec<Described> {
     let inputs = [executors::shell(), executors::http(), executors::noop(), wait()];
     let fans = [fan::foreach(), fan::matrix(), fan::shards(), fan::repeat()];
-    [workflow(), defaults(), param(), schedule(), step(), dependency(), retry()]
+    [workflow(), defaults(), param(), output(), schedule(), step(), dependency(), retry()]
         .into_iter()
         .chain(fans)
         .chain(inputs)

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::super::parse::{
-    ASK, DEPENDENCY, EXECUTORS, HTTP, MAX_BACKOFF, MAX_LIMIT, NOOP, OF_TASKS, RETRIED, RETRY, SHELL, STEP,
-    SUCCEEDED,
+    ASK, DEPENDENCY, EXECUTORS, HTTP, KINDS, MAX_BACKOFF, MAX_LIMIT, MAX_OUTPUTS, NOOP, OF_TASKS, RETRIED,
+    RETRY, SHELL, STEP, SUCCEEDED,
 };
 use super::described::Described;
 use super::executors::{argv, script};
@@ -20,6 +20,12 @@ pub(super) fn step() -> Described {
     let dependency = json!({"anyOf": [text(), reference("dependency")]});
     let mut rule = one_of(TriggerRule::ALL.map(TriggerRule::as_str));
     rule["default"] = TriggerRule::default().as_str().into();
+    let outputs = json!({
+        "type": "object",
+        "additionalProperties": {"anyOf": [one_of(KINDS), reference("output")]},
+        "propertyNames": {"pattern": "^[a-z][a-z0-9_]*$"},
+        "maxProperties": MAX_OUTPUTS,
+    });
     let hooks = || json!({"type": "array", "items": reference("step")});
     let pattern = "^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$";
     let told = "expected a time of day in quotes, such as \"08:00\"";
@@ -95,6 +101,11 @@ pub(super) fn step() -> Described {
                 "repeat",
                 "Until when the step is done again although it succeeded: a poll that holds no worker in between.",
                 reference("repeat"),
+            ),
+            (
+                "outputs",
+                "The outputs that it must give, and their types: each attempt that succeeds is held against them.",
+                outputs,
             ),
             ("on_success", "Steps that start when this one has succeeded.", hooks()),
             ("on_failure", "Steps that start when this one has failed.", hooks()),

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::parse::{
-    DEFAULTS, ENTRY, KINDS, MAX_CHOICES, MAX_PARAMS, MAX_SCHEDULES, MAX_STEPS, PARAM, WORKFLOW,
+    DEFAULTS, ENTRY, KINDS, MAX_CHOICES, MAX_PARAMS, MAX_SCHEDULES, MAX_STEPS, OUTPUT, PARAM, WORKFLOW,
 };
 use super::described::Described;
 use super::values::{directory, labels, matching, name, one_of, reference, text};
@@ -119,6 +119,21 @@ pub(super) fn param() -> Described {
             "then": {"required": ["values"]},
             "else": {"properties": {"values": false}},
         }),
+    }
+}
+
+/// An output that is declared as a map.
+pub(super) fn output() -> Described {
+    let choices = json!({"type": "array", "items": text(), "minItems": 1, "maxItems": MAX_CHOICES});
+    Described {
+        name: "output",
+        table: &OUTPUT,
+        fields: vec![
+            ("type", "The type of its value; string when absent.", one_of(KINDS)),
+            ("values", "The values that there are, with `type: enum`.", choices),
+            ("description", "What the output is, for people.", text()),
+        ],
+        rules: json!({}),
     }
 }
 

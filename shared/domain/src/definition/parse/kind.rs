@@ -5,9 +5,10 @@ use super::super::checker::Checker;
 use super::super::document::Node;
 use super::super::problem::Position;
 
-const MAX_CHOICES: usize = 1000;
+pub(in crate::definition) const MAX_CHOICES: usize = 1000;
 
-const KINDS: [&str; 8] = ["string", "int", "float", "bool", "date", "path", "enum", "json"];
+pub(in crate::definition) const KINDS: [&str; 8] =
+    ["string", "int", "float", "bool", "date", "path", "enum", "json"];
 
 /// The words that others use for a kind.
 const ALIASES: [(&str, &str); 9] = [

@@ -35,7 +35,9 @@ pub(super) use executor::{
 };
 pub(super) use fan::{FOREACH, MATRIX, SHARDS};
 pub(super) use fields::Schema;
-pub(super) use param::{KINDS, MAX_CHOICES, MAX_PARAMS, PARAM};
+pub(super) use kind::{KINDS, MAX_CHOICES};
+pub(super) use outputs::{MAX_OUTPUTS, OUTPUT};
+pub(super) use param::{MAX_PARAMS, PARAM};
 pub(super) use repeat::{DELAY, MAX_TIMES, REPEAT};
 pub(super) use retry::{ASK, MAX_BACKOFF, MAX_LIMIT, RETRIED, RETRY};
 pub(super) use rule::{DEPENDENCY, SUCCEEDED};

@@ -8,12 +8,12 @@ use super::fields::{Fields, Schema};
 use super::kind::read_kind;
 use super::synonyms;
 
-const MAX_OUTPUTS: usize = 200;
+pub(in crate::definition) const MAX_OUTPUTS: usize = 200;
 
 /// What a request gives.
 const OF_HTTP: [&str; 3] = ["status", "body", "truncated"];
 
-const OUTPUT: Schema = Schema {
+pub(in crate::definition) const OUTPUT: Schema = Schema {
     what: "an output",
     known: &["type", "values", "description"],
     later: &[],

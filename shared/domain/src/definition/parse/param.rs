@@ -21,11 +21,6 @@ use crate::expression::Templated;
 
 pub(in crate::definition) const MAX_PARAMS: usize = 256;
 
-pub(in crate::definition) const MAX_CHOICES: usize = 1000;
-
-pub(in crate::definition) const KINDS: [&str; 8] =
-    ["string", "int", "float", "bool", "date", "path", "enum", "json"];
-
 pub(in crate::definition) const PARAM: Schema = Schema {
     what: "a param",
     known: &["name", "type", "default", "values", "min", "max", "pattern", "description"],

@@ -183,7 +183,18 @@ pub(super) fn read_step<'t>(
         _ => None,
     };
     let hooks = hooks_of(fields);
-    Some(ParsedStep { at, name: text, depends_on, hook: None, hooks, outputs, of_start, declared, fans_out, step })
+    Some(ParsedStep {
+        at,
+        name: text,
+        depends_on,
+        hook: None,
+        hooks,
+        outputs,
+        of_start,
+        declared,
+        fans_out,
+        step,
+    })
 }
 
 /// The fields of a step, or of a workflow, that hold its hooks.

@@ -100,7 +100,13 @@ fn finished(parsed: ParsedStep<'_>, places: &HashMap<&str, StepIndex>) -> Option
         inputs.into_iter().collect()
     };
     let (all, of_tasks) = (inputs(&parsed.outputs), inputs(&parsed.outputs[parsed.of_start..]));
-    Some(Step { hook: parsed.hook, inputs: all, task_inputs: of_tasks, outputs: parsed.declared, ..parsed.step? })
+    Some(Step {
+        hook: parsed.hook,
+        inputs: all,
+        task_inputs: of_tasks,
+        outputs: parsed.declared,
+        ..parsed.step?
+    })
 }
 
 /// The place of each name: where it is first given to a step.

@@ -345,9 +345,18 @@ mod tests {
 
     #[test]
     fn each_word_stands_once_in_its_plain_form() {
-        for synonyms in
-            [OF_FAN, OF_REPEAT, OF_WORKFLOW, OF_STEP, OF_DEFAULTS, OF_RETRY, OF_SCHEDULE, OF_PARAM, OF_OUTPUT, OF_HTTP]
-        {
+        for synonyms in [
+            OF_FAN,
+            OF_REPEAT,
+            OF_WORKFLOW,
+            OF_STEP,
+            OF_DEFAULTS,
+            OF_RETRY,
+            OF_SCHEDULE,
+            OF_PARAM,
+            OF_OUTPUT,
+            OF_HTTP,
+        ] {
             let mut words: Vec<&str> = synonyms.iter().flat_map(|(words, _)| *words).copied().collect();
             assert!(words.iter().all(|word| word.bytes().all(|byte| byte.is_ascii_lowercase())), "{words:?}");
             let count = words.len();

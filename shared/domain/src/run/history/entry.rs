@@ -59,7 +59,7 @@ pub fn advance_noting(
     let (mut kept, mut refused_bytes) = (event.clone(), 0);
     if let Event::Result(result) = &mut kept {
         let end = end_of(run, &advanced, result.id().unit);
-        if lent.is_none() && end.is_some_and(|end| tells(end, result)) {
+        if lent.is_none() && end.is_some_and(|end| tells(run, end, result)) {
             return Ok((advanced, None));
         }
         let outputs = std::mem::take(&mut result.outputs);
@@ -77,10 +77,12 @@ pub fn advance_noting(
     Ok((advanced, Some(entry)))
 }
 
-/// Whether more becomes of a step's outputs than that its end has them: they decide whether it is done again, or are kept
-/// until somebody has said what is to become of it.
+/// Whether more becomes of a step's outputs than that its end has them: they are held against what is declared, decide
+/// whether it is done again, or are kept until somebody has said what is to become of it.
 fn uses_outputs(run: &Run, step: StepIndex) -> bool {
-    run.workflow.step(step).is_some_and(|step| step.repeat.is_some() || step.retry.ask.is_some())
+    run.workflow
+        .step(step)
+        .is_some_and(|step| step.repeat.is_some() || step.retry.ask.is_some() || !step.outputs.is_empty())
 }
 
 /// The result whose end this is: all that it said is in it.
@@ -98,12 +100,16 @@ pub(super) fn told_by(run: &Run, unit: Unit, end: &Ended) -> Option<TaskResult> 
         code: end.code,
         reason: end.reason.clone(),
         outputs: end.outputs.clone(),
+        // They are of the declared kinds by now.
+        is_typed: true,
         worker: end.worker.clone(),
     })
 }
 
-/// Whether an end says all that the result did which brought it about.
-fn tells(end: &Ended, result: &TaskResult) -> bool {
+/// Whether an end says all that the result did which brought it about: outputs that are declared are in it as they were
+/// read, which comes to the same.
+fn tells(run: &Run, end: &Ended, result: &TaskResult) -> bool {
+    let declares = run.workflow.step(result.step).is_some_and(|step| !step.outputs.is_empty());
     let TaskResult {
         run: _,
         step: _,
@@ -115,12 +121,14 @@ fn tells(end: &Ended, result: &TaskResult) -> bool {
         code,
         reason,
         outputs,
+        is_typed: _,
         worker,
     } = result;
     end.items.is_none()
         && (end.attempts.attempt, end.outcome, end.started_at) == (*attempt, *outcome, Some(*started_at))
         && (end.ended_at, end.code) == (*ended_at, *code)
-        && (&end.reason, &end.worker, &end.outputs) == (reason, worker, outputs)
+        && (&end.reason, &end.worker) == (reason, worker)
+        && (end.outputs == *outputs || (declares && *outcome == Outcome::Succeeded))
 }
 
 /// The end that an advance has given to a unit.
