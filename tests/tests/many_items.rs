@@ -57,7 +57,7 @@ async fn every_item_counts_and_the_join_starts_once_whatever_is_killed_meanwhile
         .await;
         match victim {
             Victim::Worker => {
-                replace(&mut workers, &mut killed.0, fleet.worker(&["--concurrency", "8"])).await
+                replace(&mut workers, &mut killed.0, fleet.worker(&["--concurrency", "8"])).await;
             }
             Victim::Producer => replace(&mut producers, &mut killed.1, fleet.producer()).await,
         }

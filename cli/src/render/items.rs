@@ -67,7 +67,11 @@ async fn log(
     attempt: u64,
 ) -> Result<Vec<String>, CliError> {
     let (mut lines, mut all, mut from) = (Lines::default(), Vec::new(), 0);
-    while attempt > 0 {
+    // One that was given up before it had an attempt has printed nothing.
+    if attempt == 0 {
+        return Ok(all);
+    }
+    loop {
         let url = format!("{path}/logs?step={}&item={item}&attempt={attempt}&from={from}", segment(step));
         let page = client.get(&url).await?;
         let chunks = page["chunks"].as_array().map_or(&[] as &[Value], Vec::as_slice);

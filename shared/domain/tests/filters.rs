@@ -1,10 +1,6 @@
 //! The filters of expressions: each as the manual says, on the lists of maps with nulls that steps with items give, and
 //! bounded whatever is built of them.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking, in its small functions too"
-)]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its small functions too")]
 
 use std::time::{Duration, Instant};
 

@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 
 use crate::fleet::{Fleet, Lending};
 use crate::invariants::assert_same;
-use crate::properties::{drain, moves, plan};
+use crate::properties::{drain, moves};
+use crate::random_plans::plan;
 
 /// A part of the history, as it is read from the store.
 fn read(fleet: &Fleet, after: u64, limit: usize) -> (Vec<Happened>, Option<u64>) {

@@ -18,6 +18,7 @@ mod plan;
 mod properties;
 mod random_cases;
 mod random_driver;
+mod random_plans;
 mod random_times;
 mod random_workflows;
 mod random_yaml;

@@ -2,52 +2,18 @@
 //! early timers, stops. The fleet checks after each event what must always hold.
 
 use std::collections::HashMap;
-use std::fmt::Write;
 use std::time::Duration;
 
 use millrace_domain::run::history::advance_noting;
 use millrace_domain::run::{Event, Mover, RunTimer, StepState};
-use millrace_domain::{Outcome, StepIndex, Unit, When};
+use millrace_domain::{Outcome, StepIndex, Unit};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::strategy::ValueTree;
 use serde_json::json;
 
-use crate::fleet::{CREATED, Fleet, Order};
-
-#[derive(Debug, Clone)]
-struct StepPlan {
-    /// It waits for those that are so many places before it.
-    back: Vec<usize>,
-    retries: u32,
-    at_most_once: bool,
-    /// Its environment needs an output of the first step that it waits for.
-    needs: bool,
-    fan: Option<FanPlan>,
-    /// It is done so many times, or ends before when it hands its output on.
-    repeats: Option<u32>,
-    asks: bool,
-    hook: Option<When>,
-    /// It declares the output that it may hand on.
-    declares: bool,
-}
-
-/// A step has items.
-#[derive(Debug, Clone)]
-struct FanPlan {
-    items: u32,
-    max_parallel: u32,
-    fail_fast: bool,
-    tolerate: u32,
-}
-
-#[derive(Debug, Clone)]
-pub(crate) struct Plan {
-    steps: Vec<StepPlan>,
-    timeout: bool,
-    delayed: bool,
-    hooks: Vec<When>,
-}
+use crate::fleet::Fleet;
+use crate::random_plans::plan;
 
 #[derive(Debug, Clone)]
 pub(crate) enum Move {
@@ -79,41 +45,6 @@ fn outcome() -> impl Strategy<Value = Outcome> {
     ]
 }
 
-pub(crate) fn plan() -> impl Strategy<Value = Plan> {
-    let back = proptest::collection::vec(1usize..8, 0..4);
-    let fan =
-        (0u32..7, 1u32..4, any::<bool>(), 0u32..3).prop_map(|(items, max_parallel, fail_fast, tolerate)| {
-            FanPlan { items, max_parallel, fail_fast, tolerate }
-        });
-    let fan = proptest::option::weighted(0.2, fan);
-    let ends = (
-        proptest::option::weighted(0.15, 1u32..4),
-        proptest::bool::weighted(0.15),
-        proptest::option::weighted(0.1, when()),
-        proptest::bool::weighted(0.15),
-    );
-    let step = (back, 0u32..3, proptest::bool::weighted(0.2), proptest::bool::weighted(0.2), fan, ends)
-        .prop_map(|(back, retries, at_most_once, needs, fan, (repeats, asks, hook, declares))| StepPlan {
-            back,
-            retries,
-            at_most_once,
-            needs,
-            fan,
-            repeats,
-            asks,
-            hook,
-            declares,
-        });
-    let hooks = prop_oneof![2 => Just(Vec::new()), 1 => proptest::collection::vec(when(), 0..4)];
-    let steps = proptest::collection::vec(step, 1..=30);
-    (steps, proptest::bool::weighted(0.3), proptest::bool::weighted(0.2), hooks)
-        .prop_map(|(steps, timeout, delayed, hooks)| Plan { steps, timeout, delayed, hooks })
-}
-
-fn when() -> impl Strategy<Value = When> {
-    prop_oneof![Just(When::Success), Just(When::Failure), Just(When::Finish)]
-}
-
 pub(crate) fn moves() -> impl Strategy<Value = Vec<Move>> {
     let index = any::<Index>;
     let one = prop_oneof![
@@ -130,60 +61,6 @@ pub(crate) fn moves() -> impl Strategy<Value = Vec<Move>> {
         16 => (0u64..20_000).prop_map(Move::Pass),
     ];
     proptest::collection::vec(one, 0..120)
-}
-
-impl Plan {
-    pub(crate) fn order(&self) -> Order {
-        let mut source = String::from("name: w\nsteps:\n");
-        for (n, step) in self.steps.iter().enumerate() {
-            let mut before: Vec<usize> = step.back.iter().filter_map(|back| n.checked_sub(*back)).collect();
-            before.sort_unstable();
-            before.dedup();
-            let names: Vec<String> = before.iter().map(|n| format!("s{n}")).collect();
-            let _ = write!(source, "  - {{name: s{n}, run: x, depends_on: [{}]", names.join(", "));
-            let then = if step.asks { "ask, ask_timeout: 20s" } else { "fail" };
-            let _ = write!(source, ", retry: {{limit: {}, delay: 2s, then: {then}}}", step.retries);
-            if let Some(max) = step.repeats {
-                let until = format!("outputs.s{n}.v is defined");
-                let _ = write!(source, ", repeat: {{until: {until}, max: {max}, delay: 3s}}");
-            }
-            let _ = write!(source, ", at_most_once: {}", step.at_most_once);
-            if let (true, Some(first)) = (step.needs, before.first()) {
-                let needed = match &self.steps[*first].fan {
-                    Some(_) => format!("outputs.s{first} | length"),
-                    None => format!("outputs.s{first}.v"),
-                };
-                let _ = write!(source, ", env: {{V: \"${{{{ {needed} }}}}\"}}");
-            }
-            if let Some(FanPlan { items, max_parallel, fail_fast, tolerate }) = &step.fan {
-                let items: Vec<String> = (0..*items).map(|item| item.to_string()).collect();
-                let _ = write!(
-                    source,
-                    ", foreach: {{items: [{}], max_parallel: {max_parallel}, fail_fast: {fail_fast}, tolerate: {tolerate}}}",
-                    items.join(", ")
-                );
-            }
-            if step.declares {
-                source.push_str(", outputs: {v: int}");
-            }
-            if let Some(when) = step.hook {
-                let _ = write!(source, ", {when}: [{{name: h{n}, run: x}}]");
-            }
-            source.push_str("}\n");
-        }
-        for when in When::ALL {
-            let of = self.hooks.iter().enumerate().filter(|(_, hook)| **hook == when);
-            let hooks: Vec<String> =
-                of.map(|(n, _)| format!("{{name: r{n}, run: x, retry: {{limit: 1}}}}")).collect();
-            if !hooks.is_empty() {
-                let _ = writeln!(source, "{when}: [{}]", hooks.join(", "));
-            }
-        }
-        if self.timeout {
-            source.push_str("timeout: 60s\n");
-        }
-        Order { start_at: self.delayed.then(|| CREATED + Duration::from_secs(10)), ..Order::of(&source) }
-    }
 }
 
 impl Move {
