@@ -1,7 +1,5 @@
 //! Outputs that runs do not keep in memory: those of the items of their steps. They are read for the batch that needs them.
 
-use std::sync::Arc;
-
 use millrace_domain::run::Event;
 use millrace_domain::{Outcome, RunId, StepIndex, TaskId};
 use millrace_store::StoreError;
@@ -11,15 +9,8 @@ use serde_json::Value;
 use super::Memory;
 use crate::context::Context;
 
-/// The outputs that are kept for the next batches, at most: a step whose items use those of another needs them again and again.
-const KEPT: usize = 4;
-
 /// The items that are read at once.
 const AT_ONCE: u32 = 1_000;
-
-/// The outputs of steps that were read last. A step that has ended never changes.
-#[derive(Debug, Default)]
-pub(crate) struct Lent(Vec<(RunId, StepIndex, Arc<Value>)>);
 
 /// The part of an item's end that says what it gave.
 #[derive(Deserialize)]
@@ -90,27 +81,6 @@ impl Memory {
                 run.take_back_lent();
             }
         }
-    }
-}
-
-impl Lent {
-    fn find(&self, run: RunId, step: StepIndex) -> Option<Arc<Value>> {
-        let found = self.0.iter().find(|(of, at, _)| (*of, *at) == (run, step));
-        found.map(|(.., outputs)| Arc::clone(outputs))
-    }
-
-    fn keep(&mut self, run: RunId, step: StepIndex, outputs: Value) -> Arc<Value> {
-        if self.0.len() == KEPT {
-            self.0.remove(0);
-        }
-        let outputs = Arc::new(outputs);
-        self.0.push((run, step, Arc::clone(&outputs)));
-        outputs
-    }
-
-    /// Drops what belongs to a run that has ended.
-    pub(crate) fn forget(&mut self, run: RunId) {
-        self.0.retain(|(of, ..)| *of != run);
     }
 }
 

@@ -2,6 +2,7 @@
 //! is loaded again when it is needed.
 
 pub(crate) mod lend;
+pub(crate) mod lent;
 pub(crate) mod load;
 pub(crate) mod owned;
 pub(crate) mod runs;
@@ -13,7 +14,7 @@ use std::collections::HashSet;
 use millrace_domain::PartitionId;
 
 use super::fired::Fire;
-use lend::Lent;
+use lent::Lent;
 use runs::Runs;
 use timers::Timers;
 use workflows::Workflows;

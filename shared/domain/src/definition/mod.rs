@@ -25,7 +25,7 @@ pub use fan::{FanOut, MAX_ITEMS, MAX_PARALLEL, Matrix, Over, Tolerance};
 pub use json_schema::json_schema;
 pub use limits::{Limits, Pattern};
 pub use nearest::nearest;
-pub use outputs::{DeclaredOutput, check_outputs, is_output_key};
+pub use outputs::{check_outputs, is_output_key};
 pub use parse::{MAX_FILE_BYTES, Parsed, SHELL, parse, parse_bytes, parse_stored};
 pub(crate) use parse::{action_of_json, check_script, retry_of_json};
 pub use problem::{Problem, Problems};

@@ -2,25 +2,14 @@
 
 use serde_json::{Map, Value};
 
-use super::ParamKind;
 use super::arguments::{check_kind, expected, from_text};
+use super::workflow::DeclaredOutput;
 
 /// The greatest number of outputs that a message tells of.
 const MAX_TOLD: usize = 5;
 
 /// The greatest number of keys that a message lists.
 const MAX_LISTED: usize = 20;
-
-/// An output that a step declares: each attempt that succeeds must give it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct DeclaredOutput {
-    /// The key of the output.
-    pub key: String,
-    /// The kind of its value.
-    pub kind: ParamKind,
-    /// The description, for people.
-    pub description: Option<String>,
-}
 
 /// Holds the outputs of an attempt against those that its step declares. Where they were all written as texts (`is_typed` is
 /// false), a text becomes a value of the declared kind. What is not of its kind is taken out; what is not declared is left
@@ -76,6 +65,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::definition::ParamKind;
 
     fn declared() -> Vec<DeclaredOutput> {
         let choices = ParamKind::Enum(vec!["full".to_owned(), "part".to_owned()]);

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use super::fan::FanOut;
 use super::limits::Limits;
-use super::outputs::DeclaredOutput;
 use crate::expression::{Condition, Template, Templated};
 use crate::graph::Graph;
 use crate::repeat::Repeat;
@@ -65,6 +64,17 @@ pub struct Param {
     pub limits: Limits,
     /// The default; without one, every run must give a value.
     pub default: Option<Templated>,
+    /// The description, for people.
+    pub description: Option<String>,
+}
+
+/// An output that a step declares: each attempt that succeeds must give it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeclaredOutput {
+    /// The key of the output.
+    pub key: String,
+    /// The kind of its value.
+    pub kind: ParamKind,
     /// The description, for people.
     pub description: Option<String>,
 }

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::{ExpressionError, Scope, Template, Use, engine};
+use super::excerpt::excerpt;
+use super::{ExpressionError, Scope, Template, Use};
 
 /// A condition: one expression, bare or in `${{ }}`, that gives `true` or `false`.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,7 +35,7 @@ impl Condition {
         if is_text || source.parse::<f64>().is_ok() || matches!(source, "none" | "None") {
             return Err(ExpressionError::failed(format!(
                 "`{}` is neither true nor false: expected a condition, such as outputs.extract.rows > 0",
-                engine::shown(source)
+                excerpt(source)
             )));
         }
         Ok(condition)
@@ -60,8 +61,8 @@ impl Condition {
 
     fn truth(&self, value: &Value) -> Result<bool, ExpressionError> {
         value.as_bool().ok_or_else(|| {
-            let source = engine::shown(self.source());
-            let shown = engine::shown(&value.to_string());
+            let source = excerpt(self.source());
+            let shown = excerpt(&value.to_string());
             ExpressionError::failed(format!("`{source}` is {shown}: expected true or false"))
         })
     }

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value};
 
+use super::excerpt::excerpt;
 use super::{ExpressionError, budget, comparison, dates, operands, texts};
 
 /// The greatest number of operations that one expression may take.
@@ -121,7 +122,7 @@ pub(super) fn filters() -> impl Iterator<Item = &'static str> {
 pub(super) fn check(source: &str) -> Result<(), ExpressionError> {
     ENVIRONMENT.compile_expression(source).map(drop).map_err(|error| {
         let detail = error.detail().unwrap_or("it is not an expression");
-        ExpressionError::syntax(format!("`{}` cannot be read: {detail}", shown(source)))
+        ExpressionError::syntax(format!("`{}` cannot be read: {detail}", excerpt(source)))
     })
 }
 
@@ -139,18 +140,18 @@ pub(super) fn evaluate(
         Err(error) => return Err(ExpressionError::failed(explain(source, &error))),
     };
     if value.is_number() && f64::try_from(value.clone()).is_ok_and(|number| !number.is_finite()) {
-        return Err(ExpressionError::failed(format!("`{}` is not a finite number", shown(source))));
+        return Err(ExpressionError::failed(format!("`{}` is not a finite number", excerpt(source))));
     }
     if budget::is_too_large(&value) {
         let message = format!(
             "the value of `{}` is too large: expected at most {} bytes of JSON",
-            shown(source),
+            excerpt(source),
             budget::MAX_VALUE_BYTES
         );
         return Err(ExpressionError::failed(message));
     }
     serde_json::to_value(&value).map(Some).map_err(|error| {
-        ExpressionError::failed(format!("`{}` has a value that JSON cannot hold: {error}", shown(source)))
+        ExpressionError::failed(format!("`{}` has a value that JSON cannot hold: {error}", excerpt(source)))
     })
 }
 
@@ -169,21 +170,12 @@ fn is_undefined(error: &Error) -> bool {
 }
 
 fn explain(source: &str, error: &Error) -> String {
-    let shown = shown(source);
+    let shown = excerpt(source);
     match error.kind() {
         ErrorKind::OutOfFuel => format!("`{shown}` takes too long: expected at most {FUEL} operations"),
         kind => match error.detail() {
-            Some(detail) => format!("`{shown}` failed: {}", self::shown(detail)),
+            Some(detail) => format!("`{shown}` failed: {}", excerpt(detail)),
             None => format!("`{shown}` failed: {kind}"),
         },
     }
-}
-
-/// As much of an expression as fits into a message.
-pub(super) fn shown(source: &str) -> String {
-    let mut shown: String = source.chars().take(200).collect();
-    if shown.len() < source.len() {
-        shown.push('…');
-    }
-    shown
 }

@@ -10,6 +10,7 @@ mod comparison;
 mod condition;
 mod dates;
 mod engine;
+mod excerpt;
 mod names;
 mod operands;
 mod scope;

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::excerpt::excerpt;
 use super::{ExpressionError, Scope, Use, comparison, engine, names, operands, token};
 
 /// The longest expression, in bytes.
@@ -185,9 +186,11 @@ impl Expression {
     fn evaluate(&self, scope: &Scope<'_>) -> Result<Value, ExpressionError> {
         match engine::evaluate(&self.source, &self.checked, scope.context(&self.uses))? {
             Some(value) => Ok(value),
-            None => Err(ExpressionError::undefined(scope.missing(&self.uses).unwrap_or_else(|| {
-                format!("something in `{}` is not defined", engine::shown(&self.source))
-            }))),
+            None => Err(ExpressionError::undefined(
+                scope
+                    .missing(&self.uses)
+                    .unwrap_or_else(|| format!("something in `{}` is not defined", excerpt(&self.source))),
+            )),
         }
     }
 }

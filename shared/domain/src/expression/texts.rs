@@ -4,7 +4,7 @@ use minijinja::value::{Kwargs, Serde, Value, ValueKind};
 use minijinja::{Error, ErrorKind, State};
 
 use super::budget::{MAX_TEXT_BYTES, bounded, charge};
-use super::engine;
+use super::excerpt::excerpt;
 use crate::number;
 
 /// How much more memory a value may take than its JSON, at most: a `[]` of three bytes is a list.
@@ -100,5 +100,5 @@ pub(super) fn shown(value: &Value) -> String {
             _ => serde_json::to_string(value).unwrap_or_default(),
         },
     };
-    engine::shown(&text)
+    excerpt(&text)
 }

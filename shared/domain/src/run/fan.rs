@@ -2,75 +2,15 @@
 //! open, and the end of each item is kept apart from the run, so that a fan takes as much as its window.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Attempts, StepState};
+use super::{Attempts, Fan, Fanned, ItemCounts, StepState};
 use crate::definition::{FanOut, Tolerance};
 use crate::{Outcome, StepIndex, Timestamp, Unit};
 
 /// The most that the outputs of all items of a step may take, in bytes of JSON.
 pub const MAX_OUTPUT_BYTES: u64 = 8 * 1024 * 1024;
-
-/// A step that has fanned out.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Fan {
-    /// What is written down of it.
-    pub fanned: Fanned,
-    /// The list: empty where the run was restored without it.
-    pub items: Arc<[Value]>,
-    /// The items that have begun and not ended. Each is dispatched, or waits for its next attempt.
-    pub open: BTreeMap<u32, StepState>,
-}
-
-/// The record of a step that has fanned out.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Fanned {
-    /// The counts of its items.
-    #[serde(flatten)]
-    pub counts: ItemCounts,
-    /// When the step fanned out.
-    pub began_at: Timestamp,
-    /// The bytes of its items' outputs so far.
-    #[serde(default)]
-    pub output_bytes: u64,
-    /// The first item that failed, and why.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub first_failure: Option<(u32, String)>,
-    /// Since when the items that are left are given up.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stopping_since: Option<Timestamp>,
-    /// The number of the last advance that changed it.
-    #[serde(default)]
-    pub advance: u64,
-}
-
-/// The counts of the items of a step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct ItemCounts {
-    /// All of them.
-    pub total: u32,
-    /// Those that have begun: the items below this place.
-    pub begun: u32,
-    /// Those that have succeeded.
-    #[serde(default)]
-    pub succeeded: u32,
-    /// Those that have failed or timed out.
-    #[serde(default)]
-    pub failed: u32,
-    /// Those that were given up after they had begun.
-    #[serde(default)]
-    pub cancelled: u32,
-}
-
-impl ItemCounts {
-    /// The items that have ended.
-    pub fn ended(&self) -> u32 {
-        self.succeeded + self.failed + self.cancelled
-    }
-}
 
 impl Fan {
     /// A step that fans out now.

@@ -65,12 +65,12 @@
 //!
 //! The first steps of a run that waits are moved on by its start timer too.
 //!
-//! [`state`] says what there is, [`event`] what can happen, [`action`] what the shell must then do, and
+//! [`state`] and `step_state` say what there is, [`event`] what can happen, [`action`] what the shell must then do, and
 //! [`advance`](mod@advance) is the total function between them (a file for each part of it).
 //! [`dispatch`] renders the task of an attempt, [`record`] is how a run is stored and comes back, `horizon` how far
-//! ahead it can be waiting, `mover` what it waits for, `blocker` the same in full, for people, `verdict` how it ends, `declared` what its attempts must give. [`fan`]
-//! is a step with items, `units` how steps and items stand, `lent` the outputs that are not in memory, `plan` what a run would
-//! come to if all went well, [`history`] what has happened to it.
+//! ahead it can be waiting, `mover` what it waits for, `blocker` the same in full, for people, `verdict` how it ends,
+//! `declared` what its attempts must give. [`fan`] is a step with items, `units` how steps and items stand, `lent` the
+//! outputs that are not in memory, `plan` what a run would come to if all went well, [`history`] what has happened to it.
 
 pub mod action;
 pub mod advance;
@@ -87,6 +87,7 @@ mod plan;
 pub mod record;
 pub mod spec;
 pub mod state;
+mod step_state;
 #[cfg(test)]
 mod transitions;
 mod units;
@@ -96,8 +97,8 @@ pub use action::{Action, Advanced, RunTimer};
 pub use advance::{advance, create};
 pub use blocker::Blocker;
 pub use event::{Event, Refusal};
-pub use fan::{Fan, Fanned, ItemCounts};
 pub use mover::Mover;
 pub use plan::{Fate, Plan, PlannedStep, plan};
 pub use spec::{Source, Spec, Trigger};
-pub use state::{Attempts, Carried, Ended, Head, Run, RunState, StepState};
+pub use state::{Carried, Head, Run, RunState};
+pub use step_state::{Attempts, Ended, Fan, Fanned, ItemCounts, StepState};

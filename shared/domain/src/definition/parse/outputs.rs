@@ -1,9 +1,9 @@
 //! `outputs:` of a step: what each attempt that succeeds must give.
 
-use super::super::ParamKind;
 use super::super::checker::Checker;
 use super::super::document::{Content, Key, Node};
-use super::super::outputs::{DeclaredOutput, is_output_key};
+use super::super::outputs::is_output_key;
+use super::super::{DeclaredOutput, ParamKind};
 use super::fields::{Fields, Schema};
 use super::kind::read_kind;
 use super::synonyms;

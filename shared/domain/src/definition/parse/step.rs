@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use super::super::DeclaredOutput;
 use super::super::Step;
 use super::super::checker::Checker;
 use super::super::document::Node;
-use super::super::outputs::DeclaredOutput;
 use super::super::problem::Position;
 use super::environment::read_env;
 use super::executor::{SHELL, read_action};

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::ending::ended;
-use super::fan::end_item;
-use super::step::{dispatch, end_step, hold};
+use super::step::{dispatch, end_unit};
+use super::unit::hold;
 use crate::repeat::Repeat;
 use crate::run::dispatch::is_repeated_enough;
 use crate::run::{Action, Advanced, Attempts, Ended, Refusal, Run, RunTimer, StepState};
@@ -18,14 +18,6 @@ pub(super) fn current(run: &Run, unit: Unit, attempt: u32) -> Result<Attempts, R
         Some(_) => Err(Refusal::StaleAttempt { unit, attempt }),
         None if run.has_begun(unit) => Err(Refusal::StaleAttempt { unit, attempt }),
         None => Err(Refusal::NoSuchUnit(unit)),
-    }
-}
-
-/// Ends a unit.
-pub(super) fn end_unit(run: &mut Run, unit: Unit, end: Ended, now: Timestamp, out: &mut Advanced) {
-    match unit.item {
-        None => end_step(run, unit.step, end, now, out),
-        Some(item) => end_item(run, unit.step, item, end, now, out),
     }
 }
 

@@ -1,9 +1,7 @@
-//! The end of a step as it is written down, and the end of a run whose steps have all ended.
+//! The end of a step as it is written down.
 
-use super::hooks;
-use crate::definition::Step;
 use crate::run::verdict::{decides, reason};
-use crate::run::{Action, Advanced, Attempts, Ended, Run, RunTimer, StepState};
+use crate::run::{Advanced, Attempts, Ended, Run, StepState};
 use crate::{Outcome, StepIndex, Timestamp};
 
 /// The end of a step that no worker reported.
@@ -51,35 +49,6 @@ pub(super) fn mark_ended(run: &mut Run, step: StepIndex, mut end: Ended, out: &m
     run.steps[step.at()] = StepState::Ended(Box::new(end));
     run.open -= 1;
     out.units.push(step.into());
-}
-
-/// Ends the run when all its steps have: as whoever stops it wants, or by its verdict.
-pub(super) fn end_if_done(run: &mut Run, now: Timestamp, out: &mut Advanced) {
-    if run.head.state.is_terminal() {
-        return;
-    }
-    hooks::begin(run, now, out);
-    if run.open > 0 {
-        return;
-    }
-    let outcome = match run.head.stopping {
-        Some(outcome) => outcome,
-        None => {
-            (run.head.verdict, run.head.reason) = run.verdict().unzip();
-            run.head.verdict.unwrap_or(Outcome::Succeeded)
-        }
-    };
-    run.head.state = outcome.into();
-    run.head.ended_at = Some(now);
-    out.head = true;
-    if run.workflow.timeout.is_some() && run.head.hooks_since.is_none() {
-        out.actions.push(Action::Clear(RunTimer::Timeout));
-    }
-    let gives_items_up = |step: &Step| step.fan.as_ref().is_some_and(|fan| fan.fail_fast);
-    if run.head.stopping.is_some() || run.workflow.steps.iter().any(gives_items_up) {
-        out.actions.push(Action::Clear(RunTimer::CancelCheck));
-    }
-    out.actions.push(Action::End);
 }
 
 /// Gives an advance its number, when it has changed the run.

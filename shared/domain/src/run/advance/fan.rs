@@ -1,13 +1,18 @@
 //! A step that fans out: its items begin as there is room, each in the commit that ended another, and the step ends with the
 //! last of them.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use super::ending::{ended, mark_ended};
-use super::step::{READING, attempt, end_step, hold};
-use super::stop::LOOK_AGAIN;
+use super::unit::{READING, attempt, hold};
 use crate::run::dispatch::items;
 use crate::run::fan::MAX_OUTPUT_BYTES;
 use crate::run::{Action, Advanced, Attempts, Ended, Fan, Run, RunTimer, StepState};
 use crate::{Outcome, StepIndex, Timestamp, Unit};
+
+/// The interval at which what is being stopped is looked at until it has ended.
+pub(in crate::run) const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// Fans a step out. One that ends at once, since its list is empty or no list, is answered with its end.
 pub(super) fn begin(
@@ -37,19 +42,6 @@ pub(super) fn begin(
     }
 }
 
-/// Ends an item, and goes on with its step.
-pub(super) fn end_item(
-    run: &mut Run,
-    step: StepIndex,
-    item: u32,
-    end: Ended,
-    now: Timestamp,
-    out: &mut Advanced,
-) {
-    note_end(run, step, item, end, now, out);
-    go_on(run, step, now, out);
-}
-
 /// Stops a step that has fanned out, with its run. Its items that are with the fleet are waited for.
 pub(super) fn stop(run: &mut Run, step: StepIndex, reason: &str, now: Timestamp, out: &mut Advanced) {
     end_waiting(run, step, reason, now, out);
@@ -58,16 +50,9 @@ pub(super) fn stop(run: &mut Run, step: StepIndex, reason: &str, now: Timestamp,
     }
 }
 
-/// Goes on with a step that has fanned out, where something of it has ended or there is room.
-pub(super) fn go_on(run: &mut Run, step: StepIndex, now: Timestamp, out: &mut Advanced) {
-    if let Some(end) = fill(run, step, now, out) {
-        end_step(run, step, *end, now, out);
-    }
-}
-
 /// Begins items while there is room for them; answers the end of the step when none is left.
-fn fill(run: &mut Run, step: StepIndex, now: Timestamp, out: &mut Advanced) -> Option<Box<Ended>> {
-    let workflow = std::sync::Arc::clone(&run.workflow);
+pub(super) fn fill(run: &mut Run, step: StepIndex, now: Timestamp, out: &mut Advanced) -> Option<Box<Ended>> {
+    let workflow = Arc::clone(&run.workflow);
     let policy = workflow.steps[step.at()].fan.as_deref()?;
     let (is_stopping, this_advance) = (run.head.is_stopping(), run.this_advance());
     out.units.push(step.into());
@@ -109,8 +94,15 @@ fn over(run: &Run, step: StepIndex, fan: &Fan, now: Timestamp) -> Box<Ended> {
 }
 
 /// Writes down the end of an item. Where too many have failed, those that are left are given up.
-fn note_end(run: &mut Run, step: StepIndex, item: u32, mut end: Ended, now: Timestamp, out: &mut Advanced) {
-    let workflow = std::sync::Arc::clone(&run.workflow);
+pub(super) fn note_end(
+    run: &mut Run,
+    step: StepIndex,
+    item: u32,
+    mut end: Ended,
+    now: Timestamp,
+    out: &mut Advanced,
+) {
+    let workflow = Arc::clone(&run.workflow);
     let is_stopping = run.head.is_stopping();
     let StepState::Fanned(fan) = &mut run.steps[step.at()] else { return };
     fan.open.remove(&item);

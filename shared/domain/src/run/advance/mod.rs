@@ -8,18 +8,20 @@
 mod attempt;
 mod ending;
 mod fan;
-mod hooks;
+mod run_end;
 mod start;
 mod step;
 mod stop;
+mod unit;
 
-use attempt::{current, end_unit, ended_attempt, lost_attempt, nobody_answered, plausible, retire};
-use ending::{end_if_done, ended, number};
+use attempt::{current, ended_attempt, lost_attempt, nobody_answered, plausible, retire};
+use ending::{ended, number};
+pub(super) use fan::LOOK_AGAIN;
+use run_end::{end_if_done, give_hooks_up};
 pub use start::create;
 use start::start;
-pub(super) use step::READING;
-use step::{start_ready, time_has_come};
-pub(super) use stop::LOOK_AGAIN;
+use step::{end_unit, fill, start_ready, time_has_come};
+pub(super) use unit::READING;
 
 use super::declared::as_declared;
 use super::{Advanced, Event, Refusal, Run, RunState, StepState};
@@ -79,7 +81,7 @@ pub fn advance(run: &mut Run, event: Event, now: Timestamp) -> Result<Advanced, 
                 // It was woken with the outputs that it needs.
                 Some(StepState::Waiting) if run.is_woken(unit.step) => start_ready(run, unit.step, now, out),
                 Some(StepState::Fanned(fan)) if run.wants_items(unit.step, fan) => {
-                    fan::go_on(run, unit.step, now, out);
+                    fill(run, unit.step, now, out);
                 }
                 Some(_) => return Err(Refusal::NotExpected(unit)),
             }
@@ -89,7 +91,7 @@ pub fn advance(run: &mut Run, event: Event, now: Timestamp) -> Result<Advanced, 
         (_, Event::Poisoned { reason }) => {
             stop::stop(run, Outcome::Failed, &reason, now, out)?;
             // Whatever broke the run may break it again.
-            hooks::give_up(run, &reason, now, out);
+            give_hooks_up(run, &reason, now, out);
         }
         (_, Event::CancelCheckDue) => stop::look(run, now, out)?,
     }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::ending::{end_if_done, number};
+use super::ending::number;
+use super::run_end::end_if_done;
 use super::step::start_roots;
 use crate::definition::Workflow;
 use crate::rule::Tally;

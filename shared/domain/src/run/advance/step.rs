@@ -4,18 +4,14 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::attempt::end_unit;
 use super::ending::{ended, mark_ended};
 use super::fan;
-use crate::definition::Step;
+use super::unit::{attempt, hold};
 use crate::rule::{Judgement, Readiness, Status};
-use crate::run::dispatch::{condition_holds, input, task};
+use crate::run::dispatch::condition_holds;
 use crate::run::{Action, Advanced, Attempts, Ended, Run, RunTimer, StepState};
-use crate::wait::{self, WAIT};
+use crate::wait::WAIT;
 use crate::{Outcome, StepIndex, Timestamp, TriggerRule, Unit};
-
-/// What a unit waits for whose inputs are not in memory.
-pub(in crate::run) const READING: &str = "the outputs that it uses are being read";
 
 /// Starts the steps that wait for no other.
 pub(super) fn start_roots(run: &mut Run, now: Timestamp, out: &mut Advanced) {
@@ -28,6 +24,24 @@ pub(super) fn start_roots(run: &mut Run, now: Timestamp, out: &mut Advanced) {
 pub(super) fn end_step(run: &mut Run, step: StepIndex, end: Ended, now: Timestamp, out: &mut Advanced) {
     mark_ended(run, step, end, out);
     follow(run, vec![step], VecDeque::new(), now, out);
+}
+
+/// Ends a unit, and with an item its step, when it was the last.
+pub(super) fn end_unit(run: &mut Run, unit: Unit, end: Ended, now: Timestamp, out: &mut Advanced) {
+    match unit.item {
+        None => end_step(run, unit.step, end, now, out),
+        Some(item) => {
+            fan::note_end(run, unit.step, item, end, now, out);
+            fill(run, unit.step, now, out);
+        }
+    }
+}
+
+/// Lets a step that has fanned out begin the items for which there is room. It ends when none is left.
+pub(super) fn fill(run: &mut Run, step: StepIndex, now: Timestamp, out: &mut Advanced) {
+    if let Some(end) = fan::fill(run, step, now, out) {
+        end_step(run, step, *end, now, out);
+    }
 }
 
 /// Starts a step whose rule holds, and which was woken with the outputs that it needs.
@@ -140,76 +154,6 @@ fn begin(run: &mut Run, step: StepIndex, now: Timestamp, out: &mut Advanced) -> 
         return fan::begin(run, step, now, out);
     }
     attempt(run, step.into(), none, now, out)
-}
-
-/// Makes the attempt after `so_far`. A unit whose input cannot be rendered is answered with its end.
-pub(super) fn attempt(
-    run: &mut Run,
-    unit: Unit,
-    so_far: Attempts,
-    now: Timestamp,
-    out: &mut Advanced,
-) -> Result<(), Box<Ended>> {
-    let workflow = Arc::clone(&run.workflow);
-    let definition = &workflow.steps[unit.step.at()];
-    if run.tasks_want(unit.step).next().is_some() {
-        hold(run, unit, so_far, now, READING.to_owned(), out);
-        return Ok(());
-    }
-    if definition.uses == WAIT {
-        return begin_wait(run, unit.step, definition, now, out);
-    }
-    // A first attempt that is made at once has no record that could keep the number: that of what it follows has it.
-    let follows = out.head || !out.units.is_empty();
-    let advance = if so_far == Attempts::default() && follows { 0 } else { run.this_advance() };
-    let attempts = Attempts { attempt: so_far.attempt + 1, dispatched_at: now, advance, ..so_far };
-    match task(run, unit, attempts.attempt, now) {
-        Ok(task) => {
-            run.set_state(unit, StepState::Dispatched(attempts));
-            out.units.push(unit);
-            out.actions.push(Action::Dispatch(Box::new(task)));
-            Ok(())
-        }
-        Err(problem) => Err(Box::new(ended(run, Outcome::Failed, so_far, now, Some(problem)))),
-    }
-}
-
-/// Begins a wait. One whose time has passed is answered with its end, as is one whose end cannot be told.
-fn begin_wait(
-    run: &mut Run,
-    step: StepIndex,
-    definition: &Step,
-    now: Timestamp,
-    out: &mut Advanced,
-) -> Result<(), Box<Ended>> {
-    let begun = Attempts { dispatched_at: now, ..Attempts::default() };
-    let until = input(run, definition).and_then(|with| wait::until(&with, now, &run.workflow.timezone));
-    match until {
-        Ok(until) if until > now => {
-            hold(run, step.into(), begun, until, "a wait".to_owned(), out);
-            Ok(())
-        }
-        Ok(_) => {
-            let end = ended(run, Outcome::Succeeded, begun, now, None);
-            Err(Box::new(Ended { started_at: Some(now), ..end }))
-        }
-        Err(problem) => Err(Box::new(ended(run, Outcome::Failed, begun, now, Some(problem)))),
-    }
-}
-
-/// Has a unit wait for a time.
-pub(super) fn hold(
-    run: &mut Run,
-    unit: Unit,
-    attempts: Attempts,
-    until: Timestamp,
-    reason: String,
-    out: &mut Advanced,
-) {
-    let attempts = Attempts { advance: run.this_advance(), ..attempts };
-    run.set_state(unit, StepState::Backoff { attempts, until, reason: Some(reason) });
-    out.units.push(unit);
-    out.actions.push(Action::Set(until, RunTimer::Retry(unit)));
 }
 
 /// The end of a step whose rule does not hold, with the first dependency that is why.

@@ -4,12 +4,9 @@
 use std::time::Duration;
 
 use super::ending::{ended, mark_ended};
-use super::fan::{self, given_up};
+use super::fan::{self, LOOK_AGAIN, given_up};
 use crate::run::{Action, Advanced, Attempts, Refusal, Run, RunState, RunTimer, StepState};
 use crate::{Outcome, StepIndex, Timestamp};
-
-/// The interval at which a stopped run is looked at until it has ended.
-pub(in crate::run) const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// The grace of workers: claimed attempts of a stopped run are taken back by force after this long.
 const FORCE: Duration = Duration::from_secs(30);

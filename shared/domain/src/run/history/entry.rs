@@ -34,7 +34,7 @@ fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
-/// Moves `run` by `event` as [`advance`] does, and answers the entry that its history needs of it, if any.
+/// Moves `run` by `event` as [`advance()`] does, and answers the entry that its history needs of it, if any.
 ///
 /// # Errors
 /// A [`Refusal`] says why the event has no effect.

@@ -2,7 +2,7 @@
 //!
 //! A result that ended its unit is told by the stored end, which has the number of the advance, the instant, and every field of
 //! the result. Each other event is an entry ([`entry`]), written in the commit of its advance. [`merge`] puts both into one
-//! order again, [`words`] tells them to people, and [`replay`] applies them once more.
+//! order again, [`words`] tells them to people, and [`replay`](mod@replay) applies them once more.
 
 mod entry;
 mod merge;

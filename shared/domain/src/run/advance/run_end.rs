@@ -1,16 +1,46 @@
-//! The hooks of a run: steps that have their turn when all others have ended, however they did.
+//! The end of a run whose steps have all ended: first its hooks have their turn, which are steps for that, and then it ends.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::ending::{ended, mark_ended};
 use super::step::follow;
+use crate::definition::Step;
 use crate::run::{Action, Advanced, Attempts, Run, RunTimer, StepState};
 use crate::{Hook, Outcome, StepIndex, Timestamp};
 
+/// Ends the run when all its steps have: as whoever stops it wants, or by its verdict.
+pub(super) fn end_if_done(run: &mut Run, now: Timestamp, out: &mut Advanced) {
+    if run.head.state.is_terminal() {
+        return;
+    }
+    begin_hooks(run, now, out);
+    if run.open > 0 {
+        return;
+    }
+    let outcome = match run.head.stopping {
+        Some(outcome) => outcome,
+        None => {
+            (run.head.verdict, run.head.reason) = run.verdict().unzip();
+            run.head.verdict.unwrap_or(Outcome::Succeeded)
+        }
+    };
+    run.head.state = outcome.into();
+    run.head.ended_at = Some(now);
+    out.head = true;
+    if run.workflow.timeout.is_some() && run.head.hooks_since.is_none() {
+        out.actions.push(Action::Clear(RunTimer::Timeout));
+    }
+    let gives_items_up = |step: &Step| step.fan.as_ref().is_some_and(|fan| fan.fail_fast);
+    if run.head.stopping.is_some() || run.workflow.steps.iter().any(gives_items_up) {
+        out.actions.push(Action::Clear(RunTimer::CancelCheck));
+    }
+    out.actions.push(Action::End);
+}
+
 /// Gives the hooks of a run their turn, once all other steps have ended: those for its outcome start, and the others are
 /// skipped.
-pub(super) fn begin(run: &mut Run, now: Timestamp, out: &mut Advanced) {
+fn begin_hooks(run: &mut Run, now: Timestamp, out: &mut Advanced) {
     if run.workflow.run_hooks == 0 || run.head.hooks_since.is_some() || run.open_steps() > 0 {
         return;
     }
@@ -44,7 +74,7 @@ pub(super) fn begin(run: &mut Run, now: Timestamp, out: &mut Advanced) {
 }
 
 /// Ends the hooks of a run whose turn has not come, and never will.
-pub(super) fn give_up(run: &mut Run, reason: &str, now: Timestamp, out: &mut Advanced) {
+pub(super) fn give_hooks_up(run: &mut Run, reason: &str, now: Timestamp, out: &mut Advanced) {
     let workflow = Arc::clone(&run.workflow);
     if run.head.hooks_since.is_some() || workflow.run_hooks == 0 {
         return;
