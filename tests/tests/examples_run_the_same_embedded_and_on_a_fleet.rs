@@ -10,7 +10,7 @@ use millrace_tests::Fleet;
 use serde_json::{Value, json};
 
 /// Each example with its arguments and the status of `millrace run`.
-const RUNS: [(&str, &[&str], i32); 16] = [
+const RUNS: [(&str, &[&str], i32); 18] = [
     ("hello.yaml", &["-p", "who=Ada"], 0),
     ("diamond.yaml", &[], 0),
     ("diamond.yaml", &["-p", "n=0"], 3),
@@ -21,6 +21,8 @@ const RUNS: [(&str, &[&str], i32); 16] = [
     ("etl.yaml", &["-p", "most_bad=0.0001"], 3),
     ("reconciliation.yaml", &[], 0),
     ("reconciliation.yaml", &["-p", "planted=30"], 0),
+    ("word_count.yaml", &[], 0),
+    ("word_count.yaml", &["-p", "text=README.md"], 3),
     ("crontab_like.yaml", &["--workflow", "disk_usage"], 0),
     ("crontab_like.yaml", &["--workflow", "pack_logs"], 0),
     ("crontab_like.yaml", &["--workflow", "clean_old_files"], 0),
@@ -37,7 +39,7 @@ async fn examples_run_the_same_embedded_and_on_a_fleet() {
     copy_folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples"), &examples);
     assert_eq!(
         names(&examples),
-        ["crontab_like", "daily_sales", "diamond", "etl", "hello", "reconciliation", "retry"],
+        ["crontab_like", "daily_sales", "diamond", "etl", "hello", "reconciliation", "retry", "word_count"],
         "each is run here"
     );
     let home = fleet.folder().join("home");
@@ -74,7 +76,7 @@ fn essence(run: &Value) -> Value {
         .iter()
         .map(|step| {
             json!({"name": step["name"], "state": step["state"], "attempt": step["attempt"], "code": step["code"],
-                   "reason": step["reason"], "outputs": step["outputs"], "depends_on": step["depends_on"]})
+                   "reason": step["reason"], "outputs": step["outputs"], "items": step["items"], "depends_on": step["depends_on"]})
         })
         .collect();
     let essence = json!({"workflow": run["workflow"], "state": run["state"], "reason": run["reason"],

@@ -60,7 +60,8 @@ fn every_example_is_run_here() {
         .filter(|name| name.ends_with(".yaml"))
         .collect();
     names.sort();
-    let all = ["crontab_like", "daily_sales", "diamond", "etl", "hello", "reconciliation", "retry"];
+    let all =
+        ["crontab_like", "daily_sales", "diamond", "etl", "hello", "reconciliation", "retry", "word_count"];
     assert_eq!(names, all.map(|name| format!("{name}.yaml")));
 }
 
@@ -186,6 +187,26 @@ fn reconciliation_finds_what_was_planted_and_nothing_else() {
         (&json!("succeeded"), &json!("failed"))
     );
     assert_eq!(step(&many, "close_the_hour")["state"], "succeeded");
+}
+
+#[test]
+fn word_count_puts_its_chapters_together_to_what_a_direct_count_finds() {
+    let examples = Examples::new();
+    let file = examples.file("word_count.yaml");
+    let run = run(&[&file, "-p", "top=3"]);
+    assert_eq!(step(&run, "count")["items"]["succeeded"], 8, "seven chapters, and the title");
+    let merged =
+        json!({"words": 9734, "different": 1693, "by_part": [6, 853, 798, 1701, 1066, 963, 2354, 1993]});
+    assert_eq!(step(&run, "merge")["outputs"], merged);
+    let top = json!({"top": [["the", 335, 1], ["to", 320, 1], ["and", 276, 0]]});
+    assert_eq!(step(&run, "report")["outputs"], top);
+    let seen = followed(&[&file]);
+    assert!(seen.contains("check | a direct count finds the same 1693 words\n"), "{seen}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let none = millrace(folder.path(), &["run", &file, "-p", "text=README.md", "-o", "json"]).with(3).json();
+    let reason = step(&none, "split")["reason"].as_str().unwrap();
+    assert!(reason.contains("README.md has no chapters"), "{reason}");
 }
 
 #[test]
