@@ -10,7 +10,7 @@ use millrace_tests::Fleet;
 use serde_json::{Value, json};
 
 /// Each example with its arguments and the status of `millrace run`.
-const RUNS: [(&str, &[&str], i32); 18] = [
+const RUNS: [(&str, &[&str], i32); 22] = [
     ("hello.yaml", &["-p", "who=Ada"], 0),
     ("diamond.yaml", &[], 0),
     ("diamond.yaml", &["-p", "n=0"], 3),
@@ -23,6 +23,10 @@ const RUNS: [(&str, &[&str], i32); 18] = [
     ("reconciliation.yaml", &["-p", "planted=30"], 0),
     ("word_count.yaml", &[], 0),
     ("word_count.yaml", &["-p", "text=README.md"], 3),
+    ("ai_training.yaml", &["-p", "good_enough=0.9999"], 0),
+    ("ai_training.yaml", &["-p", "bearable=0"], 3),
+    ("ai_training.yaml", &[], 0),
+    ("ai_training.yaml", &["-p", "bearable=0", "-p", "seed=5"], 3),
     ("crontab_like.yaml", &["--workflow", "disk_usage"], 0),
     ("crontab_like.yaml", &["--workflow", "pack_logs"], 0),
     ("crontab_like.yaml", &["--workflow", "clean_old_files"], 0),
@@ -39,7 +43,17 @@ async fn examples_run_the_same_embedded_and_on_a_fleet() {
     copy_folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples"), &examples);
     assert_eq!(
         names(&examples),
-        ["crontab_like", "daily_sales", "diamond", "etl", "hello", "reconciliation", "retry", "word_count"],
+        [
+            "ai_training",
+            "crontab_like",
+            "daily_sales",
+            "diamond",
+            "etl",
+            "hello",
+            "reconciliation",
+            "retry",
+            "word_count"
+        ],
         "each is run here"
     );
     let home = fleet.folder().join("home");

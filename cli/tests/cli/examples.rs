@@ -60,8 +60,17 @@ fn every_example_is_run_here() {
         .filter(|name| name.ends_with(".yaml"))
         .collect();
     names.sort();
-    let all =
-        ["crontab_like", "daily_sales", "diamond", "etl", "hello", "reconciliation", "retry", "word_count"];
+    let all = [
+        "ai_training",
+        "crontab_like",
+        "daily_sales",
+        "diamond",
+        "etl",
+        "hello",
+        "reconciliation",
+        "retry",
+        "word_count",
+    ];
     assert_eq!(names, all.map(|name| format!("{name}.yaml")));
 }
 
@@ -207,6 +216,44 @@ fn word_count_puts_its_chapters_together_to_what_a_direct_count_finds() {
     let none = millrace(folder.path(), &["run", &file, "-p", "text=README.md", "-o", "json"]).with(3).json();
     let reason = step(&none, "split")["reason"].as_str().unwrap();
     assert!(reason.contains("README.md has no chapters"), "{reason}");
+}
+
+#[test]
+fn ai_training_finds_the_settings_that_are_known_to_be_the_best_and_deploys_what_is_good_enough() {
+    let examples = Examples::new();
+    let (file, deployed) = (examples.file("ai_training.yaml"), examples.file("ai_training/deployed/model"));
+    // Whoever has run the example in the checkout has a model there, which is copied.
+    let _ = std::fs::remove_dir_all(examples.file("ai_training/deployed"));
+    let model = || std::fs::read_to_string(&deployed).ok();
+    let run = |arguments: &[&str], status: i32| {
+        let folder = tempfile::tempdir().unwrap();
+        let all = [&["run", "--output", "json", &file], arguments].concat();
+        let run = millrace(folder.path(), &all).with(status).json();
+        let work = format!("/tmp/millrace_ai_training_{}", run["id"].as_str().unwrap());
+        assert!(!Path::new(&work).exists(), "{work} is left");
+        run
+    };
+    let state = |run: &Value, name: &str| step(run, name)["state"].as_str().unwrap().to_owned();
+
+    let none_is_good_enough = run(&["-p", "good_enough=0.9999"], 0);
+    let seen = ["deploy", "keep", "roll_back", "tell"].map(|name| state(&none_is_good_enough, name));
+    assert_eq!((seen, model()), (["skipped", "succeeded", "skipped", "skipped"].map(str::to_owned), None));
+
+    let fails_its_trial = run(&["-p", "bearable=0"], 3);
+    let seen = ["deploy", "keep", "roll_back", "tell"].map(|name| state(&fails_its_trial, name));
+    assert_eq!((seen, model()), (["failed", "skipped", "succeeded", "succeeded"].map(str::to_owned), None));
+
+    let good = run(&[], 0);
+    let items = |name: &str| (&step(&good, name)["items"]["total"], &step(&good, name)["items"]["failed"]);
+    assert_eq!(items("train"), (&json!(9), &json!(2)), "too high a rate goes astray, which is tolerated");
+    assert_eq!(items("evaluate"), (&json!(7), &json!(0)));
+    let best = json!({"epochs": 30, "rate": 0.5, "score": 0.9885, "weights": "2.0033 3.0055 -0.9825"});
+    assert_eq!(step(&good, "choose")["outputs"], best, "close to 2, 3 and -1, of which the data were made");
+    assert_eq!(model().unwrap(), "2.0033 3.0055 -0.9825\n");
+
+    let worse = run(&["-p", "bearable=0", "-p", "seed=5"], 3);
+    assert_ne!(step(&worse, "choose")["outputs"], best);
+    assert_eq!(model().unwrap(), "2.0033 3.0055 -0.9825\n", "what was deployed before is back");
 }
 
 #[test]
