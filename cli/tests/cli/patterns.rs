@@ -175,7 +175,7 @@ fn the_documents_tell_all_43_patterns_and_link_each_that_is_there() {
         let file = name.split_once("](../examples/patterns/").map(|(_, rest)| rest.trim_end_matches(')'));
         match there {
             "yes" | "in part" => {
-                linked.push(file.unwrap_or_else(|| panic!("{number} links no file")).to_owned())
+                linked.push(file.unwrap_or_else(|| panic!("{number} links no file")).to_owned());
             }
             "no" => assert_eq!(file, None, "{number}"),
             _ => panic!("{number} is there, in part, or not: {there}"),
