@@ -200,6 +200,12 @@ fn depths(steps: &[Value]) -> Vec<usize> {
             }
         }
     }
+    // The hooks of the run come after all other steps, which they do not name.
+    let is_run_hook = |place: usize| steps[place]["hook"].as_str().is_some_and(|hook| !hook.contains(" of "));
+    let below = (0..steps.len()).filter(|place| !is_run_hook(*place)).map(|place| depths[place] + 1).max();
+    (0..steps.len())
+        .filter(|place| is_run_hook(*place))
+        .for_each(|place| depths[place] += below.unwrap_or(0));
     depths
 }
 

@@ -35,7 +35,7 @@ fn the_items_of_a_step_are_listed_filtered_and_each_has_a_log() {
     });
     assert_eq!(
         step(&run, "each")["items"],
-        json!({"total": 3, "waiting": 0, "open": 0, "succeeded": 2, "failed": 1, "cancelled": 0})
+        json!({"total": 3, "waiting": 0, "open": 0, "succeeded": 2, "failed": 1, "cancelled": 0, "skipped": 0})
     );
     assert_eq!(step(&run, "slow")["reason"], "0 of 3 items have ended, 3 are under way");
     let asks = step(&run, "asks")["reason"].as_str().unwrap().to_owned();

@@ -21,8 +21,8 @@ const PAGE: u32 = 1_000;
 const LOOKED_THROUGH: u32 = 20_000;
 
 /// The states in which an item can be.
-const STATES: [&str; 8] =
-    ["waiting", "queued", "running", "asking", "succeeded", "failed", "timed_out", "cancelled"];
+const STATES: [&str; 9] =
+    ["waiting", "queued", "running", "asking", "succeeded", "failed", "timed_out", "cancelled", "skipped"];
 
 /// The part of the list that is asked for.
 #[derive(Debug, Deserialize)]
@@ -167,7 +167,7 @@ fn item(run: &Run, unit: Unit, end: Option<Ended>, held: Option<&TaskRecord>) ->
         _ => match run.outcome_of(unit.step) {
             Some(_) => {
                 let reason = Some("it was not started: the items that were left were given up".to_owned());
-                ItemView { state: "cancelled", reason, ..ItemView::default() }
+                ItemView { state: "skipped", reason, ..ItemView::default() }
             }
             None => ItemView { state: "waiting", ..ItemView::default() },
         },

@@ -94,8 +94,10 @@ pub(crate) struct StepView {
 #[derive(Debug, Serialize)]
 struct ItemsView {
     total: u32,
-    /// Those that have not begun; once the step has ended, those that never did.
+    /// Those that have not begun.
     waiting: u32,
+    /// Those that never began, once the step has ended: they were given up.
+    skipped: u32,
     /// Those that are with the fleet, or wait for their next attempt.
     open: u32,
     succeeded: u32,
@@ -103,11 +105,12 @@ struct ItemsView {
     cancelled: u32,
 }
 
-impl From<&ItemCounts> for ItemsView {
-    fn from(counts: &ItemCounts) -> Self {
+impl ItemsView {
+    fn of(counts: &ItemCounts, has_ended: bool) -> Self {
         let ItemCounts { total, begun, succeeded, failed, cancelled } = *counts;
-        let (waiting, open) = (total.saturating_sub(begun), begun.saturating_sub(counts.ended()));
-        Self { total, waiting, open, succeeded, failed, cancelled }
+        let (left, open) = (total.saturating_sub(begun), begun.saturating_sub(counts.ended()));
+        let (waiting, skipped) = if has_ended { (0, left) } else { (left, 0) };
+        Self { total, waiting, skipped, open, succeeded, failed, cancelled }
     }
 }
 
@@ -252,12 +255,12 @@ fn step(run: &Run, index: StepIndex, held: Option<&(u32, &TaskRecord)>, fleet: &
                 state: "running".to_owned(),
                 started_at: Some(fan.fanned.began_at.to_string()),
                 reason: blockers.first().map(Blocker::words),
-                items: Some((&fan.fanned.counts).into()),
+                items: Some(ItemsView::of(&fan.fanned.counts, false)),
                 ..view
             }
         }
         StepState::Ended(end) => StepView {
-            items: end.items.as_deref().map(ItemsView::from),
+            items: end.items.as_deref().map(|counts| ItemsView::of(counts, true)),
             state: end.outcome.to_string(),
             attempt: end.attempts.attempt,
             lost: end.attempts.lost,

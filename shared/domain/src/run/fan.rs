@@ -60,16 +60,19 @@ impl Fan {
     /// The outcome of the step, now that all that will begin has ended, and why.
     pub(super) fn verdict(&self, tolerate: Tolerance) -> (Outcome, Option<String>) {
         let counts = &self.fanned.counts;
-        if !tolerate.is_exceeded(counts.failed, counts.total) {
+        if counts.failed == 0 {
             return (Outcome::Succeeded, None);
         }
+        let is_tolerated = !tolerate.is_exceeded(counts.failed, counts.total);
         let more = match tolerate {
             Tolerance::Items(0) => String::new(),
+            _ if is_tolerated => ", which is tolerated".to_owned(),
             tolerate => format!(", and {tolerate} are tolerated"),
         };
         let first = self.fanned.first_failure.as_ref();
         let first = first.map(|(item, why)| format!("; item {item}: {why}")).unwrap_or_default();
         let (failed, total) = (counts.failed, counts.total);
-        (Outcome::Failed, Some(format!("{failed} of {total} items failed{more}{first}")))
+        let outcome = if is_tolerated { Outcome::Succeeded } else { Outcome::Failed };
+        (outcome, Some(format!("{failed} of {total} items failed{more}{first}")))
     }
 }

@@ -21,6 +21,8 @@ fn a_fan_over_what_is_no_list_is_refused_where_it_stands() {
         ("matrix: {}", "`matrix` has no axis"),
         ("matrix: {rate: 3}", "`rate` must be a list"),
         ("matrix: {Rate: [3]}", "[bad-name]"),
+        ("matrix: {rate: [1], max_paralel: 2}", "did you mean `max_parallel`?"),
+        ("foreach: [1]\ntolerate: 3", "write it beside the items: foreach: {items: [a, b], max_parallel: 8}"),
         ("matrix: {rate: [1], exclude: [1]}", "`exclude` must be a map"),
         ("matrix: {rate: [1]}\nshards: 3", "found `matrix` too [bad-field]"),
         ("foreach: [1]\nuses: wait\nwith: {for: 1s}", "`foreach` does not go with `uses: wait`"),
@@ -48,7 +50,7 @@ fn an_item_is_known_to_the_env_and_the_input_of_a_step_that_fans_out_and_nowhere
         ["env: {A: \"${{ item }}\"}", "foreach: [\"${{ item_index }}\"]", "foreach: [1]\nif: item > 0"]
     {
         let told = only(&step(&format!("run: x\n{field}")));
-        assert!(told.contains("cannot be used here: expected it in the `env` or `with` of a step"), "{told}");
+        assert!(told.contains("cannot be used here: there is no item"), "{told}");
     }
 }
 

@@ -129,6 +129,16 @@ fn a_share_of_failures_is_tolerated_and_one_more_is_not() {
         (0..failures).for_each(|item| fail(&mut fleet, item));
         (failures..4).for_each(|item| end(&mut fleet, item, Outcome::Succeeded, &json!({})));
         assert_eq!(fleet.stands("each"), state);
+        let told = if state == "failed" {
+            "2 of 4 items failed, and 25% are tolerated"
+        } else {
+            "1 of 4 items failed, which is tolerated"
+        };
+        assert!(
+            fleet.ended("each").reason.as_deref().unwrap().starts_with(told),
+            "{:?}",
+            fleet.ended("each")
+        );
     }
 }
 

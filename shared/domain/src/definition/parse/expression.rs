@@ -139,10 +139,9 @@ impl Names<'_> {
                 }
                 Use::Item | Use::ItemIndex if self.place != Place::Item => {
                     let word = if *name == Use::Item { "item" } else { "item_index" };
-                    let message = format!(
-                        "`{word}` cannot be used here: expected it in the `env` or `with` of a step that fans out"
-                    );
-                    let hint = "give the step foreach, matrix or shards".to_owned();
+                    let message = format!("`{word}` cannot be used here: there is no item");
+                    let hint = "an item is known to `env`, `with` and `repeat.until` of a step with foreach, matrix or shards"
+                        .to_owned();
                     checker.problem(at, "unknown-name", message, Some(hint));
                 }
                 Use::Run | Use::Params | Use::Fire | Use::Item | Use::ItemIndex => {}

@@ -131,6 +131,15 @@ fn read_matrix(
             is_sound = false;
             continue;
         }
+        if !matches!(values.content, Content::List(_))
+            && let Some(hint) = checker.did_you_mean(&key.text, MATRIX.known.iter().copied())
+        {
+            let message =
+                format!("`{}` is no list, so that it is no axis, and no option of a matrix", key.text);
+            checker.problem(key.at, "unknown-field", message, Some(hint));
+            is_sound = false;
+            continue;
+        }
         match read_list(values, &key.text, names, outputs, checker) {
             Some(values) => axes.push((key.text.clone(), values)),
             None => is_sound = false,

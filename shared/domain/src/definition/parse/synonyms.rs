@@ -198,6 +198,10 @@ pub(super) const OF_STEP: Synonyms = &[
         "write continue_on_error: true",
     ),
     (&["loop", "withitems", "withparam", "parallel", "map", "each", "expand"], "write foreach: [a, b]"),
+    (
+        &["maxparallel", "failfast", "tolerate"],
+        "write it beside the items: foreach: {items: [a, b], max_parallel: 8}",
+    ),
     (&["strategy"], "write matrix: {rate: [0.1, 0.01]}"),
     (&["sharding", "shardcount", "partitions", "splits"], "write shards: 4"),
     (&["lock", "mutex", "semaphore"], "`locks` is not supported yet"),
