@@ -2,35 +2,50 @@
 //! what comes out against the reference.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::time::Duration;
 
-use millrace_domain::run::{Event, RunState, StepState};
+use millrace_domain::run::{Event, RunState, RunTimer, StepState};
 use millrace_domain::task::TaskResult;
-use millrace_domain::{Outcome, StepIndex};
-use serde_json::json;
+use millrace_domain::{Outcome, StepIndex, Unit};
+use serde_json::{Value, json};
 
 use crate::fleet::{CREATED, Fleet, Order};
 use crate::random_cases::{Case, Move};
-use crate::random_times::Times;
 use crate::random_yaml::params;
-use crate::reference::{End, Rule, Status, Step, Work, decided, interpret, judge, nth, outcome_of_run};
+use crate::reference::{
+    Attempt, End, Hook, Rule, Status, Step, Work, decided, has_turn, interpret, judge, nth, of_item,
+    outcome_of_run,
+};
+use crate::reference_items::outputs_of;
 
-struct Driver<'c> {
-    case: &'c Case,
-    fleet: Fleet,
+pub(crate) struct Driver<'c> {
+    pub(crate) case: &'c Case,
+    pub(crate) fleet: Fleet,
     /// Where the engine has each step.
-    places: Vec<StepIndex>,
-    reference: Vec<End>,
+    pub(crate) places: Vec<StepIndex>,
+    pub(crate) reference: Vec<End>,
     /// The steps that have ended, in the order in which they did.
-    in_order: Vec<usize>,
+    pub(crate) in_order: Vec<usize>,
     /// All that has changed something.
     happened: Vec<Event>,
-    told: Vec<String>,
+    pub(crate) told: Vec<String>,
     /// What was seen on the way, and should not have been.
-    wrong: Vec<String>,
-    /// How the steps end that had not when the run was cancelled.
-    after_cancel: Option<BTreeMap<usize, End>>,
+    pub(crate) wrong: Vec<String>,
+    /// With what the run ends that somebody has stopped.
+    pub(crate) stopped_with: Option<Outcome>,
+    /// How the steps end that had not when the run was stopped, and those that have given items up.
+    pub(crate) stopped: BTreeMap<usize, End>,
+    /// How the items of such steps end that something has happened to since then.
+    pub(crate) halted: BTreeMap<Unit, End>,
+    /// The steps with `fail_fast` of which more items have failed than are tolerated.
+    pub(crate) given_up: Vec<usize>,
+    /// Those of them that are so by what has just happened.
+    pub(crate) giving_up: Vec<usize>,
+    /// With what the run would end by its steps alone, once the hooks of the workflow have their turn.
+    pub(crate) before_hooks: Option<Outcome>,
+    /// How many attempts each unit was given.
+    pub(crate) sent: BTreeMap<Unit, u32>,
+    pub(crate) looked_at: usize,
 }
 
 /// How the run is asked for.
@@ -39,18 +54,28 @@ fn order(case: &Case) -> Order {
     Order { params: params(), start_at, ..Order::of(&case.yaml()) }
 }
 
-/// Runs the case to its end, and fails when that is not what the reference says.
-pub(crate) fn drive(case: &Case) {
+/// Runs the case to its end, and fails when that is not what the reference says. Says what it has seen on the way, and
+/// how each step ended.
+pub(crate) fn drive(case: &Case, see: &mut impl FnMut(&str)) -> Vec<End> {
     let mut driver = Driver::start(case);
     let otherwise = [Move::Finish(0, false)];
     let moves = if case.moves.is_empty() { &otherwise[..] } else { &case.moves[..] };
+    let mut made_since_hooks = 0;
     for made in 0.. {
-        if driver.fleet.run.head.state.is_terminal() {
+        let head = &driver.fleet.run.head;
+        if head.state.is_terminal() {
             break;
         }
-        if case.cancel == Some(made) {
+        if case.cancel == Some(made) && head.hooks_since.is_none() {
             driver.cancel();
             continue;
+        }
+        if head.hooks_since.is_some() {
+            made_since_hooks += 1;
+            if case.cancel_hooks == Some(made_since_hooks - 1) {
+                driver.cancel();
+                continue;
+            }
         }
         let fleet = &driver.fleet;
         assert!(
@@ -58,10 +83,22 @@ pub(crate) fn drive(case: &Case) {
             "nothing will ever move the run on:\n{}",
             driver.told.join("\n")
         );
-        assert!(made < 10_000, "the run does not end:\n{}", driver.told.join("\n"));
+        assert!(made < 100_000, "the run does not end:\n{}", driver.told.join("\n"));
         driver.make(&moves[made % moves.len()], made < moves.len());
     }
     driver.compare();
+    let head = &driver.fleet.run.head;
+    match (driver.stopped_with, head.hooks_stopped) {
+        (Some(Outcome::TimedOut), _) => see("the run timed out"),
+        (Some(_), false) => see("the steps were cancelled"),
+        (Some(_), true) if driver.before_hooks == Some(Outcome::Cancelled) => {
+            see("steps and hooks were cancelled")
+        }
+        (Some(_), true) => see("the hooks were cancelled"),
+        (None, _) => {}
+    }
+    driver.given_up.iter().for_each(|_| see("items were given up"));
+    driver.reference
 }
 
 impl<'c> Driver<'c> {
@@ -72,21 +109,36 @@ impl<'c> Driver<'c> {
             case,
             fleet,
             places,
-            reference: interpret(&case.workflow, &case.attempts),
+            reference: Vec::new(),
             in_order: Vec::new(),
             happened: Vec::new(),
             told: Vec::new(),
             wrong: Vec::new(),
-            after_cancel: None,
+            stopped_with: None,
+            stopped: BTreeMap::new(),
+            halted: BTreeMap::new(),
+            given_up: Vec::new(),
+            giving_up: Vec::new(),
+            before_hooks: None,
+            sent: BTreeMap::new(),
+            looked_at: 0,
         };
+        driver.interpret();
         driver.note(None);
         driver
     }
 
+    /// Asks the reference again, of what is known by now.
+    pub(crate) fn interpret(&mut self) {
+        let Case { workflow, attempts, .. } = self.case;
+        self.reference = interpret(workflow, attempts, &self.stopped, self.before_hooks);
+    }
+
     /// Makes one move. When the moves are made again, each of them brings the run nearer to its end.
     fn make(&mut self, one: &Move, first_time: bool) {
+        let is_looked_after = self.fleet.timers.contains_key(&RunTimer::CancelCheck);
         match *one {
-            Move::Fire(pick) if first_time || self.after_cancel.is_none() => {
+            Move::Fire(pick) if first_time || !is_looked_after => {
                 let _ = self.fire(pick) || self.finish(pick, false);
             }
             Move::Repeat(pick) if first_time => self.repeat(pick),
@@ -106,32 +158,45 @@ impl<'c> Driver<'c> {
 
     /// Whether there was an attempt that could end.
     fn finish(&mut self, pick: u16, otherwise: bool) -> bool {
-        let current: Vec<(StepIndex, u32)> =
-            self.fleet.current.iter().map(|(unit, attempt)| (unit.step, *attempt)).collect();
+        let current: Vec<(Unit, u32)> = self.fleet.current.iter().map(|(unit, n)| (*unit, *n)).collect();
         if current.is_empty() {
             return false;
         }
-        let (step, attempt) = current[usize::from(pick) % current.len()];
-        let n = self.number(step);
+        let (unit, attempt) = current[usize::from(pick) % current.len()];
+        let n = self.number(unit.step);
         assert!(matches!(self.case.workflow.steps[n].work, Work::Task(_)), "s{n} waits, and holds a worker");
-        let does = nth(&self.case.attempts[n], attempt - 1);
-        let reason = "its worker went away".to_owned();
+        let does = self.does(unit, attempt);
+        let is_stopped = self.stopped.contains_key(&n) || self.given_up.contains(&n);
         let (mut outcome, mut output) = (does.outcome, does.output);
-        let event = if self.after_cancel.is_some() && otherwise {
+        let event = if is_stopped && otherwise {
             (outcome, output) = (Outcome::Cancelled, None);
-            Event::Revoked { unit: step.into(), attempt }
+            Event::Revoked { unit, attempt }
         } else if does.outcome == Outcome::Lost && otherwise {
-            Event::Lost { unit: step.into(), attempt, reason }
+            Event::Lost { unit, attempt, reason: "its worker went away".to_owned() }
         } else {
-            let outputs = output.map(|v| ("v".to_owned(), json!(v))).into_iter().collect();
-            Event::Result(TaskResult { outputs, ..self.fleet.result(step, does.outcome) })
+            let Value::Object(outputs) = outputs_of(output) else { unreachable!("outputs are a map") };
+            Event::Result(TaskResult { outputs, ..self.fleet.result(unit, does.outcome) })
         };
-        if let Some(ends) = &mut self.after_cancel {
+        if is_stopped {
             let outcome = if outcome == Outcome::Lost { Outcome::Cancelled } else { outcome };
-            ends.insert(n, End { outcome, after_failure: false, attempts: attempt, output });
+            let end = End::of(outcome, attempt, output);
+            match unit.item {
+                None => drop(self.stopped.insert(n, end)),
+                Some(_) => drop(self.halted.insert(unit, end)),
+            }
+            self.interpret();
         }
         self.happen(event, Some(n));
         true
+    }
+
+    /// What the case has for an attempt of a unit.
+    fn does(&self, unit: Unit, attempt: u32) -> Attempt {
+        let attempts = &self.case.attempts[self.number(unit.step)];
+        match unit.item {
+            None => nth(attempts, attempt - 1),
+            Some(item) => nth(&of_item(attempts, item as usize), attempt - 1),
+        }
     }
 
     /// Whether there was a timer that could fire. The clock is then at its instant, or later.
@@ -144,6 +209,9 @@ impl<'c> Driver<'c> {
         }
         let (due, name, timer) = timers.swap_remove(usize::from(pick) % timers.len());
         self.fleet.now = self.fleet.now.max(due);
+        if timer == RunTimer::Timeout {
+            self.note_stop(Outcome::TimedOut);
+        }
         let answer = self.fleet.fire_timer(timer);
         self.told.push(format!("{} {name} is due: {answer:?}", self.fleet.now));
         if answer.is_ok() {
@@ -158,11 +226,13 @@ impl<'c> Driver<'c> {
             return;
         }
         let event = self.happened[usize::from(pick) % self.happened.len()].clone();
-        // A timer is taken at its word, and this one may be set for something else by now.
-        if let Event::RetryDue { unit } = &event
-            && matches!(self.fleet.run.steps[unit.step.at()], StepState::Backoff { .. })
-        {
-            return;
+        // A timer is taken at its word, and this one may be set for something else by now. A cancel that comes again is
+        // one more.
+        let (timers, head) = (&self.fleet.timers, &self.fleet.run.head);
+        match &event {
+            Event::RetryDue { unit } if timers.contains_key(&RunTimer::Retry(*unit)) => return,
+            Event::Cancel { .. } if head.hooks_since.is_some() && !head.hooks_stopped => return,
+            _ => {}
         }
         let answer = self.fleet.apply(event.clone());
         self.told.push(format!("{} again {}: {answer:?}", self.fleet.now, self.words(&event)));
@@ -170,28 +240,51 @@ impl<'c> Driver<'c> {
     }
 
     fn stray(&mut self, pick: u16, attempt: u32, outcome: Outcome) {
-        let step = self.places[usize::from(pick) % self.places.len()];
-        if self.fleet.current.get(&step.into()) == Some(&attempt) {
+        let n = usize::from(pick) % self.places.len();
+        let item = self.case.workflow.steps[n].fan().map(|_| u32::from(pick) % 7);
+        let unit = Unit { step: self.places[n], item };
+        if self.fleet.current.get(&unit) == Some(&attempt) {
             return;
         }
         let outputs = [("v".to_owned(), json!(99))].into_iter().collect();
-        let event = Event::Result(TaskResult { attempt, outputs, ..self.fleet.result(step, outcome) });
+        let event = Event::Result(TaskResult { attempt, outputs, ..self.fleet.result(unit, outcome) });
         let words = self.words(&event);
         assert!(self.fleet.apply(event).is_err(), "{words} is not with the fleet, and counts");
     }
 
+    /// Cancels the run. What is being stopped already cannot be stopped twice.
     fn cancel(&mut self) {
-        let stopped = |n: usize| {
-            let attempts = match &self.fleet.run.steps[self.places[n].at()] {
-                StepState::Ended(_) => return None,
-                StepState::Dispatched(attempts) | StepState::Backoff { attempts, .. } => attempts.attempt,
-                // What has not started has no attempts.
-                _ => 0,
-            };
-            Some((n, End { outcome: Outcome::Cancelled, after_failure: false, attempts, output: None }))
-        };
-        self.after_cancel = Some((0..self.places.len()).filter_map(stopped).collect());
+        if self.fleet.run.head.is_stopping() {
+            let again = self.fleet.apply(Event::Cancel { reason: "more than enough".to_owned() });
+            assert!(again.is_err(), "what is being stopped was stopped again");
+            return;
+        }
+        self.note_stop(Outcome::Cancelled);
         self.happen(Event::Cancel { reason: "enough".to_owned() }, None);
+    }
+
+    /// Notes how the steps will end that have not and are stopped now; what happens to their attempts changes it. The
+    /// hooks of the workflow are stopped once they have their turn. "A run that never started has none."
+    fn note_stop(&mut self, outcome: Outcome) {
+        let head = &self.fleet.run.head;
+        let (in_hooks, never_started) = (head.hooks_since.is_some(), head.state == RunState::Waiting);
+        for (n, step) in self.case.workflow.steps.iter().enumerate() {
+            let is_hook = step.is_hook_of_workflow();
+            let attempts = match &self.fleet.run.steps[self.places[n].at()] {
+                StepState::Ended(_) => continue,
+                StepState::Dispatched(attempts) | StepState::Backoff { attempts, .. } => attempts.attempt,
+                StepState::Asking { end, .. } => end.attempts.attempt,
+                // What has not started has no attempts. Those of items are theirs.
+                StepState::Waiting | StepState::Fanned(_) => 0,
+            };
+            if is_hook && never_started {
+                self.stopped.insert(n, End::of(Outcome::Skipped, 0, None));
+            } else if is_hook == in_hooks {
+                self.stopped.insert(n, End::of(Outcome::Cancelled, attempts, None));
+            }
+        }
+        self.stopped_with.get_or_insert(outcome);
+        self.interpret();
     }
 
     /// Lets something happen that the run must take.
@@ -205,15 +298,28 @@ impl<'c> Driver<'c> {
     /// Notes which steps have ended by what just happened: the one that it happened to before those that it skipped,
     /// or that could not start after it.
     fn note(&mut self, own: Option<usize>) {
+        self.note_giving_up();
         let mut noted = vec![false; self.places.len()];
         self.in_order.iter().for_each(|n| noted[*n] = true);
         for n in own.into_iter().chain(0..self.places.len()) {
             if !noted[n] && matches!(self.fleet.run.steps[self.places[n].at()], StepState::Ended(_)) {
                 noted[n] = true;
                 self.in_order.push(n);
+                self.note_end_of_fan(n);
             }
         }
-        if self.fleet.run.head.state == RunState::Running && self.after_cancel.is_none() {
+        if self.fleet.run.head.hooks_since.is_some() && self.before_hooks.is_none() {
+            let case = self.case;
+            let is_hook = |n: &usize| case.workflow.steps[*n].is_hook_of_workflow();
+            let steps: Vec<usize> = self.in_order.iter().copied().filter(|n| !is_hook(n)).collect();
+            let by_steps = outcome_of_run(&self.case.workflow, &self.reference, &steps);
+            self.before_hooks = Some(self.stopped_with.unwrap_or(by_steps));
+            self.interpret();
+            self.note_giving_up();
+            (0..self.places.len()).filter(is_hook).for_each(|n| self.note_end_of_fan(n));
+        }
+        self.note_attempts();
+        if self.fleet.run.head.state == RunState::Running && !self.fleet.run.head.is_stopping() {
             let misplaced =
                 (0..self.places.len()).filter_map(|n| self.misplaced(n, &noted)).collect::<Vec<_>>();
             self.wrong.extend(misplaced);
@@ -225,6 +331,9 @@ impl<'c> Driver<'c> {
     fn misplaced(&self, n: usize, ended: &[bool]) -> Option<String> {
         let (workflow, state) = (&self.case.workflow, &self.fleet.run.steps[self.places[n].at()]);
         let step = &workflow.steps[n];
+        if self.stopped.contains_key(&n) {
+            return None;
+        }
         let judged: Vec<_> = step
             .depends_on
             .iter()
@@ -232,8 +341,16 @@ impl<'c> Driver<'c> {
                 ended[on.step].then(|| judge(on.wants, &workflow.steps[on.step], &self.reference[on.step]))
             })
             .collect();
-        let is_held = step.not_before.is_some() || matches!(step.work, Work::Wait(_));
-        let what = match (decided(step.trigger_rule, &judged), state) {
+        let decided = match (step.hook, self.before_hooks) {
+            // "A hook of the **workflow** has its turn when all other steps have ended".
+            (Some(Hook::OfWorkflow(_)), None) => None,
+            (Some(Hook::OfWorkflow(when)), Some(outcome)) if !has_turn(when, outcome) => Some(false),
+            _ => decided(step.trigger_rule, &judged),
+        };
+        // One that reads what items gave is woken with it.
+        let is_woken = self.fleet.timers.contains_key(&RunTimer::Retry(self.places[n].into()));
+        let is_held = step.not_before.is_some() || matches!(step.work, Work::Wait(_)) || is_woken;
+        let what = match (decided, state) {
             // "In a workflow in which no step has a `trigger_rule` or a `status`, that is as soon as one has failed".
             (None, StepState::Ended(_)) if self.wants_success_only() => return None,
             (None, StepState::Waiting) | (Some(false), StepState::Ended(_)) => return None,
@@ -254,53 +371,18 @@ impl<'c> Driver<'c> {
         self.case.workflow.steps.iter().all(plain)
     }
 
-    fn number(&self, step: StepIndex) -> usize {
+    pub(crate) fn number(&self, step: StepIndex) -> usize {
         self.places.iter().position(|place| *place == step).unwrap()
     }
 
     fn words(&self, event: &Event) -> String {
         match event {
             Event::Result(result) => {
-                format!("s{} attempt {}: {}", self.number(result.step), result.attempt, result.outcome)
+                let item = result.item.map_or_else(String::new, |item| format!(".{item}"));
+                let n = self.number(result.step);
+                format!("s{n}{item} attempt {}: {}", result.attempt, result.outcome)
             }
             other => format!("{other:?}"),
-        }
-    }
-
-    fn compare(&self) {
-        let outcome = match self.after_cancel {
-            Some(_) => Outcome::Cancelled,
-            None => outcome_of_run(&self.case.workflow, &self.reference, &self.in_order),
-        };
-        let mut differs = self.fleet.run.head.state != RunState::from(outcome);
-        let mut table = format!("run: {outcome}; engine: {}\n", self.fleet.state());
-        for (n, end) in self.reference.iter().enumerate() {
-            let expected = *self.after_cancel.as_ref().and_then(|ends| ends.get(&n)).unwrap_or(end);
-            let found = self.found(n);
-            let mark = if found == expected { "" } else { " <-- differs" };
-            differs |= found != expected;
-            let _ = writeln!(table, "s{n}: {expected:?}; engine: {found:?}{mark}");
-        }
-        let mut wrong = self.wrong.clone();
-        wrong.extend(Times::of(self.case, &self.fleet, &self.places).too_early(self.after_cancel.as_ref()));
-        assert!(
-            !differs && wrong.is_empty(),
-            "the engine does otherwise than the reference\n{}\n{table}\n{}",
-            self.told.join("\n"),
-            wrong.join("\n")
-        );
-    }
-
-    /// How the engine has ended a step.
-    fn found(&self, n: usize) -> End {
-        let StepState::Ended(end) = &self.fleet.run.steps[self.places[n].at()] else {
-            panic!("the run has ended, and s{n} has not");
-        };
-        End {
-            outcome: end.outcome,
-            after_failure: end.after_failure,
-            attempts: end.attempts.attempt,
-            output: end.outputs.get("v").and_then(serde_json::Value::as_i64),
         }
     }
 }

@@ -8,7 +8,8 @@ use millrace_domain::run::{Ended, StepState};
 use millrace_domain::{Outcome, StepIndex, Timestamp};
 
 use crate::fleet::{CREATED, Fleet};
-use crate::random_cases::{Case, Zone, is_eager};
+use crate::random_cases::{Case, Zone};
+use crate::random_steps::is_eager;
 use crate::reference::{End, Step, Wait, Work};
 
 const DAY: i64 = 24 * 60 * 60 * 1000;
@@ -25,13 +26,13 @@ impl<'c> Times<'c> {
         Self { case, fleet, places }
     }
 
-    /// A line for each step that started or ended too early. Those are left out that a cancel has ended.
-    pub(crate) fn too_early(&self, after_cancel: Option<&BTreeMap<usize, End>>) -> Vec<String> {
+    /// A line for each step that started or ended too early. Those are left out that a stop has ended.
+    pub(crate) fn too_early(&self, stopped: &BTreeMap<usize, End>) -> Vec<String> {
         let started: BTreeMap<StepIndex, Timestamp> =
             self.fleet.tasks.iter().rev().map(|task| (task.index, task.dispatched_at)).collect();
         let mut lines = Vec::new();
         for (n, step) in self.case.workflow.steps.iter().enumerate() {
-            if after_cancel.is_some_and(|ends| ends.contains_key(&n)) {
+            if stopped.contains_key(&n) {
                 continue;
             }
             let from = self.earliest(step);
@@ -51,12 +52,16 @@ impl<'c> Times<'c> {
         let fire = CREATED + Duration::from_secs(self.case.start_after.unwrap_or(0));
         let ends = step.depends_on.iter().filter_map(|on| self.end(on.step)).filter_map(|end| end.applied_at);
         let ready = if is_eager(step.trigger_rule) { ends.min() } else { ends.max() };
+        // "A hook of the **workflow** has its turn when all other steps have ended".
+        let all = self.case.workflow.steps.iter().enumerate();
+        let others = all.filter(|(_, other)| step.is_hook_of_workflow() && !other.is_hook_of_workflow());
+        let turn = others.filter_map(|(n, _)| self.end(n)?.applied_at).max();
         // "waits for that time on the day of the run's fire, in the zone of the workflow".
         let not_before = step.not_before.map(|minutes| {
             let midnight = local(fire, self.case.zone).div_euclid(DAY) * DAY;
             instant(midnight + millis(minutes), self.case.zone)
         });
-        [Some(fire), ready, not_before].into_iter().flatten().max().unwrap_or(fire)
+        [Some(fire), ready, turn, not_before].into_iter().flatten().max().unwrap_or(fire)
     }
 
     fn end(&self, n: usize) -> Option<&Ended> {

@@ -7,9 +7,9 @@ use millrace_domain::Outcome;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 
-use crate::random_cases::case;
+use crate::random_cases::{Case, case};
 use crate::random_driver::drive;
-use crate::reference::{End, Step, Work, holds, interpret, judge_all};
+use crate::reference::{End, Fan, Hook, Items, Step, Tolerance, Work, holds, judge_all, nth};
 
 /// How many cases are tried: some hundreds, or as many as `MILLRACE_CASES` says.
 fn cases() -> u32 {
@@ -21,7 +21,7 @@ proptest! {
 
     #[test]
     fn a_random_workflow_comes_to_what_the_reference_says(case in case()) {
-        drive(&case);
+        drive(&case, &mut |_| {});
     }
 }
 
@@ -30,17 +30,18 @@ proptest! {
 fn random_workflows_come_to_every_rule_every_judgement_and_every_end() {
     let mut seen: HashMap<String, usize> = HashMap::new();
     let mut runner = proptest::test_runner::TestRunner::deterministic();
-    for _ in 0..300 {
+    for _ in 0..600 {
         let case = case().new_tree(&mut runner).unwrap().current();
-        let ends = interpret(&case.workflow, &case.attempts);
-        for (step, end) in case.workflow.steps.iter().zip(&ends) {
+        let mut see = |what: &str| *seen.entry(what.to_owned()).or_default() += 1;
+        let ends = drive(&case, &mut see);
+        for (n, (step, end)) in case.workflow.steps.iter().zip(&ends).enumerate() {
             let judged = judge_all(&case.workflow, step, &ends);
-            let mut see = |what: String| *seen.entry(what).or_default() += 1;
             for (on, judged) in step.depends_on.iter().zip(&judged) {
-                see(format!("{:?} {judged:?}", on.wants));
+                see(&format!("{:?} {judged:?}", on.wants));
             }
-            see(format!("{:?} {}", step.trigger_rule, holds(step.trigger_rule, &judged)));
-            see(kind(step, end).to_owned());
+            see(&format!("{:?} {}", step.trigger_rule, holds(step.trigger_rule, &judged)));
+            see(kind(step, end));
+            see_new(&case, n, &ends, &mut see);
         }
     }
     let judgements = ["Met", "Failed", "PassedOver"];
@@ -53,8 +54,134 @@ fn random_workflows_come_to_every_rule_every_judgement_and_every_end() {
     let kinds = ["skipped", "skipped after a failure", "skipped by if", "failed before an attempt", "waited"];
     wanted.extend(kinds.map(str::to_owned));
     wanted.extend(["Finished Met", "tried four times", "forgiven"].map(str::to_owned));
+    wanted.extend(["Ran Met", "Ran Failed", "Ran PassedOver"].map(str::to_owned));
+    for of in ["a step", "the workflow"] {
+        for when in ["Success", "Failure", "Finish"] {
+            wanted.extend([format!("{when} of {of} ran"), format!("{when} of {of} skipped")]);
+        }
+    }
+    wanted.extend(NEW.map(str::to_owned));
     for what in wanted {
         assert!(seen.get(&what).is_some_and(|count| *count >= 5), "{what}: {seen:?}");
+    }
+}
+
+/// What is seen of items, repetitions, hooks and questions.
+const NEW: [&str; 30] = [
+    "the steps were cancelled",
+    "the hooks were cancelled",
+    "steps and hooks were cancelled",
+    "the run timed out",
+    "items were given up",
+    "an item was stopped at an attempt",
+    "an item never began",
+    "a list was empty",
+    "a list was the output of a step",
+    "a list was given by items",
+    "a list was not there",
+    "items were tolerated by a number",
+    "items were tolerated by a share",
+    "too many items failed by a number",
+    "too many items failed by a share",
+    "a join read what items gave",
+    "a join read what failed items gave",
+    "a hook read what items gave",
+    "what items gave was not there",
+    "an item could not be rendered",
+    "an item was tried again",
+    "an item was repeated",
+    "an item failed after a question",
+    "a step failed after a question",
+    "a step was repeated until it was so",
+    "a step was repeated too often",
+    "an until was unclear",
+    "a hook that repeats",
+    "a hook that fans out",
+    "a hook that depends on a hook",
+];
+
+fn see_new(case: &Case, n: usize, ends: &[End], see: &mut impl FnMut(&str)) {
+    let (step, end) = (&case.workflow.steps[n], &ends[n]);
+    let ran = if end.outcome == Outcome::Skipped { "skipped" } else { "ran" };
+    let is_hook = |n: usize| case.workflow.steps[n].hook.is_some();
+    match step.hook {
+        Some(Hook::OfStep(when, _)) => see(&format!("{when:?} of a step {ran}")),
+        Some(Hook::OfWorkflow(when)) => see(&format!("{when:?} of the workflow {ran}")),
+        None => {}
+    }
+    let Work::Task(task) = &step.work else { return };
+    let has_run = ran == "ran" && end.outcome != Outcome::Cancelled;
+    if step.is_hook_of_workflow() && step.depends_on.iter().any(|on| is_hook(on.step)) && has_run {
+        see("a hook that depends on a hook");
+    }
+    if let Some(needs) = task.needs.filter(|needs| has_run && !needs.is_key) {
+        match &ends[needs.step].items {
+            None => see("what items gave was not there"),
+            Some(_) if step.is_hook_of_workflow() => see("a hook read what items gave"),
+            Some(_) if ends[needs.step].outcome != Outcome::Succeeded => {
+                see("a join read what failed items gave")
+            }
+            Some(_) => see("a join read what items gave"),
+        }
+    }
+    let has_failed = end.outcome == Outcome::Failed;
+    if let Some(fan) = &task.fan {
+        see_items(step, fan, end, see);
+    } else if task.repeat.is_some() && end.attempts > 0 {
+        let last = nth(&case.attempts[n], end.attempts - 1);
+        match (end.outcome, last.outcome) {
+            _ if step.hook.is_some() => see("a hook that repeats"),
+            (Outcome::Succeeded, _) if end.attempts > 1 => see("a step was repeated until it was so"),
+            (Outcome::Failed, Outcome::Succeeded) if last.output.is_none() => see("an until was unclear"),
+            (Outcome::Failed, Outcome::Succeeded) => see("a step was repeated too often"),
+            _ => {}
+        }
+    } else if task.asks && has_failed && end.attempts > 0 {
+        see("a step failed after a question");
+    }
+}
+
+fn see_items(step: &Step, fan: &Fan, end: &End, see: &mut impl FnMut(&str)) {
+    let Some(items) = &end.items else {
+        if end.outcome == Outcome::Failed {
+            see("a list was not there");
+        }
+        return;
+    };
+    let Work::Task(task) = &step.work else { return };
+    match fan.items {
+        _ if items.is_empty() => see("a list was empty"),
+        Items::Literal(_) => {}
+        Items::Output(_) => see("a list was the output of a step"),
+        Items::GivenBy(_) => see("a list was given by items"),
+    }
+    if step.hook.is_some() && !items.is_empty() {
+        see("a hook that fans out");
+    }
+    let by = match fan.tolerate {
+        Tolerance::Number(_) => "a number",
+        Tolerance::Share(_) => "a share",
+    };
+    let some_failed = items.iter().flatten().any(|item| item.outcome != Outcome::Succeeded);
+    match end.outcome {
+        Outcome::Succeeded if some_failed => see(&format!("items were tolerated by {by}")),
+        Outcome::Failed => see(&format!("too many items failed by {by}")),
+        _ => {}
+    }
+    for item in items {
+        match item {
+            None => see("an item never began"),
+            Some(item) if item.outcome == Outcome::Failed && item.attempts == 0 => {
+                see("an item could not be rendered");
+            }
+            Some(item) if item.outcome == Outcome::Cancelled => see("an item was stopped at an attempt"),
+            Some(item) if item.outcome != Outcome::Succeeded && task.asks => {
+                see("an item failed after a question");
+            }
+            Some(item) if item.attempts > 1 && task.repeat.is_some() => see("an item was repeated"),
+            Some(item) if item.attempts > 1 => see("an item was tried again"),
+            Some(_) => {}
+        }
     }
 }
 

@@ -7,7 +7,11 @@ use millrace_domain::Outcome;
 use serde_json::{Value, json};
 
 use crate::fleet::CREATED;
-use crate::reference::{Condition, Dependency, Rule, Status, Step, Task, Wait, Work, Workflow};
+use crate::reference::{
+    Condition, Dependency, Fan, Hook, Items, Needs, Repeat, Rule, Status, Step, Task, Tolerance, Until, Wait,
+    When, Work, Workflow,
+};
+use crate::reference_items::list_of;
 
 /// The params that conditions and waits are about.
 const PARAMS: &str = "params:
@@ -23,20 +27,42 @@ pub(crate) fn params() -> Value {
 }
 
 /// The definition of a workflow. Written backwards, it names each step before those that it waits for.
-pub(crate) fn yaml(workflow: &Workflow, zone: &str, backwards: bool) -> String {
-    let mut lines: Vec<String> = workflow.steps.iter().enumerate().map(|(n, step)| line(n, step)).collect();
-    if backwards {
-        lines.reverse();
+pub(crate) fn yaml(workflow: &Workflow, zone: &str, timeout: Option<u32>, backwards: bool) -> String {
+    let list = |hook: Option<Hook>| {
+        let steps = workflow.steps.iter().enumerate().filter(|(_, step)| step.hook == hook);
+        let mut lines: Vec<String> =
+            steps.map(|(n, _)| format!("  - {}\n", fields_of(workflow, n))).collect();
+        if backwards {
+            lines.reverse();
+        }
+        lines.concat()
+    };
+    let mut text = format!("name: w\ntimezone: {zone}\n{PARAMS}steps:\n{}", list(None));
+    if let Some(seconds) = timeout {
+        let _ = writeln!(text, "timeout: {seconds}s");
     }
-    format!("name: w\ntimezone: {zone}\n{PARAMS}steps:\n{}", lines.concat())
+    for (when, name) in WHENS {
+        let hooks = list(Some(Hook::OfWorkflow(when)));
+        if !hooks.is_empty() {
+            let _ = write!(text, "{name}:\n{hooks}");
+        }
+    }
+    text
 }
 
-/// One step. What can be written in two ways is written in one or the other by the place of the step.
-fn line(n: usize, step: &Step) -> String {
-    let mut line = format!("  - {{name: s{n}");
-    if !step.depends_on.is_empty() {
-        let names_alone = step.depends_on.iter().all(|on| on.wants == Status::Success);
-        let all: Vec<String> = step.depends_on.iter().map(|on| dependency(*on, names_alone)).collect();
+const WHENS: [(When, &str); 3] =
+    [(When::Success, "on_success"), (When::Failure, "on_failure"), (When::Finish, "on_finish")];
+
+/// One step, with its hooks. What can be written in two ways is written in one or the other by the place of the step.
+fn fields_of(workflow: &Workflow, n: usize) -> String {
+    let step = &workflow.steps[n];
+    let mut line = format!("{{name: s{n}");
+    // A hook depends on its step without saying so.
+    let is_said = |on: &&Dependency| !matches!(step.hook, Some(Hook::OfStep(_, of)) if of == on.step);
+    let depends_on: Vec<&Dependency> = step.depends_on.iter().filter(is_said).collect();
+    if !depends_on.is_empty() {
+        let names_alone = depends_on.iter().all(|on| on.wants == Status::Success);
+        let all: Vec<String> = depends_on.iter().map(|on| dependency(**on, names_alone)).collect();
         let _ = write!(line, ", depends_on: [{}]", all.join(", "));
     }
     if step.trigger_rule != Rule::AllSuccess {
@@ -54,12 +80,20 @@ fn line(n: usize, step: &Step) -> String {
         let _ = write!(line, ", not_before: {}", time(minutes));
     }
     match &step.work {
-        Work::Task(task) => line.push_str(&fields(task)),
+        Work::Task(task) => line.push_str(&fields_of_task(workflow, n, task)),
         Work::Wait(wait) => {
-            let _ = write!(line, ", uses: wait, with: {{{}}}", until(*wait));
+            let _ = write!(line, ", uses: wait, with: {{{}}}", duration(*wait));
         }
     }
-    line.push_str("}\n");
+    for (when, name) in WHENS {
+        let is_one = |hook: &usize| workflow.steps[*hook].hook == Some(Hook::OfStep(when, n));
+        let hooks = (0..workflow.steps.len()).filter(is_one);
+        let hooks: Vec<String> = hooks.map(|hook| fields_of(workflow, hook)).collect();
+        if !hooks.is_empty() {
+            let _ = write!(line, ", {name}: [{}]", hooks.join(", "));
+        }
+    }
+    line.push('}');
     line
 }
 
@@ -70,6 +104,7 @@ fn dependency(on: Dependency, names_alone: bool) -> String {
         Status::Failed => "failed",
         Status::Skipped => "skipped",
         Status::Finished => "finished",
+        Status::Ran => unreachable!("hooks alone want it"),
     };
     format!("{{step: s{}, status: {status}}}", on.step)
 }
@@ -98,30 +133,77 @@ fn expression(n: usize, condition: Condition) -> String {
         Condition::AtLeastFiveOrAbsent(step) => format!("outputs.s{step}.v|default(0) >= 5"),
         Condition::AtLeastFive(step) => format!("outputs.s{step}.v >= 5"),
         Condition::BelowFive(step) => format!("outputs.s{step}.v < 5"),
+        Condition::HasTwoItems(step) => format!("outputs.s{step} | length >= 2"),
     }
 }
 
-fn fields(task: &Task) -> String {
+fn fields_of_task(workflow: &Workflow, n: usize, task: &Task) -> String {
     let mut fields = ", run: x".to_owned();
-    if task.retries > 0 {
+    if task.retries > 0 || task.asks {
         let outcomes: Vec<&str> = task.retried.iter().map(|outcome| Outcome::as_str(*outcome)).collect();
-        let _ = write!(
-            fields,
-            ", retry: {{limit: {}, delay: 2s, outcomes: [{}]}}",
-            task.retries,
-            outcomes.join(", ")
-        );
+        let (limit, outcomes) = (task.retries, outcomes.join(", "));
+        let then = if task.asks { ", then: ask, ask_timeout: 1h" } else { "" };
+        let _ = write!(fields, ", retry: {{limit: {limit}, delay: 2s, outcomes: [{outcomes}]{then}}}");
     }
     if task.at_most_once {
         fields.push_str(", at_most_once: true");
     }
-    if let Some(step) = task.needs {
-        let _ = write!(fields, ", env: {{V: \"${{{{ outputs.s{step}.v }}}}\"}}");
+    if let Some(Repeat { until, max }) = task.repeat {
+        let until = match until {
+            Until::AtLeastFive => format!("outputs.s{n}.v >= 5"),
+            Until::IsDefined => format!("outputs.s{n}.v is defined"),
+            Until::AtLeastFiveWithPlace => format!("outputs.s{n}.v + item_index >= 5"),
+        };
+        let _ = write!(fields, ", repeat: {{until: \"{until}\", max: {max}, delay: 7s}}");
+    }
+    if let Some(fan) = &task.fan {
+        let _ = write!(fields, ", foreach: {}", foreach(n, fan));
+    }
+    let mut env: Vec<String> = Vec::new();
+    match task.needs {
+        // The sum is asked for as the documentation does it.
+        Some(Needs { step, is_key: false }) => {
+            env.push(format!("V: \"${{{{ outputs.s{step} }}}}\""));
+            env.push(format!("SUM: \"${{{{ outputs.s{step} | select | map(attribute='v') | sum }}}}\""));
+        }
+        Some(Needs { step, .. }) => env.push(format!("V: \"${{{{ outputs.s{step}.v }}}}\"")),
+        None => {}
+    }
+    if task.fan.is_some_and(|fan| fan.reads_item) {
+        env.push("I: \"${{ item.v }}\"".to_owned());
+    }
+    if !env.is_empty() {
+        let _ = write!(fields, ", env: {{{}}}", env.join(", "));
     }
     fields
 }
 
-fn until(wait: Wait) -> String {
+fn foreach(n: usize, fan: &Fan) -> String {
+    let items = match fan.items {
+        Items::Literal(v) => Value::Array(list_of(v)).to_string(),
+        Items::Output(step) => format!("\"${{{{ outputs.s{step}.list }}}}\""),
+        Items::GivenBy(step) => format!("\"${{{{ outputs.s{step} }}}}\""),
+    };
+    let is_plain = fan.max_parallel.is_none() && fan.tolerate == Tolerance::Number(0) && !fan.fail_fast;
+    if is_plain && n.is_multiple_of(2) {
+        return items;
+    }
+    let mut text = format!("{{items: {items}");
+    if let Some(most) = fan.max_parallel {
+        let _ = write!(text, ", max_parallel: {most}");
+    }
+    match fan.tolerate {
+        Tolerance::Number(most) => drop(write!(text, ", tolerate: {most}")),
+        Tolerance::Share(share) => drop(write!(text, ", tolerate: {}.{}%", share / 10, share % 10)),
+    }
+    if fan.fail_fast {
+        text.push_str(", fail_fast: true");
+    }
+    text.push('}');
+    text
+}
+
+fn duration(wait: Wait) -> String {
     match wait {
         Wait::For(seconds) => format!("for: {seconds}s"),
         Wait::Until(seconds) => {

@@ -2,7 +2,14 @@
 //! for, with nothing of events, timers, or the order in which things happen. It shares no line with the engine, so
 //! that each can be held against the other. What is quoted is from `docs/definitions.md`.
 
+use std::collections::BTreeMap;
+
 use millrace_domain::Outcome;
+
+use crate::reference_items::done;
+pub(crate) use crate::reference_items::{
+    Fan, Items, Needs, Repeat, Task, Tolerance, Until, given_by, items, nth, of_item,
+};
 
 /// A workflow. Each step depends only on steps before it.
 #[derive(Debug, Clone, Default)]
@@ -12,6 +19,8 @@ pub(crate) struct Workflow {
 
 #[derive(Debug, Clone)]
 pub(crate) struct Step {
+    /// What it is the hook of. "A hook of a **step** is a step that depends on it", so that the step is in `depends_on`.
+    pub(crate) hook: Option<Hook>,
     pub(crate) depends_on: Vec<Dependency>,
     pub(crate) trigger_rule: Rule,
     pub(crate) condition: Option<Condition>,
@@ -19,6 +28,34 @@ pub(crate) struct Step {
     /// A time of day, in minutes since midnight. It changes when the step starts, and nothing else.
     pub(crate) not_before: Option<u16>,
     pub(crate) work: Work,
+}
+
+impl Step {
+    /// How it fans out, if it does.
+    pub(crate) fn fan(&self) -> Option<&Fan> {
+        match &self.work {
+            Work::Task(task) => task.fan.as_ref(),
+            Work::Wait(_) => None,
+        }
+    }
+
+    pub(crate) fn is_hook_of_workflow(&self) -> bool {
+        matches!(self.hook, Some(Hook::OfWorkflow(_)))
+    }
+}
+
+/// What a step is the hook of. Those of the workflow come after all other steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hook {
+    OfStep(When, usize),
+    OfWorkflow(When),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum When {
+    Success,
+    Failure,
+    Finish,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +70,8 @@ pub(crate) enum Status {
     Failed,
     Skipped,
     Finished,
+    /// "has ended and was not skipped", as `on_finish` of a step wants it.
+    Ran,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -63,23 +102,14 @@ pub(crate) enum Condition {
     AtLeastFive(usize),
     /// `outputs.<step>.v < 5`.
     BelowFive(usize),
+    /// `outputs.<step> | length >= 2`, of a step that fans out.
+    HasTwoItems(usize),
 }
 
 #[derive(Debug, Clone)]
 pub(crate) enum Work {
     Task(Task),
     Wait(Wait),
-}
-
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Task {
-    /// The `limit` of its `retry`.
-    pub(crate) retries: u32,
-    /// The `outcomes` of its `retry`.
-    pub(crate) retried: Vec<Outcome>,
-    pub(crate) at_most_once: bool,
-    /// The step whose output `v` stands in its `env`.
-    pub(crate) needs: Option<usize>,
 }
 
 /// What a step with `uses: wait` waits for.
@@ -102,8 +132,8 @@ pub(crate) struct Attempt {
     pub(crate) output: Option<i64>,
 }
 
-/// How a step ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How a step ended, or an item of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct End {
     pub(crate) outcome: Outcome,
     /// Whether it was skipped after a failure.
@@ -111,6 +141,8 @@ pub(crate) struct End {
     /// The number of attempts that were given to a worker.
     pub(crate) attempts: u32,
     pub(crate) output: Option<i64>,
+    /// The ends of the items of a step that had a list, in its order; `None` for those that never began.
+    pub(crate) items: Option<Vec<Option<End>>>,
 }
 
 /// What a dependency has come to.
@@ -122,18 +154,54 @@ pub(crate) enum Judged {
 }
 
 /// The end of each step, when the attempts of each do what `attempts` has for it: its first what is first there, its
-/// second what is second, and all after the last what the last does.
-pub(crate) fn interpret(workflow: &Workflow, attempts: &[Vec<Attempt>]) -> Vec<End> {
+/// second what is second, and all after the last what the last does. Those that somebody stopped have `stopped` as they
+/// are. The hooks of the workflow have an end once all other steps have, which came to `outcome`.
+pub(crate) fn interpret(
+    workflow: &Workflow,
+    attempts: &[Vec<Attempt>],
+    stopped: &BTreeMap<usize, End>,
+    outcome: Option<Outcome>,
+) -> Vec<End> {
     let mut ends: Vec<End> = Vec::new();
-    for (step, attempts) in workflow.steps.iter().zip(attempts) {
-        let end = end_of(step, &judge_all(workflow, step, &ends), &ends, attempts);
+    for (n, (step, attempts)) in workflow.steps.iter().zip(attempts).enumerate() {
+        let has_turn = match (step.hook, outcome) {
+            (Some(Hook::OfWorkflow(_)), None) => break,
+            (Some(Hook::OfWorkflow(when)), Some(outcome)) => has_turn(when, outcome),
+            (Some(Hook::OfStep(..)) | None, _) => true,
+        };
+        let end = match stopped.get(&n) {
+            Some(end) => end.clone(),
+            // "The others are skipped."
+            None if !has_turn => skipped(false),
+            None => end_of(step, &judge_all(workflow, step, &ends), &ends, attempts),
+        };
         ends.push(end);
     }
     ends
 }
 
+/// "`on_success` when the run succeeds, `on_failure` when it fails or times out, `on_finish` always."
+pub(crate) fn has_turn(when: When, outcome: Outcome) -> bool {
+    match when {
+        When::Success => outcome == Outcome::Succeeded,
+        When::Failure => matches!(outcome, Outcome::Failed | Outcome::TimedOut),
+        When::Finish => true,
+    }
+}
+
+/// What the hook of a step wants of it: "`on_success` with the status `success`, `on_failure` with `failed`; `on_finish`
+/// starts when the step has ended and was not skipped".
+pub(crate) fn wanted_by_hook(when: When) -> Status {
+    match when {
+        When::Success => Status::Success,
+        When::Failure => Status::Failed,
+        When::Finish => Status::Ran,
+    }
+}
+
 /// "It succeeds when no step failed, but for those with `continue_on_error`; otherwise it ends with the outcome of the
-/// first step that failed." The steps are given in the order in which they ended.
+/// first step that failed." The steps are given in the order in which they ended, hooks of the workflow last: "a hook that
+/// fails lets a run fail that would have succeeded".
 pub(crate) fn outcome_of_run(workflow: &Workflow, ends: &[End], in_order: &[usize]) -> Outcome {
     in_order
         .iter()
@@ -144,7 +212,7 @@ pub(crate) fn outcome_of_run(workflow: &Workflow, ends: &[End], in_order: &[usiz
 }
 
 /// "failed: it ended `failed`, `timed_out` or `cancelled`".
-fn is_failure(outcome: Outcome) -> bool {
+pub(crate) fn is_failure(outcome: Outcome) -> bool {
     matches!(outcome, Outcome::Failed | Outcome::TimedOut | Outcome::Cancelled)
 }
 
@@ -167,6 +235,7 @@ pub(crate) fn judge(wants: Status, step: &Step, end: &End) -> Judged {
         Status::Failed => failed,
         Status::Skipped => skipped,
         Status::Finished => true,
+        Status::Ran => !skipped,
     };
     if met {
         Judged::Met
@@ -221,16 +290,23 @@ fn end_of(step: &Step, judged: &[Judged], ends: &[End], attempts: &[Attempt]) ->
     }
     match &step.work {
         Work::Wait(wait) => waited(*wait),
-        Work::Task(task) => tried(task, ends, attempts),
+        Work::Task(task) => done(task, ends, attempts),
+    }
+}
+
+impl End {
+    /// The end of what had no list of items.
+    pub(crate) fn of(outcome: Outcome, attempts: u32, output: Option<i64>) -> Self {
+        Self { outcome, after_failure: false, attempts, output, items: None }
     }
 }
 
 fn skipped(after_failure: bool) -> End {
-    End { outcome: Outcome::Skipped, after_failure, attempts: 0, output: None }
+    End { after_failure, ..End::of(Outcome::Skipped, 0, None) }
 }
 
-fn failed_without_an_attempt() -> End {
-    End { outcome: Outcome::Failed, after_failure: false, attempts: 0, output: None }
+pub(crate) fn failed_without_an_attempt() -> End {
+    End::of(Outcome::Failed, 0, None)
 }
 
 /// The value of an `if`; `None` when it cannot be evaluated, or is no boolean.
@@ -246,6 +322,7 @@ fn evaluate(condition: Condition, ends: &[End]) -> Option<bool> {
         Condition::AtLeastFiveOrAbsent(step) => Some(ends[step].output.unwrap_or(0) >= 5),
         Condition::AtLeastFive(step) => ends[step].output.map(|v| v >= 5),
         Condition::BelowFive(step) => ends[step].output.map(|v| v < 5),
+        Condition::HasTwoItems(step) => Some(ends[step].items.as_ref().is_some_and(|items| items.len() >= 2)),
     }
 }
 
@@ -257,37 +334,5 @@ fn waited(wait: Wait) -> End {
         Wait::For(_) | Wait::Until(_) | Wait::UntilTime(_) => Outcome::Succeeded,
         Wait::Unclear => Outcome::Failed,
     };
-    End { outcome, after_failure: false, attempts: 0, output: None }
-}
-
-fn tried(task: &Task, ends: &[End], attempts: &[Attempt]) -> End {
-    // "A step whose expression cannot be rendered when it is due fails with the reason, and is not started."
-    if task.needs.is_some_and(|step| ends[step].output.is_none()) {
-        return failed_without_an_attempt();
-    }
-    // "An attempt that was **lost** with its worker is repeated at once and has a limit of its own: three; none with
-    // `at_most_once`."
-    let losses_repeated = if task.at_most_once { 0 } else { 3 };
-    let (mut made, mut retries, mut losses) = (0, 0, 0);
-    loop {
-        let attempt = nth(attempts, made);
-        made += 1;
-        // "`limit` counts the retries after the first attempt"; "`outcomes` says which ends are retried".
-        if task.retried.contains(&attempt.outcome) && retries < task.retries {
-            retries += 1;
-        } else if attempt.outcome == Outcome::Lost && losses < losses_repeated {
-            losses += 1;
-        } else {
-            // No step is ever lost: one whose last attempt was has failed.
-            let lost = attempt.outcome == Outcome::Lost;
-            let outcome = if lost { Outcome::Failed } else { attempt.outcome };
-            return End { outcome, after_failure: false, attempts: made, output: attempt.output };
-        }
-    }
-}
-
-/// What the attempt after `made` others does.
-pub(crate) fn nth(attempts: &[Attempt], made: u32) -> Attempt {
-    let last = attempts.len() - 1;
-    attempts[last.min(made as usize)]
+    End::of(outcome, 0, None)
 }

@@ -1,10 +1,12 @@
 //! The reference interpreter against sentences and examples of `docs/definitions.md`, worked out by hand.
 
+use std::collections::BTreeMap;
+
 use millrace_domain::Outcome;
 
 use crate::reference::{
-    Attempt, Condition, Dependency, End, Judged, Rule, Status, Step, Task, Wait, Work, Workflow, decided,
-    interpret, outcome_of_run,
+    Attempt, Condition, Dependency, End, Judged, Needs, Rule, Status, Step, Task, Wait, Work, Workflow,
+    decided, interpret, outcome_of_run,
 };
 
 const SUCCEEDS: Attempt = Attempt { outcome: Outcome::Succeeded, output: None };
@@ -19,6 +21,7 @@ fn gives(v: i64) -> Attempt {
 
 fn step(rule: Rule, depends_on: &[(usize, Status)]) -> Step {
     Step {
+        hook: None,
         depends_on: depends_on
             .iter()
             .map(|(step, wants)| Dependency { step: *step, wants: *wants })
@@ -48,7 +51,7 @@ fn with_if(condition: Condition, step: Step) -> Step {
 fn ends(steps: &[(Step, &[Attempt])]) -> Vec<End> {
     let workflow = Workflow { steps: steps.iter().map(|(step, _)| step.clone()).collect() };
     let attempts: Vec<Vec<Attempt>> = steps.iter().map(|(_, attempts)| attempts.to_vec()).collect();
-    interpret(&workflow, &attempts)
+    interpret(&workflow, &attempts, &BTreeMap::new(), None)
 }
 
 /// How each step ended, in words.
@@ -131,8 +134,10 @@ fn an_if_that_is_false_is_no_failure_whatever_the_dependencies_are() {
 #[test]
 fn an_if_that_is_no_boolean_fails_its_step_unless_the_rule_does_not_hold() {
     for condition in [Condition::Number, Condition::Incomparable, Condition::AtLeastFive(0)] {
-        let of = |attempt| ends(&[(first(), &[attempt]), (with_if(condition, after(&[0])), &[SUCCEEDS])])[1];
-        let failed = End { outcome: Outcome::Failed, after_failure: false, attempts: 0, output: None };
+        let of = |attempt| {
+            ends(&[(first(), &[attempt]), (with_if(condition, after(&[0])), &[SUCCEEDS])])[1].clone()
+        };
+        let failed = End::of(Outcome::Failed, 0, None);
         assert_eq!(of(SUCCEEDS), failed);
         assert_eq!(of(FAILS), End { outcome: Outcome::Skipped, after_failure: true, ..failed });
     }
@@ -215,8 +220,8 @@ fn a_run_ends_with_the_outcome_of_the_first_step_that_failed() {
 fn retries_and_losses_have_limits_of_their_own() {
     let of = |at_most_once, attempts: &[Attempt]| {
         let retried = vec![Outcome::Failed];
-        let work = Work::Task(Task { retries: 2, retried, at_most_once, needs: None });
-        let end = ends(&[(Step { work, ..first() }, attempts)])[0];
+        let work = Work::Task(Task { retries: 2, retried, at_most_once, ..Task::default() });
+        let end = &ends(&[(Step { work, ..first() }, attempts)])[0];
         (end.outcome, end.attempts)
     };
     assert_eq!(of(false, &[FAILS]), (Outcome::Failed, 3));
@@ -231,7 +236,7 @@ fn retries_and_losses_have_limits_of_their_own() {
 #[test]
 fn a_wait_succeeds_unless_it_cannot_tell_how_long_it_is() {
     let of = |wait| {
-        let end = ends(&[(Step { work: Work::Wait(wait), ..first() }, &[FAILS])])[0];
+        let end = &ends(&[(Step { work: Work::Wait(wait), ..first() }, &[FAILS])])[0];
         (end.outcome, end.attempts)
     };
     for wait in [Wait::For(60), Wait::Until(-60), Wait::Until(60), Wait::UntilTime(0)] {
@@ -243,8 +248,8 @@ fn a_wait_succeeds_unless_it_cannot_tell_how_long_it_is() {
 #[test]
 fn a_step_whose_environment_cannot_be_rendered_fails_and_is_not_started() {
     let needing = |attempt| {
-        let work = Work::Task(Task { needs: Some(0), ..Task::default() });
-        ends(&[(first(), &[attempt]), (Step { work, ..after(&[0]) }, &[SUCCEEDS])])[1]
+        let work = Work::Task(Task { needs: Some(Needs { step: 0, is_key: true }), ..Task::default() });
+        ends(&[(first(), &[attempt]), (Step { work, ..after(&[0]) }, &[SUCCEEDS])])[1].clone()
     };
     assert_eq!((needing(gives(1)).outcome, needing(gives(1)).attempts), (Outcome::Succeeded, 1));
     assert_eq!((needing(SUCCEEDS).outcome, needing(SUCCEEDS).attempts), (Outcome::Failed, 0));

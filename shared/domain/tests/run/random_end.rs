@@ -1,0 +1,99 @@
+//! What a random workflow came to, held against the reference.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use millrace_domain::Outcome;
+use millrace_domain::run::{RunState, StepState};
+use millrace_domain::task::Task as Dispatched;
+use serde_json::{Value, json};
+
+use crate::random_driver::Driver;
+use crate::random_items::found;
+use crate::random_steps::is_eager;
+use crate::random_times::Times;
+use crate::reference::{End, Hook, Work, given_by, items, outcome_of_run};
+
+impl Driver<'_> {
+    pub(crate) fn compare(&self) {
+        let by_steps = || outcome_of_run(&self.case.workflow, &self.reference, &self.in_order);
+        let outcome = self.stopped_with.unwrap_or_else(by_steps);
+        let mut differs = self.fleet.run.head.state != RunState::from(outcome);
+        let mut table = format!("run: {outcome}; engine: {}\n", self.fleet.state());
+        for n in 0..self.places.len() {
+            let (expected, found) = (self.reference.get(n), self.found(n));
+            let mark = if expected == Some(&found) { "" } else { " <-- differs" };
+            differs |= expected != Some(&found);
+            let _ = writeln!(table, "s{n}: {expected:?}; engine: {found:?}{mark}");
+        }
+        let mut wrong = self.wrong.clone();
+        if !differs {
+            wrong.extend(Times::of(self.case, &self.fleet, &self.places).too_early(&self.stopped));
+            wrong.extend(self.fleet.tasks.iter().filter_map(|task| self.wrong_input(task)));
+        }
+        assert!(
+            !differs && wrong.is_empty(),
+            "the engine does otherwise than the reference\n{}\n{table}\n{}",
+            self.told.join("\n"),
+            wrong.join("\n")
+        );
+    }
+
+    /// How the engine has ended a step.
+    fn found(&self, n: usize) -> End {
+        let StepState::Ended(end) = &self.fleet.run.steps[self.places[n].at()] else {
+            panic!("the run has ended, and s{n} has not");
+        };
+        let name = format!("s{n}");
+        let item = |item| self.fleet.item_end(&name, item).map(found);
+        End { items: end.items.as_ref().map(|counts| (0..counts.total).map(item).collect()), ..found(end) }
+    }
+
+    /// What is wrong with what an attempt was given: the outputs that it needs, its item, what it is the hook of.
+    fn wrong_input(&self, task: &Dispatched) -> Option<String> {
+        let n = self.number(task.index);
+        let step = &self.case.workflow.steps[n];
+        let Work::Task(work) = &step.work else { return None };
+        let mut expected: BTreeMap<&str, Value> = BTreeMap::new();
+        if let Some(needs) = work.needs {
+            let end = &self.reference[needs.step];
+            let given = given_by(end);
+            let sum: i64 = given.iter().flatten().filter_map(|item| item["v"].as_i64()).sum();
+            if needs.is_key {
+                expected.insert("V", json!(end.output));
+            } else {
+                // One that had no items has handed nothing on, which is an empty map.
+                expected.extend([("V", given.map_or_else(|| json!({}), Value::from)), ("SUM", json!(sum))]);
+            }
+        }
+        if let Some((fan, place)) = work.fan.as_ref().zip(task.item) {
+            let item = &items(fan, &self.reference)?[place as usize];
+            expected.extend([("MILLRACE_ITEM", item.clone()), ("MILLRACE_ITEM_INDEX", json!(place))]);
+            if fan.reads_item {
+                expected.insert("I", item["v"].clone());
+            }
+        }
+        let of = match step.hook {
+            Some(Hook::OfStep(_, of)) if !is_eager(step.trigger_rule) => {
+                Some((format!("s{of}"), self.reference[of].outcome))
+            }
+            // Hooks of which one has failed are told, from then on, that the run has: so it has.
+            Some(Hook::OfWorkflow(_)) if self.before_hooks != Some(Outcome::Succeeded) => {
+                self.before_hooks.map(|outcome| ("w".to_owned(), outcome))
+            }
+            _ => None,
+        };
+        let mut wrong = expected.iter().find_map(|(name, expected)| {
+            let found = task.env.get(*name).map(|text| serde_json::from_str::<Value>(text));
+            let is_right = matches!(&found, Some(Ok(found)) if found == expected);
+            (!is_right).then(|| format!("{name}: {expected}, and found {found:?}"))
+        });
+        if let Some((name, outcome)) = of {
+            let found = (&*task.env["MILLRACE_HOOK_OF"], &*task.env["MILLRACE_HOOK_OUTCOME"]);
+            if found != (&*name, outcome.as_str()) {
+                wrong.get_or_insert(format!("hook of {name}, {outcome}: {found:?}"));
+            }
+        }
+        wrong.map(|wrong| format!("{} was given another {wrong}", task.id()))
+    }
+}

@@ -1,0 +1,198 @@
+//! What the attempts of a step come to, and those of the items of one that fans out: a part of the
+//! [`reference`](crate::reference). What is quoted is from `docs/definitions.md`.
+
+use millrace_domain::Outcome;
+use serde_json::{Value, json};
+
+use crate::reference::{Attempt, End, failed_without_an_attempt, is_failure};
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Task {
+    /// The `limit` of its `retry`.
+    pub(crate) retries: u32,
+    /// The `outcomes` of its `retry`.
+    pub(crate) retried: Vec<Outcome>,
+    /// Whether its `retry` has `then: ask`. Nobody answers: "it fails as it would have", and only later.
+    pub(crate) asks: bool,
+    pub(crate) at_most_once: bool,
+    /// What stands in its `env`.
+    pub(crate) needs: Option<Needs>,
+    pub(crate) repeat: Option<Repeat>,
+    pub(crate) fan: Option<Fan>,
+}
+
+/// The outputs of a step that an `env` reads.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Needs {
+    pub(crate) step: usize,
+    /// Whether it is its output `v`, rather than all that it handed on: of a step that fans out, what its items gave.
+    pub(crate) is_key: bool,
+}
+
+/// A `repeat`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Repeat {
+    pub(crate) until: Until,
+    pub(crate) max: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Until {
+    /// `outputs.<own name>.v >= 5`.
+    AtLeastFive,
+    /// `outputs.<own name>.v is defined`.
+    IsDefined,
+    /// `outputs.<own name>.v + item_index >= 5`, of a step that fans out.
+    AtLeastFiveWithPlace,
+}
+
+/// A `foreach`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Fan {
+    pub(crate) items: Items,
+    pub(crate) max_parallel: Option<u32>,
+    pub(crate) tolerate: Tolerance,
+    pub(crate) fail_fast: bool,
+    /// Whether `item.v` stands in its `env`.
+    pub(crate) reads_item: bool,
+}
+
+/// What the items are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Items {
+    /// The list that comes with this number, as it stands in the definition.
+    Literal(i64),
+    /// `outputs.<step>.list`.
+    Output(usize),
+    /// `outputs.<step>`, of a step that fans out.
+    GivenBy(usize),
+}
+
+/// How many items may fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tolerance {
+    Number(u32),
+    /// So many in a thousand.
+    Share(u32),
+}
+
+impl Tolerance {
+    pub(crate) fn is_exceeded(self, failed: usize, total: usize) -> bool {
+        match self {
+            Self::Number(most) => failed > most as usize,
+            Self::Share(share) => failed * 1000 > total * share as usize,
+        }
+    }
+}
+
+/// The list that an attempt hands on as `list` with the number `v`: so many maps with a `v`, but for every fifth.
+pub(crate) fn list_of(v: i64) -> Vec<Value> {
+    let item = |place| if (v + place) % 5 == 4 { json!({"u": place}) } else { json!({"v": place}) };
+    (0..v).map(item).collect()
+}
+
+/// The outputs of an attempt that hands `v` on.
+pub(crate) fn outputs_of(v: Option<i64>) -> Value {
+    v.map_or_else(|| json!({}), |v| json!({"v": v, "list": list_of(v)}))
+}
+
+/// "the list of what the items gave, in the order of the list, with `null` for one that did not succeed". `None` when there
+/// was no list of items.
+pub(crate) fn given_by(end: &End) -> Option<Vec<Value>> {
+    let given = |item: &Option<End>| match item {
+        Some(end) if end.outcome == Outcome::Succeeded => outputs_of(end.output),
+        Some(_) | None => Value::Null,
+    };
+    end.items.as_ref().map(|items| items.iter().map(given).collect())
+}
+
+/// The list of the items, which "is known when the step starts"; `None` when it cannot be rendered.
+pub(crate) fn items(fan: &Fan, ends: &[End]) -> Option<Vec<Value>> {
+    match fan.items {
+        Items::Literal(v) => Some(list_of(v)),
+        Items::Output(step) => ends[step].output.map(list_of),
+        Items::GivenBy(step) => given_by(&ends[step]),
+    }
+}
+
+/// The end of a step that has started and is a task.
+pub(crate) fn done(task: &Task, ends: &[End], attempts: &[Attempt]) -> End {
+    let has_what_it_needs = task.needs.is_none_or(|needs| !needs.is_key || ends[needs.step].output.is_some());
+    let Some(fan) = &task.fan else {
+        // "A step whose expression cannot be rendered when it is due fails with the reason, and is not started."
+        return if has_what_it_needs { tried(task, 0, attempts) } else { failed_without_an_attempt() };
+    };
+    let Some(list) = items(fan, ends) else { return failed_without_an_attempt() };
+    let end_of_item = |(place, item): (usize, &Value)| {
+        // "What an item needs and cannot be rendered fails that item alone."
+        let is_rendered = has_what_it_needs && (!fan.reads_item || item.get("v").is_some());
+        let attempts = of_item(attempts, place);
+        if is_rendered { tried(task, place as i64, &attempts) } else { failed_without_an_attempt() }
+    };
+    let items: Vec<End> = list.iter().enumerate().map(end_of_item).collect();
+    let outcome = outcome_of_items(fan, &items);
+    End { items: Some(items.into_iter().map(Some).collect()), ..End::of(outcome, 0, None) }
+}
+
+/// "The step succeeds when no more items have failed than are tolerated, and `failed` otherwise". That is so with `fail_fast`
+/// too, whatever was given up: it is when more have failed that it gives up. "An empty one is no failure".
+fn outcome_of_items(fan: &Fan, items: &[End]) -> Outcome {
+    let failed = items.iter().filter(|end| is_failure(end.outcome)).count();
+    if fan.tolerate.is_exceeded(failed, items.len()) { Outcome::Failed } else { Outcome::Succeeded }
+}
+
+/// The end of a step, or of the item at this place, whose attempts do this.
+fn tried(task: &Task, place: i64, attempts: &[Attempt]) -> End {
+    // "An attempt that was **lost** with its worker is repeated at once and has a limit of its own: three; none with
+    // `at_most_once`."
+    let losses_repeated = if task.at_most_once { 0 } else { 3 };
+    let (mut made, mut retries, mut losses, mut times) = (0, 0, 0, 0);
+    loop {
+        let attempt = nth(attempts, made);
+        made += 1;
+        // "`limit` counts the retries after the first attempt"; "`outcomes` says which ends are retried".
+        if task.retried.contains(&attempt.outcome) && retries < task.retries {
+            retries += 1;
+        } else if attempt.outcome == Outcome::Lost && losses < losses_repeated {
+            losses += 1;
+        } else if let Some(repeat) = task.repeat.filter(|_| attempt.outcome == Outcome::Succeeded) {
+            times += 1;
+            match is_so(repeat.until, attempt.output, place) {
+                Some(true) => return End::of(Outcome::Succeeded, made, attempt.output),
+                // "Each time has retries, and losses, of its own."
+                Some(false) if times < repeat.max => (retries, losses) = (0, 0),
+                // "After `max` times it fails, and is not retried. An `until` that cannot be evaluated fails the step." What it
+                // gave is there: it was asked for.
+                Some(false) | None => return End::of(Outcome::Failed, made, attempt.output),
+            }
+        } else {
+            // No step is ever lost: one whose last attempt was has failed.
+            let lost = attempt.outcome == Outcome::Lost;
+            let outcome = if lost { Outcome::Failed } else { attempt.outcome };
+            return End::of(outcome, made, attempt.output);
+        }
+    }
+}
+
+/// The value of an `until` after an attempt that handed this on; `None` when it cannot be evaluated.
+pub(crate) fn is_so(until: Until, output: Option<i64>, place: i64) -> Option<bool> {
+    match until {
+        Until::AtLeastFive => output.map(|v| v >= 5),
+        Until::IsDefined => Some(output.is_some()),
+        Until::AtLeastFiveWithPlace => output.map(|v| v + place >= 5),
+    }
+}
+
+/// What the attempt after `made` others does.
+pub(crate) fn nth(attempts: &[Attempt], made: u32) -> Attempt {
+    let last = attempts.len() - 1;
+    attempts[last.min(made as usize)]
+}
+
+/// What the attempts of the item at this place do: those of its step, begun at another one of them.
+pub(crate) fn of_item(attempts: &[Attempt], place: usize) -> Vec<Attempt> {
+    let mut attempts = attempts.to_vec();
+    let by = place % attempts.len();
+    attempts.rotate_left(by);
+    attempts
+}
