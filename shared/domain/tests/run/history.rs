@@ -128,6 +128,77 @@ fn outputs_that_were_refused_for_their_size_are_not_kept_and_their_item_fails_ag
     assert_replays(&fleet);
 }
 
+/// A unit's current attempt succeeds, and gives this.
+fn give(fleet: &mut Fleet, unit: Unit, outputs: &Value) {
+    let outputs = outputs.as_object().unwrap().clone();
+    let result = TaskResult { outputs, ..fleet.result(unit, Outcome::Succeeded) };
+    fleet.apply(Event::Result(result)).unwrap();
+}
+
+#[test]
+fn outputs_that_were_refused_for_their_size_need_not_be_what_is_declared_when_it_is_replayed() {
+    for step in [
+        "outputs: {v: string}, retry: {limit: 1}",
+        "repeat: {until: outputs.f.v != '', max: 2}",
+        "retry: {limit: 1, then: ask}",
+    ] {
+        let mut fleet = Fleet::of(&format!(
+            "name: w\nsteps:\n  - {{name: f, run: x, {step}, foreach: {{items: [1, 2], fail_fast: false}}}}\n"
+        ));
+        let large = json!({"v": "x".repeat(5 * 1024 * 1024)});
+        for item in 0..2 {
+            let unit = fleet.item("f", item);
+            give(&mut fleet, unit, &large);
+        }
+        assert_eq!(fleet.state(), "failed", "{step}");
+        let entries: Vec<_> = fleet.stored.entries.values().map(String::len).collect();
+        assert!(matches!(entries[..], [bytes] if bytes < 1_000), "{step}: {entries:?}");
+        assert_replays(&fleet);
+    }
+}
+
+#[test]
+fn outputs_that_are_not_what_is_declared_are_refused_for_that_again() {
+    for fan in ["", "foreach: {items: [1]}, "] {
+        let mut fleet =
+            Fleet::of(&format!("name: w\nsteps:\n  - {{name: a, {fan}run: x, outputs: {{v: int}}}}\n"));
+        let unit = if fan.is_empty() { fleet.index("a").into() } else { fleet.item("a", 0) };
+        give(&mut fleet, unit, &json!({"v": "many"}));
+        assert_eq!(fleet.state(), "failed");
+        assert_replays(&fleet);
+    }
+}
+
+#[test]
+fn a_history_says_why_a_step_is_done_again_and_of_what_somebody_is_asked() {
+    let mut fleet = Fleet::of(
+        "name: w\nsteps:\n  - {name: poll, run: x, repeat: {until: outputs.poll.v == 1, max: 3, delay: 1s}}\n  \
+         - {name: a, run: x, depends_on: [poll], outputs: {v: int}, retry: {limit: 1, delay: 1s, then: ask}}\n",
+    );
+    fleet.give("poll", &json!({"v": 0}));
+    fleet.fire();
+    fleet.give("poll", &json!({"v": 1}));
+    fleet.give("a", &json!({}));
+    fleet.fire();
+    fleet.give("a", &json!({}));
+    fleet.fire();
+    assert_eq!(
+        told(&fleet)[1..],
+        [
+            "2 result: attempt 1 of poll succeeded on worker-1; another attempt follows: this is not true yet: outputs.poll.v == 1",
+            "3 retry_due: the retry of poll is due",
+            "4 result: attempt 2 of poll succeeded on worker-1",
+            "5 result: attempt 1 of a succeeded on worker-1; another attempt follows: output `v` is missing: expected a whole number of 64 bits",
+            "6 retry_due: the retry of a is due",
+            "7 result: attempt 2 of a succeeded on worker-1; somebody is asked what is to become of it: output `v` is missing: expected a whole number of 64 bits",
+            "8 time_due: nobody has said in time what is to become of a",
+            "8 step_ended: a failed: output `v` is missing: expected a whole number of 64 bits; nobody said in time what is to become of it",
+            "8 run_ended: the run failed: step a: output `v` is missing: expected a whole number of 64 bits; nobody said in time what is to become of it",
+        ]
+    );
+    assert_replays(&fleet);
+}
+
 #[test]
 fn a_step_that_began_because_another_was_lent_what_it_uses_begins_again() {
     let source = "name: w\nsteps:\n  - {name: f, run: x, foreach: {items: [1]}}\n  - {name: a, run: x}\n  \

@@ -1,7 +1,9 @@
 //! Which events need an entry of their own, and what it says.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
+use crate::run::declared::as_declared;
 use crate::run::{Advanced, Ended, Event, Refusal, Run, StepState, advance};
 use crate::task::TaskResult;
 use crate::{Outcome, StepIndex, Timestamp, Unit};
@@ -28,6 +30,19 @@ pub struct Entry {
     /// The steps whose outputs were lent, where these are others than the event wants and that has made a difference.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lent: Option<Vec<StepIndex>>,
+    /// Why the unit goes on, for people, where the event itself does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// Whether somebody is asked what is to become of the unit.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub asks: bool,
+}
+
+impl Entry {
+    /// An entry of an event that did what it wanted, with nothing else to be said of it.
+    pub(super) fn of(n: u64, at: Timestamp, event: Event) -> Self {
+        Self { n, at, event, attempts: 0, refused_bytes: 0, lent: None, why: None, asks: false }
+    }
 }
 
 fn is_zero(number: &u32) -> bool {
@@ -63,18 +78,40 @@ pub fn advance_noting(
             return Ok((advanced, None));
         }
         let outputs = std::mem::take(&mut result.outputs);
-        if end.is_some_and(|end| end.outputs.is_empty())
-            && !outputs.is_empty()
-            && result.outcome != Outcome::Lost
-        {
+        if end.is_some_and(|end| were_refused(run, end, result, &outputs)) {
             let bytes = serde_json::to_string(&outputs).map_or(0, |text| text.len());
             refused_bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         } else if uses_outputs(run, result.step) {
             result.outputs = outputs;
         }
     }
-    let entry = Entry { n, at: now, event: kept, attempts, refused_bytes, lent };
+    let (why, asks) = what_follows(run, &kept);
+    let entry = Entry { n, at: now, event: kept, attempts, refused_bytes, lent, why, asks };
     Ok((advanced, Some(entry)))
+}
+
+/// Whether the outputs of an item were refused for their size. Those that are not what its step declares are refused for that,
+/// before their size counts.
+fn were_refused(run: &Run, end: &Ended, result: &TaskResult, outputs: &Map<String, Value>) -> bool {
+    if result.item.is_none() || outputs.is_empty() || !end.outputs.is_empty() {
+        return false;
+    }
+    let whole = TaskResult { outputs: outputs.clone(), ..result.clone() };
+    result.outcome != Outcome::Lost && as_declared(run, whole).outcome == result.outcome
+}
+
+/// Why the unit of an event goes on, where the event itself does not say, and whether somebody is asked.
+fn what_follows(run: &Run, event: &Event) -> (Option<String>, bool) {
+    let said = match event {
+        Event::Result(result) => result.reason.as_ref(),
+        Event::Lost { reason, .. } => Some(reason),
+        _ => return (None, false),
+    };
+    match event.unit().and_then(|unit| run.state_of(unit)) {
+        Some(StepState::Backoff { reason, .. }) => (reason.clone().filter(|why| Some(why) != said), false),
+        Some(StepState::Asking { end, .. }) => (end.reason.clone().filter(|why| Some(why) != said), true),
+        _ => (None, false),
+    }
 }
 
 /// Whether more becomes of a step's outputs than that its end has them: they are held against what is declared, decide

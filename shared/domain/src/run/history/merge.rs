@@ -190,7 +190,7 @@ impl Slot {
                     Some((place, result)) => {
                         let (_, end) = ends.remove(place);
                         let (at, event) = (end.applied_at.unwrap_or(end.ended_at), Event::Result(result));
-                        let entry = Entry { n, at, event, attempts: 0, refused_bytes: 0, lent: None };
+                        let entry = Entry::of(n, at, event);
                         (Some(at), What::End(Box::new(entry)))
                     }
                     None => (applied_at, What::NotNoted(n)),

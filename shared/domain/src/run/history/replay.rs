@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use super::entry::Entry;
 use crate::StepIndex;
-use crate::run::{Advanced, Head, Refusal, Run, advance, create};
+use crate::definition::Workflow;
+use crate::run::{Advanced, Event, Head, Refusal, Run, advance, create};
 
 /// The run as it was when it was created: the first advance, made again.
 pub fn as_created(run: &Run) -> (Run, Advanced) {
@@ -29,7 +30,23 @@ pub fn replay(
     for step in lent {
         run.lend(step, outputs(step));
     }
+    let workflow = Arc::clone(&run.workflow);
+    if entry.refused_bytes > 0 {
+        run.workflow = without_outputs(&workflow, &entry.event);
+    }
     let advanced = advance(run, entry.event.clone(), entry.at);
+    run.workflow = workflow;
     run.take_back_lent();
     advanced
+}
+
+/// The workflow in which nothing looks at the outputs of a step: where they were refused for their size, what stands for
+/// them has only that. They were what is declared, and enough for the step not to be done again.
+fn without_outputs(workflow: &Arc<Workflow>, event: &Event) -> Arc<Workflow> {
+    let mut workflow = Workflow::clone(workflow);
+    let step = event.unit().and_then(|unit| workflow.steps.get_mut(unit.step.at()));
+    if let Some(step) = step {
+        (step.outputs, step.repeat) = (Box::default(), None);
+    }
+    Arc::new(workflow)
 }

@@ -1,5 +1,6 @@
 //! The history of a run in words that name the cause.
 
+use super::entry::Entry;
 use super::merge::{Happened, What};
 use crate::run::{Ended, Event, Run, RunState, Trigger};
 use crate::task::TaskResult;
@@ -35,7 +36,7 @@ impl Happened {
         let (kind, text) = match &self.what {
             What::Created => ("created", created(run)),
             What::Event(entry) | What::End(entry) => {
-                return self.told_of(run, &entry.event, entry.attempts);
+                return self.told_of(run, entry);
             }
             What::Unknown => ("unknown", "something happened that only a newer version knows".to_owned()),
             What::NotNoted(to) if *to == self.n => ("not_noted", "what happened was not noted".to_owned()),
@@ -47,11 +48,17 @@ impl Happened {
         Told { kind, unit: None, attempt: None, text }
     }
 
-    fn told_of(&self, run: &Run, event: &Event, attempts: u32) -> Told {
+    fn told_of(&self, run: &Run, entry: &Entry) -> Told {
+        let (event, attempts) = (&entry.event, entry.attempts);
         let name = event.unit().map(|unit| name_of(run, unit)).unwrap_or_default();
         let is_over = matches!(self.what, What::End(_))
             || self.followed.iter().any(|(unit, _)| event.unit() == Some(*unit));
-        let after = if is_over { "" } else { "; another attempt follows" };
+        let then = match (is_over, entry.asks) {
+            (true, _) => String::new(),
+            (false, true) => "; somebody is asked what is to become of it".to_owned(),
+            (false, false) => "; another attempt follows".to_owned(),
+        };
+        let after = with_reason(then, entry.why.as_deref());
         let (kind, attempt, text) = match event {
             Event::StartDue => ("start_due", None, "the start of the run is due".to_owned()),
             Event::Result(result) => {
@@ -60,6 +67,11 @@ impl Happened {
             Event::RetryDue { .. } if attempts > 0 => {
                 ("retry_due", Some(attempts + 1), format!("the retry of {name} is due"))
             }
+            Event::RetryDue { unit } if self.ended_attempt(*unit).is_some() => (
+                "time_due",
+                self.ended_attempt(*unit),
+                format!("nobody has said in time what is to become of {name}"),
+            ),
             Event::RetryDue { .. } => ("time_due", None, format!("the time of {name} has come")),
             Event::Lost { attempt, reason, .. } => {
                 let lost = with_reason(format!("attempt {attempt} of {name} was lost"), Some(reason));
@@ -80,6 +92,12 @@ impl Happened {
             }
         };
         Told { kind, unit: event.unit(), attempt, text }
+    }
+
+    /// The attempt of a unit that had one, and ended by this.
+    fn ended_attempt(&self, unit: Unit) -> Option<u32> {
+        let (_, end) = self.followed.iter().find(|(ended, _)| *ended == unit)?;
+        Some(end.attempts.attempt).filter(|attempt| *attempt > 0)
     }
 }
 
