@@ -28,7 +28,9 @@ impl Driver<'_> {
         }
         let mut wrong = self.wrong.clone();
         if !differs {
-            wrong.extend(Times::of(self.case, &self.fleet, &self.places).too_early(&self.stopped));
+            let times = Times::of(self.case, &self.fleet, &self.places);
+            wrong.extend(times.too_early(&self.stopped));
+            wrong.extend(times.unasked(&self.stopped));
             wrong.extend(self.fleet.tasks.iter().filter_map(|task| self.wrong_input(task)));
         }
         assert!(

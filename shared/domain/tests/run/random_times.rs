@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use millrace_domain::run::{Ended, StepState};
-use millrace_domain::{Outcome, StepIndex, Timestamp};
+use millrace_domain::{Outcome, StepIndex, Timestamp, Unit};
 
 use crate::fleet::{CREATED, Fleet};
 use crate::random_cases::{Case, Zone};
 use crate::random_steps::is_eager;
 use crate::reference::{End, Step, Wait, Work};
+
+/// The `ask_timeout` of random steps.
+const ASK_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 
 const DAY: i64 = 24 * 60 * 60 * 1000;
 
@@ -42,6 +45,35 @@ impl<'c> Times<'c> {
             };
             if let Some(at) = at.filter(|at| *at < earliest) {
                 lines.push(format!("s{n}: at {at}, and that is before {earliest}"));
+            }
+        }
+        lines
+    }
+
+    /// A line for each step, or item, that failed before somebody had the time to say what is to become of it. Those are left
+    /// out that a stop has ended.
+    pub(crate) fn unasked(&self, stopped: &BTreeMap<usize, End>) -> Vec<String> {
+        let sent: BTreeMap<Unit, Timestamp> =
+            self.fleet.tasks.iter().map(|task| (task.id().unit, task.dispatched_at)).collect();
+        let mut lines = Vec::new();
+        for (n, step) in self.case.workflow.steps.iter().enumerate() {
+            let asks = matches!(&step.work, Work::Task(task) if task.asks);
+            if !asks || stopped.contains_key(&n) {
+                continue;
+            }
+            let unit = Unit::from(self.places[n]);
+            let units = sent.range(unit..=Unit { item: Some(u32::MAX), ..unit });
+            for (unit, sent) in units {
+                let name = format!("s{n}");
+                let end = unit.item.map_or_else(|| self.end(n), |item| self.fleet.item_end(&name, item));
+                let has_failed = |end: &&Ended| matches!(end.outcome, Outcome::Failed | Outcome::TimedOut);
+                let Some(end) = end.filter(has_failed) else { continue };
+                if end.applied_at.is_some_and(|at| at < *sent + ASK_TIMEOUT) {
+                    lines.push(format!(
+                        "{unit} of {name} failed at {:?}, and was asked about from {sent} on",
+                        end.applied_at
+                    ));
+                }
             }
         }
         lines

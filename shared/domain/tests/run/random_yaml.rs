@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::fleet::CREATED;
 use crate::reference::{
-    Condition, Dependency, Fan, Hook, Items, Needs, Repeat, Rule, Status, Step, Task, Tolerance, Until, Wait,
-    When, Work, Workflow,
+    Condition, Dependency, Fan, Hook, Items, Needs, Repeat, Rule, Status, Task, Tolerance, Until, Wait, When,
+    Work, Workflow,
 };
 use crate::reference_items::list_of;
 
@@ -80,7 +80,7 @@ fn fields_of(workflow: &Workflow, n: usize) -> String {
         let _ = write!(line, ", not_before: {}", time(minutes));
     }
     match &step.work {
-        Work::Task(task) => line.push_str(&fields_of_task(workflow, n, task)),
+        Work::Task(task) => line.push_str(&fields_of_task(n, task)),
         Work::Wait(wait) => {
             let _ = write!(line, ", uses: wait, with: {{{}}}", duration(*wait));
         }
@@ -137,7 +137,7 @@ fn expression(n: usize, condition: Condition) -> String {
     }
 }
 
-fn fields_of_task(workflow: &Workflow, n: usize, task: &Task) -> String {
+fn fields_of_task(n: usize, task: &Task) -> String {
     let mut fields = ", run: x".to_owned();
     if task.retries > 0 || task.asks {
         let outcomes: Vec<&str> = task.retried.iter().map(|outcome| Outcome::as_str(*outcome)).collect();
