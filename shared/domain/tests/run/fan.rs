@@ -233,6 +233,53 @@ fn outputs_of_all_items_together_are_bounded() {
 }
 
 #[test]
+fn a_step_over_items_that_was_skipped_has_handed_on_an_empty_map() {
+    // The documentation calls `outputs.<step>` a list. An empty list would be one that a later step can go over, too: over
+    // the map it fails.
+    let mut fleet = Fleet::of(
+        "name: w\nsteps:\n  - {name: each, if: 'false', foreach: [1], run: x}\n  \
+         - {name: join, depends_on: [each], trigger_rule: all_finished, run: x, env: {all: \"${{ outputs.each }}\"}}\n  \
+         - {name: again, depends_on: [each], trigger_rule: all_finished, run: x, foreach: \"${{ outputs.each }}\"}\n",
+    );
+    assert_eq!((fleet.sent(), &*fleet.task("join").env["all"]), (vec!["join 1".to_owned()], "{}"));
+    assert_eq!(fleet.ended("again").reason.as_deref(), Some("`foreach`: expected a list, found a map"));
+}
+
+#[test]
+fn an_item_that_began_by_the_event_that_gives_it_up_is_sent_and_stopped_at_once() {
+    let fleet = Fleet::of(
+        "name: w\nsteps:\n  - {name: each, foreach: {items: [{a: 1}, {b: 2}, {a: 3}], fail_fast: true}, run: x, \
+         env: {v: \"${{ item.a }}\"}}\n",
+    );
+    // It need not have been sent: what it was sent beside cannot be rendered, and is known to fail.
+    let first = fleet.item("each", 0);
+    assert_eq!((fleet.tasks.len(), &*fleet.stops), (1, &[(vec![(first, 1)], false)][..]));
+}
+
+#[test]
+fn items_end_a_step_that_is_stopped_as_cancelled_although_all_have_succeeded() {
+    // A step without items that ends by itself while its run is stopped has succeeded.
+    let mut fleet = over(&json!([1]), "");
+    fleet.cancel();
+    end(&mut fleet, 0, Outcome::Succeeded, &json!({}));
+    assert_eq!((fleet.stands("each"), counts(&fleet)), ("cancelled", (1, 1, 1, 0, 0)));
+}
+
+#[test]
+fn an_item_of_which_somebody_is_asked_takes_room_and_has_not_failed_yet() {
+    let source = source("foreach: {items: [1, 2, 3], max_parallel: 2, fail_fast: true}");
+    let source = source.replace("{limit: 1, jitter: false}", "{then: ask, ask_timeout: 1h}");
+    let mut fleet = Fleet::of(&source);
+    end(&mut fleet, 0, Outcome::Failed, &json!({}));
+    // The documentation counts those with a worker, queued, or waiting for a retry.
+    assert_eq!(fleet.sent(), ["each.0 1", "each.1 1"]);
+    end(&mut fleet, 1, Outcome::Succeeded, &json!({}));
+    assert_eq!((fleet.sent(), fleet.stands("each")), (vec!["each.2 1".to_owned()], "fanned"));
+    fleet.fire();
+    assert_eq!((counts(&fleet), fleet.stops.len()), ((3, 3, 1, 1, 0), 1));
+}
+
+#[test]
 fn a_fan_over_the_outputs_of_a_fan_is_woken_with_them() {
     let mut fleet = Fleet::of(
         "name: w\nsteps:\n  - {name: each, foreach: [1, 2], run: x}\n  \

@@ -112,3 +112,55 @@ fn a_run_that_broke_its_owner_has_no_hooks() {
     fleet.apply(Event::Revoked { unit: fleet.index("a").into(), attempt: 1 }).unwrap();
     assert_eq!(fleet.state(), "failed");
 }
+
+#[test]
+fn a_hook_of_the_run_is_told_of_hooks_that_failed_before_it() {
+    // It has its turn because the steps came to an outcome, and is told another one: that of the steps would be right.
+    let mut fleet = Fleet::of(
+        "name: w\nsteps: [{name: a, run: x}]\non_success: [{name: good, run: x}, {name: after, depends_on: [good], run: x}]\n\
+         on_finish: [{name: done, run: x}]\n",
+    );
+    fleet.end("a", Outcome::Succeeded);
+    fleet.end("done", Outcome::Failed);
+    fleet.end("good", Outcome::Succeeded);
+    let outcome = |name: &str| fleet.task(name).env["MILLRACE_HOOK_OUTCOME"].clone();
+    assert_eq!((&*outcome("good"), &*outcome("after")), ("succeeded", "failed"));
+}
+
+#[test]
+fn a_stop_while_steps_end_counts_once_and_one_in_the_turn_of_the_hooks_stops_them_though_it_is_the_first() {
+    // The documentation has hooks stopped by a run that is "cancelled a second time".
+    let mut fleet = Fleet::of(HOOKS);
+    fleet.cancel();
+    assert!(fleet.apply(Event::Cancel { reason: "at once".into() }).is_err());
+    fleet.apply(Event::Revoked { unit: fleet.index("a").into(), attempt: 1 }).unwrap();
+    assert_eq!(fleet.stands("done"), "dispatched");
+
+    let mut fleet = Fleet::of("name: w\nsteps: [{name: a, run: x}]\non_finish: [{name: done, run: x}]\n");
+    fleet.end("a", Outcome::Succeeded);
+    fleet.cancel();
+    fleet.apply(Event::Revoked { unit: fleet.index("done").into(), attempt: 1 }).unwrap();
+    assert_eq!(
+        (fleet.stands("a"), fleet.stands("done"), fleet.state()),
+        ("succeeded", "cancelled", "cancelled")
+    );
+}
+
+#[test]
+fn a_hook_that_starts_before_its_step_has_ended_is_told_no_outcome() {
+    let mut fleet = Fleet::of(
+        "name: w\nsteps:\n  - {name: b, run: x}\n  - {name: a, run: x, on_finish: \
+         [{name: h, run: x, depends_on: [b], trigger_rule: one_success}]}\n",
+    );
+    fleet.end("b", Outcome::Succeeded);
+    assert_eq!((fleet.stands("h"), &*fleet.task("h").env["MILLRACE_HOOK_OUTCOME"]), ("dispatched", ""));
+}
+
+#[test]
+fn the_rule_of_a_hook_does_not_count_the_step_that_it_is_the_hook_of() {
+    // The documentation says that the hook depends on its step, so that there is one to depend on, and that the rule should
+    // be taken.
+    let source = "name: w\nsteps:\n  - {name: a, run: x, on_success: [{name: h, run: x, trigger_rule: one_success}]}\n";
+    let problems = millrace_domain::definition::parse(source, "w.yaml").unwrap_err().to_string();
+    assert!(problems.contains("never holds for a step that depends on none"), "{problems}");
+}

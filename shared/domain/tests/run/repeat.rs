@@ -59,6 +59,30 @@ fn a_condition_that_cannot_be_told_fails_the_step() {
     );
 }
 
+#[test]
+fn a_step_of_a_run_that_is_stopped_succeeds_without_its_condition_being_asked() {
+    // The documentation says that it is evaluated after an attempt that succeeded. One that is not so should end as
+    // cancelled, and one that cannot be told as failed.
+    for outputs in [json!({"ready": "no"}), json!({})] {
+        let mut fleet = Fleet::of(POLL);
+        fleet.cancel();
+        fleet.give("poll", &outputs);
+        assert_eq!((fleet.stands("poll"), fleet.state()), ("succeeded", "cancelled"));
+    }
+}
+
+#[test]
+fn what_a_step_gave_that_was_done_too_often_is_there_for_those_that_wait_for_its_failure() {
+    let source = POLL.replace("depends_on: [poll]", "depends_on: [{step: poll, status: failed}]");
+    let mut fleet = Fleet::of(&source);
+    for _ in 0..2 {
+        fleet.give("poll", &json!({"ready": "no"}));
+        fleet.fire();
+    }
+    fleet.give("poll", &json!({"ready": "never"}));
+    assert_eq!((fleet.stands("poll"), &*fleet.task("after").env["V"]), ("failed", "never"));
+}
+
 const ASK: &str = "
 name: w
 steps:
