@@ -92,7 +92,7 @@ pub(crate) fn drive(case: &Case, see: &mut impl FnMut(&str)) -> Vec<End> {
         (Some(Outcome::TimedOut), _) => see("the run timed out"),
         (Some(_), false) => see("the steps were cancelled"),
         (Some(_), true) if driver.before_hooks == Some(Outcome::Cancelled) => {
-            see("steps and hooks were cancelled")
+            see("steps and hooks were cancelled");
         }
         (Some(_), true) => see("the hooks were cancelled"),
         (None, _) => {}

@@ -119,7 +119,7 @@ fn see_new(case: &Case, n: usize, ends: &[End], see: &mut impl FnMut(&str)) {
             None => see("what items gave was not there"),
             Some(_) if step.is_hook_of_workflow() => see("a hook read what items gave"),
             Some(_) if ends[needs.step].outcome != Outcome::Succeeded => {
-                see("a join read what failed items gave")
+                see("a join read what failed items gave");
             }
             Some(_) => see("a join read what items gave"),
         }
