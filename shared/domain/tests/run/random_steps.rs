@@ -47,6 +47,16 @@ fn attempt() -> impl Strategy<Value = Attempt> {
     ]
 }
 
+/// An attempt of a step in trouble: what is counted of its attempts comes near its limits.
+fn troubled() -> impl Strategy<Value = Attempt> {
+    let with = |outcome| Attempt { outcome, output: None };
+    prop_oneof![
+        4 => (0i64..6).prop_map(|v| Attempt { outcome: Outcome::Succeeded, output: Some(v) }),
+        4 => Just(with(Outcome::Lost)),
+        2 => Just(with(Outcome::Failed)),
+    ]
+}
+
 fn status() -> impl Strategy<Value = Status> {
     prop_oneof![
         8 => Just(Status::Success),
@@ -159,7 +169,10 @@ pub(crate) fn drawn() -> impl Strategy<Value = Drawn> {
     let far = proptest::collection::vec((1usize..200, status()), 0..20);
     let waits_for = (prop_oneof![6 => near, 1 => far], rule(), weighted(0.3, condition()));
     let others = (proptest::bool::weighted(0.2), weighted(0.1, time_of_day()), weighted(0.1, wait()));
-    let attempts = proptest::collection::vec(attempt(), 1..5);
+    let attempts = prop_oneof![
+        5 => proptest::collection::vec(attempt(), 1..5),
+        1 => proptest::collection::vec(troubled(), 3..10),
+    ];
     let fan = weighted(0.2, (fan(), weighted(0.7, any::<u16>())));
     let hook = weighted(0.15, (when(), any::<u16>()));
     let tasks = (task(), weighted(0.3, any::<u16>()), fan, attempts);
