@@ -161,7 +161,8 @@ fn env_of_hook(run: &Run, step: &Step) -> Vec<(String, String)> {
         }
         Some(Hook::Run(_)) => {
             let stopped = run.head.stopping.map(|outcome| (outcome, run.head.reason.clone()));
-            let ended = stopped.or_else(|| run.verdict().map(|(outcome, reason)| (outcome, Some(reason))));
+            let ended = stopped
+                .or_else(|| run.verdict_before_hooks().map(|(outcome, reason)| (outcome, Some(reason))));
             let (outcome, reason) = ended.unwrap_or((Outcome::Succeeded, None));
             (run.head.workflow.to_string(), Some(outcome), reason)
         }
@@ -197,6 +198,9 @@ pub(super) fn known_values<'u>(
     uses.filter_map(value).collect()
 }
 
+/// What a step gives that fans out and has no items.
+static NO_ITEMS: serde_json::Value = serde_json::Value::Array(Vec::new());
+
 /// The outputs of a step that has ended, as far as they are here.
 fn outputs_of<'r>(run: &'r Run, name: &str) -> Option<Given<'r>> {
     let step = run.workflow.index_of(name)?;
@@ -204,6 +208,10 @@ fn outputs_of<'r>(run: &'r Run, name: &str) -> Option<Given<'r>> {
         return Some(Given::Items(lent));
     }
     match &run.steps[step.at()] {
+        // It has not come to any items: it was skipped, or its list was none.
+        StepState::Ended(end) if end.items.is_none() && run.workflow.steps[step.at()].fan.is_some() => {
+            Some(Given::Items(&NO_ITEMS))
+        }
         StepState::Ended(end) if end.items.is_none() => Some(Given::Step(&end.outputs)),
         _ => None,
     }

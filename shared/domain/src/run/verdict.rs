@@ -28,7 +28,17 @@ impl Run {
     /// it ended first. An end that version 0.1 wrote has no number:
     /// then the note in the head holds, which each version makes when the first such step ends, and none changes.
     pub fn verdict(&self) -> Option<(Outcome, String)> {
-        let decisive = self.steps.iter().zip(&self.workflow.steps).filter_map(|(state, step)| match state {
+        self.verdict_of(|_| true)
+    }
+
+    /// The same as far as the steps tell that are no hooks of the run.
+    pub(super) fn verdict_before_hooks(&self) -> Option<(Outcome, String)> {
+        self.verdict_of(|step| !step.is_run_hook())
+    }
+
+    fn verdict_of(&self, counts: impl Fn(&Step) -> bool) -> Option<(Outcome, String)> {
+        let counted = self.steps.iter().zip(&self.workflow.steps).filter(|(_, step)| counts(step));
+        let decisive = counted.filter_map(|(state, step)| match state {
             StepState::Ended(end) if decides(step, end.outcome) => Some((step, end)),
             StepState::Waiting
             | StepState::Dispatched(_)

@@ -111,7 +111,8 @@ pub(crate) fn items(fan: &Fan, ends: &[End]) -> Option<Vec<Value>> {
     match fan.items {
         Items::Literal(v) => Some(list_of(v)),
         Items::Output(step) => ends[step].output.map(list_of),
-        Items::GivenBy(step) => given_by(&ends[step]),
+        // "The list is empty where the step came to no items."
+        Items::GivenBy(step) => Some(given_by(&ends[step]).unwrap_or_default()),
     }
 }
 

@@ -84,6 +84,8 @@ pub(super) struct ParsedStep<'t> {
     /// The name as it was written, whether or not it is one.
     pub(super) name: Option<&'t str>,
     pub(super) depends_on: Vec<ParsedDependency<'t>>,
+    /// Where its rule was written.
+    pub(super) rule_at: Option<Position>,
     /// What the step is the hook of, once all steps are read.
     pub(super) hook: Option<Hook>,
     /// The fields with its own hooks.
@@ -118,7 +120,7 @@ pub(super) fn read_step<'t>(
         text.parse().map_err(|error: IdError| checker.problem(at, "bad-name", error.to_string(), None)).ok()
     });
     let depends_on = fields.get("depends_on").map(|node| read_depends_on(node, checker)).unwrap_or_default();
-    let starts = read_start(fields, &depends_on, names, &mut outputs, checker);
+    let starts = read_start(fields, names, &mut outputs, checker);
     let fan = read_fan(fields, names, &mut outputs, checker);
     let fans_out = fan.is_some();
     let of_start = outputs.len();
@@ -187,6 +189,7 @@ pub(super) fn read_step<'t>(
         at,
         name: text,
         depends_on,
+        rule_at: starts.rule_at,
         hook: None,
         hooks,
         outputs,
@@ -225,13 +228,14 @@ pub(super) fn read_working_dir(node: &Node, checker: &mut Checker) -> Option<Str
 #[derive(Default)]
 struct Start {
     rule: TriggerRule,
+    /// Where the rule was written.
+    rule_at: Option<Position>,
     condition: Option<Box<Condition>>,
     not_before: Option<TimeOfDay>,
 }
 
 fn read_start(
     fields: Fields<'_>,
-    depends_on: &[ParsedDependency<'_>],
     names: Names<'_>,
     outputs: &mut Vec<OutputUse>,
     checker: &mut Checker,
@@ -240,10 +244,7 @@ fn read_start(
     if let Some(node) = fields.get("trigger_rule")
         && let Some(rule) = read_trigger_rule(node, checker)
     {
-        if rule.needs_dependencies() && depends_on.is_empty() {
-            let message = format!("`trigger_rule: {rule}` never holds for a step that depends on none");
-            checker.problem(node.at, "bad-value", message, Some("give it `depends_on`".to_owned()));
-        }
+        start.rule_at = Some(node.at);
         start.rule = rule;
     }
     let condition = fields.get("if").and_then(|node| read_condition(node, names, outputs, checker));

@@ -43,6 +43,7 @@ pub(super) fn read_steps(
         checker.problem(node.at, "out-of-range", message, None);
         return None;
     }
+    refuse_rules_over_none(&parsed, checker);
     let places = places(&parsed, checker);
     let dependencies = dependencies(&parsed, &places, checker);
     let graph = match Graph::build(&dependencies) {
@@ -107,6 +108,17 @@ fn finished(parsed: ParsedStep<'_>, places: &HashMap<&str, StepIndex>) -> Option
         outputs: parsed.declared,
         ..parsed.step?
     })
+}
+
+/// Reports the rules that want something of dependencies, where there are none. A hook of a step depends on it.
+fn refuse_rules_over_none(parsed: &[ParsedStep<'_>], checker: &mut Checker) {
+    for step in parsed.iter().filter(|step| step.depends_on.is_empty()) {
+        let rule = step.step.as_ref().map(|step| step.rule).filter(|rule| rule.needs_dependencies());
+        if let (Some(rule), Some(at)) = (rule, step.rule_at) {
+            let message = format!("`trigger_rule: {rule}` never holds for a step that depends on none");
+            checker.problem(at, "bad-value", message, Some("give it `depends_on`".to_owned()));
+        }
+    }
 }
 
 /// The place of each name: where it is first given to a step.
