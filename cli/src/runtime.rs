@@ -53,6 +53,8 @@ pub(crate) fn block_on(
     telemetry::init_logs(settings.log.as_deref().unwrap_or(default_log), format).map_err(CliError::Usage)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("millrace").build()?;
     let result = runtime.block_on(command);
+    // What is left is cancelled now. A thread of a library that waits for a part of it panics then, after all was said.
+    std::panic::set_hook(Box::new(|_| {}));
     runtime.shutdown_timeout(std::time::Duration::from_millis(200));
     result
 }

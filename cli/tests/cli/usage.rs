@@ -160,8 +160,11 @@ fn offered(folder: &std::path::Path, words: &[&str]) -> String {
         quoted.join(" "),
         words.len() - 1
     );
+    // It is longer than an argument may be.
+    let scripts = tempfile::tempdir().unwrap();
+    file(scripts.path(), "ask.sh", &ask);
     let mut bash = std::process::Command::new("bash");
-    bash.args(["--norc", "-c", &ask]).current_dir(folder);
+    bash.arg("--norc").arg(scripts.path().join("ask.sh")).current_dir(folder);
     bash.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
     finish(bash.spawn().unwrap()).with(0).stdout.trim().to_owned()
 }
