@@ -114,7 +114,7 @@ async fn a_file_of_0_1_is_brought_up_to_date_with_all_that_it_holds() {
     let older = rusqlite::Connection::open(&file).unwrap();
     older
         .execute_batch(
-            "DROP TABLE letters; DROP TABLE table_rows; DROP TABLE items; DROP TABLE lists;
+            "DROP TABLE letters; DROP TABLE table_rows; DROP TABLE items; DROP TABLE lists; DROP TABLE history;
              PRAGMA user_version = 3",
         )
         .unwrap();
