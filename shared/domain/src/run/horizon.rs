@@ -33,6 +33,9 @@ impl Run {
                 StepState::Asking { .. } => {
                     Some(now + self.workflow.steps.get(unit.step.at())?.retry.ask.unwrap_or_default())
                 }
+                // A step that waits only for outputs is woken at once.
+                StepState::Waiting if self.is_woken(unit.step) => Some(now),
+                StepState::Fanned(fan) if self.wants_items(unit.step, fan) => Some(now),
                 _ => None,
             },
             RunTimer::Timeout => self.workflow.timeout.map(|timeout| now + timeout),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use millrace_domain::run::{Event, RunTimer};
 use millrace_domain::{Outcome, StepIndex};
 
-use crate::fleet::{CREATED, Fleet, Order};
+use crate::fleet::{CREATED, Fleet, Lending, Order};
 
 const FLOW: &str = "
 name: w
@@ -38,6 +38,34 @@ fn no_timer_lies_further_ahead_than_it_could_have_been_set_to_now() {
     for (timer, due) in &fleet.timers {
         assert!(fleet.run.horizon(*timer, fleet.now).is_some_and(|horizon| *due <= horizon), "{timer:?}");
     }
+}
+
+#[test]
+fn a_step_that_was_to_be_woken_at_once_is_woken_at_once() {
+    let mut fleet = Fleet::of(
+        "name: w\nsteps:\n  - {name: each, foreach: [1, 2], run: x}\n  - name: again\n    depends_on: [each]\n    \
+         foreach: {items: [1, 2], max_parallel: 1}\n    run: x\n    env: {N: \"${{ outputs.each | length }}\"}\n  \
+         - {name: join, depends_on: [each], run: x, env: {N: \"${{ outputs.each | length }}\"}}\n",
+    );
+    fleet.lending = Lending::None;
+    let woken = |fleet: &Fleet, step: usize| {
+        let timer = RunTimer::Retry(StepIndex::from(step).into());
+        assert_eq!(fleet.timers.get(&timer), Some(&fleet.now), "{step} is woken");
+        assert_eq!(fleet.run.horizon(timer, CREATED - AHEAD), Some(CREATED - AHEAD));
+    };
+    let end = |fleet: &mut Fleet, step, item| {
+        let unit = fleet.item(step, item);
+        fleet.apply(Event::Result(fleet.result(unit, Outcome::Succeeded))).unwrap();
+    };
+    end(&mut fleet, "each", 0);
+    end(&mut fleet, "each", 1);
+    woken(&fleet, 2);
+    // One that has fanned out is woken for the items that have not begun.
+    fleet.lending = Lending::Wanted;
+    fleet.apply(Event::RetryDue { unit: StepIndex(1).into() }).unwrap();
+    fleet.lending = Lending::None;
+    end(&mut fleet, "again", 0);
+    woken(&fleet, 1);
 }
 
 #[test]
