@@ -21,7 +21,8 @@ struct End {
 }
 
 impl Memory {
-    /// Lends runs what these events of theirs need. Answers the runs; `None` when the store does not answer.
+    /// Lends runs what these events of theirs need. Answers the runs; `None`, with nothing lent, when the store
+    /// does not answer.
     pub(crate) async fn lend<'e>(
         &mut self,
         context: &Context,
@@ -30,12 +31,15 @@ impl Memory {
         let mut lent = Vec::new();
         for (id, event) in events {
             let wanted = self.runs.peek(id).map(|run| run.wants_lent(event)).unwrap_or_default();
-            self.lend_to(context, id, wanted, &mut lent).await?;
+            if self.lend_to(context, id, wanted, &mut lent).await.is_none() {
+                self.take_back(lent);
+                return None;
+            }
         }
         Some(lent)
     }
 
-    /// Lends runs what these tasks of theirs need.
+    /// Lends runs what these tasks of theirs need, as [`lend`](Self::lend) does.
     pub(crate) async fn lend_for_tasks(
         &mut self,
         context: &Context,
@@ -44,7 +48,10 @@ impl Memory {
         let mut lent = Vec::new();
         for TaskId { run: id, unit, .. } in tasks {
             let wanted = self.runs.peek(id).map(|run| run.wants_lent_for(unit)).unwrap_or_default();
-            self.lend_to(context, id, wanted, &mut lent).await?;
+            if self.lend_to(context, id, wanted, &mut lent).await.is_none() {
+                self.take_back(lent);
+                return None;
+            }
         }
         Some(lent)
     }
