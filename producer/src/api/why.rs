@@ -46,7 +46,7 @@ pub(super) async fn why(
     };
     let held: BTreeMap<Unit, &TaskRecord> =
         stored.tasks.iter().map(|(unit, _, record)| (*unit, record)).collect();
-    let mut fleet = Fleet { api: &api, sessions: None, ready: BTreeMap::new() };
+    let mut fleet = Fleet { api: &api, sessions: None, ready: BTreeMap::new(), queued: None };
     let open =
         (0..run.steps.len()).map(StepIndex::from).filter(|step| run.mover_of((*step).into()).is_some());
     let asked = (0..run.steps.len()).map(Into::into).filter(|step| Some(*step) == wanted);
@@ -106,6 +106,8 @@ struct Fleet<'a> {
     sessions: Option<Vec<Session>>,
     /// The messages that are ready in the queues of pools.
     ready: BTreeMap<String, Option<u64>>,
+    /// The attempts that are queued, by lane and by when they were dispatched. `None` inside where too many are.
+    queued: Option<Option<Vec<(Lane, Timestamp)>>>,
 }
 
 impl Fleet<'_> {
@@ -178,26 +180,36 @@ impl Fleet<'_> {
 
     /// The place of an attempt, from 1, among those that wait in its lane, by when they were dispatched. `None` where more
     /// wait than are looked at.
-    async fn position(&self, lane: &Lane, dispatched_at: Timestamp) -> ApiResult<Option<usize>> {
-        let store = &self.api.context.store;
-        let far = Timestamp::from_millis(i64::MAX / 4);
-        let mut before = 0;
-        for partition in (0..self.api.context.partitions).map(PartitionId) {
-            let watched = store.watched(partition, Timestamp::default()..=far, 0, LOOKED_AT).await?;
-            if watched.len() == LOOKED_AT {
-                return Ok(None);
-            }
-            let tasks: Vec<TaskId> = watched.into_iter().map(|(_, task)| task).collect();
-            let is_before = |record: &Option<TaskRecord>| match record {
-                Some(TaskRecord::Queued { dispatched_at: at, lane: other }) => {
-                    other == lane && *at < dispatched_at
-                }
-                _ => false,
-            };
-            if !tasks.is_empty() {
-                before += store.tasks(&tasks).await?.iter().filter(|record| is_before(record)).count();
-            }
+    async fn position(&mut self, lane: &Lane, dispatched_at: Timestamp) -> ApiResult<Option<usize>> {
+        if self.queued.is_none() {
+            self.queued = Some(all_queued(self.api).await?);
         }
-        Ok(Some(before + 1))
+        let queued = self.queued.as_ref().and_then(Option::as_ref);
+        let before = |queued: &Vec<(Lane, Timestamp)>| {
+            queued.iter().filter(|(other, at)| other == lane && *at < dispatched_at).count()
+        };
+        Ok(queued.map(|queued| before(queued) + 1))
     }
+}
+
+/// The attempts of all partitions that are queued; `None` where a partition has more attempts than are looked at.
+async fn all_queued(api: &Api) -> ApiResult<Option<Vec<(Lane, Timestamp)>>> {
+    let store = &api.context.store;
+    let far = Timestamp::from_millis(i64::MAX / 4);
+    let mut queued = Vec::new();
+    for partition in (0..api.context.partitions).map(PartitionId) {
+        let watched = store.watched(partition, Timestamp::default()..=far, 0, LOOKED_AT).await?;
+        if watched.len() == LOOKED_AT {
+            return Ok(None);
+        }
+        let tasks: Vec<TaskId> = watched.into_iter().map(|(_, task)| task).collect();
+        if tasks.is_empty() {
+            continue;
+        }
+        queued.extend(store.tasks(&tasks).await?.into_iter().filter_map(|record| match record {
+            Some(TaskRecord::Queued { dispatched_at, lane }) => Some((lane, dispatched_at)),
+            _ => None,
+        }));
+    }
+    Ok(Some(queued))
 }
