@@ -135,7 +135,7 @@ fn settings(step: &Step, planned: &PlannedStep, now: Timestamp) -> Vec<Setting> 
         condition(step, planned),
         not_before(step, planned, now),
         plain("pool", step.pool.as_str()),
-        plain("executor", step.uses.as_str()),
+        plain("executor", step.uses),
         fan_out(step, planned),
         repeat(step),
         outputs(step),
@@ -144,7 +144,7 @@ fn settings(step: &Step, planned: &PlannedStep, now: Timestamp) -> Vec<Setting> 
         retry(&step.retry),
         flag("at_most_once", step.at_most_once),
         flag("continue_on_error", step.continue_on_error),
-        optional("working_dir", step.working_dir.clone()),
+        optional("working_dir", step.working_dir.as_deref().map(str::to_owned)),
         env(planned),
     ];
     settings.extend(input(step, planned));

@@ -1,5 +1,6 @@
 //! When, and how often, a step is tried again.
 
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use crate::{Outcome, RunId, Unit};
@@ -37,7 +38,15 @@ impl Default for RetryPolicy {
     }
 }
 
+/// The policy of all steps that have none of their own.
+static OF_STEPS_WITHOUT: LazyLock<Arc<RetryPolicy>> = LazyLock::new(Arc::default);
+
 impl RetryPolicy {
+    /// The policy of a step that says nothing of retries: the default, of which there is one for all such steps.
+    pub fn of_steps_without() -> Arc<Self> {
+        Arc::clone(&OF_STEPS_WITHOUT)
+    }
+
     /// The wait before the next attempt after `outcome`, or `None` when there is no next attempt.
     /// `retries` have been used so far. `draw` in 0..=u64::MAX decides the jitter.
     pub fn wait_after(&self, outcome: Outcome, retries: u32, draw: u64) -> Option<Duration> {

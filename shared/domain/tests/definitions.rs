@@ -25,7 +25,7 @@ fn step(fields: &str) -> Step {
 }
 
 fn input(step: &Step) -> serde_json::Value {
-    step.with.as_literal().cloned().unwrap()
+    step.with.to_literal().unwrap()
 }
 
 #[test]
@@ -47,9 +47,9 @@ fn the_least_workflow_has_the_documented_defaults() {
         (Priority::P2, None, jiff::tz::TimeZone::UTC)
     );
     let step = &workflow.steps[0];
-    assert_eq!((step.uses.as_str(), step.pool.to_string().as_str()), ("shell", "default"));
+    assert_eq!((step.uses, step.pool.to_string().as_str()), ("shell", "default"));
     assert_eq!((step.timeout, step.at_most_once, &step.working_dir), (None, false, &None));
-    assert_eq!(step.retry, RetryPolicy::default());
+    assert_eq!(*step.retry, RetryPolicy::default());
     assert_eq!(input(step), json!({"run": "echo hi"}));
     assert_eq!(workflow.graph.roots(), [StepIndex(0)]);
 }
@@ -153,7 +153,7 @@ params:
 steps: [{name: a, run: x}]
 "#);
     let defaults: Vec<_> =
-        workflow.params.iter().map(|p| p.default.as_ref().and_then(Templated::as_literal).cloned()).collect();
+        workflow.params.iter().map(|p| p.default.as_ref().and_then(Templated::to_literal)).collect();
     let some = |value| Some(value);
     assert_eq!(
         defaults,
@@ -267,5 +267,5 @@ fn a_number_that_would_lose_digits_is_refused_where_it_is_a_number_and_kept_wher
     }
     let text = format!("{{name: p, default: {long}}}, {{name: q, type: json, default: {{id: \"{long}\"}}}}");
     let workflow = with(&text, "1.10").unwrap().remove(0).workflow;
-    assert_eq!(workflow.params[0].default.as_ref().unwrap().as_literal().unwrap(), long);
+    assert_eq!(workflow.params[0].default.as_ref().unwrap().to_literal().unwrap(), long);
 }

@@ -37,8 +37,8 @@ fn a_command_becomes_a_workflow_of_one_step() {
     assert_eq!((workflow.id.as_str(), workflow.priority), ("adhoc", Priority::P1));
     assert_eq!(workflow.labels["team"], "a");
     let step = &workflow.steps[0];
-    assert_eq!((step.name.as_str(), step.uses.as_str(), step.pool.as_str()), ("task", "shell", "gpu"));
-    assert_eq!(step.with.as_literal(), Some(&json!({"run": "echo $x"})));
+    assert_eq!((step.name.as_str(), step.uses, step.pool.as_str()), ("task", "shell", "gpu"));
+    assert_eq!(step.with.to_literal(), Some(json!({"run": "echo $x"})));
     assert_eq!((step.timeout, step.retry.limit), (Some(Duration::from_secs(30)), 3));
     assert_eq!((step.lost_limit(), step.working_dir.as_deref()), (0, Some("/tmp")));
     assert!(step.env[0].1.is_literal(), "nothing in an ad-hoc task is an expression");
@@ -52,7 +52,7 @@ fn the_input_of_an_executor_is_taken_word_for_word() {
             .unwrap();
     let workflow = submission.to_workflow().unwrap();
     let with = json!({"url": "https://x/${{ y }}", "body": {"a": "${{ b"}, "expect": [201]});
-    assert_eq!(workflow.steps[0].with.as_literal(), Some(&with));
+    assert_eq!(workflow.steps[0].with.to_literal(), Some(with));
     assert_eq!(parse(r#"{"uses":"noop"}"#).unwrap().to_workflow().unwrap().steps[0].uses, "noop");
 }
 

@@ -41,7 +41,7 @@ impl Checker {
     /// Reads `true` or `false`, and nothing else.
     pub(super) fn boolean(&mut self, node: &Node, field: &str) -> Option<bool> {
         let hint = match &node.content {
-            Content::Scalar { text, plain: true } => match text.as_str() {
+            Content::Scalar { text, plain: true } => match &**text {
                 "true" => return Some(true),
                 "false" => return Some(false),
                 other => match other.to_ascii_lowercase().as_str() {
@@ -50,7 +50,7 @@ impl Checker {
                     _ => None,
                 },
             },
-            Content::Scalar { text, .. } if text == "true" || text == "false" => {
+            Content::Scalar { text, .. } if matches!(&**text, "true" | "false") => {
                 Some("remove the quotes".to_owned())
             }
             _ => None,

@@ -1,7 +1,7 @@
 //! What a definition means once it has been checked. A value of [`Workflow`] cannot be invalid.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::fan::FanOut;
@@ -106,7 +106,7 @@ pub struct Step {
     /// The name, unique in its workflow.
     pub name: StepName,
     /// The name of the executor: `shell`, `http`, `noop`; or `wait`, which is the run's own.
-    pub uses: String,
+    pub uses: &'static str,
     /// The input of the executor. A shell script is under `run`, as written, beside `shell` (its argv).
     pub with: Templated,
     /// What the step is the hook of; `None` for one that is none.
@@ -125,14 +125,14 @@ pub struct Step {
     pub pool: PoolName,
     /// The timeout of one attempt.
     pub timeout: Option<Duration>,
-    /// The retry policy.
-    pub retry: RetryPolicy,
+    /// The retry policy, which most steps of a workflow share.
+    pub retry: Arc<RetryPolicy>,
     /// How often it is done again although it succeeded.
     pub repeat: Option<Box<Repeat>>,
     /// Whether no second attempt may start after one that was lost.
     pub at_most_once: bool,
     /// The directory in which a shell step starts.
-    pub working_dir: Option<String>,
+    pub working_dir: Option<Arc<str>>,
     /// The rule by which the step starts.
     pub rule: TriggerRule,
     /// The condition that must be true for the step to start, once its rule holds.

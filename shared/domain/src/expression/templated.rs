@@ -1,20 +1,26 @@
 //! JSON in whose texts there may be expressions.
 
-use serde_json::{Map, Value};
+use std::convert::Infallible;
+
+use serde_json::{Map, Number, Value};
 
 use super::{ExpressionError, Scope, Template, Use};
 
-/// JSON whose texts are [`Template`]s. Keys are never templates.
+/// JSON whose texts are [`Template`]s. Keys are never templates. It is kept small, since each step of each definition in
+/// memory has one: a map of `serde_json` takes over 600 bytes for a single field.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Templated(Node);
 
 #[derive(Debug, Clone, PartialEq)]
 enum Node {
-    /// A value in which nothing is an expression.
-    Literal(Value),
-    Text(Template),
-    List(Vec<Node>),
-    Map(Vec<(String, Node)>),
+    Null,
+    Bool(bool),
+    Number(Number),
+    /// A text in which nothing is an expression.
+    Text(Box<str>),
+    Template(Template),
+    List(Box<[Node]>),
+    Map(Box<[(Box<str>, Node)]>),
 }
 
 impl Templated {
@@ -23,25 +29,31 @@ impl Templated {
     /// # Errors
     /// For the first expression that [`Template::parse`] refuses.
     pub fn parse(value: Value) -> Result<Self, ExpressionError> {
-        Node::parse(value).map(Self)
+        let text = |text: String| match text.contains("${{") {
+            true => Template::parse(&text).map(Node::Template),
+            false => Ok(Node::Text(text.into())),
+        };
+        Node::read(value, &text).map(Self)
     }
 
     /// JSON in which nothing is an expression, whatever its texts look like.
     pub fn literal(value: Value) -> Self {
-        Self(Node::Literal(value))
+        let Ok(node) = Node::read::<Infallible>(value, &|text| Ok(Node::Text(text.into())));
+        Self(node)
     }
 
     /// Whether the value is the same in every scope.
     pub fn is_literal(&self) -> bool {
-        matches!(self.0, Node::Literal(_))
+        self.0.is_literal()
     }
 
     /// The value itself, when it is the same in every scope.
-    pub fn as_literal(&self) -> Option<&Value> {
-        match &self.0 {
-            Node::Literal(value) => Some(value),
-            _ => None,
+    pub fn to_literal(&self) -> Option<Value> {
+        if !self.is_literal() {
+            return None;
         }
+        // Nothing is rendered, so nothing can fail.
+        self.0.render(&|_| Err(())).ok()
     }
 
     /// The names that its expressions refer to.
@@ -69,57 +81,56 @@ impl Templated {
 }
 
 impl Node {
-    fn parse(value: Value) -> Result<Self, ExpressionError> {
+    fn read<E>(value: Value, text: &impl Fn(String) -> Result<Self, E>) -> Result<Self, E> {
         Ok(match value {
-            Value::String(text) if text.contains("${{") => Self::Text(Template::parse(&text)?),
-            Value::Array(items) if items.iter().any(has_expression) => {
-                Self::List(items.into_iter().map(Self::parse).collect::<Result<_, _>>()?)
+            Value::Null => Self::Null,
+            Value::Bool(value) => Self::Bool(value),
+            Value::Number(number) => Self::Number(number),
+            Value::String(written) => text(written)?,
+            Value::Array(items) => {
+                Self::List(items.into_iter().map(|item| Self::read(item, text)).collect::<Result<_, _>>()?)
             }
-            Value::Object(fields) if fields.values().any(has_expression) => Self::Map(
+            Value::Object(fields) => Self::Map(
                 fields
                     .into_iter()
-                    .map(|(key, value)| Ok((key, Self::parse(value)?)))
-                    .collect::<Result<_, ExpressionError>>()?,
+                    .map(|(key, value)| Ok((key.into(), Self::read(value, text)?)))
+                    .collect::<Result<_, E>>()?,
             ),
-            value => Self::Literal(value),
         })
+    }
+
+    fn is_literal(&self) -> bool {
+        match self {
+            Self::Template(_) => false,
+            Self::List(items) => items.iter().all(Self::is_literal),
+            Self::Map(fields) => fields.iter().all(|(_, value)| value.is_literal()),
+            Self::Null | Self::Bool(_) | Self::Number(_) | Self::Text(_) => true,
+        }
     }
 
     fn collect<'t>(&'t self, uses: &mut Vec<&'t Use>) {
         match self {
-            Self::Literal(_) => {}
-            Self::Text(template) => uses.extend(template.uses()),
+            Self::Template(template) => uses.extend(template.uses()),
             Self::List(items) => items.iter().for_each(|item| item.collect(uses)),
             Self::Map(fields) => fields.iter().for_each(|(_, value)| value.collect(uses)),
+            Self::Null | Self::Bool(_) | Self::Number(_) | Self::Text(_) => {}
         }
     }
 
-    fn render(
-        &self,
-        text: &impl Fn(&Template) -> Result<Value, ExpressionError>,
-    ) -> Result<Value, ExpressionError> {
+    fn render<E>(&self, text: &impl Fn(&Template) -> Result<Value, E>) -> Result<Value, E> {
         Ok(match self {
-            Self::Literal(value) => value.clone(),
-            Self::Text(template) => text(template)?,
+            Self::Null => Value::Null,
+            Self::Bool(value) => Value::Bool(*value),
+            Self::Number(number) => Value::Number(number.clone()),
+            Self::Text(written) => Value::String(written.to_string()),
+            Self::Template(template) => text(template)?,
             Self::List(items) => {
                 Value::Array(items.iter().map(|item| item.render(text)).collect::<Result<_, _>>()?)
             }
-            Self::Map(fields) => Value::Object(
-                fields.iter().map(|(key, value)| Ok((key.clone(), value.render(text)?))).collect::<Result<
-                    Map<_, _>,
-                    ExpressionError,
-                >>(
-                )?,
-            ),
+            Self::Map(fields) => {
+                let field = |(key, value): &(Box<str>, Self)| Ok((key.to_string(), value.render(text)?));
+                Value::Object(fields.iter().map(field).collect::<Result<Map<_, _>, E>>()?)
+            }
         })
-    }
-}
-
-fn has_expression(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains("${{"),
-        Value::Array(items) => items.iter().any(has_expression),
-        Value::Object(fields) => fields.values().any(has_expression),
-        _ => false,
     }
 }

@@ -47,7 +47,7 @@ pub fn task(run: &Run, unit: Unit, attempt: u32, now: Timestamp) -> Result<Task,
         seq: Seq::default(),
         pool: definition.pool.clone(),
         priority: run.spec.priority,
-        uses: definition.uses.clone(),
+        uses: definition.uses.to_owned(),
         with,
         env,
         working_dir: working_dir(run, definition),
@@ -177,8 +177,8 @@ fn env_of_hook(run: &Run, step: &Step) -> Vec<(String, String)> {
 /// The working directory of a step: its own, within that of the definition's file when there is one.
 fn working_dir(run: &Run, step: &Step) -> Option<String> {
     match (&run.spec.base_dir, &step.working_dir) {
-        (Some(base), Some(own)) => Some(Path::new(base).join(own).to_string_lossy().into_owned()),
-        (base, own) => base.clone().or_else(|| own.clone()),
+        (Some(base), Some(own)) => Some(Path::new(base).join(&**own).to_string_lossy().into_owned()),
+        (base, own) => base.clone().or_else(|| own.as_deref().map(str::to_owned)),
     }
 }
 

@@ -40,7 +40,7 @@ pub(super) fn read_env(
             checker.problem(value.at, "bad-env", error.to_string(), None);
             continue;
         }
-        env.push((key.text.clone(), template));
+        env.push((key.text.to_string(), template));
     }
     env
 }

@@ -302,7 +302,7 @@ fn read_http(
         let mut headers = Map::new();
         for (key, value) in checker.map(node, "headers", "names and values")? {
             let text = checker.text(value, &key.text)?;
-            headers.insert(key.text.clone(), Value::String(text.to_owned()));
+            headers.insert(key.text.to_string(), Value::String(text.to_owned()));
         }
         input.insert("headers".to_owned(), Value::Object(headers));
     }
@@ -335,7 +335,7 @@ fn read_http(
 /// Reads a status, or a list of them: always a list in the end.
 fn read_expect(node: &Node, checker: &mut Checker) -> Option<Value> {
     let items = match &node.content {
-        Content::List(items) => items.as_slice(),
+        Content::List(items) => items,
         _ => std::slice::from_ref(node),
     };
     let statuses: Option<Vec<Value>> =

@@ -50,7 +50,7 @@ pub(super) fn read_fan(
         checker.problem(other.at, "bad-field", message, hint);
         return Some(None);
     }
-    let fan = match key.text.as_str() {
+    let fan = match &*key.text {
         "foreach" => read_foreach(node, names, outputs, checker),
         "matrix" => read_matrix(node, names, outputs, checker),
         _ => read_shards(node, names, outputs, checker),
@@ -117,11 +117,10 @@ fn read_matrix(
     checker: &mut Checker,
 ) -> Option<FanOut> {
     let entries = checker.map(node, "matrix", "names and lists")?;
-    let of = |wanted: bool| {
-        entries.iter().filter(move |(key, _)| MATRIX.known.contains(&key.text.as_str()) == wanted)
-    };
+    let of =
+        |wanted: bool| entries.iter().filter(move |(key, _)| MATRIX.known.contains(&&*key.text) == wanted);
     let own: Vec<(Key, Node)> = of(true).cloned().collect();
-    let fields = Node { at: node.at, content: Content::Map(own) };
+    let fields = Node { at: node.at, content: Content::Map(own.into()) };
     let fields = MATRIX.read(&fields, checker)?;
     let options = read_options(fields, checker);
     let (mut axes, mut is_sound) = (Vec::new(), true);
@@ -141,7 +140,7 @@ fn read_matrix(
             continue;
         }
         match read_list(values, &key.text, names, outputs, checker) {
-            Some(values) => axes.push((key.text.clone(), values)),
+            Some(values) => axes.push((key.text.to_string(), values)),
             None => is_sound = false,
         }
     }
@@ -226,8 +225,8 @@ fn read_shards(
         true => read_templated(count, names, outputs, checker)?,
         false => Templated::literal(json::of_node(count)),
     };
-    if let Some(literal) = value.as_literal()
-        && let Err(why) = shards(literal)
+    if let Some(literal) = value.to_literal()
+        && let Err(why) = shards(&literal)
     {
         checker.problem(count.at, "bad-value", why, None);
         return None;

@@ -27,7 +27,7 @@ impl<'t> Fields<'t> {
 
     /// A field with its key, for the place where it stands.
     pub(super) fn entry(self, name: &str) -> Option<&'t (Key, Node)> {
-        self.0.iter().find(|(key, _)| key.text == name)
+        self.0.iter().find(|(key, _)| *key.text == *name)
     }
 }
 
@@ -44,7 +44,7 @@ impl Schema {
             return None;
         };
         for (key, _) in entries {
-            let name = key.text.as_str();
+            let name = &*key.text;
             if name.is_empty() || self.known.contains(&name) {
                 continue;
             }

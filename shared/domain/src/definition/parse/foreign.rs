@@ -96,7 +96,7 @@ struct Map<'t>(&'t [(Key, Node)]);
 
 impl<'t> Map<'t> {
     fn get(self, name: &str) -> Option<&'t (Key, Node)> {
-        self.0.iter().find(|(key, _)| key.text == name)
+        self.0.iter().find(|(key, _)| *key.text == *name)
     }
 
     fn has(self, name: &str) -> bool {
@@ -170,7 +170,7 @@ impl<'t> Map<'t> {
         {
             return told("v", "a submission, as AMQP and the API take it", SUBMISSION);
         }
-        if self.has("command") && self.0.iter().all(|(key, _)| TASK_FIELDS.contains(&key.text.as_str())) {
+        if self.has("command") && self.0.iter().all(|(key, _)| TASK_FIELDS.contains(&&*key.text)) {
             return told("command", "a task of the API's short form", TASK);
         }
         None

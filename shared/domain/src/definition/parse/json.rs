@@ -11,10 +11,10 @@ use crate::number;
 pub(super) fn of_node(node: &Node) -> Value {
     match &node.content {
         Content::Scalar { text, plain: true } => of_word(text),
-        Content::Scalar { text, .. } => Value::String(text.clone()),
+        Content::Scalar { text, .. } => Value::String(text.to_string()),
         Content::List(items) => Value::Array(items.iter().map(of_node).collect()),
         Content::Map(entries) => Value::Object(
-            entries.iter().map(|(key, value)| (key.text.clone(), of_node(value))).collect::<Map<_, _>>(),
+            entries.iter().map(|(key, value)| (key.text.to_string(), of_node(value))).collect::<Map<_, _>>(),
         ),
         Content::Refused => Value::Null,
     }
@@ -58,15 +58,15 @@ pub(super) fn check_numbers(node: &Node, checker: &mut Checker) {
 /// The tree of a JSON value, without positions.
 pub(super) fn to_node(value: &Value) -> Node {
     let content = match value {
-        Value::String(text) => Content::Scalar { text: text.clone(), plain: false },
+        Value::String(text) => Content::Scalar { text: text.as_str().into(), plain: false },
         Value::Array(items) => Content::List(items.iter().map(to_node).collect()),
         Value::Object(fields) => Content::Map(
             fields
                 .iter()
-                .map(|(key, value)| (Key { at: Position::START, text: key.clone() }, to_node(value)))
+                .map(|(key, value)| (Key { at: Position::START, text: key.as_str().into() }, to_node(value)))
                 .collect(),
         ),
-        word => Content::Scalar { text: word.to_string(), plain: true },
+        word => Content::Scalar { text: word.to_string().into(), plain: true },
     };
     Node { at: Position::START, content }
 }

@@ -13,7 +13,7 @@ type Endings = Vec<Ending>;
 /// Warns of each step whose rule can never hold.
 pub(super) fn warn_of_never(parsed: &[ParsedStep<'_>], graph: &Graph, checker: &mut Checker) {
     let has_rule = |step: &ParsedStep<'_>| {
-        step.step.as_ref().is_some_and(|step| step.rule != TriggerRule::default())
+        step.rule != TriggerRule::default()
             || step.depends_on.iter().any(|dependency| dependency.status != Status::default())
     };
     if checker.was_accepted || !parsed.iter().any(has_rule) {
@@ -24,7 +24,7 @@ pub(super) fn warn_of_never(parsed: &[ParsedStep<'_>], graph: &Graph, checker: &
     order.sort_by_key(|step| depths[step.at()]);
     let mut endings: Vec<Endings> = vec![Endings::new(); graph.len()];
     for index in order {
-        let Some(step) = parsed.get(index.at()).and_then(|parsed| parsed.step.as_ref()) else { continue };
+        let step = &parsed[index.at()];
         let judgements: Vec<Vec<Judgement>> = graph
             .dependency_edges(index)
             .map(|(on, status)| endings[on.at()].iter().map(|ending| status.judge(*ending)).collect())
@@ -32,11 +32,11 @@ pub(super) fn warn_of_never(parsed: &[ParsedStep<'_>], graph: &Graph, checker: &
         let holds = can_hold(step.rule, &judgements);
         if let Err(culprit) = holds {
             let on = graph.dependencies(index).get(culprit).and_then(|on| parsed.get(on.at()));
-            warn(&parsed[index.at()], culprit, on, checker);
+            warn(step, culprit, on, checker);
         }
         let fails = if step.continue_on_error { Ending::Succeeded } else { Ending::Failed };
         let mut possible = if holds.is_ok() { vec![Ending::Succeeded, fails] } else { Endings::new() };
-        if !judgements.is_empty() || step.condition.is_some() {
+        if !judgements.is_empty() || step.is_conditional {
             possible.push(Ending::Skipped);
         }
         if judgements.iter().flatten().any(|judgement| *judgement == Judgement::Failed) {
@@ -67,16 +67,16 @@ fn can_hold(rule: TriggerRule, judgements: &[Vec<Judgement>]) -> Result<(), usiz
 }
 
 /// Warns of a step, by the dependency that is why: its place among those of the step, and the step that it is.
-fn warn(parsed: &ParsedStep<'_>, culprit: usize, on: Option<&ParsedStep<'_>>, checker: &mut Checker) {
-    let Some(step) = &parsed.step else { return };
+fn warn(step: &ParsedStep<'_>, culprit: usize, on: Option<&ParsedStep<'_>>, checker: &mut Checker) {
+    let own = step.name.unwrap_or_default();
     let (at, wants) =
-        parsed.depends_on.get(culprit).map_or((parsed.at, Status::default()), |one| (one.at, one.status));
+        step.depends_on.get(culprit).map_or((step.at, Status::default()), |one| (one.at, one.status));
     let name = on.and_then(|on| on.name).unwrap_or("it");
-    let is_excused = on.and_then(|on| on.step.as_ref()).is_some_and(|on| on.continue_on_error);
+    let is_excused = on.is_some_and(|on| on.continue_on_error);
     let hint = match is_excused && (wants == Status::Failed || step.rule != TriggerRule::default()) {
         true => format!("`{name}` has continue_on_error: to those that wait for it, it never fails"),
         false => format!("`{name}` can never end so"),
     };
-    let message = format!("step `{}` can never start: its rule, `{}`, can never hold", step.name, step.rule);
+    let message = format!("step `{own}` can never start: its rule, `{}`, can never hold", step.rule);
     checker.warning(at, "rule-never-holds", message, Some(hint));
 }

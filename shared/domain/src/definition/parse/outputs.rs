@@ -45,7 +45,7 @@ pub(super) fn refuse_never_given(uses: &str, fields: Fields<'_>, checker: &mut C
         _ => return,
     };
     let Some(Node { content: Content::Map(declared), .. }) = fields.get("outputs") else { return };
-    for (key, _) in declared.iter().filter(|(key, _)| !given.contains(&key.text.as_str())) {
+    for (key, _) in declared.iter().filter(|(key, _)| !given.contains(&&*key.text)) {
         let there = if given.is_empty() { "none".to_owned() } else { given.join(", ") };
         let message = format!("`uses: {uses}` never gives the output `{}`; its outputs: {there}", key.text);
         let hint = checker.did_you_mean(&key.text, given.iter().copied());
@@ -82,7 +82,7 @@ fn read(key: &Key, node: &Node, checker: &mut Checker) -> DeclaredOutput {
             (None, None)
         }
     };
-    DeclaredOutput { key: key.text.clone(), kind: kind.unwrap_or(ParamKind::Json), description }
+    DeclaredOutput { key: key.text.to_string(), kind: kind.unwrap_or(ParamKind::Json), description }
 }
 
 /// Reads `{type: int, description: ...}`.

@@ -81,7 +81,7 @@ fn step_name(task: &str) -> Option<String> {
 }
 
 fn get<'t>(fields: &'t [(Key, Node)], name: &str) -> Option<&'t Node> {
-    fields.iter().find(|(key, _)| key.text == name).map(|(_, node)| node)
+    fields.iter().find(|(key, _)| *key.text == *name).map(|(_, node)| node)
 }
 
 fn text<'t>(fields: &'t [(Key, Node)], name: &str) -> Option<&'t str> {

@@ -48,7 +48,7 @@ fn read_dependency<'t>(item: &'t Node, checker: &mut Checker) -> Option<ParsedDe
     let status = fields.get("status").map_or(Some(Status::default()), |node| read_status(node, checker));
     let Some(step) = fields.get("step") else {
         // Another word for it was answered with this one.
-        if entries.iter().all(|(key, _)| key.text == "status") {
+        if entries.iter().all(|(key, _)| &*key.text == "status") {
             let hint = Some("write {step: extract, status: failed}".to_owned());
             checker.problem(item.at, "missing-field", "a dependency needs a `step`", hint);
         }

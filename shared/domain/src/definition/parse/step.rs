@@ -1,5 +1,6 @@
 //! One entry of `steps:`. What steps are to each other is not looked at here.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::DeclaredOutput;
@@ -70,22 +71,36 @@ pub(in crate::definition) const STEP: Schema = Schema {
 };
 
 /// The defaults of steps, for what they do not say themselves.
-#[derive(Default)]
 pub(super) struct Defaults {
     pub(super) pool: PoolName,
     pub(super) timeout: Option<Duration>,
-    pub(super) retry: RetryPolicy,
-    pub(super) working_dir: Option<String>,
+    pub(super) retry: Arc<RetryPolicy>,
+    pub(super) working_dir: Option<Arc<str>>,
 }
 
-/// A step that was read, and is not held against the others yet.
+impl Default for Defaults {
+    fn default() -> Self {
+        Self {
+            pool: PoolName::default(),
+            timeout: None,
+            retry: RetryPolicy::of_steps_without(),
+            working_dir: None,
+        }
+    }
+}
+
+/// What was read of a step and is to be held against the other steps. The step itself is kept apart: it is what stays.
 pub(super) struct ParsedStep<'t> {
     pub(super) at: Position,
     /// The name as it was written, whether or not it is one.
     pub(super) name: Option<&'t str>,
     pub(super) depends_on: Vec<ParsedDependency<'t>>,
+    pub(super) rule: TriggerRule,
     /// Where its rule was written.
     pub(super) rule_at: Option<Position>,
+    /// Whether the step starts on a condition only.
+    pub(super) is_conditional: bool,
+    pub(super) continue_on_error: bool,
     /// What the step is the hook of, once all steps are read.
     pub(super) hook: Option<Hook>,
     /// The fields with its own hooks.
@@ -97,17 +112,15 @@ pub(super) struct ParsedStep<'t> {
     pub(super) declared: Box<[DeclaredOutput]>,
     /// Whether the step has items.
     pub(super) fans_out: bool,
-    /// The step; `None` when something is wrong with it.
-    pub(super) step: Option<Step>,
 }
 
-/// Reads the step of `node`.
+/// Reads the step of `node`; there is no [`Step`] when something is wrong with it.
 pub(super) fn read_step<'t>(
     node: &'t Node,
     defaults: &Defaults,
     names: Names<'_>,
     checker: &mut Checker,
-) -> Option<ParsedStep<'t>> {
+) -> Option<(ParsedStep<'t>, Option<Step>)> {
     let fields = STEP.read(node, checker)?;
     let mut outputs = Vec::new();
     let written = fields.get("name").map(|name| (name.at, checker.text(name, "name")));
@@ -135,8 +148,8 @@ pub(super) fn read_step<'t>(
         None => defaults.timeout,
     };
     let retry = match fields.get("retry") {
-        Some(node) => read_retry(node, &defaults.retry, checker),
-        None => defaults.retry.clone(),
+        Some(node) => Arc::new(read_retry(node, &defaults.retry, checker)),
+        None => Arc::clone(&defaults.retry),
     };
     let repeat = fields
         .get("repeat")
@@ -160,10 +173,25 @@ pub(super) fn read_step<'t>(
         .get("continue_on_error")
         .and_then(|node| checker.boolean(node, "continue_on_error"))
         .unwrap_or(false);
+    let parsed = ParsedStep {
+        at,
+        name: text,
+        depends_on,
+        rule: starts.rule,
+        rule_at: starts.rule_at,
+        is_conditional: starts.condition.is_some(),
+        continue_on_error,
+        hook: None,
+        hooks: hooks_of(fields),
+        outputs,
+        of_start,
+        declared,
+        fans_out,
+    };
     let step = match (name, action, pool) {
         (Some(name), Some(action), Some(pool)) => Some(Step {
             name,
-            uses: action.uses.to_owned(),
+            uses: action.uses,
             with: action.with,
             hook: None,
             fan: fan.flatten(),
@@ -184,20 +212,7 @@ pub(super) fn read_step<'t>(
         }),
         _ => None,
     };
-    let hooks = hooks_of(fields);
-    Some(ParsedStep {
-        at,
-        name: text,
-        depends_on,
-        rule_at: starts.rule_at,
-        hook: None,
-        hooks,
-        outputs,
-        of_start,
-        declared,
-        fans_out,
-        step,
-    })
+    Some((parsed, step))
 }
 
 /// The fields of a step, or of a workflow, that hold its hooks.
@@ -212,7 +227,7 @@ pub(super) fn read_pool(node: &Node, checker: &mut Checker) -> Option<PoolName> 
 }
 
 /// Reads a `working_dir:`.
-pub(super) fn read_working_dir(node: &Node, checker: &mut Checker) -> Option<String> {
+pub(super) fn read_working_dir(node: &Node, checker: &mut Checker) -> Option<Arc<str>> {
     let text = checker.text(node, "working_dir")?;
     if text.is_empty() || text.len() > MAX_DIR_BYTES || text.contains('\0') || text.contains("${{") {
         let message = format!(
@@ -221,7 +236,7 @@ pub(super) fn read_working_dir(node: &Node, checker: &mut Checker) -> Option<Str
         checker.problem(node.at, "bad-value", message, None);
         return None;
     }
-    Some(text.to_owned())
+    Some(text.into())
 }
 
 /// When a step starts, once what it waits for has ended.

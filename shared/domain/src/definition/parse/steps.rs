@@ -35,9 +35,10 @@ pub(super) fn read_steps(
         checker.problem(node.at, "out-of-range", message, None);
         return None;
     }
-    let mut parsed: Vec<ParsedStep<'_>> =
-        items.iter().filter_map(|item| read_step(item, defaults, names, checker)).collect();
-    read_hooks(&mut parsed, workflow, defaults, names, checker);
+    let mut read = (Vec::with_capacity(items.len()), Vec::with_capacity(items.len()));
+    read.extend(items.iter().filter_map(|item| read_step(item, defaults, names, checker)));
+    let (mut parsed, mut steps): (Vec<ParsedStep<'_>>, Vec<Option<Step>>) = read;
+    read_hooks(&mut parsed, &mut steps, workflow, defaults, names, checker);
     if parsed.len() > MAX_STEPS {
         let message = format!("{} steps with their hooks: expected at most {MAX_STEPS}", parsed.len());
         checker.problem(node.at, "out-of-range", message, None);
@@ -55,13 +56,15 @@ pub(super) fn read_steps(
     };
     check_outputs(&parsed, &places, &graph, checker);
     warn_of_never(&parsed, &graph, checker);
-    let steps: Option<Vec<Step>> = parsed.into_iter().map(|parsed| finished(parsed, &places)).collect();
-    Some((steps?, graph))
+    let mut steps = steps.into_iter().collect::<Option<Vec<Step>>>()?;
+    steps.iter_mut().zip(parsed).for_each(|(step, parsed)| complete(step, parsed, &places));
+    Some((steps, graph))
 }
 
 /// Reads the hooks of the steps, which are steps that depend on theirs, and those of the workflow.
 fn read_hooks<'t>(
     parsed: &mut Vec<ParsedStep<'t>>,
+    steps: &mut Vec<Option<Step>>,
     workflow: Fields<'t>,
     defaults: &Defaults,
     names: Names<'_>,
@@ -76,7 +79,7 @@ fn read_hooks<'t>(
     for (when, of, node) in of_steps.into_iter().chain(of_workflow) {
         let hint = Some(format!("write {when}: [{{name: tell, run: ./tell.sh}}]"));
         for item in checker.list(node, when.as_str(), "steps", hint).unwrap_or_default() {
-            let Some(mut hook) = read_step(item, defaults, names, checker) else { continue };
+            let Some((mut hook, step)) = read_step(item, defaults, names, checker) else { continue };
             if let Some((when, node)) = hook.hooks.first() {
                 let message = format!("a hook has no hooks of its own: `{when}` goes with a step");
                 checker.problem(node.at, "bad-field", message, Some("remove it".to_owned()));
@@ -89,32 +92,30 @@ fn read_hooks<'t>(
                 hook.depends_on.insert(0, ParsedDependency { name, at: hook.at, status: when.status() });
             }
             parsed.push(hook);
+            steps.push(step);
         }
     }
 }
 
-/// The step, with what it is the hook of, the places of the steps whose outputs it uses, and the outputs that it declares.
-fn finished(parsed: ParsedStep<'_>, places: &HashMap<&str, StepIndex>) -> Option<Step> {
+/// Completes a step: what it is the hook of, the places of the steps whose outputs it uses, the outputs that it declares.
+fn complete(step: &mut Step, parsed: ParsedStep<'_>, places: &HashMap<&str, StepIndex>) {
     let inputs = |outputs: &[OutputUse]| -> Box<[StepIndex]> {
         let place = |output: &OutputUse| places.get(output.step.as_str()).copied();
         let inputs: BTreeSet<StepIndex> = outputs.iter().filter_map(place).collect();
         inputs.into_iter().collect()
     };
-    let (all, of_tasks) = (inputs(&parsed.outputs), inputs(&parsed.outputs[parsed.of_start..]));
-    Some(Step {
-        hook: parsed.hook,
-        inputs: all,
-        task_inputs: of_tasks,
-        outputs: parsed.declared,
-        ..parsed.step?
-    })
+    step.inputs = inputs(&parsed.outputs);
+    step.task_inputs = inputs(&parsed.outputs[parsed.of_start..]);
+    step.hook = parsed.hook;
+    step.outputs = parsed.declared;
 }
 
 /// Reports the rules that want something of dependencies, where there are none. A hook of a step depends on it.
 fn refuse_rules_over_none(parsed: &[ParsedStep<'_>], checker: &mut Checker) {
     for step in parsed.iter().filter(|step| step.depends_on.is_empty()) {
-        let rule = step.step.as_ref().map(|step| step.rule).filter(|rule| rule.needs_dependencies());
-        if let (Some(rule), Some(at)) = (rule, step.rule_at) {
+        if let (rule, Some(at)) = (step.rule, step.rule_at)
+            && rule.needs_dependencies()
+        {
             let message = format!("`trigger_rule: {rule}` never holds for a step that depends on none");
             checker.problem(at, "bad-value", message, Some("give it `depends_on`".to_owned()));
         }

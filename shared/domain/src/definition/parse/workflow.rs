@@ -1,6 +1,7 @@
 //! One document: the fields of a workflow.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::super::checker::Checker;
 use super::super::document::Node;
@@ -165,7 +166,7 @@ fn read_labels(node: &Node, checker: &mut Checker) -> BTreeMap<String, String> {
             checker.problem(key.at, "out-of-range", message, None);
             continue;
         }
-        labels.insert(key.text.clone(), text.to_owned());
+        labels.insert(key.text.to_string(), text.to_owned());
     }
     labels
 }
@@ -209,7 +210,7 @@ fn read_defaults(
     }
     defaults.timeout = fields.get("timeout").and_then(|node| checker.positive_duration(node, "timeout"));
     if let Some(node) = fields.get("retry") {
-        defaults.retry = read_retry(node, &defaults.retry, checker);
+        defaults.retry = Arc::new(read_retry(node, &defaults.retry, checker));
     }
     defaults.working_dir = fields.get("working_dir").and_then(|node| read_working_dir(node, checker));
     fields.get("env").map(|node| read_env(node, names, &mut Vec::new(), checker)).unwrap_or_default()

@@ -1,6 +1,6 @@
 //! The workflow of a task that has no definition: one step, in which nothing is an expression.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use serde_json::{Map, Value};
 
@@ -48,9 +48,10 @@ impl Submission {
         let timeout = timeout.map_err(|error| SubmissionError::field("timeout", error))?;
         let retry = match &self.retry {
             Some(retry) => {
-                definition::retry_of_json(retry).map_err(|error| SubmissionError::field("retry", error))?
+                let retry = definition::retry_of_json(retry);
+                Arc::new(retry.map_err(|error| SubmissionError::field("retry", error))?)
             }
-            None => RetryPolicy::default(),
+            None => RetryPolicy::of_steps_without(),
         };
         self.check_params()?;
         let step = Step {
@@ -61,7 +62,7 @@ impl Submission {
             task_inputs: Box::default(),
             outputs: Box::default(),
             name: TASK.clone(),
-            uses: uses.to_owned(),
+            uses,
             with,
             env: self.step_env()?,
             pool: self.pool.clone().unwrap_or_default(),
@@ -173,7 +174,7 @@ impl Submission {
             .collect()
     }
 
-    fn step_dir(&self, uses: &str) -> Result<Option<String>, SubmissionError> {
+    fn step_dir(&self, uses: &str) -> Result<Option<Arc<str>>, SubmissionError> {
         let Some(dir) = &self.working_dir else { return Ok(None) };
         if uses != definition::SHELL {
             return Err(SubmissionError::field("working_dir", "goes with `run` only"));
@@ -182,7 +183,7 @@ impl Submission {
             let message = format!("expected a path of at most {MAX_DIR_BYTES} bytes, without NUL bytes");
             return Err(SubmissionError::field("working_dir", message));
         }
-        Ok(Some(dir.clone()))
+        Ok(Some(dir.as_str().into()))
     }
 }
 

@@ -1,82 +1,14 @@
-//! The documents of a file as trees in which every value knows its line and column. YAML, and JSON since that is
-//! YAML's flow style; no aliases, anchors, tags or directives, so a tree is never larger than its text.
-
-use std::collections::HashSet;
+//! Trees out of YAML.
 
 use saphyr_parser::{Event, Parser, ScalarStyle, StrInput};
 
-use super::checker::Checker;
-use super::problem::Position;
-use super::syntax::{self, MAX_DEPTH};
+use super::open_map::OpenMap;
+use super::{Content, Document, Key, Node};
+use crate::definition::checker::Checker;
+use crate::definition::problem::Position;
+use crate::definition::syntax::{self, MAX_DEPTH};
 
-/// The greatest number of keys that are looked through one by one: up to it, that is faster than hashing.
-const FEW_KEYS: usize = 12;
-
-/// A node of the tree: a value and where it is.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Node {
-    pub(super) at: Position,
-    pub(super) content: Content,
-}
-
-/// The content of a node.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Content {
-    /// A scalar: a text, a number, anything that is written as one word or text.
-    Scalar {
-        text: String,
-        /// Whether it is neither quoted nor a block: what YAML would guess a type for.
-        plain: bool,
-    },
-    List(Vec<Node>),
-    Map(Vec<(Key, Node)>),
-    /// A value that was refused already: nothing more is to be said about it.
-    Refused,
-}
-
-/// A key of a map and where it is.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Key {
-    pub(super) at: Position,
-    pub(super) text: String,
-}
-
-impl Node {
-    /// Whether nothing stands where a value should.
-    pub(super) fn is_nothing(&self) -> bool {
-        matches!(&self.content, Content::Scalar { text, plain: true } if text.is_empty())
-    }
-
-    /// The scalar, when it is not quoted.
-    pub(super) fn plain(&self) -> Option<&str> {
-        match &self.content {
-            Content::Scalar { text, plain: true } => Some(text),
-            _ => None,
-        }
-    }
-
-    /// The node in words, for a message.
-    pub(super) fn describe(&self) -> String {
-        match &self.content {
-            Content::Scalar { text, .. } if text.chars().count() <= 40 => {
-                format!("`{}`", text.escape_debug())
-            }
-            Content::Scalar { .. } => "a long text".to_owned(),
-            Content::List(_) => "a list".to_owned(),
-            Content::Map(_) => "a map".to_owned(),
-            Content::Refused => "nothing".to_owned(),
-        }
-    }
-}
-
-/// A document, and its own part of the source.
-pub(super) struct Document<'s> {
-    pub(super) root: Node,
-    pub(super) source: &'s str,
-}
-
-/// Reads the documents of `source` that are not empty. What YAML forbids goes to `checker`; the documents before a
-/// syntax error are still answered.
+/// Reads the documents of `source` as [`super::read`] does, whether or not they are JSON.
 pub(super) fn read<'s>(source: &'s str, checker: &mut Checker) -> Vec<Document<'s>> {
     let mut builder = Builder { checker, open: Vec::new(), roots: Vec::new(), begins: Vec::new() };
     let mut parser = Parser::new_from_str(source);
@@ -136,7 +68,7 @@ fn byte_offsets(source: &str, chars: &[(usize, u32)]) -> Vec<usize> {
 /// A list or map that has not ended yet.
 enum Open {
     List { at: Position, items: Vec<Node> },
-    Map { at: Position, entries: Vec<(Key, Node)>, seen: HashSet<String>, key: Option<Key>, refused: bool },
+    Map { at: Position, map: OpenMap, key: Option<Key>, refused: bool },
 }
 
 struct Builder<'c> {
@@ -169,7 +101,7 @@ impl Builder<'_> {
                 Event::DocumentStart(_) => self.begins.push((span.start.index(), at.line)),
                 Event::Scalar(text, style, anchor, tag) => {
                     let plain = style == ScalarStyle::Plain;
-                    let node = Node { at, content: Content::Scalar { text: text.into_owned(), plain } };
+                    let node = Node { at, content: Content::Scalar { text: text.into(), plain } };
                     let content = self.refused(at, anchor, tag.is_some());
                     self.add(content.map_or(node, |content| Node { at, content }));
                 }
@@ -183,13 +115,7 @@ impl Builder<'_> {
                 }
                 Event::MappingStart(anchor, tag) => {
                     self.refused(at, anchor, tag.is_some());
-                    self.open.push(Open::Map {
-                        at,
-                        entries: Vec::new(),
-                        seen: HashSet::new(),
-                        key: None,
-                        refused: false,
-                    });
+                    self.open.push(Open::Map { at, map: OpenMap::default(), key: None, refused: false });
                 }
                 Event::SequenceEnd | Event::MappingEnd => self.end(),
                 Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {}
@@ -215,9 +141,9 @@ impl Builder<'_> {
 
     fn end(&mut self) {
         match self.open.pop() {
-            Some(Open::List { at, items }) => self.add(Node { at, content: Content::List(items) }),
+            Some(Open::List { at, items }) => self.add(Node { at, content: Content::List(items.into()) }),
             Some(Open::Map { at, refused: true, .. }) => self.add(Node { at, content: Content::Refused }),
-            Some(Open::Map { at, entries, .. }) => self.add(Node { at, content: Content::Map(entries) }),
+            Some(Open::Map { at, map, .. }) => self.add(Node { at, content: map.end() }),
             None => {}
         }
     }
@@ -226,22 +152,11 @@ impl Builder<'_> {
         match self.open.last_mut() {
             None => self.roots.push(node),
             Some(Open::List { items, .. }) => items.push(node),
-            Some(Open::Map { entries, seen, key, refused, .. }) => match key.take() {
+            Some(Open::Map { map, key, refused, .. }) => match key.take() {
                 None => *key = Some(as_key(node, refused, self.checker)),
                 Some(key) => {
-                    let repeated = if entries.len() < FEW_KEYS {
-                        entries.iter().any(|(earlier, _)| earlier.text == key.text)
-                    } else {
-                        if seen.is_empty() {
-                            seen.extend(entries.iter().map(|(earlier, _)| earlier.text.clone()));
-                        }
-                        !seen.insert(key.text.clone())
-                    };
-                    if repeated && !key.text.is_empty() {
-                        let message = format!("`{}` is given twice: expected each key once", key.text);
-                        self.checker.problem(key.at, "duplicate-key", message, None);
-                    } else {
-                        entries.push((key, node));
+                    if let Err(repeated) = map.add(key, node) {
+                        repeated.report(self.checker);
                     }
                 }
             },
@@ -254,7 +169,7 @@ fn as_key(node: Node, refused: &mut bool, checker: &mut Checker) -> Key {
     let at = node.at;
     match node.content {
         Content::Scalar { text, .. } => Key { at, text },
-        Content::Refused => Key { at, text: String::new() },
+        Content::Refused => Key { at, text: Box::default() },
         Content::List(_) | Content::Map(_) => {
             *refused = true;
             let hint =
@@ -265,69 +180,7 @@ fn as_key(node: Node, refused: &mut bool, checker: &mut Checker) -> Key {
                 "expected a name before the colon, found a list or a map",
                 Some(hint),
             );
-            Key { at, text: String::new() }
+            Key { at, text: Box::default() }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn texts(source: &str) -> Vec<String> {
-        let mut checker = Checker::default();
-        let documents = read(source, &mut checker).into_iter().map(|d| d.source.to_owned()).collect();
-        assert!(checker.is_clean(), "{}", checker.into_problems("f"));
-        documents
-    }
-
-    #[test]
-    fn each_document_keeps_its_own_source_and_reads_again_to_the_same_tree() {
-        for source in [
-            "a: 1\n---\nb: é\n---\nc: 3\n",
-            "# über\n---\na: 1\n...\n---\nb: 2\n...\n",
-            "a: |\n  x\n  ---y\n---\n\"é\": [1]\n--- {c: 1}\n",
-            "{\"a\": 1}\n---\n{\"b\": 2}",
-        ] {
-            let mut checker = Checker::default();
-            let whole: Vec<Node> = read(source, &mut checker).into_iter().map(|d| d.root).collect();
-            let parts = texts(source);
-            assert_eq!(parts.concat(), source);
-            for (root, part) in whole.iter().zip(&parts) {
-                let again = read(part, &mut checker);
-                assert_eq!(again.len(), 1, "{part:?}");
-                assert_eq!(strip(&again[0].root), strip(root), "{part:?}");
-            }
-        }
-    }
-
-    /// A tree without its positions.
-    fn strip(node: &Node) -> String {
-        match &node.content {
-            Content::Scalar { text, plain } => format!("{text:?}{plain}"),
-            Content::List(items) => format!("[{}]", items.iter().map(strip).collect::<Vec<_>>().join(",")),
-            Content::Map(entries) => {
-                let entries: Vec<_> =
-                    entries.iter().map(|(k, v)| format!("{}:{}", k.text, strip(v))).collect();
-                format!("{{{}}}", entries.join(","))
-            }
-            Content::Refused => "refused".to_owned(),
-        }
-    }
-
-    #[test]
-    fn empty_documents_are_passed_over() {
-        assert_eq!(texts(""), [""; 0]);
-        assert_eq!(texts("---\n---\n# only this\n"), [""; 0]);
-        assert_eq!(texts("---\na: 1\n---\n").len(), 1);
-    }
-
-    #[test]
-    fn json_is_read_with_tabs_and_escapes() {
-        let mut checker = Checker::default();
-        let source = "{\n\t\"a\":\"x\\/\\u00e9\\n\",\n\t\"b\":[1,true,null]\n}\n";
-        let documents = read(source, &mut checker);
-        assert!(checker.is_clean(), "{}", checker.into_problems("f"));
-        assert_eq!(strip(&documents[0].root), "{a:\"x/é\\n\"false,b:[\"1\"true,\"true\"true,\"null\"true]}");
     }
 }
