@@ -104,13 +104,18 @@ impl Definitions {
         }
         let parsed = parse_one(source).map_err(|e| DefinitionError::Unreadable(workflow.clone(), e))?;
         let parsed = Arc::new(parsed);
+        self.keep(workflow, version, &parsed);
+        Ok(parsed)
+    }
+
+    /// Keeps a version that is stored, and was parsed elsewhere.
+    pub(crate) fn keep(&self, workflow: &WorkflowId, version: u32, parsed: &Arc<Workflow>) {
         if let Ok(mut cache) = self.parsed.lock() {
             if cache.len() >= CACHED {
                 cache.clear();
             }
-            cache.insert((workflow.clone(), version), Arc::clone(&parsed));
+            cache.insert((workflow.clone(), version), Arc::clone(parsed));
         }
-        Ok(parsed)
     }
 
     /// Drops all: what was stored under a name and a version may not be that any more.

@@ -9,7 +9,7 @@ use millrace_broker::Outgoing;
 use millrace_domain::message::{Reply, ReplyError};
 use millrace_domain::task::Task;
 use millrace_domain::{Epoch, Outcome, PartitionId, RunId, Seq, StepIndex, TaskId, Timestamp, WorkflowId};
-use millrace_store::{Commit, Verdict};
+use millrace_store::{Commit, Verdict, WorkflowDelta};
 
 use super::actor::Actor;
 use super::answer::{is_for_now, reject};
@@ -120,6 +120,14 @@ impl Actor {
         }
         for (due, timer) in commit.timers.iter().chain(runs.flat_map(|delta| &delta.timers)) {
             self.memory.timers.set(partition, *due, timer.clone());
+        }
+        for delta in &commit.workflows {
+            if let WorkflowDelta::Put { workflow, version, .. } = delta
+                && let Some(entry) = self.memory.workflows.any(workflow)
+                && entry.head.version == *version
+            {
+                self.context.definitions.keep(workflow, *version, &entry.workflow);
+            }
         }
     }
 
