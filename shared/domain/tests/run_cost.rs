@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use millrace_domain::definition::{self, Workflow};
 use millrace_domain::run::{
-    Action, Advanced, Event, Head, Run, RunState, Source, Spec, Trigger, advance, create, dispatch,
+    Action, Advanced, Event, Head, Run, RunState, RunTimer, Source, Spec, Trigger, advance, create, dispatch,
 };
 use millrace_domain::task::{Task, TaskResult};
 use millrace_domain::{Outcome, RunId, StepIndex, Timestamp, WorkflowId};
@@ -110,16 +110,36 @@ struct Work {
 /// Runs a workflow to its end, every task succeeding in turn.
 fn to_the_end(workflow: &Arc<Workflow>) -> Vec<Work> {
     let (mut run, advanced) = start(workflow);
+    let mut is_woken = sets_start(&advanced);
     let mut queue: std::collections::VecDeque<Task> = tasks(advanced).collect();
     let mut work = Vec::new();
     while let Some(task) = queue.pop_front() {
         let event = succeeded(run.id, &task);
         let advanced = advance(&mut run, event, NOW).unwrap();
         work.push(Work { step: task.index, changed: advanced.units.len(), actions: advanced.actions.len() });
+        is_woken |= sets_start(&advanced);
         queue.extend(tasks(advanced));
+        if std::mem::take(&mut is_woken) {
+            let advanced = advance(&mut run, Event::StartDue, NOW).unwrap();
+            is_woken = sets_start(&advanced);
+            if let Some(last) = work.last_mut() {
+                last.changed += advanced.units.len();
+                last.actions += advanced.actions.iter().filter(|action| is_dispatch(action)).count();
+            }
+            queue.extend(tasks(advanced));
+        }
     }
     assert_eq!(run.head.state, RunState::Succeeded);
     work
+}
+
+/// Whether steps are left to the next advance, since too many became ready at once.
+fn sets_start(advanced: &Advanced) -> bool {
+    advanced.actions.iter().any(|action| matches!(action, Action::Set(NOW, RunTimer::Start)))
+}
+
+fn is_dispatch(action: &Action) -> bool {
+    matches!(action, Action::Dispatch(_))
 }
 
 fn tasks(advanced: Advanced) -> impl Iterator<Item = Task> {

@@ -106,6 +106,9 @@ pub enum Blocker {
     },
 }
 
+/// What a step waits for that became ready beside too many others.
+const HELD_OVER: &str = "the many steps that became ready with it are being started";
+
 /// The most characters that are shown of a value.
 const MOST_SHOWN: usize = 100;
 
@@ -140,7 +143,8 @@ impl Run {
     fn blockers_of_waiting(&self, step: StepIndex, now: Timestamp) -> Vec<Blocker> {
         let mut blockers = Vec::new();
         if self.is_woken(step) {
-            return vec![Blocker::Time { until: now, what: READING.to_owned() }];
+            let what = if self.is_held_over(step) { HELD_OVER } else { READING };
+            return vec![Blocker::Time { until: now, what: what.to_owned() }];
         }
         if let (RunState::Waiting, Some(at)) = (self.head.state, self.head.start_at) {
             blockers.push(Blocker::Start { at });

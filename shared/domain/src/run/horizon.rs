@@ -3,7 +3,7 @@
 
 use super::advance::LOOK_AGAIN;
 use super::dispatch::input;
-use super::{Run, RunTimer, StepState};
+use super::{Run, RunState, RunTimer, StepState};
 use crate::Timestamp;
 use crate::wait::{self, WAIT};
 
@@ -12,6 +12,8 @@ impl Run {
     /// wait for, or whose instant somebody has named.
     pub fn horizon(&self, timer: RunTimer, now: Timestamp) -> Option<Timestamp> {
         match timer {
+            // What became ready beside too many others starts at once.
+            RunTimer::Start if self.head.state == RunState::Running => Some(now),
             RunTimer::Start => {
                 let start_at = self.head.start_at.filter(|_| self.head.delayed)?;
                 (self.head.created_at > now).then(|| now + start_at.since(self.head.created_at))

@@ -48,6 +48,7 @@ impl Run {
     pub fn mover_of(&self, unit: Unit) -> Option<Mover> {
         let step = unit.step;
         match self.state_of(unit)? {
+            StepState::Waiting if self.is_held_over(step) => Some(Mover::Timer(RunTimer::Start)),
             // It is woken with outputs that are kept elsewhere.
             StepState::Waiting if self.is_woken(step) => Some(Mover::Timer(RunTimer::Retry(unit))),
             StepState::Waiting if self.is_held_back(step) || self.waits_for(step).next().is_some() => {

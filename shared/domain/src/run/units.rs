@@ -64,7 +64,16 @@ impl Run {
             || matches!(&self.steps[unit.step.at()], StepState::Fanned(fan) if is_given_up(fan))
     }
 
-    /// Whether a step that waits is only waiting to be woken, with outputs that are not in memory: its rule holds.
+    /// Whether a step waits although its rule holds, since too many others became ready with it: the run's start timer
+    /// starts it.
+    pub(super) fn is_held_over(&self, step: StepIndex) -> bool {
+        matches!(self.steps[step.at()], StepState::Waiting)
+            && self.is_woken(step)
+            && self.wants(step).next().is_none()
+    }
+
+    /// Whether a step that waits is only waiting to be woken, with outputs that are not in memory or after others that
+    /// became ready with it: its rule holds.
     pub(super) fn is_woken(&self, step: StepIndex) -> bool {
         let rule = self.workflow.steps[step.at()].rule;
         self.head.state == RunState::Running

@@ -20,7 +20,7 @@ pub(super) use fan::LOOK_AGAIN;
 use run_end::{end_if_done, give_hooks_up};
 pub use start::create;
 use start::start;
-use step::{end_unit, fill, start_ready, time_has_come};
+use step::{end_unit, fill, start_held_over, start_ready, time_has_come};
 pub(super) use unit::READING;
 
 use super::declared::as_declared;
@@ -39,7 +39,8 @@ pub fn advance(run: &mut Run, event: Event, now: Timestamp) -> Result<Advanced, 
     let out = &mut advanced;
     match (run.head.state, event) {
         (RunState::Waiting, Event::StartDue) => start(run, now, out),
-        (_, Event::StartDue) | (RunState::Waiting, Event::TimedOut) => return Err(Refusal::RunNotWaiting),
+        (_, Event::StartDue) => start_held_over(run, now, out)?,
+        (RunState::Waiting, Event::TimedOut) => return Err(Refusal::RunNotWaiting),
         // The timeout is that of the steps. A hook has its own.
         (_, Event::TimedOut) if run.head.hooks_since.is_some() => return Err(Refusal::RunNotWaiting),
         (_, Event::Result(result)) => {

@@ -9,9 +9,14 @@ use super::fan;
 use super::unit::{attempt, hold};
 use crate::rule::{Judgement, Readiness, Status};
 use crate::run::dispatch::condition_holds;
-use crate::run::{Action, Advanced, Attempts, Ended, Run, RunTimer, StepState};
+use crate::run::{Action, Advanced, Attempts, Ended, Refusal, Run, RunTimer, StepState};
 use crate::wait::WAIT;
 use crate::{Outcome, StepIndex, Timestamp, TriggerRule, Unit};
+
+/// The greatest number of actions after which one advance begins no further step. Where more become ready at once, they
+/// begin with the next advance, of the run's start timer: so a commit, and what it dispatches, stays small beside what
+/// other runs want, however wide a graph is.
+const AT_ONCE: usize = 5_000;
 
 /// Starts the steps that wait for no other.
 pub(super) fn start_roots(run: &mut Run, now: Timestamp, out: &mut Advanced) {
@@ -42,6 +47,20 @@ pub(super) fn fill(run: &mut Run, step: StepIndex, now: Timestamp, out: &mut Adv
     if let Some(end) = fan::fill(run, step, now, out) {
         end_step(run, step, *end, now, out);
     }
+}
+
+/// Starts the steps that became ready beside too many others, in the order of the definition.
+///
+/// # Errors
+/// When there is none.
+pub(super) fn start_held_over(run: &mut Run, now: Timestamp, out: &mut Advanced) -> Result<(), Refusal> {
+    let steps = (0..run.steps.len()).map(StepIndex::from);
+    let ready: VecDeque<StepIndex> = steps.filter(|step| run.is_held_over(*step)).take(AT_ONCE + 1).collect();
+    if ready.is_empty() {
+        return Err(Refusal::RunNotWaiting);
+    }
+    follow(run, Vec::new(), ready, now, out);
+    Ok(())
 }
 
 /// Starts a step whose rule holds, and which was woken with the outputs that it needs.
@@ -120,6 +139,10 @@ pub(super) fn follow(
             // It stays as it is, and is woken at once with what it needs.
             out.actions.push(Action::Set(now, RunTimer::Retry(step.into())));
             continue;
+        }
+        if out.actions.len() >= AT_ONCE {
+            out.actions.push(Action::Set(now, RunTimer::Start));
+            return;
         }
         if let Err(end) = begin(run, step, now, out) {
             mark_ended(run, step, *end, out);
