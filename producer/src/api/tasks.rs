@@ -1,6 +1,8 @@
 //! The four calls of a simple task API: create, status, execute, stop. An id is a run's, or a scheduled task's name;
 //! it serves all of them. Beside them, `POST /tasks` takes submissions, one or an array.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -70,7 +72,7 @@ async fn create_simple(api: &Api, headers: &HeaderMap, task: SimpleTask) -> ApiR
     })?;
     keep_others(api, &name).await?;
     for one in parsed {
-        match api.gateway.apply(one.workflow, one.source, None).await? {
+        match api.gateway.apply(Arc::new(one.workflow), one.source, None).await? {
             Reply::Workflow { .. } => {}
             other => return Err(refused(other)),
         }

@@ -1,12 +1,14 @@
 //! Stored workflows.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, stream};
-use millrace_domain::definition;
+use millrace_domain::definition::{self, Parsed};
 use millrace_domain::message::Reply;
 use millrace_domain::schedule::Zone;
 use millrace_domain::submission::Submission;
@@ -50,7 +52,9 @@ pub(super) async fn apply(State(api): State<Api>, Body(body): Body<ApplyBody>) -
     }
     let base_dir = body.base_dir.filter(|_| api.context.options.local_files);
     let warnings: Vec<_> = parsed.iter_mut().map(|one| std::mem::take(&mut one.warnings)).collect();
-    let asked = parsed.into_iter().map(|one| api.gateway.apply(one.workflow, one.source, base_dir.clone()));
+    drop(body.definition);
+    let apply = |one: Parsed| api.gateway.apply(Arc::new(one.workflow), one.source, base_dir.clone());
+    let asked = parsed.into_iter().map(apply);
     let answers: Vec<_> = stream::iter(asked).buffered(AT_ONCE).collect().await;
     let mut applied = Vec::new();
     for (answer, warnings) in answers.into_iter().zip(warnings) {

@@ -172,15 +172,18 @@ impl Gateway {
     /// Stores a definition, as the next version of its workflow.
     pub(crate) async fn apply(
         &self,
-        workflow: Workflow,
-        source: String,
+        workflow: Arc<Workflow>,
+        source: Arc<str>,
         base_dir: Option<String>,
     ) -> Result<Reply, Unavailable> {
         let home = PartitionId::home_of(&workflow.id, self.context.partitions);
-        let body = || InboxBody::Apply { source: source.clone(), base_dir: base_dir.clone() };
+        let body = || InboxBody::Apply { source: source.to_string(), base_dir: base_dir.clone() };
         let command = || {
-            let apply =
-                Apply { workflow: workflow.clone(), source: source.clone(), base_dir: base_dir.clone() };
+            let apply = Apply {
+                workflow: Arc::clone(&workflow),
+                source: Arc::clone(&source),
+                base_dir: base_dir.clone(),
+            };
             Command::Apply(Box::new(apply))
         };
         self.ask(Some(home), command, body).await

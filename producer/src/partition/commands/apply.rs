@@ -16,8 +16,8 @@ use crate::workflow_head::WorkflowHead;
 
 /// A definition that is to be stored.
 pub(crate) struct Apply {
-    pub(crate) workflow: Workflow,
-    pub(crate) source: String,
+    pub(crate) workflow: Arc<Workflow>,
+    pub(crate) source: Arc<str>,
     pub(crate) base_dir: Option<String>,
 }
 
@@ -27,7 +27,7 @@ impl Apply {
     /// # Errors
     /// All problems of the source, as one text.
     pub(crate) fn read(source: String, base_dir: Option<String>) -> Result<Self, String> {
-        Ok(Self { workflow: parse_one(&source)?, source, base_dir })
+        Ok(Self { workflow: Arc::new(parse_one(&source)?), source: source.into(), base_dir })
     }
 }
 
@@ -70,7 +70,6 @@ pub(crate) fn handle(turn: &mut Turn<'_>, apply: Apply) -> Reply {
     let before = before.map(|entry| &entry.head).or_else(|| turn.memory.workflows.unreadable(&name)).cloned();
     let mut head = WorkflowHead::of(&workflow, base_dir, before.as_ref(), now);
     let version = head.version;
-    let workflow = Arc::new(workflow);
     for trigger in before.iter().flat_map(WorkflowHead::triggers).filter(|id| head.place_of(*id).is_none()) {
         turn.draft.cleared.push(Timer::Fire(name.clone(), trigger));
     }
@@ -78,7 +77,7 @@ pub(crate) fn handle(turn: &mut Turn<'_>, apply: Apply) -> Reply {
     turn.draft.workflows.push(WorkflowDelta::Put {
         workflow: name.clone(),
         version,
-        source: source.clone(),
+        source: Arc::clone(&source),
         head: head.record(),
     });
     turn.memory.workflows.put(&name, Entry { head, source, workflow });

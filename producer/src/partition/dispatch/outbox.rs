@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use crate::context::Context;
 use crate::failpoint;
 
-/// Messages on their way to the broker, at most; past it, the loop waits.
+/// Tasks on their way to the broker, at most; past it, the loop waits.
 const IN_FLIGHT: usize = 20_000;
 
 /// The publisher of tasks.
@@ -36,7 +36,7 @@ impl Outbox {
             let batch = self.context.published.send(dispatched_at, tasks.len());
             let (context, room) = (Arc::clone(&self.context), Arc::clone(&self.room));
             tokio::spawn(async move {
-                let permits = u32::try_from(tasks.len()).unwrap_or(u32::MAX);
+                let permits = u32::try_from(count(&tasks)).unwrap_or(u32::MAX);
                 let Ok(permit) = room.acquire_many_owned(permits).await else { return };
                 if deliver(&context, tasks, permit).await {
                     context.published.confirm(batch);
@@ -45,7 +45,7 @@ impl Outbox {
         }
     }
 
-    /// Waits while too many messages are on their way: whoever comes first is served first.
+    /// Waits while too many tasks are on their way: whoever comes first is served first.
     pub(crate) async fn room(&self) {
         drop(self.room.acquire().await);
     }
@@ -57,18 +57,29 @@ const TELL_AGAIN: Duration = Duration::from_secs(30);
 /// The first and the longest wait before messages that were not confirmed are published again.
 const WAITS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 
+/// The number of tasks in messages.
+fn count(packed: &[Vec<Task>]) -> usize {
+    packed.iter().map(Vec::len).sum()
+}
+
 /// Batches that always fit into the room there is.
-fn split(tasks: Vec<Vec<Task>>) -> Vec<Vec<Vec<Task>>> {
-    if tasks.is_empty() {
+fn split(packed: Vec<Vec<Task>>) -> Vec<Vec<Vec<Task>>> {
+    if packed.is_empty() {
         return Vec::new();
     }
-    if tasks.len() <= IN_FLIGHT / 4 {
-        return vec![tasks];
+    if count(&packed) <= IN_FLIGHT / 4 {
+        return vec![packed];
     }
-    let mut rest = tasks.into_iter().peekable();
-    let mut parts = Vec::new();
-    while rest.peek().is_some() {
-        parts.push(rest.by_ref().take(IN_FLIGHT / 4).collect());
+    let (mut parts, mut room) = (Vec::new(), 0);
+    for tasks in packed {
+        if tasks.len() > room {
+            parts.push(Vec::new());
+            room = IN_FLIGHT / 4;
+        }
+        room -= tasks.len();
+        if let Some(part) = parts.last_mut() {
+            part.push(tasks);
+        }
     }
     parts
 }

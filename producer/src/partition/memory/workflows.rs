@@ -30,7 +30,7 @@ pub(crate) struct Workflows {
 /// A workflow in memory.
 pub(crate) struct Entry {
     pub(crate) head: WorkflowHead,
-    pub(crate) source: String,
+    pub(crate) source: Arc<str>,
     pub(crate) workflow: Arc<Workflow>,
 }
 
@@ -51,7 +51,7 @@ impl Entry {
             Err(error) => return Err(Unreadable { head: None, why: error.to_string() }),
         };
         match definitions.parse(name, stored.version, &stored.source) {
-            Ok(workflow) => Ok(Self { head, source: stored.source, workflow }),
+            Ok(workflow) => Ok(Self { head, source: stored.source.into(), workflow }),
             Err(error) => Err(Unreadable { head: Some(Box::new(head)), why: error.to_string() }),
         }
     }

@@ -1,5 +1,7 @@
 //! Stored definitions. Immutable per version; the head says which version is current.
 
+use std::sync::Arc;
+
 use millrace_domain::WorkflowId;
 
 /// A change to a workflow.
@@ -12,7 +14,7 @@ pub enum WorkflowDelta {
         /// The number of the version, from 1.
         version: u32,
         /// The definition as its author wrote it.
-        source: String,
+        source: Arc<str>,
         /// The new head (JSON).
         head: String,
     },

@@ -42,7 +42,7 @@ async fn every_call_keeps_to_one_slot_as_a_cluster_demands() {
     commit.workflows.push(millrace_store::WorkflowDelta::Put {
         workflow: name("daily"),
         version: 1,
-        source: "source".to_owned(),
+        source: "source".into(),
         head: "head".to_owned(),
     });
     let at = Timestamp::from_millis(5);

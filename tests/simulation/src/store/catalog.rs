@@ -30,7 +30,7 @@ impl Catalog {
                 (entry.current, entry.listed) = (*version, true);
                 entry.head.clone_from(head);
                 // A version that exists keeps its source: runs depend on it.
-                entry.versions.entry(*version).or_insert_with(|| source.clone());
+                entry.versions.entry(*version).or_insert_with(|| source.to_string());
             }
             WorkflowDelta::Head { workflow, head } => self.set_head(workflow, head, true),
             WorkflowDelta::Unlist { workflow, head } => self.set_head(workflow, head, false),

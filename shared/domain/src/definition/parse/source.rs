@@ -1,6 +1,7 @@
 //! The entry: a file's text in, its workflows out, or all that is wrong with it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::super::checker::Checker;
 use super::super::document::{self, Content, Document};
@@ -22,7 +23,7 @@ pub struct Parsed {
     /// The workflow: what the document means.
     pub workflow: Workflow,
     /// The source: this document alone, which parses to the same workflow.
-    pub source: String,
+    pub source: Arc<str>,
     /// What is allowed in it, and hardly meant; at most 100.
     pub warnings: Vec<Problem>,
 }
@@ -90,7 +91,7 @@ fn read(source: &str, file: &str, mut checker: Checker) -> Result<Vec<Parsed>, P
             checker.problem(at, "duplicate-workflow", message, None);
         }
         let warnings = checker.take_warnings(file);
-        parsed.push(Parsed { workflow, source: document.source.to_owned(), warnings });
+        parsed.push(Parsed { workflow, source: document.source.into(), warnings });
     }
     if checker.is_clean() { Ok(parsed) } else { Err(checker.into_problems(file)) }
 }

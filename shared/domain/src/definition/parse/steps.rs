@@ -35,9 +35,11 @@ pub(super) fn read_steps(
         checker.problem(node.at, "out-of-range", message, None);
         return None;
     }
-    let mut read = (Vec::with_capacity(items.len()), Vec::with_capacity(items.len()));
-    read.extend(items.iter().filter_map(|item| read_step(item, defaults, names, checker)));
-    let (mut parsed, mut steps): (Vec<ParsedStep<'_>>, Vec<Option<Step>>) = read;
+    let (mut parsed, mut steps) = (Vec::with_capacity(items.len()), Vec::with_capacity(items.len()));
+    for (one, step) in items.iter().filter_map(|item| read_step(item, defaults, names, checker)) {
+        parsed.push(one);
+        steps.extend(step);
+    }
     read_hooks(&mut parsed, &mut steps, workflow, defaults, names, checker);
     if parsed.len() > MAX_STEPS {
         let message = format!("{} steps with their hooks: expected at most {MAX_STEPS}", parsed.len());
@@ -56,7 +58,9 @@ pub(super) fn read_steps(
     };
     check_outputs(&parsed, &places, &graph, checker);
     warn_of_never(&parsed, &graph, checker);
-    let mut steps = steps.into_iter().collect::<Option<Vec<Step>>>()?;
+    if steps.len() < parsed.len() {
+        return None;
+    }
     steps.iter_mut().zip(parsed).for_each(|(step, parsed)| complete(step, parsed, &places));
     Some((steps, graph))
 }
@@ -64,7 +68,7 @@ pub(super) fn read_steps(
 /// Reads the hooks of the steps, which are steps that depend on theirs, and those of the workflow.
 fn read_hooks<'t>(
     parsed: &mut Vec<ParsedStep<'t>>,
-    steps: &mut Vec<Option<Step>>,
+    steps: &mut Vec<Step>,
     workflow: Fields<'t>,
     defaults: &Defaults,
     names: Names<'_>,
@@ -92,7 +96,7 @@ fn read_hooks<'t>(
                 hook.depends_on.insert(0, ParsedDependency { name, at: hook.at, status: when.status() });
             }
             parsed.push(hook);
-            steps.push(step);
+            steps.extend(step);
         }
     }
 }
