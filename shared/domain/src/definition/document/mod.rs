@@ -39,6 +39,20 @@ pub(super) struct Key {
 }
 
 impl Node {
+    /// The value of a field of a map.
+    pub(super) fn get(&self, field: &str) -> Option<&Self> {
+        let Content::Map(entries) = &self.content else { return None };
+        entries.iter().find(|(key, _)| *key.text == *field).map(|(_, node)| node)
+    }
+
+    /// Takes the value of a field of a map out of it: what is left there counts as refused.
+    pub(super) fn take(&mut self, field: &str) -> Option<Self> {
+        let Content::Map(entries) = &mut self.content else { return None };
+        let (_, node) = entries.iter_mut().find(|(key, _)| *key.text == *field)?;
+        let left = Self { at: node.at, content: Content::Refused };
+        Some(std::mem::replace(node, left))
+    }
+
     /// Whether nothing stands where a value should.
     pub(super) fn is_nothing(&self) -> bool {
         matches!(&self.content, Content::Scalar { text, plain: true } if text.is_empty())

@@ -11,8 +11,8 @@ use crate::rule::{Ending, Judgement, Status};
 type Endings = Vec<Ending>;
 
 /// Warns of each step whose rule can never hold.
-pub(super) fn warn_of_never(parsed: &[ParsedStep<'_>], graph: &Graph, checker: &mut Checker) {
-    let has_rule = |step: &ParsedStep<'_>| {
+pub(super) fn warn_of_never(parsed: &[ParsedStep], graph: &Graph, checker: &mut Checker) {
+    let has_rule = |step: &ParsedStep| {
         step.rule != TriggerRule::default()
             || step.depends_on.iter().any(|dependency| dependency.status != Status::default())
     };
@@ -67,11 +67,11 @@ fn can_hold(rule: TriggerRule, judgements: &[Vec<Judgement>]) -> Result<(), usiz
 }
 
 /// Warns of a step, by the dependency that is why: its place among those of the step, and the step that it is.
-fn warn(step: &ParsedStep<'_>, culprit: usize, on: Option<&ParsedStep<'_>>, checker: &mut Checker) {
-    let own = step.name.unwrap_or_default();
+fn warn(step: &ParsedStep, culprit: usize, on: Option<&ParsedStep>, checker: &mut Checker) {
+    let own = step.name();
     let (at, wants) =
         step.depends_on.get(culprit).map_or((step.at, Status::default()), |one| (one.at, one.status));
-    let name = on.and_then(|on| on.name).unwrap_or("it");
+    let name = on.and_then(|on| on.name.as_deref()).unwrap_or("it");
     let is_excused = on.is_some_and(|on| on.continue_on_error);
     let hint = match is_excused && (wants == Status::Failed || step.rule != TriggerRule::default()) {
         true => format!("`{name}` has continue_on_error: to those that wait for it, it never fails"),

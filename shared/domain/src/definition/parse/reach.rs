@@ -14,7 +14,7 @@ const MAX_EDGES: usize = 20_000_000;
 
 /// Reports every use of an output whose step comes too late, or never.
 pub(super) fn check_outputs(
-    parsed: &[ParsedStep<'_>],
+    parsed: &[ParsedStep],
     places: &HashMap<&str, StepIndex>,
     graph: &Graph,
     checker: &mut Checker,
@@ -22,12 +22,13 @@ pub(super) fn check_outputs(
     let mut walk: Option<Walk<'_>> = None;
     for (index, step) in parsed.iter().enumerate() {
         refuse_keys(parsed, step, places, checker);
-        let own = step.name.unwrap_or_default();
+        let own = step.name();
         let mut wanted: HashMap<StepIndex, usize> = HashMap::new();
         for (at, output) in step.outputs.iter().enumerate() {
             match places.get(output.step.as_str()) {
                 None => {
-                    let hint = checker.did_you_mean(&output.step, parsed.iter().filter_map(|step| step.name));
+                    let hint = checker
+                        .did_you_mean(&output.step, parsed.iter().filter_map(|step| step.name.as_deref()));
                     let message = format!("`outputs.{}`: there is no such step", output.step);
                     checker.problem(output.at, "unknown-step", message, hint);
                 }
@@ -58,15 +59,15 @@ pub(super) fn check_outputs(
     }
 }
 
-fn is_run_hook(step: &ParsedStep<'_>) -> bool {
+fn is_run_hook(step: &ParsedStep) -> bool {
     matches!(step.hook, Some(Hook::Run(_)))
 }
 
 /// Reports the uses of a key that cannot be there: one of a list, which the outputs of a step that fans out are, and one
 /// that a step does not declare which declares its outputs.
 fn refuse_keys(
-    parsed: &[ParsedStep<'_>],
-    step: &ParsedStep<'_>,
+    parsed: &[ParsedStep],
+    step: &ParsedStep,
     places: &HashMap<&str, StepIndex>,
     checker: &mut Checker,
 ) {

@@ -22,26 +22,28 @@ pub(in crate::definition) const DEPENDENCY: Schema = Schema {
 };
 
 /// A dependency that was read, and is not held against the steps yet.
-pub(super) struct ParsedDependency<'t> {
-    pub(super) name: &'t str,
+pub(super) struct ParsedDependency {
+    pub(super) name: Box<str>,
     pub(super) at: Position,
     pub(super) status: Status,
 }
 
 /// Reads a `depends_on:`.
-pub(super) fn read_depends_on<'t>(node: &'t Node, checker: &mut Checker) -> Vec<ParsedDependency<'t>> {
+pub(super) fn read_depends_on(node: &Node, checker: &mut Checker) -> Vec<ParsedDependency> {
     let hint = match &node.content {
         Content::Scalar { text, .. } if !node.is_nothing() => Some(format!("write [{text}]")),
         Content::Map(_) => Some("write a list: [{step: extract, status: failed}]".to_owned()),
         _ => None,
     };
     let items = checker.list(node, "depends_on", "step names", hint).unwrap_or_default();
-    items.iter().filter_map(|item| read_dependency(item, checker)).collect()
+    let mut dependencies = Vec::with_capacity(items.len());
+    dependencies.extend(items.iter().filter_map(|item| read_dependency(item, checker)));
+    dependencies
 }
 
-fn read_dependency<'t>(item: &'t Node, checker: &mut Checker) -> Option<ParsedDependency<'t>> {
+fn read_dependency(item: &Node, checker: &mut Checker) -> Option<ParsedDependency> {
     let Content::Map(entries) = &item.content else {
-        let name = checker.text(item, "depends_on")?;
+        let name = checker.text(item, "depends_on")?.into();
         return Some(ParsedDependency { name, at: item.at, status: Status::default() });
     };
     let fields = DEPENDENCY.read(item, checker)?;
@@ -54,7 +56,7 @@ fn read_dependency<'t>(item: &'t Node, checker: &mut Checker) -> Option<ParsedDe
         }
         return None;
     };
-    let name = checker.text(step, "step")?;
+    let name = checker.text(step, "step")?.into();
     Some(ParsedDependency { name, at: step.at, status: status? })
 }
 

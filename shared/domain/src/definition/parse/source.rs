@@ -79,13 +79,13 @@ fn read(source: &str, file: &str, mut checker: Checker) -> Result<Vec<Parsed>, P
     }
     let mut parsed = Vec::with_capacity(documents.len());
     let mut lines: HashMap<_, u32> = HashMap::new();
-    for document in documents {
+    for mut document in documents {
         let at = document.root.at;
         if let Some(foreign) = foreign::of_document(&document.root) {
             foreign.report(&mut checker);
             continue;
         }
-        let Some(workflow) = read_workflow(&document.root, &mut checker) else { continue };
+        let Some(workflow) = read_workflow(&mut document.root, &mut checker) else { continue };
         if let Some(line) = lines.insert(workflow.id.clone(), at.line) {
             let message = format!("workflow `{}` is defined twice: it is in line {line} too", workflow.id);
             checker.problem(at, "duplicate-workflow", message, None);

@@ -78,6 +78,13 @@ pub(super) struct Defaults {
     pub(super) working_dir: Option<Arc<str>>,
 }
 
+impl ParsedStep {
+    /// The name as it was written, and nothing where none was.
+    pub(super) fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or_default()
+    }
+}
+
 impl Default for Defaults {
     fn default() -> Self {
         Self {
@@ -89,12 +96,13 @@ impl Default for Defaults {
     }
 }
 
-/// What was read of a step and is to be held against the other steps. The step itself is kept apart: it is what stays.
-pub(super) struct ParsedStep<'t> {
+/// What was read of a step and is to be held against the other steps. The step itself is kept apart: it is what stays. What
+/// it was read from is gone by then, since there may be 100,000 of them.
+pub(super) struct ParsedStep {
     pub(super) at: Position,
     /// The name as it was written, whether or not it is one.
-    pub(super) name: Option<&'t str>,
-    pub(super) depends_on: Vec<ParsedDependency<'t>>,
+    pub(super) name: Option<Box<str>>,
+    pub(super) depends_on: Vec<ParsedDependency>,
     pub(super) rule: TriggerRule,
     /// Where its rule was written.
     pub(super) rule_at: Option<Position>,
@@ -103,8 +111,6 @@ pub(super) struct ParsedStep<'t> {
     pub(super) continue_on_error: bool,
     /// What the step is the hook of, once all steps are read.
     pub(super) hook: Option<Hook>,
-    /// The fields with its own hooks.
-    pub(super) hooks: Vec<(When, &'t Node)>,
     pub(super) outputs: Vec<OutputUse>,
     /// How many of the outputs are used before the step has a task: by its condition, and the list of its items.
     pub(super) of_start: usize,
@@ -115,12 +121,12 @@ pub(super) struct ParsedStep<'t> {
 }
 
 /// Reads the step of `node`; there is no [`Step`] when something is wrong with it.
-pub(super) fn read_step<'t>(
-    node: &'t Node,
+pub(super) fn read_step(
+    node: &Node,
     defaults: &Defaults,
     names: Names<'_>,
     checker: &mut Checker,
-) -> Option<(ParsedStep<'t>, Option<Step>)> {
+) -> Option<(ParsedStep, Option<Step>)> {
     let fields = STEP.read(node, checker)?;
     let mut outputs = Vec::new();
     let written = fields.get("name").map(|name| (name.at, checker.text(name, "name")));
@@ -175,14 +181,13 @@ pub(super) fn read_step<'t>(
         .unwrap_or(false);
     let parsed = ParsedStep {
         at,
-        name: text,
+        name: text.map(Box::from),
         depends_on,
         rule: starts.rule,
         rule_at: starts.rule_at,
         is_conditional: starts.condition.is_some(),
         continue_on_error,
         hook: None,
-        hooks: hooks_of(fields),
         outputs,
         of_start,
         declared,
@@ -216,8 +221,8 @@ pub(super) fn read_step<'t>(
 }
 
 /// The fields of a step, or of a workflow, that hold its hooks.
-pub(super) fn hooks_of(fields: Fields<'_>) -> Vec<(When, &Node)> {
-    When::ALL.into_iter().filter_map(|when| Some((when, fields.get(when.as_str())?))).collect()
+pub(super) fn hooks_of(node: &Node) -> Vec<(When, &Node)> {
+    When::ALL.into_iter().filter_map(|when| Some((when, node.get(when.as_str())?))).collect()
 }
 
 /// Reads a `pool:`.

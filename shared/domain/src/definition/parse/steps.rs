@@ -4,16 +4,15 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::super::Step;
 use super::super::checker::Checker;
-use super::super::document::Node;
+use super::super::document::{Content, Node};
 use super::super::problem::Position;
 use super::expression::{Names, OutputUse};
-use super::fields::Fields;
 use super::never::warn_of_never;
 use super::reach::check_outputs;
 use super::rule::ParsedDependency;
 use super::step::{Defaults, ParsedStep, hooks_of, read_step};
 use crate::graph::{Cycle, Dependency, Graph};
-use crate::{Hook, StepIndex};
+use crate::{Hook, StepIndex, When};
 
 pub(in crate::definition) const MAX_STEPS: usize = 100_000;
 
@@ -23,27 +22,32 @@ const MAX_NAMED: usize = 20;
 /// Reads the steps of `node` and the hooks of all of them and of the workflow, and who of them waits for whom. Hooks come
 /// after the steps: those of steps, then those of the workflow.
 pub(super) fn read_steps(
-    node: &Node,
-    workflow: Fields<'_>,
+    node: Node,
+    workflow: &Node,
     defaults: &Defaults,
     names: Names<'_>,
     checker: &mut Checker,
 ) -> Option<(Vec<Step>, Graph)> {
-    let items = checker.list(node, "steps", "steps", None)?;
-    if items.is_empty() || items.len() > MAX_STEPS {
-        let message = format!("{} steps: expected 1 to {MAX_STEPS}", items.len());
-        checker.problem(node.at, "out-of-range", message, None);
+    let (at, count) = (node.at, checker.list(&node, "steps", "steps", None)?.len());
+    if count == 0 || count > MAX_STEPS {
+        let message = format!("{count} steps: expected 1 to {MAX_STEPS}");
+        checker.problem(at, "out-of-range", message, None);
         return None;
     }
-    let (mut parsed, mut steps) = (Vec::with_capacity(items.len()), Vec::with_capacity(items.len()));
-    for (one, step) in items.iter().filter_map(|item| read_step(item, defaults, names, checker)) {
+    let Content::List(items) = node.content else { return None };
+    let (mut parsed, mut steps) = (Vec::with_capacity(count), Vec::with_capacity(count));
+    let mut hooks = Vec::new();
+    for mut item in items {
+        let Some((one, step)) = read_step(&item, defaults, names, checker) else { continue };
+        let own = When::ALL.into_iter().filter_map(|when| Some((when, item.take(when.as_str())?)));
+        hooks.extend(own.map(|(when, node)| (parsed.len(), when, node)));
         parsed.push(one);
         steps.extend(step);
     }
-    read_hooks(&mut parsed, &mut steps, workflow, defaults, names, checker);
+    read_hooks(&hooks, workflow, (&mut parsed, &mut steps), defaults, names, checker);
     if parsed.len() > MAX_STEPS {
         let message = format!("{} steps with their hooks: expected at most {MAX_STEPS}", parsed.len());
-        checker.problem(node.at, "out-of-range", message, None);
+        checker.problem(at, "out-of-range", message, None);
         return None;
     }
     refuse_rules_over_none(&parsed, checker);
@@ -61,38 +65,34 @@ pub(super) fn read_steps(
     if steps.len() < parsed.len() {
         return None;
     }
-    steps.iter_mut().zip(parsed).for_each(|(step, parsed)| complete(step, parsed, &places));
+    steps.iter_mut().zip(&parsed).for_each(|(step, parsed)| complete(step, parsed, &places));
     Some((steps, graph))
 }
 
-/// Reads the hooks of the steps, which are steps that depend on theirs, and those of the workflow.
-fn read_hooks<'t>(
-    parsed: &mut Vec<ParsedStep<'t>>,
-    steps: &mut Vec<Step>,
-    workflow: Fields<'t>,
+/// Reads the hooks of the steps, by their places, which are steps that depend on theirs; and those of the workflow.
+fn read_hooks(
+    of_steps: &[(usize, When, Node)],
+    workflow: &Node,
+    (parsed, steps): (&mut Vec<ParsedStep>, &mut Vec<Step>),
     defaults: &Defaults,
     names: Names<'_>,
     checker: &mut Checker,
 ) {
-    let mut of_steps = Vec::new();
-    for (place, step) in parsed.iter_mut().enumerate() {
-        let hooks = std::mem::take(&mut step.hooks);
-        of_steps.extend(hooks.into_iter().map(|(when, node)| (when, Some((place, step.name)), node)));
-    }
+    let of_steps = of_steps.iter().map(|(place, when, node)| (*when, Some(*place), node));
     let of_workflow = hooks_of(workflow).into_iter().map(|(when, node)| (when, None, node));
-    for (when, of, node) in of_steps.into_iter().chain(of_workflow) {
+    for (when, of, node) in of_steps.chain(of_workflow) {
         let hint = Some(format!("write {when}: [{{name: tell, run: ./tell.sh}}]"));
         for item in checker.list(node, when.as_str(), "steps", hint).unwrap_or_default() {
             let Some((mut hook, step)) = read_step(item, defaults, names, checker) else { continue };
-            if let Some((when, node)) = hook.hooks.first() {
+            if let Some((when, node)) = hooks_of(item).first() {
                 let message = format!("a hook has no hooks of its own: `{when}` goes with a step");
                 checker.problem(node.at, "bad-field", message, Some("remove it".to_owned()));
             }
             hook.hook = Some(match of {
-                Some((place, _)) => Hook::Step(when, place.into()),
+                Some(place) => Hook::Step(when, place.into()),
                 None => Hook::Run(when),
             });
-            if let Some((_, Some(name))) = of {
+            if let Some(name) = of.and_then(|place| parsed[place].name.clone()) {
                 hook.depends_on.insert(0, ParsedDependency { name, at: hook.at, status: when.status() });
             }
             parsed.push(hook);
@@ -102,7 +102,7 @@ fn read_hooks<'t>(
 }
 
 /// Completes a step: what it is the hook of, the places of the steps whose outputs it uses, the outputs that it declares.
-fn complete(step: &mut Step, parsed: ParsedStep<'_>, places: &HashMap<&str, StepIndex>) {
+fn complete(step: &mut Step, parsed: &ParsedStep, places: &HashMap<&str, StepIndex>) {
     let inputs = |outputs: &[OutputUse]| -> Box<[StepIndex]> {
         let place = |output: &OutputUse| places.get(output.step.as_str()).copied();
         let inputs: BTreeSet<StepIndex> = outputs.iter().filter_map(place).collect();
@@ -111,11 +111,11 @@ fn complete(step: &mut Step, parsed: ParsedStep<'_>, places: &HashMap<&str, Step
     step.inputs = inputs(&parsed.outputs);
     step.task_inputs = inputs(&parsed.outputs[parsed.of_start..]);
     step.hook = parsed.hook;
-    step.outputs = parsed.declared;
+    step.outputs.clone_from(&parsed.declared);
 }
 
 /// Reports the rules that want something of dependencies, where there are none. A hook of a step depends on it.
-fn refuse_rules_over_none(parsed: &[ParsedStep<'_>], checker: &mut Checker) {
+fn refuse_rules_over_none(parsed: &[ParsedStep], checker: &mut Checker) {
     for step in parsed.iter().filter(|step| step.depends_on.is_empty()) {
         if let (rule, Some(at)) = (step.rule, step.rule_at)
             && rule.needs_dependencies()
@@ -127,10 +127,10 @@ fn refuse_rules_over_none(parsed: &[ParsedStep<'_>], checker: &mut Checker) {
 }
 
 /// The place of each name: where it is first given to a step.
-fn places<'t>(parsed: &[ParsedStep<'t>], checker: &mut Checker) -> HashMap<&'t str, StepIndex> {
+fn places<'p>(parsed: &'p [ParsedStep], checker: &mut Checker) -> HashMap<&'p str, StepIndex> {
     let mut places = HashMap::with_capacity(parsed.len());
     for (index, step) in parsed.iter().enumerate() {
-        let Some(name) = step.name else { continue };
+        let Some(name) = step.name.as_deref() else { continue };
         if let Some(first) = places.get(name) {
             let line = parsed.get(StepIndex::at(*first)).map_or(0, |first| first.at.line);
             let message = format!("step `{name}` is defined twice: it is in line {line} too");
@@ -143,17 +143,18 @@ fn places<'t>(parsed: &[ParsedStep<'t>], checker: &mut Checker) -> HashMap<&'t s
 }
 
 fn dependencies(
-    parsed: &[ParsedStep<'_>],
+    parsed: &[ParsedStep],
     places: &HashMap<&str, StepIndex>,
     checker: &mut Checker,
 ) -> Vec<Vec<Dependency>> {
     let mut seen = HashSet::new();
     let mut all = Vec::with_capacity(parsed.len());
     for step in parsed {
-        let own = step.name.unwrap_or_default();
+        let own = step.name();
         seen.clear();
         let mut indexes = Vec::with_capacity(step.depends_on.len());
-        for &ParsedDependency { name, at, status } in &step.depends_on {
+        for ParsedDependency { name, at, status } in &step.depends_on {
+            let (name, at, status) = (&**name, *at, *status);
             if !seen.insert(name) {
                 let message = format!("step `{own}` depends on `{name}` twice");
                 checker.problem(at, "duplicate-dependency", message, Some("remove one of them".to_owned()));
@@ -164,7 +165,8 @@ fn dependencies(
                 check_hooks(step, &parsed[index.at()], at, checker);
                 indexes.push(Dependency { on: *index, status });
             } else {
-                let others = parsed.iter().filter_map(|step| step.name).filter(|other| *other != own);
+                let others =
+                    parsed.iter().filter_map(|step| step.name.as_deref()).filter(|other| *other != own);
                 let hint = checker.did_you_mean(name, others);
                 let shown: String = name.chars().take(64).collect();
                 let message = format!("step `{own}` depends on `{shown}`, which does not exist");
@@ -177,9 +179,9 @@ fn dependencies(
 }
 
 /// Hooks of the run start when all else has ended: nothing else waits for one, and they wait for hooks like them only.
-fn check_hooks(step: &ParsedStep<'_>, on: &ParsedStep<'_>, at: Position, checker: &mut Checker) {
-    let is_run_hook = |step: &ParsedStep<'_>| matches!(step.hook, Some(Hook::Run(_)));
-    let (own, name) = (step.name.unwrap_or_default(), on.name.unwrap_or_default());
+fn check_hooks(step: &ParsedStep, on: &ParsedStep, at: Position, checker: &mut Checker) {
+    let is_run_hook = |step: &ParsedStep| matches!(step.hook, Some(Hook::Run(_)));
+    let (own, name) = (step.name(), on.name());
     let message = match (step.hook, on.hook) {
         (Some(Hook::Run(one)), Some(Hook::Run(other))) if one == other => return,
         (Some(Hook::Run(one)), Some(Hook::Run(other))) => {
@@ -198,8 +200,9 @@ fn check_hooks(step: &ParsedStep<'_>, on: &ParsedStep<'_>, at: Position, checker
     checker.problem(at, "bad-dependency", message, Some("remove it".to_owned()));
 }
 
-fn report_cycle(cycle: &Cycle, parsed: &[ParsedStep<'_>], checker: &mut Checker) {
-    let name = |index: &StepIndex| parsed.get(index.at()).and_then(|step| step.name).unwrap_or("?");
+fn report_cycle(cycle: &Cycle, parsed: &[ParsedStep], checker: &mut Checker) {
+    let name =
+        |index: &StepIndex| parsed.get(index.at()).and_then(|step| step.name.as_deref()).unwrap_or("?");
     let mut names: Vec<&str> = cycle.steps.iter().take(MAX_NAMED).map(name).collect();
     if cycle.steps.len() > MAX_NAMED {
         names.push("…");

@@ -66,7 +66,9 @@ pub(in crate::definition) const DEFAULTS: Schema = Schema {
 };
 
 /// Reads the workflow of a document, unless something is wrong with it.
-pub(super) fn read_workflow(root: &Node, checker: &mut Checker) -> Option<Workflow> {
+pub(super) fn read_workflow(root: &mut Node, checker: &mut Checker) -> Option<Workflow> {
+    let steps = root.take("steps");
+    let root = &*root;
     let fields = WORKFLOW.read(root, checker)?;
     let name = match fields.get("name") {
         Some(node) => read_name(node, checker),
@@ -103,13 +105,13 @@ pub(super) fn read_workflow(root: &Node, checker: &mut Checker) -> Option<Workfl
         env.retain(|(name, _)| !own.iter().any(|(own, _)| own == name));
         env.extend(own);
     }
-    let Some(steps) = fields.get("steps") else {
+    let Some(steps) = steps else {
         let hint = Some("write steps: and under it - {name: extract, run: ...}".to_owned());
         checker.problem(root.at, "missing-field", "a workflow needs `steps`", hint);
         return None;
     };
     let names = Names { params: &params, place: Place::Step };
-    let (steps, graph) = read_steps(steps, fields, &defaults, names, checker)?;
+    let (steps, graph) = read_steps(steps, root, &defaults, names, checker)?;
     let run_hooks = steps.iter().filter(|step| step.is_run_hook()).count() as u32;
     let fans_out = steps.iter().any(|step| step.fan.is_some());
     let success_only = !graph.has_statuses() && steps.iter().all(|step| step.rule == TriggerRule::default());
