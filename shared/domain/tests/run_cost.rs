@@ -119,7 +119,7 @@ fn to_the_end(workflow: &Arc<Workflow>) -> Vec<Work> {
         work.push(Work { step: task.index, changed: advanced.units.len(), actions: advanced.actions.len() });
         is_woken |= sets_start(&advanced);
         queue.extend(tasks(advanced));
-        if std::mem::take(&mut is_woken) {
+        while std::mem::take(&mut is_woken) {
             let advanced = advance(&mut run, Event::StartDue, NOW).unwrap();
             is_woken = sets_start(&advanced);
             if let Some(last) = work.last_mut() {

@@ -25,8 +25,8 @@ impl Durations {
     /// Learns from a result how long the task of a step took.
     pub(crate) fn note(&mut self, run: &Run, step: StepIndex, took: Duration) {
         let Some(definition) = run.workflow.step(step) else { return };
-        self.learn(kind(&run.head.workflow, definition.name.as_str(), &definition.uses), took);
-        self.learn(any_of(&definition.uses), took);
+        self.learn(kind(&run.head.workflow, definition.name.as_str(), definition.uses), took);
+        self.learn(any_of(definition.uses), took);
     }
 
     pub(super) fn learn(&mut self, kind: u64, took: Duration) {

@@ -16,7 +16,7 @@ use crate::context::Context;
 use crate::failpoint;
 
 /// Tasks on their way to the broker, at most; past it, the loop waits.
-const IN_FLIGHT: usize = 20_000;
+const IN_FLIGHT: usize = 8_000;
 
 /// The publisher of tasks.
 pub(crate) struct Outbox {

@@ -128,8 +128,11 @@ impl Node {
                 Value::Array(items.iter().map(|item| item.render(text)).collect::<Result<_, _>>()?)
             }
             Self::Map(fields) => {
-                let field = |(key, value): &(Box<str>, Self)| Ok((key.to_string(), value.render(text)?));
-                Value::Object(fields.iter().map(field).collect::<Result<Map<_, _>, E>>()?)
+                let mut rendered = Map::new();
+                for (key, value) in fields {
+                    rendered.insert(key.to_string(), value.render(text)?);
+                }
+                Value::Object(rendered)
             }
         })
     }

@@ -16,7 +16,7 @@ use crate::{Outcome, StepIndex, Timestamp, TriggerRule, Unit};
 /// The greatest number of actions after which one advance begins no further step. Where more become ready at once, they
 /// begin with the next advance, of the run's start timer: so a commit, and what it dispatches, stays small beside what
 /// other runs want, however wide a graph is.
-const AT_ONCE: usize = 5_000;
+const AT_ONCE: usize = 2_500;
 
 /// Starts the steps that wait for no other.
 pub(super) fn start_roots(run: &mut Run, now: Timestamp, out: &mut Advanced) {
