@@ -11,6 +11,7 @@
 //! arrives on the broker, [`api`] what arrives over HTTP, both through its gateway.
 //! What this crate deliberately does not know: workers. It meets them in messages, claims and sessions only.
 
+mod apart;
 pub mod api;
 mod backpressure;
 mod clock;

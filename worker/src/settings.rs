@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use millrace_domain::SessionId;
+use millrace_domain::run::large::MAX_OUTPUT_BYTES;
 use millrace_runtime::Ambient;
 
 use crate::guardian::Guardian;
@@ -33,14 +34,14 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The defaults: 1 MiB of log, 64 KiB of outputs, 2 s of grace, no guardian.
+    /// The defaults: 1 MiB of log, 8 MiB of outputs, 2 s of grace, no guardian.
     pub fn new(work_dir: impl Into<PathBuf>, session: SessionId) -> Self {
         Self {
             work_dir: work_dir.into(),
             pass_env: Vec::new(),
             session,
             log_budget_bytes: 1024 * 1024,
-            output_limit_bytes: 64 * 1024,
+            output_limit_bytes: MAX_OUTPUT_BYTES as usize,
             kill_grace: Duration::from_secs(2),
             guardian: None,
             http: HttpSettings::default(),

@@ -12,6 +12,7 @@ mod healthcheck;
 mod history;
 mod items;
 mod logs;
+mod outputs;
 mod params;
 mod producer;
 mod queues;

@@ -10,6 +10,7 @@ use crate::client::{Client, run_path, segment};
 use crate::commands::history::{self, HistoryArgs};
 use crate::commands::items::{self, ItemsArgs};
 use crate::commands::logs::{self, LogsArgs};
+use crate::commands::outputs::{self, OutputsArgs};
 use crate::commands::run_id::{self, RunIdArgs};
 use crate::error::CliError;
 use crate::options::{Common, PatienceArgs};
@@ -56,6 +57,8 @@ pub(crate) enum RunsCommand {
     History(HistoryArgs),
     /// List the items of a step that fans out
     Items(ItemsArgs),
+    /// Print the outputs of a step in full
+    Outputs(OutputsArgs),
     /// What its tasks printed
     Logs(LogsArgs),
     /// Stop one
@@ -91,6 +94,7 @@ pub(crate) async fn run(common: &Common, command: RunsCommand) -> Result<(), Cli
         }
         RunsCommand::History(args) => history::run(&client, common, &args).await,
         RunsCommand::Items(args) => items::run(&client, common, &args).await,
+        RunsCommand::Outputs(args) => outputs::run(&client, common, &args).await,
         RunsCommand::Logs(args) => {
             // Whoever reads only the first lines has gone before the run ends.
             tokio::select! {

@@ -58,6 +58,10 @@ pub(crate) fn run_in_full(run: &Value, style: Style) -> Vec<String> {
         for (name, value) in steps[place]["outputs"].as_object().into_iter().flatten() {
             lines.push(style.paint(Colour::Grey, &format!("{indent}{}", pair(name, value))));
         }
+        if let Some(bytes) = steps[place]["outputs_bytes"].as_u64() {
+            let told = format!("{indent}{bytes} bytes of outputs: see millrace runs outputs");
+            lines.push(style.paint(Colour::Grey, &told));
+        }
     }
     lines
 }

@@ -84,3 +84,40 @@ fn what_items_print_is_shown_as_they_end() {
         assert!(shown.stderr.contains(line), "{line} in:\n{}", shown.stderr);
     }
 }
+
+#[test]
+fn large_outputs_are_counted_in_a_run_and_printed_in_full_when_asked_for() {
+    let dev = Dev::start(&[]);
+    let large =
+        "{ printf 'rows=7\\ntext='; head -c 100000 /dev/zero | tr '\\0' x; echo; } > \"$MILLRACE_OUTPUT\"";
+    let flow = json!({"name": "large", "steps": [
+        {"name": "give", "run": large},
+        {"name": "use", "depends_on": ["give"], "run": "test \"$N\" = 100000", "env": {"N": "${{ outputs.give.text | length }}"}},
+        {"name": "each", "run": "true", "foreach": [1]},
+        {"name": "later", "depends_on": ["use", "each"], "run": "sleep 600"},
+    ]});
+    std::fs::write(dev.path("large.json"), flow.to_string()).unwrap();
+    dev.cli(&["apply", "large.json"]).with(0);
+    let id = dev.cli(&["workflows", "trigger", "large"]).with(0).stdout.trim().to_owned();
+    let run = until("later runs", || {
+        let run = dev.run(&id);
+        (run["steps"][3]["state"] == "running").then_some(run)
+    });
+    assert_eq!(run["steps"][1]["state"], "succeeded");
+    assert!(
+        run["steps"][0]["outputs"].is_null() && run["steps"][0]["outputs_bytes"].as_u64() > Some(100_000),
+        "{run}"
+    );
+    let shown = dev.cli(&["runs", "get", &id]).with(0).stdout;
+    assert!(shown.contains("bytes of outputs: see millrace runs outputs"), "{shown}");
+
+    let outputs = |more: &[&str]| dev.cli(&[&["runs", "outputs", &id, "--step"], more].concat());
+    assert_eq!(outputs(&["give", "--key", "rows"]).with(0).stdout, "7\n");
+    assert_eq!(outputs(&["give", "--key", "text"]).with(0).stdout.len(), 100_001);
+    let all: Value = serde_json::from_str(&outputs(&["give", "-o", "json"]).with(0).stdout).unwrap();
+    assert_eq!(all["text"].as_str().map(str::len), Some(100_000));
+    outputs(&["give", "--key", "tex"]).with(5).says(&["has no output \"tex\"", "its outputs: rows, text"]);
+    outputs(&["later"]).with(5).says(&["which has not ended"]);
+    outputs(&["each"]).with(5).says(&["has items: ask for those"]);
+    outputs(&["giv"]).with(5).says(&["did you mean"]);
+}

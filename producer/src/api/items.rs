@@ -81,7 +81,7 @@ pub(super) async fn list(
     let total = total_of(&run, step).ok_or_else(|| {
         ApiError::not_found(format!("items of step {name:?} in run {id}, which has not fanned out"))
     })?;
-    let values = api.context.store.list(id, step).await?.unwrap_or_else(|| "[]".to_owned());
+    let values = api.context.store.apart(id, step).await?.unwrap_or_else(|| "[]".to_owned());
     let values: Vec<Value> = serde_json::from_str(&values).map_err(view::unreadable)?;
     let limit = query.limit.unwrap_or(100).clamp(1, PAGE) as usize;
     let (mut from, mut found) = (query.from.unwrap_or(0).min(total), Vec::new());

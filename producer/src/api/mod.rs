@@ -12,6 +12,7 @@ mod home;
 mod items;
 mod key;
 mod newer;
+mod outputs;
 mod pools;
 mod routes;
 mod runs;

@@ -9,7 +9,9 @@ use axum::routing::{delete, get, post};
 
 use super::error::{self, ApiError};
 use super::state::{Api, BODY_BYTES, Counted};
-use super::{Access, access, events, health, home, items, key, runs, tasks, why, workers, workflows};
+use super::{
+    Access, access, events, health, home, items, key, outputs, runs, tasks, why, workers, workflows,
+};
 use crate::context::Context;
 use crate::intake::gateway::Gateway;
 
@@ -26,6 +28,7 @@ pub(crate) fn router(context: Arc<Context>, gateway: Arc<Gateway>, access: Acces
         .route("/runs/{id}/why", get(why::why))
         .route("/runs/{id}/events", get(events::list))
         .route("/runs/{id}/steps/{step}/items", get(items::list))
+        .route("/runs/{id}/steps/{step}/outputs", get(outputs::get))
         .route("/runs/{id}/logs", get(runs::logs))
         .route("/workflows", post(workflows::apply).get(workflows::list))
         .route("/workflows/{name}", get(workflows::get))

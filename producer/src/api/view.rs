@@ -85,6 +85,9 @@ pub(crate) struct StepView {
     worker: Option<String>,
     #[serde(skip_serializing_if = "Map::is_empty")]
     outputs: Map<String, Value>,
+    /// The bytes (JSON) of outputs that are large: they are not shown here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outputs_bytes: Option<u64>,
     /// The items of a step that has fanned out, by how they stand.
     #[serde(skip_serializing_if = "Option::is_none")]
     items: Option<ItemsView>,
@@ -270,6 +273,7 @@ fn step(run: &Run, index: StepIndex, held: Option<&(u32, &TaskRecord)>, fleet: &
             reason: end.reason.clone(),
             worker: Some(end.worker.clone()).filter(|worker| !worker.is_empty()),
             outputs: end.outputs.clone(),
+            outputs_bytes: Some(end.outputs_bytes).filter(|bytes| *bytes > 0),
             ..view
         },
     }

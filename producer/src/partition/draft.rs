@@ -179,7 +179,7 @@ impl Draft {
         let end = |(unit, end)| (unit, serde_json::to_string::<Ended>(&end).unwrap_or_default());
         let ended = advanced.ended_items.into_iter().map(|(unit, end)| (unit, *end));
         delta.ended_items.extend(ended.map(end));
-        delta.lists.extend(advanced.lists);
+        delta.apart.extend(advanced.apart);
         for action in advanced.actions {
             match action {
                 Action::Dispatch(mut task) => {

@@ -56,11 +56,12 @@ on_finish: [{name: done, run: slow, timeout: 3s}]
 name: items
 timeout: 90s
 steps:
-  - {name: list, run: ok}
+  - {name: list, run: large}
   - name: each
     depends_on: [list]
     foreach: {items: [1, 2, 3, 4, 5, 6], max_parallel: 2, tolerate: 2}
     run: flaky
+    env: {LIST: "${{ outputs.list.text | length }}"}
     retry: {limit: 1, delay: 1s}
   - {name: quick, depends_on: [list], shards: {count: 4, fail_fast: true}, run: flaky}
   - {name: held, depends_on: [each], foreach: {items: "${{ outputs.each }}", max_parallel: 3}, run: slow}
@@ -68,7 +69,7 @@ steps:
     depends_on: [each, quick, held]
     trigger_rule: all_finished
     run: ok
-    env: {EACH: "${{ outputs.each | length }}"}
+    env: {EACH: "${{ outputs.each | length }}", LIST: "${{ outputs.list.text | length }}"}
 "#,
     r#"
 name: ticks

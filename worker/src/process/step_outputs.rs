@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use millrace_domain::definition::is_output_key;
 use millrace_domain::number;
+use millrace_domain::run::large::bytes_of;
 use nix::fcntl::OFlag;
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -56,12 +57,20 @@ impl OutputsFile {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Written::default()),
             Err(error) => return Err(format!("the file of outputs cannot be read: {error}")),
         };
-        if bytes.len() > limit_bytes {
-            return Err(format!(
+        let too_large = || {
+            format!(
                 "outputs are larger than {limit_bytes} bytes: write large data elsewhere and give its place"
-            ));
+            )
+        };
+        if bytes.len() > limit_bytes {
+            return Err(too_large());
         }
-        parse(&bytes)
+        let written = parse(&bytes)?;
+        // As JSON, which they travel as, a text may take several times as many bytes.
+        if bytes_of(&written.outputs) > limit_bytes as u64 {
+            return Err(too_large());
+        }
+        Ok(written)
     }
 
     /// Reads the file, one byte past the limit at most.
@@ -198,7 +207,8 @@ mod tests {
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&folder), mode(file.path())), (0o700, 0o600));
         fs::write(file.path(), "a=12345").unwrap();
-        assert_eq!(file.read(7).unwrap().outputs["a"], "12345");
+        assert_eq!(file.read(13).unwrap().outputs["a"], "12345");
+        assert!(file.read(12).unwrap_err().contains("larger than 12 bytes"), "as JSON");
         assert!(file.read(6).unwrap_err().contains("larger than 6 bytes"));
         let path = file.path().to_owned();
         drop(file);

@@ -22,8 +22,15 @@ async fn malformed_outputs_fail_the_task_and_name_the_line() {
     let ran = bench.script("printf 'a=1\\nnonsense\\n' > \"$MILLRACE_OUTPUT\"").await;
     assert_eq!((ran.ended.outcome, ran.ended.code), (Outcome::Failed, Some(0)));
     assert_eq!(ran.reason(), "outputs, line 2: expected key=value, found \"nonsense\"");
-    let ran = bench.script("head -c 70000 /dev/zero | tr '\\0' a > \"$MILLRACE_OUTPUT\"").await;
-    assert!(ran.reason().starts_with("outputs are larger than 65536 bytes"), "{}", ran.reason());
+    let large = "head -c 8400000 /dev/zero | tr '\\0' a";
+    let ran = bench.script(&format!("{large} > \"$MILLRACE_OUTPUT\"")).await;
+    assert!(ran.reason().starts_with("outputs are larger than 8388608 bytes"), "{}", ran.reason());
+    // A control character takes six bytes as JSON.
+    let script = "{ printf a=; head -c 2000000 /dev/zero | tr '\\0' '\\1'; } > \"$MILLRACE_OUTPUT\"";
+    let ran = bench.script(script).await;
+    assert!(ran.reason().starts_with("outputs are larger than 8388608 bytes"), "{}", ran.reason());
+    let script = "{ printf a=; head -c 8000000 /dev/zero | tr '\\0' a; } > \"$MILLRACE_OUTPUT\"";
+    assert_eq!(bench.script(script).await.ended.outputs["a"].as_str().map(str::len), Some(8_000_000));
 }
 
 #[tokio::test]

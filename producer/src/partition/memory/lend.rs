@@ -1,24 +1,12 @@
-//! Outputs that runs do not keep in memory: those of the items of their steps. They are read for the batch that needs them.
+//! Outputs that runs do not keep in memory: those of the items of their steps, and large ones. They are read for the batch
+//! that needs them.
 
 use millrace_domain::run::Event;
-use millrace_domain::{Outcome, RunId, StepIndex, TaskId};
-use millrace_store::StoreError;
-use serde::Deserialize;
-use serde_json::Value;
+use millrace_domain::{RunId, StepIndex, TaskId};
 
 use super::Memory;
+use crate::apart;
 use crate::context::Context;
-
-/// The items that are read at once.
-const AT_ONCE: u32 = 1_000;
-
-/// The part of an item's end that says what it gave.
-#[derive(Deserialize)]
-struct End {
-    outcome: Outcome,
-    #[serde(default)]
-    outputs: Value,
-}
 
 impl Memory {
     /// Lends runs what these events of theirs need. Answers the runs; `None`, with nothing lent, when the store
@@ -67,10 +55,10 @@ impl Memory {
             let Some(run) = self.runs.get(id) else { continue };
             let outputs = match self.lent.find(id, step) {
                 Some(outputs) => outputs,
-                None => match read(context, id, step, run.items_of(step)).await {
+                None => match apart::read(&*context.store, id, step, run.apart(step)).await {
                     Ok(outputs) => self.lent.keep(id, step, outputs),
                     Err(error) => {
-                        tracing::warn!(run = %id, %error, "the outputs of its items cannot be read");
+                        tracing::warn!(run = %id, %error, "outputs that are kept apart from it cannot be read");
                         return None;
                     }
                 },
@@ -89,25 +77,4 @@ impl Memory {
             }
         }
     }
-}
-
-/// Reads what the items of a step gave, in order: null for one that did not succeed.
-async fn read(context: &Context, run: RunId, step: StepIndex, total: u32) -> Result<Value, StoreError> {
-    let mut outputs = Vec::with_capacity(total as usize);
-    let mut from = 0;
-    while from < total {
-        let to = total.min(from + AT_ONCE);
-        for end in context.store.items(run, step, from..to).await? {
-            let end = end.and_then(|end| serde_json::from_str::<End>(&end).ok());
-            outputs.push(match end {
-                Some(End { outcome: Outcome::Succeeded, outputs: Value::Null }) => {
-                    Value::Object(serde_json::Map::new())
-                }
-                Some(End { outcome: Outcome::Succeeded, outputs }) => outputs,
-                _ => Value::Null,
-            });
-        }
-        from = to;
-    }
-    Ok(Value::Array(outputs))
 }

@@ -142,7 +142,7 @@ async fn restore(context: &Context, id: RunId, stored: &StoredRun) -> Result<Run
     let mut run = Run::restore(id, workflow, Arc::new(spec), &stored.head, &stored.steps, &stored.attempts())
         .map_err(|e| unreadable(&e))?;
     for step in run.lists_wanted() {
-        let list = context.store.list(id, step).await.map_err(Unrestored::Store)?.unwrap_or_default();
+        let list = context.store.apart(id, step).await.map_err(Unrestored::Store)?.unwrap_or_default();
         run.give_list(step, &list).map_err(|e| unreadable(&e))?;
     }
     Ok(run)

@@ -13,8 +13,9 @@ pub struct Advanced {
     pub units: Vec<Unit>,
     /// The ends of items: each is written down once, apart from the run, and leaves its memory.
     pub ended_items: Vec<(Unit, Box<Ended>)>,
-    /// The lists over which steps have fanned out (JSON): each is written down once, apart from the run.
-    pub lists: Vec<(StepIndex, String)>,
+    /// What steps keep apart from the run (JSON), each written down once: the list over which a step fans out, or the large
+    /// outputs of one that does not.
+    pub apart: Vec<(StepIndex, String)>,
     /// The number of steps that failed, and so decide how the run ends.
     pub failed: u32,
     /// What the shell must do, in order.

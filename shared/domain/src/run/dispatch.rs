@@ -205,14 +205,14 @@ static NO_ITEMS: serde_json::Value = serde_json::Value::Array(Vec::new());
 fn outputs_of<'r>(run: &'r Run, name: &str) -> Option<Given<'r>> {
     let step = run.workflow.index_of(name)?;
     if let Some(lent) = run.lent.get(&step) {
-        return Some(Given::Items(lent));
+        return Some(lent.as_object().map_or(Given::Items(lent), Given::Step));
     }
     match &run.steps[step.at()] {
         // It has not come to any items: it was skipped, or its list was none.
         StepState::Ended(end) if end.items.is_none() && run.workflow.steps[step.at()].fan.is_some() => {
             Some(Given::Items(&NO_ITEMS))
         }
-        StepState::Ended(end) if end.items.is_none() => Some(Given::Step(&end.outputs)),
+        StepState::Ended(end) if !end.is_apart() => Some(Given::Step(&end.outputs)),
         _ => None,
     }
 }

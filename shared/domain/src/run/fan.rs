@@ -9,9 +9,6 @@ use super::{Attempts, Fan, Fanned, ItemCounts, StepState};
 use crate::definition::{FanOut, Tolerance};
 use crate::{Outcome, StepIndex, Timestamp, Unit};
 
-/// The most that the outputs of all items of a step may take, in bytes of JSON.
-pub const MAX_OUTPUT_BYTES: u64 = 8 * 1024 * 1024;
-
 impl Fan {
     /// A step that fans out now.
     pub(super) fn new(items: Vec<Value>, now: Timestamp) -> Self {

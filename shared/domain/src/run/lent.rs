@@ -1,4 +1,4 @@
-//! Outputs that are not in memory: those of a step's items. Whoever applies events to a run asks which of them
+//! Outputs that are not in memory: those of a step's items, and large ones of a step. Whoever applies events to a run asks which of them
 //! an event needs, and lends them for that time; a step that needs some and has them not is woken at once, with them.
 
 use std::sync::Arc;
@@ -8,6 +8,15 @@ use serde_json::Value;
 use super::{Event, Run, StepState};
 use crate::definition::Step;
 use crate::{StepIndex, Unit};
+
+/// What a step keeps apart from its run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Apart {
+    /// The outputs of so many items.
+    Items(u32),
+    /// Large outputs.
+    Outputs,
+}
 
 impl Run {
     /// The steps whose outputs have to be lent before `event` is applied. O(1) for a run without such outputs.
@@ -56,18 +65,19 @@ impl Run {
 
     /// Whether the outputs of a step are kept apart from the run.
     fn is_elsewhere(&self, step: StepIndex) -> bool {
-        matches!(self.steps.get(step.at()), Some(StepState::Ended(end)) if end.items.is_some())
+        matches!(self.steps.get(step.at()), Some(StepState::Ended(end)) if end.is_apart())
     }
 
-    /// The number of items of a step that has ended, whose outputs are kept apart from the run.
-    pub fn items_of(&self, step: StepIndex) -> u32 {
-        match self.steps.get(step.at()) {
-            Some(StepState::Ended(end)) => end.items.as_ref().map_or(0, |items| items.total),
-            _ => 0,
+    /// What a step that has ended keeps apart from the run, and is lent.
+    pub fn apart(&self, step: StepIndex) -> Option<Apart> {
+        let Some(StepState::Ended(end)) = self.steps.get(step.at()) else { return None };
+        match &end.items {
+            Some(items) => Some(Apart::Items(items.total)),
+            None => (end.outputs_bytes > 0).then_some(Apart::Outputs),
         }
     }
 
-    /// Lends the outputs of a step: a list, with those of each item in order, and null for one that did not succeed.
+    /// Lends the outputs of a step: a map, or a list with those of each item in order, and null for one that did not succeed.
     pub fn lend(&mut self, step: StepIndex, outputs: Arc<Value>) {
         self.lent.insert(step, outputs);
     }

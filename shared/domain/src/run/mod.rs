@@ -70,8 +70,8 @@
 //! [`advance`](mod@advance) is the total function between them (a file for each part of it).
 //! [`dispatch`] renders the task of an attempt, [`record`] is how a run is stored and comes back, `horizon` how far
 //! ahead it can be waiting, `mover` what it waits for, `blocker` the same in full, for people, `verdict` how it ends,
-//! `declared` what its attempts must give. [`fan`] is a step with items, `units` how steps and items stand, `lent` the
-//! outputs that are not in memory, `plan` what a run would come to if all went well, [`history`] what has happened to it.
+//! `declared` what its attempts must give. [`fan`] is a step with items, `units` how steps and items stand, [`large`] how
+//! large outputs may be, `lent` those that are not in memory, `plan` what a run would come to if all went well, [`history`] what has happened to it.
 
 pub mod action;
 pub mod advance;
@@ -82,6 +82,7 @@ pub mod event;
 pub mod fan;
 pub mod history;
 mod horizon;
+pub mod large;
 mod lent;
 mod mover;
 mod plan;
@@ -98,6 +99,7 @@ pub use action::{Action, Advanced, RunTimer};
 pub use advance::{advance, create};
 pub use blocker::Blocker;
 pub use event::{Event, Refusal};
+pub use lent::Apart;
 pub use mover::Mover;
 pub use plan::{Fate, Plan, PlannedStep, plan};
 pub use spec::{Source, Spec, Trigger};

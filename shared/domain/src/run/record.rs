@@ -198,7 +198,7 @@ impl Run {
     ) -> Self {
         let open = steps.iter().filter(|step| !matches!(step, StepState::Ended(_))).count() as u32;
         let advance = steps.iter().map(written_by).chain([head.advance]).max().unwrap_or_default();
-        let is_elsewhere = |step: &&StepState| matches!(step, StepState::Ended(end) if end.items.is_some());
+        let is_elsewhere = |step: &&StepState| matches!(step, StepState::Ended(end) if end.is_apart());
         let elsewhere = steps.iter().filter(is_elsewhere).count() as u32;
         let (tallies, lent) = (Vec::new(), BTreeMap::new());
         let mut run = Self { id, workflow, spec, head, steps, tallies, open, elsewhere, lent, advance };

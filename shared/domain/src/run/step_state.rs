@@ -96,6 +96,9 @@ pub struct Ended {
     /// The outputs that the step hands on.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub outputs: Map<String, Value>,
+    /// The bytes (JSON) of outputs that are large: they are kept apart from the run, and `outputs` is empty.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub outputs_bytes: u64,
     /// The worker that ran the last attempt.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub worker: String,

@@ -118,6 +118,7 @@ fn a_run_whose_first_step_cannot_be_rendered_ends_at_once_and_leaves_no_timer() 
 fn a_value_that_no_environment_can_hold_fails_its_step() {
     let mut fleet = Fleet::start(&order(json!({"region": "eu"})));
     fleet.give("extract", &json!({"rows": "x".repeat(200_000), "file": "f"}));
+    fleet.fire();
     assert!(fleet.reason().contains("the value of ROWS is 200000 bytes long"), "{}", fleet.reason());
     let mut fleet = Fleet::start(&order(json!({"region": "eu"})));
     fleet.give("extract", &json!({"rows": "a\u{0}b", "file": "f"}));

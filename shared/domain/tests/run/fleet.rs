@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use millrace_domain::definition::{self, Workflow};
 use millrace_domain::run::{
-    Action, Advanced, Ended, Event, Head, Refusal, Run, RunTimer, Source, Spec, StepState, Trigger, create,
-    history,
+    Action, Advanced, Apart, Ended, Event, Head, Refusal, Run, RunTimer, Source, Spec, StepState, Trigger,
+    create, history,
 };
 use millrace_domain::task::{Task, TaskResult};
 use millrace_domain::{Outcome, RunId, StepIndex, Timestamp, Unit, WorkflowId};
@@ -61,7 +61,7 @@ pub(crate) struct Stored {
     head: String,
     records: BTreeMap<Unit, String>,
     attempts: BTreeMap<Unit, (u32, Timestamp)>,
-    lists: BTreeMap<StepIndex, String>,
+    apart: BTreeMap<StepIndex, String>,
     /// The ends of items.
     pub(crate) items: BTreeMap<Unit, Ended>,
     /// The entries of its history, by their numbers.
@@ -135,7 +135,7 @@ impl Fleet {
         let before = self.run.clone();
         let mut loaded = self.load();
         for step in self.lent_for(&event) {
-            let outputs = self.outputs_of_items(step);
+            let outputs = self.outputs_apart(step);
             let outputs = Arc::new(outputs);
             self.run.lend(step, Arc::clone(&outputs));
             loaded.lend(step, outputs);
@@ -165,10 +165,8 @@ impl Fleet {
         match self.lending {
             Lending::Wanted => self.run.wants_lent(event),
             Lending::All => {
-                let has_items =
-                    |state: &StepState| matches!(state, StepState::Ended(end) if end.items.is_some());
-                let steps = (0..self.run.steps.len()).filter(|step| has_items(&self.run.steps[*step]));
-                steps.map(StepIndex::from).collect()
+                let steps = (0..self.run.steps.len()).map(StepIndex::from);
+                steps.filter(|step| self.run.apart(*step).is_some()).collect()
             }
             Lending::None => Vec::new(),
         }
@@ -187,15 +185,18 @@ impl Fleet {
         let (id, workflow, spec) = (self.run.id, Arc::clone(&self.run.workflow), Arc::clone(&self.run.spec));
         let mut run = Run::restore(id, workflow, spec, &self.stored.head, &records, &attempts).unwrap();
         for step in run.lists_wanted() {
-            run.give_list(step, &self.stored.lists[&step]).unwrap();
+            run.give_list(step, &self.stored.apart[&step]).unwrap();
         }
         run
     }
 
-    /// The outputs of the items of a step that has ended, as the store has them.
-    pub(crate) fn outputs_of_items(&self, step: StepIndex) -> Value {
-        let StepState::Ended(end) = &self.run.steps[step.at()] else { panic!("{step:?} has not ended") };
-        let total = end.items.as_ref().unwrap().total;
+    /// The outputs that a step which has ended keeps apart, as the store has them.
+    pub(crate) fn outputs_apart(&self, step: StepIndex) -> Value {
+        let total = match self.run.apart(step) {
+            Some(Apart::Items(total)) => total,
+            Some(Apart::Outputs) => return serde_json::from_str(&self.stored.apart[&step]).unwrap(),
+            None => panic!("{step:?} keeps nothing apart"),
+        };
         let items = (0..total).map(|item| self.stored.items.get(&Unit { step, item: Some(item) }));
         let outputs = |end: Option<&Ended>| match end {
             Some(end) if end.outcome == Outcome::Succeeded => Value::Object(end.outputs.clone()),
@@ -222,7 +223,7 @@ impl Fleet {
             self.stored.records.remove(&unit);
             assert_eq!(self.stored.items.insert(unit, *end), None, "{unit} ended twice");
         }
-        self.stored.lists.extend(advanced.lists);
+        self.stored.apart.extend(advanced.apart);
         for unit in advanced.units {
             self.stored.records.extend(self.run.unit_record(unit).map(|record| (unit, record)));
         }

@@ -79,3 +79,87 @@ fn each_item_of_a_step_that_fans_out_is_held_to_it() {
     let body = &fleet.task("b").with["body"];
     assert_eq!(body[0], json!({"rows": 7, "tables": []}));
 }
+
+/// A step whose outputs are used by the list, the condition and the task of others.
+const LARGE: &str = "name: w\nsteps:\n  \
+    - {name: a, run: x, EXTRA}\n  \
+    - {name: each, depends_on: [a], foreach: \"${{ outputs.a.list }}\", run: x}\n  \
+    - {name: b, depends_on: [a], if: outputs.a.list | length > 20000, run: x, env: {N: \"${{ outputs.a.list | length }}\"}}\n";
+
+fn large(extra: &str) -> Fleet {
+    Fleet::start(&Order::of(&LARGE.replace(", EXTRA", extra)))
+}
+
+/// Outputs that take about so many bytes as JSON.
+fn list_of(bytes: usize) -> Value {
+    json!({"list": vec![7; bytes / 2]})
+}
+
+#[test]
+fn large_outputs_are_kept_apart_and_lent_to_what_uses_them() {
+    let mut fleet = large("");
+    give(&mut fleet, None, &list_of(80_000), true);
+    let end = fleet.ended("a");
+    assert!(end.outputs.is_empty() && end.outputs_bytes > 80_000, "{end:?}");
+    let record = fleet.run.unit_record(fleet.index("a").into()).unwrap();
+    assert!(record.len() < 500 && record.contains("outputs_bytes"), "{record}");
+    // Each that uses them is woken with them, and the run keeps none of it.
+    while fleet.timers.keys().any(|timer| matches!(timer, RunTimer::Retry(_))) {
+        fleet.fire();
+    }
+    assert_eq!((fleet.stands("each"), fleet.stands("b")), ("fanned", "dispatched"));
+    assert_eq!(fleet.task("b").env["N"], "40000");
+}
+
+#[test]
+fn outputs_up_to_the_bound_stay_with_the_run() {
+    let mut fleet = large("");
+    give(&mut fleet, None, &list_of(60_000), true);
+    assert!(fleet.ended("a").outputs_bytes == 0 && !fleet.ended("a").outputs.is_empty());
+    assert_eq!(fleet.task("b").env["N"], "30000", "nobody has to be woken");
+}
+
+#[test]
+fn outputs_past_the_bound_fail_the_attempt_with_a_reason_that_says_how_large_they_are() {
+    let mut fleet = large(", retry: {limit: 1, jitter: false}");
+    give(&mut fleet, None, &json!({"text": "x".repeat(9_000_000)}), true);
+    let StepState::Backoff { reason: Some(reason), .. } = &fleet.run.steps[0] else {
+        panic!("{:?}", fleet.run.steps[0])
+    };
+    assert!(reason.starts_with("its outputs take 9000011 bytes: expected at most 8388608"), "{reason}");
+}
+
+#[test]
+fn large_outputs_that_decide_whether_a_step_is_repeated_fail_it() {
+    let mut fleet = large(", repeat: {until: outputs.a.done, max: 3}");
+    give(&mut fleet, None, &json!({"done": false, "text": "x".repeat(70_000)}), true);
+    let reason = fleet.ended("a").reason.clone().unwrap();
+    assert!(
+        reason.contains("expected at most 65536") && reason.contains("where a step is repeated"),
+        "{reason}"
+    );
+}
+
+#[test]
+fn large_outputs_of_an_attempt_that_failed_are_dropped() {
+    let mut fleet = large("");
+    let result = fleet.result(fleet.index("a"), Outcome::Failed);
+    let outputs = json!({"text": "x".repeat(70_000)}).as_object().unwrap().clone();
+    fleet.apply(Event::Result(TaskResult { outputs, ..result })).unwrap();
+    let end = fleet.ended("a");
+    assert!(end.outputs.is_empty() && end.outputs_bytes == 0 && end.outcome == Outcome::Failed);
+}
+
+#[test]
+fn large_outputs_are_held_to_what_the_step_declares() {
+    let mut fleet = large(", outputs: {list: json, rows: int}");
+    let mut outputs = list_of(80_000);
+    outputs["rows"] = json!("twelve");
+    give(&mut fleet, None, &outputs, false);
+    assert_eq!(fleet.ended("a").outcome, Outcome::Failed);
+    assert!(fleet.ended("a").outputs.is_empty(), "those of a failure are dropped");
+    let mut fleet = large(", outputs: {list: json, rows: int}");
+    outputs["rows"] = json!(12);
+    give(&mut fleet, None, &outputs, true);
+    assert_eq!(fleet.outputs_apart(fleet.index("a")), outputs);
+}

@@ -211,7 +211,7 @@ proptest! {
         let (mut run, _) = order.create(order.workflow());
         for (at, event, answer) in &fleet.history {
             for step in run.wants_lent(event) {
-                run.lend(step, std::sync::Arc::new(fleet.outputs_of_items(step)));
+                run.lend(step, std::sync::Arc::new(fleet.outputs_apart(step)));
             }
             prop_assert_eq!(answer, &format!("{:?}", advance_noting(&mut run, event, *at)));
             run.take_back_lent();

@@ -22,10 +22,11 @@ pub struct RunDelta {
     ///
     /// [`ReadStore::items`]: crate::ReadStore::items
     pub ended_items: Vec<(Unit, String)>,
-    /// The lists (JSON) over which steps fan out: kept apart from the run, see [`ReadStore::list`].
+    /// What steps keep apart from the run (JSON), one value each, see [`ReadStore::apart`]: the list over which a step fans
+    /// out, or the large outputs of one that does not.
     ///
-    /// [`ReadStore::list`]: crate::ReadStore::list
-    pub lists: Vec<(StepIndex, String)>,
+    /// [`ReadStore::apart`]: crate::ReadStore::apart
+    pub apart: Vec<(StepIndex, String)>,
     /// The entries (JSON) of its history, by the numbers of their advances, which rise: kept apart from the run, see
     /// [`ReadStore::history`].
     ///
@@ -56,7 +57,7 @@ impl RunDelta {
             head: None,
             steps: Vec::new(),
             ended_items: Vec::new(),
-            lists: Vec::new(),
+            apart: Vec::new(),
             history: Vec::new(),
             dispatched: Vec::new(),
             retired: Vec::new(),

@@ -1,4 +1,4 @@
-//! The items of steps that fan out: what is kept of them apart from their run. Commits write it.
+//! What is kept apart from a run: the ends of the items of its steps, lists, large outputs. Commits write it.
 
 use std::ops::Range;
 
@@ -38,14 +38,14 @@ pub(super) async fn items(
     Ok(ends)
 }
 
-/// Reads the list over which a step has fanned out.
-pub(super) async fn list(
+/// Reads what a step keeps apart from its run.
+pub(super) async fn apart(
     connection: &Connection,
     keys: &Keys,
     run: RunId,
     step: StepIndex,
 ) -> Result<Option<String>, StoreError> {
     let mut command = cmd("HGET");
-    command.arg(keys.items(run)).arg(Keys::list(step));
+    command.arg(keys.items(run)).arg(Keys::apart(step));
     maybe_text(connection.ask(command).await?)
 }

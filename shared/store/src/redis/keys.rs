@@ -110,8 +110,8 @@ impl Keys {
         self.of(run.partition(), &format!("{LOG}:{run}"))
     }
 
-    /// The items of a run's steps that fan out, a hash: the end of each that has ended as `<step>.<item>`, and the list of
-    /// each step as `l<step>`.
+    /// What is kept apart from a run, a hash: the end of each item that has ended as `<step>.<item>`, and as `l<step>` the
+    /// list over which a step fans out, or the large outputs of one that does not.
     pub(super) fn items(&self, run: RunId) -> String {
         self.of(run.partition(), &format!("{ITEMS}:{run}"))
     }
@@ -169,8 +169,8 @@ impl Keys {
         format!("s{unit}")
     }
 
-    /// The field of a step's list in the hash of its run's items.
-    pub(super) fn list(step: StepIndex) -> String {
+    /// The field of what a step keeps apart from its run, in the hash of its run's items.
+    pub(super) fn apart(step: StepIndex) -> String {
         format!("l{}", step.0)
     }
 

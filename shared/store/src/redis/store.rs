@@ -253,8 +253,8 @@ impl ReadStore for RedisStore {
         items::items(&self.connection, &self.keys, run, step, items).await
     }
 
-    async fn list(&self, run: RunId, step: StepIndex) -> Result<Option<String>, StoreError> {
-        items::list(&self.connection, &self.keys, run, step).await
+    async fn apart(&self, run: RunId, step: StepIndex) -> Result<Option<String>, StoreError> {
+        items::apart(&self.connection, &self.keys, run, step).await
     }
 
     async fn history(&self, run: RunId, after: u64, limit: usize) -> Result<Vec<(u64, String)>, StoreError> {

@@ -345,8 +345,8 @@ impl<'a> RunWrites<'a> {
             self.ended_items.push(*unit);
             self.items.extend([Word::Owned(unit.to_string()), Word::Text(end)]);
         }
-        for (step, list) in &delta.lists {
-            self.items.extend([Word::Owned(Keys::list(*step)), Word::Text(list)]);
+        for (step, value) in &delta.apart {
+            self.items.extend([Word::Owned(Keys::apart(*step)), Word::Text(value)]);
         }
         for (n, entry) in &delta.history {
             let n = i64::try_from(*n).unwrap_or(i64::MAX);

@@ -1,4 +1,4 @@
-//! The items of steps that fan out: what is kept of them apart from their run.
+//! What is kept apart from a run: the ends of the items of its steps, lists, large outputs.
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Result, params};
 use super::column::{RunKey, Text, UnitColumn};
 use crate::RunDelta;
 
-/// Writes down the items that have ended, and the lists over which steps fan out.
+/// Writes down the items that have ended, and what else steps keep apart.
 pub(super) fn apply(connection: &Connection, key: RunKey, delta: &RunDelta) -> Result<()> {
     for (unit, end) in &delta.ended_items {
         connection
@@ -18,10 +18,10 @@ pub(super) fn apply(connection: &Connection, key: RunKey, delta: &RunDelta) -> R
             .prepare_cached("REPLACE INTO items (run, step, record) VALUES (?1, ?2, ?3)")?
             .execute(params![key, UnitColumn(*unit), end])?;
     }
-    for (step, list) in &delta.lists {
+    for (step, value) in &delta.apart {
         connection
             .prepare_cached("REPLACE INTO lists (run, step, list) VALUES (?1, ?2, ?3)")?
-            .execute(params![key, step.0, list])?;
+            .execute(params![key, step.0, value])?;
     }
     Ok(())
 }
@@ -43,8 +43,8 @@ pub(super) fn ends(
     items.map(end).collect()
 }
 
-/// Reads the list over which a step has fanned out.
-pub(super) fn list(connection: &Connection, run: RunId, step: StepIndex) -> Result<Option<String>> {
+/// Reads what a step keeps apart from its run.
+pub(super) fn apart(connection: &Connection, run: RunId, step: StepIndex) -> Result<Option<String>> {
     connection
         .prepare_cached(
             "SELECT list FROM lists JOIN runs ON lists.run = runs.id WHERE runs.run = ?1 AND lists.step = ?2",

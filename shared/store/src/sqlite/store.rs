@@ -337,8 +337,8 @@ impl ReadStore for SqliteStore {
         self.writer.call(move |connection| item::ends(connection, run, step, items)).await
     }
 
-    async fn list(&self, run: RunId, step: StepIndex) -> Result<Option<String>, StoreError> {
-        self.writer.call(move |connection| item::list(connection, run, step)).await
+    async fn apart(&self, run: RunId, step: StepIndex) -> Result<Option<String>, StoreError> {
+        self.writer.call(move |connection| item::apart(connection, run, step)).await
     }
 
     async fn history(&self, run: RunId, after: u64, limit: usize) -> Result<Vec<(u64, String)>, StoreError> {

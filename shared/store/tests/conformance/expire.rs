@@ -163,7 +163,7 @@ async fn all_of_a_run_is_forgotten(store: Given) {
             (at(6), Timer::Retry(run, item(4, 7))),
         ],
         ended_items: vec![(item(4, 8), "ended".into())],
-        lists: vec![(StepIndex(4), "[]".into())],
+        apart: vec![(StepIndex(4), "[]".into())],
         history: vec![(2, "an entry".into())],
         expires_at: Some(now + seconds(3_600)),
         ..RunDelta::new(run)
@@ -180,7 +180,7 @@ async fn all_of_a_run_is_forgotten(store: Given) {
     assert_eq!(claim_one(&store, &claim).await, ClaimVerdict::Unknown);
     assert_eq!(store.read_log(task, 0, 10).await.unwrap(), []);
     assert_eq!(store.items(run, StepIndex(4), 8..9).await.unwrap(), [None]);
-    assert_eq!(store.list(run, StepIndex(4)).await.unwrap(), None);
+    assert_eq!(store.apart(run, StepIndex(4)).await.unwrap(), None);
     assert_eq!(store.history(run, 0, 10).await.unwrap(), []);
     assert_eq!(listed(&store).await, 1);
     assert_eq!(watched(&store, owner.partition).await, [(at(3_000), other)]);

@@ -283,10 +283,10 @@ async fn the_end_of_an_item_is_kept_apart_from_its_run_and_its_record_is_forgott
     let mut owner = Owner::of(&store, 0).await;
     let run = owner.new_run();
     let steps = vec![(unit(1), "fanned".into()), (item(1, 0), "open".into()), (item(1, 2), "open".into())];
-    let lists = vec![(StepIndex(1), "[1,2,3]".to_owned())];
-    owner.commit(vec![RunDelta { steps, lists, ..created(run) }]).await;
-    assert_eq!(store.list(run, StepIndex(1)).await.unwrap().as_deref(), Some("[1,2,3]"));
-    assert_eq!(store.list(run, StepIndex(0)).await.unwrap(), None);
+    let apart = vec![(StepIndex(1), "[1,2,3]".to_owned())];
+    owner.commit(vec![RunDelta { steps, apart, ..created(run) }]).await;
+    assert_eq!(store.apart(run, StepIndex(1)).await.unwrap().as_deref(), Some("[1,2,3]"));
+    assert_eq!(store.apart(run, StepIndex(0)).await.unwrap(), None);
     assert_eq!(store.items(run, StepIndex(1), 0..3).await.unwrap(), [None, None, None]);
 
     let ended_items = vec![(item(1, 2), "ended".into()), (item(1, 1), "and this".into())];
@@ -315,11 +315,11 @@ async fn items_of_a_run_that_is_not_stored_are_left_out(store: Given) {
     let mut owner = Owner::of(&store, 0).await;
     let (run, other) = (owner.new_run(), owner.new_run());
     let ended_items = vec![(item(0, 0), "ended".to_owned())];
-    let lists = vec![(StepIndex(0), "[1]".to_owned())];
-    let delta = RunDelta { ended_items, lists, ..RunDelta::new(run) };
+    let apart = vec![(StepIndex(0), "[1]".to_owned())];
+    let delta = RunDelta { ended_items, apart, ..RunDelta::new(run) };
     owner.commit(vec![delta, created(other)]).await;
     assert_eq!(store.items(run, StepIndex(0), 0..1).await.unwrap(), [None]);
-    assert_eq!(store.list(run, StepIndex(0)).await.unwrap(), None);
+    assert_eq!(store.apart(run, StepIndex(0)).await.unwrap(), None);
     assert!(load(&store, other).await.is_some());
 }
 

@@ -38,6 +38,8 @@ pub(super) struct Past {
     pub(super) entries: BTreeMap<u64, String>,
     /// The ends of steps and items.
     pub(super) ends: BTreeMap<Unit, Ended>,
+    /// What its steps keep apart.
+    pub(super) apart: BTreeMap<StepIndex, String>,
 }
 
 /// What the auditor knows of a step.

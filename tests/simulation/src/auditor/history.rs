@@ -61,14 +61,19 @@ impl Past {
             self.ends.insert(unit, end);
         }
         self.entries.extend(delta.history.iter().cloned());
+        self.apart.extend(delta.apart.iter().cloned());
         if let Some(head) = &delta.head {
             self.head.clone_from(head);
         }
         told
     }
 
-    /// What the items of a step gave, as it is lent.
+    /// What a step gave that is kept apart, as it is lent.
     fn outputs(&self, step: StepIndex) -> Arc<Value> {
+        if self.ends.get(&step.into()).is_some_and(|end| end.outputs_bytes > 0) {
+            let apart = self.apart.get(&step).and_then(|outputs| serde_json::from_str(outputs).ok());
+            return Arc::new(apart.unwrap_or_default());
+        }
         let counts = self.ends.get(&step.into()).and_then(|end| end.items.as_deref());
         let items = (0..counts.map_or(0, |counts| counts.total)).map(|item| {
             match self.ends.get(&Unit { step, item: Some(item) }) {

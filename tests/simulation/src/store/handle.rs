@@ -334,8 +334,8 @@ impl ReadStore for MemoryStore {
         self.ask("items", |world, _| world.memory.items(run, step, items)).await
     }
 
-    async fn list(&self, run: RunId, step: StepIndex) -> Result<Option<String>, StoreError> {
-        self.ask("list", |world, _| world.memory.list(run, step)).await
+    async fn apart(&self, run: RunId, step: StepIndex) -> Result<Option<String>, StoreError> {
+        self.ask("apart", |world, _| world.memory.apart(run, step)).await
     }
 
     async fn history(&self, run: RunId, after: u64, limit: usize) -> Result<Vec<(u64, String)>, StoreError> {

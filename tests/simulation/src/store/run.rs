@@ -14,8 +14,8 @@ pub(super) struct Run {
     pub(super) steps: BTreeMap<Unit, String>,
     /// The ends of items.
     pub(super) items: BTreeMap<Unit, String>,
-    /// The lists over which steps have fanned out.
-    pub(super) lists: BTreeMap<StepIndex, String>,
+    /// What steps keep apart.
+    pub(super) apart: BTreeMap<StepIndex, String>,
     /// The entries of its history.
     pub(super) history: BTreeMap<u64, String>,
     pub(super) attempts: BTreeMap<Unit, Attempt>,

@@ -30,7 +30,7 @@ impl Memory {
                 expires_at: None,
                 steps: BTreeMap::new(),
                 items: BTreeMap::new(),
-                lists: BTreeMap::new(),
+                apart: BTreeMap::new(),
                 history: BTreeMap::new(),
                 attempts: BTreeMap::new(),
                 logs: BTreeMap::new(),
@@ -49,7 +49,7 @@ impl Memory {
             stored.steps.remove(unit);
             stored.items.insert(*unit, end.clone());
         }
-        stored.lists.extend(delta.lists.iter().cloned());
+        stored.apart.extend(delta.apart.iter().cloned());
         stored.history.extend(delta.history.iter().cloned());
         for &(unit, attempt) in &delta.retired {
             self.retire(TaskId { run, unit, attempt });
@@ -129,8 +129,8 @@ impl Memory {
         items.map(end).collect()
     }
 
-    pub(crate) fn list(&self, run: RunId, step: StepIndex) -> Option<String> {
-        self.runs.get(&run)?.lists.get(&step).cloned()
+    pub(crate) fn apart(&self, run: RunId, step: StepIndex) -> Option<String> {
+        self.runs.get(&run)?.apart.get(&step).cloned()
     }
 
     pub(crate) fn history(&self, run: RunId, after: u64, limit: usize) -> Vec<(u64, String)> {

@@ -92,6 +92,7 @@ pub(super) fn ended_attempt(
         reason: result.reason,
         after_failure: false,
         outputs: result.outputs,
+        outputs_bytes: 0,
         worker: result.worker,
         items: None,
     };

@@ -24,6 +24,7 @@ pub(super) fn ended(
         reason,
         after_failure: false,
         outputs: serde_json::Map::new(),
+        outputs_bytes: 0,
         worker: String::new(),
         items: None,
     }
@@ -45,7 +46,8 @@ pub(super) fn mark_ended(run: &mut Run, step: StepIndex, mut end: Ended, out: &m
         }
         out.head = true;
     }
-    run.elsewhere += u32::from(end.items.is_some());
+    out.apart.extend(end.take_large().map(|outputs| (step, outputs)));
+    run.elsewhere += u32::from(end.is_apart());
     run.steps[step.at()] = StepState::Ended(Box::new(end));
     run.open -= 1;
     out.units.push(step.into());

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::ending::{ended, mark_ended};
 use super::unit::{READING, attempt, hold};
 use crate::run::dispatch::items;
-use crate::run::fan::MAX_OUTPUT_BYTES;
+use crate::run::large::{MAX_OUTPUT_BYTES, bytes_of};
 use crate::run::{Action, Advanced, Attempts, Ended, Fan, Run, RunTimer, StepState};
 use crate::{Outcome, StepIndex, Timestamp, Unit};
 
@@ -33,7 +33,7 @@ pub(super) fn begin(
     };
     let fan = Fan::new(items, now);
     if !fan.items.is_empty() {
-        out.lists.push((step, serde_json::to_string(&*fan.items).unwrap_or_default()));
+        out.apart.push((step, serde_json::to_string(&*fan.items).unwrap_or_default()));
     }
     run.steps[step.at()] = StepState::Fanned(Box::new(fan));
     match fill(run, step, now, out) {
@@ -123,7 +123,7 @@ fn bound_outputs(fan: &mut Fan, end: &mut Ended) {
     if end.outputs.is_empty() {
         return;
     }
-    let bytes = serde_json::to_string(&end.outputs).map_or(0, |text| text.len() as u64);
+    let bytes = bytes_of(&end.outputs);
     if fan.fanned.output_bytes + bytes <= MAX_OUTPUT_BYTES {
         fan.fanned.output_bytes += bytes;
         return;

@@ -24,7 +24,9 @@ use step::{end_unit, fill, start_held_over, start_ready, time_has_come};
 pub(super) use unit::READING;
 
 use super::declared::as_declared;
+use super::large::within_bounds;
 use super::{Advanced, Event, Refusal, Run, RunState, StepState};
+use crate::task::TaskResult;
 use crate::{Outcome, Timestamp};
 
 /// Moves `run` by `event`. The run is unchanged when the event is refused.
@@ -45,7 +47,7 @@ pub fn advance(run: &mut Run, event: Event, now: Timestamp) -> Result<Advanced, 
         (_, Event::TimedOut) if run.head.hooks_since.is_some() => return Err(Refusal::RunNotWaiting),
         (_, Event::Result(result)) => {
             let attempts = current(run, result.id().unit, result.attempt)?;
-            let result = as_declared(run, plausible(result));
+            let result = judged(run, result);
             retire(out, result.id().unit, result.attempt, result.outcome);
             ended_attempt(run, attempts, result, now, out);
         }
@@ -99,4 +101,9 @@ pub fn advance(run: &mut Run, event: Event, now: Timestamp) -> Result<Advanced, 
     end_if_done(run, now, out);
     number(run, out);
     Ok(advanced)
+}
+
+/// The result as it counts: of an outcome that an attempt can have, with outputs as its step declares them, within bounds.
+pub(super) fn judged(run: &Run, result: TaskResult) -> TaskResult {
+    within_bounds(run, as_declared(run, plausible(result)))
 }

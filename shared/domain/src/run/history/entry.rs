@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::run::declared::as_declared;
+use crate::run::advance::judged;
+use crate::run::large::{LARGE_OUTPUT_BYTES, bytes_of};
 use crate::run::{Advanced, Ended, Event, Refusal, Run, StepState, advance};
 use crate::task::TaskResult;
 use crate::{Outcome, StepIndex, Timestamp, Unit};
@@ -24,6 +25,9 @@ pub struct Entry {
     /// The attempts that a unit had before its time came.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub attempts: u32,
+    /// Whether the outputs of the result are large, and kept apart with the end of its step.
+    #[serde(skip)]
+    pub apart: bool,
     /// The bytes (JSON) of outputs that were refused for their size, which decides what becomes of their item.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub refused_bytes: u32,
@@ -41,7 +45,7 @@ pub struct Entry {
 impl Entry {
     /// An entry of an event that did what it wanted, with nothing else to be said of it.
     pub(super) fn of(n: u64, at: Timestamp, event: Event) -> Self {
-        Self { n, at, event, attempts: 0, refused_bytes: 0, lent: None, why: None, asks: false }
+        Self { n, at, event, attempts: 0, apart: false, refused_bytes: 0, lent: None, why: None, asks: false }
     }
 }
 
@@ -79,14 +83,19 @@ pub fn advance_noting(
         }
         let outputs = std::mem::take(&mut result.outputs);
         if end.is_some_and(|end| were_refused(run, end, result, &outputs)) {
-            let bytes = serde_json::to_string(&outputs).map_or(0, |text| text.len());
-            refused_bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+            refused_bytes = u32::try_from(bytes_of(&outputs)).unwrap_or(u32::MAX);
+        } else if bytes_of(&outputs) > LARGE_OUTPUT_BYTES {
+            // Those that count are with the end. Of any others the judgement is kept, which comes to the same.
+            if end.is_none_or(|end| end.outputs.is_empty() && end.outputs_bytes == 0) {
+                *result = judged(run, TaskResult { outputs, ..result.clone() });
+                result.outputs.clear();
+            }
         } else if uses_outputs(run, result.step) {
             result.outputs = outputs;
         }
     }
     let (why, asks) = what_follows(run, &kept);
-    let entry = Entry { n, at: now, event: kept, attempts, refused_bytes, lent, why, asks };
+    let entry = Entry { n, at: now, event: kept, attempts, apart: false, refused_bytes, lent, why, asks };
     Ok((advanced, Some(entry)))
 }
 
@@ -97,7 +106,7 @@ fn were_refused(run: &Run, end: &Ended, result: &TaskResult, outputs: &Map<Strin
         return false;
     }
     let whole = TaskResult { outputs: outputs.clone(), ..result.clone() };
-    result.outcome != Outcome::Lost && as_declared(run, whole).outcome == result.outcome
+    result.outcome != Outcome::Lost && judged(run, whole).outcome == result.outcome
 }
 
 /// Why the unit of an event goes on, where the event itself does not say, and whether somebody is asked.
@@ -165,7 +174,7 @@ fn tells(run: &Run, end: &Ended, result: &TaskResult) -> bool {
         && (end.attempts.attempt, end.outcome, end.started_at) == (*attempt, *outcome, Some(*started_at))
         && (end.ended_at, end.code) == (*ended_at, *code)
         && (&end.reason, &end.worker) == (reason, worker)
-        && (end.outputs == *outputs || (declares && *outcome == Outcome::Succeeded))
+        && (end.outputs == *outputs || end.outputs_bytes > 0 || (declares && *outcome == Outcome::Succeeded))
 }
 
 /// The end that an advance has given to a unit.

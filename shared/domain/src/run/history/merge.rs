@@ -190,7 +190,7 @@ impl Slot {
                     Some((place, result)) => {
                         let (_, end) = ends.remove(place);
                         let (at, event) = (end.applied_at.unwrap_or(end.ended_at), Event::Result(result));
-                        let entry = Entry::of(n, at, event);
+                        let entry = Entry { apart: end.outputs_bytes > 0, ..Entry::of(n, at, event) };
                         (Some(at), What::End(Box::new(entry)))
                     }
                     None => (applied_at, What::NotNoted(n)),
@@ -209,6 +209,7 @@ fn give_outputs(entry: &mut Entry, ends: &[(Unit, Ended)]) {
         ends.iter().find(|(ended, _)| *ended == unit).filter(|_| result.outputs.is_empty())
     {
         result.outputs.clone_from(&end.outputs);
+        entry.apart = end.outputs_bytes > 0;
     }
     if entry.refused_bytes > 0 {
         let around = r#"{"":""}"#.len();

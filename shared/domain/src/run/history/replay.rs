@@ -16,8 +16,8 @@ pub fn as_created(run: &Run) -> (Run, Advanced) {
     create(run.id, Arc::clone(&run.workflow), Arc::clone(&run.spec), head, created_at)
 }
 
-/// Applies an event of a history to a run that has come to the advance before it. `outputs` are those of the items of a step
-/// that has ended, as they are lent.
+/// Applies an event of a history to a run that has come to the advance before it. `outputs` are those of a step that
+/// keeps them apart, as they are lent.
 ///
 /// # Errors
 /// A [`Refusal`] says why the event has no effect: then it did not happen to this run, or not now.
@@ -34,7 +34,13 @@ pub fn replay(
     if entry.refused_bytes > 0 {
         run.workflow = without_outputs(&workflow, &entry.event);
     }
-    let advanced = advance(run, entry.event.clone(), entry.at);
+    let mut event = entry.event.clone();
+    if let (Event::Result(result), true) = (&mut event, entry.apart) {
+        // They are of the declared kinds by now.
+        result.is_typed = true;
+        result.outputs = outputs(result.step).as_object().cloned().unwrap_or_default();
+    }
+    let advanced = advance(run, event, entry.at);
     run.workflow = workflow;
     run.take_back_lent();
     advanced

@@ -21,8 +21,8 @@ pub trait ReadStore: Send + Sync + 'static {
         items: Range<u32>,
     ) -> Result<Vec<Option<String>>, StoreError>;
 
-    /// Reads the list over which a step has fanned out.
-    async fn list(&self, run: RunId, step: StepIndex) -> Result<Option<String>, StoreError>;
+    /// Reads what a step keeps apart from its run: the list over which it has fanned out, or its large outputs.
+    async fn apart(&self, run: RunId, step: StepIndex) -> Result<Option<String>, StoreError>;
 
     /// Reads the entries of a run's history after the one numbered `after`, with their numbers, in order, at most `limit`.
     async fn history(&self, run: RunId, after: u64, limit: usize) -> Result<Vec<(u64, String)>, StoreError>;
