@@ -6,8 +6,8 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::node::{Content, Key, Node};
 use super::open_map::{OpenMap, Repeated};
-use super::{Content, Key, Node};
 use crate::definition::checker::Checker;
 use crate::definition::problem::Position;
 use crate::definition::syntax::MAX_DEPTH;

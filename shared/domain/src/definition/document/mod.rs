@@ -3,88 +3,12 @@
 //! small, in boxes that have no room to grow: a definition may have 100,000 steps.
 
 mod json;
+mod node;
 mod open_map;
 mod yaml;
 
 use super::checker::Checker;
-use super::problem::Position;
-
-/// A node of the tree: a value and where it is.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Node {
-    pub(super) at: Position,
-    pub(super) content: Content,
-}
-
-/// The content of a node.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Content {
-    /// A scalar: a text, a number, anything that is written as one word or text.
-    Scalar {
-        text: Box<str>,
-        /// Whether it is neither quoted nor a block: what YAML would guess a type for.
-        plain: bool,
-    },
-    List(Box<[Node]>),
-    Map(Box<[(Key, Node)]>),
-    /// A value that was refused already: nothing more is to be said about it.
-    Refused,
-}
-
-/// A key of a map and where it is.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Key {
-    pub(super) at: Position,
-    pub(super) text: Box<str>,
-}
-
-impl Node {
-    /// The value of a field of a map.
-    pub(super) fn get(&self, field: &str) -> Option<&Self> {
-        let Content::Map(entries) = &self.content else { return None };
-        entries.iter().find(|(key, _)| *key.text == *field).map(|(_, node)| node)
-    }
-
-    /// Takes the value of a field of a map out of it: what is left there counts as refused.
-    pub(super) fn take(&mut self, field: &str) -> Option<Self> {
-        let Content::Map(entries) = &mut self.content else { return None };
-        let (_, node) = entries.iter_mut().find(|(key, _)| *key.text == *field)?;
-        let left = Self { at: node.at, content: Content::Refused };
-        Some(std::mem::replace(node, left))
-    }
-
-    /// Whether nothing stands where a value should.
-    pub(super) fn is_nothing(&self) -> bool {
-        matches!(&self.content, Content::Scalar { text, plain: true } if text.is_empty())
-    }
-
-    /// The scalar, when it is not quoted.
-    pub(super) fn plain(&self) -> Option<&str> {
-        match &self.content {
-            Content::Scalar { text, plain: true } => Some(text),
-            _ => None,
-        }
-    }
-
-    /// The node in words, for a message.
-    pub(super) fn describe(&self) -> String {
-        match &self.content {
-            Content::Scalar { text, .. } if text.chars().count() <= 40 => {
-                format!("`{}`", text.escape_debug())
-            }
-            Content::Scalar { .. } => "a long text".to_owned(),
-            Content::List(_) => "a list".to_owned(),
-            Content::Map(_) => "a map".to_owned(),
-            Content::Refused => "nothing".to_owned(),
-        }
-    }
-}
-
-/// A document, and its own part of the source.
-pub(super) struct Document<'s> {
-    pub(super) root: Node,
-    pub(super) source: &'s str,
-}
+pub(super) use node::{Content, Document, Key, Node};
 
 /// Reads the documents of `source` that are not empty. What YAML forbids goes to `checker`; the documents before a
 /// syntax error are still answered.

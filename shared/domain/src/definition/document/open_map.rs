@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{Content, Key, Node};
+use super::node::{Content, Key, Node};
 use crate::definition::checker::Checker;
 
 /// The greatest number of keys that are looked through one by one: up to it, that is faster than hashing.

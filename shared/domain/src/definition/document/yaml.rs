@@ -2,8 +2,8 @@
 
 use saphyr_parser::{Event, Parser, ScalarStyle, StrInput};
 
+use super::node::{Content, Document, Key, Node};
 use super::open_map::OpenMap;
-use super::{Content, Document, Key, Node};
 use crate::definition::checker::Checker;
 use crate::definition::problem::Position;
 use crate::definition::syntax::{self, MAX_DEPTH};
