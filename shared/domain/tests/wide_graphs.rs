@@ -2,7 +2,7 @@
 //! begins the rest, so that no commit grows with the width of a graph.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its small functions too")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -13,11 +13,11 @@ use millrace_domain::run::{
 };
 use millrace_domain::task::{Task, TaskResult};
 use millrace_domain::{Outcome, RunId, StepIndex, Timestamp, WorkflowId};
-use serde_json::Map;
+use serde_json::{Map, json};
 
 const NOW: Timestamp = Timestamp::from_millis(1_772_407_800_000);
 
-/// The steps that an advance begins at once, by the documentation.
+/// The steps that an advance begins at once.
 const AT_ONCE: usize = 2_500;
 
 /// `count` steps beside each other, each with these fields, one that waits for them all, and a hook of the run.
@@ -153,4 +153,96 @@ fn steps_that_end_without_an_attempt_hold_no_others_up() {
     assert!(!is_set && queue.len() == 1, "all are skipped, and with them the last: the hook has its turn");
     assert!(tasks(advance(&mut run, succeeded(&queue.remove(0)), NOW).unwrap()).0.is_empty());
     assert_eq!(run.head.state, RunState::Succeeded);
+}
+
+/// A workflow of these steps.
+fn of(steps: &str) -> Arc<Workflow> {
+    Arc::new(definition::parse(&format!("name: w\nsteps:\n{steps}"), "w.yaml").unwrap().remove(0).workflow)
+}
+
+/// Runs a workflow to its end, all tasks succeeding and `a` giving large outputs, and what is wanted lent as its owner lends
+/// it. Answers how often its start timer went off.
+fn to_the_end(workflow: &Arc<Workflow>) -> usize {
+    let (mut run, advanced) = created(workflow);
+    let large = Arc::new(json!({"text": "x".repeat(100_000)}));
+    let mut timers: VecDeque<RunTimer> = set(&advanced);
+    let mut queue: VecDeque<Task> = tasks(advanced).0.into();
+    let mut starts = 0;
+    while !run.head.state.is_terminal() {
+        let event = match (timers.pop_front(), queue.pop_front()) {
+            (Some(timer), task) => {
+                queue.extend(task);
+                starts += usize::from(timer == RunTimer::Start);
+                match timer {
+                    RunTimer::Start => Event::StartDue,
+                    RunTimer::Retry(unit) => Event::RetryDue { unit },
+                    other => panic!("{other:?}"),
+                }
+            }
+            (None, Some(task)) => match succeeded(&task) {
+                Event::Result(result) if task.step.as_str() == "a" => {
+                    Event::Result(TaskResult { outputs: large.as_object().unwrap().clone(), ..result })
+                }
+                event => event,
+            },
+            (None, None) => panic!("{} steps are left, and nothing moves them", run.open()),
+        };
+        for step in run.wants_lent(&event) {
+            run.lend(step, Arc::clone(&large));
+        }
+        // A timer that was set twice is there once, and one may come when its step has begun.
+        if let Ok(advanced) = advance(&mut run, event, NOW) {
+            timers.extend(set(&advanced));
+            queue.extend(tasks(advanced).0);
+        }
+        run.take_back_lent();
+    }
+    assert_eq!((run.head.state, run.open()), (RunState::Succeeded, 0));
+    starts
+}
+
+/// The timers that an advance sets, all to now.
+fn set(advanced: &Advanced) -> VecDeque<RunTimer> {
+    let timer = |action: &Action| match action {
+        Action::Set(NOW, timer) => Some(*timer),
+        _ => None,
+    };
+    advanced.actions.iter().filter_map(timer).collect()
+}
+
+#[test]
+fn what_is_left_goes_on_where_some_of_the_next_end_without_an_attempt() {
+    let mut steps = String::new();
+    for n in 0..7_500 {
+        let condition = if n < AT_ONCE { "" } else { ", if: \"false\"" };
+        let _ = writeln!(steps, "  - {{name: s{n}, run: x{condition}}}");
+    }
+    to_the_end(&of(&steps));
+    let mut steps = String::new();
+    for n in 0..9_000 {
+        let condition = if n % 3 == 0 { ", if: \"false\"" } else { "" };
+        let _ = writeln!(steps, "  - {{name: s{n}, run: x{condition}}}");
+    }
+    assert!(to_the_end(&of(&steps)) > 1);
+}
+
+#[test]
+fn steps_that_have_to_be_lent_outputs_are_woken_wherever_the_limit_falls() {
+    let user = |n: usize, on: &str| {
+        format!(
+            "  - {{name: s{n}, run: x, depends_on: [{on}], env: {{T: \"${{{{ outputs.a.text | length }}}}\"}}}}\n"
+        )
+    };
+    // Behind so many that do not use them.
+    let mut steps = String::from("  - {name: a, run: x}\n");
+    for n in 0..2_600 {
+        let _ = writeln!(steps, "  - {{name: p{n}, run: x, depends_on: [a]}}");
+    }
+    (0..10).for_each(|n| steps.push_str(&user(n, "a")));
+    assert!(to_the_end(&of(&steps)) > 0);
+    // After one for which they were lent.
+    let mut steps = String::from("  - {name: a, run: x}\n");
+    steps.push_str(&user(9_999, "a"));
+    (0..3_000).for_each(|n| steps.push_str(&user(n, "s9999")));
+    to_the_end(&of(&steps));
 }

@@ -10,7 +10,7 @@ use crate::{RunId, Unit};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Event {
-    /// The start of a delayed run is due.
+    /// The start of a delayed run is due, or of steps that became ready beside too many others.
     StartDue,
     /// An attempt ended, with this result.
     Result(TaskResult),

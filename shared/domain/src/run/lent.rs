@@ -63,6 +63,21 @@ impl Run {
         inputs.filter(|input| self.is_elsewhere(*input) && !self.lent.contains_key(input))
     }
 
+    /// Whether any step has ended whose outputs are kept apart from the run.
+    pub fn keeps_apart(&self) -> bool {
+        self.elsewhere > 0
+    }
+
+    /// Whether a step uses outputs that are kept apart, lent or not.
+    pub(super) fn uses_apart(&self, step: StepIndex) -> bool {
+        self.elsewhere > 0
+            && self
+                .workflow
+                .steps
+                .get(step.at())
+                .is_some_and(|step| step.inputs.iter().any(|input| self.is_elsewhere(*input)))
+    }
+
     /// Whether the outputs of a step are kept apart from the run.
     fn is_elsewhere(&self, step: StepIndex) -> bool {
         matches!(self.steps.get(step.at()), Some(StepState::Ended(end)) if end.is_apart())

@@ -65,11 +65,9 @@ impl Run {
     }
 
     /// Whether a step waits although its rule holds, since too many others became ready with it: the run's start timer
-    /// starts it.
+    /// starts it. One that uses outputs which are kept apart is woken with them, by a timer of its own.
     pub(super) fn is_held_over(&self, step: StepIndex) -> bool {
-        matches!(self.steps[step.at()], StepState::Waiting)
-            && self.is_woken(step)
-            && self.wants(step).next().is_none()
+        matches!(self.steps[step.at()], StepState::Waiting) && self.is_woken(step) && !self.uses_apart(step)
     }
 
     /// Whether a step that waits is only waiting to be woken, with outputs that are not in memory or after others that

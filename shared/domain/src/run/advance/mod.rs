@@ -1,6 +1,7 @@
 //! The state machine: `advance(run, event, now)`. Total: every event in every state either changes the run or
 //! is refused by name; the tables are in [`run`](super). The cost of an event is O(out-degree) of the steps it ends;
-//! only stopping a run, which happens once, and each look at a stopped one go through all steps.
+//! only stopping a run, which happens once, each look at a stopped one, and the start of thousands of steps that became
+//! ready at once go through all steps.
 //!
 //! A timer is taken at its word: whether it is due is the owner's to know, and an early one is not refused, since
 //! a refused timer is gone and nothing else would move the step on.

@@ -16,7 +16,7 @@ use crate::{Outcome, StepIndex, Timestamp, TriggerRule, Unit};
 /// The greatest number of actions after which one advance begins no further step. Where more become ready at once, they
 /// begin with the next advance, of the run's start timer: so a commit, and what it dispatches, stays small beside what
 /// other runs want, however wide a graph is.
-const AT_ONCE: usize = 2_500;
+const MAX_ACTIONS: usize = 2_500;
 
 /// Starts the steps that wait for no other.
 pub(super) fn start_roots(run: &mut Run, now: Timestamp, out: &mut Advanced) {
@@ -55,7 +55,7 @@ pub(super) fn fill(run: &mut Run, step: StepIndex, now: Timestamp, out: &mut Adv
 /// When there is none.
 pub(super) fn start_held_over(run: &mut Run, now: Timestamp, out: &mut Advanced) -> Result<(), Refusal> {
     let steps = (0..run.steps.len()).map(StepIndex::from);
-    let ready: VecDeque<StepIndex> = steps.filter(|step| run.is_held_over(*step)).take(AT_ONCE + 1).collect();
+    let ready: VecDeque<StepIndex> = steps.filter(|step| run.is_held_over(*step)).collect();
     if ready.is_empty() {
         return Err(Refusal::RunNotWaiting);
     }
@@ -140,15 +140,30 @@ pub(super) fn follow(
             out.actions.push(Action::Set(now, RunTimer::Retry(step.into())));
             continue;
         }
-        if out.actions.len() >= AT_ONCE {
-            out.actions.push(Action::Set(now, RunTimer::Start));
-            return;
+        if out.actions.len() >= MAX_ACTIONS {
+            ready.push_front(step);
+            return hold_over(run, ready, now, out);
         }
         if let Err(end) = begin(run, step, now, out) {
             mark_ended(run, step, *end, out);
             ended.push(step);
         }
     }
+}
+
+/// Leaves steps that are ready to the next advances: to that of the start timer, or to one of their own where they have to be
+/// lent outputs by then.
+fn hold_over(run: &Run, ready: VecDeque<StepIndex>, now: Timestamp, out: &mut Advanced) {
+    let (mut woken, mut is_left) = (Vec::new(), false);
+    for step in ready.into_iter().filter(|step| run.steps[step.at()] == StepState::Waiting) {
+        match run.uses_apart(step) {
+            true => woken.push(step),
+            false => is_left = true,
+        }
+    }
+    let start = is_left.then_some(RunTimer::Start);
+    let timers = woken.into_iter().map(|step| RunTimer::Retry(step.into())).chain(start);
+    out.actions.extend(timers.map(|timer| Action::Set(now, timer)));
 }
 
 /// Begins a step whose rule holds: its condition is evaluated, and its time waited for. A step that ends without an attempt

@@ -1,5 +1,4 @@
-//! Stopping a run: by hand, by its timeout, or because it cannot go on. The only part of the state machine that
-//! looks at all steps.
+//! Stopping a run: by hand, by its timeout, or because it cannot go on. It looks at all steps.
 
 use std::time::Duration;
 

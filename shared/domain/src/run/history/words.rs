@@ -60,7 +60,7 @@ impl Happened {
         };
         let after = with_reason(then, entry.why.as_deref());
         let (kind, attempt, text) = match event {
-            Event::StartDue if run.head.started_at.is_some_and(|started| started < entry.at) => {
+            Event::StartDue if entry.n > 2 || run.head.start_at.is_none() => {
                 ("start_due", None, "further steps start that became ready at once".to_owned())
             }
             Event::StartDue => ("start_due", None, "the start of the run is due".to_owned()),
