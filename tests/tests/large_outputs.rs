@@ -26,8 +26,9 @@ async fn large_outputs_outlive_the_producer_that_was_told_them() {
         {"name": "count", "depends_on": ["gate"], "if": "outputs.list.numbers | length > 1000",
          "env": {"N": "${{ outputs.list.numbers | length }}", "LAST": "${{ outputs.list.numbers | last }}"},
          "run": format!("test \"$N\" = {NUMBERS} && test \"$LAST\" = {}", NUMBERS - 1)},
-        {"name": "each", "depends_on": ["count"],
-         "foreach": "${{ outputs.list.numbers[:3] }}", "env": {"N": "${{ item }}"}, "run": "test \"$N\" = \"$MILLRACE_ITEM\""},
+        // No step fans out: outputs of items are not all that is lent.
+        {"name": "last", "depends_on": ["count"], "env": {"LAST": "${{ outputs.list.numbers | last }}"},
+         "run": format!("test \"$LAST\" = {}", NUMBERS - 1)},
     ]});
     first.api().apply(&workflow.to_string()).await;
     let run = first.api().trigger("large").await;

@@ -63,7 +63,7 @@ impl Actor {
 
     /// Lends runs what the events of a batch need of outputs that are not in memory.
     async fn lend(&mut self, placed: &[(PartitionId, Work)]) -> Vec<RunId> {
-        if !self.memory.runs.fan_out() {
+        if !self.memory.runs.may_lend() {
             return Vec::new();
         }
         loop {

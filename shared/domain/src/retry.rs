@@ -39,12 +39,12 @@ impl Default for RetryPolicy {
 }
 
 /// The policy of all steps that have none of their own.
-static OF_STEPS_WITHOUT: LazyLock<Arc<RetryPolicy>> = LazyLock::new(Arc::default);
+static SHARED_DEFAULT: LazyLock<Arc<RetryPolicy>> = LazyLock::new(Arc::default);
 
 impl RetryPolicy {
     /// The policy of a step that says nothing of retries: the default, of which there is one for all such steps.
-    pub fn of_steps_without() -> Arc<Self> {
-        Arc::clone(&OF_STEPS_WITHOUT)
+    pub fn shared_default() -> Arc<Self> {
+        Arc::clone(&SHARED_DEFAULT)
     }
 
     /// The wait before the next attempt after `outcome`, or `None` when there is no next attempt.

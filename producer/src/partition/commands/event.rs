@@ -65,6 +65,9 @@ pub(crate) fn apply(turn: &mut Turn<'_>, id: RunId, event: &Event) -> Result<App
     match outcome {
         None => unknown_run(id, event),
         Some(Ok(Ok((advanced, entry)))) => {
+            if !advanced.apart.is_empty() {
+                turn.memory.runs.note_apart();
+            }
             turn.draft.take(id, advanced, now, turn.context.options.retention);
             if let Some(entry) = entry {
                 turn.draft.note(id, &entry);

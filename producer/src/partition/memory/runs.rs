@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use millrace_domain::run::large::LARGE_OUTPUT_BYTES;
 use millrace_domain::run::{Run, Source, StepState};
 use millrace_domain::{PartitionId, RunId};
 use serde_json::{Map, Value};
@@ -21,8 +22,8 @@ pub(crate) struct Runs {
     young: HashMap<RunId, Kept>,
     old: HashMap<RunId, Kept>,
     young_bytes: usize,
-    /// There was a run whose steps fan out.
-    fan_out: bool,
+    /// Whether there was a run whose steps fan out, or which keeps outputs apart.
+    may_lend: bool,
 }
 
 /// A run, and how long the text of its spec is: params, and a definition of its own.
@@ -45,9 +46,14 @@ impl Runs {
         self.young.get_mut(&id).map(|kept| &mut kept.run)
     }
 
-    /// Whether any of the runs may have outputs that are not in memory.
-    pub(crate) fn fan_out(&self) -> bool {
-        self.fan_out
+    /// Whether any of the runs may have outputs that are kept apart.
+    pub(crate) fn may_lend(&self) -> bool {
+        self.may_lend
+    }
+
+    /// A run that is here keeps outputs apart now.
+    pub(crate) fn note_apart(&mut self) {
+        self.may_lend = true;
     }
 
     /// The run, if it is here, as it is.
@@ -58,7 +64,7 @@ impl Runs {
     /// Keeps a run, with a spec of so many bytes of text.
     pub(crate) fn insert(&mut self, run: Run, text: usize) {
         let id = run.id;
-        self.fan_out |= run.workflow.fans_out;
+        self.may_lend |= run.workflow.fans_out || run.keeps_apart();
         let kept = Kept { run, text };
         self.young_bytes += kept.size();
         self.young.insert(id, kept);
@@ -66,7 +72,8 @@ impl Runs {
 
     /// A run that is here has been handed these outputs.
     pub(crate) fn note_outputs(&mut self, outputs: &Map<String, Value>) {
-        self.young_bytes += size_of_map(outputs);
+        // Large ones it does not keep.
+        self.young_bytes += size_of_map(outputs).min(LARGE_OUTPUT_BYTES as usize);
     }
 
     /// Drops a run, and answers how it stood.
@@ -120,7 +127,7 @@ fn size_of_map(map: &Map<String, Value>) -> usize {
     map.iter().map(|(key, value)| STEP + key.len() + size_of_value(value)).sum()
 }
 
-fn size_of_value(value: &Value) -> usize {
+pub(super) fn size_of_value(value: &Value) -> usize {
     match value {
         Value::String(text) => text.len(),
         Value::Array(values) => values.iter().map(|value| STEP / 4 + size_of_value(value)).sum(),
@@ -183,8 +190,9 @@ mod tests {
         assert!(size(run(Source::Inline(String::new())), 0) > 4 * shared);
         assert_eq!(size(stored(), 100_000), shared + 100_000);
         let mut runs = Runs::default();
-        let text = "x".repeat(GENERATION);
-        runs.note_outputs(json!({"text": text}).as_object().unwrap());
+        let text = "x".repeat(60_000);
+        let outputs = json!({"text": text});
+        (0..GENERATION / 60_000).for_each(|_| runs.note_outputs(outputs.as_object().unwrap()));
         runs.insert(stored(), 0);
         runs.age();
         assert!(runs.young.is_empty(), "outputs of one generation's size begin another one");

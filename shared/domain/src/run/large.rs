@@ -12,6 +12,10 @@ use crate::task::TaskResult;
 /// The most bytes (JSON) of outputs that a run keeps in its record of a step.
 pub const LARGE_OUTPUT_BYTES: u64 = 64 * 1024;
 
+/// The most bytes (JSON) of outputs that do not end their step well: of an attempt that failed, and of one of a step that is
+/// repeated. A history may have to hold them, since no end does. As much as 64 KiB of text can come to as JSON.
+pub const UNENDED_OUTPUT_BYTES: u64 = 512 * 1024;
+
 /// The most bytes (JSON) that the outputs of a step may take; of a step that fans out, those of all its items.
 pub const MAX_OUTPUT_BYTES: u64 = 8 * 1024 * 1024;
 
@@ -36,18 +40,18 @@ pub fn bytes_of(outputs: &Map<String, Value>) -> u64 {
     }
 }
 
-/// The result with outputs that may be as large as they are. Too large ones fail an attempt, and so do large ones that decide
-/// whether a step is repeated: each repetition would have to be kept. Large ones of an attempt that failed are dropped.
+/// The result with outputs that may be as large as they are. Too large ones fail an attempt; those of one that failed are
+/// dropped.
 pub(super) fn within_bounds(run: &Run, result: TaskResult) -> TaskResult {
     let bytes = bytes_of(&result.outputs);
-    if bytes <= LARGE_OUTPUT_BYTES {
+    if bytes <= UNENDED_OUTPUT_BYTES {
         return result;
     }
     let is_repeated = run.workflow.step(result.step).is_some_and(|step| step.repeat.is_some());
     let why = match result.outcome {
         Outcome::Succeeded if bytes > MAX_OUTPUT_BYTES => Some(too_large(bytes, MAX_OUTPUT_BYTES)),
         Outcome::Succeeded if is_repeated => {
-            Some(format!("{}, where a step is repeated", too_large(bytes, LARGE_OUTPUT_BYTES)))
+            Some(format!("{}, where a step is repeated", too_large(bytes, UNENDED_OUTPUT_BYTES)))
         }
         Outcome::Succeeded => return result,
         _ => None,

@@ -132,10 +132,10 @@ fn outputs_past_the_bound_fail_the_attempt_with_a_reason_that_says_how_large_the
 #[test]
 fn large_outputs_that_decide_whether_a_step_is_repeated_fail_it() {
     let mut fleet = large(", repeat: {until: outputs.a.done, max: 3}");
-    give(&mut fleet, None, &json!({"done": false, "text": "x".repeat(70_000)}), true);
+    give(&mut fleet, None, &json!({"done": false, "text": "x".repeat(600_000)}), true);
     let reason = fleet.ended("a").reason.clone().unwrap();
     assert!(
-        reason.contains("expected at most 65536") && reason.contains("where a step is repeated"),
+        reason.contains("expected at most 524288") && reason.contains("where a step is repeated"),
         "{reason}"
     );
 }
@@ -144,7 +144,7 @@ fn large_outputs_that_decide_whether_a_step_is_repeated_fail_it() {
 fn large_outputs_of_an_attempt_that_failed_are_dropped() {
     let mut fleet = large("");
     let result = fleet.result(fleet.index("a"), Outcome::Failed);
-    let outputs = json!({"text": "x".repeat(70_000)}).as_object().unwrap().clone();
+    let outputs = json!({"text": "x".repeat(600_000)}).as_object().unwrap().clone();
     fleet.apply(Event::Result(TaskResult { outputs, ..result })).unwrap();
     let end = fleet.ended("a");
     assert!(end.outputs.is_empty() && end.outputs_bytes == 0 && end.outcome == Outcome::Failed);

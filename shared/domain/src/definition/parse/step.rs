@@ -90,7 +90,7 @@ impl Default for Defaults {
         Self {
             pool: PoolName::default(),
             timeout: None,
-            retry: RetryPolicy::of_steps_without(),
+            retry: RetryPolicy::shared_default(),
             working_dir: None,
         }
     }

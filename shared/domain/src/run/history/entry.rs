@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::run::advance::judged;
-use crate::run::large::{LARGE_OUTPUT_BYTES, bytes_of};
+use crate::run::large::{UNENDED_OUTPUT_BYTES, bytes_of};
 use crate::run::{Advanced, Ended, Event, Refusal, Run, StepState, advance};
 use crate::task::TaskResult;
 use crate::{Outcome, StepIndex, Timestamp, Unit};
@@ -84,11 +84,11 @@ pub fn advance_noting(
         let outputs = std::mem::take(&mut result.outputs);
         if end.is_some_and(|end| were_refused(run, end, result, &outputs)) {
             refused_bytes = u32::try_from(bytes_of(&outputs)).unwrap_or(u32::MAX);
-        } else if bytes_of(&outputs) > LARGE_OUTPUT_BYTES {
-            // Those that count are with the end. Of any others the judgement is kept, which comes to the same.
+        } else if bytes_of(&outputs) > UNENDED_OUTPUT_BYTES {
+            // An end tells those that it has. Of any others the judgement is kept, which comes to the same.
             if end.is_none_or(|end| end.outputs.is_empty() && end.outputs_bytes == 0) {
-                *result = judged(run, TaskResult { outputs, ..result.clone() });
-                result.outputs.clear();
+                *result =
+                    TaskResult { is_typed: true, ..judged(run, TaskResult { outputs, ..result.clone() }) };
             }
         } else if uses_outputs(run, result.step) {
             result.outputs = outputs;

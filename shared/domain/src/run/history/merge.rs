@@ -209,6 +209,8 @@ fn give_outputs(entry: &mut Entry, ends: &[(Unit, Ended)]) {
         ends.iter().find(|(ended, _)| *ended == unit).filter(|_| result.outputs.is_empty())
     {
         result.outputs.clone_from(&end.outputs);
+        // They are of the declared kinds by now.
+        result.is_typed |= !end.outputs.is_empty();
         entry.apart = end.outputs_bytes > 0;
     }
     if entry.refused_bytes > 0 {

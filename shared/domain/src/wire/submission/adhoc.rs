@@ -51,7 +51,7 @@ impl Submission {
                 let retry = definition::retry_of_json(retry);
                 Arc::new(retry.map_err(|error| SubmissionError::field("retry", error))?)
             }
-            None => RetryPolicy::of_steps_without(),
+            None => RetryPolicy::shared_default(),
         };
         self.check_params()?;
         let step = Step {
