@@ -118,6 +118,11 @@ impl Definitions {
         }
     }
 
+    /// The number of steps of a version, when it is in memory.
+    pub(crate) fn steps_of(&self, workflow: &WorkflowId, version: u32) -> Option<usize> {
+        self.cached(workflow, version).map(|parsed| parsed.steps.len())
+    }
+
     /// Drops all: what was stored under a name and a version may not be that any more.
     pub(crate) fn forget(&self) {
         if let Ok(mut cache) = self.parsed.lock() {

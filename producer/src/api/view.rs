@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use millrace_domain::definition::{Params, nearest};
-use millrace_domain::run::{Blocker, Head, ItemCounts, Mover, Run, RunTimer, Spec, StepState, Trigger};
+use millrace_domain::run::{
+    Blocker, Head, ItemCounts, Mover, Run, RunState, RunTimer, Spec, StepState, Trigger,
+};
 use millrace_domain::{Code, Hook, RunId, SessionId, StepIndex, Timestamp, Unit};
 use millrace_store::{StoreError, StoredRun, TaskRecord};
 use serde::Serialize;
@@ -193,8 +195,14 @@ fn step(run: &Run, index: StepIndex, held: Option<&(u32, &TaskRecord)>, fleet: &
     match &run.steps[index.at()] {
         StepState::Waiting => {
             let reason = match run.mover_of(index.into()) {
-                Some(Mover::Timer(RunTimer::Start)) => {
+                Some(Mover::Timer(RunTimer::Start)) if run.head.state == RunState::Waiting => {
                     run.head.start_at.map(|start| format!("the run starts at {start}"))
+                }
+                Some(Mover::Timer(RunTimer::Start)) => {
+                    match run.blockers(index.into(), Timestamp::default()).into_iter().next() {
+                        Some(Blocker::Time { what, .. }) => Some(what),
+                        _ => None,
+                    }
                 }
                 Some(Mover::Steps) => {
                     let open: Vec<_> = run.waits_for(index).map(|on| name(&on)).collect();
@@ -287,7 +295,15 @@ const LOOKED_INTO_STEPS: usize = 1_000;
 
 /// Says of runs of a list why nothing of them is under way, where that is so. The newest are looked into.
 pub(crate) async fn say_what_waits(context: &Context, runs: &mut [RunSummaryView]) -> Result<(), StoreError> {
-    let is_open = |summary: &RunSummaryView| summary.state == "running" && summary.reason.is_none();
+    // To look into a run is to read all of it.
+    let is_small = |summary: &RunSummaryView| {
+        let known = summary.workflow.parse().ok().zip(summary.version);
+        let steps = known.and_then(|(workflow, version)| context.definitions.steps_of(&workflow, version));
+        steps.is_none_or(|steps| steps <= LOOKED_INTO_STEPS)
+    };
+    let is_open = |summary: &RunSummaryView| {
+        summary.state == "running" && summary.reason.is_none() && is_small(summary)
+    };
     let open: Vec<usize> = (0..runs.len()).filter(|at| is_open(&runs[*at])).take(LOOKED_INTO).collect();
     let ids: Vec<RunId> = open.iter().map(|at| runs[*at].run).collect();
     if ids.is_empty() {
