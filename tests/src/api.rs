@@ -99,6 +99,17 @@ impl Api {
         self.try_post(path, body).await.unwrap_or_else(|error| panic!("{error}"))
     }
 
+    /// The number of partitions that the producer owns, by its metrics.
+    ///
+    /// # Errors
+    /// When it does not answer, or does not say so yet.
+    pub async fn partitions_owned(&self) -> Result<u32, String> {
+        let metrics = self.try_get("/metrics").await?;
+        let text = metrics.as_str().unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("millrace_partitions_owned "));
+        line.and_then(|number| number.parse().ok()).ok_or_else(|| "no such metric yet".to_owned())
+    }
+
     /// Sends a DELETE, and returns the status and the body of its answer.
     ///
     /// # Panics

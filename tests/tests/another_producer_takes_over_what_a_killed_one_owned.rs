@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use millrace_tests::{Api, Fleet, Kind, wait_until};
+use millrace_tests::{Fleet, Kind, wait_until};
 use serde_json::{Value, json};
 use tokio::join;
 
@@ -27,7 +27,7 @@ async fn the_partitions_of_a_killed_producer_move_and_every_instant_of_a_schedul
     let second = fleet.producer().await;
     let _worker = fleet.worker(&["--concurrency", "8"]).await;
     wait_until(Duration::from_secs(30), "both own partitions", async || {
-        let owned = (owned(first.api()).await?, owned(second.api()).await?);
+        let owned = (first.api().partitions_owned().await?, second.api().partitions_owned().await?);
         if owned.0 > 0 && owned.1 > 0 && owned.0 + owned.1 == 64 { Ok(()) } else { Err(format!("{owned:?}")) }
     })
     .await;
@@ -60,7 +60,7 @@ async fn the_partitions_of_a_killed_producer_move_and_every_instant_of_a_schedul
         first.kill9();
         let killed = Instant::now();
         wait_until(Duration::from_secs(30), "all partitions are the other's", async || {
-            let owned = owned(second.api()).await?;
+            let owned = second.api().partitions_owned().await?;
             if owned == 64 { Ok(()) } else { Err(format!("{owned} are")) }
         })
         .await;
@@ -94,14 +94,6 @@ async fn the_partitions_of_a_killed_producer_move_and_every_instant_of_a_schedul
     }
     println!("all partitions had moved after {moved:?}");
     assert!(moved < Duration::from_secs(15), "the partitions moved after {moved:?}");
-}
-
-/// The number of partitions that a producer says that it owns.
-async fn owned(api: &Api) -> Result<u32, String> {
-    let metrics = api.try_get("/metrics").await?;
-    let text = metrics.as_str().unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix("millrace_partitions_owned "));
-    line.and_then(|number| number.parse().ok()).ok_or_else(|| "no such metric yet".to_owned())
 }
 
 /// Checks that from the first instant to the last none is missing and none is there twice.

@@ -24,14 +24,15 @@ async fn ten_thousand_steps_take_about_twice_as_long_as_five_thousand() {
     run(producer.api(), 500).await;
     // The best of each, since something else may use the machine meanwhile: in turn, until it is as it should be.
     let (mut best, mut ratio) = ([Duration::MAX; 2], f64::MAX);
-    for _ in 0..ROUNDS {
+    for round in 1..=ROUNDS {
         for (best, steps) in best.iter_mut().zip([5_000, 10_000]) {
             *best = run(producer.api(), steps).await.min(*best);
         }
         let [five, ten] = best;
         ratio = ten.as_secs_f64() / five.as_secs_f64();
         println!("5,000 steps: {five:?}, 10,000 steps: {ten:?}, {ratio:.2} times as long");
-        if ratio <= MOST {
+        // One round alone may have had a slow first half.
+        if round > 1 && ratio <= MOST {
             return;
         }
     }
