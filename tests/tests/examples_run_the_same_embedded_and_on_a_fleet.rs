@@ -89,8 +89,10 @@ fn essence(run: &Value) -> Value {
         .unwrap()
         .iter()
         .map(|step| {
+            // Which of several items failed first is a matter of time.
+            let reason = step["reason"].as_str().map(|reason| reason.split("; item ").next());
             json!({"name": step["name"], "state": step["state"], "attempt": step["attempt"], "code": step["code"],
-                   "reason": step["reason"], "outputs": step["outputs"], "items": step["items"], "depends_on": step["depends_on"]})
+                   "reason": reason, "outputs": step["outputs"], "items": step["items"], "depends_on": step["depends_on"]})
         })
         .collect();
     let essence = json!({"workflow": run["workflow"], "state": run["state"], "reason": run["reason"],

@@ -158,7 +158,7 @@ async fn whatever_a_foreign_client_writes_costs_at_most_its_message() {
     let run = producer.api().submit(&json!({"uses": "noop"})).await;
     producer.api().ended(&run, SOON).await;
     let task = String::from_utf8(amqp.next(&tapped, SOON).await.payload).unwrap();
-    let beyond = task.replace(&run[32..], "d9df");
+    let beyond = task.replace(&run, &format!("{}d9df", &run[..32]));
     assert_ne!(beyond, task);
     amqp.publish("tasks.default", beyond.as_bytes(), BasicProperties::default()).await;
     let rejected = amqp.next(&amqp.queue("rejected"), SOON).await;
@@ -166,7 +166,7 @@ async fn whatever_a_foreign_client_writes_costs_at_most_its_message() {
     assert_eq!(rejected.json()["task"]["run"], format!("{}d9df", &run[..32]));
     assert_eq!(amqp.ready("inbox.55775").await, None, "nobody consumes it");
     // Nor is a run of another cluster made here, though its partition is one that there is.
-    let foreign = task.replace(&run[32..], "0400");
+    let foreign = task.replace(&run, &format!("{}0400", &run[..32]));
     amqp.publish("tasks.default", foreign.as_bytes(), BasicProperties::default()).await;
     let rejected = amqp.next(&amqp.queue("rejected"), SOON).await;
     assert_eq!(rejected.headers["x-millrace-error-code"], "unknown-cluster", "{:?}", rejected.headers);
