@@ -47,7 +47,8 @@ steps:
   - {name: never, run: ok, depends_on: [first], if: "run.id == 'none'"}
   - {name: any, run: slow, depends_on: [first, pause], trigger_rule: one_success}
   - {name: join, run: flaky, depends_on: [repair, never], trigger_rule: none_failed, continue_on_error: true}
-  - {name: clean, run: ok, depends_on: [join, any, pause], trigger_rule: all_finished}
+  - {name: big, run: large}
+  - {name: clean, run: ok, depends_on: [join, any, pause, big], trigger_rule: all_finished, env: {BIG: "${{ outputs.big.text | length }}"}}
 on_success: [{name: good, run: flaky}]
 on_failure: [{name: tell, run: flaky, retry: {limit: 1, delay: 1s}}, {name: log, run: ok, depends_on: [tell]}]
 on_finish: [{name: done, run: slow, timeout: 3s}]
