@@ -61,7 +61,7 @@ pub(super) fn within_bounds(run: &Run, result: TaskResult) -> TaskResult {
 }
 
 /// What is said of outputs that are larger than they may be.
-pub fn too_large(bytes: u64, limit: u64) -> String {
+fn too_large(bytes: u64, limit: u64) -> String {
     format!(
         "its outputs take {bytes} bytes: expected at most {limit}; write large data elsewhere and give its place"
     )
