@@ -47,7 +47,15 @@ pub struct Workflow {
     pub fans_out: bool,
     /// The place of each step by its name.
     pub places: Places,
+    /// The number of actions after which one advance of a run begins no further step: [`MAX_ACTIONS`], but where tests
+    /// want it small.
+    pub max_actions: usize,
 }
+
+/// The number of actions after which one advance of a run begins no further step. Where more become ready at once, they
+/// begin with the next advance, of the run's start timer: so a commit, and what it dispatches, stays small beside what
+/// other runs want, however wide a graph is.
+pub(crate) const MAX_ACTIONS: usize = 2_500;
 
 /// The places of steps by their names. Built when one is first asked for: most runs never ask.
 #[derive(Debug, Clone, Default)]

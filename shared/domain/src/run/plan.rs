@@ -118,6 +118,8 @@ pub fn plan(workflow: &Workflow, params: Params, now: Timestamp) -> Plan {
 /// The workflow without what needs a run: conditions that do hold, and such input is not looked at.
 fn assumed(workflow: &Workflow) -> Workflow {
     let mut assumed = workflow.clone();
+    // What a run begins by and by is one wave.
+    assumed.max_actions = usize::MAX;
     assumed.env.retain(|(_, value)| !needs_run(value.uses()));
     for step in &mut assumed.steps {
         // All items, and all repetitions, are one attempt here, which gives nothing.

@@ -29,6 +29,18 @@ fn waves(workflow: &Workflow) -> Vec<String> {
     planned(workflow).waves.iter().map(names).collect()
 }
 
+/// A run begins thousands of steps by and by. A plan is no run.
+#[test]
+fn what_becomes_ready_at_once_is_one_wave_however_much_it_is() {
+    let middle = |n| format!("  - {{name: m{n}, depends_on: [a], run: x}}\n");
+    let source =
+        format!("name: w\nsteps:\n  - {{name: a, run: x}}\n{}", (0..3_000).map(middle).collect::<String>());
+    let workflow = workflow(&source);
+    let plan = planned(&workflow);
+    assert_eq!(plan.waves.iter().map(Vec::len).collect::<Vec<_>>(), [1, 3_000]);
+    assert!(plan.steps[1..].iter().all(|step| matches!(step.fate, Fate::Starts { wave: 1 })));
+}
+
 /// What becomes of each step: its wave, or why it does not start.
 fn fates(source: &str) -> Vec<String> {
     let told = |fate| match fate {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::super::checker::Checker;
 use super::super::document::Node;
-use super::super::{Places, Workflow};
+use super::super::{MAX_ACTIONS, Places, Workflow};
 use super::environment::read_env;
 use super::expression::{Names, Place};
 use super::fields::{NOT_SUPPORTED, Schema};
@@ -131,6 +131,7 @@ pub(super) fn read_workflow(root: &mut Node, checker: &mut Checker) -> Option<Wo
         run_hooks,
         fans_out,
         places: Places::default(),
+        max_actions: MAX_ACTIONS,
     })
 }
 

@@ -13,11 +13,6 @@ use crate::run::{Action, Advanced, Attempts, Ended, Refusal, Run, RunTimer, Step
 use crate::wait::WAIT;
 use crate::{Outcome, StepIndex, Timestamp, TriggerRule, Unit};
 
-/// The greatest number of actions after which one advance begins no further step. Where more become ready at once, they
-/// begin with the next advance, of the run's start timer: so a commit, and what it dispatches, stays small beside what
-/// other runs want, however wide a graph is.
-const MAX_ACTIONS: usize = 2_500;
-
 /// Starts the steps that wait for no other.
 pub(super) fn start_roots(run: &mut Run, now: Timestamp, out: &mut Advanced) {
     let workflow = Arc::clone(&run.workflow);
@@ -140,7 +135,7 @@ pub(super) fn follow(
             out.actions.push(Action::Set(now, RunTimer::Retry(step.into())));
             continue;
         }
-        if out.actions.len() >= MAX_ACTIONS {
+        if out.actions.len() >= workflow.max_actions {
             ready.push_front(step);
             return hold_over(run, ready, now, out);
         }

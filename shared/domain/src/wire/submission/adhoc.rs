@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use serde_json::{Map, Value};
 
 use super::{Submission, SubmissionError};
-use crate::definition::{self, Places, Step, Workflow};
+use crate::definition::{self, MAX_ACTIONS, Places, Step, Workflow};
 use crate::expression::{Template, Templated};
 use crate::graph::Graph;
 use crate::quantity::{MAX_DURATION, parse_duration, parse_positive_duration};
@@ -91,6 +91,7 @@ impl Submission {
             run_hooks: 0,
             fans_out: false,
             places: Places::default(),
+            max_actions: MAX_ACTIONS,
         })
     }
 
