@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use millrace_domain::definition::{self, Workflow};
 use millrace_domain::run::{
-    Action, Advanced, Apart, Ended, Event, Head, Refusal, Run, RunTimer, Source, Spec, StepState, Trigger,
-    create, history,
+    Action, Advanced, Apart, Ended, Event, Head, Mover, Refusal, Run, RunTimer, Source, Spec, StepState,
+    Trigger, create, history,
 };
 use millrace_domain::task::{Task, TaskResult};
 use millrace_domain::{Outcome, RunId, StepIndex, Timestamp, Unit, WorkflowId};
@@ -25,17 +25,22 @@ pub(crate) struct Order {
     pub(crate) params: Value,
     pub(crate) start_at: Option<Timestamp>,
     pub(crate) base_dir: Option<String>,
+    /// The number of actions after which an advance begins no further step, where it is not the usual one.
+    pub(crate) max_actions: Option<usize>,
 }
 
 impl Order {
     pub(crate) fn of(source: &str) -> Self {
-        Self { source: source.to_owned(), params: Value::Object(Map::new()), start_at: None, base_dir: None }
+        let (source, params) = (source.to_owned(), Value::Object(Map::new()));
+        Self { source, params, start_at: None, base_dir: None, max_actions: None }
     }
 
     pub(crate) fn workflow(&self) -> Arc<Workflow> {
         let parsed =
             definition::parse(&self.source, "w.yaml").unwrap_or_else(|problems| panic!("{problems}"));
-        Arc::new(parsed.into_iter().next().unwrap().workflow)
+        let mut workflow = parsed.into_iter().next().unwrap().workflow;
+        workflow.max_actions = self.max_actions.unwrap_or(workflow.max_actions);
+        Arc::new(workflow)
     }
 
     pub(crate) fn create(&self, workflow: Arc<Workflow>) -> (Run, Advanced) {
@@ -245,6 +250,12 @@ impl Fleet {
                 Action::End => self.ends += 1,
             }
         }
+    }
+
+    /// Whether a timer starts a step whose rule holds: with outputs that it is lent, or after others.
+    pub(crate) fn is_woken(&self, step: StepIndex) -> bool {
+        let mover = self.run.mover_of(step.into());
+        matches!(mover, Some(Mover::Timer(timer)) if self.timers.contains_key(&timer))
     }
 
     pub(crate) fn index(&self, name: &str) -> StepIndex {

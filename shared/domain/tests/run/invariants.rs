@@ -202,7 +202,7 @@ fn check_step(fleet: &Fleet, step: StepIndex) {
             }
             assert!(!run.head.is_stopping(), "{step:?} waits in a stopping run");
             let judged = dependencies.iter().all(|d| end(run, *d).is_some()) || rule_holds(run, step);
-            let is_woken = fleet.timers.contains_key(&RunTimer::Retry(step.into()));
+            let is_woken = fleet.is_woken(step);
             assert!(!judged || is_woken || run.head.state != RunState::Running, "{step:?} waits for nothing");
         }
         StepState::Backoff { until, .. } => {

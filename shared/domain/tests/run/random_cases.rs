@@ -27,6 +27,8 @@ pub(crate) struct Case {
     pub(crate) cancel_hooks: Option<usize>,
     /// The timeout of the workflow, in seconds.
     pub(crate) timeout: Option<u32>,
+    /// The number of actions after which an advance begins no further step, where it is so small that it matters.
+    pub(crate) max_actions: Option<usize>,
 }
 
 /// A zone that is always so many minutes ahead of UTC.
@@ -83,8 +85,10 @@ pub(crate) fn case() -> impl Strategy<Value = Case> {
     let cancel_hooks = proptest::option::weighted(0.4, 0usize..3);
     let timeout = proptest::option::weighted(0.1, 1u32..200_000);
     let stops = (cancel, cancel_hooks, timeout);
-    ((steps, hooks), zone, any::<bool>(), start_after, moves(), stops).prop_map(
-        move |((drawn, hooks), zone, backwards, start_after, moves, (cancel, cancel_hooks, timeout))| {
+    let max_actions = proptest::option::weighted(0.4, prop_oneof![3 => 1usize..4, 1 => 4usize..20]);
+    ((steps, hooks), zone, any::<bool>(), start_after, moves(), stops, max_actions).prop_map(
+        move |((drawn, hooks), zone, backwards, start_after, moves, stops, max_actions)| {
+            let (cancel, cancel_hooks, timeout) = stops;
             let mut workflow = Workflow::default();
             let mut attempts = Vec::new();
             for one in drawn {
@@ -97,7 +101,18 @@ pub(crate) fn case() -> impl Strategy<Value = Case> {
                 workflow.steps.push(step);
                 attempts.push(one.attempts);
             }
-            Case { workflow, attempts, zone, backwards, start_after, moves, cancel, cancel_hooks, timeout }
+            Case {
+                workflow,
+                attempts,
+                zone,
+                backwards,
+                start_after,
+                moves,
+                cancel,
+                cancel_hooks,
+                timeout,
+                max_actions,
+            }
         },
     )
 }
@@ -122,6 +137,7 @@ impl fmt::Debug for Case {
             "the run starts after: {:?} s; is cancelled after: {:?} moves, and {:?} of hooks",
             self.start_after, self.cancel, self.cancel_hooks
         )?;
+        writeln!(f, "an advance begins no step after: {:?} actions", self.max_actions)?;
         writeln!(f, "moves: {:?}", self.moves)
     }
 }

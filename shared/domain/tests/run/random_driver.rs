@@ -41,6 +41,8 @@ pub(crate) struct Driver<'c> {
     pub(crate) given_up: Vec<usize>,
     /// Those of them that are so by what has just happened.
     pub(crate) giving_up: Vec<usize>,
+    /// What began by and by, each time that such steps did.
+    begun_later: Vec<&'static str>,
     /// With what the run would end by its steps alone, once the hooks of the workflow have their turn.
     pub(crate) before_hooks: Option<Outcome>,
     /// How many attempts each unit was given.
@@ -51,7 +53,7 @@ pub(crate) struct Driver<'c> {
 /// How the run is asked for.
 fn order(case: &Case) -> Order {
     let start_at = case.start_after.map(|seconds| CREATED + Duration::from_secs(seconds));
-    Order { params: params(), start_at, ..Order::of(&case.yaml()) }
+    Order { params: params(), start_at, max_actions: case.max_actions, ..Order::of(&case.yaml()) }
 }
 
 /// Runs the case to its end, and fails when that is not what the reference says. Says what it has seen on the way, and
@@ -98,6 +100,7 @@ pub(crate) fn drive(case: &Case, see: &mut impl FnMut(&str)) -> Vec<End> {
         (None, _) => {}
     }
     driver.given_up.iter().for_each(|_| see("items were given up"));
+    driver.begun_later.iter().for_each(|what| see(what));
     driver.reference
 }
 
@@ -119,6 +122,7 @@ impl<'c> Driver<'c> {
             halted: BTreeMap::new(),
             given_up: Vec::new(),
             giving_up: Vec::new(),
+            begun_later: Vec::new(),
             before_hooks: None,
             sent: BTreeMap::new(),
             looked_at: 0,
@@ -212,7 +216,11 @@ impl<'c> Driver<'c> {
         if timer == RunTimer::Timeout {
             self.note_stop(Outcome::TimedOut);
         }
+        let (was, has_hooks) = (self.fleet.run.head.state, self.fleet.run.head.hooks_since.is_some());
         let answer = self.fleet.fire_timer(timer);
+        if timer == RunTimer::Start && was == RunState::Running && answer.is_ok() {
+            self.begun_later.push(if has_hooks { "hooks began by and by" } else { "steps began by and by" });
+        }
         self.told.push(format!("{} {name} is due: {answer:?}", self.fleet.now));
         if answer.is_ok() {
             self.happened.extend(self.fleet.history.last().map(|(_, event, _)| event.clone()));
@@ -347,8 +355,7 @@ impl<'c> Driver<'c> {
             (Some(Hook::OfWorkflow(when)), Some(outcome)) if !has_turn(when, outcome) => Some(false),
             _ => decided(step.trigger_rule, &judged),
         };
-        // One that reads what items gave is woken with it.
-        let is_woken = self.fleet.timers.contains_key(&RunTimer::Retry(self.places[n].into()));
+        let is_woken = self.fleet.is_woken(self.places[n]);
         let is_held = step.not_before.is_some() || matches!(step.work, Work::Wait(_)) || is_woken;
         let what = match (decided, state) {
             // "In a workflow in which no step has a `trigger_rule` or a `status`, that is as soon as one has failed".

@@ -67,7 +67,9 @@ fn random_workflows_come_to_every_rule_every_judgement_and_every_end() {
 }
 
 /// What is seen of items, repetitions, hooks and questions.
-const NEW: [&str; 30] = [
+const NEW: [&str; 32] = [
+    "steps began by and by",
+    "hooks began by and by",
     "the steps were cancelled",
     "the hooks were cancelled",
     "steps and hooks were cancelled",
