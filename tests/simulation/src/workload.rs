@@ -1,5 +1,8 @@
 //! What a seed asks of its fleet: definitions, and submissions by their keys.
 
+use std::fmt::Write;
+use std::sync::LazyLock;
+
 use millrace_domain::submission::{IdempotencyKey, Submission};
 use serde_json::json;
 
@@ -95,6 +98,21 @@ steps:
   - {name: only, run: ok}
 "#;
 
+/// A workflow with more steps beside each other than one advance begins.
+static WIDE: LazyLock<String> = LazyLock::new(|| {
+    let mut text =
+        "name: wide\ntimeout: 60s\nsteps:\n  - {name: first, run: flaky, retry: {limit: 1}}\n".to_owned();
+    let names: Vec<String> = (0..WIDTH).map(|n| format!("w{n}")).collect();
+    for name in &names {
+        let _ = writeln!(text, "  - {{name: {name}, depends_on: [first], uses: wait, with: {{for: 1s}}}}");
+    }
+    let _ = writeln!(text, "  - {{name: join, run: ok, depends_on: [{}]}}", names.join(", "));
+    text
+});
+
+/// The number of steps of [`WIDE`] that are beside each other.
+const WIDTH: u32 = 2_700;
+
 /// The number of the first of these that are started by hand.
 const BY_HAND: u64 = 5;
 
@@ -162,6 +180,25 @@ impl Workload {
             if dice.chance(500) {
                 self.later.push((first + dice.below(window_ms), minutes));
             }
+        }
+        self
+    }
+
+    /// Has a few seeds run a graph that begins by and by. With dice of its own, as for letters.
+    pub(crate) fn widening(mut self, dice: &mut Dice, window_ms: u64) -> Self {
+        if dice.chance(8) {
+            self.definitions.push(&WIDE);
+            self.wanted.push(Wanted {
+                after_ms: dice.below(window_ms),
+                ways: vec![Way::Told],
+                submission: Submission {
+                    workflow: "wide".parse().ok(),
+                    idempotency_key: IdempotencyKey::given(b"wide").ok().flatten(),
+                    ..Submission::default()
+                },
+                cancelled_after_ms: dice.chance(300).then(|| dice.below(6_000)),
+            });
+            self.wanted.sort_by_key(|one| one.after_ms);
         }
         self
     }
