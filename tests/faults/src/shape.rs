@@ -26,6 +26,8 @@ pub enum Shape {
     /// A step that hands a list on, one with an item for each entry of it, and a join that reads what they gave in order;
     /// hooks of both kinds.
     Items,
+    /// A step, more waits after it than one advance begins, and a step after all of them.
+    Wide,
 }
 
 /// The names of the items of [`Shape::Items`].
@@ -80,6 +82,7 @@ impl Shape {
             Self::Flaky => 3,
             Self::Branches => 4,
             Self::Items => 16,
+            Self::Wide => 20,
             Self::Diamond => 4,
         }
     }
@@ -107,6 +110,8 @@ impl Shape {
             step("join", &["taken"], Must::End, 1),
             step("clean", &["join"], Must::End, 1),
         ];
+        const WIDE_STEPS: &[StepRule] =
+            &[step("first", &[], Must::End, 1), step("second", &["first"], Must::End, 1)];
         const OF_ITEMS: &[StepRule] = &{
             let mut rules = [step("list", &[], Must::End, 1); 17];
             let mut item = 0;
@@ -130,6 +135,7 @@ impl Shape {
             Self::Handover => HANDOVER,
             Self::Branches => BRANCHES,
             Self::Items => OF_ITEMS,
+            Self::Wide => WIDE_STEPS,
         }
     }
 
@@ -156,15 +162,23 @@ impl Shape {
             Self::Handover => json!({"workflow": "handover"}),
             Self::Branches => json!({"workflow": BRANCHES}),
             Self::Items => json!({"workflow": MANY}),
+            Self::Wide => json!({"workflow": WIDE}),
         }
     }
 }
 
-/// The workflow that version 0.1 does not know.
-pub(crate) const BRANCHES: &str = "branches";
+/// The workflows of which version 0.1 knows nothing, or not all that they are about.
+pub(crate) const NEWER: [&str; 3] = [BRANCHES, MANY, WIDE];
 
-/// Another one.
-pub(crate) const MANY: &str = "many";
+const BRANCHES: &str = "branches";
+const MANY: &str = "many";
+const WIDE: &str = "wide";
+
+/// The length of a text that is kept apart from its run.
+const LARGE: usize = 80_000;
+
+/// The number of waits in [`Shape::Wide`]: an advance begins no further step after 2,500 actions.
+const WIDTH: u32 = 2_600;
 
 /// The stored workflows of the shapes, and `schedules` of them that fire every second. `start` and `end` leave the
 /// marks.
@@ -198,6 +212,7 @@ pub(crate) fn workflows(start: &str, end: &str, schedules: usize) -> Vec<Value> 
                 "run": both}),
             json!({"name": "clean", "depends_on": ["join"], "trigger_rule": "all_finished", "run": both})]}),
         many(start, end, &retry),
+        wide(&both, &retry),
     ];
     all.extend((0..schedules).map(|number| {
         json!({"name": format!("tick{number}"), "defaults": retry, "schedule": [{"every": "1s"}],
@@ -206,19 +221,33 @@ pub(crate) fn workflows(start: &str, end: &str, schedules: usize) -> Vec<Value> 
     all
 }
 
-/// The workflow with items and hooks.
+/// The workflow that begins by and by.
+fn wide(both: &str, retry: &Value) -> Value {
+    let names: Vec<String> = (0..WIDTH).map(|n| format!("w{n}")).collect();
+    let wait =
+        |name: &String| json!({"name": name, "depends_on": ["first"], "uses": "wait", "with": {"for": "1s"}});
+    let mut steps: Vec<Value> = names.iter().map(wait).collect();
+    steps.push(json!({"name": "first", "run": both}));
+    steps.push(json!({"name": "second", "depends_on": names, "run": both}));
+    json!({"name": WIDE, "defaults": retry, "steps": steps})
+}
+
+/// The workflow with items and hooks. The outputs of its first step are large.
 fn many(start: &str, end: &str, retry: &Value) -> Value {
     let both = format!("{start}\n{end}");
-    let lists =
-        format!("{start}\necho '{{\"all\": [0,1,2,3,4,5,6,7,8,9,10,11]}}' > \"$MILLRACE_OUTPUT\"\n{end}");
+    let lists = format!(
+        "{start}\nlarge=$(head -c {LARGE} /dev/zero | tr '\\0' x)\n\
+         printf '{{\"all\": [0,1,2,3,4,5,6,7,8,9,10,11], \"large\": \"%s\"}}' \"$large\" > \"$MILLRACE_OUTPUT\"\n{end}"
+    );
     let each = format!("{start}\necho \"n=$MILLRACE_ITEM\" > \"$MILLRACE_OUTPUT\"\n{end}");
-    let joins = format!("{start}\ntest \"$ALL\" = 0,1,2,3,4,5,6,7,8,9,10,11\n{end}");
+    let joins = format!("{start}\ntest \"$ALL $LARGE\" = '0,1,2,3,4,5,6,7,8,9,10,11 {LARGE}'\n{end}");
     json!({"name": MANY, "defaults": retry, "steps": [
         {"name": "list", "run": lists, "on_finish": [{"name": "after_list", "run": both}]},
         {"name": "each", "depends_on": ["list"], "run": each,
          "foreach": {"items": "${{ outputs.list.all }}", "max_parallel": 5}},
         {"name": "join", "depends_on": ["each"], "run": joins,
-         "env": {"ALL": "${{ outputs.each | map(attribute='n') | join(',') }}"}}],
+         "env": {"ALL": "${{ outputs.each | map(attribute='n') | join(',') }}",
+                 "LARGE": "${{ outputs.list.large | length }}"}}],
         "on_failure": [{"name": "tell", "run": both}],
         "on_finish": [{"name": "done", "run": both}]})
 }

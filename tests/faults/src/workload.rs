@@ -14,7 +14,7 @@ use crate::dice::Dice;
 use crate::doors::{Door, Doors};
 use crate::incident::Epoch;
 use crate::ledger::Ledger;
-use crate::shape::{BRANCHES, MANY, Shape, workflows};
+use crate::shape::{NEWER, Shape, workflows};
 use crate::trail::Trail;
 
 /// The interval at which a batch is submitted.
@@ -75,7 +75,8 @@ pub struct Workload {
 /// Stores the workflows that are part of the load.
 pub async fn prepare(around: &Around, load: Load) {
     for definition in workflows(&around.trail.start(), &around.trail.end(), load.schedules) {
-        if (definition["name"] == BRANCHES || definition["name"] == MANY) && !load.rules {
+        let is_newer = definition["name"].as_str().is_some_and(|name| NEWER.contains(&name));
+        if is_newer && !load.rules {
             continue;
         }
         let body = json!({"definition": definition.to_string()});
@@ -151,14 +152,15 @@ fn shape(dice: &mut Dice, load: Load) -> Shape {
     if dice.percent(load.long) {
         return Shape::Long;
     }
-    match dice.below(200) {
-        0..20 => Shape::Diamond,
-        20..26 => Shape::Flaky,
-        26..30 => Shape::Failing,
-        30..33 => Shape::Doomed,
-        33..43 => Shape::Handover,
-        43..51 if load.rules => Shape::Branches,
-        51..55 if load.rules => Shape::Items,
+    match dice.below(1000) {
+        0..100 => Shape::Diamond,
+        100..130 => Shape::Flaky,
+        130..150 => Shape::Failing,
+        150..165 => Shape::Doomed,
+        165..215 => Shape::Handover,
+        215..255 if load.rules => Shape::Branches,
+        255..275 if load.rules => Shape::Items,
+        275..278 if load.rules => Shape::Wide,
         _ => Shape::Quick,
     }
 }
