@@ -49,7 +49,8 @@ impl Run {
         let step = unit.step;
         match self.state_of(unit)? {
             StepState::Waiting if self.is_held_over(step) => Some(Mover::Timer(RunTimer::Start)),
-            // It is woken with outputs that are kept elsewhere.
+            // It is woken with outputs that are kept elsewhere; by the start timer, where they came to be so after it was
+            // left to that.
             StepState::Waiting if self.is_woken(step) => Some(Mover::Timer(RunTimer::Retry(unit))),
             StepState::Waiting if self.is_held_back(step) || self.waits_for(step).next().is_some() => {
                 Some(Mover::Steps)

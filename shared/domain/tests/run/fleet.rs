@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use millrace_domain::definition::{self, Workflow};
 use millrace_domain::run::{
-    Action, Advanced, Apart, Ended, Event, Head, Mover, Refusal, Run, RunTimer, Source, Spec, StepState,
-    Trigger, create, history,
+    Action, Advanced, Apart, Ended, Event, Head, Refusal, Run, RunTimer, Source, Spec, StepState, Trigger,
+    create, history,
 };
 use millrace_domain::task::{Task, TaskResult};
 use millrace_domain::{Outcome, RunId, StepIndex, Timestamp, Unit, WorkflowId};
@@ -254,8 +254,8 @@ impl Fleet {
 
     /// Whether a timer starts a step whose rule holds: with outputs that it is lent, or after others.
     pub(crate) fn is_woken(&self, step: StepIndex) -> bool {
-        let mover = self.run.mover_of(step.into());
-        matches!(mover, Some(Mover::Timer(timer)) if self.timers.contains_key(&timer))
+        let timers = [RunTimer::Retry(step.into()), RunTimer::Start];
+        timers.iter().any(|timer| self.timers.contains_key(timer))
     }
 
     pub(crate) fn index(&self, name: &str) -> StepIndex {

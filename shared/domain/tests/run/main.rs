@@ -8,6 +8,7 @@ mod clock;
 mod data;
 mod fan;
 mod fleet;
+mod held_over;
 mod history;
 mod hooks;
 mod invariants;

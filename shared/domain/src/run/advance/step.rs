@@ -50,10 +50,12 @@ pub(super) fn fill(run: &mut Run, step: StepIndex, now: Timestamp, out: &mut Adv
 /// When there is none.
 pub(super) fn start_held_over(run: &mut Run, now: Timestamp, out: &mut Advanced) -> Result<(), Refusal> {
     let steps = (0..run.steps.len()).map(StepIndex::from);
-    let ready: VecDeque<StepIndex> = steps.filter(|step| run.is_held_over(*step)).collect();
+    let is_ready = |step: &StepIndex| run.steps[step.at()] == StepState::Waiting && run.is_woken(*step);
+    let ready: VecDeque<StepIndex> = steps.filter(is_ready).collect();
     if ready.is_empty() {
         return Err(Refusal::RunNotWaiting);
     }
+    // Those that use outputs which are kept apart by now are woken with them.
     follow(run, Vec::new(), ready, now, out);
     Ok(())
 }
