@@ -2,12 +2,11 @@
 
 use std::fmt;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use super::items::{MAX_ITEMS, kind, rendered, too_many};
+use super::matrix::Matrix;
 use crate::expression::{Scope, Templated, Use};
-
-/// The greatest number of items of one step.
-pub const MAX_ITEMS: usize = 100_000;
 
 /// The number of items that are with the fleet at once, unless the definition says otherwise.
 pub const MAX_PARALLEL: u32 = 1_000;
@@ -34,17 +33,6 @@ pub enum Over {
     Matrix(Matrix),
     /// The numbers from 0 to below this one.
     Shards(Templated),
-}
-
-/// A matrix: each combination of the values of its axes is an item.
-#[derive(Debug, Clone)]
-pub struct Matrix {
-    /// The axes, in the order of the file; each gives a list.
-    pub axes: Vec<(String, Templated)>,
-    /// Maps that extend the combinations they match, or are items of their own.
-    pub include: Vec<Templated>,
-    /// Maps; combinations that have all values of one of them are left out.
-    pub exclude: Vec<Templated>,
 }
 
 /// How many items of a step may fail.
@@ -123,82 +111,4 @@ pub(super) fn shards(count: &Value) -> Result<u32, String> {
         let found = if count.is_number() { count.to_string() } else { kind(count).to_owned() };
         format!("`shards`: expected a whole number from 1 to {MAX_ITEMS}, found {found}")
     })
-}
-
-impl Matrix {
-    /// The combinations: the last axis varies the fastest. What is excluded is left out, then what is included is added.
-    pub(super) fn items(&self, scope: &Scope<'_>) -> Result<Vec<Value>, String> {
-        let mut axes = Vec::with_capacity(self.axes.len());
-        for (name, values) in &self.axes {
-            match rendered(values, &format!("matrix.{name}"), scope)? {
-                Value::Array(values) => axes.push((name, values)),
-                other => return Err(format!("`matrix.{name}`: expected a list, found {}", kind(&other))),
-            }
-        }
-        let maps = |maps: &[Templated], what: &str| -> Result<Vec<Map<String, Value>>, String> {
-            let one = |map: &Templated| match rendered(map, &format!("matrix.{what}"), scope)? {
-                Value::Object(map) => Ok(map),
-                other => Err(format!("`matrix.{what}`: expected a map, found {}", kind(&other))),
-            };
-            maps.iter().map(one).collect()
-        };
-        let (include, exclude) = (maps(&self.include, "include")?, maps(&self.exclude, "exclude")?);
-        let count = axes.iter().try_fold(1_usize, |count, (_, values)| count.checked_mul(values.len()));
-        match count {
-            Some(count) if count <= MAX_ITEMS => {}
-            count => return Err(too_many("matrix", count.unwrap_or(usize::MAX))),
-        }
-        let mut items = vec![Map::new(); usize::from(!axes.is_empty())];
-        for (name, values) in &axes {
-            let with = |item: &Map<String, Value>, value: &Value| {
-                let mut item = item.clone();
-                item.insert((*name).clone(), value.clone());
-                item
-            };
-            items = items.iter().flat_map(|item| values.iter().map(move |value| with(item, value))).collect();
-        }
-        let has_all = |item: &Map<String, Value>, wanted: &Map<String, Value>| {
-            wanted.iter().all(|(name, value)| item.get(name) == Some(value))
-        };
-        items.retain(|item| !exclude.iter().any(|wanted| has_all(item, wanted)));
-        let combinations = items.len();
-        for added in include {
-            let (of_axes, rest): (Map<_, _>, Map<_, _>) = added
-                .clone()
-                .into_iter()
-                .partition(|(name, _)| self.axes.iter().any(|(axis, _)| axis == name));
-            let mut is_new = true;
-            for item in items[..combinations].iter_mut().filter(|item| has_all(item, &of_axes)) {
-                item.extend(rest.clone());
-                is_new = false;
-            }
-            if is_new {
-                items.push(added);
-            }
-        }
-        if items.len() > MAX_ITEMS {
-            return Err(too_many("matrix", items.len()));
-        }
-        Ok(items.into_iter().map(Value::Object).collect())
-    }
-}
-
-fn rendered(value: &Templated, field: &str, scope: &Scope<'_>) -> Result<Value, String> {
-    value.render(scope).map_err(|error| format!("`{field}` cannot be rendered: {error}"))
-}
-
-fn too_many(field: &str, count: usize) -> String {
-    format!("`{field}`: {count} items; expected at most {MAX_ITEMS}")
-}
-
-/// The kind of a value, in words.
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "nothing",
-        Value::Bool(_) => "true or false",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "a map",
-    }
 }

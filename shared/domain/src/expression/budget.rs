@@ -16,7 +16,7 @@ const MAX_MADE_BYTES: usize = 16 * MAX_TEXT_BYTES;
 const MAX_LOOKS: usize = 10_000_000;
 
 /// The greatest size of the value of an expression, as JSON.
-pub(super) const MAX_VALUE_BYTES: usize = MAX_MADE_BYTES;
+pub(crate) const MAX_VALUE_BYTES: usize = MAX_MADE_BYTES;
 
 /// The bytes that the filters of this expression have made.
 struct Made(usize);
@@ -67,9 +67,14 @@ pub(super) fn is_too_large(value: &Value) -> bool {
     if !matches!(value.len(), Some(1..)) {
         return false;
     }
-    let mut room = Room(MAX_VALUE_BYTES);
     // Any other error is told when the value is made.
-    serde_json::to_writer(&mut room, value).is_err_and(|error| error.is_io())
+    serde_json::to_writer(Room(MAX_VALUE_BYTES), value).is_err_and(|error| error.is_io())
+}
+
+/// What is left of so many bytes beside a value as JSON; `None` when it is longer.
+pub(crate) fn left_beside(value: &serde_json::Value, bytes: usize) -> Option<usize> {
+    let mut room = Room(bytes);
+    serde_json::to_writer(&mut room, value).ok().map(|()| room.0)
 }
 
 /// Room for so many bytes, of which none is kept.

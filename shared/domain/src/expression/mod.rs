@@ -19,6 +19,7 @@ mod templated;
 mod texts;
 mod token;
 
+pub(crate) use budget::{MAX_VALUE_BYTES, left_beside};
 pub use condition::Condition;
 pub use names::Use;
 pub use scope::{Fire, Given, Outputs, Scope};

@@ -1,6 +1,6 @@
 //! `foreach`, `matrix`, `shards`.
 
-use crate::fixture::{only, step};
+use crate::fixture::{only, problems, step};
 
 #[test]
 fn a_fan_over_what_is_no_list_is_refused_where_it_stands() {
@@ -42,6 +42,38 @@ fn a_list_or_a_matrix_that_is_too_long_is_refused() {
     let axis = |count| vec!["1"; count].join(", ");
     let told = only(&step(&format!("run: x\nmatrix: {{a: [{}], b: [{}]}}", axis(500), axis(201))));
     assert!(told.contains("`matrix`: 100500 items; expected at most 100000 [out-of-range]"), "{told}");
+}
+
+/// Its number of items says little of a matrix whose values are long, or which is held against many maps.
+#[test]
+fn a_matrix_that_is_too_large_is_refused_and_one_with_many_maps_is_soon_made() {
+    let numbers = |count: usize| (0..count).map(|n| n.to_string()).collect::<Vec<_>>().join(", ");
+    let long = "x".repeat(6_000);
+    let told = only(&step(&format!("run: x\nmatrix: {{a: ['{long}'], b: [{}]}}", numbers(3_000))));
+    assert!(told.contains("`matrix`: its items are too large: expected at most 16777216 bytes"), "{told}");
+    let told =
+        only(&step(&format!("run: x\nmatrix: {{b: [{}], include: [{{a: '{long}'}}]}}", numbers(3_000))));
+    assert!(told.contains("its items are too large"), "{told}");
+
+    let maps: Vec<String> = (0..20_000).map(|n| format!("{{a: {}, b: {}}}", n % 316, n / 316)).collect();
+    let maps = maps.join(", ");
+    let axes = format!("a: [{}], b: [{}]", numbers(316), numbers(310));
+    for field in ["include", "exclude"] {
+        let source = step(&format!("run: x\nmatrix: {{{axes}, {field}: [{maps}]}}"));
+        let began = std::time::Instant::now();
+        assert!(millrace_domain::definition::parse(&source, "f.yaml").is_ok());
+        assert!(began.elapsed().as_secs() < 20, "{field}: {:?}", began.elapsed());
+    }
+    let names: Vec<String> = (0..30).map(|n| format!("{{a: 1, n{n}: 1}}")).collect();
+    let told = only(&step(&format!("run: x\nmatrix: {{{axes}, exclude: [{}]}}", names.join(", "))));
+    assert!(told.contains("`matrix.exclude`: 30 different sets of names for 97960 combinations"), "{told}");
+}
+
+#[test]
+fn all_that_is_wrong_with_a_fan_is_told_at_once() {
+    let told =
+        problems(&step("run: x\nforeach: {items: [a], max_parallel: 0, tolerate: 200%, fail_fast: 3}"));
+    assert_eq!(told.len(), 3, "{told:?}");
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::super::fan::{MAX_ITEMS, MAX_PARALLEL};
+use super::super::fan::MAX_PARALLEL;
+use super::super::items::MAX_ITEMS;
 use super::super::parse::{DELAY, FOREACH, MATRIX, MAX_TIMES, REPEAT, SHARDS};
 use super::described::{Described, Field};
 use super::values::{boolean, reference};

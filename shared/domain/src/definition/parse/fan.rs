@@ -4,7 +4,9 @@ use serde_json::{Map, Value};
 
 use super::super::checker::Checker;
 use super::super::document::{Content, Key, Node};
-use super::super::fan::{FanOut, MAX_ITEMS, MAX_PARALLEL, Matrix, Over, Tolerance, shards};
+use super::super::fan::{FanOut, MAX_PARALLEL, Over, Tolerance, shards};
+use super::super::items::MAX_ITEMS;
+use super::super::matrix::Matrix;
 use super::expression::{Names, OutputUse, read_templated};
 use super::fields::{Fields, Schema};
 use super::{json, synonyms};
@@ -216,9 +218,9 @@ fn read_shards(
                 checker.problem(node.at, "missing-field", "`shards` needs `count`", hint);
                 return None;
             };
-            (count, options?)
+            (count, options)
         }
-        _ => (node, with_options(Over::Shards(Templated::literal(Value::Null)))),
+        _ => (node, Some(with_options(Over::Shards(Templated::literal(Value::Null))))),
     };
     let text = checker.text(count, "shards")?;
     let value = match is_expression(text) {
@@ -231,7 +233,7 @@ fn read_shards(
         checker.problem(count.at, "bad-value", why, None);
         return None;
     }
-    Some(FanOut { over: Over::Shards(value), ..options })
+    Some(FanOut { over: Over::Shards(value), ..options? })
 }
 
 /// A fan-out of which nothing but the items is said.
@@ -241,17 +243,14 @@ fn with_options(over: Over) -> FanOut {
 
 /// Reads what is the same for all three; over what is filled in by the caller.
 fn read_options(fields: Fields<'_>, checker: &mut Checker) -> Option<FanOut> {
-    let mut fan = with_options(Over::Items(Templated::literal(Value::Object(Map::new()))));
-    if let Some(node) = fields.get("max_parallel") {
-        fan.max_parallel = checker.integer(node, "max_parallel", 1..=MAX_ITEMS as u32)?;
-    }
-    if let Some(node) = fields.get("fail_fast") {
-        fan.fail_fast = checker.boolean(node, "fail_fast")?;
-    }
-    if let Some(node) = fields.get("tolerate") {
-        fan.tolerate = read_tolerance(node, checker)?;
-    }
-    Some(fan)
+    let max_parallel = fields
+        .get("max_parallel")
+        .map_or(Some(MAX_PARALLEL), |node| checker.integer(node, "max_parallel", 1..=MAX_ITEMS as u32));
+    let fail_fast = fields.get("fail_fast").map_or(Some(false), |node| checker.boolean(node, "fail_fast"));
+    let tolerate =
+        fields.get("tolerate").map_or(Some(Tolerance::default()), |node| read_tolerance(node, checker));
+    let over = Over::Items(Templated::literal(Value::Object(Map::new())));
+    Some(FanOut { over, max_parallel: max_parallel?, fail_fast: fail_fast?, tolerate: tolerate? })
 }
 
 /// Reads `5`, which is so many items, or `5%`.
