@@ -12,6 +12,9 @@ const MAX_PATTERN_BYTES: usize = 1024;
 /// that `(a{1000}){100}` must not be let in.
 const MAX_COMPILED_BYTES: usize = 64 * 1024;
 
+/// The longest text that is held against a pattern, in bytes: at its largest, a pattern takes some 30 µs for each.
+const MAX_MATCHED_BYTES: usize = 8 * 1024;
+
 /// The limits of a param's values. Bounds are of the param's kind: numbers, or dates.
 #[derive(Debug, Clone, Default)]
 pub struct Limits {
@@ -68,6 +71,10 @@ impl Limits {
             return Err(format!("expected at most {}, found {}", shown(max), found()));
         }
         match (&self.pattern, value) {
+            (Some(_), Value::String(text)) if text.len() > MAX_MATCHED_BYTES => Err(format!(
+                "a text of {} bytes: a param with a `pattern` takes at most {MAX_MATCHED_BYTES}",
+                text.len()
+            )),
             (Some(pattern), Value::String(text)) if !pattern.regex.is_match(text) => {
                 Err(format!("expected a text that matches `{}`, found {}", pattern.source, found()))
             }
@@ -115,6 +122,7 @@ mod tests {
         assert!(matches("a|b", "b") && !matches("a|b", "ab"));
         assert!(!matches("a", "a\n") && matches("(?i)ab", "AB"));
         assert!(matches("[0-9a-f]{64}", &"7".repeat(64)) && matches("[A-Z]{2}-[0-9]{1,12}", "AB-007"));
+        assert!(matches(".*", &"a".repeat(8192)) && !matches(".*", &"a".repeat(8193)));
         for pattern in ["a)|(?:b", "(", "[", "a{9999999}", "(a{1000}){100}", &"a".repeat(2000)] {
             assert!(Pattern::parse(pattern).is_err(), "{pattern}");
         }
