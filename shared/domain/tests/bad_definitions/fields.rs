@@ -257,3 +257,12 @@ fn limits_of_a_param_fit_its_type_and_its_default_fits_them() {
         assert!(told_of.contains(told), "{fields}: {told_of}");
     }
 }
+
+/// What is wrong with a param is told once, and not again wherever it is used.
+#[test]
+fn a_param_of_which_something_is_wrong_is_declared_all_the_same() {
+    let source = "name: w\nschedule: \"@daily\"\nparams:\n  - {name: a, type: integer, default: 1}\n  - {name: b, type: int, default: x}\n\
+                  steps: [{name: s, run: x, env: {A: \"${{ params.a }}\", B: \"${{ params.b }}\"}}]\n";
+    let codes: Vec<&str> = problems(source).iter().map(|problem| problem.code).collect();
+    assert_eq!(codes, ["bad-value", "bad-default"]);
+}

@@ -74,11 +74,13 @@ fn read_param(node: &Node, before: &[Param], checker: &mut Checker) -> Option<Pa
     let at = fields.get("type").map_or(node.at, |node| node.at);
     let kind = word.and_then(|word| read_kind(word, at, (node.at, fields.get("values")), checker));
     let limits = kind.as_ref().map(|kind| read_limits(fields, kind, checker)).unwrap_or_default();
-    let default = match (fields.get("default"), &kind) {
-        (Some(node), Some(kind)) => Some(read_default(node, kind, &limits, before, checker)?),
-        _ => None,
-    };
-    Some(Param { name: name?, kind: kind?, limits, default, description })
+    // One of which something cannot be read is declared all the same, so that its uses are no further problems.
+    let default = fields.get("default").map(|node| {
+        let kind = kind.as_ref();
+        let read = kind.and_then(|kind| read_default(node, kind, &limits, before, checker));
+        read.unwrap_or_else(|| Templated::literal(Value::Null))
+    });
+    Some(Param { name: name?, kind: kind.unwrap_or(ParamKind::Json), limits, default, description })
 }
 
 /// Reads what values must be beyond their kind.
