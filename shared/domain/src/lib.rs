@@ -14,6 +14,7 @@ pub mod hook;
 pub mod id;
 pub mod lane;
 pub mod name;
+pub mod nesting;
 pub mod number;
 pub mod outcome;
 pub mod params;

@@ -270,3 +270,22 @@ fn only_numbers_are_multiplied_so_that_no_expression_makes_more_than_it_was_give
     }
     assert!(of("params.none * 2").unwrap_err().contains("`params.none` is not defined"));
 }
+
+/// Each may be within bounds, and all together not.
+#[test]
+fn what_all_expressions_of_one_value_give_is_bounded_and_so_is_how_deep_it_is_nested() {
+    let render = |value: Value| {
+        let templated = Templated::parse(value).unwrap();
+        with_scope(|scope| templated.render(scope).map_err(|error| error.to_string()))
+    };
+    let long = format!("${{{{ '{}'|replace('a', '{}') }}}}", "a".repeat(1_000), "b".repeat(1_000));
+    assert!(render(json!(vec![&long; 16])).is_ok());
+    let error = render(json!(vec![&long; 17])).unwrap_err();
+    assert!(error.contains("the values are too large: expected at most 16777216 bytes"), "{error}");
+
+    let nested =
+        |levels: usize| format!("${{{{ '{}{}'|fromjson }}}}", "[".repeat(levels), "]".repeat(levels));
+    assert!(render(json!([nested(95)])).is_ok());
+    let error = render(json!([nested(96)])).unwrap_err();
+    assert!(error.contains("nested too deep: expected at most 96 levels of lists and maps"), "{error}");
+}

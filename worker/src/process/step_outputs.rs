@@ -8,6 +8,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use millrace_domain::definition::is_output_key;
+use millrace_domain::nesting::{MAX_NESTING, check_nesting};
 use millrace_domain::number;
 use millrace_domain::run::large::bytes_of;
 use nix::fcntl::OFlag;
@@ -113,6 +114,9 @@ fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, String> {
     if let Some(key) = object.keys().find(|key| !is_output_key(key)) {
         return Err(format!("output {key:?} must match [a-z][a-z0-9_]*"));
     }
+    for (key, value) in &object {
+        check_nesting(value, MAX_NESTING).map_err(|error| format!("output `{key}` is {error}"))?;
+    }
     match repeated_key(bytes) {
         Some(Repeated { key, lines: (first, second) }) => {
             Err(format!("outputs: {key:?} is given twice, in line {first} and in line {second}"))
@@ -181,6 +185,12 @@ mod tests {
         );
         assert_eq!(parse(b"id=12345678901234567890123\n").unwrap().outputs["id"], "12345678901234567890123");
         assert!(reason(b"{\"a-b\": 1}").contains("\"a-b\" must match"));
+        let nested = |levels| format!("{{\"deep\": {}{}}}", "[".repeat(levels), "]".repeat(levels));
+        assert!(parse(nested(64).as_bytes()).is_ok());
+        assert_eq!(
+            reason(nested(65).as_bytes()),
+            "output `deep` is nested too deep: expected at most 64 levels of lists and maps"
+        );
     }
 
     #[test]

@@ -7,6 +7,7 @@ use serde_json::{Number, Value};
 
 use super::{Param, ParamKind, nearest};
 use crate::expression::{Fire, Scope};
+use crate::nesting::{MAX_NESTING, check_nesting};
 use crate::params::Params;
 use crate::{environment, number};
 
@@ -37,7 +38,8 @@ pub fn from_text(kind: &ParamKind, text: &str) -> Result<Value, String> {
             let value = serde_json::from_str(text).map_err(|error| {
                 format!("expected JSON, found {}: {error}; a text needs double quotes", shown(text))
             })?;
-            return lossless(text).map(|()| value);
+            lossless(text)?;
+            Some(value)
         }
         ParamKind::String | ParamKind::Date | ParamKind::Path | ParamKind::Enum(_) => None,
     };
@@ -62,7 +64,7 @@ pub fn check_kind(kind: &ParamKind, value: &Value) -> Result<(), String> {
         _ => false,
     };
     if fits {
-        return Ok(());
+        return check_nesting(value, MAX_NESTING).map_err(|error| error.to_string());
     }
     let found = match value {
         Value::String(text) => format!("the text {}", shown(text)),

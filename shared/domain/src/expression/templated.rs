@@ -1,10 +1,13 @@
 //! JSON in whose texts there may be expressions.
 
+use std::cell::Cell;
 use std::convert::Infallible;
 
 use serde_json::{Map, Number, Value};
 
+use super::budget::{MAX_VALUE_BYTES, left_beside};
 use super::{ExpressionError, Scope, Template, Use};
+use crate::nesting::{MAX_RENDERED_NESTING, check_nesting};
 
 /// JSON whose texts are [`Template`]s. Keys are never templates. It is kept small, since each step of each definition in
 /// memory has one: a map of `serde_json` takes over 600 bytes for a single field.
@@ -63,12 +66,13 @@ impl Templated {
         uses
     }
 
-    /// Renders the value: a text that is one expression alone keeps the type of its value.
+    /// Renders the value: a text that is one expression alone keeps the type of its value. What all expressions give is
+    /// bounded as the value of one is, and so is how deep it is nested.
     ///
     /// # Errors
     /// As [`Template::render`].
     pub fn render(&self, scope: &Scope<'_>) -> Result<Value, ExpressionError> {
-        self.0.render(&|template| template.render(scope))
+        self.bounded(|template| template.render(scope))
     }
 
     /// Renders the value before there is a run: an expression that needs the run stays as it was written.
@@ -76,7 +80,30 @@ impl Templated {
     /// # Errors
     /// As [`Template::render`].
     pub fn render_ahead(&self, scope: &Scope<'_>) -> Result<Value, ExpressionError> {
-        self.0.render(&|template| template.render_ahead(scope))
+        self.bounded(|template| template.render_ahead(scope))
+    }
+
+    fn bounded(
+        &self,
+        render: impl Fn(&Template) -> Result<Value, ExpressionError>,
+    ) -> Result<Value, ExpressionError> {
+        let left = Cell::new(MAX_VALUE_BYTES);
+        let value = match &self.0 {
+            // It is bounded by itself.
+            Node::Template(template) => render(template)?,
+            node => node.render(&|template| {
+                let value = render(template)?;
+                let message =
+                    || format!("the values are too large: expected at most {MAX_VALUE_BYTES} bytes of JSON");
+                let rest =
+                    left_beside(&value, left.get()).ok_or_else(|| ExpressionError::failed(message()))?;
+                left.set(rest);
+                Ok(value)
+            })?,
+        };
+        check_nesting(&value, MAX_RENDERED_NESTING)
+            .map_err(|error| ExpressionError::failed(format!("the value is {error}")))?;
+        Ok(value)
     }
 }
 

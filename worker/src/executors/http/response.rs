@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use millrace_domain::nesting::{MAX_NESTING, check_nesting};
 use millrace_domain::{Outcome, number};
 use reqwest::Response;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE};
@@ -62,9 +63,10 @@ impl Answer {
             let rest = if shown.is_empty() { String::new() } else { format!(": {shown}") };
             (Outcome::Failed, Some(format!("status {}, expected {expect}{rest}", self.status)))
         };
-        // What says it is JSON and is not (or not any more) stays a text.
+        // What says it is JSON and is not (or not any more), or is nested too deep, stays a text.
         let body = match (self.json && !self.truncated).then(|| serde_json::from_str(&text)) {
             _ if self.unread.is_some() => Value::Null,
+            Some(Ok(parsed)) if check_nesting(&parsed, MAX_NESTING).is_err() => Value::String(text),
             Some(Ok(parsed)) => match number::quote_numbers(&text) {
                 Cow::Borrowed(_) => parsed,
                 Cow::Owned(quoted) => serde_json::from_str(&quoted).unwrap_or(parsed),
