@@ -57,6 +57,8 @@ fn the_history_of_a_run_names_the_cause_of_all_that_happened_to_it() {
         assert!(lines.iter().any(|line| line.ends_with(expected)), "{expected} in:\n{whole}");
     }
     assert_eq!(answer["next"], Value::Null);
+    let past_all = dev.get(&format!("{path}?after={}", u64::MAX)).json(200);
+    assert_eq!(past_all["events"], json!([]));
     let due = &answer["events"][2];
     assert_eq!((&due["step"], &due["item"], &due["attempt"]), (&json!("extract"), &Value::Null, &json!(2)));
 

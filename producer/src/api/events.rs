@@ -49,7 +49,9 @@ pub(super) async fn list(
     let id = view::parse_id(&id)?;
     let stored = view::load(&api.context, id).await?;
     let run = view::restored(&api.context, id, &stored).await.map_err(view::unreadable)?;
-    let (after, limit) = (query.after.unwrap_or(0), query.limit.unwrap_or(500).clamp(1, PAGE));
+    // There is nothing after the last, however large the number is.
+    let after = query.after.unwrap_or(0).min(run.last_advance());
+    let limit = query.limit.unwrap_or(500).clamp(1, PAGE);
     let mut history = History::of(&run, after, limit);
     for (n, entry) in api.context.store.history(id, after, limit + 1).await? {
         history.add_entry(n, entry);

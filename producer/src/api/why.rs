@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use millrace_broker::Queue;
 use millrace_domain::run::Blocker;
-use millrace_domain::{Lane, PartitionId, StepIndex, TaskId, Timestamp, Unit};
+use millrace_domain::{Lane, PartitionId, RunId, StepIndex, TaskId, Timestamp, Unit};
 use millrace_store::{Session, TaskRecord};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -65,8 +65,9 @@ pub(super) async fn why(
             answer["text"] = json!(run.reason_of(step).unwrap_or("it has ended"));
         } else {
             let record = held.get(&Unit::from(step)).copied();
+            let (blockers, of) = (run.blockers(step.into(), now), (id, Unit::from(step)));
             let (state, mut blockers) =
-                fleet.blockers(run.blockers(step.into(), now), definition.pool.as_str(), record).await?;
+                fleet.blockers(blockers, definition.pool.as_str(), record, of).await?;
             if state != "running" {
                 blockers.splice(..0, unowned.clone());
             }
@@ -106,8 +107,8 @@ struct Fleet<'a> {
     sessions: Option<Vec<Session>>,
     /// The messages that are ready in the queues of pools.
     ready: BTreeMap<String, Option<u64>>,
-    /// The attempts that are queued, by lane and by when they were dispatched. `None` inside where too many are.
-    queued: Option<Option<Vec<(Lane, Timestamp)>>>,
+    /// The attempts that are queued, with their lanes and when they were dispatched. `None` inside where too many are.
+    queued: Option<Option<Vec<(Lane, Timestamp, TaskId)>>>,
 }
 
 impl Fleet<'_> {
@@ -117,6 +118,7 @@ impl Fleet<'_> {
         blockers: Vec<Blocker>,
         pool: &str,
         record: Option<&TaskRecord>,
+        of: (RunId, Unit),
     ) -> ApiResult<(&'static str, Vec<Value>)> {
         let mut shown = Vec::new();
         let mut state = "waiting";
@@ -133,7 +135,7 @@ impl Fleet<'_> {
                     _ => "queued",
                 };
                 if state == "queued" {
-                    shown.push(self.queued(pool, record).await?);
+                    shown.push(self.queued(pool, record, of).await?);
                 }
                 continue;
             }
@@ -145,7 +147,12 @@ impl Fleet<'_> {
     }
 
     /// Why an attempt that is queued is not taken.
-    async fn queued(&mut self, pool: &str, record: Option<&TaskRecord>) -> ApiResult<Value> {
+    async fn queued(
+        &mut self,
+        pool: &str,
+        record: Option<&TaskRecord>,
+        of: (RunId, Unit),
+    ) -> ApiResult<Value> {
         if self.sessions.is_none() {
             self.sessions = Some(live(self.api.context.store.sessions().await?));
         }
@@ -162,7 +169,9 @@ impl Fleet<'_> {
         let (slots, running) =
             (serve().map(|s| s.slots).sum::<u32>(), serve().map(|s| s.running).sum::<u32>());
         let position = match record {
-            Some(TaskRecord::Queued { dispatched_at, lane }) => self.position(lane, *dispatched_at).await?,
+            Some(TaskRecord::Queued { dispatched_at, lane }) => {
+                self.position(lane, *dispatched_at, of).await?
+            }
             _ => None,
         };
         let mut before = ready.map(|ready| format!(", where {ready} tasks are ready")).unwrap_or_default();
@@ -178,22 +187,28 @@ impl Fleet<'_> {
         )
     }
 
-    /// The place of an attempt, from 1, among those that wait in its lane, by when they were dispatched. `None` where more
-    /// wait than are looked at.
-    async fn position(&mut self, lane: &Lane, dispatched_at: Timestamp) -> ApiResult<Option<usize>> {
+    /// The place of an attempt, from 1, among those that wait in its lane, by when they were dispatched; those of one run at
+    /// the same instant by their steps and items, as they were. `None` where more wait than are looked at.
+    async fn position(
+        &mut self,
+        lane: &Lane,
+        dispatched_at: Timestamp,
+        of: (RunId, Unit),
+    ) -> ApiResult<Option<usize>> {
         if self.queued.is_none() {
             self.queued = Some(all_queued(self.api).await?);
         }
         let queued = self.queued.as_ref().and_then(Option::as_ref);
-        let before = |queued: &Vec<(Lane, Timestamp)>| {
-            queued.iter().filter(|(other, at)| other == lane && *at < dispatched_at).count()
+        let is_before = |(other, at, task): &&(Lane, Timestamp, TaskId)| {
+            let is_beside = *at == dispatched_at && task.run == of.0 && task.unit < of.1;
+            other == lane && (*at < dispatched_at || is_beside)
         };
-        Ok(queued.map(|queued| before(queued) + 1))
+        Ok(queued.map(|queued| queued.iter().filter(is_before).count() + 1))
     }
 }
 
 /// The attempts of all partitions that are queued; `None` where a partition has more attempts than are looked at.
-async fn all_queued(api: &Api) -> ApiResult<Option<Vec<(Lane, Timestamp)>>> {
+async fn all_queued(api: &Api) -> ApiResult<Option<Vec<(Lane, Timestamp, TaskId)>>> {
     let store = &api.context.store;
     let far = Timestamp::from_millis(i64::MAX / 4);
     let mut queued = Vec::new();
@@ -206,8 +221,9 @@ async fn all_queued(api: &Api) -> ApiResult<Option<Vec<(Lane, Timestamp)>>> {
         if tasks.is_empty() {
             continue;
         }
-        queued.extend(store.tasks(&tasks).await?.into_iter().filter_map(|record| match record {
-            Some(TaskRecord::Queued { dispatched_at, lane }) => Some((lane, dispatched_at)),
+        let records = store.tasks(&tasks).await?;
+        queued.extend(tasks.into_iter().zip(records).filter_map(|(task, record)| match record {
+            Some(TaskRecord::Queued { dispatched_at, lane }) => Some((lane, dispatched_at, task)),
             _ => None,
         }));
     }

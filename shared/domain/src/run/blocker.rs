@@ -94,8 +94,10 @@ pub enum Blocker {
         total: u32,
         /// The number of those that have ended.
         ended: u32,
-        /// The number of those that are with the fleet, or wait for their next attempt.
+        /// The number of those that are with the fleet, wait for their next attempt, or ask.
         open: u32,
+        /// The number of those that ask what is to become of them.
+        asking: u32,
         /// Whether those that are left are given up, since too many others failed.
         given_up: bool,
     },
@@ -124,6 +126,8 @@ impl Run {
                 total: fan.fanned.counts.total,
                 ended: fan.fanned.counts.ended(),
                 open: u32::try_from(fan.open.len()).unwrap_or(u32::MAX),
+                asking: fan.open.values().filter(|item| matches!(item, StepState::Asking { .. })).count()
+                    as u32,
                 given_up: fan.fanned.stopping_since.is_some(),
             }],
             Some(StepState::Backoff { attempts, until, reason }) => vec![match attempts.attempt {
@@ -252,11 +256,16 @@ impl Blocker {
                     "attempt {attempt}: {why}; there is no retry left, and it fails at {until} if nobody answers"
                 )
             }
-            Self::Items { total, ended, open, given_up: true } => {
+            Self::Items { total, ended, open, given_up: true, .. } => {
                 format!("{ended} of {total} items have ended; too many failed, and {open} are being stopped")
             }
-            Self::Items { total, ended, open, given_up: false } => {
-                format!("{ended} of {total} items have ended, {open} are under way")
+            Self::Items { total, ended, open, asking, given_up: false } => {
+                let asking = match asking {
+                    0 => String::new(),
+                    1 => ", 1 of which asks what is to become of it".to_owned(),
+                    asking => format!(", {asking} of which ask what is to become of them"),
+                };
+                format!("{ended} of {total} items have ended, {open} are under way{asking}")
             }
             Self::Fleet { attempt } => format!("attempt {attempt} is with the fleet"),
         }
