@@ -31,11 +31,12 @@ pub(crate) struct Embedded {
 }
 
 impl Embedded {
-    /// Starts producer and worker on the database at `database`, or in memory.
+    /// Starts producer and worker on the database at `database`, or in memory. The worker serves `pools`.
     pub(crate) async fn start(
         database: Option<&Path>,
         access: Access,
         execution: &ExecutionArgs,
+        pools: Vec<PoolName>,
         shutdown: Shutdown,
     ) -> Result<Self, CliError> {
         let store: Arc<dyn Store> = match database {
@@ -59,7 +60,7 @@ impl Embedded {
             shutdown.clone(),
         )
         .await?;
-        let options = worker_options(execution, vec![PoolName::default()])?;
+        let options = worker_options(execution, pools)?;
         let worker = Worker::start(store, broker, options, shutdown.clone());
         producer.ready().await;
         Ok(Self { producer, worker, token, shutdown })

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use millrace_domain::PoolName;
 use millrace_runtime::config::{ConfigError, Settings};
 
 use crate::duration;
+use crate::error::CliError;
 
 /// Options of every command. Each is also MILLRACE_NAME in the environment and name in millrace.toml.
 #[derive(Debug, Clone, Args)]
@@ -89,6 +91,28 @@ pub(crate) struct Servers {
     /// What durable queues are: classic, or quorum (replicated over the nodes of a RabbitMQ cluster)
     #[arg(long, env = "MILLRACE_QUEUE_TYPE", value_name = "TYPE")]
     pub(crate) queue_type: Option<String>,
+}
+
+/// Which tasks are executed.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PoolArgs {
+    /// Pools to serve
+    #[arg(
+        long = "pool",
+        env = "MILLRACE_POOL",
+        value_name = "NAME",
+        value_delimiter = ',',
+        default_value = "default"
+    )]
+    pub(crate) pools: Vec<String>,
+}
+
+impl PoolArgs {
+    /// The pools by their names.
+    pub(crate) fn named(&self) -> Result<Vec<PoolName>, CliError> {
+        let pools: Result<_, _> = self.pools.iter().map(|name| name.parse()).collect();
+        pools.map_err(|error| CliError::Usage(format!("--pool: {error}")))
+    }
 }
 
 /// How tasks are executed.

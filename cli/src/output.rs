@@ -101,8 +101,15 @@ fn table(rows: &[Value], columns: &[(&str, &str)]) {
     // Before the widths are known, since what is shown takes more room.
     let showing = Showing::of(std::io::stdout().is_terminal());
     let shown = |value: &Value| showing.text(&cell(value)).into_owned();
-    let cells: Vec<Vec<String>> =
-        rows.iter().map(|row| columns.iter().map(|(_, key)| shown(&row[*key])).collect()).collect();
+    let last = columns.len() - 1;
+    let shown_in = |row: &Value, (place, (_, key)): (usize, &(&str, &str))| match place == last {
+        true => shown(&row[*key]),
+        false => shortened(shown(&row[*key])),
+    };
+    let cells: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| columns.iter().enumerate().map(|column| shown_in(row, column)).collect())
+        .collect();
     let widths: Vec<usize> = columns
         .iter()
         .enumerate()
@@ -112,12 +119,24 @@ fn table(rows: &[Value], columns: &[(&str, &str)]) {
         })
         .collect();
     let print = |row: Vec<String>| {
-        let padded: Vec<String> =
-            row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        line(padded.join("  ").trim_end());
+        // The last one is of any length, and needs no padding.
+        let (rest, last) = row.split_at(last);
+        let padded = rest.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}  "));
+        line(format!("{}{}", padded.collect::<String>(), last.concat()).trim_end());
     };
     print(columns.iter().map(|(title, _)| (*title).to_owned()).collect());
     cells.into_iter().for_each(print);
+}
+
+/// The most characters of a cell that others follow.
+const CELL: usize = 100;
+
+/// Cuts a text that is too long to have others beside it. JSON has it whole.
+fn shortened(text: String) -> String {
+    match text.char_indices().nth(CELL) {
+        None => text,
+        Some((at, _)) => format!("{}...", &text[..at]),
+    }
 }
 
 /// Writes an instant without its milliseconds; any other text as it is.

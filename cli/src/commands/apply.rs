@@ -13,16 +13,16 @@ use crate::output;
 /// Stores files, all of them or, when one has a problem, none.
 pub(crate) async fn run(common: &Common, args: FilesArgs) -> Result<(), CliError> {
     let client = Client::of(common)?;
-    let applied = apply(&client, &args.files).await?;
+    for file in &args.files {
+        validate::load(file)?;
+    }
+    let applied = store(&client, &args.files).await?;
     output::list(common.output, &applied, &[("NAME", "name"), ("VERSION", "version"), ("CHANGE", "change")]);
     Ok(())
 }
 
-/// Stores files, and returns what became of each workflow.
-pub(crate) async fn apply(client: &Client, files: &[PathBuf]) -> Result<Vec<Value>, CliError> {
-    for file in files {
-        validate::load(file)?;
-    }
+/// Stores files that were found valid, and returns what became of each workflow.
+pub(crate) async fn store(client: &Client, files: &[PathBuf]) -> Result<Vec<Value>, CliError> {
     let mut applied = Vec::new();
     for file in files {
         applied.extend(apply_one(client, file).await?);

@@ -1,9 +1,11 @@
 //! `dev`: everything in one process, with state that survives a restart.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use millrace_domain::PoolName;
 use millrace_producer::Access;
 use millrace_runtime::Shutdown;
 use millrace_runtime::config::Settings;
@@ -11,10 +13,10 @@ use nix::fcntl::{Flock, FlockArg};
 use serde_json::Value;
 
 use crate::client::Client;
-use crate::commands::apply;
+use crate::commands::{apply, validate};
 use crate::embedded::Embedded;
 use crate::error::CliError;
-use crate::options::{Common, ExecutionArgs, Servers};
+use crate::options::{Common, ExecutionArgs, PoolArgs, Servers};
 use crate::output;
 
 /// The most workflows that are named of those that were stored before.
@@ -34,6 +36,8 @@ pub(crate) struct DevArgs {
     #[arg(long, env = "MILLRACE_ALLOWED_HOSTS", value_name = "HOSTS")]
     allowed_hosts: Option<String>,
     #[command(flatten)]
+    pools: PoolArgs,
+    #[command(flatten)]
     execution: ExecutionArgs,
 }
 
@@ -41,6 +45,7 @@ pub(crate) struct DevArgs {
 pub(crate) async fn run(common: &Common, args: DevArgs) -> Result<(), CliError> {
     let shutdown = Shutdown::new();
     shutdown.on_signals()?;
+    let pools = pools_to_serve(&args)?;
     let settings = common.settings(&Servers::default())?;
     let settings = Settings {
         listen: args.listen.clone().or(settings.listen),
@@ -53,11 +58,11 @@ pub(crate) async fn run(common: &Common, args: DevArgs) -> Result<(), CliError> 
     let address = listener.local_addr()?;
     let _lock = lock(&args.data)?;
     let database = args.data.join("state.db");
-    let embedded = Embedded::start(Some(&database), access, &args.execution, shutdown.clone()).await?;
+    let embedded = Embedded::start(Some(&database), access, &args.execution, pools, shutdown.clone()).await?;
     let front = millrace_producer::api::Front::default();
     front.open(embedded.producer.router());
     let serving = tokio::spawn(millrace_producer::api::serve(listener, front, shutdown.clone()));
-    let applied = apply::apply(&embedded.client(), &args.files).await;
+    let applied = apply::store(&embedded.client(), &args.files).await;
     match &applied {
         Ok(applied) => {
             output::note(&format!("millrace dev: http://{address}, state in {}", args.data.display()));
@@ -78,6 +83,15 @@ pub(crate) async fn run(common: &Common, args: DevArgs) -> Result<(), CliError> 
     let _ = serving.await;
     CliError::of_end(&shutdown)?;
     applied.map(drop)
+}
+
+/// The pools that were asked for, and those of the files.
+fn pools_to_serve(args: &DevArgs) -> Result<Vec<PoolName>, CliError> {
+    let mut pools = BTreeSet::from_iter(args.pools.named()?);
+    for file in &args.files {
+        pools.extend(validate::pools(&validate::load(file)?));
+    }
+    Ok(pools.into_iter().collect())
 }
 
 /// Tells what is stored beside what was just applied: it goes on firing.

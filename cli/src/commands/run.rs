@@ -63,7 +63,8 @@ pub(crate) async fn run(common: &Common, args: RunArgs) -> Result<(), CliError> 
         return render::wait(&client, &id, how).await;
     }
     let shutdown = Shutdown::new();
-    let embedded = Embedded::start(None, Access::default(), &args.execution, shutdown.clone()).await?;
+    let pools = validate::pools([&parsed]).into_iter().collect();
+    let embedded = Embedded::start(None, Access::default(), &args.execution, pools, shutdown.clone()).await?;
     let client = embedded.client();
     let result = match start(&client, &body).await {
         Ok(id) => tokio::select! {

@@ -28,6 +28,29 @@ pub(crate) struct RunIdArgs {
     last: bool,
 }
 
+/// Which run, and perhaps which of its steps: `ID`, `ID STEP`, `--last`, or `--last STEP`.
+#[derive(Debug, Args)]
+pub(crate) struct RunAndStepArgs {
+    /// Its id, or the beginning of it when no other run's begins so
+    #[arg(required_unless_present = "last")]
+    id: Option<String>,
+    /// Only this step, also when it has ended
+    step: Option<String>,
+    /// The run that was created last, in place of its id
+    #[arg(long, conflicts_with = "step")]
+    last: bool,
+}
+
+impl RunAndStepArgs {
+    /// The run and the step that are meant.
+    pub(crate) fn split(self) -> (RunIdArgs, Option<String>) {
+        match self.last {
+            true => (RunIdArgs { id: None, last: true }, self.id),
+            false => (RunIdArgs { id: self.id, last: false }, self.step),
+        }
+    }
+}
+
 /// Finds the id of the run that is meant.
 pub(crate) async fn find(client: &Client, args: &RunIdArgs) -> Result<String, CliError> {
     let Some(typed) = args.id.as_ref().filter(|_| !args.last) else {

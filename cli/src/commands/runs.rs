@@ -11,7 +11,7 @@ use crate::commands::history::{self, HistoryArgs};
 use crate::commands::items::{self, ItemsArgs};
 use crate::commands::logs::{self, LogsArgs};
 use crate::commands::outputs::{self, OutputsArgs};
-use crate::commands::run_id::{self, RunIdArgs};
+use crate::commands::run_id::{self, RunAndStepArgs, RunIdArgs};
 use crate::error::CliError;
 use crate::options::{Common, PatienceArgs};
 use crate::output;
@@ -47,12 +47,7 @@ pub(crate) enum RunsCommand {
         raw: bool,
     },
     /// Say what its steps wait for
-    Why {
-        #[command(flatten)]
-        run: RunIdArgs,
-        /// Only this step, also when it has ended
-        step: Option<String>,
-    },
+    Why(RunAndStepArgs),
     /// Tell what happened to it, in order, and why
     History(HistoryArgs),
     /// List the items of a step that fans out
@@ -89,7 +84,8 @@ pub(crate) async fn run(common: &Common, command: RunsCommand) -> Result<(), Cli
             let view = View { format: common.output, follow: true, raw };
             render::wait(&client, &id, Wait { view, bound: patience.wait_timeout }).await
         }
-        RunsCommand::Why { run, step } => {
+        RunsCommand::Why(args) => {
+            let (run, step) = args.split();
             why(&client, common, &run_id::find(&client, &run).await?, step.as_deref()).await
         }
         RunsCommand::History(args) => history::run(&client, common, &args).await,

@@ -1,8 +1,10 @@
 //! `validate`: all problems of all files at once, without any server.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use millrace_domain::PoolName;
 use millrace_domain::definition::{self, Parsed, Problem, Workflow};
 use serde_json::{Value, json};
 
@@ -102,6 +104,19 @@ pub(crate) fn load(file: &Path) -> Result<Vec<Parsed>, CliError> {
     })?;
     warn_of(&parsed.iter().flat_map(|one| &one.warnings).collect::<Vec<_>>());
     Ok(parsed)
+}
+
+/// The pools in which the steps of workflows run.
+pub(crate) fn pools<'p>(parsed: impl IntoIterator<Item = &'p Parsed>) -> BTreeSet<PoolName> {
+    let steps = parsed.into_iter().flat_map(|one| &one.workflow.steps);
+    // Neighbours are mostly of one pool, and a definition may have 100,000 of them.
+    let mut pools = BTreeSet::new();
+    steps.for_each(|step| {
+        if !pools.contains(&step.pool) {
+            pools.insert(step.pool.clone());
+        }
+    });
+    pools
 }
 
 /// The directory of a file: where its shell steps start on an embedded server. A fleet's workers have folders of

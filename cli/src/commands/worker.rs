@@ -4,23 +4,21 @@ use std::time::Duration;
 
 use clap::Args;
 use millrace_broker::Broker;
-use millrace_domain::PoolName;
 use millrace_runtime::Shutdown;
 use millrace_runtime::config::Settings;
 use millrace_worker::Worker;
 
 use crate::embedded::worker_options;
 use crate::error::CliError;
-use crate::options::{Common, ExecutionArgs, Servers};
+use crate::options::{Common, ExecutionArgs, PoolArgs, Servers};
 use crate::{duration, servers};
 
 #[derive(Debug, Args)]
 pub(crate) struct WorkerArgs {
     #[command(flatten)]
     servers: Servers,
-    /// Pools to serve
-    #[arg(long = "pool", env = "MILLRACE_POOL", value_delimiter = ',', default_value = "default")]
-    pools: Vec<String>,
+    #[command(flatten)]
+    pools: PoolArgs,
     /// Labels, key=value
     #[arg(long = "label", value_name = "KEY=VALUE", value_delimiter = ',', env = "MILLRACE_LABEL", value_parser = label)]
     labels: Vec<String>,
@@ -49,16 +47,14 @@ pub(crate) async fn run(common: &Common, args: WorkerArgs) -> Result<(), CliErro
     let settings = common.settings(&args.servers)?;
     let settings = Settings { worker_listen: args.listen.or(settings.worker_listen), ..settings };
     let config = settings.worker()?;
-    let pools: Result<Vec<PoolName>, _> = args.pools.iter().map(|name| name.parse()).collect();
-    let pools = pools.map_err(|e| CliError::Usage(format!("--pool: {e}")))?;
-    let options = worker_options(&args.execution, pools)?;
+    let options = worker_options(&args.execution, args.pools.named()?)?;
     let options =
         millrace_worker::Options { labels: args.labels, grace: args.grace, listen: config.listen, ..options };
     let Some((store, broker)) = servers::connect(&config.store, &config.broker, "worker", &shutdown).await?
     else {
         return Ok(());
     };
-    let pools = args.pools.join(",");
+    let pools = args.pools.pools.join(",");
     tracing::info!(pools, slots = options.slots, prefix = config.store.prefix, "worker");
     let worker = Worker::start(store, broker.clone(), options, shutdown.clone());
     let working = async {

@@ -121,3 +121,41 @@ fn large_outputs_are_counted_in_a_run_and_printed_in_full_when_asked_for() {
     outputs(&["each"]).with(5).says(&["has items: ask for those"]);
     outputs(&["giv"]).with(5).says(&["did you mean"]);
 }
+
+/// Outputs may be far longer than a line.
+#[test]
+fn long_outputs_of_an_item_are_cut_in_a_table_and_whole_as_json() {
+    let dev = Dev::start(&[]);
+    let long = "
+name: long
+steps:
+  - {name: each, foreach: [1, 2], run: 'printf \"a=%070000d\" 1 > \"$MILLRACE_OUTPUT\"'}
+";
+    std::fs::write(dev.path("long.yaml"), long).unwrap();
+    dev.cli(&["apply", "long.yaml"]).with(0);
+    let id = dev.cli(&["workflows", "trigger", "long"]).with(0).stdout.trim().to_owned();
+    dev.ended(&id);
+    let table = dev.cli(&["runs", "items", "--last", "--step", "each"]).with(0).stdout;
+    assert_eq!(table.lines().count(), 3, "{table}");
+    assert!(table.lines().all(|line| line.len() < 200), "{table}");
+    let whole = dev.cli(&["runs", "items", "--last", "--step", "each", "-o", "json"]).with(0).stdout;
+    assert!(whole.len() > 140_000);
+}
+
+/// A run may look busy while all that is under way waits for somebody.
+#[test]
+fn a_step_says_how_many_of_its_items_ask() {
+    let dev = Dev::start(&[]);
+    let asks = "
+name: asks
+steps:
+  - {name: each, foreach: [1, 2, 3], retry: {then: ask}, run: 'test \"$MILLRACE_ITEM\" = 2'}
+";
+    std::fs::write(dev.path("asks.yaml"), asks).unwrap();
+    dev.cli(&["apply", "asks.yaml"]).with(0);
+    dev.cli(&["workflows", "trigger", "asks"]).with(0);
+    let told = "1 of 3 items have ended, 2 are under way, 2 of which ask what is to become of them";
+    until("two items ask", || {
+        dev.cli(&["runs", "why", "--last", "each"]).with(0).stdout.contains(told).then_some(())
+    });
+}

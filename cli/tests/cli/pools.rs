@@ -48,3 +48,15 @@ fn a_run_that_waits_for_a_busy_pool_says_that_in_lists_too() {
     assert_eq!(runs[0]["reason"], "waits for a free worker of pool default");
     assert_eq!(runs[1]["reason"], json!(null), "the other one runs");
 }
+
+#[test]
+fn an_embedded_run_is_served_in_whatever_pool_its_steps_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("pools.yaml");
+    std::fs::write(
+        &file,
+        "name: w\nsteps: [{name: a, run: echo hi, pool: gpu}, {name: b, run: 'true', pool: etl}]\n",
+    )
+    .unwrap();
+    crate::binary::millrace(dir.path(), &["run", "pools.yaml", "--wait-timeout", "60s"]).with(0);
+}
