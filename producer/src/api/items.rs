@@ -79,7 +79,7 @@ pub(super) async fn list(
     let run = view::restored(&api.context, id, &stored).await.map_err(view::unreadable)?;
     let step = run.workflow.index_of(&name).ok_or_else(|| view::no_such_step(&run, &name))?;
     let total = total_of(&run, step).ok_or_else(|| {
-        ApiError::not_found(format!("items of step {name:?} in run {id}, which has not fanned out"))
+        ApiError::not_found(format!("item of step {name:?} in run {id}, which has not fanned out"))
     })?;
     let values = api.context.store.apart(id, step).await?.unwrap_or_else(|| "[]".to_owned());
     let values: Vec<Value> = serde_json::from_str(&values).map_err(view::unreadable)?;

@@ -20,7 +20,7 @@ pub(super) async fn get(
     let run = view::restored(&api.context, id, &stored).await.map_err(view::unreadable)?;
     let step = run.workflow.index_of(&name).ok_or_else(|| view::no_such_step(&run, &name))?;
     let missing =
-        |why: &str| ApiError::not_found(format!("outputs of step {name:?} in run {id}, which {why}"));
+        |why: &str| ApiError::not_found(format!("output of step {name:?} in run {id}, which {why}"));
     let outputs = match (run.apart(step), &run.steps[step.at()]) {
         (Some(Apart::Items(_)), _) => return Err(missing("has items: ask for those")),
         (Some(large @ Apart::Outputs), _) => apart::read(&*api.context.store, id, step, Some(large)).await?,

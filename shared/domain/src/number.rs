@@ -85,8 +85,10 @@ pub fn quote_numbers(json: &str) -> Cow<'_, str> {
 fn may_lose_digits(json: &[u8]) -> bool {
     let mut run = 0;
     json.iter().any(|byte| {
+        // An exponent may take all of them.
+        let has_exponent = run > 0 && matches!(byte, b'e' | b'E');
         run = if byte.is_ascii_digit() || *byte == b'.' { run + 1 } else { 0 };
-        run > SAFE_DIGITS
+        has_exponent || run > SAFE_DIGITS
     })
 }
 
@@ -228,6 +230,7 @@ mod tests {
     #[test]
     fn the_number_is_named_by_its_place() {
         let told = |json: &str| check_numbers(json.as_bytes()).unwrap_err().to_string();
+        assert!(told(r#"{"small": 1e-400}"#).starts_with("`small`: 1e-400 would lose digits"));
         assert_eq!(
             told(r#"{"a": [1, {"b\"c": "99999999999999999999", "d": 99999999999999999999}]}"#),
             "`a[1].d`: 99999999999999999999 would lose digits: a number has 64 bits here; write it as a text: \

@@ -200,7 +200,7 @@ pub(super) const OF_STEP: Synonyms = &[
     (&["loop", "withitems", "withparam", "parallel", "map", "each", "expand"], "write foreach: [a, b]"),
     (
         &["maxparallel", "failfast", "tolerate"],
-        "write it beside the items: foreach: {items: [a, b], max_parallel: 8}",
+        "write it beside the items: foreach: {items: [a, b], max_parallel: 8}, or shards: {count: 4, max_parallel: 8}",
     ),
     (&["strategy"], "write matrix: {rate: [0.1, 0.01]}"),
     (&["sharding", "shardcount", "partitions", "splits"], "write shards: 4"),
