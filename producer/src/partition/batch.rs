@@ -7,7 +7,7 @@ use super::actor::{Actor, STORE_PAUSE};
 use super::answer::newer_version;
 use super::broken::Broken;
 use super::command::Handled;
-use super::draft::Settlement;
+use super::draft::{Draft, Settlement};
 use super::mailbox::Work;
 use super::memory::load::{Loaded, Needs};
 use super::memory::owned::Drafts;
@@ -77,13 +77,17 @@ impl Actor {
         }
     }
 
-    /// Carries commands out, and commits what they change.
+    /// Carries commands out, and commits what they change: in one go, unless that would be too much for one.
     async fn commit_together(&mut self, placed: Vec<(PartitionId, Work)>, loaded: &Loaded, now: Timestamp) {
         let mut drafts = Drafts::new();
         let is_alone = placed.len() == 1;
         for (partition, one) in placed {
             match self.work(partition, one, loaded, &mut drafts, now) {
-                Ok(()) => {}
+                Ok(()) => {
+                    if drafts.get(&partition).is_some_and(Draft::is_heavy) {
+                        self.settle(std::mem::take(&mut drafts), now).await;
+                    }
+                }
                 Err(broken) if is_alone => return self.broke_alone(*broken, &drafts),
                 Err(broken) => self.broke_among_others(partition, *broken, &mut drafts),
             }

@@ -22,8 +22,14 @@ use super::letter::Sent;
 /// An unclaimed attempt is looked at after so long.
 pub(crate) const FIRST_LOOK: Duration = Duration::from_secs(30);
 
+/// The size of what a commit brings to be kept apart from runs, and of new runs, past which nothing more is added to it: a
+/// store has a limit for one command, and Redis takes at most 1 GiB.
+const HEAVY_BYTES: usize = 32 * 1024 * 1024;
+
 /// A commit in the making.
 pub(crate) struct Draft {
+    /// About how many bytes it has of what may be large.
+    bytes: usize,
     epoch: Epoch,
     seq: Seq,
     runs: Vec<RunDelta>,
@@ -96,6 +102,7 @@ impl Draft {
     /// The draft of the commit after the one numbered `last`.
     pub(crate) fn new(epoch: Epoch, last: Seq) -> Self {
         Self {
+            bytes: 0,
             epoch,
             seq: last.next(),
             runs: Vec::new(),
@@ -108,6 +115,11 @@ impl Draft {
             tables: Vec::new(),
             then: FollowUp::default(),
         }
+    }
+
+    /// Whether it is so large that it is committed before anything is added to it.
+    pub(crate) fn is_heavy(&self) -> bool {
+        self.bytes > HEAVY_BYTES
     }
 
     /// Whether the draft creates this run.
@@ -165,6 +177,7 @@ impl Draft {
         let touched = self.touch(run);
         touched.created = true;
         let index = touched.delta;
+        self.bytes += new.definition.len();
         self.runs[index].create = Some(new);
     }
 
@@ -178,7 +191,10 @@ impl Draft {
         let delta = &mut self.runs[index];
         let end = |(unit, end)| (unit, serde_json::to_string::<Ended>(&end).unwrap_or_default());
         let ended = advanced.ended_items.into_iter().map(|(unit, end)| (unit, *end));
-        delta.ended_items.extend(ended.map(end));
+        let ended: Vec<(Unit, String)> = ended.map(end).collect();
+        let ended_bytes: usize = ended.iter().map(|(_, end)| end.len()).sum();
+        self.bytes += ended_bytes + advanced.apart.iter().map(|(_, apart)| apart.len()).sum::<usize>();
+        delta.ended_items.extend(ended);
         delta.apart.extend(advanced.apart);
         for action in advanced.actions {
             match action {
@@ -270,6 +286,19 @@ mod tests {
     use millrace_store::Table;
 
     use super::*;
+
+    #[test]
+    fn what_is_kept_apart_and_what_new_runs_bring_make_a_draft_heavy() {
+        let run = RunId::of_key(&WorkflowId::adhoc(), "key", 8);
+        let mut draft = Draft::new(Epoch(7), Seq(3));
+        let large = "x".repeat(HEAVY_BYTES / 2);
+        let advanced = Advanced { apart: vec![(StepIndex(0), large.clone())], ..Advanced::default() };
+        draft.take(run, advanced, Timestamp::default(), Duration::from_secs(1));
+        assert!(!draft.is_heavy());
+        let (created_at, workflow) = (Timestamp::default(), WorkflowId::adhoc());
+        draft.create(run, NewRun { created_at, workflow, keyed: false, definition: format!("{large}x") });
+        assert!(draft.is_heavy());
+    }
 
     #[test]
     fn what_a_run_sends_and_writes_is_left_out_with_it_and_the_rest_is_not() {

@@ -19,6 +19,9 @@ use crate::cluster::Partitions;
 /// How long it is tried to get a report confirmed. After that the stored outcome has to do: the owner's watch finds it.
 const REPORT_BOUND: Duration = Duration::from_secs(60);
 
+/// The size of the results of one message, at most, unless it is a single one: brokers take messages of 16 MiB.
+const SHARED_BYTES: usize = 1024 * 1024;
+
 /// The owners of partitions, as a worker knows them: by their inboxes.
 pub(crate) struct Owners {
     reports: Batcher<Report, bool>,
@@ -88,21 +91,37 @@ impl Owners {
     }
 }
 
-/// Publishes results, those of one partition in one message, until all are confirmed.
+/// The reports that share a message, by their places: those of one partition, as far as they are small together.
+fn shares(reports: &[Report], left: impl Iterator<Item = usize>) -> Vec<(PartitionId, Vec<usize>)> {
+    let mut full = Vec::new();
+    let mut open: BTreeMap<PartitionId, (usize, Vec<usize>)> = BTreeMap::new();
+    for index in left {
+        let Report { partition, result } = &reports[index];
+        let (bytes, indexes) = open.entry(*partition).or_default();
+        if !indexes.is_empty() && *bytes + result.len() > SHARED_BYTES {
+            full.push((*partition, std::mem::take(indexes)));
+            *bytes = 0;
+        }
+        *bytes += result.len();
+        indexes.push(index);
+    }
+    full.extend(open.into_iter().map(|(partition, (_, indexes))| (partition, indexes)));
+    full
+}
+
+/// Publishes results, those of one partition together, until all are confirmed.
 async fn report(broker: Arc<dyn Broker>, reports: Vec<Report>) -> Vec<bool> {
     let mut confirmed = vec![false; reports.len()];
     let (mut retries, began) = (Retries::new(), Instant::now());
     loop {
-        let mut by_partition: BTreeMap<PartitionId, Vec<usize>> = BTreeMap::new();
-        for (index, report) in reports.iter().enumerate().filter(|(index, _)| !confirmed[*index]) {
-            by_partition.entry(report.partition).or_default().push(index);
-        }
-        if by_partition.is_empty() {
+        let left = (0..reports.len()).filter(|index| !confirmed[*index]);
+        let shares = shares(&reports, left);
+        if shares.is_empty() {
             return confirmed;
         }
         let messages =
-            by_partition.iter().map(|(partition, indexes)| message(*partition, indexes, &reports)).collect();
-        for (indexes, result) in by_partition.values().zip(broker.publish(messages).await) {
+            shares.iter().map(|(partition, indexes)| message(*partition, indexes, &reports)).collect();
+        for ((_, indexes), result) in shares.iter().zip(broker.publish(messages).await) {
             match result {
                 Ok(()) => indexes.iter().for_each(|index| confirmed[*index] = true),
                 Err(error) => retries.warn("results are not confirmed", &error),
@@ -128,4 +147,31 @@ fn message(partition: PartitionId, indexes: &[usize], reports: &[Report]) -> Out
     }
     body.push_str("]}");
     Outgoing::new(Route::Queue(Queue::Inbox(partition.0)), body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_of_one_partition_share_a_message_as_far_as_they_are_small_together() {
+        let report =
+            |partition, bytes| Report { partition: PartitionId(partition), result: "x".repeat(bytes) };
+        let large = SHARED_BYTES / 2 + 1;
+        let reports =
+            [report(1, 10), report(2, 10), report(1, large), report(1, large), report(2, 3 * large)];
+        assert_eq!(
+            shares(&reports, 0..5),
+            [
+                (PartitionId(1), vec![0, 2]),
+                (PartitionId(2), vec![1]),
+                (PartitionId(1), vec![3]),
+                (PartitionId(2), vec![4]),
+            ]
+        );
+        assert_eq!(
+            shares(&reports, [1, 3].into_iter()),
+            [(PartitionId(1), vec![3]), (PartitionId(2), vec![1])]
+        );
+    }
 }

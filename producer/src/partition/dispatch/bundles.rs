@@ -19,18 +19,26 @@ const BUNDLE: usize = 32;
 /// Expected work in one message, at most, in microseconds: so long an idle worker may wait for a busy one.
 const BUNDLE_MICROS: u64 = 20_000;
 
+/// The size of the tasks of one message, at most, unless it is a single one: brokers take messages of 16 MiB.
+const BUNDLE_BYTES: usize = 1024 * 1024;
+
 /// A message in the making, of tasks of one lane.
 struct Bundle {
     lane: Lane,
     tasks: Vec<Task>,
     micros: u64,
+    /// About how many bytes the tasks take.
+    bytes: usize,
     /// Tasks that it may hold.
     limit: usize,
 }
 
 impl Bundle {
-    fn takes(&self, lane: &Lane, micros: u64) -> bool {
-        self.tasks.len() < self.limit && self.micros + micros <= BUNDLE_MICROS && self.lane == *lane
+    fn takes(&self, lane: &Lane, micros: u64, bytes: usize) -> bool {
+        self.tasks.len() < self.limit
+            && self.micros + micros <= BUNDLE_MICROS
+            && self.bytes + bytes <= BUNDLE_BYTES
+            && self.lane == *lane
     }
 }
 
@@ -60,10 +68,11 @@ pub(crate) fn pack(
         match micros {
             None => packed.push(vec![task]),
             Some(micros) => {
-                let lane = task.lane();
-                match bundles.iter_mut().find(|bundle| bundle.takes(&lane, micros)) {
+                let (lane, bytes) = (task.lane(), task.input_bytes());
+                match bundles.iter_mut().find(|bundle| bundle.takes(&lane, micros, bytes)) {
                     Some(bundle) => {
                         bundle.micros += micros;
+                        bundle.bytes += bytes;
                         bundle.tasks.push(task);
                     }
                     None => {
@@ -71,7 +80,7 @@ pub(crate) fn pack(
                         for full in bundles.extract_if(.., |bundle| bundle.tasks.len() >= bundle.limit) {
                             packed.push(full.tasks);
                         }
-                        bundles.push(Bundle { lane, tasks: vec![task], micros, limit: *limit });
+                        bundles.push(Bundle { lane, tasks: vec![task], micros, bytes, limit: *limit });
                     }
                 }
             }
@@ -180,6 +189,15 @@ mod tests {
             let packed = pack(tasks(8, "task"), &pace("task", &[took]), &fleet(&[256]), &open);
             assert_eq!(sizes(&packed), expected, "tasks of {took} ms");
         }
+    }
+
+    #[test]
+    fn a_message_holds_a_mebibyte_of_input_at_most() {
+        let open = InFlight::from([(TaskQueue::default(), 1_000)]);
+        let mut tasks = tasks(8, "task");
+        tasks.iter_mut().for_each(|task| task.with = serde_json::json!({"body": "x".repeat(300_000)}));
+        let packed = pack(tasks, &pace("task", &[1]), &fleet(&[256]), &open);
+        assert_eq!(sizes(&packed), [2, 3, 3]);
     }
 
     #[test]

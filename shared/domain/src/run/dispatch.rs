@@ -14,6 +14,9 @@ use crate::repeat::Repeat;
 use crate::task::Task;
 use crate::{Epoch, Hook, Outcome, Seq, StepIndex, Timestamp, Unit};
 
+/// The greatest size of what a task is given, in bytes. A broker takes messages of 16 MiB.
+const MAX_INPUT_BYTES: usize = 10 * 1024 * 1024;
+
 /// Renders the task of an attempt of `unit`. Epoch and seq are the shell's to fill in.
 ///
 /// # Errors
@@ -35,7 +38,7 @@ pub fn task(run: &Run, unit: Unit, attempt: u32, now: Timestamp) -> Result<Task,
         }
     }
     env.extend(env_of_hook(run, definition));
-    Ok(Task {
+    let task = Task {
         v: Task::VERSION,
         run: run.id,
         workflow: run.head.workflow.clone(),
@@ -56,7 +59,13 @@ pub fn task(run: &Run, unit: Unit, attempt: u32, now: Timestamp) -> Result<Task,
         dispatched_at: now,
         at_most_once: definition.at_most_once,
         traceparent: run.spec.traceparent.clone(),
-    })
+    };
+    match task.input_bytes() {
+        0..=MAX_INPUT_BYTES => Ok(task),
+        bytes => Err(format!(
+            "its input (`with` and `env`) is about {bytes} bytes: expected at most {MAX_INPUT_BYTES}; hand big data on in a file"
+        )),
+    }
 }
 
 /// The value of an item, and its place in the list.

@@ -64,6 +64,16 @@ pub struct Task {
     pub traceparent: Option<String>,
 }
 
+/// The bytes of all texts of a value, and one for each other value in it.
+fn text_bytes(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(text_bytes).sum::<usize>() + items.len(),
+        Value::Object(fields) => fields.iter().map(|(key, value)| key.len() + text_bytes(value)).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 1,
+    }
+}
+
 impl Task {
     /// The queue in which the task waits.
     pub fn queue(&self) -> TaskQueue {
@@ -77,6 +87,12 @@ impl Task {
 
     /// The version of tasks that this code writes.
     pub const VERSION: u8 = 1;
+
+    /// About how many bytes its input takes, which is the part of a task that may be large.
+    pub fn input_bytes(&self) -> usize {
+        let env: usize = self.env.iter().map(|(name, value)| name.len() + value.len()).sum();
+        env + text_bytes(&self.with)
+    }
 
     /// The id of the task: which dispatch it is.
     pub fn id(&self) -> TaskId {

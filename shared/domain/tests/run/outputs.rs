@@ -163,3 +163,20 @@ fn large_outputs_are_held_to_what_the_step_declares() {
     give(&mut fleet, None, &outputs, true);
     assert_eq!(fleet.outputs_apart(fleet.index("a")), outputs);
 }
+
+/// Each output is within its bounds, and all of them are too much for one message.
+#[test]
+fn a_step_whose_input_is_too_large_to_be_sent_fails_and_says_so() {
+    let source = "name: w\nsteps:\n  - {name: a, run: x}\n  - {name: b, depends_on: [a], run: x}\n  \
+                  - {name: c, depends_on: [b], uses: http, with: {url: \"http://x/\", body: [\"${{ outputs.a.t }}\", \"${{ outputs.b.t }}\"]}}\n";
+    let mut fleet = Fleet::of(source);
+    for step in ["a", "b"] {
+        fleet.give(step, &json!({"t": "x".repeat(6_000_000)}));
+    }
+    fleet.fire();
+    let reason = fleet.ended("c").reason.clone().unwrap();
+    assert!(
+        reason.contains("its input (`with` and `env`) is about 12000") && reason.contains("at most 10485760"),
+        "{reason}"
+    );
+}
