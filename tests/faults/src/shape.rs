@@ -82,7 +82,8 @@ impl Shape {
             Self::Flaky => 3,
             Self::Branches => 4,
             Self::Items => 16,
-            Self::Wide => 20,
+            // Its waits are no tasks, and yet as much work for producers and store as so many.
+            Self::Wide => 100,
             Self::Diamond => 4,
         }
     }

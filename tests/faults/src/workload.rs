@@ -160,7 +160,7 @@ fn shape(dice: &mut Dice, load: Load) -> Shape {
         165..215 => Shape::Handover,
         215..255 if load.rules => Shape::Branches,
         255..275 if load.rules => Shape::Items,
-        275..278 if load.rules => Shape::Wide,
+        275..276 if load.rules => Shape::Wide,
         _ => Shape::Quick,
     }
 }
