@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::fleet::{Fleet, Order};
 
-/// `many` steps wait for `x` beside `s`, which uses what `b` gives, and does not wait for it.
+/// A step `s` becomes ready beside many others once `x` has ended. It uses what `b` gives, and does not wait for it.
 const SOURCE: &str = "name: w\nsteps:\n  - {name: a, run: x}\n  - {name: b, FAN run: x}\n  \
     - {name: x, depends_on: [a, b], trigger_rule: one_success, run: x}\n";
 
@@ -39,7 +39,7 @@ fn a_step_that_is_left_to_the_next_advance_starts_although_what_it_uses_comes_to
 }
 
 #[test]
-fn and_so_it_does_where_these_are_those_of_items() {
+fn a_step_that_is_left_to_the_next_advance_starts_although_items_that_it_uses_end_meanwhile() {
     let mut fleet = start("foreach: [1],");
     let item = fleet.item("b", 0);
     let result = fleet.result(item, Outcome::Succeeded);

@@ -298,7 +298,9 @@ fn check_movers(fleet: &Fleet) {
         );
         if let Some(mover) = mover {
             // What it uses may have been kept apart after it was left to the start timer, which has it woken then.
-            let is_left = run.steps[step.at()] == StepState::Waiting && fleet.is_woken(step);
+            let is_waiting = run.steps[step.at()] == StepState::Waiting;
+            let is_to_be_woken = is_waiting && mover == Mover::Timer(RunTimer::Retry(step.into()));
+            let is_left = is_to_be_woken && fleet.timers.contains_key(&RunTimer::Start);
             assert!(
                 is_left || is_there(fleet, mover, run.waits_for(step).next()),
                 "{step:?} waits in vain for {mover:?}"
