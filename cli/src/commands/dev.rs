@@ -85,9 +85,10 @@ pub(crate) async fn run(common: &Common, args: DevArgs) -> Result<(), CliError> 
     applied.map(drop)
 }
 
-/// The pools that were asked for, and those of the files.
+/// The pool `default`, those that were asked for, and those of the files.
 fn pools_to_serve(args: &DevArgs) -> Result<Vec<PoolName>, CliError> {
-    let mut pools = BTreeSet::from_iter(args.pools.named()?);
+    let mut pools = BTreeSet::from([PoolName::default()]);
+    pools.extend(args.pools.named()?);
     for file in &args.files {
         pools.extend(validate::pools(&validate::load(file)?));
     }

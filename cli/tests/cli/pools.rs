@@ -1,7 +1,10 @@
 //! A pool that nobody serves is named wherever one looks for the reason.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
+use crate::binary::{file, millrace};
 use crate::dev::Dev;
 
 #[test]
@@ -51,12 +54,18 @@ fn a_run_that_waits_for_a_busy_pool_says_that_in_lists_too() {
 
 #[test]
 fn an_embedded_run_is_served_in_whatever_pool_its_steps_are() {
-    let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("pools.yaml");
-    std::fs::write(
-        &file,
-        "name: w\nsteps: [{name: a, run: echo hi, pool: gpu}, {name: b, run: 'true', pool: etl}]\n",
-    )
-    .unwrap();
-    crate::binary::millrace(dir.path(), &["run", "pools.yaml", "--wait-timeout", "60s"]).with(0);
+    let folder = tempfile::tempdir().unwrap();
+    let source = "name: w\nsteps: [{name: a, run: echo hi, pool: gpu}, {name: b, run: 'true', pool: etl}]\n";
+    file(folder.path(), "pools.yaml", source);
+    millrace(folder.path(), &["run", "pools.yaml", "--wait-timeout", "60s"]).with(0);
+}
+
+#[test]
+fn a_dev_server_serves_the_default_pool_those_of_its_files_and_those_it_is_told() {
+    let folder = Arc::new(tempfile::tempdir().unwrap());
+    file(folder.path(), "w.yaml", "name: w\nsteps: [{name: a, run: 'true', pool: etl}]\n");
+    let dev = Dev::start_in(folder, &["w.yaml", "--pool", "gpu"]);
+    for pool in ["default", "etl", "gpu"] {
+        dev.cli(&["submit", "--pool", pool, "--follow", "--wait-timeout", "60s", "--", "true"]).with(0);
+    }
 }
