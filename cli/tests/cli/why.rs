@@ -92,3 +92,16 @@ fn a_condition_is_told_with_what_is_known_of_its_names() {
     let told = dev.cli(&["runs", "why", &id, "b"]).with(0).stdout;
     assert!(told.contains("then this must be true: params.n > outputs.a.x (params.n is 7)"), "{told}");
 }
+
+#[test]
+fn a_step_that_is_queued_is_told_its_place_behind_what_was_dispatched_with_it() {
+    let dev = Dev::start(&["--concurrency", "1"]);
+    let source = "name: line\nsteps: [{name: f, shards: 5, run: sleep 600}, {name: g, run: 'true'}]\n";
+    std::fs::write(dev.path("line.yaml"), source).unwrap();
+    dev.cli(&["apply", "line.yaml"]).with(0);
+    dev.cli(&["workflows", "trigger", "line"]).with(0);
+    until("one of five runs, and four are before it", || {
+        let told = dev.cli(&["runs", "why", "--last", "g"]).with(0).stdout;
+        told.contains("and this is number 5 of its priority").then_some(())
+    });
+}
