@@ -86,7 +86,7 @@ pub(crate) fn drive(case: &Case, see: &mut impl FnMut(&str)) -> Vec<End> {
             driver.told.join("\n")
         );
         assert!(made < 100_000, "the run does not end:\n{}", driver.told.join("\n"));
-        driver.make(&moves[made % moves.len()], made < moves.len());
+        driver.make(&moves[made % moves.len()], made / moves.len());
     }
     driver.compare();
     let head = &driver.fleet.run.head;
@@ -138,24 +138,27 @@ impl<'c> Driver<'c> {
         self.reference = interpret(workflow, attempts, &self.stopped, self.before_hooks);
     }
 
-    /// Makes one move. When the moves are made again, each of them brings the run nearer to its end.
-    fn make(&mut self, one: &Move, first_time: bool) {
+    /// Makes one move. When the moves are made again, each of them brings the run nearer to its end, and each time picks
+    /// something else: what could go on for ever beside what is never picked ends in a fleet.
+    fn make(&mut self, one: &Move, round: usize) {
+        let first_time = round == 0;
+        let other = |pick: u16| pick.wrapping_add(round as u16);
         let is_looked_after = self.fleet.timers.contains_key(&RunTimer::CancelCheck);
         match *one {
             Move::Fire(pick) if first_time || !is_looked_after => {
-                let _ = self.fire(pick) || self.finish(pick, false);
+                let _ = self.fire(other(pick)) || self.finish(other(pick), false);
             }
             Move::Repeat(pick) if first_time => self.repeat(pick),
             Move::Stray(pick, attempt, outcome) if first_time => self.stray(pick, attempt, outcome),
             Move::Pass(millis) if first_time => self.fleet.pass(Duration::from_millis(millis)),
             Move::Finish(pick, otherwise) => {
-                let _ = self.finish(pick, otherwise) || self.fire(pick);
+                let _ = self.finish(other(pick), otherwise) || self.fire(other(pick));
             }
             Move::Fire(pick) | Move::Repeat(pick) | Move::Stray(pick, ..) => {
-                let _ = self.finish(pick, true) || self.fire(pick);
+                let _ = self.finish(other(pick), true) || self.fire(other(pick));
             }
             Move::Pass(_) => {
-                let _ = self.finish(0, true) || self.fire(0);
+                let _ = self.finish(other(0), true) || self.fire(other(0));
             }
         }
     }
