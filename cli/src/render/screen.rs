@@ -197,13 +197,14 @@ impl Screen {
         self.drawn = if ended { 0 } else { tree.len() };
     }
 
-    /// Says how the run has ended.
+    /// Says how the run has ended, and what it hands on.
     pub(super) fn end(&self, run: &Value) {
         let state = run["state"].as_str().unwrap_or_default();
         let took = tree::took(run).map(|took| format!(" in {took}")).unwrap_or_default();
         let reason = run["reason"].as_str().map(|reason| format!(": {reason}")).unwrap_or_default();
         let id = run["id"].as_str().unwrap_or_default();
-        output::one(self.format, run, &format!("run {id} {state}{took}{reason}"));
+        let outputs = tree::outputs(run).map(|outputs| format!("\n{outputs}")).unwrap_or_default();
+        output::one(self.format, run, &format!("run {id} {state}{took}{reason}{outputs}"));
     }
 
     /// The error of a wait that was interrupted. It says whether the run goes on.

@@ -51,6 +51,7 @@ pub(crate) fn run_in_full(run: &Value, style: Style) -> Vec<String> {
         let params: Vec<String> = params.iter().map(|(name, value)| pair(name, value)).collect();
         lines.push(style.paint(Colour::Grey, &format!("params {}", params.join(" "))));
     }
+    lines.extend(outputs(run).map(|told| style.paint(Colour::Grey, &told)));
     let widest = widest(steps, &depths, &order);
     for place in order {
         lines.push(line(&steps[place], depths[place], widest, style));
@@ -64,6 +65,13 @@ pub(crate) fn run_in_full(run: &Value, style: Style) -> Vec<String> {
         }
     }
     lines
+}
+
+/// What a run hands on, in one line; `None` where that is nothing.
+pub(super) fn outputs(run: &Value) -> Option<String> {
+    let outputs = run["outputs"].as_object().filter(|outputs| !outputs.is_empty())?;
+    let outputs: Vec<String> = outputs.iter().map(|(name, value)| pair(name, value)).collect();
+    Some(format!("outputs {}", outputs.join(" ")))
 }
 
 /// Writes one step in one line, for those who read lines.

@@ -183,6 +183,7 @@ fn reconciliation_finds_what_was_planted_and_nothing_else() {
     let planted = run(&[&file]);
     let found = json!({"amount": 1, "missing": 1, "twice": 1, "cases": 3});
     assert_eq!(step(&planted, "compare")["outputs"], found);
+    assert_eq!(planted["outputs"], json!({"hour": 7, "cases": 3}));
     assert_eq!(
         (&step(&planted, "settle")["state"], &step(&planted, "open_cases")["state"]),
         (&json!("skipped"), &json!("succeeded"))

@@ -19,6 +19,7 @@ mod http;
 mod interrupt;
 mod items;
 mod keys;
+mod outputs;
 mod patterns;
 mod pools;
 mod requests;

@@ -23,6 +23,21 @@ fn without_follow_it_prints_one_line() {
 }
 
 #[test]
+fn what_a_run_hands_on_is_told_at_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = "name: w\nsteps:\n  - name: one\n    run: echo '{\"rows\":5}' > \"$MILLRACE_OUTPUT\"\n\
+        outputs: {rows: \"${{ outputs.one.rows }}\", day: monday}\n";
+    let path = file(folder.path(), "w.yaml", source);
+    let ended = millrace(folder.path(), &["run", &path]).with(0);
+    assert_eq!(ended.stdout.lines().nth(1), Some("outputs day=monday rows=5"), "{}", ended.stdout);
+    let run = millrace(folder.path(), &["run", &path, "-o", "json"]).with(0).json();
+    assert_eq!(run["outputs"], serde_json::json!({"rows": 5, "day": "monday"}));
+    let path = file(folder.path(), "f.yaml", &source.replace("outputs.one.rows", "outputs.one.rosw"));
+    let ended = millrace(folder.path(), &["run", &path]).with(3);
+    assert!(ended.stdout.contains("failed") && ended.stdout.contains("output `rows` cannot be rendered"));
+}
+
+#[test]
 fn a_failed_run_ends_with_3_and_says_which_step_and_why() {
     let folder = tempfile::tempdir().unwrap();
     let path = file(folder.path(), "fails.yaml", FAILS);

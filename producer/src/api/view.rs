@@ -24,6 +24,9 @@ pub(crate) struct RunView {
     pub(super) summary: RunSummaryView,
     #[serde(flatten)]
     pub(super) asked: Option<AskedView>,
+    /// What the run hands on, once it has succeeded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) outputs: Option<Map<String, Value>>,
     pub(super) steps: Vec<StepView>,
 }
 
@@ -169,7 +172,9 @@ pub(crate) async fn run(context: &Context, id: RunId, stored: &StoredRun) -> Res
         priority: run.spec.priority.to_string(),
         scheduled_at: run.spec.scheduled_at.to_string(),
     };
-    Ok(RunView { summary: summary(id, run.head), asked: Some(asked), steps })
+    let mut head = run.head;
+    let outputs = head.outputs.take();
+    Ok(RunView { summary: summary(id, head), asked: Some(asked), outputs, steps })
 }
 
 /// The workers, as far as runs tell of them.

@@ -15,6 +15,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
+mod aftermath;
 pub mod audit;
 pub mod dice;
 pub mod doors;

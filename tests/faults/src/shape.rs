@@ -74,6 +74,11 @@ impl Shape {
         }
     }
 
+    /// What a run of this shape hands on.
+    pub fn outputs(self) -> Option<Value> {
+        (self == Self::Items).then(|| json!({"all": "0,1,2,3,4,5,6,7,8,9,10,11", "large": LARGE}))
+    }
+
     /// The number of tasks that a run of this shape makes, as a load.
     pub fn tasks(self) -> usize {
         match self {
@@ -249,6 +254,8 @@ fn many(start: &str, end: &str, retry: &Value) -> Value {
         {"name": "join", "depends_on": ["each"], "run": joins,
          "env": {"ALL": "${{ outputs.each | map(attribute='n') | join(',') }}",
                  "LARGE": "${{ outputs.list.large | length }}"}}],
+        "outputs": {"all": "${{ outputs.each | map(attribute='n') | join(',') }}",
+                    "large": "${{ outputs.list.large | length }}"},
         "on_failure": [{"name": "tell", "run": both}],
         "on_finish": [{"name": "done", "run": both}]})
 }

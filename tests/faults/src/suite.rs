@@ -8,9 +8,10 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use serde_json::json;
 use tokio::sync::Mutex;
-use tokio::task::{JoinHandle, block_in_place};
+use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
+use crate::aftermath::{drained, handed_on};
 use crate::audit::{self, Check, Evidence};
 use crate::doors::{Door, Doors};
 use crate::faults::{self, Begun};
@@ -20,7 +21,7 @@ use crate::ledger::Ledger;
 use crate::plan::{Fault, Plan, Upgrade};
 use crate::recovery;
 use crate::report::Report;
-use crate::stage::{Cast, Servers, Stage};
+use crate::stage::{Cast, Stage};
 use crate::states::States;
 use crate::trail::Trail;
 use crate::workload::{self, Around, Load, Workload};
@@ -30,7 +31,6 @@ const WARM_UP: Duration = Duration::from_secs(5);
 
 /// The longest that everything that was asked for may take to be answered, and to end, when the faults are over.
 pub const PATIENCE: Duration = Duration::from_secs(120);
-const DRAIN_BOUND: Duration = Duration::from_secs(30);
 
 /// The interval at which the newest runs are looked at, and how many pages of them.
 const SWEEP: Duration = Duration::from_secs(15);
@@ -132,6 +132,7 @@ pub async fn run(setup: Setup) -> Report {
         logs: &logs,
         schedules: setup.load.schedules,
     });
+    checks.push(handed_on(&around, &books).await);
     checks.extend(drained(&mut stage).await);
     checks.push(record.recovered);
     let mut submitted = BTreeMap::new();
@@ -340,40 +341,5 @@ async fn finish(around: &Around, states: &mut States, patience: Duration) {
     // A full look at the end, on another producer.
     if let Err(error) = states.sweep(&around.doors, producer + 1, ALL_PAGES).await {
         println!("the runs are not listed: {error}");
-    }
-}
-
-/// Checks that nothing is left on the broker: not in a queue, not unacked, not rejected.
-async fn drained(stage: &mut Stage) -> [Check; 2] {
-    let mut drained = Check::new("queues are drained");
-    let mut rejected = Check::new("nothing was rejected");
-    let prefix = format!("{}.", stage.fleet.prefix());
-    let deadline = tokio::time::Instant::now() + DRAIN_BOUND;
-    loop {
-        let listed = block_in_place(|| {
-            let arguments = ["--quiet", "list_queues", "name", "messages"];
-            match &mut stage.servers {
-                Servers::Single(servers) => servers.0.ctl(&arguments),
-                Servers::Cluster(servers) => servers.0.node(0).ctl(&arguments),
-            }
-        });
-        let queues: Vec<(&str, u64)> = listed
-            .lines()
-            .filter_map(|line| {
-                let (name, count) = line.split_once('\t')?;
-                Some((name.strip_prefix(&prefix)?, count.trim().parse().ok()?))
-            })
-            .collect();
-        let full = |(name, count): &&(&str, u64)| *name != "rejected" && *count > 0;
-        if queues.iter().any(|queue| full(&queue)) && tokio::time::Instant::now() < deadline {
-            sleep(Duration::from_secs(1)).await;
-            continue;
-        }
-        for queue in &queues {
-            let check = if queue.0 == "rejected" { &mut rejected } else { &mut drained };
-            check.expect(queue.1 == 0, || format!("{} holds {}", queue.0, queue.1));
-        }
-        drained.expect(!queues.is_empty(), || "no queues are listed".to_owned());
-        return [drained, rejected];
     }
 }

@@ -52,6 +52,7 @@ steps:
   - {name: join, run: flaky, depends_on: [repair, never], trigger_rule: none_failed, continue_on_error: true}
   - {name: big, run: large}
   - {name: clean, run: ok, depends_on: [join, any, pause, big], trigger_rule: all_finished, env: {BIG: "${{ outputs.big.text | length }}"}}
+outputs: {big: "${{ outputs.big.text | length }}", run: "${{ run.id }}"}
 on_success: [{name: good, run: flaky}]
 on_failure: [{name: tell, run: flaky, retry: {limit: 1, delay: 1s}}, {name: log, run: ok, depends_on: [tell]}]
 on_finish: [{name: done, run: slow, timeout: 3s}]
@@ -74,6 +75,10 @@ steps:
     trigger_rule: all_finished
     run: ok
     env: {EACH: "${{ outputs.each | length }}", LIST: "${{ outputs.list.text | length }}"}
+outputs:
+  each: "${{ outputs.each | length }}"
+  # Where no item has failed, this cannot be made.
+  held: "${{ 12 // (outputs.each | select | length - 6) }}"
 "#,
     r#"
 name: ticks

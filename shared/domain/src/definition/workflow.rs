@@ -37,6 +37,8 @@ pub struct Workflow {
     pub env: Vec<(String, Template)>,
     /// The steps, in the order of the file; at least one.
     pub steps: Vec<Step>,
+    /// The outputs of a run that succeeds.
+    pub outputs: Option<Box<RunOutputs>>,
     /// The graph: which step waits for which.
     pub graph: Graph,
     /// Whether every step starts when all that it waits for have succeeded, and in no other case.
@@ -85,6 +87,15 @@ pub struct DeclaredOutput {
     pub kind: ParamKind,
     /// The description, for people.
     pub description: Option<String>,
+}
+
+/// The outputs of a run: what it hands on as a whole, made when all its steps have ended.
+#[derive(Debug, Clone)]
+pub struct RunOutputs {
+    /// The outputs by their keys, in the order of the file.
+    pub values: Box<[(Box<str>, Templated)]>,
+    /// The steps whose outputs they use, in order, each once.
+    pub inputs: Box<[StepIndex]>,
 }
 
 /// The kind of a parameter's values.

@@ -54,7 +54,8 @@ pub enum Action {
 /// A timer of a run: what it can be woken for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RunTimer {
-    /// The delayed start of the run, or the start of steps that became ready beside too many others.
+    /// The delayed start of the run, the start of steps that became ready beside too many others, or the end of a run whose
+    /// outputs use what is kept apart.
     Start,
     /// The next attempt of a unit.
     Retry(Unit),

@@ -111,6 +111,9 @@ pub enum Blocker {
 /// What a step waits for that became ready beside too many others.
 const HELD_OVER: &str = "the many steps that became ready with it are being started";
 
+/// What a hook of a run waits for whose outputs use what is not in memory.
+const OF_RUN: &str = "what the outputs of the run use is being read";
+
 /// The most characters that are shown of a value.
 const MOST_SHOWN: usize = 100;
 
@@ -149,6 +152,9 @@ impl Run {
         if self.is_woken(step) {
             let what = if self.is_held_over(step) { HELD_OVER } else { READING };
             return vec![Blocker::Time { until: now, what: what.to_owned() }];
+        }
+        if self.is_held_back(step) && self.owes_outputs() {
+            return vec![Blocker::Time { until: now, what: OF_RUN.to_owned() }];
         }
         if let (RunState::Waiting, Some(at)) = (self.head.state, self.head.start_at) {
             blockers.push(Blocker::Start { at });

@@ -5,10 +5,12 @@ use std::path::Path;
 
 use serde_json::Map;
 
+use super::large::{MAX_RUN_OUTPUT_BYTES, bytes_of, too_large};
 use super::{Run, StepState};
-use crate::definition::Step;
+use crate::definition::{RunOutputs, Step};
 use crate::environment;
 use crate::expression::{Fire, Given, Outputs, Scope, Use};
+use crate::nesting::{MAX_NESTING, check_nesting};
 use crate::params::env_of_params;
 use crate::repeat::Repeat;
 use crate::task::Task;
@@ -124,6 +126,25 @@ pub(super) fn is_repeated_enough(
 pub(super) fn input(run: &Run, step: &Step) -> Result<serde_json::Value, String> {
     let outputs = |name: &str| outputs_of(run, name);
     step.with.render(&scope(run, &outputs)).map_err(|e| format!("`with` cannot be rendered: {e}"))
+}
+
+/// The outputs of a run, rendered.
+///
+/// # Errors
+/// A text that says which of them cannot be made, and why.
+pub(super) fn run_outputs(run: &Run, outputs: &RunOutputs) -> Result<Map<String, serde_json::Value>, String> {
+    let of_steps = |name: &str| outputs_of(run, name);
+    let scope = scope(run, &of_steps);
+    let mut rendered = Map::new();
+    for (key, value) in &outputs.values {
+        let value = value.render(&scope).map_err(|e| format!("output `{key}` cannot be rendered: {e}"))?;
+        check_nesting(&value, MAX_NESTING).map_err(|e| format!("output `{key}` is {e}"))?;
+        rendered.insert(key.to_string(), value);
+    }
+    match bytes_of(&rendered) {
+        0..=MAX_RUN_OUTPUT_BYTES => Ok(rendered),
+        bytes => Err(too_large(bytes, MAX_RUN_OUTPUT_BYTES)),
+    }
 }
 
 /// What the expressions of a run's steps see.

@@ -19,6 +19,9 @@ pub const UNENDED_OUTPUT_BYTES: u64 = 512 * 1024;
 /// The most bytes (JSON) that the outputs of a step may take; of a step that fans out, those of all its items.
 pub const MAX_OUTPUT_BYTES: u64 = 8 * 1024 * 1024;
 
+/// The most bytes (JSON) that the outputs of a run as a whole may take: they are in its head, which lists read.
+pub const MAX_RUN_OUTPUT_BYTES: u64 = 64 * 1024;
+
 /// The bytes that outputs take as JSON.
 pub fn bytes_of(outputs: &Map<String, Value>) -> u64 {
     struct Count(u64);
@@ -61,7 +64,7 @@ pub(super) fn within_bounds(run: &Run, result: TaskResult) -> TaskResult {
 }
 
 /// What is said of outputs that are larger than they may be.
-fn too_large(bytes: u64, limit: u64) -> String {
+pub(super) fn too_large(bytes: u64, limit: u64) -> String {
     format!(
         "its outputs take {bytes} bytes: expected at most {limit}; write large data elsewhere and give its place"
     )

@@ -25,6 +25,7 @@ impl Run {
             _ if self.elsewhere == 0 => return Vec::new(),
             Event::Lost { unit, .. } | Event::RetryDue { unit } | Event::Revoked { unit, .. } => *unit,
             Event::Result(result) => result.id().unit,
+            Event::StartDue if self.owes_outputs() => return self.outputs_want().collect(),
             Event::StartDue
             | Event::Cancel { .. }
             | Event::TimedOut
@@ -53,14 +54,23 @@ impl Run {
         self.missing(step, |step| &step.task_inputs)
     }
 
+    /// The same for what the outputs of the run use.
+    pub(super) fn outputs_want(&self) -> impl Iterator<Item = StepIndex> + '_ {
+        self.not_here(self.workflow.outputs.as_ref().map_or(&[], |outputs| &outputs.inputs))
+    }
+
     fn missing(
         &self,
         step: StepIndex,
         inputs: fn(&Step) -> &[StepIndex],
     ) -> impl Iterator<Item = StepIndex> + '_ {
-        let step = self.workflow.steps.get(step.at()).filter(|_| self.elsewhere > 0);
-        let inputs = step.into_iter().flat_map(move |step| inputs(step).iter().copied());
-        inputs.filter(|input| self.is_elsewhere(*input) && !self.lent.contains_key(input))
+        self.not_here(self.workflow.steps.get(step.at()).map_or(&[], inputs))
+    }
+
+    /// Those of these steps whose outputs are neither in memory nor lent.
+    fn not_here<'s>(&'s self, steps: &'s [StepIndex]) -> impl Iterator<Item = StepIndex> + 's {
+        let steps = if self.elsewhere > 0 { steps } else { &[] };
+        steps.iter().copied().filter(|step| self.is_elsewhere(*step) && !self.lent.contains_key(step))
     }
 
     /// Whether any step has ended whose outputs are kept apart from the run.

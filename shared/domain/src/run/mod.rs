@@ -64,7 +64,8 @@
 //! | moved on by    | start timer | steps   | steps                       | steps           | cancel check timer | none  |
 //!
 //! The first steps of a run that waits are moved on by its start timer too. So are steps of one that runs which became
-//! ready beside thousands of others: an advance begins some, and leaves the rest to that timer.
+//! ready beside thousands of others: an advance begins some, and leaves the rest to that timer. It also ends a run whose
+//! outputs are made of what is kept apart, which is read for that.
 //!
 //! [`state`] and `step_state` say what there is, [`event`] what can happen, [`action`] what the shell must then do, and
 //! [`advance`](mod@advance) is the total function between them (a file for each part of it).

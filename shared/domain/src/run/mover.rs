@@ -1,7 +1,7 @@
 //! What moves a run and its steps on. Each state that is not terminal names it: that no run can stick is then a
 //! property that a test holds every run to, and a reader can say what a run waits for.
 
-use super::{Head, Run, RunState, RunTimer, StepState};
+use super::{Run, RunState, RunTimer, StepState};
 use crate::{StepIndex, Unit};
 
 /// The mover of a run or of a step: what will take it out of the state in which it is.
@@ -23,11 +23,13 @@ pub enum Mover {
     Steps,
 }
 
-impl Head {
+impl Run {
     /// The mover of the run; `None` when the run has ended.
     pub fn mover(&self) -> Option<Mover> {
-        match (self.state, self.stopping.filter(|_| self.is_stopping())) {
+        match (self.head.state, self.head.stopping.filter(|_| self.head.is_stopping())) {
             (RunState::Waiting, _) => Some(Mover::Timer(RunTimer::Start)),
+            // What they use is being read.
+            (RunState::Running, None) if self.owes_outputs() => Some(Mover::Timer(RunTimer::Start)),
             (RunState::Running, None) => Some(Mover::Steps),
             // Workers are asked to end what they run, and in the end not asked any more.
             (RunState::Running, Some(_)) => Some(Mover::Timer(RunTimer::CancelCheck)),
@@ -41,13 +43,15 @@ impl Head {
             ) => None,
         }
     }
-}
 
-impl Run {
     /// The mover of a unit; `None` when it has ended, has not begun as an item, or does not exist.
     pub fn mover_of(&self, unit: Unit) -> Option<Mover> {
         let step = unit.step;
         match self.state_of(unit)? {
+            // A hook of the run is told whether the outputs of that could be made.
+            StepState::Waiting if self.is_held_back(step) && self.owes_outputs() => {
+                Some(Mover::Timer(RunTimer::Start))
+            }
             StepState::Waiting if self.is_held_over(step) => Some(Mover::Timer(RunTimer::Start)),
             // It is woken with outputs that are kept elsewhere; by the start timer, where they came to be so after it was
             // left to that.

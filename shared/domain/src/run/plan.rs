@@ -120,6 +120,8 @@ fn assumed(workflow: &Workflow) -> Workflow {
     let mut assumed = workflow.clone();
     // What a run begins by and by is one wave.
     assumed.max_actions = usize::MAX;
+    // Nothing hands anything on.
+    assumed.outputs = None;
     assumed.env.retain(|(_, value)| !needs_run(value.uses()));
     for step in &mut assumed.steps {
         // All items, and all repetitions, are one attempt here, which gives nothing.

@@ -79,6 +79,12 @@ pub struct Head {
     /// we go by the steps, see [`Run::verdict`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict: Option<Outcome>,
+    /// The outputs of the run, once all steps have ended: only a run that succeeds has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outputs: Option<Map<String, Value>>,
+    /// Why the outputs of the run could not be made, for which it fails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outputs_missing: Option<String>,
     /// The labels of the run, for people and filters.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
@@ -124,6 +130,8 @@ impl Head {
             hooks_since: None,
             hooks_stopped: false,
             verdict: None,
+            outputs: None,
+            outputs_missing: None,
             labels: BTreeMap::new(),
             digest: None,
             advance: 0,

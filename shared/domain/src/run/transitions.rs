@@ -349,8 +349,8 @@ fn every_state_is_moved_on_by_what_its_table_says() {
     assert_eq!((columns.len(), rows.len()), (6, 1));
     for (column, said) in columns.iter().zip(&rows[0].1) {
         for run in run_in(column) {
-            assert_eq!(mover_word(run.head.mover()), *said, "a run while {column}");
-            assert_eq!(run.head.mover().is_none(), run.head.state.is_terminal(), "{column}");
+            assert_eq!(mover_word(run.mover()), *said, "a run while {column}");
+            assert_eq!(run.mover().is_none(), run.head.state.is_terminal(), "{column}");
         }
     }
 }

@@ -90,6 +90,18 @@ impl Run {
         self.head.hooks_since.is_none() && self.workflow.steps[step.at()].is_run_hook()
     }
 
+    /// Whether the outputs of the run are to be made: its steps have ended, and none of them decides that it fails. Where
+    /// they use outputs that are kept apart, the run's start timer has these read.
+    pub(super) fn owes_outputs(&self) -> bool {
+        let head = &self.head;
+        self.workflow.outputs.is_some()
+            && self.open_steps() == 0
+            && head.state == RunState::Running
+            && (head.hooks_since, head.stopping) == (None, None)
+            && head.outputs.is_none()
+            && self.verdict_before_hooks().is_none()
+    }
+
     /// The number of steps that have not ended and are no hooks of the run, before those have their turn.
     pub(super) fn open_steps(&self) -> u32 {
         match self.head.hooks_since {

@@ -1,4 +1,5 @@
-//! The verdict on a run that nobody stops: it ends as the first of its steps did that failed, unless that is excused.
+//! The verdict on a run that nobody stops: it ends as the first of its steps did that failed, unless that is excused. Where all
+//! went well and its outputs cannot be made, it fails for that.
 
 use super::{Ended, Run, StepState};
 use crate::Outcome;
@@ -37,6 +38,10 @@ impl Run {
     }
 
     fn verdict_of(&self, counts: impl Fn(&Step) -> bool) -> Option<(Outcome, String)> {
+        // They are made when nothing has failed, and before the hooks of the run.
+        if let Some(why) = &self.head.outputs_missing {
+            return Some((Outcome::Failed, why.clone()));
+        }
         let counted = self.steps.iter().zip(&self.workflow.steps).filter(|(_, step)| counts(step));
         let decisive = counted.filter_map(|(state, step)| match state {
             StepState::Ended(end) if decides(step, end.outcome) => Some((step, end)),

@@ -86,3 +86,40 @@ fn the_outputs_of_items_are_still_a_list_when_they_are_declared() {
     assert!(only(&source.replace("KEY", "rows")).contains("`outputs.a` is a list"));
     assert!(definition::parse(&source.replace("outputs.a.KEY", "outputs.a|map(attribute='x')"), "f").is_ok());
 }
+
+#[test]
+fn what_a_run_cannot_hand_on_is_refused_where_it_stands() {
+    let of = |outputs: &str| {
+        format!(
+            "name: w\nsteps:\n  - {{name: a, run: x, outputs: {{rows: int}}}}\n  - {{name: each, run: x, foreach: [1]}}\n\
+             on_finish: [{{name: tell, run: x}}]\noutputs: {outputs}\n"
+        )
+    };
+    for (outputs, told) in [
+        ("rows", "f.yaml:6:10: `outputs` must be a map of keys and values, found `rows` [wrong-type]"),
+        ("[rows]", "hint: write outputs: {rows: \"${{ outputs.load.rows }}\"}"),
+        ("{Rows: 1}", "output `Rows` must match [a-z][a-z0-9_]* [bad-name]\n  hint: write rows"),
+        ("{a: 1, a: 2}", "`a` is given twice"),
+        ("{a: \"${{ outputs.b.rows }}\"}", "`outputs.b`: there is no such step [unknown-step]"),
+        ("{a: \"${{ outputs.eahc }}\"}", "hint: did you mean `each`?"),
+        ("{a: [{b: \"${{ outputs.a.rosw }}\"}]}", "hint: did you mean `rows`?"),
+        (
+            "{a: \"${{ outputs.each.n }}\"}",
+            "`outputs.each` is a list, with the outputs of each item: it has no `n`",
+        ),
+        (
+            "{a: \"${{ outputs.tell.n }}\"}",
+            "`outputs.tell`: `tell` is a hook that starts when all steps have ended [not-a-dependency]",
+        ),
+        ("{a: \"${{ item }}\"}", "`item` cannot be used here: there is no item"),
+        ("{a: \"${{ params.day }}\"}", "`params.day` is not declared; no params are declared"),
+        ("{a: \"${{ outputs.a.rows\"}", "[expression-syntax]"),
+    ] {
+        let shown = only(&of(outputs));
+        assert!(shown.contains(told), "{outputs}: {shown}");
+    }
+    let many: Vec<String> = (0..201).map(|n| format!("k{n}: 1")).collect();
+    let told = only(&of(&format!("{{{}}}", many.join(", "))));
+    assert!(told.contains("201 outputs: expected at most 200 [out-of-range]"), "{told}");
+    assert!(definition::parse(&of("{}"), "f").is_ok(), "none are none");
+}

@@ -339,3 +339,19 @@ fn an_entry_with_fields_that_are_not_known_is_read() {
     let due: Value = serde_json::to_value(Event::StartDue).unwrap();
     assert_eq!(due, json!("start_due"));
 }
+
+#[test]
+fn a_run_whose_outputs_were_read_says_so() {
+    let source = "name: w\nsteps: [{name: a, run: x}]\noutputs: {size: \"${{ outputs.a.text|length }}\"}\n";
+    let mut fleet = Fleet::of(source);
+    fleet.give("a", &json!({"text": "x".repeat(70_000)}));
+    fleet.fire();
+    assert_replays(&fleet);
+    assert_eq!(
+        told(&fleet)[2..],
+        [
+            "3 start_due: what the outputs of the run use was read".to_owned(),
+            "3 run_ended: the run succeeded".to_owned()
+        ]
+    );
+}

@@ -45,6 +45,11 @@ pub(crate) fn check(fleet: &mut Fleet, before: Option<&Run>, advanced: &Advanced
     }
     check_number(fleet, before, advanced);
     check_actions(fleet, advanced);
+    // They are made when no step has failed, and before any hook of the run starts.
+    if let (Some(why), None) = (&fleet.run.head.outputs_missing, fleet.run.head.stopping) {
+        fleet.verdict.get_or_insert(Outcome::Failed);
+        fleet.because.get_or_insert(why.clone());
+    }
     for step in advanced.units.iter().filter_map(|unit| unit.whole_step()).collect::<Vec<_>>() {
         let Some(end) = end(&fleet.run, step) else { continue };
         let definition = fleet.run.workflow.step(step).unwrap();
@@ -129,10 +134,15 @@ pub(crate) fn hold(fleet: &Fleet) {
         check_step(fleet, step);
     }
     let open = indexes(run).filter(|step| end(run, *step).is_none()).count();
-    assert_eq!((run.open() as usize, run.head.state.is_terminal()), (open, open == 0));
+    // Where its outputs use what is kept apart, a run ends once that was read.
+    let is_reading =
+        run.head.state == RunState::Running && run.mover() == Some(Mover::Timer(RunTimer::Start));
+    let has_ended = open == 0 && !is_reading;
+    assert_eq!((run.open() as usize, run.head.state.is_terminal()), (open, has_ended));
+    assert!(!is_reading || (run.workflow.outputs.is_some() && run.keeps_apart()), "nothing is to be read");
     let ends_at = run.head.ended_at.is_some();
-    assert_eq!((fleet.ends, ends_at), if open == 0 { (1, true) } else { (0, false) });
-    if open == 0 {
+    assert_eq!((fleet.ends, ends_at), if has_ended { (1, true) } else { (0, false) });
+    if has_ended {
         let outcome = run.head.stopping.or(fleet.verdict).unwrap_or(Outcome::Succeeded);
         assert_eq!(run.head.state, RunState::from(outcome));
     } else {
@@ -146,7 +156,7 @@ pub(crate) fn hold(fleet: &Fleet) {
     check_movers(fleet);
     let is_timed = run.head.started_at.is_some() && run.head.hooks_since.is_none();
     let timed = run.workflow.timeout.is_some() && is_timed && run.head.stopping.is_none();
-    if timed && open > 0 {
+    if timed && open > 0 && !is_reading {
         assert!(fleet.timers.contains_key(&RunTimer::Timeout), "the timeout is not set");
     }
 }
@@ -308,7 +318,7 @@ fn check_movers(fleet: &Fleet) {
             last.extend(Some(mover).filter(|mover| *mover != Mover::Steps));
         }
     }
-    let mover = run.head.mover();
+    let mover = run.mover();
     assert_eq!(
         mover.is_none(),
         run.head.state.is_terminal(),
@@ -317,6 +327,7 @@ fn check_movers(fleet: &Fleet) {
     if let Some(mover) = mover {
         let open = indexes(run).find(|step| end(run, *step).is_none());
         assert!(is_there(fleet, mover, open), "the run waits in vain for {mover:?}");
+        last.extend(Some(mover).filter(|mover| *mover != Mover::Steps));
     }
     // Steps wait for each other without a cycle, so that in the end something else moves them.
     assert_eq!(last.is_empty(), run.head.state.is_terminal(), "steps wait for each other alone");

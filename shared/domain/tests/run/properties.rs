@@ -169,7 +169,7 @@ fn exhaust_movers(fleet: &mut Fleet, outcome: Outcome) {
         });
         let movers: Vec<Mover> = steps.chain(items).filter_map(|unit| fleet.run.mover_of(unit)).collect();
         let moves = |mover: &Mover| !matches!(mover, Mover::Steps | Mover::Items);
-        match movers.into_iter().chain(fleet.run.head.mover()).find(moves) {
+        match movers.into_iter().chain(fleet.run.mover()).find(moves) {
             None => return,
             Some(Mover::Timer(timer)) => {
                 fleet.now = fleet.now.max(fleet.timers[&timer]);

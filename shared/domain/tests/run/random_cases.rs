@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use crate::random_steps::{drawn, drawn_hook};
 use crate::random_yaml::yaml;
-use crate::reference::{Attempt, Workflow};
+use crate::reference::{Attempt, RunOutput, Step, Workflow};
 
 /// A workflow, what the attempts of its steps do, and what happens around them.
 #[derive(Clone)]
@@ -86,8 +86,10 @@ pub(crate) fn case() -> impl Strategy<Value = Case> {
     let timeout = proptest::option::weighted(0.1, 1u32..200_000);
     let stops = (cancel, cancel_hooks, timeout);
     let max_actions = proptest::option::weighted(0.4, prop_oneof![3 => 1usize..4, 1 => 4usize..20]);
-    ((steps, hooks), zone, any::<bool>(), start_after, moves(), stops, max_actions).prop_map(
-        move |((drawn, hooks), zone, backwards, start_after, moves, stops, max_actions)| {
+    let outputs = prop_oneof![1 => Just(0usize), 1 => 1usize..4]
+        .prop_flat_map(|size| proptest::collection::vec((any::<u16>(), any::<bool>(), any::<bool>()), size));
+    ((steps, hooks, outputs), zone, any::<bool>(), start_after, moves(), stops, max_actions).prop_map(
+        move |((drawn, hooks, outputs), zone, backwards, start_after, moves, stops, max_actions)| {
             let (cancel, cancel_hooks, timeout) = stops;
             let mut workflow = Workflow::default();
             let mut attempts = Vec::new();
@@ -96,6 +98,7 @@ pub(crate) fn case() -> impl Strategy<Value = Case> {
                 workflow.steps.push(step);
                 attempts.push(one.attempts);
             }
+            workflow.outputs = outputs.into_iter().map(|drawn| run_output(drawn, &workflow.steps)).collect();
             for (when, one) in hooks {
                 let step = one.hook_of_workflow(when, &workflow.steps);
                 workflow.steps.push(step);
@@ -115,6 +118,16 @@ pub(crate) fn case() -> impl Strategy<Value = Case> {
             }
         },
     )
+}
+
+/// An output of a run, of a step that is picked.
+fn run_output((pick, is_all, has_default): (u16, bool, bool), steps: &[Step]) -> RunOutput {
+    let step = usize::from(pick) % steps.len();
+    match (is_all || steps[step].fan().is_some(), has_default) {
+        (true, _) => RunOutput::All(step),
+        (false, true) => RunOutput::NumberOrZero(step),
+        (false, false) => RunOutput::Number(step),
+    }
 }
 
 impl Case {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use millrace_domain::run::{Event, RunState, RunTimer, StepState};
+use millrace_domain::run::{Event, Mover, RunState, RunTimer, StepState};
 use millrace_domain::task::TaskResult;
 use millrace_domain::{Outcome, StepIndex, Unit};
 use serde_json::{Value, json};
@@ -42,7 +42,7 @@ pub(crate) struct Driver<'c> {
     /// Those of them that are so by what has just happened.
     pub(crate) giving_up: Vec<usize>,
     /// What began by and by, each time that such steps did.
-    begun_later: Vec<&'static str>,
+    pub(crate) begun_later: Vec<&'static str>,
     /// With what the run would end by its steps alone, once the hooks of the workflow have their turn.
     pub(crate) before_hooks: Option<Outcome>,
     /// How many attempts each unit was given.
@@ -89,18 +89,7 @@ pub(crate) fn drive(case: &Case, see: &mut impl FnMut(&str)) -> Vec<End> {
         driver.make(&moves[made % moves.len()], made / moves.len());
     }
     driver.compare();
-    let head = &driver.fleet.run.head;
-    match (driver.stopped_with, head.hooks_stopped) {
-        (Some(Outcome::TimedOut), _) => see("the run timed out"),
-        (Some(_), false) => see("the steps were cancelled"),
-        (Some(_), true) if driver.before_hooks == Some(Outcome::Cancelled) => {
-            see("steps and hooks were cancelled");
-        }
-        (Some(_), true) => see("the hooks were cancelled"),
-        (None, _) => {}
-    }
-    driver.given_up.iter().for_each(|_| see("items were given up"));
-    driver.begun_later.iter().for_each(|what| see(what));
+    driver.tell(see);
     driver.reference
 }
 
@@ -220,9 +209,14 @@ impl<'c> Driver<'c> {
             self.note_stop(Outcome::TimedOut);
         }
         let (was, has_hooks) = (self.fleet.run.head.state, self.fleet.run.head.hooks_since.is_some());
+        let is_read = self.fleet.run.mover() == Some(Mover::Timer(RunTimer::Start));
         let answer = self.fleet.fire_timer(timer);
         if timer == RunTimer::Start && was == RunState::Running && answer.is_ok() {
-            self.begun_later.push(if has_hooks { "hooks began by and by" } else { "steps began by and by" });
+            self.begun_later.push(match (has_hooks, is_read) {
+                (true, _) => "hooks began by and by",
+                (_, true) => "outputs of the run were read",
+                (_, false) => "steps began by and by",
+            });
         }
         self.told.push(format!("{} {name} is due: {answer:?}", self.fleet.now));
         if answer.is_ok() {

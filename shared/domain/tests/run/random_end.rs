@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use millrace_domain::Outcome;
 use millrace_domain::run::{RunState, StepState};
 use millrace_domain::task::Task as Dispatched;
 use serde_json::{Value, json};
@@ -11,7 +12,7 @@ use crate::random_driver::Driver;
 use crate::random_items::found;
 use crate::random_steps::is_eager;
 use crate::random_times::Times;
-use crate::reference::{End, Hook, Work, given_by, items, outcome_of_run};
+use crate::reference::{End, Hook, Work, given_by, handed_on, items, outcome_of_run};
 
 impl Driver<'_> {
     pub(crate) fn compare(&self) {
@@ -26,6 +27,12 @@ impl Driver<'_> {
             let _ = writeln!(table, "s{n}: {expected:?}; engine: {found:?}{mark}");
         }
         let mut wrong = self.wrong.clone();
+        let outputs = &self.fleet.run.head.outputs;
+        let handed_on = || handed_on(&self.case.workflow, &self.reference);
+        let expected = (outcome == Outcome::Succeeded).then(handed_on).flatten();
+        if *outputs != expected.filter(|outputs| !outputs.is_empty()) {
+            wrong.push(format!("the run hands on something else: {outputs:?}"));
+        }
         if !differs {
             let times = Times::of(self.case, &self.fleet, &self.places);
             wrong.extend(times.too_early(&self.stopped));
@@ -38,6 +45,27 @@ impl Driver<'_> {
             self.told.join("\n"),
             wrong.join("\n")
         );
+    }
+
+    /// Tells what was seen on the way.
+    pub(crate) fn tell(&self, see: &mut impl FnMut(&str)) {
+        let head = &self.fleet.run.head;
+        match (self.stopped_with, head.hooks_stopped) {
+            (Some(Outcome::TimedOut), _) => see("the run timed out"),
+            (Some(_), false) => see("the steps were cancelled"),
+            (Some(_), true) if self.before_hooks == Some(Outcome::Cancelled) => {
+                see("steps and hooks were cancelled");
+            }
+            (Some(_), true) => see("the hooks were cancelled"),
+            (None, _) => {}
+        }
+        match (&self.fleet.run.head.outputs, &self.fleet.run.head.outputs_missing) {
+            (Some(_), _) => see("the run handed something on"),
+            (None, Some(_)) => see("what the run hands on could not be made"),
+            (None, None) => {}
+        }
+        self.given_up.iter().for_each(|_| see("items were given up"));
+        self.begun_later.iter().for_each(|what| see(what));
     }
 
     /// How the engine has ended a step.

@@ -67,7 +67,10 @@ fn random_workflows_come_to_every_rule_every_judgement_and_every_end() {
 }
 
 /// What is seen of items, repetitions, hooks and questions.
-const NEW: [&str; 32] = [
+const NEW: [&str; 35] = [
+    "the run handed something on",
+    "what the run hands on could not be made",
+    "outputs of the run were read",
     "steps began by and by",
     "hooks began by and by",
     "the steps were cancelled",

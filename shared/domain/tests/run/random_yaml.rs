@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::fleet::CREATED;
 use crate::reference::{
-    Condition, Dependency, Fan, Hook, Items, Needs, Repeat, Rule, Status, Task, Tolerance, Until, Wait, When,
-    Work, Workflow,
+    Condition, Dependency, Fan, Hook, Items, Needs, Repeat, Rule, RunOutput, Status, Task, Tolerance, Until,
+    Wait, When, Work, Workflow,
 };
 use crate::reference_items::list_of;
 
@@ -40,6 +40,12 @@ pub(crate) fn yaml(workflow: &Workflow, zone: &str, timeout: Option<u32>, backwa
     let mut text = format!("name: w\ntimezone: {zone}\n{PARAMS}steps:\n{}", list(None));
     if let Some(seconds) = timeout {
         let _ = writeln!(text, "timeout: {seconds}s");
+    }
+    if !workflow.outputs.is_empty() {
+        let outputs = workflow.outputs.iter().enumerate();
+        let fields: Vec<String> =
+            outputs.map(|(n, output)| format!("o{n}: {}", run_output(*output))).collect();
+        let _ = writeln!(text, "outputs: {{{}}}", fields.join(", "));
     }
     for (when, name) in WHENS {
         let hooks = list(Some(Hook::OfWorkflow(when)));
@@ -95,6 +101,14 @@ fn fields_of(workflow: &Workflow, n: usize) -> String {
     }
     line.push('}');
     line
+}
+
+fn run_output(output: RunOutput) -> String {
+    match output {
+        RunOutput::Number(step) => format!("\"${{{{ outputs.s{step}.v }}}}\""),
+        RunOutput::NumberOrZero(step) => format!("\"${{{{ outputs.s{step}.v|default(0) }}}}\""),
+        RunOutput::All(step) => format!("\"${{{{ outputs.s{step} }}}}\""),
+    }
 }
 
 fn dependency(on: Dependency, names_alone: bool) -> String {

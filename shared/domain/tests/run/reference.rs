@@ -10,11 +10,14 @@ use crate::reference_items::done;
 pub(crate) use crate::reference_items::{
     Fan, Items, Needs, Repeat, Task, Tolerance, Until, given_by, items, nth, of_item,
 };
+pub(crate) use crate::reference_outputs::{RunOutput, handed_on};
 
 /// A workflow. Each step depends only on steps before it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Workflow {
     pub(crate) steps: Vec<Step>,
+    /// What a run of it hands on.
+    pub(crate) outputs: Vec<RunOutput>,
 }
 
 #[derive(Debug, Clone)]
@@ -201,13 +204,20 @@ pub(crate) fn wanted_by_hook(when: When) -> Status {
 
 /// "It succeeds when no step failed, but for those with `continue_on_error`; otherwise it ends with the outcome of the
 /// first step that failed." The steps are given in the order in which they ended, hooks of the workflow last: "a hook that
-/// fails lets a run fail that would have succeeded".
+/// fails lets a run fail that would have succeeded". Before these have their turn, the outputs of a run that would succeed
+/// are made, and "one that cannot be rendered lets the run fail".
 pub(crate) fn outcome_of_run(workflow: &Workflow, ends: &[End], in_order: &[usize]) -> Outcome {
-    in_order
-        .iter()
-        .filter(|n| !workflow.steps[**n].continue_on_error)
-        .map(|n| ends[*n].outcome)
-        .find(|outcome| is_failure(*outcome))
+    let first_failure = |of_hooks: bool| {
+        in_order
+            .iter()
+            .map(|n| (&workflow.steps[*n], ends[*n].outcome))
+            .filter(|(step, _)| step.is_hook_of_workflow() == of_hooks && !step.continue_on_error)
+            .map(|(_, outcome)| outcome)
+            .find(|outcome| is_failure(*outcome))
+    };
+    first_failure(false)
+        .or_else(|| handed_on(workflow, ends).is_none().then_some(Outcome::Failed))
+        .or_else(|| first_failure(true))
         .unwrap_or(Outcome::Succeeded)
 }
 

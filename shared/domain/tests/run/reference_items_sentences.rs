@@ -41,7 +41,8 @@ fn fanned(fan: Fan, attempts: &[Attempt]) -> End {
 }
 
 fn ends(steps: &[(Step, &[Attempt])], outcome: Option<Outcome>) -> Vec<End> {
-    let workflow = Workflow { steps: steps.iter().map(|(step, _)| step.clone()).collect() };
+    let workflow =
+        Workflow { steps: steps.iter().map(|(step, _)| step.clone()).collect(), ..Workflow::default() };
     let attempts: Vec<Vec<Attempt>> = steps.iter().map(|(_, attempts)| attempts.to_vec()).collect();
     interpret(&workflow, &attempts, &BTreeMap::new(), outcome)
 }
@@ -140,7 +141,8 @@ fn a_hook_that_fails_lets_a_run_fail_that_would_have_succeeded() {
             (Step { continue_on_error, ..hook.clone() }, &[FAILS][..]),
         ];
         let ends = ends(&steps, Some(Outcome::Succeeded));
-        let workflow = Workflow { steps: steps.iter().map(|(step, _)| step.clone()).collect() };
+        let workflow =
+            Workflow { steps: steps.iter().map(|(step, _)| step.clone()).collect(), ..Workflow::default() };
         outcome_of_run(&workflow, &ends, &[0, 1])
     };
     assert_eq!((of(false), of(true)), (Outcome::Failed, Outcome::Succeeded));

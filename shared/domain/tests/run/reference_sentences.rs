@@ -49,7 +49,8 @@ fn with_if(condition: Condition, step: Step) -> Step {
 }
 
 fn ends(steps: &[(Step, &[Attempt])]) -> Vec<End> {
-    let workflow = Workflow { steps: steps.iter().map(|(step, _)| step.clone()).collect() };
+    let workflow =
+        Workflow { steps: steps.iter().map(|(step, _)| step.clone()).collect(), ..Workflow::default() };
     let attempts: Vec<Vec<Attempt>> = steps.iter().map(|(_, attempts)| attempts.to_vec()).collect();
     interpret(&workflow, &attempts, &BTreeMap::new(), None)
 }
@@ -202,14 +203,16 @@ fn a_step_with_continue_on_error_that_failed_counts_as_one_that_succeeded() {
     let on_failure = step(Rule::AllSuccess, &[(0, Status::Failed)]);
     let steps = [(lenient(), &[FAILS][..]), (after(&[0]), &[SUCCEEDS]), (on_failure, &[SUCCEEDS])];
     assert_eq!(words(&steps), ["failed", "succeeded", "skipped"]);
-    let workflow = Workflow { steps: steps.iter().map(|(step, _)| step.clone()).collect() };
+    let workflow =
+        Workflow { steps: steps.iter().map(|(step, _)| step.clone()).collect(), ..Workflow::default() };
     assert_eq!(outcome_of_run(&workflow, &ends(&steps), &[0, 1, 2]), Outcome::Succeeded);
 }
 
 #[test]
 fn a_run_ends_with_the_outcome_of_the_first_step_that_failed() {
     let steps = [(first(), &[FAILS][..]), (first(), &[TIMES_OUT]), (after(&[0]), &[SUCCEEDS])];
-    let workflow = Workflow { steps: steps.iter().map(|(step, _)| step.clone()).collect() };
+    let workflow =
+        Workflow { steps: steps.iter().map(|(step, _)| step.clone()).collect(), ..Workflow::default() };
     let run = |in_order: &[usize]| outcome_of_run(&workflow, &ends(&steps), in_order);
     assert_eq!(run(&[0, 2, 1]), Outcome::Failed);
     assert_eq!(run(&[1, 0, 2]), Outcome::TimedOut);

@@ -107,6 +107,13 @@ impl Auditor {
                     book.state = head.state;
                     book.stopping = head.is_stopping();
                     book.hooks |= head.hooks_since.is_some();
+                    let hands_on = book.workflow.outputs.is_some() && head.state == RunState::Succeeded;
+                    if book.has_ended() && head.outputs.is_some() != hands_on {
+                        let (state, outputs) = (head.state, &head.outputs);
+                        self.object(3, || {
+                            format!("run {run} has ended as {state:?}, and hands on {outputs:?}")
+                        });
+                    }
                 }
                 Err(error) => self.object(3, || format!("the head of run {run} cannot be read: {error}")),
             }

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::super::parse::{
-    DEFAULTS, ENTRY, KINDS, MAX_CHOICES, MAX_PARAMS, MAX_SCHEDULES, MAX_STEPS, OUTPUT, PARAM, WORKFLOW,
+    DEFAULTS, ENTRY, KINDS, MAX_CHOICES, MAX_OUTPUTS, MAX_PARAMS, MAX_SCHEDULES, MAX_STEPS, OUTPUT, PARAM,
+    WORKFLOW,
 };
 use super::described::Described;
 use super::values::{directory, labels, matching, name, one_of, reference, text};
@@ -55,6 +56,15 @@ pub(super) fn workflow() -> Described {
                 "steps",
                 "The steps of the workflow. Those that wait for no other start at once, beside each other.",
                 json!({"type": "array", "items": reference("step"), "minItems": 1, "maxItems": MAX_STEPS}),
+            ),
+            (
+                "outputs",
+                "What a run hands on when it succeeds: keys and values, which may use the outputs of all steps.",
+                json!({
+                    "type": "object",
+                    "propertyNames": {"pattern": "^[a-z][a-z0-9_]*$"},
+                    "maxProperties": MAX_OUTPUTS,
+                }),
             ),
             ("on_success", "Steps that start when all others have ended, and the run succeeds.", hooks()),
             (

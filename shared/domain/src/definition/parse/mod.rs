@@ -18,6 +18,7 @@ mod reach;
 mod repeat;
 mod retry;
 mod rule;
+mod run_outputs;
 mod schedule;
 mod source;
 mod step;

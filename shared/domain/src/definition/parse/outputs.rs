@@ -53,7 +53,8 @@ pub(super) fn refuse_never_given(uses: &str, fields: Fields<'_>, checker: &mut C
     }
 }
 
-fn is_sound(key: &Key, checker: &mut Checker) -> bool {
+/// Whether this may be the key of an output; reported, where it may not.
+pub(super) fn is_sound(key: &Key, checker: &mut Checker) -> bool {
     if is_output_key(&key.text) {
         return true;
     }

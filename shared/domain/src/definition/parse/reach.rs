@@ -1,10 +1,11 @@
 //! Whether the outputs that a step uses can be there: each must come from a step that it waits for, directly or
 //! not. Only steps that use outputs cost anything.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::super::checker::Checker;
 use super::super::outputs::list_keys;
+use super::expression::OutputUse;
 use super::step::ParsedStep;
 use crate::graph::Graph;
 use crate::{Hook, StepIndex};
@@ -21,21 +22,16 @@ pub(super) fn check_outputs(
 ) {
     let mut walk: Option<Walk<'_>> = None;
     for (index, step) in parsed.iter().enumerate() {
-        refuse_keys(parsed, step, places, checker);
+        refuse_keys(&step.outputs, parsed, places, checker);
         let own = step.name();
         let mut wanted: HashMap<StepIndex, usize> = HashMap::new();
         for (at, output) in step.outputs.iter().enumerate() {
-            match places.get(output.step.as_str()) {
-                None => {
-                    let hint = checker
-                        .did_you_mean(&output.step, parsed.iter().filter_map(|step| step.name.as_deref()));
-                    let message = format!("`outputs.{}`: there is no such step", output.step);
-                    checker.problem(output.at, "unknown-step", message, hint);
-                }
+            match place_of(output, parsed, places, checker) {
+                None => {}
                 // All steps have ended when the hooks of the run start.
                 Some(place) if is_run_hook(step) && !is_run_hook(&parsed[place.at()]) => {}
                 Some(place) => {
-                    wanted.entry(*place).or_insert(at);
+                    wanted.entry(place).or_insert(at);
                 }
             }
         }
@@ -59,19 +55,63 @@ pub(super) fn check_outputs(
     }
 }
 
+/// The places of the steps whose outputs are used, in order, each once.
+pub(super) fn places_of(outputs: &[OutputUse], places: &HashMap<&str, StepIndex>) -> Box<[StepIndex]> {
+    let place = |output: &OutputUse| places.get(output.step.as_str()).copied();
+    let inputs: BTreeSet<StepIndex> = outputs.iter().filter_map(place).collect();
+    inputs.into_iter().collect()
+}
+
+/// The place of the step whose output is used; reported, where there is no such step.
+fn place_of(
+    output: &OutputUse,
+    parsed: &[ParsedStep],
+    places: &HashMap<&str, StepIndex>,
+    checker: &mut Checker,
+) -> Option<StepIndex> {
+    let place = places.get(output.step.as_str()).copied();
+    if place.is_none() {
+        let hint = checker.did_you_mean(&output.step, parsed.iter().filter_map(|step| step.name.as_deref()));
+        let message = format!("`outputs.{}`: there is no such step", output.step);
+        checker.problem(output.at, "unknown-step", message, hint);
+    }
+    place
+}
+
 fn is_run_hook(step: &ParsedStep) -> bool {
     matches!(step.hook, Some(Hook::Run(_)))
+}
+
+/// Reports the uses of outputs that the outputs of a run cannot be made of: those of hooks of the run, which start when
+/// all other steps have ended, come too late.
+pub(super) fn check_run_outputs(
+    used: &[OutputUse],
+    parsed: &[ParsedStep],
+    places: &HashMap<&str, StepIndex>,
+    checker: &mut Checker,
+) {
+    refuse_keys(used, parsed, places, checker);
+    for output in used {
+        let place = place_of(output, parsed, places, checker);
+        if place.is_some_and(|place| is_run_hook(&parsed[place.at()])) {
+            let name = &output.step;
+            let message =
+                format!("`outputs.{name}`: `{name}` is a hook that starts when all steps have ended");
+            let hint = Some("a run hands on what its steps give".to_owned());
+            checker.problem(output.at, "not-a-dependency", message, hint);
+        }
+    }
 }
 
 /// Reports the uses of a key that cannot be there: one of a list, which the outputs of a step that fans out are, and one
 /// that a step does not declare which declares its outputs.
 fn refuse_keys(
+    used: &[OutputUse],
     parsed: &[ParsedStep],
-    step: &ParsedStep,
     places: &HashMap<&str, StepIndex>,
     checker: &mut Checker,
 ) {
-    for output in &step.outputs {
+    for output in used {
         let (name, Some(key)) = (&output.step, &output.key) else { continue };
         let Some(of) = places.get(name.as_str()).map(|place| &parsed[place.at()]) else { continue };
         if of.fans_out {

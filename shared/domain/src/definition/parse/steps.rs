@@ -1,15 +1,16 @@
 //! `steps:` as a whole: names that are unique, dependencies that exist, and no cycle among them.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
-use super::super::Step;
 use super::super::checker::Checker;
 use super::super::document::{Content, Node};
 use super::super::problem::Position;
-use super::expression::{Names, OutputUse};
+use super::super::{RunOutputs, Step};
+use super::expression::Names;
 use super::never::warn_of_never;
-use super::reach::check_outputs;
+use super::reach::{check_outputs, places_of};
 use super::rule::ParsedDependency;
+use super::run_outputs::read_run_outputs;
 use super::step::{Defaults, ParsedStep, hooks_of, read_step};
 use crate::graph::{Cycle, Dependency, Graph};
 use crate::{Hook, StepIndex, When};
@@ -19,15 +20,22 @@ pub(in crate::definition) const MAX_STEPS: usize = 100_000;
 /// The greatest number of steps of a cycle that a message names.
 const MAX_NAMED: usize = 20;
 
-/// Reads the steps of `node` and the hooks of all of them and of the workflow, and who of them waits for whom. Hooks come
-/// after the steps: those of steps, then those of the workflow.
+/// The steps of a workflow, and what can be read only once all of them are known.
+pub(super) struct ParsedSteps {
+    pub(super) steps: Vec<Step>,
+    pub(super) graph: Graph,
+    pub(super) outputs: Option<RunOutputs>,
+}
+
+/// Reads the steps of `node` and the hooks of all of them and of the workflow, who of them waits for whom, and what a run
+/// hands on of what they give. Hooks come after the steps: those of steps, then those of the workflow.
 pub(super) fn read_steps(
     node: Node,
     workflow: &Node,
     defaults: &Defaults,
     names: Names<'_>,
     checker: &mut Checker,
-) -> Option<(Vec<Step>, Graph)> {
+) -> Option<ParsedSteps> {
     let (at, count) = (node.at, checker.list(&node, "steps", "steps", None)?.len());
     if count == 0 || count > MAX_STEPS {
         let message = format!("{count} steps: expected 1 to {MAX_STEPS}");
@@ -61,12 +69,14 @@ pub(super) fn read_steps(
         }
     };
     check_outputs(&parsed, &places, &graph, checker);
+    let outputs =
+        workflow.get("outputs").and_then(|node| read_run_outputs(node, &parsed, &places, names, checker));
     warn_of_never(&parsed, &graph, checker);
     if steps.len() < parsed.len() {
         return None;
     }
     steps.iter_mut().zip(&parsed).for_each(|(step, parsed)| complete(step, parsed, &places));
-    Some((steps, graph))
+    Some(ParsedSteps { steps, graph, outputs })
 }
 
 /// Reads the hooks of the steps, by their places, which are steps that depend on theirs; and those of the workflow.
@@ -103,13 +113,8 @@ fn read_hooks(
 
 /// Completes a step: what it is the hook of, the places of the steps whose outputs it uses, the outputs that it declares.
 fn complete(step: &mut Step, parsed: &ParsedStep, places: &HashMap<&str, StepIndex>) {
-    let inputs = |outputs: &[OutputUse]| -> Box<[StepIndex]> {
-        let place = |output: &OutputUse| places.get(output.step.as_str()).copied();
-        let inputs: BTreeSet<StepIndex> = outputs.iter().filter_map(place).collect();
-        inputs.into_iter().collect()
-    };
-    step.inputs = inputs(&parsed.outputs);
-    step.task_inputs = inputs(&parsed.outputs[parsed.of_start..]);
+    step.inputs = places_of(&parsed.outputs, places);
+    step.task_inputs = places_of(&parsed.outputs[parsed.of_start..], places);
     step.hook = parsed.hook;
     step.outputs.clone_from(&parsed.declared);
 }

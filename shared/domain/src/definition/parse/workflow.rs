@@ -13,7 +13,7 @@ use super::param::read_params;
 use super::retry::read_retry;
 use super::schedule::{read_schedules, read_zone};
 use super::step::{Defaults, read_pool, read_working_dir};
-use super::steps::read_steps;
+use super::steps::{ParsedSteps, read_steps};
 use super::synonyms;
 use crate::expression::Template;
 use crate::schedule::Zone;
@@ -37,6 +37,7 @@ pub(in crate::definition) const WORKFLOW: Schema = Schema {
         "env",
         "defaults",
         "steps",
+        "outputs",
         "on_success",
         "on_failure",
         "on_finish",
@@ -50,7 +51,6 @@ pub(in crate::definition) const WORKFLOW: Schema = Schema {
         "catchup_window",
         "dst_gap",
         "dst_fold",
-        "outputs",
         "recursive",
         "template",
         "alerts",
@@ -111,7 +111,7 @@ pub(super) fn read_workflow(root: &mut Node, checker: &mut Checker) -> Option<Wo
         return None;
     };
     let names = Names { params: &params, place: Place::Step };
-    let (steps, graph) = read_steps(steps, root, &defaults, names, checker)?;
+    let ParsedSteps { steps, graph, outputs } = read_steps(steps, root, &defaults, names, checker)?;
     let run_hooks = steps.iter().filter(|step| step.is_run_hook()).count() as u32;
     let fans_out = steps.iter().any(|step| step.fan.is_some());
     let success_only = !graph.has_statuses() && steps.iter().all(|step| step.rule == TriggerRule::default());
@@ -126,6 +126,7 @@ pub(super) fn read_workflow(root: &mut Node, checker: &mut Checker) -> Option<Wo
         params,
         env,
         steps,
+        outputs: outputs.map(Box::new),
         graph,
         success_only,
         run_hooks,

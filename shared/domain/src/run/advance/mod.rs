@@ -42,6 +42,8 @@ pub fn advance(run: &mut Run, event: Event, now: Timestamp) -> Result<Advanced, 
     let out = &mut advanced;
     match (run.head.state, event) {
         (RunState::Waiting, Event::StartDue) => start(run, now, out),
+        // What the outputs of the run use was read.
+        (_, Event::StartDue) if run.owes_outputs() => {}
         (_, Event::StartDue) => start_held_over(run, now, out)?,
         (RunState::Waiting, Event::TimedOut) => return Err(Refusal::RunNotWaiting),
         // The timeout is that of the steps. A hook has its own.

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use super::ending::{ended, mark_ended};
 use super::step::follow;
 use crate::definition::Step;
+use crate::run::dispatch::run_outputs;
 use crate::run::{Action, Advanced, Attempts, Run, RunTimer, StepState};
 use crate::{Hook, Outcome, StepIndex, Timestamp};
 
 /// Ends the run when all its steps have: as whoever stops it wants, or by its verdict.
 pub(super) fn end_if_done(run: &mut Run, now: Timestamp, out: &mut Advanced) {
-    if run.head.state.is_terminal() {
+    if run.head.state.is_terminal() || !has_given_outputs(run, now, out) {
         return;
     }
     begin_hooks(run, now, out);
@@ -25,6 +26,8 @@ pub(super) fn end_if_done(run: &mut Run, now: Timestamp, out: &mut Advanced) {
             run.head.verdict.unwrap_or(Outcome::Succeeded)
         }
     };
+    // A hook may have failed since they were made.
+    run.head.outputs.take_if(|_| outcome != Outcome::Succeeded);
     run.head.state = outcome.into();
     run.head.ended_at = Some(now);
     out.head = true;
@@ -36,6 +39,29 @@ pub(super) fn end_if_done(run: &mut Run, now: Timestamp, out: &mut Advanced) {
         out.actions.push(Action::Clear(RunTimer::CancelCheck));
     }
     out.actions.push(Action::End);
+}
+
+/// Makes the outputs of a run, once all its steps have ended well, so that its hooks know whether they could be made.
+/// `false` while outputs of steps have to be lent for that, which are kept apart.
+fn has_given_outputs(run: &mut Run, now: Timestamp, out: &mut Advanced) -> bool {
+    if !run.owes_outputs() {
+        return true;
+    }
+    if run.outputs_want().next().is_some() {
+        out.actions.push(Action::Set(now, RunTimer::Start));
+        return false;
+    }
+    let workflow = Arc::clone(&run.workflow);
+    let Some(outputs) = &workflow.outputs else { return true };
+    match run_outputs(run, outputs) {
+        Ok(outputs) => run.head.outputs = Some(outputs),
+        Err(why) => {
+            (run.head.verdict, run.head.reason) = (Some(Outcome::Failed), Some(why.clone()));
+            run.head.outputs_missing = Some(why);
+        }
+    }
+    out.head = true;
+    true
 }
 
 /// Gives the hooks of a run their turn, once all other steps have ended: those for its outcome start, and the others are

@@ -222,6 +222,10 @@ impl Lending {
             let step = run.workflow.step(unit.step);
             step.is_some_and(|step| step.inputs.iter().chain(&step.task_inputs).any(more))
         };
-        self.wanted.iter().any(|step| !self.lent.contains(step)) || advanced.units.iter().any(uses_more)
+        let made_of_more = advanced.head
+            && run.workflow.outputs.as_ref().is_some_and(|outputs| outputs.inputs.iter().any(more));
+        self.wanted.iter().any(|step| !self.lent.contains(step))
+            || advanced.units.iter().any(uses_more)
+            || made_of_more
     }
 }

@@ -2,7 +2,7 @@
 
 use super::entry::Entry;
 use super::merge::{Happened, What};
-use crate::run::{Ended, Event, Run, RunState, Trigger};
+use crate::run::{Ended, Event, Run, RunState, StepState, Trigger};
 use crate::task::TaskResult;
 use crate::{Outcome, Unit};
 
@@ -60,6 +60,9 @@ impl Happened {
         };
         let after = with_reason(then, entry.why.as_deref());
         let (kind, attempt, text) = match event {
+            Event::StartDue if has_read_for_outputs(run, entry) => {
+                ("start_due", None, "what the outputs of the run use was read".to_owned())
+            }
             Event::StartDue if entry.n > 2 || run.head.start_at.is_none() => {
                 ("start_due", None, "further steps start that became ready at once".to_owned())
             }
@@ -102,6 +105,19 @@ impl Happened {
         let (_, end) = self.followed.iter().find(|(ended, _)| *ended == unit)?;
         Some(end.attempts.attempt).filter(|attempt| *attempt > 0)
     }
+}
+
+/// Whether the start timer went off for the outputs of the run: after the end of all steps, and before the hooks of the run
+/// had their turn.
+fn has_read_for_outputs(run: &Run, entry: &Entry) -> bool {
+    let steps = run.steps.iter().zip(&run.workflow.steps).filter(|(_, step)| !step.is_run_hook());
+    let mut ends = steps.map(|(state, _)| match state {
+        StepState::Ended(end) => end.advance,
+        _ => u64::MAX,
+    });
+    run.workflow.outputs.is_some()
+        && ends.all(|end| end < entry.n)
+        && run.head.hooks_since.is_none_or(|since| entry.at <= since)
 }
 
 fn created(run: &Run) -> String {

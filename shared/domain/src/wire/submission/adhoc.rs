@@ -91,6 +91,7 @@ impl Submission {
             run_hooks: 0,
             fans_out: false,
             places: Places::default(),
+            outputs: None,
             max_actions: MAX_ACTIONS,
         })
     }
