@@ -1,6 +1,7 @@
 //! What can be typed: a file for each command, with its arguments beside what it does. What several commands share is
 //! in [`options`](crate::options).
 
+mod acts;
 mod apply;
 mod completion;
 mod config;

@@ -34,7 +34,7 @@ pub(crate) struct RunAndStepArgs {
     /// Its id, or the beginning of it when no other run's begins so
     #[arg(required_unless_present = "last")]
     id: Option<String>,
-    /// Only this step, also when it has ended
+    /// A step of it
     step: Option<String>,
     /// The run that was created last, in place of its id
     #[arg(long, conflicts_with = "step")]

@@ -7,6 +7,7 @@ use millrace_domain::run::RunState;
 use serde_json::{Value, json};
 
 use crate::client::{Client, run_path, segment};
+use crate::commands::acts::{self, ActArgs, MarkArgs};
 use crate::commands::history::{self, HistoryArgs};
 use crate::commands::items::{self, ItemsArgs};
 use crate::commands::logs::{self, LogsArgs};
@@ -52,10 +53,16 @@ pub(crate) enum RunsCommand {
     History(HistoryArgs),
     /// List the items of a step that fans out
     Items(ItemsArgs),
-    /// Print the outputs of a step in full
+    /// Print what it hands on, or the outputs of a step, in full
     Outputs(OutputsArgs),
     /// What its tasks printed
     Logs(LogsArgs),
+    /// Have a step tried again, at once: one that waits for its retry, or asks what is to become of it
+    Retry(ActArgs),
+    /// Skip a step that waits, or asks what is to become of it
+    Skip(ActArgs),
+    /// Say how a step ended that waits, or asks what is to become of it
+    Mark(MarkArgs),
     /// Stop one
     Cancel {
         #[command(flatten)]
@@ -98,6 +105,9 @@ pub(crate) async fn run(common: &Common, command: RunsCommand) -> Result<(), Cli
                 () = output::reader_is_gone() => Ok(()),
             }
         }
+        RunsCommand::Retry(args) => acts::retry(&client, common, args).await,
+        RunsCommand::Skip(args) => acts::skip(&client, common, args).await,
+        RunsCommand::Mark(args) => acts::mark(&client, common, args).await,
         RunsCommand::Cancel { run } => cancel(&client, common, &run_id::find(&client, &run).await?).await,
     }
 }

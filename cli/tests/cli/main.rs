@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails where it stands")]
 
+mod acts;
 mod answers;
 mod bad_input;
 mod binary;

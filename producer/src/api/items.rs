@@ -55,6 +55,9 @@ pub(super) struct ItemView {
     reason: Option<String>,
     #[serde(skip_serializing_if = "String::is_empty")]
     worker: String,
+    /// Who has said that it ended so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<String>,
     #[serde(skip_serializing_if = "Map::is_empty")]
     outputs: Map<String, Value>,
 }
@@ -135,6 +138,7 @@ fn item(run: &Run, unit: Unit, end: Option<Ended>, held: Option<&TaskRecord>) ->
             code: end.code,
             reason: end.reason,
             worker: end.worker,
+            by: end.by.filter(|by| !by.is_empty()),
             outputs: end.outputs,
             ..ItemView::default()
         };

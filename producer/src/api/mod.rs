@@ -5,6 +5,7 @@
 //! [`startup`] what answers before the store does.
 
 mod access;
+mod acts;
 mod error;
 mod events;
 mod health;

@@ -29,12 +29,7 @@ pub(super) async fn run(context: &Context, id: RunId, stored: &StoredRun) -> Res
     let readable = StoredRun { head: json!(head).to_string(), steps: known, tasks, ..stored.clone() };
     let mut shown = match view::run(context, id, &readable).await {
         Ok(shown) => shown,
-        Err(_) => RunView {
-            outputs: head.outputs.clone(),
-            summary: view::summary(id, head),
-            asked: None,
-            steps: Vec::new(),
-        },
+        Err(_) => RunView { outputs: None, summary: view::summary(id, head), asked: None, steps: Vec::new() },
     };
     shown.summary.state = state.into();
     shown.summary.reason = Some(sentence(&why));

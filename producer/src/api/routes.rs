@@ -10,7 +10,7 @@ use axum::routing::{delete, get, post};
 use super::error::{self, ApiError};
 use super::state::{Api, BODY_BYTES, Counted};
 use super::{
-    Access, access, events, health, home, items, key, outputs, runs, tasks, why, workers, workflows,
+    Access, access, acts, events, health, home, items, key, outputs, runs, tasks, why, workers, workflows,
 };
 use crate::context::Context;
 use crate::intake::gateway::Gateway;
@@ -29,6 +29,9 @@ pub(crate) fn router(context: Arc<Context>, gateway: Arc<Gateway>, access: Acces
         .route("/runs/{id}/events", get(events::list))
         .route("/runs/{id}/steps/{step}/items", get(items::list))
         .route("/runs/{id}/steps/{step}/outputs", get(outputs::get))
+        .route("/runs/{id}/steps/{step}/retry", post(acts::retry))
+        .route("/runs/{id}/steps/{step}/skip", post(acts::skip))
+        .route("/runs/{id}/steps/{step}/mark", post(acts::mark))
         .route("/runs/{id}/logs", get(runs::logs))
         .route("/workflows", post(workflows::apply).get(workflows::list))
         .route("/workflows/{name}", get(workflows::get))

@@ -88,6 +88,9 @@ pub(crate) struct StepView {
     pub(super) reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     worker: Option<String>,
+    /// Who has said that it ended so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<String>,
     #[serde(skip_serializing_if = "Map::is_empty")]
     outputs: Map<String, Value>,
     /// The bytes (JSON) of outputs that are large: they are not shown here.
@@ -104,7 +107,7 @@ struct ItemsView {
     total: u32,
     /// Those that have not begun.
     waiting: u32,
-    /// Those that never began, once the step has ended: they were given up.
+    /// Those that were skipped, and once the step has ended those that never began: they were given up.
     skipped: u32,
     /// Those that are with the fleet, or wait for their next attempt.
     open: u32,
@@ -115,9 +118,9 @@ struct ItemsView {
 
 impl ItemsView {
     fn of(counts: &ItemCounts, has_ended: bool) -> Self {
-        let ItemCounts { total, begun, succeeded, failed, cancelled } = *counts;
+        let ItemCounts { total, begun, succeeded, failed, cancelled, skipped } = *counts;
         let (left, open) = (total.saturating_sub(begun), begun.saturating_sub(counts.ended()));
-        let (waiting, skipped) = if has_ended { (0, left) } else { (left, 0) };
+        let (waiting, skipped) = if has_ended { (0, skipped + left) } else { (left, skipped) };
         Self { total, waiting, skipped, open, succeeded, failed, cancelled }
     }
 }
@@ -173,7 +176,7 @@ pub(crate) async fn run(context: &Context, id: RunId, stored: &StoredRun) -> Res
         scheduled_at: run.spec.scheduled_at.to_string(),
     };
     let mut head = run.head;
-    let outputs = head.outputs.take();
+    let outputs = head.outputs.take().filter(|_| head.state == RunState::Succeeded);
     Ok(RunView { summary: summary(id, head), asked: Some(asked), outputs, steps })
 }
 
@@ -285,6 +288,7 @@ fn step(run: &Run, index: StepIndex, held: Option<&(u32, &TaskRecord)>, fleet: &
             code: end.code,
             reason: end.reason.clone(),
             worker: Some(end.worker.clone()).filter(|worker| !worker.is_empty()),
+            by: end.by.clone().filter(|by| !by.is_empty()),
             outputs: end.outputs.clone(),
             outputs_bytes: Some(end.outputs_bytes).filter(|bytes| *bytes > 0),
             ..view

@@ -7,7 +7,7 @@ use std::time::Duration;
 use millrace_broker::{BrokerError, Outgoing, Queue, Route};
 use millrace_domain::definition::Workflow;
 use millrace_domain::message::{Inbox, InboxBody, Reply, ReplyError};
-use millrace_domain::run::{Event, Trigger};
+use millrace_domain::run::{Act, Event, Trigger};
 use millrace_domain::submission::Submission;
 use millrace_domain::{Code, PartitionId, RunId, WorkflowId};
 use millrace_runtime::{Subscription, Unknown};
@@ -207,6 +207,13 @@ impl Gateway {
     pub(crate) async fn cancel(&self, run: RunId, reason: &str) -> Result<Reply, Unavailable> {
         let body = || InboxBody::Cancel { run, reason: reason.to_owned() };
         let command = || Command::Event(run, Event::Cancel { reason: reason.to_owned() });
+        self.ask(Some(run.partition()), command, body).await
+    }
+
+    /// Does something to a step of a run. However often the owner has to be asked, it is done once.
+    pub(crate) async fn act(&self, run: RunId, act: Act) -> Result<Reply, Unavailable> {
+        let body = || InboxBody::Act { run, act: Box::new(act.clone()) };
+        let command = || Command::Event(run, Event::Act(Box::new(act.clone())));
         self.ask(Some(run.partition()), command, body).await
     }
 

@@ -69,6 +69,7 @@ impl Command {
             InboxBody::Submit { submission } => {
                 Self::Submit(Box::new(Submit::of(*submission, Trigger::Message, partitions)))
             }
+            InboxBody::Act { run, act } => Self::Event(run, Event::Act(act)),
             InboxBody::Cancel { run, reason } => Self::Event(run, Event::Cancel { reason }),
             InboxBody::Held { task, session } => Self::Held(task, session),
             InboxBody::Pause { workflow, paused } => Self::Pause(workflow, paused),
@@ -177,13 +178,14 @@ impl Command {
             }
             Self::Event(run, event) => match event::apply(turn, run, &event) {
                 Ok(Applied::Done) => Some(Reply::Run { run_id: run, duplicate: false }),
+                Ok(Applied::Refused(reply)) => Some(reply),
                 Ok(Applied::Kept) => return kept(turn, run),
                 Err(Broke) => return Handled::Broke(run, Self::Event(run, event)),
             },
             Self::Results(results) => {
                 let mut foreign = None;
                 let broken = results.iter().find(|(run, event)| match event::apply(turn, *run, event) {
-                    Ok(Applied::Done) => false,
+                    Ok(Applied::Done | Applied::Refused(_)) => false,
                     Ok(Applied::Kept) => {
                         foreign = Some(*run);
                         false

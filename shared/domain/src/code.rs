@@ -67,10 +67,12 @@ codes! {
     WrongMethod = "wrong-method", 405;
     /// The body did not arrive in time.
     SlowBody = "slow-body", 408;
-    /// The idempotency key belongs to a run that was asked for otherwise.
+    /// The idempotency key belongs to something that was asked for otherwise.
     KeyConflict = "key-conflict", 409;
     /// The name belongs to a workflow that was made otherwise.
     NameConflict = "name-conflict", 409;
+    /// The step does not stand so that this can be done to it.
+    WrongState = "wrong-state", 409;
     /// The body, or a submission in it, is longer than it may be.
     TooLarge = "too-large", 413;
     /// The header `Content-Type: application/json` is missing.

@@ -228,7 +228,7 @@ fn inbox(body: &str) -> &'static str {
             assert!(!source.is_empty());
             "apply"
         }
-        InboxBody::Letter { .. } => panic!("0.1 sends no letters: {body}"),
+        InboxBody::Letter { .. } | InboxBody::Act { .. } => panic!("0.1 sends none: {body}"),
         InboxBody::Pause { .. } => "pause",
         InboxBody::Delete { workflow } => {
             assert_eq!(workflow.as_str(), "gone");

@@ -26,6 +26,8 @@ pub enum Shape {
     /// A step that hands a list on, one with an item for each entry of it, and a join that reads what they gave in order;
     /// hooks of both kinds.
     Items,
+    /// A step that fails and asks, and one after it that reads what somebody says it gave.
+    Asked,
     /// A step, more waits after it than one advance begins, and a step after all of them.
     Wide,
 }
@@ -83,7 +85,7 @@ impl Shape {
     pub fn tasks(self) -> usize {
         match self {
             Self::Quick | Self::Noop | Self::Long | Self::Failing | Self::Doomed => 1,
-            Self::Handover => 2,
+            Self::Handover | Self::Asked => 2,
             Self::Flaky => 3,
             Self::Branches => 4,
             Self::Items => 16,
@@ -106,6 +108,8 @@ impl Shape {
             &[step("first", &[], Must::End, 2), step("second", &["first"], Must::End, 1)];
         const FAILING: &[StepRule] = &[step("first", &[], Must::May, 1), step("second", &[], Must::Not, 0)];
         const DOOMED: &[StepRule] = &[step("first", &[], Must::May, 1), step("second", &[], Must::Not, 0)];
+        const ASKED_STEPS: &[StepRule] =
+            &[step("first", &[], Must::May, 1), step("second", &[], Must::End, 1)];
         const HANDOVER: &[StepRule] =
             &[step("first", &[], Must::End, 1), step("second", &["first"], Must::End, 1)];
         const BRANCHES: &[StepRule] = &[
@@ -141,6 +145,7 @@ impl Shape {
             Self::Handover => HANDOVER,
             Self::Branches => BRANCHES,
             Self::Items => OF_ITEMS,
+            Self::Asked => ASKED_STEPS,
             Self::Wide => WIDE_STEPS,
         }
     }
@@ -168,17 +173,19 @@ impl Shape {
             Self::Handover => json!({"workflow": "handover"}),
             Self::Branches => json!({"workflow": BRANCHES}),
             Self::Items => json!({"workflow": MANY}),
+            Self::Asked => json!({"workflow": ASKED}),
             Self::Wide => json!({"workflow": WIDE}),
         }
     }
 }
 
 /// The workflows of which version 0.1 knows nothing, or not all that they are about.
-pub(crate) const NEWER: [&str; 3] = [BRANCHES, MANY, WIDE];
+pub(crate) const NEWER: [&str; 4] = [BRANCHES, MANY, WIDE, ASKED];
 
 const BRANCHES: &str = "branches";
 const MANY: &str = "many";
 const WIDE: &str = "wide";
+const ASKED: &str = "asked";
 
 /// The length of a text that is kept apart from its run.
 const LARGE: usize = 80_000;
@@ -219,12 +226,22 @@ pub(crate) fn workflows(start: &str, end: &str, schedules: usize) -> Vec<Value> 
             json!({"name": "clean", "depends_on": ["join"], "trigger_rule": "all_finished", "run": both})]}),
         many(start, end, &retry),
         wide(&both, &retry),
+        asked(start, end, &retry),
     ];
     all.extend((0..schedules).map(|number| {
         json!({"name": format!("tick{number}"), "defaults": retry, "schedule": [{"every": "1s"}],
             "steps": [step("tick", &[], &both)]})
     }));
     all
+}
+
+/// The workflow of which somebody is asked.
+fn asked(start: &str, end: &str, retry: &Value) -> Value {
+    let reads = format!("{start}\ntest \"$SAID\" = \"of $MILLRACE_RUN_ID\"\n{end}");
+    let asks = json!({"limit": 0, "then": "ask", "ask_timeout": "1h"});
+    json!({"name": ASKED, "defaults": retry, "steps": [
+        {"name": "first", "run": format!("{start}\nexit 1"), "retry": asks},
+        {"name": "second", "depends_on": ["first"], "run": reads, "env": {"SAID": "${{ outputs.first.value }}"}}]})
 }
 
 /// The workflow that begins by and by.

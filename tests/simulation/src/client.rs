@@ -18,7 +18,7 @@ use crate::broker::{MemoryBroker, PREFIX};
 use crate::dice::Dice;
 use crate::fleet::{Fleet, PARTITIONS};
 use crate::process::Process;
-use crate::workload::{Wanted, Way};
+use crate::workload::{Wanted, WantedAct, Way};
 
 /// The time that a client waits for an answer before it asks again.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -70,6 +70,14 @@ impl Client {
                     self.promised(answered, run, &format!("the API ({answer})"));
                 }
             }
+        }
+        for (number, WantedAct { after_ms, step, deed: (deed, body) }) in wanted.acts.iter().enumerate() {
+            tokio::time::sleep(Duration::from_millis(*after_ms)).await;
+            let (path, id) = (format!("/api/v1/runs/{run}/steps/{step}/{deed}"), format!("{run} {number}"));
+            // As the step stands, it may be refused.
+            let may_be = [StatusCode::CONFLICT, StatusCode::NOT_FOUND];
+            let (status, _) = self.post_as(&path, body, Some(&id), &may_be).await;
+            self.process.world.lock().auditor.acted(run, id, status.is_success());
         }
         // Only what was answered for can be stopped by its id.
         let known = wanted.ways.iter().any(|way| *way != Way::Told);
@@ -131,6 +139,17 @@ impl Client {
 
     /// Posts a body until the answer is a good one.
     async fn post(&mut self, path: &str, body: &Value) -> Value {
+        self.post_as(path, body, None, &[]).await.1
+    }
+
+    /// Posts a body under a key until the answer is a good one, or a refusal that may be.
+    async fn post_as(
+        &mut self,
+        path: &str,
+        body: &Value,
+        key: Option<&str>,
+        may_be: &[StatusCode],
+    ) -> (StatusCode, Value) {
         loop {
             let members = self.fleet.members();
             let member = self.dice.pick(&members[..self.fleet.producers]).clone();
@@ -139,7 +158,9 @@ impl Client {
             {
                 let asked = async {
                     let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
-                    let request = Request::post(path)
+                    let request = key
+                        .into_iter()
+                        .fold(Request::post(path), |request, key| request.header("idempotency-key", key))
                         .header(header::CONTENT_TYPE, "application/json")
                         .header(header::HOST, "localhost")
                         .body(body)
@@ -155,13 +176,13 @@ impl Client {
                     answer = tokio::time::timeout(4 * PATIENCE, asked) => answer.ok().flatten(),
                 };
                 if let Some((status, answer)) = answer {
-                    if status.is_success() {
-                        return answer;
+                    if status.is_success() || may_be.contains(&status) {
+                        return (status, answer);
                     }
                     if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS {
                         let refused = format!("POST {path} was refused with {status}: {answer}");
                         self.process.world.lock().auditor.object(2, || refused);
-                        return answer;
+                        return (status, answer);
                     }
                 }
             }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::sync::LazyLock;
 
 use millrace_domain::submission::{IdempotencyKey, Submission};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::dice::Dice;
 use crate::faults::Faults;
@@ -144,6 +144,18 @@ pub(crate) struct Wanted {
     pub(crate) submission: Submission,
     /// The time after it was accepted at which it is cancelled.
     pub(crate) cancelled_after_ms: Option<u64>,
+    /// What somebody does to its steps meanwhile.
+    pub(crate) acts: Vec<WantedAct>,
+}
+
+/// An act that is wanted: it may well be refused, as the step stands then.
+#[derive(Debug, Clone)]
+pub(crate) struct WantedAct {
+    /// The time after the act before it.
+    pub(crate) after_ms: u64,
+    pub(crate) step: &'static str,
+    /// The end of its path, and what is said besides.
+    pub(crate) deed: (&'static str, Value),
 }
 
 /// The workload of a seed: what is wanted of the fleet.
@@ -202,8 +214,41 @@ impl Workload {
                     ..Submission::default()
                 },
                 cancelled_after_ms: dice.chance(300).then(|| dice.below(6_000)),
+                acts: Vec::new(),
             });
             self.wanted.sort_by_key(|one| one.after_ms);
+        }
+        self
+    }
+
+    /// Has somebody do something to steps of some seeds' runs. With dice of its own, as for letters.
+    pub(crate) fn acting(mut self, dice: &mut Dice) -> Self {
+        if dice.chance(400) {
+            for one in &mut self.wanted {
+                let name = one.submission.workflow.as_ref().map(ToString::to_string).unwrap_or_default();
+                let steps: &[&'static str] = match name.as_str() {
+                    "rules" => &["asks", "asks", "poll", "first", "pause", "repair", "any", "join", "clean"],
+                    "items" => &["list", "each", "each", "each", "join"],
+                    "diamond" => &["a", "b", "c", "d"],
+                    "chain" => &["x", "y", "z"],
+                    "fan" => &["left", "right", "other", "join"],
+                    _ => continue,
+                };
+                let act = |dice: &mut Dice| {
+                    let deeds = [
+                        ("retry", json!({"by": "ann"})),
+                        ("skip", json!({"by": "ann", "why": "to see"})),
+                        ("mark", json!({"by": "ann", "outcome": "succeeded", "outputs": {"n": 1}})),
+                        ("mark", json!({"by": "ann", "outcome": "failed"})),
+                    ];
+                    let (step, mut deed) = (*dice.pick::<&str>(steps), dice.pick(&deeds).clone());
+                    if step == "each" {
+                        deed.1["item"] = json!(dice.below(6));
+                    }
+                    WantedAct { after_ms: dice.below(5_000), step, deed }
+                };
+                one.acts = (0..dice.range(1, 5)).map(|_| act(dice)).collect();
+            }
         }
         self
     }
@@ -238,7 +283,13 @@ impl Wanted {
             idempotency_key: IdempotencyKey::given(b"waiting").ok().flatten(),
             ..Submission::default()
         };
-        Self { after_ms: dice.below(window_ms), ways: vec![Way::Told], submission, cancelled_after_ms: None }
+        Self {
+            after_ms: dice.below(window_ms),
+            ways: vec![Way::Told],
+            submission,
+            cancelled_after_ms: None,
+            acts: Vec::new(),
+        }
     }
 
     fn drawn(dice: &mut Dice, key: u64, window_ms: u64) -> Self {
@@ -265,6 +316,6 @@ impl Wanted {
             ways.push(way(dice));
         }
         let cancelled_after_ms = dice.chance(200).then(|| dice.below(12_000));
-        Self { after_ms: dice.below(window_ms), ways, submission, cancelled_after_ms }
+        Self { after_ms: dice.below(window_ms), ways, submission, cancelled_after_ms, acts: Vec::new() }
     }
 }

@@ -2,13 +2,15 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use millrace_domain::run::Event;
+use millrace_domain::message::Reply;
 use millrace_domain::run::history::advance_noting;
+use millrace_domain::run::{Deed, Event, Refusal};
 use millrace_domain::task::TaskResult;
-use millrace_domain::{RunId, TaskId};
+use millrace_domain::{Code, RunId, TaskId};
 use millrace_store::Timer;
 
 use crate::failpoint;
+use crate::partition::answer::refusal;
 use crate::partition::draft::Draft;
 use crate::partition::turn::Turn;
 
@@ -16,10 +18,12 @@ use crate::partition::turn::Turn;
 pub(crate) struct Broke;
 
 /// The fate of an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Applied {
     /// The event holds once the commit does, or has no effect.
     Done,
+    /// Somebody wants to do what cannot be done: they are told why.
+    Refused(Reply),
     /// The run is one that only a newer version can read: the event has to be kept for that.
     Kept,
 }
@@ -52,6 +56,11 @@ pub(crate) fn apply(turn: &mut Turn<'_>, id: RunId, event: &Event) -> Result<App
     if let (Some(Ok(Ok(_))), Event::Result(result @ TaskResult { item: None, .. })) = (&outcome, event) {
         turn.memory.runs.note_outputs(&result.outputs);
     }
+    if let (Some(Ok(Ok(_))), Event::Act(act)) = (&outcome, event)
+        && let (None, Deed::Succeed { outputs }) = (act.unit.item, &act.deed)
+    {
+        turn.memory.runs.note_outputs(outputs);
+    }
     if let Some(Err(_)) = outcome {
         tracing::error!(run = %id, ?event, "an event broke the run");
         return Err(Broke);
@@ -63,7 +72,12 @@ pub(crate) fn apply(turn: &mut Turn<'_>, id: RunId, event: &Event) -> Result<App
         None => {}
     }
     match outcome {
-        None => unknown_run(id, event),
+        None => {
+            unknown_run(id, event);
+            if let Event::Act(_) = event {
+                return Ok(Applied::Refused(refusal(Code::NotFound, format!("there is no run {id}"))));
+            }
+        }
         Some(Ok(Ok((advanced, entry)))) => {
             if !advanced.apart.is_empty() {
                 turn.memory.runs.note_apart();
@@ -73,9 +87,16 @@ pub(crate) fn apply(turn: &mut Turn<'_>, id: RunId, event: &Event) -> Result<App
                 turn.draft.note(id, &entry);
             }
         }
-        Some(Ok(Err(refusal))) => {
-            tracing::debug!(run = %id, %refusal, "an event without effect");
+        Some(Ok(Err(refused))) => {
+            tracing::debug!(run = %id, %refused, "an event without effect");
             retire_stale(turn.draft, id, event);
+            if let (Event::Act(act), Some(run)) = (event, turn.memory.runs.get(id)) {
+                let code = match refused {
+                    Refusal::AnotherAct(_) => Code::KeyConflict,
+                    _ => Code::WrongState,
+                };
+                return Ok(Applied::Refused(refusal(code, run.why_refused(act, &refused))));
+            }
         }
         Some(Err(_)) => {}
     }

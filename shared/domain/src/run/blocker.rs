@@ -259,7 +259,7 @@ impl Blocker {
             Self::Asking { attempt, until, reason } => {
                 let why = reason.as_deref().unwrap_or("it did not succeed");
                 format!(
-                    "attempt {attempt}: {why}; there is no retry left, and it fails at {until} if nobody answers"
+                    "attempt {attempt}: {why}; there is no retry left, and it fails at {until} if nobody says what is to become of it (millrace runs retry, skip, mark)"
                 )
             }
             Self::Items { total, ended, open, given_up: true, .. } => {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Act;
 use crate::task::TaskResult;
 use crate::{RunId, Unit};
 
@@ -36,6 +37,8 @@ pub enum Event {
         /// The attempt.
         attempt: u32,
     },
+    /// Somebody does something to a unit.
+    Act(Box<Act>),
     /// Somebody wants the run stopped.
     Cancel {
         /// Who wants it stopped, or why.
@@ -59,6 +62,7 @@ impl Event {
     pub fn unit(&self) -> Option<Unit> {
         match self {
             Self::Result(result) => Some(result.id().unit),
+            Self::Act(act) => Some(act.unit),
             Self::RetryDue { unit } | Self::Lost { unit, .. } | Self::Revoked { unit, .. } => Some(*unit),
             Self::StartDue
             | Self::Cancel { .. }
@@ -89,6 +93,17 @@ pub enum Refusal {
     /// The unit does not wait for this event.
     #[error("step {0} does not wait for this")]
     NotExpected(Unit),
+    /// The unit does not stand so that this can be done to it.
+    #[error("this cannot be done to step {unit}: {why}")]
+    Act {
+        /// The unit.
+        unit: Unit,
+        /// Why it cannot be done, for whoever acts.
+        why: String,
+    },
+    /// Another act has the id of this one.
+    #[error("another act has the id {0}")]
+    AnotherAct(String),
     /// The run does not wait for this event.
     #[error("the run does not wait for this")]
     RunNotWaiting,

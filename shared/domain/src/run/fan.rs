@@ -46,6 +46,7 @@ impl Fan {
         match outcome {
             Outcome::Succeeded => counts.succeeded += 1,
             Outcome::Cancelled if was_given_up => counts.cancelled += 1,
+            Outcome::Skipped => counts.skipped += 1,
             _ => {
                 counts.failed += 1;
                 let why = reason.unwrap_or(outcome.as_str()).to_owned();

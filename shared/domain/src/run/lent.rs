@@ -25,6 +25,8 @@ impl Run {
             _ if self.elsewhere == 0 => return Vec::new(),
             Event::Lost { unit, .. } | Event::RetryDue { unit } | Event::Revoked { unit, .. } => *unit,
             Event::Result(result) => result.id().unit,
+            // One that asks is to be tried again, perhaps.
+            Event::Act(act) => return self.tasks_want(act.unit.step).collect(),
             Event::StartDue if self.owes_outputs() => return self.outputs_want().collect(),
             Event::StartDue
             | Event::Cancel { .. }

@@ -41,6 +41,12 @@
 //! | revoked, unknown step     | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   |
 //! | retry due                 | `NotExpected`  | `NotExpected`  | dispatched     | `NotExpected`  | failed         | `NotExpected`  | `NotExpected`  | `NotExpected`  |
 //! | retry due, unknown step   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   |
+//! | act: retry                | `Act`          | `Act`          | dispatched     | `Act`          | dispatched     | `Act`          | `Act`          | `Act`          |
+//! | act: skip                 | `Act`          | `Act`          | skipped        | `Act`          | skipped        | `Act`          | `Act`          | `Act`          |
+//! | act: mark succeeded       | `Act`          | `Act`          | succeeded      | `Act`          | succeeded      | `Act`          | `Act`          | `Act`          |
+//! | act: mark failed          | `Act`          | `Act`          | failed         | `Act`          | failed         | `Act`          | `Act`          | `Act`          |
+//! | act, another attempt      | `Act`          | `Act`          | `StaleAttempt` | `Act`          | `StaleAttempt` | `Act`          | `Act`          | `Act`          |
+//! | act, unknown step         | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   |
 //!
 //! What each event makes of a run. When all its steps have ended, its hooks have their turn, and then it ends. A stop ends it at once when nothing is with the fleet. An ended run refuses
 //! the events of its steps too.
@@ -74,6 +80,7 @@
 //! `declared` what its attempts must give. [`fan`] is a step with items, `units` how steps and items stand, [`large`] how
 //! large outputs may be, `lent` those that are not in memory, `plan` what a run would come to if all went well, [`history`] what has happened to it.
 
+pub mod act;
 pub mod action;
 pub mod advance;
 mod blocker;
@@ -96,6 +103,7 @@ mod transitions;
 mod units;
 mod verdict;
 
+pub use act::{Act, Deed, Done};
 pub use action::{Action, Advanced, RunTimer};
 pub use advance::{advance, create};
 pub use blocker::Blocker;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::act::Done;
 use super::{Spec, StepState};
 use crate::definition::Workflow;
 use crate::rule::{Ending, Tally};
@@ -85,6 +86,9 @@ pub struct Head {
     /// Why the outputs of the run could not be made, for which it fails.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outputs_missing: Option<String>,
+    /// What people did to steps of the run: the last of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub acts: Vec<Done>,
     /// The labels of the run, for people and filters.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
@@ -132,6 +136,7 @@ impl Head {
             verdict: None,
             outputs: None,
             outputs_missing: None,
+            acts: Vec::new(),
             labels: BTreeMap::new(),
             digest: None,
             advance: 0,

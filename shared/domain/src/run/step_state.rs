@@ -102,6 +102,9 @@ pub struct Ended {
     /// The worker that ran the last attempt.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub worker: String,
+    /// Who has said that the unit ended so; `None` where nobody has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
     /// The items of a step that has fanned out. Their ends, with their outputs, are kept apart from the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub items: Option<Box<ItemCounts>>,
@@ -156,12 +159,15 @@ pub struct ItemCounts {
     /// Those that were given up after they had begun.
     #[serde(default)]
     pub cancelled: u32,
+    /// Those that were skipped after they had begun.
+    #[serde(default, skip_serializing_if = "is_zero_u32")]
+    pub skipped: u32,
 }
 
 impl ItemCounts {
     /// The items that have ended.
     pub fn ended(&self) -> u32 {
-        self.succeeded + self.failed + self.cancelled
+        self.succeeded + self.failed + self.cancelled + self.skipped
     }
 }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::{
-    Advanced, Event, Head, Mover, Refusal, Run, RunState, RunTimer, Source, Spec, StepState, Trigger,
-    advance, create,
+    Act, Advanced, Deed, Event, Head, Mover, Refusal, Run, RunState, RunTimer, Source, Spec, StepState,
+    Trigger, advance, create,
 };
 use crate::task::TaskResult;
 use crate::{Outcome, PartitionId, Priority, RunId, StepIndex, Timestamp, WorkflowId, definition};
@@ -74,6 +74,11 @@ fn result(step: StepIndex, attempt: u32, outcome: Outcome) -> Event {
         is_typed: false,
         worker: String::new(),
     })
+}
+
+fn act(step: StepIndex, attempt: u32, deed: Deed) -> Event {
+    let (id, by, why) = ("1".into(), "ann".into(), "it is known".into());
+    Event::Act(Box::new(Act { id, unit: step.into(), attempt, deed, by, why }))
 }
 
 fn cancel() -> Event {
@@ -146,6 +151,12 @@ fn step_events(row: &str) -> (&'static str, Vec<Event>) {
         "revoked, another attempt" => (retries, vec![revoked(SUBJECT, 0), revoked(SUBJECT, 2)]),
         "revoked, unknown step" => (retries, vec![revoked(UNKNOWN, 1)]),
         "retry due" => (retries, vec![Event::RetryDue { unit: SUBJECT.into() }]),
+        "act: retry" => (retries, vec![act(SUBJECT, 1, Deed::Retry)]),
+        "act: skip" => (retries, vec![act(SUBJECT, 1, Deed::Skip)]),
+        "act: mark succeeded" => (retries, vec![act(SUBJECT, 1, Deed::Succeed { outputs: Map::new() })]),
+        "act: mark failed" => (retries, vec![act(SUBJECT, 1, Deed::Fail)]),
+        "act, another attempt" => (retries, [2, u32::MAX].map(|n| act(SUBJECT, n, Deed::Skip)).to_vec()),
+        "act, unknown step" => (retries, vec![act(UNKNOWN, 0, Deed::Skip)]),
         "retry due, unknown step" => (retries, vec![Event::RetryDue { unit: UNKNOWN.into() }]),
         _ => {
             let outcome = row.strip_prefix("result: ").and_then(|outcome| outcome.parse().ok());
@@ -230,6 +241,8 @@ fn cell(mut run: Run, event: Event, word: fn(&Run) -> &'static str) -> String {
                 Refusal::StaleAttempt { .. } => "StaleAttempt",
                 Refusal::NoSuchUnit(_) => "NoSuchUnit",
                 Refusal::NotExpected(_) => "NotExpected",
+                Refusal::Act { .. } => "Act",
+                Refusal::AnotherAct(_) => "AnotherAct",
                 Refusal::RunNotWaiting => "RunNotWaiting",
             };
             format!("`{name}`")
@@ -283,6 +296,7 @@ fn kind(event: &Event) -> usize {
         Event::TimedOut => 6,
         Event::CancelCheckDue => 7,
         Event::Poisoned { .. } => 8,
+        Event::Act(_) => 9,
     }
 }
 
@@ -295,7 +309,7 @@ fn all_events() -> Vec<Event> {
 #[test]
 fn every_event_does_to_a_step_what_its_table_says() {
     let (columns, rows) = table("step");
-    assert_eq!((columns.len(), rows.len()), (8, 20));
+    assert_eq!((columns.len(), rows.len()), (8, 26));
     for (row, cells) in rows {
         let (policy, events) = step_events(row);
         for (column, said) in columns.iter().zip(cells) {
@@ -333,7 +347,7 @@ fn a_run_that_has_ended_refuses_every_event() {
 #[test]
 fn every_kind_of_event_stands_in_a_table() {
     let kinds: std::collections::BTreeSet<usize> = all_events().iter().map(kind).collect();
-    assert_eq!(kinds, (0..9).collect());
+    assert_eq!(kinds, (0..10).collect());
 }
 
 #[test]

@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::run::Act;
 use crate::submission::Submission;
 use crate::task::{Task, TaskResult};
 use crate::{Epoch, PartitionId, RunId, Seq, SessionId, TaskId, WireCode, WorkflowId};
@@ -123,6 +124,13 @@ pub enum InboxBody {
     Submit {
         /// The submission as the client gave it.
         submission: Box<Submission>,
+    },
+    /// Somebody does something to a step of a run. Answered with a [`Reply`].
+    Act {
+        /// The run.
+        run: RunId,
+        /// What is done, to which step, by whom.
+        act: Box<Act>,
     },
     /// Somebody wants a run stopped.
     Cancel {

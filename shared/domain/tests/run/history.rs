@@ -49,7 +49,7 @@ fn replayed(fleet: &Fleet) -> (Run, BTreeMap<Unit, Ended>) {
     (run, items)
 }
 
-fn assert_replays(fleet: &Fleet) {
+pub(crate) fn assert_replays(fleet: &Fleet) {
     let (run, items) = replayed(fleet);
     assert_same(&run, &fleet.run, "the history makes another run");
     assert_eq!(items, fleet.stored.items, "the history makes other ends of items");
@@ -261,7 +261,7 @@ fn a_step_that_began_because_another_was_lent_what_it_uses_begins_again() {
 }
 
 /// The history in words, as `n kind text`.
-fn told(fleet: &Fleet) -> Vec<String> {
+pub(crate) fn told(fleet: &Fleet) -> Vec<String> {
     let lines = whole(fleet).into_iter().flat_map(|happened| {
         let n = happened.n;
         happened.told(&fleet.run).into_iter().map(move |told| format!("{n} {}: {}", told.kind, told.text))

@@ -2,6 +2,7 @@
 //! workflows held against a reference of what they come to, then what older versions wrote.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its small functions too")]
 
+mod acts;
 mod advances;
 mod attempts;
 mod clock;
@@ -17,12 +18,14 @@ mod order;
 mod outputs;
 mod plan;
 mod properties;
+mod random_acts;
 mod random_cases;
 mod random_driver;
 mod random_end;
 mod random_items;
 mod random_plans;
 mod random_steps;
+mod random_strays;
 mod random_times;
 mod random_workflows;
 mod random_yaml;

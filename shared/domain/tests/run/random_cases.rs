@@ -50,6 +50,8 @@ pub(crate) enum Move {
     Repeat(u16),
     /// An attempt that is not, or no more, with the fleet ends, or is said to.
     Stray(u16, u32, Outcome),
+    /// Somebody does something to a step, or an item, that waits or asks: has it tried again, skips it, or says how it ended.
+    Act(u16, u8),
     /// So many milliseconds pass.
     Pass(u64),
 }
@@ -67,6 +69,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         30 => any::<u16>().prop_map(Move::Fire),
         10 => any::<u16>().prop_map(Move::Repeat),
         8 => (any::<u16>(), 1u32..5, outcome).prop_map(|(pick, attempt, outcome)| Move::Stray(pick, attempt, outcome)),
+        12 => (any::<u16>(), 0u8..8).prop_map(|(pick, deed)| Move::Act(pick, deed)),
         8 => (0u64..40_000_000).prop_map(Move::Pass),
     ];
     proptest::collection::vec(one, 0..150)

@@ -7,13 +7,13 @@ use std::time::Duration;
 use millrace_domain::run::{Event, Mover, RunState, RunTimer, StepState};
 use millrace_domain::task::TaskResult;
 use millrace_domain::{Outcome, StepIndex, Unit};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::fleet::{CREATED, Fleet, Order};
 use crate::random_cases::{Case, Move};
 use crate::random_yaml::params;
 use crate::reference::{
-    Attempt, End, Hook, Rule, Status, Step, Work, decided, has_turn, interpret, judge, nth, of_item,
+    Attempt, End, Hook, Rule, Said, Status, Step, Work, decided, has_turn, interpret, judge, nth, of_item,
     outcome_of_run,
 };
 use crate::reference_items::outputs_of;
@@ -27,7 +27,7 @@ pub(crate) struct Driver<'c> {
     /// The steps that have ended, in the order in which they did.
     pub(crate) in_order: Vec<usize>,
     /// All that has changed something.
-    happened: Vec<Event>,
+    pub(crate) happened: Vec<Event>,
     pub(crate) told: Vec<String>,
     /// What was seen on the way, and should not have been.
     pub(crate) wrong: Vec<String>,
@@ -43,6 +43,10 @@ pub(crate) struct Driver<'c> {
     pub(crate) giving_up: Vec<usize>,
     /// What began by and by, each time that such steps did.
     pub(crate) begun_later: Vec<&'static str>,
+    /// What people have said of steps and items, but for steps that they have ended: these are among the `stopped` ones.
+    pub(crate) said: Said,
+    /// What people did, in words.
+    pub(crate) saw_acts: Vec<&'static str>,
     /// With what the run would end by its steps alone, once the hooks of the workflow have their turn.
     pub(crate) before_hooks: Option<Outcome>,
     /// How many attempts each unit was given.
@@ -112,6 +116,8 @@ impl<'c> Driver<'c> {
             given_up: Vec::new(),
             giving_up: Vec::new(),
             begun_later: Vec::new(),
+            said: Said::default(),
+            saw_acts: Vec::new(),
             before_hooks: None,
             sent: BTreeMap::new(),
             looked_at: 0,
@@ -124,7 +130,7 @@ impl<'c> Driver<'c> {
     /// Asks the reference again, of what is known by now.
     pub(crate) fn interpret(&mut self) {
         let Case { workflow, attempts, .. } = self.case;
-        self.reference = interpret(workflow, attempts, &self.stopped, self.before_hooks);
+        self.reference = interpret(workflow, attempts, &self.stopped, &self.said, self.before_hooks);
     }
 
     /// Makes one move. When the moves are made again, each of them brings the run nearer to its end, and each time picks
@@ -139,11 +145,12 @@ impl<'c> Driver<'c> {
             }
             Move::Repeat(pick) if first_time => self.repeat(pick),
             Move::Stray(pick, attempt, outcome) if first_time => self.stray(pick, attempt, outcome),
+            Move::Act(pick, deed) if first_time => self.act(pick, deed),
             Move::Pass(millis) if first_time => self.fleet.pass(Duration::from_millis(millis)),
             Move::Finish(pick, otherwise) => {
                 let _ = self.finish(other(pick), otherwise) || self.fire(other(pick));
             }
-            Move::Fire(pick) | Move::Repeat(pick) | Move::Stray(pick, ..) => {
+            Move::Fire(pick) | Move::Repeat(pick) | Move::Stray(pick, ..) | Move::Act(pick, _) => {
                 let _ = self.finish(other(pick), true) || self.fire(other(pick));
             }
             Move::Pass(_) => {
@@ -226,37 +233,6 @@ impl<'c> Driver<'c> {
         true
     }
 
-    fn repeat(&mut self, pick: u16) {
-        if self.happened.is_empty() {
-            return;
-        }
-        let event = self.happened[usize::from(pick) % self.happened.len()].clone();
-        // A timer is taken at its word, and this one may be set for something else by now. A cancel that comes again is
-        // one more.
-        let (timers, head) = (&self.fleet.timers, &self.fleet.run.head);
-        match &event {
-            Event::RetryDue { unit } if timers.contains_key(&RunTimer::Retry(*unit)) => return,
-            Event::Cancel { .. } if head.hooks_since.is_some() && !head.hooks_stopped => return,
-            _ => {}
-        }
-        let answer = self.fleet.apply(event.clone());
-        self.told.push(format!("{} again {}: {answer:?}", self.fleet.now, self.words(&event)));
-        self.note(None);
-    }
-
-    fn stray(&mut self, pick: u16, attempt: u32, outcome: Outcome) {
-        let n = usize::from(pick) % self.places.len();
-        let item = self.case.workflow.steps[n].fan().map(|_| u32::from(pick) % 7);
-        let unit = Unit { step: self.places[n], item };
-        if self.fleet.current.get(&unit) == Some(&attempt) {
-            return;
-        }
-        let outputs = [("v".to_owned(), json!(99))].into_iter().collect();
-        let event = Event::Result(TaskResult { attempt, outputs, ..self.fleet.result(unit, outcome) });
-        let words = self.words(&event);
-        assert!(self.fleet.apply(event).is_err(), "{words} is not with the fleet, and counts");
-    }
-
     /// Cancels the run. What is being stopped already cannot be stopped twice.
     fn cancel(&mut self) {
         if self.fleet.run.head.is_stopping() {
@@ -293,7 +269,7 @@ impl<'c> Driver<'c> {
     }
 
     /// Lets something happen that the run must take.
-    fn happen(&mut self, event: Event, own: Option<usize>) {
+    pub(crate) fn happen(&mut self, event: Event, own: Option<usize>) {
         self.told.push(format!("{} {}", self.fleet.now, self.words(&event)));
         self.fleet.apply(event.clone()).unwrap();
         self.happened.push(event);
@@ -302,7 +278,7 @@ impl<'c> Driver<'c> {
 
     /// Notes which steps have ended by what just happened: the one that it happened to before those that it skipped,
     /// or that could not start after it.
-    fn note(&mut self, own: Option<usize>) {
+    pub(crate) fn note(&mut self, own: Option<usize>) {
         self.note_giving_up();
         let mut noted = vec![false; self.places.len()];
         self.in_order.iter().for_each(|n| noted[*n] = true);
@@ -379,7 +355,7 @@ impl<'c> Driver<'c> {
         self.places.iter().position(|place| *place == step).unwrap()
     }
 
-    fn words(&self, event: &Event) -> String {
+    pub(crate) fn words(&self, event: &Event) -> String {
         match event {
             Event::Result(result) => {
                 let item = result.item.map_or_else(String::new, |item| format!(".{item}"));

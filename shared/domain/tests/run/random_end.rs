@@ -64,6 +64,7 @@ impl Driver<'_> {
             (None, Some(_)) => see("what the run hands on could not be made"),
             (None, None) => {}
         }
+        self.saw_acts.iter().for_each(|what| see(what));
         self.given_up.iter().for_each(|_| see("items were given up"));
         self.begun_later.iter().for_each(|what| see(what));
     }

@@ -110,7 +110,11 @@ impl Driver<'_> {
         }
         let all: Option<Vec<&End>> = items.iter().map(Option::as_ref).collect();
         let is_undisturbed = all.is_some_and(|all| all.into_iter().eq(&expected));
-        let failed = items.iter().flatten().filter(|end| end.outcome != Outcome::Succeeded).count();
+        let failed = items
+            .iter()
+            .flatten()
+            .filter(|end| !matches!(end.outcome, Outcome::Succeeded | Outcome::Skipped))
+            .count();
         let is_exceeded = fan.tolerate.is_exceeded(failed, items.len());
         let may_be = match end.outcome {
             Outcome::Cancelled => is_stopped,
@@ -131,7 +135,7 @@ impl Driver<'_> {
         let mut stopped = self.stopped.clone();
         stopped.remove(&n);
         let case = self.case;
-        let ends = interpret(&case.workflow, &case.attempts, &stopped, self.before_hooks);
+        let ends = interpret(&case.workflow, &case.attempts, &stopped, &self.said, self.before_hooks);
         ends.get(n).and_then(|end| end.items.clone()).unwrap_or_default().into_iter().flatten().collect()
     }
 }

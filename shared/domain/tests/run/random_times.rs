@@ -66,7 +66,9 @@ impl<'c> Times<'c> {
             for (unit, sent) in units {
                 let name = format!("s{n}");
                 let end = unit.item.map_or_else(|| self.end(n), |item| self.fleet.item_end(&name, item));
-                let has_failed = |end: &&Ended| matches!(end.outcome, Outcome::Failed | Outcome::TimedOut);
+                let has_failed = |end: &&Ended| {
+                    matches!(end.outcome, Outcome::Failed | Outcome::TimedOut) && end.by.is_none()
+                };
                 let Some(end) = end.filter(has_failed) else { continue };
                 if end.applied_at.is_some_and(|at| at < *sent + ASK_TIMEOUT) {
                     lines.push(format!(

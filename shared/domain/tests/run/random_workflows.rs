@@ -67,7 +67,16 @@ fn random_workflows_come_to_every_rule_every_judgement_and_every_end() {
 }
 
 /// What is seen of items, repetitions, hooks and questions.
-const NEW: [&str; 35] = [
+const NEW: [&str; 44] = [
+    "somebody had it tried again",
+    "somebody did not wait for the retry",
+    "somebody skipped a step before its time",
+    "somebody marked a step before its time",
+    "somebody skipped a step",
+    "somebody marked a step as succeeded",
+    "somebody marked a step as failed",
+    "somebody skipped an item",
+    "somebody marked an item",
     "the run handed something on",
     "what the run hands on could not be made",
     "outputs of the run were read",

@@ -8,7 +8,7 @@ use millrace_domain::Outcome;
 
 use crate::reference_items::done;
 pub(crate) use crate::reference_items::{
-    Fan, Items, Needs, Repeat, Task, Tolerance, Until, given_by, items, nth, of_item,
+    Fan, Items, Needs, Repeat, Said, Task, Tolerance, Until, given_by, items, nth, of_item,
 };
 pub(crate) use crate::reference_outputs::{RunOutput, handed_on};
 
@@ -158,11 +158,12 @@ pub(crate) enum Judged {
 
 /// The end of each step, when the attempts of each do what `attempts` has for it: its first what is first there, its
 /// second what is second, and all after the last what the last does. Those that somebody stopped have `stopped` as they
-/// are. The hooks of the workflow have an end once all other steps have, which came to `outcome`.
+/// are, and so has a step that somebody has ended; what people said besides is in `said`. The hooks of the workflow have an end once all other steps have, which came to `outcome`.
 pub(crate) fn interpret(
     workflow: &Workflow,
     attempts: &[Vec<Attempt>],
     stopped: &BTreeMap<usize, End>,
+    said: &Said,
     outcome: Option<Outcome>,
 ) -> Vec<End> {
     let mut ends: Vec<End> = Vec::new();
@@ -176,7 +177,7 @@ pub(crate) fn interpret(
             Some(end) => end.clone(),
             // "The others are skipped."
             None if !has_turn => skipped(false),
-            None => end_of(step, &judge_all(workflow, step, &ends), &ends, attempts),
+            None => end_of((n, step), &judge_all(workflow, step, &ends), &ends, attempts, said),
         };
         ends.push(end);
     }
@@ -284,7 +285,13 @@ pub(crate) fn decided(rule: Rule, judged: &[Option<Judged>]) -> Option<bool> {
     }
 }
 
-fn end_of(step: &Step, judged: &[Judged], ends: &[End], attempts: &[Attempt]) -> End {
+fn end_of(
+    (n, step): (usize, &Step),
+    judged: &[Judged],
+    ends: &[End],
+    attempts: &[Attempt],
+    said: &Said,
+) -> End {
     // "When all are judged and the rule does not hold, the step is `skipped`", and "*after a failure* when one of its
     // dependencies is failed".
     if !holds(step.trigger_rule, judged) {
@@ -300,7 +307,7 @@ fn end_of(step: &Step, judged: &[Judged], ends: &[End], attempts: &[Attempt]) ->
     }
     match &step.work {
         Work::Wait(wait) => waited(*wait),
-        Work::Task(task) => done(task, ends, attempts),
+        Work::Task(task) => done((n, task), ends, attempts, said),
     }
 }
 

@@ -1,6 +1,8 @@
 //! What the attempts of a step come to, and those of the items of one that fans out: a part of the
 //! [`reference`](crate::reference). What is quoted is from `docs/definitions.md`.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use millrace_domain::Outcome;
 use serde_json::{Value, json};
 
@@ -12,7 +14,7 @@ pub(crate) struct Task {
     pub(crate) retries: u32,
     /// The `outcomes` of its `retry`.
     pub(crate) retried: Vec<Outcome>,
-    /// Whether its `retry` has `then: ask`. Nobody answers: "it fails as it would have", and only later.
+    /// Whether its `retry` has `then: ask`. Where nobody answers "it fails as it would have", and only later.
     pub(crate) asks: bool,
     pub(crate) at_most_once: bool,
     /// What stands in its `env`.
@@ -116,19 +118,33 @@ pub(crate) fn items(fan: &Fan, ends: &[End]) -> Option<Vec<Value>> {
     }
 }
 
+/// What people have said of the units of a run, but for steps that they have ended.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Said {
+    /// How items ended, by their steps and their places.
+    pub(crate) items: BTreeMap<(usize, usize), End>,
+    /// The steps, or items of them, that were tried again after so many attempts, when somebody was asked.
+    pub(crate) again: BTreeSet<(usize, Option<usize>, u32)>,
+}
+
 /// The end of a step that has started and is a task.
-pub(crate) fn done(task: &Task, ends: &[End], attempts: &[Attempt]) -> End {
+pub(crate) fn done((n, task): (usize, &Task), ends: &[End], attempts: &[Attempt], said: &Said) -> End {
     let has_what_it_needs = task.needs.is_none_or(|needs| !needs.is_key || ends[needs.step].output.is_some());
     let Some(fan) = &task.fan else {
         // "A step whose expression cannot be rendered when it is due fails with the reason, and is not started."
-        return if has_what_it_needs { tried(task, 0, attempts) } else { failed_without_an_attempt() };
+        let again = |made| said.again.contains(&(n, None, made));
+        return if has_what_it_needs { tried(task, 0, attempts, again) } else { failed_without_an_attempt() };
     };
     let Some(list) = items(fan, ends) else { return failed_without_an_attempt() };
     let end_of_item = |(place, item): (usize, &Value)| {
+        if let Some(end) = said.items.get(&(n, place)) {
+            return end.clone();
+        }
+        let again = |made| said.again.contains(&(n, Some(place), made));
         // "What an item needs and cannot be rendered fails that item alone."
         let is_rendered = has_what_it_needs && (!fan.reads_item || item.get("v").is_some());
         let attempts = of_item(attempts, place);
-        if is_rendered { tried(task, place as i64, &attempts) } else { failed_without_an_attempt() }
+        if is_rendered { tried(task, place as i64, &attempts, again) } else { failed_without_an_attempt() }
     };
     let items: Vec<End> = list.iter().enumerate().map(end_of_item).collect();
     let outcome = outcome_of_items(fan, &items);
@@ -142,8 +158,9 @@ fn outcome_of_items(fan: &Fan, items: &[End]) -> Outcome {
     if fan.tolerate.is_exceeded(failed, items.len()) { Outcome::Failed } else { Outcome::Succeeded }
 }
 
-/// The end of a step, or of the item at this place, whose attempts do this.
-fn tried(task: &Task, place: i64, attempts: &[Attempt]) -> End {
+/// The end of a step, or of the item at this place, whose attempts do this. Somebody has it tried `again` after so many of
+/// them: "One that asks gets it beyond its retries."
+fn tried(task: &Task, place: i64, attempts: &[Attempt], again: impl Fn(u32) -> bool) -> End {
     // "An attempt that was **lost** with its worker is repeated at once and has a limit of its own: three; none with
     // `at_most_once`."
     let losses_repeated = if task.at_most_once { 0 } else { 3 };
@@ -156,6 +173,7 @@ fn tried(task: &Task, place: i64, attempts: &[Attempt]) -> End {
             retries += 1;
         } else if attempt.outcome == Outcome::Lost && losses < losses_repeated {
             losses += 1;
+        } else if again(made) {
         } else if let Some(repeat) = task.repeat.filter(|_| attempt.outcome == Outcome::Succeeded) {
             times += 1;
             match is_so(repeat.until, attempt.output, place) {

@@ -7,7 +7,7 @@ use millrace_domain::Outcome;
 use serde_json::json;
 
 use crate::reference::{
-    Attempt, Dependency, End, Fan, Hook, Items, Repeat, Rule, Step, Task, Tolerance, Until, When, Work,
+    Attempt, Dependency, End, Fan, Hook, Items, Repeat, Rule, Said, Step, Task, Tolerance, Until, When, Work,
     Workflow, given_by, interpret, outcome_of_run, wanted_by_hook,
 };
 
@@ -44,7 +44,7 @@ fn ends(steps: &[(Step, &[Attempt])], outcome: Option<Outcome>) -> Vec<End> {
     let workflow =
         Workflow { steps: steps.iter().map(|(step, _)| step.clone()).collect(), ..Workflow::default() };
     let attempts: Vec<Vec<Attempt>> = steps.iter().map(|(_, attempts)| attempts.to_vec()).collect();
-    interpret(&workflow, &attempts, &BTreeMap::new(), outcome)
+    interpret(&workflow, &attempts, &BTreeMap::new(), &Said::default(), outcome)
 }
 
 #[test]

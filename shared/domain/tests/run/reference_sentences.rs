@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use millrace_domain::Outcome;
 
 use crate::reference::{
-    Attempt, Condition, Dependency, End, Judged, Needs, Rule, Status, Step, Task, Wait, Work, Workflow,
+    Attempt, Condition, Dependency, End, Judged, Needs, Rule, Said, Status, Step, Task, Wait, Work, Workflow,
     decided, interpret, outcome_of_run,
 };
 
@@ -52,7 +52,7 @@ fn ends(steps: &[(Step, &[Attempt])]) -> Vec<End> {
     let workflow =
         Workflow { steps: steps.iter().map(|(step, _)| step.clone()).collect(), ..Workflow::default() };
     let attempts: Vec<Vec<Attempt>> = steps.iter().map(|(_, attempts)| attempts.to_vec()).collect();
-    interpret(&workflow, &attempts, &BTreeMap::new(), None)
+    interpret(&workflow, &attempts, &BTreeMap::new(), &Said::default(), None)
 }
 
 /// How each step ended, in words.

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use millrace_domain::definition::Workflow;
 use millrace_domain::rule::{Ending, Readiness, Tally};
-use millrace_domain::run::{Ended, RunState};
+use millrace_domain::run::history::Entry;
+use millrace_domain::run::{Ended, Event, RunState};
 use millrace_domain::{ClaimToken, Outcome, SessionId, StepIndex, TaskId, Timestamp, TriggerId, Unit};
 use millrace_store::SESSION_LEASE_MS;
 
@@ -57,6 +58,8 @@ pub(super) struct Step {
     pub(super) ended: Option<Outcome>,
     /// Whether it was skipped after a failure.
     pub(super) after_failure: bool,
+    /// Whether somebody has said that it ended so.
+    pub(super) by_somebody: bool,
 }
 
 impl fmt::Debug for Book {
@@ -132,8 +135,16 @@ impl Book {
             let definition = &self.workflow.steps[step.at()];
             definition.condition.is_none()
                 && !definition.is_run_hook()
+                && !self.steps[step.at()].by_somebody
                 && self.readiness(*step) == Readiness::Starts
         })
+    }
+
+    /// How often its history tells of this act.
+    pub(super) fn tells_of(&self, act: &str) -> usize {
+        let is_it = |entry: &Entry| matches!(&entry.event, Event::Act(told) if told.id == act);
+        let entries = self.past.entries.values().filter_map(|entry| serde_json::from_str(entry).ok());
+        entries.filter(is_it).count()
     }
 
     /// Is this the attempt that is with the fleet?

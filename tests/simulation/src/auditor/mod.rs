@@ -68,6 +68,8 @@ pub struct Seen {
     pub fires: u64,
     /// The letters that were sent.
     pub letters: u64,
+    /// What people did to steps.
+    pub acts: u64,
 }
 
 impl Seen {
@@ -84,13 +86,14 @@ impl Seen {
             takeovers: self.takeovers + other.takeovers,
             fires: self.fires + other.fires,
             letters: self.letters + other.letters,
+            acts: self.acts + other.acts,
         }
     }
 
     /// Did each come about at least once?
     pub fn is_complete(&self) -> bool {
-        let Self { runs, started, lost, cancelled, timed_out, died, takeovers, fires, letters } = *self;
-        let counts = [runs, started, lost, cancelled, timed_out, died, takeovers, fires, letters];
+        let Self { runs, started, lost, cancelled, timed_out, died, takeovers, fires, letters, acts } = *self;
+        let counts = [runs, started, lost, cancelled, timed_out, died, takeovers, fires, letters, acts];
         counts.iter().all(|count| *count > 0)
     }
 }
@@ -123,6 +126,8 @@ pub(crate) struct Auditor {
     made: BTreeMap<(PartitionId, Epoch, Seq), millrace_domain::Timestamp>,
     /// The runs that somebody was promised.
     pub(crate) promised: BTreeSet<RunId>,
+    /// What somebody was told that was done to a step of a run, by the ids of the acts.
+    acted: BTreeMap<String, RunId>,
 }
 
 impl Auditor {
@@ -156,8 +161,25 @@ impl Auditor {
         }
     }
 
-    /// Finds a run that was promised and has not come to its end.
+    /// Notes that somebody was told whether an act was done.
+    pub(crate) fn acted(&mut self, run: RunId, act: String, is_done: bool) {
+        let is_told = self.runs.get(&run).is_some_and(|book| book.tells_of(&act) > 0);
+        if is_told != is_done {
+            self.object(2, || {
+                format!("act {act} was said to be done: {is_done}; run {run} tells of it: {is_told}")
+            });
+        }
+        if is_done {
+            self.acted.insert(act, run);
+        }
+    }
+
+    /// Finds a run that was promised and has not come to its end, and an act that was not done exactly once.
     pub(crate) fn unfinished(&self) -> Option<String> {
+        let times = |(act, run): (&String, &RunId)| self.runs.get(run).map_or(0, |book| book.tells_of(act));
+        if let Some((act, run)) = self.acted.iter().find(|one| times(*one) != 1) {
+            return Some(format!("act {act} was done {} times to run {run}", times((act, run))));
+        }
         let absent = self.promised.iter().find(|run| !self.runs.contains_key(run));
         if let Some(run) = absent {
             return Some(format!("run {run} was promised and is not there"));
@@ -179,6 +201,7 @@ impl Auditor {
             takeovers: self.takeovers,
             fires: self.fires,
             letters: self.letters,
+            acts: self.acted.len() as u64,
         }
     }
 }

@@ -212,6 +212,7 @@ impl Auditor {
         (slot.retries, slot.lost, slot.ended) = (attempts.retries, attempts.lost, ended);
         slot.repeats = attempts.repeats;
         slot.after_failure = after_failure;
+        slot.by_somebody = matches!(&record, StepRecord::Ended(end) if end.by.is_some());
         Some(advance)
     }
 

@@ -94,6 +94,7 @@ pub(super) fn ended_attempt(
         outputs: result.outputs,
         outputs_bytes: 0,
         worker: result.worker,
+        by: None,
         items: None,
     };
     end_or_ask(run, unit, ended, now, out);

@@ -26,6 +26,7 @@ pub(super) fn ended(
         outputs: serde_json::Map::new(),
         outputs_bytes: 0,
         worker: String::new(),
+        by: None,
         items: None,
     }
 }

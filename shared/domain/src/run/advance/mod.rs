@@ -6,6 +6,7 @@
 //! A timer is taken at its word: whether it is due is the owner's to know, and an early one is not refused, since
 //! a refused timer is gone and nothing else would move the step on.
 
+mod act;
 mod attempt;
 mod ending;
 mod fan;
@@ -35,6 +36,12 @@ use crate::{Outcome, Timestamp};
 /// # Errors
 /// A [`Refusal`] says why the event has no effect.
 pub fn advance(run: &mut Run, event: Event, now: Timestamp) -> Result<Advanced, Refusal> {
+    // It may be what has ended the run.
+    if let Event::Act(act) = &event
+        && run.has_seen(act)?
+    {
+        return Ok(Advanced::default());
+    }
     if run.head.state.is_terminal() {
         return Err(Refusal::RunEnded(run.id));
     }
@@ -92,6 +99,7 @@ pub fn advance(run: &mut Run, event: Event, now: Timestamp) -> Result<Advanced, 
                 Some(_) => return Err(Refusal::NotExpected(unit)),
             }
         }
+        (_, Event::Act(act)) => act::act(run, *act, now, out)?,
         (_, Event::Cancel { reason }) => stop::stop(run, Outcome::Cancelled, &reason, now, out)?,
         (_, Event::TimedOut) => stop::stop(run, Outcome::TimedOut, &stop::timeout_reason(run), now, out)?,
         (_, Event::Poisoned { reason }) => {

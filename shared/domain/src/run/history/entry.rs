@@ -10,7 +10,7 @@ use crate::task::TaskResult;
 use crate::{Outcome, StepIndex, Timestamp, Unit};
 
 /// The last advance whose event is noted, where it happened to a unit: 100,000 items that are tried 100 times each
-/// must not fill the store. What stops a run is noted whatever its number.
+/// must not fill the store. What stops a run, and what people do, is noted whatever its number.
 const LAST_NOTED: u64 = 250_000;
 
 /// An entry of a run's history: an event that no stored end of a unit tells.
@@ -70,7 +70,8 @@ pub fn advance_noting(
     };
     let advanced = advance(run, event.clone(), now)?;
     let n = run.last_advance();
-    let is_noted = n != last && (n <= LAST_NOTED || event.unit().is_none());
+    let is_bulk = event.unit().is_some() && !matches!(event, Event::Act(_));
+    let is_noted = n != last && (n <= LAST_NOTED || !is_bulk);
     if !is_noted {
         return Ok((advanced, None));
     }
@@ -133,8 +134,9 @@ fn uses_outputs(run: &Run, step: StepIndex) -> bool {
 
 /// The result whose end this is: all that it said is in it.
 pub(super) fn told_by(run: &Run, unit: Unit, end: &Ended) -> Option<TaskResult> {
-    // What ended without a result has not started, or is a step with items, or a wait.
-    let started_at = end.started_at.filter(|_| end.attempts.attempt > 0 && end.items.is_none())?;
+    // What ended without a result has not started, is a step with items, or a wait, or ended as somebody has said.
+    let is_result = end.attempts.attempt > 0 && end.items.is_none() && end.by.is_none();
+    let started_at = end.started_at.filter(|_| is_result)?;
     Some(TaskResult {
         run: run.id,
         step: unit.step,

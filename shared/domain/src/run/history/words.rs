@@ -23,7 +23,13 @@ impl Happened {
     /// The advance in words: the event, then what followed from it.
     pub fn told(&self, run: &Run) -> Vec<Told> {
         let mut told = vec![self.event_told(run)];
-        told.extend(self.followed.iter().map(|(unit, end)| end_told(run, *unit, end)));
+        // What somebody did to a unit says how it ended.
+        let acted_on = self.entry().and_then(|entry| match &entry.event {
+            Event::Act(act) => Some(act.unit),
+            _ => None,
+        });
+        let followed = self.followed.iter().filter(|(unit, end)| Some(*unit) != acted_on || end.by.is_none());
+        told.extend(followed.map(|(unit, end)| end_told(run, *unit, end)));
         if self.ends_run {
             let state = run.head.state;
             let text = with_reason(format!("the run {}", words_of(state)), run.head.reason.as_deref());
@@ -85,6 +91,9 @@ impl Happened {
             }
             Event::Revoked { attempt, .. } => {
                 ("revoked", Some(*attempt), format!("attempt {attempt} of {name} was taken back"))
+            }
+            Event::Act(act) => {
+                ("act", Some(act.attempt).filter(|attempt| *attempt > 0), format!("{name} was {act}"))
             }
             Event::Cancel { reason } => ("cancel", None, with_reason("cancelled".to_owned(), Some(reason))),
             Event::TimedOut => ("timed_out", None, "the run has taken too long, and is stopped".to_owned()),

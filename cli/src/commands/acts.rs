@@ -1,0 +1,116 @@
+//! `runs retry`, `runs skip`, `runs mark`: what people do to a step that waits, or asks.
+
+use clap::Args;
+use millrace_domain::number;
+use serde_json::{Map, Value, json};
+
+use crate::client::{Client, run_path, segment};
+use crate::commands::run_id::{self, RunAndStepArgs};
+use crate::error::CliError;
+use crate::options::Common;
+use crate::output;
+
+#[derive(Debug, Args)]
+pub(crate) struct ActArgs {
+    #[command(flatten)]
+    of: RunAndStepArgs,
+    /// Of a step with items: which of them, by its place in the list
+    #[arg(long, value_name = "N")]
+    item: Option<u32>,
+    /// The attempt that you have looked at: refused, when the step has gone on since
+    #[arg(long, value_name = "N")]
+    attempt: Option<u32>,
+    /// Why, for the history of the run
+    #[arg(long, value_name = "TEXT")]
+    why: Option<String>,
+    /// Who does it; when absent, the name by which you are logged in
+    #[arg(long, value_name = "NAME")]
+    by: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MarkArgs {
+    #[command(flatten)]
+    act: ActArgs,
+    /// It succeeded
+    #[arg(long, required_unless_present = "failed")]
+    succeeded: bool,
+    /// It failed
+    #[arg(long, conflicts_with_all = ["succeeded", "outputs", "output_values"])]
+    failed: bool,
+    /// An output that it gave, as a text; repeat it for more
+    #[arg(long = "output-text", value_name = "KEY=VALUE")]
+    outputs: Vec<String>,
+    /// Outputs that it gave, as a JSON object
+    #[arg(long = "outputs", value_name = "JSON")]
+    output_values: Option<String>,
+}
+
+/// Has a step tried again, at once.
+pub(super) async fn retry(client: &Client, common: &Common, args: ActArgs) -> Result<(), CliError> {
+    act(client, common, args, "retry", Map::new()).await
+}
+
+/// Skips a step.
+pub(super) async fn skip(client: &Client, common: &Common, args: ActArgs) -> Result<(), CliError> {
+    act(client, common, args, "skip", Map::new()).await
+}
+
+/// Says how a step ended.
+pub(super) async fn mark(client: &Client, common: &Common, args: MarkArgs) -> Result<(), CliError> {
+    let outcome = if args.failed { "failed" } else { "succeeded" };
+    let mut more = Map::from_iter([("outcome".to_owned(), json!(outcome))]);
+    let outputs = outputs(&args)?;
+    if !outputs.is_empty() {
+        more.insert("outputs".to_owned(), Value::Object(outputs));
+    }
+    act(client, common, args.act, "mark", more).await
+}
+
+fn outputs(args: &MarkArgs) -> Result<Map<String, Value>, CliError> {
+    let mut outputs = match &args.output_values {
+        None => Map::new(),
+        Some(text) => {
+            let outputs = serde_json::from_str(text)
+                .map_err(|error| CliError::Usage(format!("--outputs: expected a JSON object: {error}")))?;
+            number::check_numbers(text.as_bytes())
+                .map_err(|error| CliError::Usage(format!("--outputs: {error}")))?;
+            outputs
+        }
+    };
+    for given in &args.outputs {
+        let Some((key, value)) = given.split_once('=') else {
+            return Err(CliError::Usage(format!("--output-text: expected KEY=VALUE, found {given:?}")));
+        };
+        if outputs.insert(key.to_owned(), json!(value)).is_some() {
+            return Err(CliError::Usage(format!("the output {key:?} is given twice")));
+        }
+    }
+    Ok(outputs)
+}
+
+async fn act(
+    client: &Client,
+    common: &Common,
+    args: ActArgs,
+    deed: &str,
+    mut body: Map<String, Value>,
+) -> Result<(), CliError> {
+    let (run, step) = args.of.split();
+    let Some(step) = step else {
+        return Err(CliError::Usage(format!("which step? millrace runs {deed} ID STEP")));
+    };
+    let id = run_id::find(client, &run).await?;
+    let by = args.by.or_else(|| ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok()));
+    let fields = [
+        ("by", by.map(Value::from)),
+        ("why", args.why.map(Value::from)),
+        ("item", args.item.map(Value::from)),
+        ("attempt", args.attempt.map(Value::from)),
+    ];
+    body.extend(fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+    let path = format!("{}/steps/{}/{deed}", run_path(&id), segment(&step));
+    let answer = client.post(&path, &Value::Object(body)).await?;
+    output::one(common.output, &answer, answer["done"].as_str().unwrap_or_default());
+    Ok(())
+}
