@@ -48,3 +48,18 @@ fn outputs_of_a_run_are_made_of_large_ones_and_of_items_too_and_told_once_it_has
     dev.ended(&open);
     outputs(&open, &[]).with(5).says(&["is cancelled: only"]);
 }
+
+#[test]
+fn a_run_whose_hooks_have_not_ended_hands_nothing_on_yet() {
+    let dev = Dev::start(&[]);
+    let source = "name: hooked\nsteps: [{name: one, run: 'true'}]\noutputs: {n: 1}\n\
+        on_success: [{name: tell, run: 'until test -e told; do sleep 0.1; done'}]\n";
+    std::fs::write(dev.path("hooked.yaml"), source).unwrap();
+    dev.cli(&["apply", "hooked.yaml"]).with(0);
+    let id = dev.cli(&["workflows", "trigger", "hooked"]).with(0).stdout.trim().to_owned();
+    let run =
+        until("its hook runs", || Some(dev.run(&id)).filter(|run| run["steps"][1]["state"] == "running"));
+    assert!(run["outputs"].is_null(), "{run}");
+    std::fs::write(dev.path("told"), "").unwrap();
+    assert_eq!(dev.ended(&id)["outputs"], json!({"n": 1}));
+}

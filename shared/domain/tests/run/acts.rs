@@ -237,3 +237,25 @@ fn what_a_step_with_items_or_one_of_them_is_said_to_give_is_bounded_as_what_they
     let told = fleet.run.why_refused(&item, &refusal);
     assert!(told.contains("with these, its outputs take") && told.contains("at most 8388608"), "{told}");
 }
+
+#[test]
+fn a_run_remembers_64_acts() {
+    let source = "name: w\nsteps: [{name: each, run: x, foreach: ITEMS, retry: {limit: 0, then: ask}}]\n";
+    let mut fleet = Fleet::of(&source.replace("ITEMS", &json!((0..65).collect::<Vec<_>>()).to_string()));
+    let mut first = None;
+    for item in 0..65 {
+        let result = fleet.result(fleet.item("each", item), Outcome::Failed);
+        fleet.apply(Event::Result(result)).unwrap();
+        if item < 64 {
+            let skip = act(&fleet, "each", Some(item), Deed::Skip);
+            fleet.apply(Event::Act(Box::new(skip.clone()))).unwrap();
+            first.get_or_insert(skip);
+        }
+    }
+    let first = first.unwrap();
+    assert_eq!(fleet.run.has_seen(&first), Ok(true));
+    let last = act(&fleet, "each", Some(64), Deed::Retry);
+    fleet.apply(Event::Act(Box::new(last))).unwrap();
+    assert_eq!(fleet.run.has_seen(&first), Ok(false));
+    assert!(fleet.apply(Event::Act(Box::new(first))).is_err(), "its item has ended");
+}
