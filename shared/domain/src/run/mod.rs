@@ -73,7 +73,7 @@
 //! ready beside thousands of others: an advance begins some, and leaves the rest to that timer. It also ends a run whose
 //! outputs are made of what is kept apart, which is read for that.
 //!
-//! [`state`] and `step_state` say what there is, [`event`] what can happen, [`action`] what the shell must then do, and
+//! [`state`] and `step_state` say what there is, [`event`] what can happen, [`act`](mod@act) what people do, [`action`] what the shell must then do, and
 //! [`advance`](mod@advance) is the total function between them (a file for each part of it).
 //! [`dispatch`] renders the task of an attempt, [`record`] is how a run is stored and comes back, `horizon` how far
 //! ahead it can be waiting, `mover` what it waits for, `blocker` the same in full, for people, `verdict` how it ends,

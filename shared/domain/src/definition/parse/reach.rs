@@ -1,5 +1,5 @@
 //! Whether the outputs that a step uses can be there: each must come from a step that it waits for, directly or
-//! not. Only steps that use outputs cost anything.
+//! not; and those of which the outputs of a run are made. Only steps that use outputs cost anything.
 
 use std::collections::{BTreeSet, HashMap};
 
