@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use millrace_domain::run::{Blocker, Ended, Run, StepState};
-use millrace_domain::{StepIndex, Unit};
+use millrace_domain::{RunId, StepIndex, Unit};
 use millrace_store::{StoredRun, TaskRecord};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::children;
 use super::error::{ApiError, ApiResult};
 use super::state::Api;
 use super::view;
@@ -58,6 +59,9 @@ pub(super) struct ItemView {
     /// Who has said that it ended so.
     #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<String>,
+    /// The run that the last attempt is, where the step runs another workflow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    child: Option<RunId>,
     #[serde(skip_serializing_if = "Map::is_empty")]
     outputs: Map<String, Value>,
 }
@@ -101,7 +105,8 @@ pub(super) async fn list(
             let shown = item(&run, unit, end, held.get(&index).copied());
             if query.state.as_deref().is_none_or(|state| shown.state == state) {
                 let item = values.get(index as usize).cloned().unwrap_or_default();
-                found.push(ItemView { index, item, ..shown });
+                let child = children::last_of(&run, unit, shown.attempt, api.context.partitions);
+                found.push(ItemView { index, item, child, ..shown });
             }
             if found.len() == limit {
                 break;
@@ -159,6 +164,13 @@ fn item(run: &Run, unit: Unit, end: Option<Ended>, held: Option<&TaskRecord>) ->
             let (attempt, lost) = (attempts.attempt, attempts.lost);
             ItemView { state: "waiting", attempt, lost, reason, ..ItemView::default() }
         }
+        Some(StepState::Child { attempts, .. }) => ItemView {
+            state: "running",
+            attempt: attempts.attempt,
+            started_at: Some(attempts.dispatched_at.to_string()),
+            reason: run.blockers(unit, millrace_domain::Timestamp::default()).first().map(Blocker::words),
+            ..ItemView::default()
+        },
         Some(StepState::Asking { end, .. }) => ItemView {
             state: "asking",
             attempt: end.attempts.attempt,

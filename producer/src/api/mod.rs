@@ -6,6 +6,7 @@
 
 mod access;
 mod acts;
+mod children;
 mod error;
 mod events;
 mod health;

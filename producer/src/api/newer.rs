@@ -8,6 +8,7 @@ use millrace_domain::{RunId, StepIndex, Timestamp, Unit, WorkflowId};
 use millrace_store::{RunSummary, StoredRun};
 use serde_json::{Value, json};
 
+use super::children::ParentView;
 use super::view::{self, RunSummaryView, RunView};
 use crate::context::Context;
 
@@ -23,13 +24,17 @@ pub(super) async fn run(context: &Context, id: RunId, stored: &StoredRun) -> Res
         (Ok(_), Some(field)) => format!("its field {field} is not known here"),
         (Err(why), _) => why.clone(),
     };
-    let Some((head, state)) = head(&stored.head, None) else { return whole };
+    let Some((mut head, state)) = head(&stored.head, None) else { return whole };
     let (known, unknown) = steps(&stored.steps);
     let tasks = stored.tasks.iter().filter(|(unit, ..)| unit.item.is_none()).cloned().collect();
     let readable = StoredRun { head: json!(head).to_string(), steps: known, tasks, ..stored.clone() };
     let mut shown = match view::run(context, id, &readable).await {
         Ok(shown) => shown,
-        Err(_) => RunView { outputs: None, summary: view::summary(id, head), asked: None, steps: Vec::new() },
+        Err(_) => {
+            let parent = head.parent.take().map(|parent| ParentView::of(&parent));
+            let summary = view::summary(id, head);
+            RunView { summary, asked: None, parent, outputs: None, steps: Vec::new() }
+        }
     };
     shown.summary.state = state.into();
     shown.summary.reason = Some(sentence(&why));

@@ -10,7 +10,8 @@ use axum::routing::{delete, get, post};
 use super::error::{self, ApiError};
 use super::state::{Api, BODY_BYTES, Counted};
 use super::{
-    Access, access, acts, events, health, home, items, key, outputs, runs, tasks, why, workers, workflows,
+    Access, access, acts, children, events, health, home, items, key, outputs, runs, tasks, why, workers,
+    workflows,
 };
 use crate::context::Context;
 use crate::intake::gateway::Gateway;
@@ -25,6 +26,7 @@ pub(crate) fn router(context: Arc<Context>, gateway: Arc<Gateway>, access: Acces
         .route("/runs", post(runs::create).get(runs::list))
         .route("/runs/{id}", get(runs::get))
         .route("/runs/{id}/cancel", post(runs::cancel))
+        .route("/runs/{id}/children", get(children::list))
         .route("/runs/{id}/why", get(why::why))
         .route("/runs/{id}/events", get(events::list))
         .route("/runs/{id}/steps/{step}/items", get(items::list))

@@ -13,6 +13,7 @@ use millrace_store::{StoreError, StoredRun, TaskRecord};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::children::{self, ParentView};
 use super::error::{ApiError, ApiResult};
 use super::pools::Served;
 use crate::context::Context;
@@ -24,6 +25,9 @@ pub(crate) struct RunView {
     pub(super) summary: RunSummaryView,
     #[serde(flatten)]
     pub(super) asked: Option<AskedView>,
+    /// The step of another run that it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) parent: Option<ParentView>,
     /// What the run hands on, once it has succeeded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) outputs: Option<Map<String, Value>>,
@@ -96,6 +100,9 @@ pub(crate) struct StepView {
     /// The bytes (JSON) of outputs that are large: they are not shown here.
     #[serde(skip_serializing_if = "Option::is_none")]
     outputs_bytes: Option<u64>,
+    /// The run that the last attempt is, where the step runs another workflow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    child: Option<RunId>,
     /// The items of a step that has fanned out, by how they stand.
     #[serde(skip_serializing_if = "Option::is_none")]
     items: Option<ItemsView>,
@@ -167,7 +174,9 @@ pub(crate) async fn run(context: &Context, id: RunId, stored: &StoredRun) -> Res
         sessions.iter().map(|session| (session.id, session.host.clone())).collect();
     let fleet = Fleet { hosts, served: Served::by(sessions) };
     let steps = (0..run.steps.len())
-        .map(|index| step(&run, index.into(), held.get(&StepIndex::from(index).into()), &fleet))
+        .map(|index| {
+            step(&run, index.into(), held.get(&StepIndex::from(index).into()), &fleet, context.partitions)
+        })
         .collect();
     let asked = AskedView {
         params: run.spec.params.clone(),
@@ -176,8 +185,9 @@ pub(crate) async fn run(context: &Context, id: RunId, stored: &StoredRun) -> Res
         scheduled_at: run.spec.scheduled_at.to_string(),
     };
     let mut head = run.head;
+    let parent = head.parent.take().map(|parent| ParentView::of(&parent));
     let outputs = head.outputs.take().filter(|_| head.state == RunState::Succeeded);
-    Ok(RunView { summary: summary(id, head), asked: Some(asked), outputs, steps })
+    Ok(RunView { summary: summary(id, head), asked: Some(asked), parent, outputs, steps })
 }
 
 /// The workers, as far as runs tell of them.
@@ -186,11 +196,18 @@ struct Fleet {
     served: Served,
 }
 
-fn step(run: &Run, index: StepIndex, held: Option<&(u32, &TaskRecord)>, fleet: &Fleet) -> StepView {
+fn step(
+    run: &Run,
+    index: StepIndex,
+    held: Option<&(u32, &TaskRecord)>,
+    fleet: &Fleet,
+    partitions: u16,
+) -> StepView {
     let step = &run.workflow.steps[index.at()];
     let name = |index: &StepIndex| run.workflow.steps[index.at()].name.to_string();
     let dependencies = run.workflow.graph.dependencies(index);
     let view = StepView {
+        child: children::last_of(run, index.into(), run.last_attempt(index.into()), partitions),
         name: step.name.to_string(),
         depends_on: dependencies.iter().map(name).collect(),
         hook: step.hook.map(|hook| match hook {
@@ -268,6 +285,13 @@ fn step(run: &Run, index: StepIndex, held: Option<&(u32, &TaskRecord)>, fleet: &
                 },
             }
         }
+        StepState::Child { attempts, .. } => StepView {
+            state: "running".to_owned(),
+            attempt: attempts.attempt,
+            started_at: Some(attempts.dispatched_at.to_string()),
+            reason: run.blockers(index.into(), Timestamp::default()).first().map(Blocker::words),
+            ..view
+        },
         StepState::Fanned(fan) => {
             let blockers = run.blockers(index.into(), Timestamp::default());
             StepView {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use millrace_broker::Queue;
-use millrace_domain::run::Blocker;
+use millrace_domain::run::{Blocker, Head};
 use millrace_domain::{Lane, PartitionId, RunId, StepIndex, TaskId, Timestamp, Unit};
 use millrace_store::{Session, TaskRecord};
 use serde::Deserialize;
@@ -141,9 +141,26 @@ impl Fleet<'_> {
             }
             let mut one = json!(blocker);
             one["text"] = json!(blocker.words());
+            if let Blocker::Child { attempt, .. } = &blocker {
+                state = "running";
+                self.child(TaskId { run: of.0, unit: of.1, attempt: *attempt }, &mut one).await?;
+            }
             shown.push(one);
         }
         Ok((state, shown))
+    }
+
+    /// Adds to the blocker of a step which run it waits for, and how that stands.
+    async fn child(&self, attempt: TaskId, blocker: &mut Value) -> ApiResult<()> {
+        let child = RunId::of_child(attempt, self.api.context.partitions);
+        let stored = self.api.context.store.load_runs(&[child]).await?.pop().flatten();
+        let head = stored.and_then(|stored| serde_json::from_str::<Head>(&stored.head).ok());
+        let state = head.map_or("not started", |head| head.state.as_str());
+        let words = blocker["text"].as_str().unwrap_or_default();
+        blocker["text"] = json!(format!("{words}: {child} is {state} (millrace runs why {child})"));
+        blocker["run_id"] = json!(child);
+        blocker["state"] = json!(state);
+        Ok(())
     }
 
     /// Why an attempt that is queued is not taken.

@@ -8,6 +8,7 @@ use millrace_domain::{Code, PartitionId, RunId, SessionId, TaskId, WorkflowId};
 
 use super::answer::refusal;
 use super::commands::apply::{self, Apply};
+use super::commands::child::{self, Order, Wish};
 use super::commands::event::{self, Applied, Broke};
 use super::commands::replan::{self, Planned};
 use super::commands::submit::{self, Created, Submit};
@@ -22,6 +23,8 @@ pub(crate) enum Command {
     Submit(Box<Submit>),
     /// A run is wanted that the store has lost.
     Restore(Box<Submit>),
+    /// A run that is a step of another is to start, or to end.
+    Child(Box<Order>),
     /// Something happened to a run.
     Event(RunId, Event),
     /// Attempts ended, all of one partition.
@@ -69,6 +72,13 @@ impl Command {
             InboxBody::Submit { submission } => {
                 Self::Submit(Box::new(Submit::of(*submission, Trigger::Message, partitions)))
             }
+            InboxBody::StartChild { start, again } => {
+                Self::Child(Box::new(Order::of(*start, Wish::Start { again }, partitions)))
+            }
+            InboxBody::StopChild { start, reason } => {
+                Self::Child(Box::new(Order::of(*start, Wish::Stop(reason), partitions)))
+            }
+            InboxBody::ChildEnded { result } => Self::Event(result.run, Event::ChildEnded(*result)),
             InboxBody::Act { run, act } => Self::Event(run, Event::Act(act)),
             InboxBody::Cancel { run, reason } => Self::Event(run, Event::Cancel { reason }),
             InboxBody::Held { task, session } => Self::Held(task, session),
@@ -102,6 +112,7 @@ impl Command {
     pub(crate) fn partition(&self, partitions: u16) -> Option<PartitionId> {
         match self {
             Self::Submit(submit) | Self::Restore(submit) => submit.run.map(RunId::partition),
+            Self::Child(order) => Some(order.child.partition()),
             Self::Event(run, _) => Some(run.partition()),
             Self::Results(results) => results.first().map(|(run, _)| run.partition()),
             Self::Held(task, _) => Some(task.run.partition()),
@@ -128,6 +139,10 @@ impl Command {
         match self {
             Self::Submit(submit) | Self::Restore(submit) => {
                 needs.started.extend(submit.submission.workflow.clone());
+            }
+            Self::Child(order) => {
+                needs.started.insert(order.start.workflow.clone());
+                needs.runs.extend(order.needs_run().then_some(order.child));
             }
             Self::Event(run, _) => needs.runs.push(*run),
             Self::Results(results) => needs.runs.extend(results.iter().map(|(run, _)| *run)),
@@ -172,6 +187,7 @@ impl Command {
                 turn.draft.then.doubtful = true;
                 return submitted(turn, submit);
             }
+            Self::Child(order) => return child::handle(turn, order),
             // What happens to a run that this very commit creates must wait for the commit's verdict.
             Self::Event(run, event) if turn.draft.creates(run) => {
                 return Handled::Later(Self::Event(run, event));
@@ -229,7 +245,7 @@ fn submitted(turn: &mut Turn<'_>, submit: Box<Submit>) -> Handled {
 }
 
 /// The fate of a command that is about a run which cannot be read here: it is kept.
-fn kept(turn: &Turn<'_>, run: RunId) -> Handled {
+pub(super) fn kept(turn: &Turn<'_>, run: RunId) -> Handled {
     let why = turn.loaded.foreign.get(&run).map_or("it cannot be read here", String::as_str);
     Handled::Kept(format!("run {run}: {why}"))
 }

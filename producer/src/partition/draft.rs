@@ -144,6 +144,7 @@ impl Draft {
         let body = serde_json::to_string(body).unwrap_or_default();
         let letter = Letter { n: self.next_letter, at: now, to, body };
         self.next_letter += 1;
+        self.bytes += letter.body.len();
         match of {
             Some(run) => self.delta(run).letters.push(letter),
             None => self.letters.push(letter),
@@ -181,8 +182,15 @@ impl Draft {
         self.runs[index].create = Some(new);
     }
 
-    /// Takes over what an advance changed and wants done.
-    pub(crate) fn take(&mut self, run: RunId, advanced: Advanced, now: Timestamp, retention: Duration) {
+    /// Takes over what an advance changed and wants done, in a cluster that keeps ended runs for so long and has so many
+    /// partitions.
+    pub(crate) fn take(
+        &mut self,
+        run: RunId,
+        advanced: Advanced,
+        now: Timestamp,
+        (retention, partitions): (Duration, u16),
+    ) {
         let (epoch, seq) = (self.epoch, self.seq);
         let touched = self.touch(run);
         touched.head |= advanced.head;
@@ -196,6 +204,7 @@ impl Draft {
         self.bytes += ended_bytes + advanced.apart.iter().map(|(_, apart)| apart.len()).sum::<usize>();
         delta.ended_items.extend(ended);
         delta.apart.extend(advanced.apart);
+        let mut letters = Vec::new();
         for action in advanced.actions {
             match action {
                 Action::Dispatch(mut task) => {
@@ -218,12 +227,24 @@ impl Draft {
                 Action::Set(due, timer) => delta.timers.push((due, stored_timer(run, timer))),
                 Action::Clear(timer) => delta.cleared.push(stored_timer(run, timer)),
                 Action::Stop { tasks, by_force } => self.then.stops.push(Stop { run, tasks, by_force }),
+                Action::StartChild { start, again } => {
+                    let child = RunId::of_child(start.parent.attempt, partitions);
+                    letters.push((child.partition(), InboxBody::StartChild { start, again }));
+                }
+                Action::StopChild { start, reason } => {
+                    let child = RunId::of_child(start.parent.attempt, partitions);
+                    letters.push((child.partition(), InboxBody::StopChild { start, reason }));
+                }
+                Action::TellParent(result) => {
+                    letters.push((result.run.partition(), InboxBody::ChildEnded { result }));
+                }
                 Action::End => {
                     delta.expires_at = Some(now + retention);
                     self.then.ended.push(run);
                 }
             }
         }
+        letters.iter().for_each(|(to, body)| self.send(Some(run), *to, body, now));
     }
 
     /// Adds an entry to the history of a run.
@@ -293,7 +314,7 @@ mod tests {
         let mut draft = Draft::new(Epoch(7), Seq(3));
         let large = "x".repeat(HEAVY_BYTES / 2);
         let advanced = Advanced { apart: vec![(StepIndex(0), large.clone())], ..Advanced::default() };
-        draft.take(run, advanced, Timestamp::default(), Duration::from_secs(1));
+        draft.take(run, advanced, Timestamp::default(), (Duration::from_secs(1), 8));
         assert!(!draft.is_heavy());
         let (created_at, workflow) = (Timestamp::default(), WorkflowId::adhoc());
         draft.create(run, NewRun { created_at, workflow, keyed: false, definition: format!("{large}x") });

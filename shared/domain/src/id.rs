@@ -73,6 +73,12 @@ impl RunId {
         Self::of_digest(&digest, home)
     }
 
+    /// The id of a child: a run that is this attempt of a step of another. The same attempt always gives the same id.
+    pub fn of_child(attempt: crate::TaskId, partitions: u16) -> Self {
+        let digest = Sha256::digest(format!("{attempt}/child"));
+        Self::of_digest(&digest, PartitionId::of_digest(&digest, partitions))
+    }
+
     fn of_digest(digest: &[u8], partition: PartitionId) -> Self {
         let mut bytes = [0; 16];
         bytes.copy_from_slice(&digest[8..24]);

@@ -5,6 +5,7 @@
 //! [`message`]s between processes, and what clients submit).
 
 pub mod carried;
+pub mod child;
 pub mod code;
 pub mod definition;
 pub mod environment;

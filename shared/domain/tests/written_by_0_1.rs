@@ -86,7 +86,9 @@ fn every_run_is_restored_as_the_api_of_0_1_showed_it() {
             let (word, attempt) = match state {
                 StepState::Waiting => ("waiting".to_owned(), 0),
                 StepState::Backoff { attempts, .. } => ("waiting".to_owned(), attempts.attempt),
-                StepState::Fanned(_) | StepState::Asking { .. } => panic!("version 0.1 knew none of it"),
+                StepState::Fanned(_) | StepState::Asking { .. } | StepState::Child { .. } => {
+                    panic!("version 0.1 knew none of it")
+                }
                 StepState::Dispatched(attempts) => (text(&step["state"]).to_owned(), attempts.attempt),
                 StepState::Ended(end) => {
                     let outputs = step.get("outputs").cloned().unwrap_or_else(|| Value::Object(Map::new()));
@@ -228,7 +230,11 @@ fn inbox(body: &str) -> &'static str {
             assert!(!source.is_empty());
             "apply"
         }
-        InboxBody::Letter { .. } | InboxBody::Act { .. } => panic!("0.1 sends none: {body}"),
+        InboxBody::Letter { .. }
+        | InboxBody::Act { .. }
+        | InboxBody::StartChild { .. }
+        | InboxBody::StopChild { .. }
+        | InboxBody::ChildEnded { .. } => panic!("0.1 sends none: {body}"),
         InboxBody::Pause { .. } => "pause",
         InboxBody::Delete { workflow } => {
             assert_eq!(workflow.as_str(), "gone");

@@ -118,6 +118,51 @@ static WIDE: LazyLock<String> = LazyLock::new(|| {
 /// The number of steps of [`WIDE`] that are beside each other.
 const WIDTH: u32 = 2_700;
 
+/// Workflows that run others, and those.
+const NESTED: [&str; 3] = [
+    r#"
+name: part
+params: [{name: n, type: int, default: 1}]
+steps:
+  - {name: one, run: flaky, retry: {limit: 1, delay: 500ms}}
+  - {name: two, run: slow, depends_on: [one]}
+outputs: {n: "${{ params.n }}", run: "${{ run.id }}"}
+"#,
+    r#"
+name: deeper
+recursive: {max: 2}
+params: [{name: n, type: int, default: 2}]
+steps:
+  - {name: down, uses: workflow, with: {name: deeper, params: {n: "${{ params.n - 1 }}"}}, if: params.n > 0}
+  - {name: here, run: ok, depends_on: [down], trigger_rule: none_failed}
+outputs: {n: "${{ params.n }}"}
+"#,
+    r#"
+name: parts
+timeout: 120s
+steps:
+  - {name: list, run: large}
+  - name: load
+    uses: workflow
+    depends_on: [list]
+    with: {name: part, params: {n: "${{ outputs.list.text | length }}"}}
+    retry: {limit: 1, delay: 1s}
+    outputs: {n: int}
+  - name: each
+    uses: workflow
+    foreach: {items: [1, 2, 3, 4, 5], max_parallel: 2, tolerate: 3}
+    with: {name: part, params: {n: "${{ item }}"}}
+  - {name: quick, uses: workflow, shards: {count: 3, fail_fast: true}, with: {name: part}, continue_on_error: true}
+  - {name: away, uses: workflow, with: {name: part, wait: false}, outputs: {run_id: string}}
+  - {name: deep, uses: workflow, with: {name: deeper}}
+  - {name: too_deep, uses: workflow, with: {name: deeper, params: {n: 3}}, continue_on_error: true}
+  - {name: gone, uses: workflow, with: {name: nowhere}, continue_on_error: true, retry: {limit: 1, delay: 1s}}
+  - {name: join, run: ok, depends_on: [load, each, quick, away, deep], env: {N: "${{ outputs.load.n }}"}}
+outputs: {n: "${{ outputs.load.n }}", away: "${{ outputs.away.run_id }}"}
+on_failure: [{name: mend, uses: workflow, with: {name: part, params: {n: 7}}}]
+"#,
+];
+
 /// The number of the first of these that are started by hand.
 const BY_HAND: u64 = 5;
 
@@ -216,6 +261,29 @@ impl Workload {
                 cancelled_after_ms: dice.chance(300).then(|| dice.below(6_000)),
                 acts: Vec::new(),
             });
+            self.wanted.sort_by_key(|one| one.after_ms);
+        }
+        self
+    }
+
+    /// Has some seeds run workflows within others. With dice of its own, as for letters.
+    pub(crate) fn nesting(mut self, dice: &mut Dice, window_ms: u64) -> Self {
+        if dice.chance(150) {
+            self.definitions.extend(NESTED);
+            for key in 0..dice.range(1, 2) {
+                let key = format!("parts-{key}");
+                self.wanted.push(Wanted {
+                    after_ms: dice.below(window_ms),
+                    ways: vec![Way::Asked],
+                    submission: Submission {
+                        workflow: "parts".parse().ok(),
+                        idempotency_key: IdempotencyKey::given(key.as_bytes()).ok().flatten(),
+                        ..Submission::default()
+                    },
+                    cancelled_after_ms: dice.chance(400).then(|| dice.below(15_000)),
+                    acts: Vec::new(),
+                });
+            }
             self.wanted.sort_by_key(|one| one.after_ms);
         }
         self

@@ -53,7 +53,12 @@ pub(crate) fn apply(turn: &mut Turn<'_>, id: RunId, event: &Event) -> Result<App
         }))
     });
     // What an item gave is not kept in memory.
-    if let (Some(Ok(Ok(_))), Event::Result(result @ TaskResult { item: None, .. })) = (&outcome, event) {
+    if let (
+        Some(Ok(Ok(_))),
+        Event::Result(result @ TaskResult { item: None, .. })
+        | Event::ChildEnded(result @ TaskResult { item: None, .. }),
+    ) = (&outcome, event)
+    {
         turn.memory.runs.note_outputs(&result.outputs);
     }
     if let (Some(Ok(Ok(_))), Event::Act(act)) = (&outcome, event)
@@ -82,7 +87,7 @@ pub(crate) fn apply(turn: &mut Turn<'_>, id: RunId, event: &Event) -> Result<App
             if !advanced.apart.is_empty() {
                 turn.memory.runs.note_apart();
             }
-            turn.draft.take(id, advanced, now, turn.context.options.retention);
+            turn.take(id, advanced);
             if let Some(entry) = entry {
                 turn.draft.note(id, &entry);
             }

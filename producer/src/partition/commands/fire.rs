@@ -92,6 +92,6 @@ fn start(
     };
     let version = Some(head.version);
     let head = Head { labels: workflow.labels.clone(), ..Head::new(name.clone(), version, turn.now) };
-    turn.create(Wanted { id, keyed: true, workflow, spec, head });
+    turn.create(Wanted { id, keyed: true, workflow, spec, head, stopped: None });
     Some(id)
 }

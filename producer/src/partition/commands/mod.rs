@@ -1,6 +1,7 @@
 //! What can be asked of a partition, a file for each: its arguments, and what it changes.
 
 pub(crate) mod apply;
+pub(crate) mod child;
 pub(crate) mod delete;
 pub(crate) mod event;
 pub(crate) mod fire;

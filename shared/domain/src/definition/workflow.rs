@@ -47,6 +47,8 @@ pub struct Workflow {
     pub run_hooks: u32,
     /// Whether any step fans out.
     pub fans_out: bool,
+    /// How often a run of it may be within runs of it; 0 where it may not.
+    pub recursive: u32,
     /// The place of each step by its name.
     pub places: Places,
     /// The number of actions after which one advance of a run begins no further step: [`MAX_ACTIONS`], but where tests
@@ -124,7 +126,7 @@ pub enum ParamKind {
 pub struct Step {
     /// The name, unique in its workflow.
     pub name: StepName,
-    /// The name of the executor: `shell`, `http`, `noop`; or `wait`, which is the run's own.
+    /// The name of the executor: `shell`, `http`, `noop`; or `wait` and `workflow`, which are the run's own.
     pub uses: &'static str,
     /// The input of the executor. A shell script is under `run`, as written, beside `shell` (its argv).
     pub with: Templated,

@@ -1,7 +1,7 @@
 //! What the shell must do after an advance, once its commit holds.
 
-use super::Ended;
-use crate::task::Task;
+use super::{ChildStart, Ended};
+use crate::task::{Task, TaskResult};
 use crate::{Outcome, StepIndex, Timestamp, Unit};
 
 /// The effect of an event on a run.
@@ -47,6 +47,22 @@ pub enum Action {
         /// Whether they are taken back even when claimed: their worker had its time.
         by_force: bool,
     },
+    /// Ask for this child: the run that an attempt is.
+    StartChild {
+        /// What is asked for.
+        start: Box<ChildStart>,
+        /// Whether it was asked for before, and may have ended since without our having heard of it.
+        again: bool,
+    },
+    /// Ask for the end of this child. One that has not begun is not to begin.
+    StopChild {
+        /// What was asked for, without the params.
+        start: Box<ChildStart>,
+        /// Why it is stopped.
+        reason: String,
+    },
+    /// Tell the run of which this one is a step how it ended.
+    TellParent(Box<TaskResult>),
     /// The run has ended.
     End,
 }
@@ -57,7 +73,7 @@ pub enum RunTimer {
     /// The delayed start of the run, the start of steps that became ready beside too many others, or the end of a run whose
     /// outputs use what is kept apart.
     Start,
-    /// The next attempt of a unit.
+    /// The next attempt of a unit, or the next time that its child is asked after.
     Retry(Unit),
     /// The timeout of the run.
     Timeout,

@@ -11,7 +11,7 @@ use super::advance::READING;
 use super::dispatch::known_values;
 use super::{Attempts, Run, RunState, StepState};
 use crate::rule::{Judgement, Readiness, Status, Tally};
-use crate::{Hook, StepIndex, Timestamp, TriggerRule, Unit};
+use crate::{Hook, StepIndex, Timestamp, TriggerRule, Unit, WorkflowId};
 
 /// A blocker of a step: one thing that keeps it from running.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -101,6 +101,15 @@ pub enum Blocker {
         /// Whether those that are left are given up, since too many others failed.
         given_up: bool,
     },
+    /// The step is a run of another workflow, which has not ended.
+    Child {
+        /// The number of the attempt that it is.
+        attempt: u32,
+        /// The workflow that it runs.
+        workflow: WorkflowId,
+        /// Whether the step waits for its end, and not only for its start.
+        waits: bool,
+    },
     /// An attempt is with the fleet: it is queued, or runs.
     Fleet {
         /// The number of the attempt.
@@ -142,6 +151,9 @@ impl Run {
                 until: *until,
                 reason: end.reason.clone(),
             }],
+            Some(StepState::Child { attempts, workflow, waits }) => {
+                vec![Blocker::Child { attempt: attempts.attempt, workflow: workflow.clone(), waits: *waits }]
+            }
             Some(StepState::Dispatched(attempts)) => vec![Blocker::Fleet { attempt: attempts.attempt }],
             Some(StepState::Ended(_)) | None => Vec::new(),
         }
@@ -173,6 +185,7 @@ impl Run {
                 StepState::Backoff { attempts, .. } if is_new(attempts) => "waiting",
                 StepState::Backoff { .. }
                 | StepState::Asking { .. }
+                | StepState::Child { .. }
                 | StepState::Dispatched(_)
                 | StepState::Fanned(_)
                 | StepState::Ended(_) => "begun",
@@ -272,6 +285,12 @@ impl Blocker {
                     asking => format!(", {asking} of which ask what is to become of them"),
                 };
                 format!("{ended} of {total} items have ended, {open} are under way{asking}")
+            }
+            Self::Child { workflow, waits: true, .. } => {
+                format!("its run of workflow {workflow} has not ended")
+            }
+            Self::Child { workflow, waits: false, .. } => {
+                format!("its run of workflow {workflow} is being started")
             }
             Self::Fleet { attempt } => format!("attempt {attempt} is with the fleet"),
         }

@@ -128,6 +128,17 @@ pub(super) fn input(run: &Run, step: &Step) -> Result<serde_json::Value, String>
     step.with.render(&scope(run, &outputs)).map_err(|e| format!("`with` cannot be rendered: {e}"))
 }
 
+/// The input of a unit that is a run of another workflow, rendered.
+///
+/// # Errors
+/// A text that says which expression could not be rendered, and why.
+pub(super) fn child_input(run: &Run, unit: Unit) -> Result<serde_json::Value, String> {
+    let step = run.workflow.step(unit.step).ok_or_else(|| format!("there is no step {}", unit.step.0))?;
+    let outputs = |name: &str| outputs_of(run, name);
+    let scope = Scope { item: item_of(run, unit)?, ..scope(run, &outputs) };
+    step.with.render(&scope).map_err(|e| format!("`with` cannot be rendered: {e}"))
+}
+
 /// The outputs of a run, rendered.
 ///
 /// # Errors

@@ -15,6 +15,8 @@ pub enum Event {
     StartDue,
     /// An attempt ended, with this result.
     Result(TaskResult),
+    /// The run has ended that an attempt is, with this result; or it was started, where that is all that is waited for.
+    ChildEnded(TaskResult),
     /// The backoff of a unit is over.
     RetryDue {
         /// The unit.
@@ -61,7 +63,7 @@ impl Event {
     /// The unit that it happened to; `None` for what happened to the run as a whole.
     pub fn unit(&self) -> Option<Unit> {
         match self {
-            Self::Result(result) => Some(result.id().unit),
+            Self::Result(result) | Self::ChildEnded(result) => Some(result.id().unit),
             Self::Act(act) => Some(act.unit),
             Self::RetryDue { unit } | Self::Lost { unit, .. } | Self::Revoked { unit, .. } => Some(*unit),
             Self::StartDue

@@ -32,6 +32,11 @@ impl Fan {
         })
     }
 
+    /// Its items that are open.
+    pub(super) fn open_units(&self, step: StepIndex) -> impl Iterator<Item = Unit> + '_ {
+        self.open.keys().map(move |item| Unit { step, item: Some(*item) })
+    }
+
     /// Whether another item may begin.
     pub(super) fn has_room(&self, policy: &FanOut) -> bool {
         let counts = &self.fanned.counts;

@@ -1,7 +1,7 @@
 //! How far ahead a timer of a run can lie. One that lies further was set by a clock that was ahead, and has been set
 //! back since: it would come late by as much.
 
-use super::advance::LOOK_AGAIN;
+use super::advance::{LONGEST_ASK, LOOK_AGAIN};
 use super::dispatch::input;
 use super::{Run, RunState, RunTimer, StepState};
 use crate::Timestamp;
@@ -35,6 +35,7 @@ impl Run {
                 StepState::Asking { .. } => {
                     Some(now + self.workflow.steps.get(unit.step.at())?.retry.ask.unwrap_or_default())
                 }
+                StepState::Child { .. } => Some(now + LONGEST_ASK),
                 // A step that waits only for outputs is woken at once.
                 StepState::Waiting if self.is_woken(unit.step) => Some(now),
                 StepState::Fanned(fan) if self.wants_items(unit.step, fan) => Some(now),

@@ -24,7 +24,7 @@ impl Run {
         let unit = match event {
             _ if self.elsewhere == 0 => return Vec::new(),
             Event::Lost { unit, .. } | Event::RetryDue { unit } | Event::Revoked { unit, .. } => *unit,
-            Event::Result(result) => result.id().unit,
+            Event::Result(result) | Event::ChildEnded(result) => result.id().unit,
             // One that asks is to be tried again, perhaps.
             Event::Act(act) => return self.tasks_want(act.unit.step).collect(),
             Event::StartDue if self.owes_outputs() => return self.outputs_want().collect(),
@@ -40,7 +40,9 @@ impl Run {
     /// The steps whose outputs have to be lent before a task of `unit` is made, or the unit begins.
     pub fn wants_lent_for(&self, unit: Unit) -> Vec<StepIndex> {
         match self.state_of(unit.step.into()) {
-            Some(StepState::Dispatched(_) | StepState::Fanned(_)) => self.tasks_want(unit.step).collect(),
+            Some(StepState::Dispatched(_) | StepState::Child { .. } | StepState::Fanned(_)) => {
+                self.tasks_want(unit.step).collect()
+            }
             Some(StepState::Waiting | StepState::Backoff { .. }) => self.wants(unit.step).collect(),
             Some(StepState::Asking { .. } | StepState::Ended(_)) | None => Vec::new(),
         }

@@ -12,11 +12,12 @@
 //!
 //! A unit with `repeat` that succeeded goes to backoff too, until its condition is true; one whose retries are used up and
 //! whose policy says so is *asking*, until somebody says what is to become of it, or nobody has in time.
+//! A unit that is a run of another workflow is a *child*: the end of that run ends it as a result does.
 //! A step that fans out is *fanned* between waiting and ended, and each of its items goes from dispatched to ended as a
 //! step does; the last of them ends the step.
 //!
 //! What each event makes of a step, by where the step stands; of an item, it makes the same. In a stopping run a step is
-//! dispatched, fanned or ended: the stop ended all others. What is written as `code` is the [`Refusal`], and nothing changes; a test reads
+//! dispatched, a child, fanned or ended: the stop ended all others. What is written as `code` is the [`Refusal`], and nothing changes; a test reads
 //! these tables.
 //!
 //! | step                      | waiting        | dispatched     | backoff        | fanned         | asking         | ended          | stopping: dispatched | stopping: ended |
@@ -39,6 +40,7 @@
 //! | revoked                   | `StaleAttempt` | `NotExpected`  | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | cancelled      | `StaleAttempt` |
 //! | revoked, another attempt  | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` |
 //! | revoked, unknown step     | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   |
+//! | child ended: succeeded   | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` |
 //! | retry due                 | `NotExpected`  | `NotExpected`  | dispatched     | `NotExpected`  | failed         | `NotExpected`  | `NotExpected`  | `NotExpected`  |
 //! | retry due, unknown step   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   |
 //! | act: retry                | `Act`          | `Act`          | dispatched     | `Act`          | dispatched     | `Act`          | `Act`          | `Act`          |
@@ -47,6 +49,24 @@
 //! | act: mark failed          | `Act`          | `Act`          | failed         | `Act`          | failed         | `Act`          | `Act`          | `Act`          |
 //! | act, another attempt      | `Act`          | `Act`          | `StaleAttempt` | `Act`          | `StaleAttempt` | `Act`          | `Act`          | `Act`          |
 //! | act, unknown step         | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   |
+//!
+//! What each event makes of a child. Where the run is being stopped it is told to end, and waited for.
+//!
+//! | child                        | child          | stopping: child |
+//! |------------------------------|----------------|-----------------|
+//! | child ended: succeeded       | succeeded      | succeeded       |
+//! | child ended: failed          | failed         | failed          |
+//! | child ended: timed_out       | timed_out      | timed_out       |
+//! | child ended: cancelled       | cancelled      | cancelled       |
+//! | child ended: skipped         | skipped        | skipped         |
+//! | child ended, retries left    | backoff        | failed          |
+//! | child ended, another attempt | `StaleAttempt` | `StaleAttempt`  |
+//! | child ended, unknown step    | `NoSuchUnit`   | `NoSuchUnit`    |
+//! | result: succeeded            | `StaleAttempt` | `StaleAttempt`  |
+//! | lost                         | `StaleAttempt` | `StaleAttempt`  |
+//! | revoked                      | `StaleAttempt` | `StaleAttempt`  |
+//! | retry due                    | child          | `NotExpected`   |
+//! | act: skip                    | `Act`          | `Act`           |
 //!
 //! What each event makes of a run. When all its steps have ended, its hooks have their turn, and then it ends. A stop ends it at once when nothing is with the fleet. An ended run refuses
 //! the events of its steps too.
@@ -61,9 +81,9 @@
 //!
 //! What moves them on: the [`Mover`] that each state names, and none when it has ended.
 //!
-//! | mover of a step | waiting | dispatched | backoff     | fanned | asking      | ended | stopping: dispatched | stopping: ended |
-//! |-----------------|---------|------------|-------------|--------|-------------|-------|----------------------|-----------------|
-//! | moved on by     | steps   | attempt    | retry timer | items  | retry timer | none  | attempt              | none            |
+//! | mover of a step | waiting | dispatched | backoff     | fanned | asking      | child       | ended | stopping: dispatched | stopping: child    | stopping: ended |
+//! |-----------------|---------|------------|-------------|--------|-------------|-------------|-------|----------------------|--------------------|-----------------|
+//! | moved on by     | steps   | attempt    | retry timer | items  | retry timer | retry timer | none  | attempt              | cancel check timer | none            |
 //!
 //! | mover of a run | waiting     | running | running, nothing dispatched | hooks           | stopping           | ended |
 //! |----------------|-------------|---------|-----------------------------|-----------------|--------------------|-------|
@@ -75,7 +95,7 @@
 //!
 //! [`state`] and `step_state` say what there is, [`event`] what can happen, [`act`](mod@act) what people do, [`action`] what the shell must then do, and
 //! [`advance`](mod@advance) is the total function between them (a file for each part of it).
-//! [`dispatch`] renders the task of an attempt, [`record`] is how a run is stored and comes back, `horizon` how far
+//! [`dispatch`] renders the task of an attempt, [`child`] is what runs that are steps of others are told and tell, [`record`] is how a run is stored and comes back, `horizon` how far
 //! ahead it can be waiting, `mover` what it waits for, `blocker` the same in full, for people, `verdict` how it ends,
 //! `declared` what its attempts must give. [`fan`] is a step with items, `units` how steps and items stand, [`large`] how
 //! large outputs may be, `lent` those that are not in memory, `plan` what a run would come to if all went well, [`history`] what has happened to it.
@@ -84,8 +104,11 @@ pub mod act;
 pub mod action;
 pub mod advance;
 mod blocker;
+pub mod child;
 mod declared;
 pub mod dispatch;
+#[cfg(test)]
+mod doc_table;
 pub mod event;
 pub mod fan;
 pub mod history;
@@ -107,6 +130,7 @@ pub use act::{Act, Deed, Done};
 pub use action::{Action, Advanced, RunTimer};
 pub use advance::{advance, create};
 pub use blocker::Blocker;
+pub use child::{Ancestor, ChildStart, Parent};
 pub use event::{Event, Refusal};
 pub use lent::Apart;
 pub use mover::Mover;

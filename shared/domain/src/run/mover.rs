@@ -62,7 +62,12 @@ impl Run {
             // A step that waits for no other is dispatched when its run starts.
             StepState::Waiting => Some(Mover::Timer(RunTimer::Start)),
             StepState::Dispatched(attempts) => Some(Mover::Attempt { unit, attempt: attempts.attempt }),
-            StepState::Backoff { .. } | StepState::Asking { .. } => Some(Mover::Timer(RunTimer::Retry(unit))),
+            // It is told to stop, again and again, until it has told of its end.
+            StepState::Child { .. } if self.is_given_up(unit) => Some(Mover::Timer(RunTimer::CancelCheck)),
+            // It tells of its end, and is asked after until it has.
+            StepState::Backoff { .. } | StepState::Asking { .. } | StepState::Child { .. } => {
+                Some(Mover::Timer(RunTimer::Retry(unit)))
+            }
             StepState::Fanned(fan) if fan.open.is_empty() => Some(Mover::Timer(RunTimer::Retry(unit))),
             StepState::Fanned(_) => Some(Mover::Items),
             StepState::Ended(_) => None,

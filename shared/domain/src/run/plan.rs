@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::{Advanced, Event, Head, Run, Source, Spec, StepState, Trigger, advance, create};
+use crate::child::WORKFLOW;
 use crate::definition::{Step, Workflow};
 use crate::expression::{Fire, Scope, Template, Use};
 use crate::params::Params;
@@ -129,7 +130,11 @@ fn assumed(workflow: &Workflow) -> Workflow {
         step.env.retain(|(_, value)| !needs_run(value.uses()));
         step.condition.take_if(|condition| needs_run(condition.uses()));
         if needs_run(step.with.uses()) {
-            let input = if step.uses == WAIT { json!({"for": "1ms"}) } else { Value::Null };
+            let input = match step.uses {
+                WAIT => json!({"for": "1ms"}),
+                WORKFLOW => json!({"name": "any"}),
+                _ => Value::Null,
+            };
             step.with = crate::expression::Templated::literal(input);
         }
     }
@@ -164,7 +169,7 @@ fn played_through(mut run: Run, first: Advanced, now: Timestamp) -> (Run, Vec<Ve
 /// Whether a step has started, or is held only by the time.
 fn has_started(state: &StepState) -> bool {
     match state {
-        StepState::Dispatched(_) | StepState::Backoff { .. } => true,
+        StepState::Dispatched(_) | StepState::Child { .. } | StepState::Backoff { .. } => true,
         StepState::Ended(end) => end.outcome == Outcome::Succeeded,
         // Nothing fans out in a plan, and nothing fails.
         StepState::Waiting | StepState::Asking { .. } | StepState::Fanned(_) => false,
@@ -178,23 +183,27 @@ fn succeed(run: &mut Run, step: StepIndex, now: Timestamp, changed: &mut Vec<Uni
         let Ok(due) = advance(run, Event::RetryDue { unit: step.into() }, until.max(now)) else { return };
         changed.extend(due.units);
     }
-    if let StepState::Dispatched(attempts) = run.steps[step.at()] {
-        let result = TaskResult {
-            run: run.id,
-            step,
-            item: None,
-            attempt: attempts.attempt,
-            outcome: Outcome::Succeeded,
-            started_at: now,
-            ended_at: now,
-            code: None,
-            reason: None,
-            outputs: Map::new(),
-            is_typed: false,
-            worker: String::new(),
-        };
-        changed.extend(advance(run, Event::Result(result), now).unwrap_or_default().units);
-    }
+    let (attempt, is_child) = match &run.steps[step.at()] {
+        StepState::Dispatched(attempts) => (attempts.attempt, false),
+        StepState::Child { attempts, .. } => (attempts.attempt, true),
+        _ => return,
+    };
+    let result = TaskResult {
+        run: run.id,
+        step,
+        item: None,
+        attempt,
+        outcome: Outcome::Succeeded,
+        started_at: now,
+        ended_at: now,
+        code: None,
+        reason: None,
+        outputs: Map::new(),
+        is_typed: false,
+        worker: String::new(),
+    };
+    let event = if is_child { Event::ChildEnded(result) } else { Event::Result(result) };
+    changed.extend(advance(run, event, now).unwrap_or_default().units);
 }
 
 fn first_wait((state, step): (&StepState, &Step)) -> Option<Timestamp> {
@@ -215,6 +224,7 @@ fn fate(state: &StepState, wave: Option<usize>, at_once: bool) -> Fate {
         | StepState::Dispatched(_)
         | StepState::Backoff { .. }
         | StepState::Asking { .. }
+        | StepState::Child { .. }
         | StepState::Fanned(_) => (Outcome::Skipped, "nothing starts it".to_owned()),
     };
     match (outcome, wave) {

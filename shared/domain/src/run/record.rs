@@ -10,7 +10,7 @@ use super::state::Carried;
 use super::{Attempts, Ended, Fan, Fanned, Head, Run, Spec, StepState};
 use crate::carried::{unknown_fields, with_fields};
 use crate::definition::Workflow;
-use crate::{RunId, StepIndex, Timestamp, Unit};
+use crate::{RunId, StepIndex, Timestamp, Unit, WorkflowId};
 
 /// The record of a step, as it is stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,6 +34,15 @@ pub enum StepRecord {
         end: Box<Ended>,
         /// When that is.
         until: Timestamp,
+    },
+    /// The unit is a run of another workflow.
+    Child {
+        /// The attempts so far.
+        attempts: Attempts,
+        /// The workflow that the child runs.
+        workflow: WorkflowId,
+        /// Whether the unit waits for the end of the child.
+        waits: bool,
     },
     /// The step has fanned out.
     Fanned(Fanned),
@@ -60,6 +69,9 @@ impl StepRecord {
                 Self::Backoff { attempts: *attempts, until: *until, reason: reason.clone() }
             }
             StepState::Asking { end, until } => Self::Asking { end: end.clone(), until: *until },
+            StepState::Child { attempts, workflow, waits } => {
+                Self::Child { attempts: *attempts, workflow: workflow.clone(), waits: *waits }
+            }
             StepState::Fanned(fan) => Self::Fanned(fan.fanned.clone()),
             StepState::Ended(end) => Self::Ended(end.clone()),
         })
@@ -70,6 +82,7 @@ impl StepRecord {
             Self::Dispatched(attempts) => StepState::Dispatched(attempts),
             Self::Backoff { attempts, until, reason } => StepState::Backoff { attempts, until, reason },
             Self::Asking { end, until } => StepState::Asking { end, until },
+            Self::Child { attempts, workflow, waits } => StepState::Child { attempts, workflow, waits },
             Self::Fanned(fanned) => {
                 StepState::Fanned(Box::new(Fan { fanned, items: Arc::default(), open: BTreeMap::new() }))
             }
@@ -211,7 +224,9 @@ impl Run {
 fn written_by(state: &StepState) -> u64 {
     match state {
         StepState::Waiting => 0,
-        StepState::Dispatched(attempts) | StepState::Backoff { attempts, .. } => attempts.advance,
+        StepState::Dispatched(attempts)
+        | StepState::Backoff { attempts, .. }
+        | StepState::Child { attempts, .. } => attempts.advance,
         StepState::Asking { end, .. } => end.advance,
         StepState::Fanned(fan) => {
             fan.open.values().map(written_by).chain([fan.fanned.advance]).max().unwrap_or_default()

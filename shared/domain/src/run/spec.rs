@@ -64,4 +64,6 @@ pub enum Trigger {
     Api,
     /// A message on the `submit` queue.
     Message,
+    /// A step of another run.
+    Workflow,
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::act::Done;
+use super::child::Parent;
 use super::{Spec, StepState};
 use crate::definition::Workflow;
 use crate::rule::{Ending, Tally};
@@ -89,6 +90,9 @@ pub struct Head {
     /// What people did to steps of the run: the last of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub acts: Vec<Done>,
+    /// The step of another run that this one is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Box<Parent>>,
     /// The labels of the run, for people and filters.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
@@ -137,6 +141,7 @@ impl Head {
             outputs: None,
             outputs_missing: None,
             acts: Vec::new(),
+            parent: None,
             labels: BTreeMap::new(),
             digest: None,
             advance: 0,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{Outcome, Timestamp};
+use crate::{Outcome, Timestamp, WorkflowId};
 
 /// The state of a step, for its owner. Whether a dispatched attempt is still queued or already running is known to
 /// the store alone.
@@ -33,6 +33,16 @@ pub enum StepState {
         end: Box<Ended>,
         /// When that is.
         until: Timestamp,
+    },
+    /// The unit is a run of another workflow, its child. The end of that moves it on; its `retry` timer asks after it until
+    /// then.
+    Child {
+        /// The attempts so far. The current one is the child.
+        attempts: Attempts,
+        /// The workflow that the child runs.
+        workflow: WorkflowId,
+        /// Whether the unit waits for the end of the child, and not only for its start.
+        waits: bool,
     },
     /// The step has fanned out, and not all of its items have ended. Its items move it on.
     Fanned(Box<Fan>),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::doc_table::table;
 use super::{
     Act, Advanced, Deed, Event, Head, Mover, Refusal, Run, RunState, RunTimer, Source, Spec, StepState,
     Trigger, advance, create,
@@ -18,27 +19,15 @@ const SUBJECT: StepIndex = StepIndex(1);
 const OTHER: StepIndex = StepIndex(2);
 const UNKNOWN: StepIndex = StepIndex(3);
 
-/// A table in the documentation: its columns, and its rows with their cells.
-type Table = (Vec<&'static str>, Vec<(&'static str, Vec<&'static str>)>);
-
-/// The table whose first cell is `corner`.
-fn table(corner: &str) -> Table {
-    let lines = include_str!("mod.rs").lines().map(|line| line.strip_prefix("//! | ").unwrap_or_default());
-    let mut rows = lines
-        .map(|line| line.split('|').map(str::trim).filter(|cell| !cell.is_empty()).collect::<Vec<_>>())
-        .skip_while(|row| row.first() != Some(&corner))
-        .take_while(|row| row.len() > 1 || row.is_empty())
-        .filter(|row| !row.is_empty());
-    let columns = rows.next().unwrap()[1..].to_vec();
-    let corners = ["step", "run", "mover of a step", "mover of a run"];
-    let rows = rows.take_while(|row| !corners.contains(&row[0])).map(|row| (row[0], row[1..].to_vec()));
-    (columns, rows.collect())
-}
-
 /// A run of three steps: `subject` waits for `gate`, and `other` keeps the run open.
 fn run(policy: &str, start_at: Option<Timestamp>) -> (Run, Advanced) {
+    doing("run: x", policy, start_at)
+}
+
+/// The same with what `subject` does.
+fn doing(what: &str, policy: &str, start_at: Option<Timestamp>) -> (Run, Advanced) {
     let source = format!(
-        "name: w\ntimeout: 1h\nsteps:\n  - {{name: gate, run: x}}\n  - {{name: subject, run: x, depends_on: [gate], {policy}}}\n  - {{name: other, run: x}}\n"
+        "name: w\ntimeout: 1h\nsteps:\n  - {{name: gate, run: x}}\n  - {{name: subject, {what}, depends_on: [gate], {policy}}}\n  - {{name: other, run: x}}\n"
     );
     of(&source, start_at)
 }
@@ -60,7 +49,15 @@ fn of(source: &str, start_at: Option<Timestamp>) -> (Run, Advanced) {
 }
 
 fn result(step: StepIndex, attempt: u32, outcome: Outcome) -> Event {
-    Event::Result(TaskResult {
+    Event::Result(result_of(step, attempt, outcome))
+}
+
+fn child_ended(step: StepIndex, attempt: u32, outcome: Outcome) -> Event {
+    Event::ChildEnded(result_of(step, attempt, outcome))
+}
+
+fn result_of(step: StepIndex, attempt: u32, outcome: Outcome) -> TaskResult {
+    TaskResult {
         run: RunId::new(uuid::Uuid::nil(), PartitionId(0)),
         step,
         item: None,
@@ -73,7 +70,7 @@ fn result(step: StepIndex, attempt: u32, outcome: Outcome) -> Event {
         outputs: Map::<String, Value>::new(),
         is_typed: false,
         worker: String::new(),
-    })
+    }
 }
 
 fn act(step: StepIndex, attempt: u32, deed: Deed) -> Event {
@@ -97,20 +94,24 @@ fn subject_in(column: &str, policy: &str) -> Vec<Run> {
         "asking" => "retry: {limit: 0, then: ask}".to_owned(),
         _ => policy.to_owned(),
     };
-    let (mut run, _) = self::run(&policy, None);
+    let (mut run, _) = match column.ends_with("child") {
+        // It has no attempts that could be lost.
+        true => doing("uses: workflow, with: {name: part}", &policy.replace("at_most_once: true", ""), None),
+        false => self::run(&policy, None),
+    };
     if column == "waiting" {
         return vec![run, self::run(&policy, Some(NOW + std::time::Duration::from_secs(1))).0];
     }
     accept(&mut run, result(GATE, 1, Outcome::Succeeded));
     match column {
-        "dispatched" | "fanned" => {}
+        "dispatched" | "fanned" | "child" => {}
         "asking" => accept(&mut run, result(SUBJECT, 1, Outcome::Failed)),
         "backoff" => {
             let StepState::Dispatched(attempts) = run.steps[SUBJECT.at()] else { panic!("not dispatched") };
             run.steps[SUBJECT.at()] = StepState::Backoff { attempts, until: NOW, reason: None };
         }
         "ended" => accept(&mut run, result(SUBJECT, 1, Outcome::Succeeded)),
-        "stopping: dispatched" => accept(&mut run, cancel()),
+        "stopping: dispatched" | "stopping: child" => accept(&mut run, cancel()),
         "stopping: ended" => {
             accept(&mut run, result(SUBJECT, 1, Outcome::Succeeded));
             accept(&mut run, cancel());
@@ -157,10 +158,16 @@ fn step_events(row: &str) -> (&'static str, Vec<Event>) {
         "act: mark failed" => (retries, vec![act(SUBJECT, 1, Deed::Fail)]),
         "act, another attempt" => (retries, [2, u32::MAX].map(|n| act(SUBJECT, n, Deed::Skip)).to_vec()),
         "act, unknown step" => (retries, vec![act(UNKNOWN, 0, Deed::Skip)]),
+        "child ended, retries left" => (retries, vec![child_ended(SUBJECT, 1, Outcome::Failed)]),
+        "child ended, another attempt" => {
+            (retries, [0, 2, u32::MAX].map(|n| child_ended(SUBJECT, n, Outcome::Succeeded)).to_vec())
+        }
+        "child ended, unknown step" => (retries, vec![child_ended(UNKNOWN, 1, Outcome::Succeeded)]),
         "retry due, unknown step" => (retries, vec![Event::RetryDue { unit: UNKNOWN.into() }]),
         _ => {
-            let outcome = row.strip_prefix("result: ").and_then(|outcome| outcome.parse().ok());
-            ("retry: {limit: 0}", vec![result(SUBJECT, 1, outcome.unwrap_or_else(|| panic!("no row {row}")))])
+            let (what, outcome) = row.split_once(": ").unwrap_or_else(|| panic!("no row {row}"));
+            let event = if what == "result" { result } else { child_ended };
+            ("retry: {limit: 0}", vec![event(SUBJECT, 1, outcome.parse().unwrap())])
         }
     }
 }
@@ -257,6 +264,7 @@ fn step_word(run: &Run) -> &'static str {
         StepState::Backoff { .. } => "backoff",
         StepState::Fanned(_) => "fanned",
         StepState::Asking { .. } => "asking",
+        StepState::Child { .. } => "child",
         StepState::Ended(end) => end.outcome.as_str(),
     }
 }
@@ -297,19 +305,30 @@ fn kind(event: &Event) -> usize {
         Event::CancelCheckDue => 7,
         Event::Poisoned { .. } => 8,
         Event::Act(_) => 9,
+        Event::ChildEnded(_) => 10,
     }
 }
 
 fn all_events() -> Vec<Event> {
-    let of_steps = table("step").1.into_iter().flat_map(|(row, _)| step_events(row).1);
+    let tables = ["step", "child"].into_iter().flat_map(|corner| table(corner).1);
+    let of_steps = tables.flat_map(|(row, _)| step_events(row).1);
     let of_runs = table("run").1.into_iter().map(|(row, _)| run_event(row));
     of_steps.chain(of_runs).collect()
 }
 
 #[test]
 fn every_event_does_to_a_step_what_its_table_says() {
-    let (columns, rows) = table("step");
-    assert_eq!((columns.len(), rows.len()), (8, 26));
+    holds_of_steps("step", (8, 27));
+}
+
+#[test]
+fn every_event_does_to_a_child_what_its_table_says() {
+    holds_of_steps("child", (2, 13));
+}
+
+fn holds_of_steps(corner: &str, size: (usize, usize)) {
+    let (columns, rows) = table(corner);
+    assert_eq!((columns.len(), rows.len()), size);
     for (row, cells) in rows {
         let (policy, events) = step_events(row);
         for (column, said) in columns.iter().zip(cells) {
@@ -347,13 +366,13 @@ fn a_run_that_has_ended_refuses_every_event() {
 #[test]
 fn every_kind_of_event_stands_in_a_table() {
     let kinds: std::collections::BTreeSet<usize> = all_events().iter().map(kind).collect();
-    assert_eq!(kinds, (0..10).collect());
+    assert_eq!(kinds, (0..11).collect());
 }
 
 #[test]
 fn every_state_is_moved_on_by_what_its_table_says() {
     let (columns, rows) = table("mover of a step");
-    assert_eq!((columns.len(), rows.len()), (8, 1));
+    assert_eq!((columns.len(), rows.len()), (10, 1));
     for (column, said) in columns.iter().zip(&rows[0].1) {
         for run in subject_in(column, "retry: {limit: 1}") {
             assert_eq!(mover_word(run.mover_of(SUBJECT.into())), *said, "a step while {column}");

@@ -7,16 +7,23 @@ use crate::{StepIndex, Unit};
 impl Run {
     /// The attempts that are with the fleet now, by their units.
     pub fn dispatched(&self) -> impl Iterator<Item = (Unit, Attempts)> + '_ {
-        self.steps.iter().enumerate().flat_map(|(index, state)| {
-            let whole = match state {
-                StepState::Dispatched(attempts) => Some((StepIndex::from(index).into(), *attempts)),
-                _ => None,
-            };
+        self.open_units().filter_map(|(unit, state)| match state {
+            StepState::Dispatched(attempts) => Some((unit, *attempts)),
+            _ => None,
+        })
+    }
+
+    /// The steps, each with its items that are open.
+    pub(super) fn open_units(&self) -> impl Iterator<Item = (Unit, &StepState)> {
+        self.steps.iter().enumerate().flat_map(|(step, state)| {
+            let step = StepIndex::from(step);
             let items = match state {
-                StepState::Fanned(fan) => Some(fan.dispatched(index.into())),
+                StepState::Fanned(fan) => Some(fan.open.iter()),
                 _ => None,
             };
-            whole.into_iter().chain(items.into_iter().flatten())
+            let items = items.into_iter().flatten();
+            let items = items.map(move |(item, state)| (Unit { step, item: Some(*item) }, state));
+            std::iter::once((step.into(), state)).chain(items)
         })
     }
 

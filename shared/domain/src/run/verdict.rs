@@ -49,6 +49,7 @@ impl Run {
             | StepState::Dispatched(_)
             | StepState::Backoff { .. }
             | StepState::Asking { .. }
+            | StepState::Child { .. }
             | StepState::Fanned(_)
             | StepState::Ended(_) => None,
         });

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::run::Act;
+use crate::run::{Act, ChildStart};
 use crate::submission::Submission;
 use crate::task::{Task, TaskResult};
 use crate::{Epoch, PartitionId, RunId, Seq, SessionId, TaskId, WireCode, WorkflowId};
@@ -124,6 +124,28 @@ pub enum InboxBody {
     Submit {
         /// The submission as the client gave it.
         submission: Box<Submission>,
+    },
+    /// A run that is a step of another is to start. Its id follows from the attempt that it is. Answered with a
+    /// [`Self::ChildEnded`] where it cannot start, has ended, or is not waited for.
+    StartChild {
+        /// What is asked for.
+        start: Box<ChildStart>,
+        /// Whether it was asked for before, and may have ended since.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        again: bool,
+    },
+    /// A run that is a step of another is to end. One that has not begun is not to begin. Answered as
+    /// [`Self::StartChild`].
+    StopChild {
+        /// What was asked for, without the params.
+        start: Box<ChildStart>,
+        /// Why it is stopped.
+        reason: String,
+    },
+    /// A run has ended that is a step of another, which lives here; or it was started, where nothing else is waited for.
+    ChildEnded {
+        /// The result of the attempt that it is.
+        result: Box<TaskResult>,
     },
     /// Somebody does something to a step of a run. Answered with a [`Reply`].
     Act {

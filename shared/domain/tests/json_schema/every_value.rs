@@ -133,7 +133,7 @@ const MAPS: [&str; 22] = [
 ];
 
 /// Sound definitions into which a field of each kind of map is put: all fields are tried at each of these places.
-const PLACES: [(&str, &str); 15] = [
+const PLACES: [(&str, &str); 17] = [
     (
         "workflow",
         "name: w\nparams: [{name: p, default: x}]\nsteps: [{name: c, run: x}, {name: b, run: x}]\n@",
@@ -161,10 +161,12 @@ const PLACES: [(&str, &str); 15] = [
         "name: w\nparams: [{name: p, default: x}]\nsteps: [{name: c, uses: http, @}, {name: d, uses: wait, @}]",
     ),
     ("step", "name: w\nparams: [{name: p, default: x}]\nsteps: [{name: c, @}]"),
+    ("step", "name: w\nsteps: [{name: c, uses: workflow, with: {name: p}, @}, {name: b, run: x}]"),
+    ("recursive", "name: w\nrecursive: {@}\nsteps: [{name: c, run: x}]"),
 ];
 
 /// The same for the maps within a step.
-const WITHIN: [(&str, &str); 16] = [
+const WITHIN: [(&str, &str); 18] = [
     ("dependency", "name: w\nsteps: [{name: c, run: x, depends_on: [{@}]}, {name: b, run: x}]"),
     ("dependency", "name: w\nsteps: [{name: c, run: x, depends_on: [{step: b, @}]}, {name: b, run: x}]"),
     ("retry", "name: w\nsteps: [{name: c, run: x, retry: {@}}]"),
@@ -183,6 +185,14 @@ const WITHIN: [(&str, &str); 16] = [
     ),
     ("with_http", "name: w\nparams: [{name: p, default: x}]\nsteps: [{name: c, uses: http, with: {@}}]"),
     ("with_noop", "name: w\nsteps: [{name: c, uses: noop, with: {@}}]"),
+    (
+        "with_workflow",
+        "name: w\nparams: [{name: p, default: x}]\nsteps: [{name: c, uses: workflow, with: {name: p, @}}]",
+    ),
+    (
+        "with_workflow",
+        "name: w\nparams: [{name: p, default: x}]\nsteps: [{name: c, uses: workflow, with: {@}}]",
+    ),
     ("with_wait", "name: w\nparams: [{name: p, default: 1s}]\nsteps: [{name: c, uses: wait, with: {@}}]"),
 ];
 

@@ -5,60 +5,15 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use millrace_domain::definition::{self, Workflow};
 use millrace_domain::run::{
-    Action, Advanced, Apart, Ended, Event, Head, Refusal, Run, RunTimer, Source, Spec, StepState, Trigger,
-    create, history,
+    Action, Advanced, Apart, ChildStart, Ended, Event, Head, Refusal, Run, RunTimer, StepState, history,
 };
 use millrace_domain::task::{Task, TaskResult};
-use millrace_domain::{Outcome, RunId, StepIndex, Timestamp, Unit, WorkflowId};
+use millrace_domain::{Outcome, StepIndex, TaskId, Timestamp, Unit};
 use serde_json::{Map, Value};
 
+pub(crate) use crate::asked::{CREATED, Order};
 use crate::invariants;
-
-/// When every run of these tests is created.
-pub(crate) const CREATED: Timestamp = Timestamp::from_millis(1_772_407_800_000);
-
-/// How a run is asked for.
-pub(crate) struct Order {
-    pub(crate) source: String,
-    pub(crate) params: Value,
-    pub(crate) start_at: Option<Timestamp>,
-    pub(crate) base_dir: Option<String>,
-    /// The number of actions after which an advance begins no further step, where it is not the usual one.
-    pub(crate) max_actions: Option<usize>,
-}
-
-impl Order {
-    pub(crate) fn of(source: &str) -> Self {
-        let (source, params) = (source.to_owned(), Value::Object(Map::new()));
-        Self { source, params, start_at: None, base_dir: None, max_actions: None }
-    }
-
-    pub(crate) fn workflow(&self) -> Arc<Workflow> {
-        let parsed =
-            definition::parse(&self.source, "w.yaml").unwrap_or_else(|problems| panic!("{problems}"));
-        let mut workflow = parsed.into_iter().next().unwrap().workflow;
-        workflow.max_actions = self.max_actions.unwrap_or(workflow.max_actions);
-        Arc::new(workflow)
-    }
-
-    pub(crate) fn create(&self, workflow: Arc<Workflow>) -> (Run, Advanced) {
-        let spec = Spec {
-            v: 1,
-            source: Source::Inline(self.source.clone()),
-            params: self.params.as_object().unwrap().clone().into_iter().collect(),
-            scheduled_at: self.start_at.unwrap_or(CREATED),
-            priority: workflow.priority,
-            trigger: Trigger::Api,
-            traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned()),
-            base_dir: self.base_dir.clone(),
-        };
-        let head = Head { start_at: self.start_at, ..Head::new(workflow.id.clone(), None, CREATED) };
-        let id = RunId::of_key(&WorkflowId::adhoc(), "a run", 64);
-        create(id, workflow, Arc::new(spec), head, CREATED)
-    }
-}
 
 /// What the store holds of a run.
 #[derive(Default)]
@@ -89,6 +44,13 @@ pub(crate) struct Fleet {
     pub(crate) tasks: Vec<Task>,
     /// The attempts that were dispatched and not retired.
     pub(crate) current: BTreeMap<Unit, u32>,
+    /// The children that were asked for and have not told of their end.
+    pub(crate) children: BTreeMap<Unit, ChildStart>,
+    /// How often children were asked for again, and asked to stop, by what they are.
+    pub(crate) asked_again: BTreeMap<TaskId, u32>,
+    pub(crate) asked_to_stop: BTreeMap<TaskId, u32>,
+    /// What the parent of the run was told.
+    pub(crate) told_parent: Vec<TaskResult>,
     /// The timers that are set.
     pub(crate) timers: HashMap<RunTimer, Timestamp>,
     /// Every request to stop: the attempts, and whether by force.
@@ -119,6 +81,10 @@ impl Fleet {
             now: CREATED,
             tasks: Vec::new(),
             current: BTreeMap::new(),
+            children: BTreeMap::new(),
+            asked_again: BTreeMap::new(),
+            asked_to_stop: BTreeMap::new(),
+            told_parent: Vec::new(),
             timers: HashMap::new(),
             stops: Vec::new(),
             retired: Vec::new(),
@@ -220,6 +186,10 @@ impl Fleet {
     }
 
     fn take(&mut self, before: Option<&Run>, advanced: Advanced) {
+        self.children.retain(|unit, start| {
+            let attempt = start.parent.attempt.attempt;
+            matches!(self.run.state_of(*unit), Some(StepState::Child { attempts, .. }) if attempts.attempt == attempt)
+        });
         invariants::check(self, before, &advanced);
         if advanced.head {
             self.stored.head = self.run.head_record();
@@ -247,6 +217,16 @@ impl Fleet {
                 Action::Set(due, timer) => drop(self.timers.insert(timer, due)),
                 Action::Clear(timer) => drop(self.timers.remove(&timer)),
                 Action::Stop { tasks, by_force } => self.stops.push((tasks, by_force)),
+                Action::StartChild { start, again: false } => {
+                    drop(self.children.insert(start.parent.attempt.unit, *start));
+                }
+                Action::StartChild { start, again: true } => {
+                    *self.asked_again.entry(start.parent.attempt).or_default() += 1;
+                }
+                Action::StopChild { start, .. } => {
+                    *self.asked_to_stop.entry(start.parent.attempt).or_default() += 1;
+                }
+                Action::TellParent(told) => self.told_parent.push(*told),
                 Action::End => self.ends += 1,
             }
         }
@@ -292,6 +272,15 @@ impl Fleet {
         let result = self.result(self.index(name), Outcome::Succeeded);
         let outputs = outputs.as_object().unwrap().clone();
         self.apply(Event::Result(TaskResult { outputs, ..result })).unwrap();
+    }
+
+    /// The child that a unit is ends with `outcome`, and hands `outputs` on.
+    pub(crate) fn end_child(&mut self, unit: impl Into<Unit>, outcome: Outcome, outputs: &Value) {
+        let unit = unit.into();
+        let told = self.children[&unit].parent.told(outcome);
+        let outputs = outputs.as_object().unwrap().clone();
+        let (started_at, ended_at) = (self.now, self.now);
+        self.apply(Event::ChildEnded(TaskResult { started_at, ended_at, outputs, ..told })).unwrap();
     }
 
     /// The worker of the current attempt goes away.
@@ -348,6 +337,7 @@ impl Fleet {
             StepState::Waiting => "waiting",
             StepState::Dispatched(_) => "dispatched",
             StepState::Backoff { .. } => "backoff",
+            StepState::Child { .. } => "child",
             StepState::Fanned(_) => "fanned",
             StepState::Asking { .. } => "asking",
             StepState::Ended(end) => end.outcome.as_str(),

@@ -2,7 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use millrace_domain::run::{Action, Advanced, Ended, Fan, Mover, Run, RunState, RunTimer, StepState};
+use millrace_domain::run::{
+    Action, Advanced, Attempts, ChildStart, Ended, Fan, Mover, Run, RunState, RunTimer, StepState,
+};
 use millrace_domain::{Outcome, StepIndex, Unit};
 
 use crate::fleet::Fleet;
@@ -115,7 +117,13 @@ fn check_actions(fleet: &Fleet, advanced: &Advanced) {
             Action::Stop { tasks, .. } => {
                 assert!(tasks.iter().all(|(unit, n)| current.get(unit) == Some(n)));
             }
-            Action::End => assert!(fleet.run.head.state.is_terminal()),
+            Action::StartChild { start, again } => check_child(fleet, start, *again),
+            Action::StopChild { start, .. } => {
+                let is_child =
+                    fleet.run.children().any(|(unit, attempts, _)| is_attempt(start, unit, attempts.attempt));
+                assert!(is_child, "what is no child was stopped: {start:?}");
+            }
+            Action::TellParent(_) | Action::End => assert!(fleet.run.head.state.is_terminal()),
         }
     }
     assert!(
@@ -123,6 +131,27 @@ fn check_actions(fleet: &Fleet, advanced: &Advanced) {
         "set and cleared by one event: {set:?} {cleared:?}"
     );
     assert_eq!(current.into_iter().collect::<Vec<_>>(), dispatched(&fleet.run));
+}
+
+/// A child that is asked for: it is the current attempt, and the first time it is that for the first time.
+fn check_child(fleet: &Fleet, start: &ChildStart, again: bool) {
+    let (run, unit) = (&fleet.run, start.parent.attempt.unit);
+    assert!(!run.head.is_stopping(), "a child was asked for after a stop");
+    let is_run_hook = run.workflow.steps[unit.step.at()].is_run_hook();
+    assert!(!is_run_hook || run.head.hooks_since.is_some(), "a hook before its turn");
+    assert!(rule_holds(run, unit.step), "its rule does not hold: {unit}");
+    let before = fleet.children.get(&unit);
+    match again {
+        true => assert_eq!(before, Some(start), "what is asked for again is what was asked for"),
+        false => assert_eq!(before, None, "two current children of {unit}"),
+    }
+    let is_current =
+        run.children().any(|(of, attempts, _)| is_attempt(start, of, attempts.attempt) && of == unit);
+    assert!(is_current, "{start:?} is not what the run knows");
+}
+
+fn is_attempt(start: &ChildStart, unit: Unit, attempt: u32) -> bool {
+    (start.parent.attempt.unit, start.parent.attempt.attempt) == (unit, attempt)
 }
 
 fn dispatched(run: &Run) -> Vec<(Unit, u32)> {
@@ -151,7 +180,7 @@ pub(crate) fn hold(fleet: &Fleet) {
     } else {
         let moves = |timer: &RunTimer| matches!(timer, RunTimer::Start | RunTimer::Retry(_));
         assert!(
-            !fleet.current.is_empty() || fleet.timers.keys().any(moves),
+            !fleet.current.is_empty() || !fleet.children.is_empty() || fleet.timers.keys().any(moves),
             "nothing will ever move the run on"
         );
     }
@@ -240,6 +269,9 @@ fn check_step(fleet: &Fleet, step: StepIndex) {
             assert!(!run.head.is_stopping(), "{step:?} asks in a stopping run");
             assert_eq!(fleet.timers.get(&RunTimer::Retry(step.into())), Some(until), "{step:?} is not woken");
         }
+        StepState::Child { attempts, .. } => {
+            check_child_of(fleet, step.into(), attempts, run.head.is_stopping())
+        }
         StepState::Fanned(fan) => check_fan(fleet, step, fan),
         StepState::Ended(ended) => {
             if let Some(counts) = &ended.items {
@@ -257,6 +289,19 @@ fn check_step(fleet: &Fleet, step: StepIndex) {
             }
         }
     }
+}
+
+/// A child is asked after, or told to stop, until it has ended.
+fn check_child_of(fleet: &Fleet, unit: Unit, attempts: &Attempts, stops: bool) {
+    let start = fleet.children.get(&unit).unwrap_or_else(|| panic!("nobody was asked for {unit}"));
+    assert!(is_attempt(start, unit, attempts.attempt), "{unit} is {attempts:?}, and {start:?} was asked for");
+    let timer = if stops { RunTimer::CancelCheck } else { RunTimer::Retry(unit) };
+    assert!(fleet.timers.contains_key(&timer), "nobody looks after the child of {unit}");
+    assert!(
+        !stops || !fleet.timers.contains_key(&RunTimer::Retry(unit)),
+        "{unit} is asked after, and stopped"
+    );
+    assert!(!stops || fleet.asked_to_stop.contains_key(&start.parent.attempt), "{unit} was not told to stop");
 }
 
 /// A step that has fanned out: what is open is dispatched or woken, and what has begun and is not open has ended.
@@ -277,6 +322,7 @@ fn check_fan(fleet: &Fleet, step: StepIndex, fan: &Fan) {
                 assert!(!stops, "{unit} waits for a retry, and is given up");
                 assert_eq!(fleet.timers.get(&RunTimer::Retry(unit)), Some(until), "{unit} is not woken");
             }
+            StepState::Child { attempts, .. } => check_child_of(fleet, unit, attempts, stops),
             other => panic!("an item that is open is {other:?}"),
         }
     }

@@ -4,7 +4,9 @@
 
 mod acts;
 mod advances;
+mod asked;
 mod attempts;
+mod children;
 mod clock;
 mod data;
 mod fan;

@@ -253,7 +253,9 @@ impl<'c> Driver<'c> {
             let is_hook = step.is_hook_of_workflow();
             let attempts = match &self.fleet.run.steps[self.places[n].at()] {
                 StepState::Ended(_) => continue,
-                StepState::Dispatched(attempts) | StepState::Backoff { attempts, .. } => attempts.attempt,
+                StepState::Dispatched(attempts)
+                | StepState::Child { attempts, .. }
+                | StepState::Backoff { attempts, .. } => attempts.attempt,
                 StepState::Asking { end, .. } => end.attempts.attempt,
                 // What has not started has no attempts. Those of items are theirs.
                 StepState::Waiting | StepState::Fanned(_) => 0,

@@ -14,10 +14,14 @@ impl Auditor {
     pub(super) fn told(&mut self, memory: &Memory, commit: &Commit, duplicates: &[RunId]) {
         for letter in commit.letters_without(duplicates) {
             self.letters += 1;
-            if let Ok(InboxBody::Submit { submission }) = serde_json::from_str(&letter.body) {
-                // A letter that is committed is a promise.
-                let run = memory.founded().and_then(|partitions| run_of(&submission, partitions));
-                self.promised.extend(run);
+            match serde_json::from_str(&letter.body) {
+                Ok(InboxBody::Submit { submission }) => {
+                    // A letter that is committed is a promise.
+                    let run = memory.founded().and_then(|partitions| run_of(&submission, partitions));
+                    self.promised.extend(run);
+                }
+                Ok(body) => self.asked_for(&body),
+                Err(_) => {}
             }
         }
         let of_runs = commit.runs.iter().filter(|delta| !duplicates.contains(&delta.run));

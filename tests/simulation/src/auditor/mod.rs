@@ -5,6 +5,7 @@
 //! | file | invariants |
 //! |---|---|
 //! | `runs` | 2 to 5, 7, 9, 10: what commits may change |
+//! | `children` | 3, 4, 8, 10: one run for each attempt that is one, which ends before that does |
 //! | `history` | 3: every change of a run is told, and its history makes the run again |
 //! | `claims` | 3, 5, 7: who may hold, start and finish an attempt; how often it starts |
 //! | `schedules` | 1: every fire exactly once |
@@ -15,6 +16,7 @@
 //! What is not there: 6 (locks are not built yet) and 12 (secrets never enter a simulation).
 
 mod books;
+mod children;
 mod claims;
 mod history;
 mod letters;
@@ -70,6 +72,8 @@ pub struct Seen {
     pub letters: u64,
     /// What people did to steps.
     pub acts: u64,
+    /// The runs that were steps of others.
+    pub children: u64,
 }
 
 impl Seen {
@@ -87,13 +91,27 @@ impl Seen {
             fires: self.fires + other.fires,
             letters: self.letters + other.letters,
             acts: self.acts + other.acts,
+            children: self.children + other.children,
         }
     }
 
     /// Did each come about at least once?
     pub fn is_complete(&self) -> bool {
-        let Self { runs, started, lost, cancelled, timed_out, died, takeovers, fires, letters, acts } = *self;
-        let counts = [runs, started, lost, cancelled, timed_out, died, takeovers, fires, letters, acts];
+        let Self {
+            runs,
+            started,
+            lost,
+            cancelled,
+            timed_out,
+            died,
+            takeovers,
+            fires,
+            letters,
+            acts,
+            children,
+        } = *self;
+        let counts =
+            [runs, started, lost, cancelled, timed_out, died, takeovers, fires, letters, acts, children];
         counts.iter().all(|count| *count > 0)
     }
 }
@@ -128,6 +146,10 @@ pub(crate) struct Auditor {
     pub(crate) promised: BTreeSet<RunId>,
     /// What somebody was told that was done to a step of a run, by the ids of the acts.
     acted: BTreeMap<String, RunId>,
+    /// The attempts for which a child was asked, and whether they wait for its end.
+    asked: BTreeMap<TaskId, bool>,
+    /// The runs that are steps of others, by the attempts that they are.
+    children: BTreeMap<TaskId, RunId>,
 }
 
 impl Auditor {
@@ -202,6 +224,7 @@ impl Auditor {
             fires: self.fires,
             letters: self.letters,
             acts: self.acted.len() as u64,
+            children: self.children.len() as u64,
         }
     }
 }

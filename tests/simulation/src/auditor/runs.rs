@@ -76,6 +76,7 @@ impl Auditor {
                 return self.object(10, || format!("run {run} was created twice"));
             }
             self.check_told(run, new);
+            self.check_child_created(memory, run, delta);
             let Some(workflow) = workflow_of(memory, &new.definition, run) else {
                 return self.object(9, || format!("run {run} has no definition: {}", new.definition));
             };
@@ -172,7 +173,7 @@ impl Auditor {
             self.object(3, || format!("the record of step {unit} of run {run} cannot be read"));
             return None;
         };
-        let Some(known) = book.unit(unit) else {
+        let Some(mut known) = book.unit(unit) else {
             self.object(9, || format!("run {run} has no step {unit} in its version"));
             return None;
         };
@@ -182,9 +183,16 @@ impl Auditor {
                 (*attempts, None, false, attempts.advance)
             }
             StepRecord::Asking { end, .. } => (end.attempts, None, false, end.advance),
+            StepRecord::Child { attempts, .. } => {
+                self.check_child_begun(book, run, unit, attempts);
+                (*attempts, None, false, attempts.advance)
+            }
             StepRecord::Fanned(fanned) => (Attempts::default(), None, false, fanned.advance),
             StepRecord::Ended(end) => (end.attempts, Some(end.outcome), end.after_failure, end.advance),
         };
+        if let StepRecord::Child { .. } = record {
+            (known.attempt, known.dispatched_at) = (attempts.attempt, attempts.dispatched_at);
+        }
         // A wait notes there when it began.
         let is_attempt = attempts.attempt > 0;
         if is_attempt && attempts.attempt == known.attempt && attempts.dispatched_at != known.dispatched_at {
@@ -208,7 +216,11 @@ impl Auditor {
         if attempts.retries > definition.retry.limit || attempts.lost > limit {
             self.object(3, || format!("step {unit} of run {run} is past its limits: {attempts:?}"));
         }
+        if let StepRecord::Ended(end) = &record {
+            self.check_child_ended(book, run, unit, end);
+        }
         let slot = book.unit_mut(unit);
+        (slot.attempt, slot.dispatched_at) = (known.attempt, known.dispatched_at);
         (slot.retries, slot.lost, slot.ended) = (attempts.retries, attempts.lost, ended);
         slot.repeats = attempts.repeats;
         slot.after_failure = after_failure;

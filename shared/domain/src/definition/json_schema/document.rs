@@ -7,7 +7,7 @@ use super::executors::{self, wait};
 use super::fan;
 use super::step::{dependency, retry, step};
 use super::values;
-use super::workflow::{defaults, output, param, schedule, workflow};
+use super::workflow::{defaults, output, param, recursive, schedule, workflow};
 
 /// The JSON Schema (draft 2020-12) of one document of a definition file.
 pub fn json_schema() -> Value {
@@ -24,9 +24,9 @@ pub fn json_schema() -> Value {
 
 /// All kinds of maps in a definition.
 fn kinds() -> Vec<Described> {
-    let inputs = [executors::shell(), executors::http(), executors::noop(), wait()];
+    let inputs = [executors::shell(), executors::http(), executors::noop(), wait(), executors::workflow()];
     let fans = [fan::foreach(), fan::matrix(), fan::shards(), fan::repeat()];
-    [workflow(), defaults(), param(), output(), schedule(), step(), dependency(), retry()]
+    [workflow(), recursive(), defaults(), param(), output(), schedule(), step(), dependency(), retry()]
         .into_iter()
         .chain(fans)
         .chain(inputs)

@@ -4,10 +4,11 @@ use serde_json::{Value, json};
 
 use super::super::parse::{
     HTTP_INPUT, MAX_SCRIPT_BYTES, MAX_SHELL_WORDS, METHODS, NOOP_INPUT, REDIRECTS, SHELL_INPUT, STATUSES,
-    WAIT_INPUT,
+    WAIT_INPUT, WORKFLOW_INPUT,
 };
 use super::described::Described;
-use super::values::{matching, one_of, plain, reference, text};
+use super::values::{boolean, matching, name, one_of, plain, reference, text};
+use crate::{ParamName, WorkflowName};
 
 /// The input of `shell`.
 pub(super) fn shell() -> Described {
@@ -83,6 +84,30 @@ pub(super) fn wait() -> Described {
             ),
         ],
         rules: json!({"oneOf": [{"required": ["for"]}, {"required": ["until"]}]}),
+    }
+}
+
+/// The input of `workflow`.
+pub(super) fn workflow() -> Described {
+    let called = json!({"anyOf": [name(WorkflowName::PATTERN), reference("expression")]});
+    let given = json!({"type": "object", "propertyNames": {"pattern": ParamName::PATTERN}});
+    Described {
+        name: "with_workflow",
+        table: &WORKFLOW_INPUT,
+        fields: vec![
+            ("name", "The name of the workflow, or an expression that gives it.", called),
+            (
+                "params",
+                "The params of its run: names and values, or an expression that gives them all.",
+                json!({"anyOf": [given, reference("expression")]}),
+            ),
+            (
+                "wait",
+                "Whether the step ends with the run, and gives its outputs; otherwise it ends as soon as the run is there, and gives its run_id.",
+                boolean(),
+            ),
+        ],
+        rules: json!({"required": ["name"]}),
     }
 }
 

@@ -3,13 +3,14 @@
 use serde_json::{Value, json};
 
 use super::super::parse::{
-    ASK, DEPENDENCY, EXECUTORS, HTTP, KINDS, MAX_BACKOFF, MAX_LIMIT, MAX_OUTPUTS, NOOP, OF_TASKS, RETRIED,
-    RETRY, SHELL, STEP, SUCCEEDED,
+    ASK, DEPENDENCY, EXECUTORS, HTTP, KINDS, MAX_BACKOFF, MAX_LIMIT, MAX_OUTPUTS, NOOP, NOT_OF_CHILDREN,
+    OF_TASKS, RETRIED, RETRY, SHELL, STEP, SUCCEEDED,
 };
 use super::described::Described;
 use super::executors::{argv, script};
 use super::fan::{condition, foreach_value, shards_value};
 use super::values::{boolean, directory, name, one_of, quoted, reference, text};
+use crate::child::WORKFLOW;
 use crate::quantity::format_duration;
 use crate::rule::Status;
 use crate::wait::WAIT;
@@ -120,6 +121,7 @@ pub(super) fn step() -> Described {
                 with(HTTP, true, &["working_dir"]),
                 with(NOOP, false, &["working_dir"]),
                 with(WAIT, true, &OF_TASKS),
+                with(WORKFLOW, true, &NOT_OF_CHILDREN),
                 {"not": {"required": ["foreach", "matrix"]}},
                 {"not": {"required": ["foreach", "shards"]}},
                 {"not": {"required": ["matrix", "shards"]}},

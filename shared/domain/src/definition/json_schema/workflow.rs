@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::super::parse::{
-    DEFAULTS, ENTRY, KINDS, MAX_CHOICES, MAX_OUTPUTS, MAX_PARAMS, MAX_SCHEDULES, MAX_STEPS, OUTPUT, PARAM,
-    WORKFLOW,
+    DEFAULTS, ENTRY, KINDS, MAX_CHOICES, MAX_OUTPUTS, MAX_PARAMS, MAX_RECURSION, MAX_SCHEDULES, MAX_STEPS,
+    OUTPUT, PARAM, RECURSIVE, WORKFLOW,
 };
 use super::described::Described;
 use super::values::{directory, labels, matching, name, one_of, reference, text};
@@ -66,6 +66,11 @@ pub(super) fn workflow() -> Described {
                     "maxProperties": MAX_OUTPUTS,
                 }),
             ),
+            (
+                "recursive",
+                "That runs of it may be within runs of it, and how often: {max: 5}.",
+                reference("recursive"),
+            ),
             ("on_success", "Steps that start when all others have ended, and the run succeeds.", hooks()),
             (
                 "on_failure",
@@ -79,6 +84,17 @@ pub(super) fn workflow() -> Described {
             ),
         ],
         rules: json!({"required": ["name", "steps"]}),
+    }
+}
+
+/// How often a workflow may be in itself.
+pub(super) fn recursive() -> Described {
+    let max = json!({"type": "integer", "minimum": 1, "maximum": MAX_RECURSION});
+    Described {
+        name: "recursive",
+        table: &RECURSIVE,
+        fields: vec![("max", "How many runs of the workflow there may be above a run of it.", max)],
+        rules: json!({"required": ["max"]}),
     }
 }
 

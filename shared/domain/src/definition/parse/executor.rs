@@ -7,11 +7,13 @@ use serde_json::{Map, Value, json};
 use super::super::checker::Checker;
 use super::super::document::{Content, Node};
 use super::super::problem::Position;
+use super::child::{ParsedCall, read_child};
 use super::expression::{Names, OutputUse, read_templated, templated_of};
 use super::fields::{Fields, NOT_SUPPORTED, Schema, not_supported};
 use super::json;
 use super::synonyms;
 use super::wait::read_wait;
+use crate::child::WORKFLOW;
 use crate::expression::{Template, Templated, Use};
 use crate::wait::WAIT;
 
@@ -29,9 +31,8 @@ pub(in crate::definition) const MAX_SCRIPT_BYTES: usize = 128 * 1024 - 1;
 
 pub(in crate::definition) const MAX_SHELL_WORDS: usize = 32;
 
-pub(in crate::definition) const EXECUTORS: [&str; 4] = [SHELL, HTTP, NOOP, WAIT];
-const LATER_EXECUTORS: [&str; 8] =
-    ["docker", "kubernetes", "sql", "handler", "approval", "input", "workflow", "email"];
+pub(in crate::definition) const EXECUTORS: [&str; 5] = [SHELL, HTTP, NOOP, WAIT, WORKFLOW];
+const LATER_EXECUTORS: [&str; 7] = ["docker", "kubernetes", "sql", "handler", "approval", "input", "email"];
 pub(in crate::definition) const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 
 /// The statuses that an `http` step may expect.
@@ -53,10 +54,26 @@ pub(in crate::definition) const HTTP_INPUT: Schema = Schema {
 pub(in crate::definition) const NOOP_INPUT: Schema =
     Schema { what: "`with` of noop", known: &[], later: &[], synonyms: &[] };
 
+/// What a request gives.
+const OF_HTTP: [&str; 3] = ["status", "body", "truncated"];
+
+/// What a step gives that starts a run and does not wait for its end.
+const OF_STARTED: [&str; 1] = ["run_id"];
+
 /// The action of a step: what it does.
 pub(super) struct Action {
     pub(super) uses: &'static str,
     pub(super) with: Templated,
+    /// The outputs that it gives; `None` where that cannot be told.
+    pub(super) gives: Option<&'static [&'static str]>,
+    /// The workflow that it runs, where that is no expression.
+    pub(super) calls: Option<(Position, Box<str>)>,
+}
+
+impl Action {
+    fn new(uses: &'static str, with: Templated, gives: Option<&'static [&'static str]>) -> Self {
+        Self { uses, with, gives, calls: None }
+    }
 }
 
 /// Reads the action of a step. A missing one, and two, are reported at `at`.
@@ -139,7 +156,7 @@ fn read_executor(
             if let Some(with) = with {
                 NOOP_INPUT.read(with, checker)?;
             }
-            Some(Action { uses: NOOP, with: Templated::literal(json!({})) })
+            Some(Action::new(NOOP, Templated::literal(json!({})), Some(&[])))
         }
         WAIT => match names {
             Some(_) if with.is_none() => {
@@ -149,11 +166,28 @@ fn read_executor(
             }
             Some(names) => {
                 let with = read_wait(uses.at, with, names, outputs, checker)?;
-                Some(Action { uses: WAIT, with })
+                Some(Action::new(WAIT, with, None))
             }
             None => {
                 let hint = Some("write `delay` for a task that is to start later".to_owned());
                 checker.problem(uses.at, "bad-value", "`wait` is for the steps of a workflow", hint);
+                None
+            }
+        },
+        WORKFLOW => match names {
+            Some(names) => {
+                let ParsedCall { with, waits, calls } = read_child(uses.at, with, names, outputs, checker)?;
+                let gives: Option<&[&str]> = if waits { None } else { Some(&OF_STARTED) };
+                Some(Action { calls, ..Action::new(WORKFLOW, with, gives) })
+            }
+            None => {
+                let hint = Some("write `workflow` beside `params`".to_owned());
+                checker.problem(
+                    uses.at,
+                    "bad-value",
+                    "`uses: workflow` is for the steps of a workflow",
+                    hint,
+                );
                 None
             }
         },
@@ -164,7 +198,7 @@ fn read_executor(
         _ => {
             let hint = checker.did_you_mean(name, EXECUTORS);
             let message =
-                format!("unknown executor {}: expected one of shell, http, noop, wait", uses.describe());
+                format!("unknown executor {}: expected one of {}", uses.describe(), EXECUTORS.join(", "));
             checker.problem(uses.at, "unknown-executor", message, hint);
             None
         }
@@ -195,7 +229,7 @@ fn read_shell(
     if let Some(argv) = argv {
         with.insert("shell".to_owned(), Value::Array(argv?));
     }
-    Some(Action { uses: SHELL, with: Templated::literal(Value::Object(with)) })
+    Some(Action::new(SHELL, Templated::literal(Value::Object(with)), None))
 }
 
 fn read_argv(node: &Node, checker: &mut Checker) -> Option<Vec<Value>> {
@@ -329,7 +363,7 @@ fn read_http(
         Some(_) => templated_of(input, with.at, checker)?,
         None => Templated::literal(input),
     };
-    Some(Action { uses: HTTP, with: input })
+    Some(Action::new(HTTP, input, Some(&OF_HTTP)))
 }
 
 /// Reads a status, or a list of them: always a list in the end.

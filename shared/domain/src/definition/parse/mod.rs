@@ -2,6 +2,7 @@
 //! wrong is collected; nothing stops at the first problem.
 
 mod byte_order_mark;
+mod child;
 mod environment;
 mod executor;
 mod expression;
@@ -29,6 +30,7 @@ mod wait;
 mod workflow;
 
 // What the JSON Schema of definitions is made from.
+pub(super) use child::{MAX_RECURSION, NOT_OF_CHILDREN, RECURSIVE, WORKFLOW_INPUT};
 pub(super) use environment::MAX_VARIABLES;
 pub(super) use executor::{
     EXECUTORS, HTTP, HTTP_INPUT, MAX_SCRIPT_BYTES, MAX_SHELL_WORDS, METHODS, NOOP, NOOP_INPUT, REDIRECTS,

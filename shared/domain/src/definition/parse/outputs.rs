@@ -10,9 +10,6 @@ use super::synonyms;
 
 pub(in crate::definition) const MAX_OUTPUTS: usize = 200;
 
-/// What a request gives.
-const OF_HTTP: [&str; 3] = ["status", "body", "truncated"];
-
 pub(in crate::definition) const OUTPUT: Schema = Schema {
     what: "an output",
     known: &["type", "values", "description"],
@@ -38,12 +35,7 @@ pub(super) fn read_outputs(node: &Node, checker: &mut Checker) -> Box<[DeclaredO
 }
 
 /// Reports the outputs that are declared and that what the step uses never gives: each attempt would fail.
-pub(super) fn refuse_never_given(uses: &str, fields: Fields<'_>, checker: &mut Checker) {
-    let given: &[&str] = match uses {
-        "noop" => &[],
-        "http" => &OF_HTTP,
-        _ => return,
-    };
+pub(super) fn refuse_never_given(uses: &str, given: &[&str], fields: Fields<'_>, checker: &mut Checker) {
     let Some(Node { content: Content::Map(declared), .. }) = fields.get("outputs") else { return };
     for (key, _) in declared.iter().filter(|(key, _)| !given.contains(&&*key.text)) {
         let there = if given.is_empty() { "none".to_owned() } else { given.join(", ") };

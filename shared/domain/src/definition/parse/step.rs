@@ -18,7 +18,8 @@ use super::repeat::read_repeat;
 use super::retry::read_retry;
 use super::rule::{ParsedDependency, read_condition, read_depends_on, read_not_before, read_trigger_rule};
 use super::synonyms;
-use super::wait::refuse_fields_of_tasks;
+use super::{child, wait};
+use crate::child::WORKFLOW;
 use crate::expression::Condition;
 use crate::schedule::TimeOfDay;
 use crate::wait::WAIT;
@@ -118,6 +119,8 @@ pub(super) struct ParsedStep {
     pub(super) declared: Box<[DeclaredOutput]>,
     /// Whether the step has items.
     pub(super) fans_out: bool,
+    /// The workflow that the step runs, where that is no expression.
+    pub(super) calls: Option<(Position, Box<str>)>,
 }
 
 /// Reads the step of `node`; there is no [`Step`] when something is wrong with it.
@@ -144,7 +147,7 @@ pub(super) fn read_step(
     let fans_out = fan.is_some();
     let of_start = outputs.len();
     let names = if fans_out { Names { place: Place::Item, ..names } } else { names };
-    let action = read_action(fields, at, names, &mut outputs, checker);
+    let mut action = read_action(fields, at, names, &mut outputs, checker);
     let declared = fields.get("outputs").map(|node| read_outputs(node, checker)).unwrap_or_default();
     let env = fields.get("env").map(|node| read_env(node, names, &mut outputs, checker)).unwrap_or_default();
     let pool =
@@ -170,10 +173,14 @@ pub(super) fn read_step(
         }
     }
     if let Some(action) = &action {
-        if action.uses == WAIT {
-            refuse_fields_of_tasks(fields, checker);
+        match action.uses {
+            WAIT => wait::refuse_fields_of_tasks(fields, checker),
+            WORKFLOW => child::refuse_fields_of_tasks(fields, checker),
+            _ => {}
         }
-        refuse_never_given(action.uses, fields, checker);
+        if let Some(given) = action.gives {
+            refuse_never_given(action.uses, given, fields, checker);
+        }
     }
     let continue_on_error = fields
         .get("continue_on_error")
@@ -192,6 +199,7 @@ pub(super) fn read_step(
         of_start,
         declared,
         fans_out,
+        calls: action.as_mut().and_then(|action| action.calls.take()),
     };
     let step = match (name, action, pool) {
         (Some(name), Some(action), Some(pool)) => Some(Step {

@@ -25,6 +25,8 @@ pub(super) struct ParsedSteps {
     pub(super) steps: Vec<Step>,
     pub(super) graph: Graph,
     pub(super) outputs: Option<RunOutputs>,
+    /// The workflows that steps run, where these are no expressions.
+    pub(super) calls: Vec<(Position, Box<str>)>,
 }
 
 /// Reads the steps of `node` and the hooks of all of them and of the workflow, who of them waits for whom, and what a run
@@ -76,7 +78,8 @@ pub(super) fn read_steps(
         return None;
     }
     steps.iter_mut().zip(&parsed).for_each(|(step, parsed)| complete(step, parsed, &places));
-    Some(ParsedSteps { steps, graph, outputs })
+    let calls = parsed.into_iter().filter_map(|step| step.calls).collect();
+    Some(ParsedSteps { steps, graph, outputs, calls })
 }
 
 /// Reads the hooks of the steps, by their places, which are steps that depend on theirs; and those of the workflow.

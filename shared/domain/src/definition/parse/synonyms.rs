@@ -18,6 +18,27 @@ pub(super) const OF_REPEAT: Synonyms = &[
     (&["condition", "if", "success", "done"], "write until: outputs.check.ready == 'yes'"),
 ];
 
+/// The synonyms of the fields of `with` of a step that runs another workflow.
+pub(super) const OF_CHILD: Synonyms = &[
+    (
+        &["workflow", "workflowid", "workflowname", "triggerdagid", "dagid", "flowid", "id", "ref"],
+        "write name: load_day",
+    ),
+    (
+        &["args", "arguments", "inputs", "input", "conf", "parameters", "variables", "with"],
+        "write params: {day: \"${{ params.day }}\"}",
+    ),
+    (
+        &["waitforcompletion", "async", "detach", "detached", "fireandforget", "sync", "block"],
+        "write wait: false",
+    ),
+    (&["version", "namespace"], "remove it: the current version of the workflow runs"),
+];
+
+/// The synonyms of the fields of `recursive`.
+pub(super) const OF_RECURSIVE: Synonyms =
+    &[(&["depth", "limit", "maxdepth", "bound", "times"], "write max: 5")];
+
 /// The synonyms of the fields of `foreach` and `shards`.
 pub(super) const OF_FAN: Synonyms = &[
     (

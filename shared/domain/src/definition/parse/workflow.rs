@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::super::checker::Checker;
 use super::super::document::Node;
 use super::super::{MAX_ACTIONS, Places, Workflow};
+use super::child::{read_recursive, refuse_recursion};
 use super::environment::read_env;
 use super::expression::{Names, Place};
 use super::fields::{NOT_SUPPORTED, Schema};
@@ -38,6 +39,7 @@ pub(in crate::definition) const WORKFLOW: Schema = Schema {
         "defaults",
         "steps",
         "outputs",
+        "recursive",
         "on_success",
         "on_failure",
         "on_finish",
@@ -51,7 +53,6 @@ pub(in crate::definition) const WORKFLOW: Schema = Schema {
         "catchup_window",
         "dst_gap",
         "dst_fold",
-        "recursive",
         "template",
         "alerts",
     ],
@@ -111,7 +112,11 @@ pub(super) fn read_workflow(root: &mut Node, checker: &mut Checker) -> Option<Wo
         return None;
     };
     let names = Names { params: &params, place: Place::Step };
-    let ParsedSteps { steps, graph, outputs } = read_steps(steps, root, &defaults, names, checker)?;
+    let recursive = fields.get("recursive").map(|node| read_recursive(node, checker).unwrap_or(1));
+    let ParsedSteps { steps, graph, outputs, calls } = read_steps(steps, root, &defaults, names, checker)?;
+    if let Some(name) = &name {
+        refuse_recursion(name.as_str(), &calls, recursive, checker);
+    }
     let run_hooks = steps.iter().filter(|step| step.is_run_hook()).count() as u32;
     let fans_out = steps.iter().any(|step| step.fan.is_some());
     let success_only = !graph.has_statuses() && steps.iter().all(|step| step.rule == TriggerRule::default());
@@ -132,6 +137,7 @@ pub(super) fn read_workflow(root: &mut Node, checker: &mut Checker) -> Option<Wo
         run_hooks,
         fans_out,
         places: Places::default(),
+        recursive: recursive.unwrap_or_default(),
         max_actions: MAX_ACTIONS,
     })
 }

@@ -77,7 +77,11 @@ impl Run {
     /// The last attempt of a unit; 0 where it had none, and for an item that has ended or not begun.
     pub fn last_attempt(&self, unit: crate::Unit) -> u32 {
         match self.state_of(unit) {
-            Some(StepState::Dispatched(attempts) | StepState::Backoff { attempts, .. }) => attempts.attempt,
+            Some(
+                StepState::Dispatched(attempts)
+                | StepState::Backoff { attempts, .. }
+                | StepState::Child { attempts, .. },
+            ) => attempts.attempt,
             Some(StepState::Asking { end, .. }) => end.attempts.attempt,
             Some(StepState::Ended(end)) => end.attempts.attempt,
             Some(StepState::Waiting | StepState::Fanned(_)) | None => 0,
@@ -109,6 +113,9 @@ impl Run {
             Some(StepState::Asking { end, .. }) => end.attempts,
             Some(StepState::Dispatched(_)) => {
                 return refuse("an attempt of it is with the fleet: wait for that to end, or cancel the run");
+            }
+            Some(StepState::Child { .. }) => {
+                return refuse("its run is under way: wait for that to end, or cancel that");
             }
             Some(StepState::Fanned(_)) => return refuse("it has items: say which, by its place in the list"),
             Some(StepState::Ended(end)) => return refuse(&format!("it has ended: {}", end.outcome)),

@@ -23,8 +23,7 @@ pub(super) fn current(run: &Run, unit: Unit, attempt: u32) -> Result<Attempts, R
 
 /// The result with an outcome that an attempt can have. A worker's word that it has skipped what it had started is not
 /// believed: what depends on the step would be skipped too, and since a skipped step decides nothing, the run would end
-/// well without it. Only a worker's attempt is judged so. A run that is a step of another can be skipped, and its end
-/// must not come through here.
+/// well without it. Only a worker's attempt is judged so: a run that is a step of another can be skipped.
 pub(super) fn plausible(result: TaskResult) -> TaskResult {
     match result.outcome {
         Outcome::Skipped => {

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::child;
 use super::ending::{ended, mark_ended};
 use super::unit::{READING, attempt, hold};
 use crate::run::dispatch::items;
@@ -13,6 +14,9 @@ use crate::{Outcome, StepIndex, Timestamp, Unit};
 
 /// The interval at which what is being stopped is looked at until it has ended.
 pub(in crate::run) const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+/// Why items are given up.
+pub(super) const TOO_MANY: &str = "too many other items failed";
 
 /// Fans a step out. One that ends at once, since its list is empty or no list, is answered with its end.
 pub(super) fn begin(
@@ -138,18 +142,25 @@ fn bound_outputs(fan: &mut Fan, end: &mut Ended) {
 
 /// Gives up the items of a step that have begun: those that wait end, and workers are told to end the others.
 fn give_up(run: &mut Run, step: StepIndex, now: Timestamp, out: &mut Advanced) {
-    end_waiting(run, step, "too many other items failed", now, out);
+    end_waiting(run, step, TOO_MANY, now, out);
     let StepState::Fanned(fan) = &run.steps[step.at()] else { return };
     let tasks: Vec<_> = fan.dispatched(step).map(|(unit, attempts)| (unit, attempts.attempt)).collect();
-    if !tasks.is_empty() {
+    let mut is_any = !tasks.is_empty();
+    if is_any {
         out.actions.push(Action::Stop { tasks, by_force: false });
+    }
+    is_any |= child::stop(run, fan.open_units(step), TOO_MANY, out);
+    if is_any {
         out.actions.push(Action::Set(now + LOOK_AGAIN, RunTimer::CancelCheck));
     }
 }
 
-/// Ends the items of a step that wait for their next attempt, or for an answer.
+/// Ends the items of a step that wait for their next attempt, or for an answer. Children are not asked after any more.
 fn end_waiting(run: &mut Run, step: StepIndex, why: &str, now: Timestamp, out: &mut Advanced) {
     let StepState::Fanned(fan) = &run.steps[step.at()] else { return };
+    let children = fan.open.iter().filter(|(_, state)| matches!(state, StepState::Child { .. }));
+    let timers = children.map(|(item, _)| RunTimer::Retry(Unit { step, item: Some(*item) }));
+    out.actions.extend(timers.map(Action::Clear));
     let waiting = fan.open.iter().filter_map(|(item, state)| match state {
         StepState::Backoff { attempts, .. } => Some((*item, *attempts)),
         StepState::Asking { end, .. } => Some((*item, end.attempts)),

@@ -8,6 +8,7 @@
 
 mod act;
 mod attempt;
+mod child;
 mod ending;
 mod fan;
 mod run_end;
@@ -17,6 +18,7 @@ mod stop;
 mod unit;
 
 use attempt::{current, ended_attempt, lost_attempt, nobody_answered, plausible, retire};
+pub(super) use child::LONGEST_ASK;
 use ending::{ended, number};
 pub(super) use fan::LOOK_AGAIN;
 use run_end::{end_if_done, give_hooks_up};
@@ -61,6 +63,7 @@ pub fn advance(run: &mut Run, event: Event, now: Timestamp) -> Result<Advanced, 
             retire(out, result.id().unit, result.attempt, result.outcome);
             ended_attempt(run, attempts, result, now, out);
         }
+        (_, Event::ChildEnded(result)) => child::child_ended(run, result, now, out)?,
         (_, Event::Lost { unit, attempt, reason }) => {
             let attempts = current(run, unit, attempt)?;
             retire(out, unit, attempt, Outcome::Lost);
@@ -74,7 +77,7 @@ pub fn advance(run: &mut Run, event: Event, now: Timestamp) -> Result<Advanced, 
             retire(out, unit, attempt, Outcome::Cancelled);
             let reason = match run.head.is_stopping() {
                 true => run.head.reason.clone(),
-                false => Some("too many other items failed".to_owned()),
+                false => Some(fan::TOO_MANY.to_owned()),
             };
             let end = ended(run, Outcome::Cancelled, attempts, now, reason);
             end_unit(run, unit, end, now, out);
@@ -90,6 +93,9 @@ pub fn advance(run: &mut Run, event: Event, now: Timestamp) -> Result<Advanced, 
                 Some(StepState::Asking { end, .. }) => {
                     let end = end.clone();
                     nobody_answered(run, unit, *end, now, out);
+                }
+                Some(StepState::Child { attempts, .. }) if !run.is_given_up(unit) => {
+                    child::ask_again(run, unit, *attempts, now, out);
                 }
                 // It was woken with the outputs that it needs.
                 Some(StepState::Waiting) if run.is_woken(unit.step) => start_ready(run, unit.step, now, out),

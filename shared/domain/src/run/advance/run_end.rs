@@ -38,6 +38,7 @@ pub(super) fn end_if_done(run: &mut Run, now: Timestamp, out: &mut Advanced) {
     if run.head.stopping.is_some() || run.workflow.steps.iter().any(gives_items_up) {
         out.actions.push(Action::Clear(RunTimer::CancelCheck));
     }
+    out.actions.extend(run.head.told_parent().map(|told| Action::TellParent(Box::new(told))));
     out.actions.push(Action::End);
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::child;
 use super::ending::{ended, mark_ended};
 use super::fan::{self, LOOK_AGAIN, given_up};
 use crate::run::{Action, Advanced, Attempts, Refusal, Run, RunState, RunTimer, StepState};
@@ -51,13 +52,18 @@ pub(super) fn stop(
                 fan::stop(run, index.into(), reason, now, out);
                 continue;
             }
+            // It is told below, and waited for.
+            StepState::Child { .. } => {
+                out.actions.push(Action::Clear(RunTimer::Retry(StepIndex::from(index).into())));
+                continue;
+            }
             StepState::Dispatched(_) | StepState::Ended(_) => continue,
         };
         let end = ended(run, Outcome::Cancelled, attempts, now, Some(reason.to_owned()));
         mark_ended(run, index.into(), end, out);
     }
     run.judge_all();
-    tell_workers(run, false, now, out);
+    tell(run, false, now, out);
     Ok(())
 }
 
@@ -74,7 +80,7 @@ pub(super) fn look(run: &mut Run, now: Timestamp, out: &mut Advanced) -> Result<
         run.head.stopping_since = Some(now);
         out.head = true;
     }
-    tell_workers(run, now.since(since) >= FORCE, now, out);
+    tell(run, now.since(since) >= FORCE, now, out);
     Ok(())
 }
 
@@ -84,10 +90,13 @@ fn look_at_items(run: &Run, now: Timestamp, out: &mut Advanced) -> Result<(), Re
     for (step, since) in given_up(run) {
         is_any = true;
         let StepState::Fanned(fan) = &run.steps[step.at()] else { continue };
-        let tasks = fan.dispatched(step).map(|(unit, attempts)| (unit, attempts.attempt)).collect();
+        let tasks: Vec<_> = fan.dispatched(step).map(|(unit, attempts)| (unit, attempts.attempt)).collect();
+        child::stop(run, fan.open_units(step), fan::TOO_MANY, out);
         // One that lies ahead was noted by a clock that was ahead.
         let by_force = now.since(since) >= FORCE || since > now;
-        out.actions.push(Action::Stop { tasks, by_force });
+        if !tasks.is_empty() {
+            out.actions.push(Action::Stop { tasks, by_force });
+        }
     }
     if !is_any {
         return Err(Refusal::RunNotWaiting);
@@ -96,11 +105,16 @@ fn look_at_items(run: &Run, now: Timestamp, out: &mut Advanced) -> Result<(), Re
     Ok(())
 }
 
-/// Asks for the end of what is still with the fleet, and sets the timer of the next look.
-fn tell_workers(run: &Run, by_force: bool, now: Timestamp, out: &mut Advanced) {
+/// Asks for the end of what is still with the fleet, and of the children, and sets the timer of the next look.
+fn tell(run: &Run, by_force: bool, now: Timestamp, out: &mut Advanced) {
     let tasks: Vec<_> = run.dispatched().map(|(unit, attempts)| (unit, attempts.attempt)).collect();
-    if !tasks.is_empty() {
+    let mut is_any = !tasks.is_empty();
+    if is_any {
         out.actions.push(Action::Stop { tasks, by_force });
+    }
+    let reason = run.head.reason.as_deref().unwrap_or_default();
+    is_any |= child::stop(run, run.children().map(|(unit, ..)| unit), reason, out);
+    if is_any {
         out.actions.push(Action::Set(now + LOOK_AGAIN, RunTimer::CancelCheck));
     }
 }

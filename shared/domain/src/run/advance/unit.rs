@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use super::child;
 use super::ending::ended;
+use crate::child::WORKFLOW;
 use crate::definition::Step;
 use crate::run::dispatch::{input, task};
 use crate::run::{Action, Advanced, Attempts, Ended, Run, RunTimer, StepState};
@@ -28,6 +30,9 @@ pub(super) fn attempt(
     }
     if definition.uses == WAIT {
         return begin_wait(run, unit.step, definition, now, out);
+    }
+    if definition.uses == WORKFLOW {
+        return child::begin(run, unit, so_far, now, out);
     }
     // A first attempt that is made at once has no record that could keep the number: that of what it follows has it.
     let follows = out.head || !out.units.is_empty();

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::child::WORKFLOW;
 use crate::run::advance::judged;
 use crate::run::large::{UNENDED_OUTPUT_BYTES, bytes_of};
 use crate::run::{Advanced, Ended, Event, Refusal, Run, StepState, advance};
@@ -77,7 +78,7 @@ pub fn advance_noting(
     }
     let lent = lending.filter(|lending| lending.matters(run, &advanced)).map(|lending| lending.lent);
     let (mut kept, mut refused_bytes) = (event.clone(), 0);
-    if let Event::Result(result) = &mut kept {
+    if let Event::Result(result) | Event::ChildEnded(result) = &mut kept {
         let end = end_of(run, &advanced, result.id().unit);
         if lent.is_none() && end.is_some_and(|end| tells(run, end, result)) {
             return Ok((advanced, None));
@@ -113,7 +114,7 @@ fn were_refused(run: &Run, end: &Ended, result: &TaskResult, outputs: &Map<Strin
 /// Why the unit of an event goes on, where the event itself does not say, and whether somebody is asked.
 fn what_follows(run: &Run, event: &Event) -> (Option<String>, bool) {
     let said = match event {
-        Event::Result(result) => result.reason.as_ref(),
+        Event::Result(result) | Event::ChildEnded(result) => result.reason.as_ref(),
         Event::Lost { reason, .. } => Some(reason),
         _ => return (None, false),
     };
@@ -132,12 +133,12 @@ fn uses_outputs(run: &Run, step: StepIndex) -> bool {
         .is_some_and(|step| step.repeat.is_some() || step.retry.ask.is_some() || !step.outputs.is_empty())
 }
 
-/// The result whose end this is: all that it said is in it.
-pub(super) fn told_by(run: &Run, unit: Unit, end: &Ended) -> Option<TaskResult> {
+/// The result whose end this is, as the event that it was: all that it said is in it.
+pub(super) fn told_by(run: &Run, unit: Unit, end: &Ended) -> Option<Event> {
     // What ended without a result has not started, is a step with items, or a wait, or ended as somebody has said.
     let is_result = end.attempts.attempt > 0 && end.items.is_none() && end.by.is_none();
     let started_at = end.started_at.filter(|_| is_result)?;
-    Some(TaskResult {
+    let result = TaskResult {
         run: run.id,
         step: unit.step,
         item: unit.item,
@@ -151,7 +152,9 @@ pub(super) fn told_by(run: &Run, unit: Unit, end: &Ended) -> Option<TaskResult> 
         // They are of the declared kinds by now.
         is_typed: true,
         worker: end.worker.clone(),
-    })
+    };
+    let is_child = run.workflow.step(unit.step).is_some_and(|step| step.uses == WORKFLOW);
+    Some(if is_child { Event::ChildEnded(result) } else { Event::Result(result) })
 }
 
 /// Whether an end says all that the result did which brought it about: outputs that are declared are in it as they were

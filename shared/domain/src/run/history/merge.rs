@@ -187,9 +187,9 @@ impl Slot {
             None => {
                 let mut told = ends.iter().enumerate();
                 match told.find_map(|(place, (unit, end))| Some((place, told_by(run, *unit, end)?))) {
-                    Some((place, result)) => {
+                    Some((place, event)) => {
                         let (_, end) = ends.remove(place);
-                        let (at, event) = (end.applied_at.unwrap_or(end.ended_at), Event::Result(result));
+                        let at = end.applied_at.unwrap_or(end.ended_at);
                         let entry = Entry { apart: end.outputs_bytes > 0, ..Entry::of(n, at, event) };
                         (Some(at), What::End(Box::new(entry)))
                     }
@@ -203,7 +203,7 @@ impl Slot {
 
 /// Gives the result of an entry its outputs: those of the end that it brought about, or as many bytes as were refused.
 fn give_outputs(entry: &mut Entry, ends: &[(Unit, Ended)]) {
-    let Event::Result(result) = &mut entry.event else { return };
+    let (Event::Result(result) | Event::ChildEnded(result)) = &mut entry.event else { return };
     let unit = result.id().unit;
     if let Some((_, end)) =
         ends.iter().find(|(ended, _)| *ended == unit).filter(|_| result.outputs.is_empty())

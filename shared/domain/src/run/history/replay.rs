@@ -11,8 +11,9 @@ use crate::run::{Advanced, Event, Head, Refusal, Run, advance, create};
 
 /// The run as it was when it was created: the first advance, made again.
 pub fn as_created(run: &Run) -> (Run, Advanced) {
-    let Head { workflow, version, created_at, start_at, delayed, labels, digest, .. } = run.head.clone();
-    let head = Head { start_at, delayed, labels, digest, ..Head::new(workflow, version, created_at) };
+    let Head { workflow, version, created_at, start_at, delayed, parent, labels, digest, .. } =
+        run.head.clone();
+    let head = Head { start_at, delayed, parent, labels, digest, ..Head::new(workflow, version, created_at) };
     create(run.id, Arc::clone(&run.workflow), Arc::clone(&run.spec), head, created_at)
 }
 
@@ -35,7 +36,7 @@ pub fn replay(
         run.workflow = without_outputs(&workflow, &entry.event);
     }
     let mut event = entry.event.clone();
-    if let (Event::Result(result), true) = (&mut event, entry.apart) {
+    if let (Event::Result(result) | Event::ChildEnded(result), true) = (&mut event, entry.apart) {
         // They are of the declared kinds by now.
         result.is_typed = true;
         result.outputs = outputs(result.step).as_object().cloned().unwrap_or_default();

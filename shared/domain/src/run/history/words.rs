@@ -76,6 +76,9 @@ impl Happened {
             Event::Result(result) => {
                 ("result", Some(result.attempt), format!("{}{after}", result_told(&name, result)))
             }
+            Event::ChildEnded(result) => {
+                ("child_ended", Some(result.attempt), format!("{}{after}", child_told(&name, result)))
+            }
             Event::RetryDue { .. } if attempts > 0 => {
                 ("retry_due", Some(attempts + 1), format!("the retry of {name} is due"))
             }
@@ -134,6 +137,10 @@ fn created(run: &Run) -> String {
         Trigger::Schedule => format!("created: its schedule fired, for {}", run.spec.scheduled_at),
         Trigger::Api => "created through the API or by a command".to_owned(),
         Trigger::Message => "created by a message on the queue `submit`".to_owned(),
+        Trigger::Workflow => match run.head.parent.as_deref() {
+            Some(parent) => format!("created as {parent}"),
+            None => "created as a step of another run".to_owned(),
+        },
     };
     if let Some(start) = run.head.start_at {
         text.push_str(&format!("; it starts at {start}"));
@@ -152,6 +159,17 @@ fn result_told(name: &str, result: &TaskResult) -> String {
         Outcome::Skipped => "was said to be skipped",
     };
     with_reason(format!("attempt {} of {name} {how}{worker}", result.attempt), result.reason.as_deref())
+}
+
+fn child_told(name: &str, result: &TaskResult) -> String {
+    let told = match result.outcome {
+        Outcome::Succeeded => "succeeded",
+        _ => "ended",
+    };
+    with_reason(
+        format!("the run that is attempt {} of {name} {told}", result.attempt),
+        result.reason.as_deref(),
+    )
 }
 
 fn end_told(run: &Run, unit: Unit, end: &Ended) -> Told {

@@ -88,6 +88,7 @@ impl Submission {
             steps: vec![step],
             graph: Graph::single(),
             success_only: true,
+            recursive: 0,
             run_hooks: 0,
             fans_out: false,
             places: Places::default(),

@@ -1,0 +1,168 @@
+//! The runs that are steps of a run, its children, and of which it is one itself.
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use millrace_domain::child::WORKFLOW;
+use millrace_domain::run::{Ended, Head, Parent, Run, StepState};
+use millrace_domain::{Code, RunId, StepIndex, StepName, TaskId, Unit};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::error::{ApiError, ApiResult};
+use super::state::Api;
+use super::view::{self, RunSummaryView};
+
+/// The children of one page, at most.
+const PAGE: usize = 500;
+
+/// Items that are read in one trip, at most.
+const ITEMS: u32 = 1_000;
+
+/// The step of another run that a run is.
+#[derive(Debug, Serialize)]
+pub(super) struct ParentView {
+    run_id: RunId,
+    workflow: String,
+    step: StepName,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    item: Option<u32>,
+    attempt: u32,
+    /// Whether the step waits for the end of the run.
+    waits: bool,
+    /// All runs that it is in, the outermost first; the last is the parent.
+    ancestors: Vec<AncestorView>,
+}
+
+/// A run that another one is in.
+#[derive(Debug, Serialize)]
+struct AncestorView {
+    run_id: RunId,
+    workflow: String,
+}
+
+impl ParentView {
+    pub(super) fn of(parent: &Parent) -> Self {
+        let above = |above: &millrace_domain::run::Ancestor| AncestorView {
+            run_id: above.run,
+            workflow: above.workflow.to_string(),
+        };
+        let ancestors: Vec<AncestorView> = parent.ancestors.iter().map(above).collect();
+        Self {
+            run_id: parent.attempt.run,
+            workflow: ancestors.last().map(|above| above.workflow.clone()).unwrap_or_default(),
+            step: parent.name.clone(),
+            item: parent.attempt.unit.item,
+            attempt: parent.attempt.attempt,
+            waits: parent.waits,
+            ancestors,
+        }
+    }
+}
+
+/// The run that an attempt of a unit is, where its step runs another workflow.
+pub(super) fn last_of(run: &Run, unit: Unit, attempt: u32, partitions: u16) -> Option<RunId> {
+    let has_items = unit.item.is_none() && run.workflow.step(unit.step)?.fan.is_some();
+    let is_child = run.workflow.step(unit.step)?.uses == WORKFLOW && attempt > 0 && !has_items;
+    is_child.then(|| RunId::of_child(TaskId { run: run.id, unit, attempt }, partitions))
+}
+
+/// The part of the children that is asked for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ChildrenQuery {
+    from: Option<String>,
+    limit: Option<usize>,
+}
+
+/// A child: which attempt it is, and how it stands.
+#[derive(Debug, Serialize)]
+struct ChildView {
+    step: StepName,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    item: Option<u32>,
+    attempt: u32,
+    run_id: RunId,
+    /// The run; nothing where it is not there yet, or not any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run: Option<RunSummaryView>,
+}
+
+/// Answers a page of the children of a run: those that are the last attempts of its steps and items, in their order.
+pub(super) async fn list(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    query: Result<Query<ChildrenQuery>, axum::extract::rejection::QueryRejection>,
+) -> ApiResult<Json<Value>> {
+    let Query(query) = query?;
+    let id = view::parse_id(&id)?;
+    let from = query.from.as_deref().map(str::parse::<Unit>).transpose();
+    let from = from.map_err(|_| {
+        ApiError::bad_request(Code::InvalidCursor, "expected the `next` of an earlier answer as `from`")
+    })?;
+    let limit = query.limit.unwrap_or(100).clamp(1, PAGE);
+    let stored = view::load(&api.context, id).await?;
+    let run = view::restored(&api.context, id, &stored).await.map_err(view::unreadable)?;
+    // One more than is shown says whether there are more.
+    let mut found = attempts(&api, &run, from, limit + 1).await?;
+    let next = found.get(limit).map(|task| task.unit.to_string());
+    found.truncate(limit);
+    let ids: Vec<RunId> =
+        found.iter().map(|attempt| RunId::of_child(*attempt, api.context.partitions)).collect();
+    let runs = api.context.store.load_runs(&ids).await?;
+    let mut children = Vec::with_capacity(found.len());
+    for ((attempt, run_id), stored) in found.into_iter().zip(ids).zip(runs) {
+        let head = stored.map(|stored| serde_json::from_str::<Head>(&stored.head)).transpose();
+        children.push(ChildView {
+            step: run.workflow.steps[attempt.unit.step.at()].name.clone(),
+            item: attempt.unit.item,
+            attempt: attempt.attempt,
+            run_id,
+            run: head.map_err(view::unreadable)?.map(|head| view::summary(run_id, head)),
+        });
+    }
+    Ok(Json(json!({"run_id": id, "children": children, "next": next})))
+}
+
+/// The last attempts of units that run another workflow, from a unit on, at most so many.
+async fn attempts(api: &Api, run: &Run, from: Option<Unit>, limit: usize) -> ApiResult<Vec<TaskId>> {
+    let mut found = Vec::new();
+    let first = from.map_or(0, |from| from.step.at());
+    for (place, step) in run.workflow.steps.iter().enumerate().skip(first) {
+        if step.uses != WORKFLOW {
+            continue;
+        }
+        let unit = |item| Unit { step: place.into(), item };
+        let begun = match &run.steps[place] {
+            StepState::Fanned(fan) => Some(fan.fanned.counts.begun),
+            StepState::Ended(end) => end.items.as_ref().map(|counts| counts.begun),
+            _ => None,
+        };
+        let from = from.filter(|from| from.step == StepIndex::from(place)).and_then(|from| from.item);
+        match begun {
+            None => {
+                found.extend(Some(run.last_attempt(unit(None))).filter(|n| *n > 0).map(|n| (unit(None), n)))
+            }
+            Some(begun) => {
+                let mut next = from.unwrap_or(0);
+                while next < begun && found.len() < limit {
+                    let to = begun.min(next + ITEMS);
+                    let ends = api.context.store.items(run.id, place.into(), next..to).await?;
+                    for (item, end) in (next..to).zip(ends) {
+                        let end = end.map(|end| serde_json::from_str::<Ended>(&end)).transpose();
+                        let attempt = match end.map_err(view::unreadable)? {
+                            Some(end) => end.attempts.attempt,
+                            None => run.last_attempt(unit(Some(item))),
+                        };
+                        found.extend((attempt > 0).then_some((unit(Some(item)), attempt)));
+                    }
+                    next = to;
+                }
+            }
+        }
+        if found.len() >= limit {
+            break;
+        }
+    }
+    found.truncate(limit);
+    Ok(found.into_iter().map(|(unit, attempt)| TaskId { run: run.id, unit, attempt }).collect())
+}

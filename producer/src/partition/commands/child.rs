@@ -1,0 +1,173 @@
+//! A run that is a step of another: its parent asks for its start, again after a while, or for its end. Each of them may
+//! come twice, late, or in another order: the id of the run follows from the attempt that it is, so that there is one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use millrace_domain::definition::Workflow;
+use millrace_domain::message::{InboxBody, Reply};
+use millrace_domain::run::{ChildStart, Event, Head, Source, Spec, Trigger};
+use millrace_domain::task::TaskResult;
+use millrace_domain::{Outcome, RunId, Timestamp};
+use serde_json::{Map, Value};
+
+use super::submit::checked_params;
+use crate::partition::answer::store_full;
+use crate::partition::command::{Command, Handled, kept};
+use crate::partition::turn::{Turn, Wanted};
+use crate::workflow_head::WorkflowHead;
+
+/// How long a run of which only one may be is kept, at least: see [`millrace_store::NewRun::keyed`]. A start that is older,
+/// and older than ended runs are kept, may be that of one which has ended and is forgotten.
+const AT_LEAST_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What a parent wants of a child.
+pub(crate) struct Order {
+    /// The id of the child.
+    pub(crate) child: RunId,
+    pub(crate) start: ChildStart,
+    pub(crate) wish: Wish,
+}
+
+/// The wish of a parent.
+pub(crate) enum Wish {
+    /// The child is to start.
+    Start {
+        /// Whether it may be there already, and even have ended.
+        again: bool,
+    },
+    /// The child is to end, or never to begin.
+    Stop(String),
+}
+
+impl Order {
+    /// An order for the child that is the attempt of `start`.
+    pub(crate) fn of(start: ChildStart, wish: Wish, partitions: u16) -> Self {
+        Self { child: RunId::of_child(start.parent.attempt, partitions), start, wish }
+    }
+
+    /// Whether the run has to be read before: the commit does not tell of one that is there all that is wanted.
+    pub(crate) fn needs_run(&self) -> bool {
+        !matches!(self.wish, Wish::Start { again: false })
+    }
+}
+
+/// Carries an order out.
+pub(crate) fn handle(turn: &mut Turn<'_>, order: Box<Order>) -> Handled {
+    let id = order.child;
+    if turn.loaded.foreign.contains_key(&id) {
+        return kept(turn, id);
+    }
+    let known = Some(Reply::Run { run_id: id, duplicate: true });
+    match (turn.memory.runs.get(id).map(|run| run.head.told_parent()), &order.wish) {
+        // Whether it is created is not known before its commit holds.
+        (Some(None), Wish::Stop(_)) if turn.draft.creates(id) => Handled::Later(Command::Child(order)),
+        (Some(None), Wish::Stop(reason)) if order.start.parent.waits => {
+            Command::Event(id, Event::Cancel { reason: reason.clone() }).handle(turn)
+        }
+        (Some(told), Wish::Start { .. } | Wish::Stop(_)) => {
+            // What its own commit tells is not told twice by it.
+            if !turn.draft.creates(id) {
+                answer(turn, told.or_else(|| started(&order, turn.now)));
+            }
+            Handled::Done(known)
+        }
+        (None, _) => create(turn, *order),
+    }
+}
+
+/// Creates a child that is not there, or answers why it cannot be.
+fn create(turn: &mut Turn<'_>, order: Order) -> Handled {
+    let Order { child, start, wish } = &order;
+    if let Some(why) = turn.context.backpressure.why_stopped() {
+        return Handled::Done(Some(store_full(&why)));
+    }
+    let (head, workflow) = match callable(turn, start) {
+        Ok((head, workflow)) => (head.clone(), Arc::clone(workflow)),
+        Err(why) => return refuse(turn, &order, why),
+    };
+    let (params, stopped) = match wish {
+        // What is not to begin needs none.
+        Wish::Stop(reason) => (start.params.clone(), Some(reason.clone())),
+        Wish::Start { .. } => match checked_params(&workflow, &start.params, start.scheduled_at) {
+            Ok(params) => (params, None),
+            Err(Reply::Error { error }) => {
+                return refuse(turn, &order, format!("workflow {}: {}", start.workflow, error.message));
+            }
+            Err(_) => return refuse(turn, &order, format!("workflow {} cannot start", start.workflow)),
+        },
+    };
+    let spec = Spec {
+        v: Spec::VERSION,
+        source: Source::Stored { workflow: start.workflow.clone(), version: head.version },
+        params,
+        scheduled_at: start.scheduled_at,
+        priority: workflow.priority.min(start.priority),
+        trigger: Trigger::Workflow,
+        traceparent: start.traceparent.clone(),
+        base_dir: head.base_dir,
+    };
+    let head = Head {
+        labels: workflow.labels.clone(),
+        parent: Some(Box::new(start.parent.clone())),
+        ..Head::new(start.workflow.clone(), Some(head.version), turn.now)
+    };
+    let id = *child;
+    turn.create(Wanted { id, keyed: true, workflow, spec, head, stopped });
+    if let Some(told) = started(&order, turn.now) {
+        tell(turn, Some(id), told);
+    }
+    Handled::Created(id)
+}
+
+/// The workflow that a child is to run.
+fn callable<'t>(turn: &'t Turn<'_>, start: &ChildStart) -> Result<&'t (WorkflowHead, Arc<Workflow>), String> {
+    let name = &start.workflow;
+    let kept = turn.context.options.retention.max(AT_LEAST_KEPT);
+    if turn.now.since(start.began_at) > kept {
+        return Err(format!("its run was asked for at {}, and may have ended since", start.began_at));
+    }
+    let Some(found) = turn.loaded.current.get(name) else {
+        return Err(format!("there is no workflow {name}; `millrace workflows list` shows what there is"));
+    };
+    let (above, most) = (start.recursions(), found.1.recursive as usize);
+    match above <= most {
+        true => Ok(found),
+        false if most == 0 => Err(format!(
+            "workflow {name} would run within a run of itself: it has to say how often, as in recursive: {{max: 5}}"
+        )),
+        false => Err(format!("{above} runs of workflow {name} are above this one, and it allows {most}")),
+    }
+}
+
+/// The child will never be: its parent is told.
+fn refuse(turn: &mut Turn<'_>, order: &Order, why: String) -> Handled {
+    let (outcome, reason) = match &order.wish {
+        Wish::Start { .. } => (Outcome::Failed, why),
+        Wish::Stop(reason) => (Outcome::Cancelled, reason.clone()),
+    };
+    let (started_at, ended_at) = (turn.now, turn.now);
+    let told = order.start.parent.told(outcome);
+    tell(turn, None, TaskResult { started_at, ended_at, reason: Some(reason), ..told });
+    Handled::Done(None)
+}
+
+/// What the parent of a child that is there is told, where it waits for nothing else.
+fn started(order: &Order, now: Timestamp) -> Option<TaskResult> {
+    let parent = Some(&order.start.parent).filter(|parent| !parent.waits)?;
+    let outputs = Map::from_iter([("run_id".to_owned(), Value::String(order.child.to_string()))]);
+    let (started_at, ended_at) = (order.start.began_at, now);
+    Some(TaskResult { started_at, ended_at, outputs, ..parent.told(Outcome::Succeeded) })
+}
+
+fn answer(turn: &mut Turn<'_>, told: Option<TaskResult>) {
+    if let Some(told) = told {
+        tell(turn, None, told);
+    }
+}
+
+/// Tells a parent what has become of its attempt; with the run `of`, if that is given.
+fn tell(turn: &mut Turn<'_>, of: Option<RunId>, told: TaskResult) {
+    let to = told.run.partition();
+    turn.draft.send(of, to, &InboxBody::ChildEnded { result: Box::new(told) }, turn.now);
+}

@@ -1,0 +1,87 @@
+//! A unit that is a run of another workflow: its child is started, asked after until it has told of its end, and stopped
+//! with what it is a part of.
+
+use std::time::Duration;
+
+use super::attempt::ended_attempt;
+use super::ending::ended;
+use crate::run::declared::as_declared;
+use crate::run::large::within_bounds;
+use crate::run::{Action, Advanced, Attempts, Ended, Refusal, Run, RunTimer, StepState};
+use crate::task::TaskResult;
+use crate::{Outcome, Timestamp, Unit};
+
+/// The first wait before a child is asked after, and the longest: a letter may be lost with a store, and so may the child.
+const ASK_AGAIN: Duration = Duration::from_secs(30);
+pub(in crate::run) const LONGEST_ASK: Duration = Duration::from_secs(10 * 60);
+
+/// Starts the child that is the attempt after `so_far`. A unit whose input cannot be rendered is answered with its end.
+pub(super) fn begin(
+    run: &mut Run,
+    unit: Unit,
+    so_far: Attempts,
+    now: Timestamp,
+    out: &mut Advanced,
+) -> Result<(), Box<Ended>> {
+    let attempt = so_far.attempt + 1;
+    let attempts = Attempts { attempt, dispatched_at: now, advance: run.this_advance(), ..so_far };
+    match run.child_start(unit, &attempts) {
+        Ok(start) => {
+            let (workflow, waits) = (start.workflow.clone(), start.parent.waits);
+            run.set_state(unit, StepState::Child { attempts, workflow, waits });
+            out.units.push(unit);
+            out.actions.push(Action::StartChild { start: Box::new(start), again: false });
+            out.actions.push(Action::Set(now + ASK_AGAIN, RunTimer::Retry(unit)));
+            Ok(())
+        }
+        Err(problem) => Err(Box::new(ended(run, Outcome::Failed, so_far, now, Some(problem)))),
+    }
+}
+
+/// Asks after a child that has not told of its end: the same start once more, which is answered by one that has ended.
+pub(super) fn ask_again(run: &Run, unit: Unit, attempts: Attempts, now: Timestamp, out: &mut Advanced) {
+    // Whoever applies the event has lent what is needed. Without it there is another time.
+    if run.tasks_want(unit.step).next().is_none()
+        && let Ok(start) = run.child_start(unit, &attempts)
+    {
+        out.actions.push(Action::StartChild { start: Box::new(start), again: true });
+    }
+    let wait = (now.since(attempts.dispatched_at) / 4).clamp(ASK_AGAIN, LONGEST_ASK);
+    out.actions.push(Action::Set(now + wait, RunTimer::Retry(unit)));
+}
+
+/// Applies the end of a child: that of the attempt which it is. It is a run that says so, and no worker: it may have been
+/// skipped.
+pub(super) fn child_ended(
+    run: &mut Run,
+    result: TaskResult,
+    now: Timestamp,
+    out: &mut Advanced,
+) -> Result<(), Refusal> {
+    let (unit, attempt) = (result.id().unit, result.attempt);
+    let attempts = match run.state_of(unit) {
+        Some(StepState::Child { attempts, .. }) if attempts.attempt == attempt => *attempts,
+        Some(_) => return Err(Refusal::StaleAttempt { unit, attempt }),
+        None if run.has_begun(unit) => return Err(Refusal::StaleAttempt { unit, attempt }),
+        None => return Err(Refusal::NoSuchUnit(unit)),
+    };
+    let result = within_bounds(run, as_declared(run, result));
+    ended_attempt(run, attempts, result, now, out);
+    // It may wait for its next attempt, by the same timer.
+    if !matches!(run.state_of(unit), Some(StepState::Backoff { .. } | StepState::Asking { .. })) {
+        out.actions.push(Action::Clear(RunTimer::Retry(unit)));
+    }
+    Ok(())
+}
+
+/// Asks for the end of children, by their units. `true` when there are any.
+pub(super) fn stop(run: &Run, units: impl Iterator<Item = Unit>, reason: &str, out: &mut Advanced) -> bool {
+    let mut is_any = false;
+    for unit in units {
+        let Some(StepState::Child { attempts, workflow, waits }) = run.state_of(unit) else { continue };
+        let start = run.child_of(unit, attempts, workflow.clone(), *waits);
+        out.actions.push(Action::StopChild { start: Box::new(start), reason: reason.to_owned() });
+        is_any = true;
+    }
+    is_any
+}
