@@ -31,12 +31,14 @@ pub(crate) struct Embedded {
 }
 
 impl Embedded {
-    /// Starts producer and worker on the database at `database`, or in memory. The worker serves `pools`.
+    /// Starts producer and worker on the database at `database`, or in memory. The worker serves `pools`. Without
+    /// `schedules`, those of workflows that are stored rest.
     pub(crate) async fn start(
         database: Option<&Path>,
         access: Access,
         execution: &ExecutionArgs,
         pools: Vec<PoolName>,
+        schedules: bool,
         shutdown: Shutdown,
     ) -> Result<Self, CliError> {
         let store: Arc<dyn Store> = match database {
@@ -48,6 +50,7 @@ impl Embedded {
         let options = millrace_producer::Options {
             partitions: PARTITIONS,
             local_files: true,
+            schedules,
             ..millrace_producer::Options::default()
         };
         let producer = Producer::start(

@@ -32,6 +32,8 @@ pub struct Options {
     /// Do the workers see the files of those who submit? Then the folder that a definition came from counts. Only
     /// when all is one machine.
     pub local_files: bool,
+    /// Whether schedules fire. Otherwise a workflow is stored with schedules that rest.
+    pub schedules: bool,
     /// Where the time of day and random ids come from.
     pub ambient: Ambient,
     /// What a test has new runs send and write.
@@ -62,6 +64,7 @@ impl Default for Options {
             keep_runs: 20_000,
             lease: Duration::from_secs(8),
             local_files: false,
+            schedules: true,
             ambient: Ambient::system(),
             rehearsal: None,
         }

@@ -58,7 +58,8 @@ pub(crate) async fn run(common: &Common, args: DevArgs) -> Result<(), CliError> 
     let address = listener.local_addr()?;
     let _lock = lock(&args.data)?;
     let database = args.data.join("state.db");
-    let embedded = Embedded::start(Some(&database), access, &args.execution, pools, shutdown.clone()).await?;
+    let embedded =
+        Embedded::start(Some(&database), access, &args.execution, pools, true, shutdown.clone()).await?;
     let front = millrace_producer::api::Front::default();
     front.open(embedded.producer.router());
     let serving = tokio::spawn(millrace_producer::api::serve(listener, front, shutdown.clone()));

@@ -44,7 +44,7 @@ pub(super) async fn run(client: &Client, common: &Common, args: &ItemsArgs) -> R
         }
         from = page["next"].as_u64();
     }
-    let columns = [
+    let mut columns = vec![
         ("INDEX", "index"),
         ("ITEM", "item"),
         ("STATE", "state"),
@@ -52,6 +52,9 @@ pub(super) async fn run(client: &Client, common: &Common, args: &ItemsArgs) -> R
         ("OUTPUTS", "outputs"),
         ("REASON", "reason"),
     ];
+    if items.iter().any(|item| item["child"].is_string()) {
+        columns.insert(columns.len() - 2, ("RUN", "child"));
+    }
     output::list(common.output, &items, &columns);
     Ok(())
 }

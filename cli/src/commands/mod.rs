@@ -23,6 +23,7 @@ mod runs;
 mod schema;
 mod submit;
 mod token;
+mod tree;
 mod validate;
 mod worker;
 mod workers;

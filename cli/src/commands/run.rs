@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use millrace_domain::child::WORKFLOW;
 use millrace_domain::definition::Parsed;
 use millrace_producer::Access;
 use millrace_runtime::Shutdown;
@@ -49,7 +50,10 @@ pub(crate) struct RunArgs {
 /// Starts a run of a file and waits for its end.
 pub(crate) async fn run(common: &Common, args: RunArgs) -> Result<(), CliError> {
     let settings = common.settings(&Servers::default())?;
-    let parsed = pick(validate::load(&args.file)?, args.workflow.as_deref())?;
+    let file = validate::load(&args.file)?;
+    // What steps of it run is in the same file, where no server has it.
+    let called: Vec<Parsed> = if file.iter().any(calls) { file.clone() } else { Vec::new() };
+    let parsed = pick(file, args.workflow.as_deref())?;
     let params = params::typed(&args.params, &parsed.workflow)?;
     if args.dry_run {
         return dry_run::show(common, &parsed.workflow, &params);
@@ -63,10 +67,19 @@ pub(crate) async fn run(common: &Common, args: RunArgs) -> Result<(), CliError> 
         return render::wait(&client, &id, how).await;
     }
     let shutdown = Shutdown::new();
-    let pools = validate::pools([&parsed]).into_iter().collect();
-    let embedded = Embedded::start(None, Access::default(), &args.execution, pools, shutdown.clone()).await?;
+    let pools = validate::pools(called.iter().chain([&parsed])).into_iter().collect();
+    let schedules = false;
+    let embedded =
+        Embedded::start(None, Access::default(), &args.execution, pools, schedules, shutdown.clone()).await?;
     let client = embedded.client();
-    let result = match start(&client, &body).await {
+    let started = async {
+        for one in &called {
+            let body = json!({"definition": &*one.source, "base_dir": base_dir});
+            client.post("/api/v1/workflows", &body).await?;
+        }
+        start(&client, &body).await
+    };
+    let result = match started.await {
         Ok(id) => tokio::select! {
             ended = render::wait(&client, &id, how) => ended,
             () = shutdown.begun() => CliError::of_end(&shutdown),
@@ -86,6 +99,11 @@ pub(crate) async fn run(common: &Common, args: RunArgs) -> Result<(), CliError> 
         // Not again: the guardian kills what is left.
         () = interrupt::asked() => Err(CliError::Interrupted("interrupted twice".to_owned())),
     }
+}
+
+/// Whether any step of a workflow is a run of another one.
+fn calls(one: &Parsed) -> bool {
+    one.workflow.steps.iter().any(|step| step.uses == WORKFLOW)
 }
 
 /// Starts a run, and returns its id.

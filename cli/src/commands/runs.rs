@@ -13,6 +13,7 @@ use crate::commands::items::{self, ItemsArgs};
 use crate::commands::logs::{self, LogsArgs};
 use crate::commands::outputs::{self, OutputsArgs};
 use crate::commands::run_id::{self, RunAndStepArgs, RunIdArgs};
+use crate::commands::tree::{self, TreeArgs};
 use crate::error::CliError;
 use crate::options::{Common, PatienceArgs};
 use crate::output;
@@ -28,6 +29,9 @@ pub(crate) enum RunsCommand {
         /// Only in this state
         #[arg(long, value_parser = PossibleValuesParser::new(RunState::ALL.map(RunState::as_str)))]
         state: Option<String>,
+        /// Without those that are steps of others
+        #[arg(long)]
+        no_children: bool,
         /// At most so many
         #[arg(long, value_name = "COUNT", default_value_t = 20)]
         limit: usize,
@@ -51,6 +55,8 @@ pub(crate) enum RunsCommand {
     Why(RunAndStepArgs),
     /// Tell what happened to it, in order, and why
     History(HistoryArgs),
+    /// Show it with the runs that are steps of it, at any depth
+    Tree(TreeArgs),
     /// List the items of a step that fans out
     Items(ItemsArgs),
     /// Print what it hands on, or the outputs of a step, in full
@@ -74,9 +80,11 @@ pub(crate) enum RunsCommand {
 pub(crate) async fn run(common: &Common, command: RunsCommand) -> Result<(), CliError> {
     let client = Client::of(common)?;
     match command {
-        RunsCommand::List { workflow, state, limit } => {
+        RunsCommand::List { workflow, state, no_children, limit } => {
             let workflow = workflow.map(|name| name.to_string());
-            list(&client, common, workflow, state, limit).await
+            let children = no_children.then(|| "false".to_owned());
+            let filters = [("workflow", workflow), ("state", state), ("children", children)];
+            list(&client, common, &filters, limit).await
         }
         RunsCommand::Get { run } => {
             let run = client.get(&run_path(&run_id::find(&client, &run).await?)).await?;
@@ -96,6 +104,7 @@ pub(crate) async fn run(common: &Common, command: RunsCommand) -> Result<(), Cli
             why(&client, common, &run_id::find(&client, &run).await?, step.as_deref()).await
         }
         RunsCommand::History(args) => history::run(&client, common, &args).await,
+        RunsCommand::Tree(args) => tree::run(&client, common, &args).await,
         RunsCommand::Items(args) => items::run(&client, common, &args).await,
         RunsCommand::Outputs(args) => outputs::run(&client, common, &args).await,
         RunsCommand::Logs(args) => {
@@ -148,15 +157,14 @@ async fn cancel(client: &Client, common: &Common, id: &str) -> Result<(), CliErr
 async fn list(
     client: &Client,
     common: &Common,
-    workflow: Option<String>,
-    state: Option<String>,
+    filters: &[(&str, Option<String>)],
     limit: usize,
 ) -> Result<(), CliError> {
     let mut runs: Vec<Value> = Vec::new();
     let mut cursor: Option<String> = None;
     while runs.len() < limit {
         let mut query = format!("limit={}", (limit - runs.len()).min(500));
-        for (name, value) in [("workflow", &workflow), ("state", &state), ("cursor", &cursor)] {
+        for (name, value) in filters.iter().chain(&[("cursor", cursor)]) {
             if let Some(value) = value {
                 query.push_str(&format!("&{name}={}", segment(value)));
             }

@@ -1,13 +1,14 @@
 //! Shows runs: a live tree of steps on a terminal, plain lines elsewhere. What tasks print stands above the tree.
 //!
 //! [`wait()`] follows a run to its end; [`screen`] remembers what was shown, `items` what the items of a step have printed;
-//! [`tree`] is how a run looks, [`timeline`](mod@timeline) when its steps ran, [`plan`] how one looks that was not run; [`lines`]
+//! [`tree`] is how a run looks, `run_tree` with the runs that are steps of it, [`timeline`](mod@timeline) when its steps ran, [`plan`] how one looks that was not run; [`lines`]
 //! puts chunks of output together again; [`terminal`] knows widths and colours, and [`visible`] what a terminal must
 //! not obey.
 
 mod items;
 mod lines;
 mod plan;
+mod run_tree;
 mod screen;
 mod terminal;
 mod timeline;
@@ -17,6 +18,7 @@ mod wait;
 
 pub(crate) use lines::Lines;
 pub(crate) use plan::Planned;
+pub(crate) use run_tree::run_tree;
 pub(crate) use screen::View;
 pub(crate) use terminal::{Style, columns_of_stdout};
 pub(crate) use timeline::timeline;

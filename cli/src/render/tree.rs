@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::run_tree::of_parent;
 use super::terminal::{Colour, Style};
 use crate::duration;
 
@@ -51,11 +52,15 @@ pub(crate) fn run_in_full(run: &Value, style: Style) -> Vec<String> {
         let params: Vec<String> = params.iter().map(|(name, value)| pair(name, value)).collect();
         lines.push(style.paint(Colour::Grey, &format!("params {}", params.join(" "))));
     }
+    lines.extend(of_parent(run).map(|told| style.paint(Colour::Grey, &told)));
     lines.extend(outputs(run).map(|told| style.paint(Colour::Grey, &told)));
     let widest = widest(steps, &depths, &order);
     for place in order {
         lines.push(line(&steps[place], depths[place], widest, style));
         let indent = "  ".repeat(depths[place].min(DEEPEST) + 3);
+        if let Some(child) = steps[place]["child"].as_str() {
+            lines.push(style.paint(Colour::Grey, &format!("{indent}run {child}")));
+        }
         for (name, value) in steps[place]["outputs"].as_object().into_iter().flatten() {
             lines.push(style.paint(Colour::Grey, &format!("{indent}{}", pair(name, value))));
         }

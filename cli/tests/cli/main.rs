@@ -7,6 +7,7 @@ mod acts;
 mod answers;
 mod bad_input;
 mod binary;
+mod children;
 mod clock;
 mod commands;
 mod connections;

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use millrace_domain::child::WORKFLOW;
 use millrace_domain::run::{Ended, Head, Parent, Run, StepState};
-use millrace_domain::{Code, RunId, StepIndex, StepName, TaskId, Unit};
+use millrace_domain::{Code, Outcome, RunId, StepIndex, StepName, TaskId, Unit};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -81,8 +81,13 @@ struct ChildView {
     #[serde(skip_serializing_if = "Option::is_none")]
     item: Option<u32>,
     attempt: u32,
+    /// How the attempt ended, and why, where it has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<Outcome>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
     run_id: RunId,
-    /// The run; nothing where it is not there yet, or not any more.
+    /// The run; nothing where it could not start, is not there yet, or not any more.
     #[serde(skip_serializing_if = "Option::is_none")]
     run: Option<RunSummaryView>,
 }
@@ -104,18 +109,22 @@ pub(super) async fn list(
     let run = view::restored(&api.context, id, &stored).await.map_err(view::unreadable)?;
     // One more than is shown says whether there are more.
     let mut found = attempts(&api, &run, from, limit + 1).await?;
-    let next = found.get(limit).map(|task| task.unit.to_string());
+    let next = found.get(limit).map(|known| known.unit.to_string());
     found.truncate(limit);
-    let ids: Vec<RunId> =
-        found.iter().map(|attempt| RunId::of_child(*attempt, api.context.partitions)).collect();
+    let id_of = |known: &Known| {
+        RunId::of_child(TaskId { run: id, unit: known.unit, attempt: known.attempt }, api.context.partitions)
+    };
+    let ids: Vec<RunId> = found.iter().map(id_of).collect();
     let runs = api.context.store.load_runs(&ids).await?;
     let mut children = Vec::with_capacity(found.len());
-    for ((attempt, run_id), stored) in found.into_iter().zip(ids).zip(runs) {
+    for ((known, run_id), stored) in found.into_iter().zip(ids).zip(runs) {
         let head = stored.map(|stored| serde_json::from_str::<Head>(&stored.head)).transpose();
         children.push(ChildView {
-            step: run.workflow.steps[attempt.unit.step.at()].name.clone(),
-            item: attempt.unit.item,
-            attempt: attempt.attempt,
+            step: run.workflow.steps[known.unit.step.at()].name.clone(),
+            item: known.unit.item,
+            attempt: known.attempt,
+            state: known.outcome,
+            reason: known.reason,
             run_id,
             run: head.map_err(view::unreadable)?.map(|head| view::summary(run_id, head)),
         });
@@ -123,12 +132,33 @@ pub(super) async fn list(
     Ok(Json(json!({"run_id": id, "children": children, "next": next})))
 }
 
+/// What a run knows of the last attempt of a unit that runs another workflow.
+struct Known {
+    unit: Unit,
+    attempt: u32,
+    outcome: Option<Outcome>,
+    reason: Option<String>,
+}
+
+impl Known {
+    fn of_end(unit: Unit, end: &Ended) -> Self {
+        Self { unit, attempt: end.attempts.attempt, outcome: Some(end.outcome), reason: end.reason.clone() }
+    }
+
+    fn of(run: &Run, unit: Unit) -> Self {
+        match run.state_of(unit) {
+            Some(StepState::Ended(end)) => Self::of_end(unit, end),
+            _ => Self { unit, attempt: run.last_attempt(unit), outcome: None, reason: None },
+        }
+    }
+}
+
 /// The last attempts of units that run another workflow, from a unit on, at most so many.
-async fn attempts(api: &Api, run: &Run, from: Option<Unit>, limit: usize) -> ApiResult<Vec<TaskId>> {
-    let mut found = Vec::new();
+async fn attempts(api: &Api, run: &Run, from: Option<Unit>, limit: usize) -> ApiResult<Vec<Known>> {
+    let mut found: Vec<Known> = Vec::new();
     let first = from.map_or(0, |from| from.step.at());
     for (place, step) in run.workflow.steps.iter().enumerate().skip(first) {
-        if step.uses != WORKFLOW {
+        if step.uses != WORKFLOW || found.len() >= limit {
             continue;
         }
         let unit = |item| Unit { step: place.into(), item };
@@ -137,32 +167,28 @@ async fn attempts(api: &Api, run: &Run, from: Option<Unit>, limit: usize) -> Api
             StepState::Ended(end) => end.items.as_ref().map(|counts| counts.begun),
             _ => None,
         };
+        let Some(begun) = begun else {
+            found.push(Known::of(run, unit(None)));
+            found.retain(|known| known.attempt > 0);
+            continue;
+        };
         let from = from.filter(|from| from.step == StepIndex::from(place)).and_then(|from| from.item);
-        match begun {
-            None => {
-                found.extend(Some(run.last_attempt(unit(None))).filter(|n| *n > 0).map(|n| (unit(None), n)))
+        let mut next = from.unwrap_or(0);
+        while next < begun && found.len() < limit {
+            let to = begun.min(next + ITEMS);
+            let ends = api.context.store.items(run.id, place.into(), next..to).await?;
+            for (item, end) in (next..to).zip(ends) {
+                let unit = unit(Some(item));
+                let end = end.map(|end| serde_json::from_str::<Ended>(&end)).transpose();
+                found.push(match end.map_err(view::unreadable)? {
+                    Some(end) => Known::of_end(unit, &end),
+                    None => Known::of(run, unit),
+                });
             }
-            Some(begun) => {
-                let mut next = from.unwrap_or(0);
-                while next < begun && found.len() < limit {
-                    let to = begun.min(next + ITEMS);
-                    let ends = api.context.store.items(run.id, place.into(), next..to).await?;
-                    for (item, end) in (next..to).zip(ends) {
-                        let end = end.map(|end| serde_json::from_str::<Ended>(&end)).transpose();
-                        let attempt = match end.map_err(view::unreadable)? {
-                            Some(end) => end.attempts.attempt,
-                            None => run.last_attempt(unit(Some(item))),
-                        };
-                        found.extend((attempt > 0).then_some((unit(Some(item)), attempt)));
-                    }
-                    next = to;
-                }
-            }
+            next = to;
         }
-        if found.len() >= limit {
-            break;
-        }
+        found.retain(|known| known.attempt > 0);
     }
     found.truncate(limit);
-    Ok(found.into_iter().map(|(unit, attempt)| TaskId { run: run.id, unit, attempt }).collect())
+    Ok(found)
 }

@@ -24,14 +24,14 @@ pub(super) async fn run(context: &Context, id: RunId, stored: &StoredRun) -> Res
         (Ok(_), Some(field)) => format!("its field {field} is not known here"),
         (Err(why), _) => why.clone(),
     };
-    let Some((mut head, state)) = head(&stored.head, None) else { return whole };
+    let Some((head, state)) = head(&stored.head, None) else { return whole };
     let (known, unknown) = steps(&stored.steps);
     let tasks = stored.tasks.iter().filter(|(unit, ..)| unit.item.is_none()).cloned().collect();
     let readable = StoredRun { head: json!(head).to_string(), steps: known, tasks, ..stored.clone() };
     let mut shown = match view::run(context, id, &readable).await {
         Ok(shown) => shown,
         Err(_) => {
-            let parent = head.parent.take().map(|parent| ParentView::of(&parent));
+            let parent = head.parent.as_deref().map(ParentView::of);
             let summary = view::summary(id, head);
             RunView { summary, asked: None, parent, outputs: None, steps: Vec::new() }
         }

@@ -39,6 +39,8 @@ pub(super) async fn create(State(api): State<Api>, headers: HeaderMap, body: Byt
 pub(super) struct ListQuery {
     workflow: Option<String>,
     state: Option<String>,
+    /// Whether runs that are steps of others are listed, too.
+    children: Option<bool>,
     limit: Option<usize>,
     cursor: Option<String>,
 }
@@ -72,7 +74,8 @@ pub(super) async fn list(
         for found in page {
             after = Some((found.created_at, found.run));
             let run = newer::listed(found);
-            if query.state.as_deref().is_none_or(|state| run.state == state) {
+            let is_wanted = query.children.unwrap_or(true) || run.parent_run_id.is_none();
+            if is_wanted && query.state.as_deref().is_none_or(|state| run.state == state) {
                 runs.push(run);
             }
             if runs.len() == limit {

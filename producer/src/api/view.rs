@@ -64,6 +64,9 @@ pub(crate) struct RunSummaryView {
     pub(super) ended_at: Option<String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     labels: BTreeMap<String, String>,
+    /// The run of which this one is a step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) parent_run_id: Option<RunId>,
 }
 
 /// A step of a run.
@@ -150,6 +153,7 @@ pub(crate) fn summary(id: RunId, head: Head) -> RunSummaryView {
         started_at: text(head.started_at),
         ended_at: text(head.ended_at),
         labels: head.labels,
+        parent_run_id: head.parent.map(|parent| parent.attempt.run),
     }
 }
 
@@ -185,7 +189,7 @@ pub(crate) async fn run(context: &Context, id: RunId, stored: &StoredRun) -> Res
         scheduled_at: run.spec.scheduled_at.to_string(),
     };
     let mut head = run.head;
-    let parent = head.parent.take().map(|parent| ParentView::of(&parent));
+    let parent = head.parent.as_deref().map(ParentView::of);
     let outputs = head.outputs.take().filter(|_| head.state == RunState::Succeeded);
     Ok(RunView { summary: summary(id, head), asked: Some(asked), parent, outputs, steps })
 }

@@ -76,6 +76,11 @@ fn a_producer_that_counts_letters_as_arrived_which_are_on_their_way_is_noticed()
     is_noticed_without("letters", "invariant 2: no end: run");
 }
 
+#[test]
+fn a_producer_that_gives_each_start_of_a_child_an_id_of_its_own_is_noticed() {
+    is_noticed_without("child", "invariant 10: runs");
+}
+
 /// Panics unless a missing guard of a producer is noticed. It is taken away by the environment, and so from a whole
 /// process.
 #[expect(clippy::unwrap_used, reason = "a test fails where it stands")]

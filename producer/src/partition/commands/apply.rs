@@ -69,6 +69,7 @@ pub(crate) fn handle(turn: &mut Turn<'_>, apply: Apply) -> Reply {
     }
     let before = before.map(|entry| &entry.head).or_else(|| turn.memory.workflows.unreadable(&name)).cloned();
     let mut head = WorkflowHead::of(&workflow, base_dir, before.as_ref(), now);
+    head.paused |= !turn.context.options.schedules;
     let version = head.version;
     for trigger in before.iter().flat_map(WorkflowHead::triggers).filter(|id| head.place_of(*id).is_none()) {
         turn.draft.cleared.push(Timer::Fire(name.clone(), trigger));

@@ -12,6 +12,7 @@ use millrace_domain::{Outcome, RunId, Timestamp};
 use serde_json::{Map, Value};
 
 use super::submit::checked_params;
+use crate::failpoint;
 use crate::partition::answer::store_full;
 use crate::partition::command::{Command, Handled, kept};
 use crate::partition::turn::{Turn, Wanted};
@@ -112,7 +113,10 @@ fn create(turn: &mut Turn<'_>, order: Order) -> Handled {
         parent: Some(Box::new(start.parent.clone())),
         ..Head::new(start.workflow.clone(), Some(head.version), turn.now)
     };
-    let id = *child;
+    let id = match failpoint::is_removed("child") {
+        true => RunId::new(turn.context.options.ambient.ordered_id(), turn.partition),
+        false => *child,
+    };
     turn.create(Wanted { id, keyed: true, workflow, spec, head, stopped });
     if let Some(told) = started(&order, turn.now) {
         tell(turn, Some(id), told);

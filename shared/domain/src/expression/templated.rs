@@ -59,6 +59,11 @@ impl Templated {
         self.0.render(&|_| Err(())).ok()
     }
 
+    /// Whether the value is a map in which the field `key` is `false`.
+    pub fn is_false(&self, key: &str) -> bool {
+        matches!(&self.0, Node::Map(fields) if fields.iter().any(|(name, value)| &**name == key && *value == Node::Bool(false)))
+    }
+
     /// The names that its expressions refer to.
     pub fn uses(&self) -> Vec<&Use> {
         let mut uses = Vec::new();

@@ -77,7 +77,7 @@ impl Happened {
                 ("result", Some(result.attempt), format!("{}{after}", result_told(&name, result)))
             }
             Event::ChildEnded(result) => {
-                ("child_ended", Some(result.attempt), format!("{}{after}", child_told(&name, result)))
+                ("child_ended", Some(result.attempt), format!("{}{after}", child_told(run, &name, result)))
             }
             Event::RetryDue { .. } if attempts > 0 => {
                 ("retry_due", Some(attempts + 1), format!("the retry of {name} is due"))
@@ -161,15 +161,14 @@ fn result_told(name: &str, result: &TaskResult) -> String {
     with_reason(format!("attempt {} of {name} {how}{worker}", result.attempt), result.reason.as_deref())
 }
 
-fn child_told(name: &str, result: &TaskResult) -> String {
+fn child_told(run: &Run, name: &str, result: &TaskResult) -> String {
+    let is_awaited = run.workflow.step(result.step).is_none_or(|step| !step.with.is_false("wait"));
     let told = match result.outcome {
-        Outcome::Succeeded => "succeeded",
-        _ => "ended",
+        Outcome::Succeeded if is_awaited => "succeeded",
+        Outcome::Succeeded => "was started",
+        _ => "did not succeed",
     };
-    with_reason(
-        format!("the run that is attempt {} of {name} {told}", result.attempt),
-        result.reason.as_deref(),
-    )
+    with_reason(format!("the run of attempt {} of {name} {told}", result.attempt), result.reason.as_deref())
 }
 
 fn end_told(run: &Run, unit: Unit, end: &Ended) -> Told {
