@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::terminal::{Colour, Style};
-use super::tree::{mark, took};
+use super::tree::{mark, of_parent, took};
 
 /// Draws a run, and below it its children, each with its own.
 pub(crate) fn run_tree(run: &Value, style: Style) -> Vec<String> {
@@ -14,14 +14,6 @@ pub(crate) fn run_tree(run: &Value, style: Style) -> Vec<String> {
     lines.push(line(run, run, None, style));
     draw(run, "", style, &mut lines);
     lines
-}
-
-/// Which step of which run a run is, in one line; `None` where it is none.
-pub(super) fn of_parent(run: &Value) -> Option<String> {
-    let parent = run.get("parent").filter(|parent| parent.is_object())?;
-    let text = |key: &str| parent[key].as_str().unwrap_or_default();
-    let item = parent["item"].as_u64().map(|item| format!("item {item} of ")).unwrap_or_default();
-    Some(format!("{item}step {} of run {} ({})", text("step"), text("run_id"), text("workflow")))
 }
 
 fn draw(of: &Value, indent: &str, style: Style, lines: &mut Vec<String>) {

@@ -6,7 +6,6 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::run_tree::of_parent;
 use super::terminal::{Colour, Style};
 use crate::duration;
 
@@ -77,6 +76,14 @@ pub(super) fn outputs(run: &Value) -> Option<String> {
     let outputs = run["outputs"].as_object().filter(|outputs| !outputs.is_empty())?;
     let outputs: Vec<String> = outputs.iter().map(|(name, value)| pair(name, value)).collect();
     Some(format!("outputs {}", outputs.join(" ")))
+}
+
+/// Which step of which run a run is, in one line; `None` where it is none.
+pub(super) fn of_parent(run: &Value) -> Option<String> {
+    let parent = run.get("parent").filter(|parent| parent.is_object())?;
+    let text = |key: &str| parent[key].as_str().unwrap_or_default();
+    let item = parent["item"].as_u64().map(|item| format!("item {item} of ")).unwrap_or_default();
+    Some(format!("{item}step {} of run {} ({})", text("step"), text("run_id"), text("workflow")))
 }
 
 /// Writes one step in one line, for those who read lines.

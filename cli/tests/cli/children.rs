@@ -179,6 +179,33 @@ fn a_cancel_goes_down_to_all_children_and_why_names_them() {
 }
 
 #[test]
+fn a_child_that_is_stopped_has_its_on_finish_however_long_its_parent_asks() {
+    let dev = Dev::start(&[]);
+    let source = "
+name: outer
+steps: [{name: in, uses: workflow, with: {name: inner}}]
+---
+name: inner
+steps: [{name: only, run: sleep 600}]
+on_finish: [{name: tidy, run: 'sleep 6; echo tidy > tidied'}]
+";
+    std::fs::write(dev.path("both.yaml"), source).unwrap();
+    dev.cli(&["apply", "both.yaml"]).with(0);
+    let id = trigger(&dev, "outer");
+    let child = until("its child runs", || dev.run(&id)["steps"][0]["child"].as_str().map(str::to_owned));
+    until("the child runs", || {
+        let child = dev.get(&format!("/api/v1/runs/{child}"));
+        (child.status == 200 && child.json(200)["steps"][0]["state"] == "running").then_some(())
+    });
+    dev.cli(&["runs", "cancel", &id]).with(0);
+    let run = ended(&dev, &id);
+    assert_eq!(run["state"], "cancelled");
+    let child = dev.run(&child);
+    assert_eq!((&child["state"], &step(&child, "tidy")["state"]), (&json!("cancelled"), &json!("succeeded")));
+    assert!(dev.path("tidied").exists());
+}
+
+#[test]
 fn a_child_that_somebody_stops_stops_its_parent() {
     let dev = applied();
     let id = trigger(&dev, "stuck");

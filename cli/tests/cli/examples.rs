@@ -62,6 +62,7 @@ fn every_example_is_run_here() {
     names.sort();
     let all = [
         "ai_training",
+        "close_day",
         "crontab_like",
         "daily_sales",
         "diamond",
@@ -255,6 +256,35 @@ fn ai_training_finds_the_settings_that_are_known_to_be_the_best_and_deploys_what
     let worse = run(&["-p", "bearable=0", "-p", "seed=5"], 3);
     assert_ne!(step(&worse, "choose")["outputs"], best);
     assert_eq!(model().unwrap(), "2.0033 3.0055 -0.9825\n", "what was deployed before is back");
+}
+
+#[test]
+fn close_day_closes_each_shop_in_a_run_of_its_own_and_says_which_has_failed() {
+    let examples = Examples::new();
+    let file = examples.file("close_day.yaml");
+    let close = |arguments: &[&str], status: i32| {
+        let folder = tempfile::tempdir().unwrap();
+        let all = [&["run", "--output", "json", &file, "--workflow"], arguments].concat();
+        millrace(folder.path(), &all).with(status).json()
+    };
+    let day = close(&["close_day"], 0);
+    let of_shops = ["station", "harbour", "market", "airport"].map(|shop| {
+        let alone = close(&["close_shop", "-p", &format!("shop={shop}")], 0);
+        alone["outputs"]["takings"].as_i64().unwrap()
+    });
+    assert_eq!(day["outputs"], json!({"takings": of_shops.iter().sum::<i64>(), "best": "market"}));
+    assert_eq!(step(&day, "shops")["items"]["succeeded"], 4);
+    assert!(step(&day, "archive")["outputs"]["run_id"].is_string());
+    let missing = close(&["close_day", "-p", "missing=harbour"], 3);
+    let reason = missing["reason"].as_str().unwrap();
+    assert!(
+        reason.starts_with(
+            "step shops: 1 of 4 items failed; item 1: workflow close_shop failed: step receipts:"
+        ),
+        "{reason}"
+    );
+    assert!(reason.ends_with("no receipts of harbour came in for 2026-03-02"), "{reason}");
+    assert_eq!(step(&missing, "tell")["state"], "succeeded");
 }
 
 #[test]

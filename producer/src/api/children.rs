@@ -1,9 +1,9 @@
-//! The runs that are steps of a run, its children, and of which it is one itself.
+//! The runs that are steps of a run: its children.
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use millrace_domain::child::WORKFLOW;
-use millrace_domain::run::{Ended, Head, Parent, Run, StepState};
+use millrace_domain::run::{Ended, Head, Run, StepState};
 use millrace_domain::{Code, Outcome, RunId, StepIndex, StepName, TaskId, Unit};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -17,54 +17,6 @@ const PAGE: usize = 500;
 
 /// Items that are read in one trip, at most.
 const ITEMS: u32 = 1_000;
-
-/// The step of another run that a run is.
-#[derive(Debug, Serialize)]
-pub(super) struct ParentView {
-    run_id: RunId,
-    workflow: String,
-    step: StepName,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    item: Option<u32>,
-    attempt: u32,
-    /// Whether the step waits for the end of the run.
-    waits: bool,
-    /// All runs that it is in, the outermost first; the last is the parent.
-    ancestors: Vec<AncestorView>,
-}
-
-/// A run that another one is in.
-#[derive(Debug, Serialize)]
-struct AncestorView {
-    run_id: RunId,
-    workflow: String,
-}
-
-impl ParentView {
-    pub(super) fn of(parent: &Parent) -> Self {
-        let above = |above: &millrace_domain::run::Ancestor| AncestorView {
-            run_id: above.run,
-            workflow: above.workflow.to_string(),
-        };
-        let ancestors: Vec<AncestorView> = parent.ancestors.iter().map(above).collect();
-        Self {
-            run_id: parent.attempt.run,
-            workflow: ancestors.last().map(|above| above.workflow.clone()).unwrap_or_default(),
-            step: parent.name.clone(),
-            item: parent.attempt.unit.item,
-            attempt: parent.attempt.attempt,
-            waits: parent.waits,
-            ancestors,
-        }
-    }
-}
-
-/// The run that an attempt of a unit is, where its step runs another workflow.
-pub(super) fn last_of(run: &Run, unit: Unit, attempt: u32, partitions: u16) -> Option<RunId> {
-    let has_items = unit.item.is_none() && run.workflow.step(unit.step)?.fan.is_some();
-    let is_child = run.workflow.step(unit.step)?.uses == WORKFLOW && attempt > 0 && !has_items;
-    is_child.then(|| RunId::of_child(TaskId { run: run.id, unit, attempt }, partitions))
-}
 
 /// The part of the children that is asked for.
 #[derive(Debug, Deserialize)]
@@ -112,7 +64,7 @@ pub(super) async fn list(
     let next = found.get(limit).map(|known| known.unit.to_string());
     found.truncate(limit);
     let id_of = |known: &Known| {
-        RunId::of_child(TaskId { run: id, unit: known.unit, attempt: known.attempt }, api.context.partitions)
+        TaskId { run: id, unit: known.unit, attempt: known.attempt }.child(api.context.partitions)
     };
     let ids: Vec<RunId> = found.iter().map(id_of).collect();
     let runs = api.context.store.load_runs(&ids).await?;

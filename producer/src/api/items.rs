@@ -10,8 +10,8 @@ use millrace_store::{StoredRun, TaskRecord};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::children;
 use super::error::{ApiError, ApiResult};
+use super::parent::child_of;
 use super::state::Api;
 use super::view;
 
@@ -105,7 +105,7 @@ pub(super) async fn list(
             let shown = item(&run, unit, end, held.get(&index).copied());
             if query.state.as_deref().is_none_or(|state| shown.state == state) {
                 let item = values.get(index as usize).cloned().unwrap_or_default();
-                let child = children::last_of(&run, unit, shown.attempt, api.context.partitions);
+                let child = child_of(&run, unit, shown.attempt, api.context.partitions);
                 found.push(ItemView { index, item, child, ..shown });
             }
             if found.len() == limit {

@@ -1,7 +1,7 @@
 //! The REST API of a producer, `/api/v1`, with health and metrics beside it.
 //!
 //! [`routes`] is the map; a file for each resource; [`access`] decides who may come in, [`error`] is how it says
-//! no, [`key`] reads idempotency keys, [`view`] is how a run looks from outside, [`newer`] one that a newer version has written, [`submit`] how one is started, [`pools`] which pools are served,
+//! no, [`key`] reads idempotency keys, [`view`] is how a run looks from outside, [`parent`] from its children, [`newer`] one that a newer version has written, [`submit`] how one is started, [`pools`] which pools are served,
 //! [`startup`] what answers before the store does.
 
 mod access;
@@ -15,6 +15,7 @@ mod items;
 mod key;
 mod newer;
 mod outputs;
+mod parent;
 mod pools;
 mod routes;
 mod runs;

@@ -8,7 +8,7 @@ use millrace_domain::{RunId, StepIndex, Timestamp, Unit, WorkflowId};
 use millrace_store::{RunSummary, StoredRun};
 use serde_json::{Value, json};
 
-use super::children::ParentView;
+use super::parent::ParentView;
 use super::view::{self, RunSummaryView, RunView};
 use crate::context::Context;
 

@@ -13,8 +13,8 @@ use millrace_store::{StoreError, StoredRun, TaskRecord};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::children::{self, ParentView};
 use super::error::{ApiError, ApiResult};
+use super::parent::{ParentView, child_of};
 use super::pools::Served;
 use crate::context::Context;
 
@@ -211,7 +211,7 @@ fn step(
     let name = |index: &StepIndex| run.workflow.steps[index.at()].name.to_string();
     let dependencies = run.workflow.graph.dependencies(index);
     let view = StepView {
-        child: children::last_of(run, index.into(), run.last_attempt(index.into()), partitions),
+        child: child_of(run, index.into(), run.last_attempt(index.into()), partitions),
         name: step.name.to_string(),
         depends_on: dependencies.iter().map(name).collect(),
         hook: step.hook.map(|hook| match hook {

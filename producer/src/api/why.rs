@@ -152,7 +152,7 @@ impl Fleet<'_> {
 
     /// Adds to the blocker of a step which run it waits for, and how that stands.
     async fn child(&self, attempt: TaskId, blocker: &mut Value) -> ApiResult<()> {
-        let child = RunId::of_child(attempt, self.api.context.partitions);
+        let child = attempt.child(self.api.context.partitions);
         let stored = self.api.context.store.load_runs(&[child]).await?.pop().flatten();
         let head = stored.and_then(|stored| serde_json::from_str::<Head>(&stored.head).ok());
         let state = head.map_or("not started", |head| head.state.as_str());

@@ -8,7 +8,7 @@ use millrace_domain::{Code, PartitionId, RunId, SessionId, TaskId, WorkflowId};
 
 use super::answer::refusal;
 use super::commands::apply::{self, Apply};
-use super::commands::child::{self, Order, Wish};
+use super::commands::child::{self, Fate, Order, Wish};
 use super::commands::event::{self, Applied, Broke};
 use super::commands::replan::{self, Planned};
 use super::commands::submit::{self, Created, Submit};
@@ -187,7 +187,17 @@ impl Command {
                 turn.draft.then.doubtful = true;
                 return submitted(turn, submit);
             }
-            Self::Child(order) => return child::handle(turn, order),
+            Self::Child(order) => {
+                let run = order.child;
+                match child::handle(turn, order) {
+                    Fate::New => return Handled::Created(run),
+                    Fate::Done => Some(Reply::Run { run_id: run, duplicate: true }),
+                    Fate::Stop(reason) => return Self::Event(run, Event::Cancel { reason }).handle(turn),
+                    Fate::Later(order) => return Handled::Later(Self::Child(order)),
+                    Fate::Kept => return kept(turn, run),
+                    Fate::Refused(reply) => Some(reply),
+                }
+            }
             // What happens to a run that this very commit creates must wait for the commit's verdict.
             Self::Event(run, event) if turn.draft.creates(run) => {
                 return Handled::Later(Self::Event(run, event));
@@ -245,7 +255,7 @@ fn submitted(turn: &mut Turn<'_>, submit: Box<Submit>) -> Handled {
 }
 
 /// The fate of a command that is about a run which cannot be read here: it is kept.
-pub(super) fn kept(turn: &Turn<'_>, run: RunId) -> Handled {
+fn kept(turn: &Turn<'_>, run: RunId) -> Handled {
     let why = turn.loaded.foreign.get(&run).map_or("it cannot be read here", String::as_str);
     Handled::Kept(format!("run {run}: {why}"))
 }

@@ -228,11 +228,11 @@ impl Draft {
                 Action::Clear(timer) => delta.cleared.push(stored_timer(run, timer)),
                 Action::Stop { tasks, by_force } => self.then.stops.push(Stop { run, tasks, by_force }),
                 Action::StartChild { start, again } => {
-                    let child = RunId::of_child(start.parent.attempt, partitions);
+                    let child = start.parent.attempt.child(partitions);
                     letters.push((child.partition(), InboxBody::StartChild { start, again }));
                 }
                 Action::StopChild { start, reason } => {
-                    let child = RunId::of_child(start.parent.attempt, partitions);
+                    let child = start.parent.attempt.child(partitions);
                     letters.push((child.partition(), InboxBody::StopChild { start, reason }));
                 }
                 Action::TellParent(result) => {

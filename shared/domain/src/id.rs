@@ -58,8 +58,7 @@ impl RunId {
     /// The id of a keyed submission's run: the same key always gives the same id, so the run itself is the record of
     /// deduplication. `scope` is the workflow's id, or that of ad-hoc runs.
     pub fn of_key(scope: &WorkflowId, key: &str, partitions: u16) -> Self {
-        let digest = Sha256::digest(format!("{}/{key}", scope.in_full()));
-        Self::of_digest(&digest, PartitionId::of_digest(&digest, partitions))
+        Self::of_text(&format!("{}/{key}", scope.in_full()), partitions)
     }
 
     /// The id of a scheduled run: the same fire always gives the same id. The run lives in its workflow's home.
@@ -73,9 +72,9 @@ impl RunId {
         Self::of_digest(&digest, home)
     }
 
-    /// The id of a child: a run that is this attempt of a step of another. The same attempt always gives the same id.
-    pub fn of_child(attempt: crate::TaskId, partitions: u16) -> Self {
-        let digest = Sha256::digest(format!("{attempt}/child"));
+    /// The id of a run that exactly one thing asks for, which this text names. The same text always gives the same id.
+    pub(crate) fn of_text(text: &str, partitions: u16) -> Self {
+        let digest = Sha256::digest(text);
         Self::of_digest(&digest, PartitionId::of_digest(&digest, partitions))
     }
 

@@ -73,6 +73,13 @@ pub struct TaskId {
     pub attempt: u32,
 }
 
+impl TaskId {
+    /// The id of the child that this attempt is, where it is a run of another workflow.
+    pub fn child(self, partitions: u16) -> RunId {
+        RunId::of_text(&format!("{self}/child"), partitions)
+    }
+}
+
 impl fmt::Display for TaskId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}", self.run, self.unit, self.attempt)

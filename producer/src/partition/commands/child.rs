@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use millrace_domain::definition::Workflow;
 use millrace_domain::message::{InboxBody, Reply};
-use millrace_domain::run::{ChildStart, Event, Head, Source, Spec, Trigger};
+use millrace_domain::run::{ChildStart, Head, Source, Spec, Trigger};
 use millrace_domain::task::TaskResult;
 use millrace_domain::{Outcome, RunId, Timestamp};
 use serde_json::{Map, Value};
@@ -14,7 +14,6 @@ use serde_json::{Map, Value};
 use super::submit::checked_params;
 use crate::failpoint;
 use crate::partition::answer::store_full;
-use crate::partition::command::{Command, Handled, kept};
 use crate::partition::turn::{Turn, Wanted};
 use crate::workflow_head::WorkflowHead;
 
@@ -44,7 +43,7 @@ pub(crate) enum Wish {
 impl Order {
     /// An order for the child that is the attempt of `start`.
     pub(crate) fn of(start: ChildStart, wish: Wish, partitions: u16) -> Self {
-        Self { child: RunId::of_child(start.parent.attempt, partitions), start, wish }
+        Self { child: start.parent.attempt.child(partitions), start, wish }
     }
 
     /// Whether the run has to be read before: the commit does not tell of one that is there all that is wanted.
@@ -53,39 +52,56 @@ impl Order {
     }
 }
 
+/// The fate of an order.
+pub(crate) enum Fate {
+    /// The child is in the draft.
+    New,
+    /// The child is there already, or its parent is told why it cannot be.
+    Done,
+    /// The child is to be stopped, for this reason.
+    Stop(String),
+    /// The child is created by this very commit, whose verdict comes first.
+    Later(Box<Order>),
+    /// The child is one that only a newer version can read.
+    Kept,
+    /// There is no room for the child.
+    Refused(Reply),
+}
+
 /// Carries an order out.
-pub(crate) fn handle(turn: &mut Turn<'_>, order: Box<Order>) -> Handled {
+pub(crate) fn handle(turn: &mut Turn<'_>, order: Box<Order>) -> Fate {
     let id = order.child;
     if turn.loaded.foreign.contains_key(&id) {
-        return kept(turn, id);
+        return Fate::Kept;
     }
-    let known = Some(Reply::Run { run_id: id, duplicate: true });
-    match (turn.memory.runs.get(id).map(|run| run.head.told_parent()), &order.wish) {
-        // Whether it is created is not known before its commit holds.
-        (Some(None), Wish::Stop(_)) if turn.draft.creates(id) => Handled::Later(Command::Child(order)),
-        (Some(None), Wish::Stop(reason)) if order.start.parent.waits => {
-            Command::Event(id, Event::Cancel { reason: reason.clone() }).handle(turn)
+    let Some(run) = turn.memory.runs.get(id) else { return create(turn, &order) };
+    let (told, is_stopped) = (run.head.told_parent(), run.head.stopping.is_some());
+    match &order.wish {
+        Wish::Stop(_) if turn.draft.creates(id) => return Fate::Later(order),
+        // A parent asks again until it is told of the end. A second stop would stop the hooks of the child, too.
+        Wish::Stop(reason) if order.start.parent.waits && told.is_none() && !is_stopped => {
+            return Fate::Stop(reason.clone());
         }
-        (Some(told), Wish::Start { .. } | Wish::Stop(_)) => {
-            // What its own commit tells is not told twice by it.
-            if !turn.draft.creates(id) {
-                answer(turn, told.or_else(|| started(&order, turn.now)));
+        // What its own commit tells is not told twice by it.
+        Wish::Start { .. } if turn.draft.creates(id) => {}
+        Wish::Start { .. } | Wish::Stop(_) => {
+            if let Some(told) = told.or_else(|| started(&order, turn.now)) {
+                tell(turn, None, told);
             }
-            Handled::Done(known)
         }
-        (None, _) => create(turn, *order),
     }
+    Fate::Done
 }
 
 /// Creates a child that is not there, or answers why it cannot be.
-fn create(turn: &mut Turn<'_>, order: Order) -> Handled {
-    let Order { child, start, wish } = &order;
+fn create(turn: &mut Turn<'_>, order: &Order) -> Fate {
+    let Order { child, start, wish } = order;
     if let Some(why) = turn.context.backpressure.why_stopped() {
-        return Handled::Done(Some(store_full(&why)));
+        return Fate::Refused(store_full(&why));
     }
     let (head, workflow) = match callable(turn, start) {
         Ok((head, workflow)) => (head.clone(), Arc::clone(workflow)),
-        Err(why) => return refuse(turn, &order, why),
+        Err(why) => return refuse(turn, order, why),
     };
     let (params, stopped) = match wish {
         // What is not to begin needs none.
@@ -93,9 +109,9 @@ fn create(turn: &mut Turn<'_>, order: Order) -> Handled {
         Wish::Start { .. } => match checked_params(&workflow, &start.params, start.scheduled_at) {
             Ok(params) => (params, None),
             Err(Reply::Error { error }) => {
-                return refuse(turn, &order, format!("workflow {}: {}", start.workflow, error.message));
+                return refuse(turn, order, format!("workflow {}: {}", start.workflow, error.message));
             }
-            Err(_) => return refuse(turn, &order, format!("workflow {} cannot start", start.workflow)),
+            Err(_) => return refuse(turn, order, format!("workflow {} cannot start", start.workflow)),
         },
     };
     let spec = Spec {
@@ -118,10 +134,14 @@ fn create(turn: &mut Turn<'_>, order: Order) -> Handled {
         false => *child,
     };
     turn.create(Wanted { id, keyed: true, workflow, spec, head, stopped });
-    if let Some(told) = started(&order, turn.now) {
+    if let Some(told) = started(order, turn.now) {
+        let told = match wish {
+            Wish::Start { .. } => told,
+            Wish::Stop(reason) => refused(order, Outcome::Cancelled, reason.clone(), turn.now),
+        };
         tell(turn, Some(id), told);
     }
-    Handled::Created(id)
+    Fate::New
 }
 
 /// The workflow that a child is to run.
@@ -145,15 +165,20 @@ fn callable<'t>(turn: &'t Turn<'_>, start: &ChildStart) -> Result<&'t (WorkflowH
 }
 
 /// The child will never be: its parent is told.
-fn refuse(turn: &mut Turn<'_>, order: &Order, why: String) -> Handled {
+fn refuse(turn: &mut Turn<'_>, order: &Order, why: String) -> Fate {
     let (outcome, reason) = match &order.wish {
         Wish::Start { .. } => (Outcome::Failed, why),
         Wish::Stop(reason) => (Outcome::Cancelled, reason.clone()),
     };
-    let (started_at, ended_at) = (turn.now, turn.now);
+    let told = refused(order, outcome, reason, turn.now);
+    tell(turn, None, told);
+    Fate::Done
+}
+
+/// What a parent is told of a child that has not begun.
+fn refused(order: &Order, outcome: Outcome, reason: String, now: Timestamp) -> TaskResult {
     let told = order.start.parent.told(outcome);
-    tell(turn, None, TaskResult { started_at, ended_at, reason: Some(reason), ..told });
-    Handled::Done(None)
+    TaskResult { started_at: now, ended_at: now, reason: Some(reason), ..told }
 }
 
 /// What the parent of a child that is there is told, where it waits for nothing else.
@@ -162,12 +187,6 @@ fn started(order: &Order, now: Timestamp) -> Option<TaskResult> {
     let outputs = Map::from_iter([("run_id".to_owned(), Value::String(order.child.to_string()))]);
     let (started_at, ended_at) = (order.start.began_at, now);
     Some(TaskResult { started_at, ended_at, outputs, ..parent.told(Outcome::Succeeded) })
-}
-
-fn answer(turn: &mut Turn<'_>, told: Option<TaskResult>) {
-    if let Some(told) = told {
-        tell(turn, None, told);
-    }
 }
 
 /// Tells a parent what has become of its attempt; with the run `of`, if that is given.

@@ -61,6 +61,9 @@ pub(crate) fn apply(turn: &mut Turn<'_>, id: RunId, event: &Event) -> Result<App
     {
         turn.memory.runs.note_outputs(&result.outputs);
     }
+    if let (Some(Ok(Ok(_))), Event::ChildEnded(result)) = (&outcome, event) {
+        metrics::counter!("millrace_child_runs_total", "outcome" => result.outcome.as_str()).increment(1);
+    }
     if let (Some(Ok(Ok(_))), Event::Act(act)) = (&outcome, event)
         && let (None, Deed::Succeed { outputs }) = (act.unit.item, &act.deed)
     {

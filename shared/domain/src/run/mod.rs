@@ -95,7 +95,7 @@
 //!
 //! [`state`] and `step_state` say what there is, [`event`] what can happen, [`act`](mod@act) what people do, [`action`] what the shell must then do, and
 //! [`advance`](mod@advance) is the total function between them (a file for each part of it).
-//! [`dispatch`] renders the task of an attempt, [`child`] is what runs that are steps of others are told and tell, [`record`] is how a run is stored and comes back, `horizon` how far
+//! [`dispatch`] renders the task of an attempt, [`child`] is what runs that are steps of others are told and tell, `children` how a run asks for them, [`record`] is how a run is stored and comes back, `horizon` how far
 //! ahead it can be waiting, `mover` what it waits for, `blocker` the same in full, for people, `verdict` how it ends,
 //! `declared` what its attempts must give. [`fan`] is a step with items, `units` how steps and items stand, [`large`] how
 //! large outputs may be, `lent` those that are not in memory, `plan` what a run would come to if all went well, [`history`] what has happened to it.
@@ -105,6 +105,7 @@ pub mod action;
 pub mod advance;
 mod blocker;
 pub mod child;
+mod children;
 mod declared;
 pub mod dispatch;
 #[cfg(test)]

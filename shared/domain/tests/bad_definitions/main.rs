@@ -1,6 +1,7 @@
 //! What is said about a definition that is wrong: each mistake by its code, its place and its message.
 #![expect(clippy::expect_used, reason = "a test fails by panicking, in its small functions too")]
 
+mod children;
 mod expressions;
 mod fan;
 mod fields;

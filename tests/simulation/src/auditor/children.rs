@@ -28,7 +28,7 @@ impl Auditor {
         if !self.asked.contains_key(&attempt) {
             self.object(8, || format!("run {run} is {parent}, for which no commit has asked"));
         }
-        let is_its = memory.founded().is_some_and(|partitions| RunId::of_child(attempt, partitions) == run);
+        let is_its = memory.founded().is_some_and(|partitions| attempt.child(partitions) == run);
         if let Some(other) = self.children.insert(attempt, run).filter(|_| !is_its) {
             self.object(10, || format!("runs {other} and {run} both are {parent}"));
         }

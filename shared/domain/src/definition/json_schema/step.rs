@@ -121,7 +121,7 @@ pub(super) fn step() -> Described {
                 with(HTTP, true, &["working_dir"]),
                 with(NOOP, false, &["working_dir"]),
                 with(WAIT, true, &OF_TASKS),
-                with(WORKFLOW, true, &NOT_OF_CHILDREN),
+                with(WORKFLOW, true, &[&NOT_OF_CHILDREN[..], &["working_dir"]].concat()),
                 {"not": {"required": ["foreach", "matrix"]}},
                 {"not": {"required": ["foreach", "shards"]}},
                 {"not": {"required": ["matrix", "shards"]}},

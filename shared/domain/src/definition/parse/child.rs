@@ -20,9 +20,8 @@ pub(in crate::definition) const WORKFLOW_INPUT: Schema = Schema {
     synonyms: synonyms::OF_CHILD,
 };
 
-/// The fields of a step that are about a task, which a run of another workflow is not.
-pub(in crate::definition) const NOT_OF_CHILDREN: [&str; 5] =
-    ["env", "pool", "timeout", "at_most_once", "working_dir"];
+/// The fields of a step that are about a task, which a run of another workflow is not. (`working_dir` goes with `run` only.)
+pub(in crate::definition) const NOT_OF_CHILDREN: [&str; 4] = ["env", "pool", "timeout", "at_most_once"];
 
 /// The most times that a workflow may be in itself.
 pub(in crate::definition) const MAX_RECURSION: u32 = crate::child::MAX_DEPTH as u32;

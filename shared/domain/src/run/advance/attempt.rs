@@ -6,7 +6,9 @@ use super::ending::ended;
 use super::step::{dispatch, end_unit};
 use super::unit::hold;
 use crate::repeat::Repeat;
+use crate::run::declared::as_declared;
 use crate::run::dispatch::is_repeated_enough;
+use crate::run::large::within_bounds;
 use crate::run::{Action, Advanced, Attempts, Ended, Refusal, Run, RunTimer, StepState};
 use crate::task::TaskResult;
 use crate::{Outcome, Timestamp, Unit, retry};
@@ -97,6 +99,30 @@ pub(super) fn ended_attempt(
         items: None,
     };
     end_or_ask(run, unit, ended, now, out);
+}
+
+/// Applies the end of a child: that of the attempt which it is. It is a run that says so, and no worker: it may have been
+/// skipped.
+pub(super) fn child_ended(
+    run: &mut Run,
+    result: TaskResult,
+    now: Timestamp,
+    out: &mut Advanced,
+) -> Result<(), Refusal> {
+    let (unit, attempt) = (result.id().unit, result.attempt);
+    let attempts = match run.state_of(unit) {
+        Some(StepState::Child { attempts, .. }) if attempts.attempt == attempt => *attempts,
+        Some(_) => return Err(Refusal::StaleAttempt { unit, attempt }),
+        None if run.has_begun(unit) => return Err(Refusal::StaleAttempt { unit, attempt }),
+        None => return Err(Refusal::NoSuchUnit(unit)),
+    };
+    let result = within_bounds(run, as_declared(run, result));
+    ended_attempt(run, attempts, result, now, out);
+    // It may wait for its next attempt, by the same timer.
+    if !matches!(run.state_of(unit), Some(StepState::Backoff { .. } | StepState::Asking { .. })) {
+        out.actions.push(Action::Clear(RunTimer::Retry(unit)));
+    }
+    Ok(())
 }
 
 /// Whether a unit that succeeded is done again.

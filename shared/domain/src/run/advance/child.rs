@@ -1,14 +1,10 @@
 //! A unit that is a run of another workflow: its child is started, asked after until it has told of its end, and stopped
-//! with what it is a part of.
+//! with what it is a part of. What becomes of the unit then is in `attempt`.
 
 use std::time::Duration;
 
-use super::attempt::ended_attempt;
 use super::ending::ended;
-use crate::run::declared::as_declared;
-use crate::run::large::within_bounds;
-use crate::run::{Action, Advanced, Attempts, Ended, Refusal, Run, RunTimer, StepState};
-use crate::task::TaskResult;
+use crate::run::{Action, Advanced, Attempts, Ended, Run, RunTimer, StepState};
 use crate::{Outcome, Timestamp, Unit};
 
 /// The first wait before a child is asked after, and the longest: a letter may be lost with a store, and so may the child.
@@ -48,30 +44,6 @@ pub(super) fn ask_again(run: &Run, unit: Unit, attempts: Attempts, now: Timestam
     }
     let wait = (now.since(attempts.dispatched_at) / 4).clamp(ASK_AGAIN, LONGEST_ASK);
     out.actions.push(Action::Set(now + wait, RunTimer::Retry(unit)));
-}
-
-/// Applies the end of a child: that of the attempt which it is. It is a run that says so, and no worker: it may have been
-/// skipped.
-pub(super) fn child_ended(
-    run: &mut Run,
-    result: TaskResult,
-    now: Timestamp,
-    out: &mut Advanced,
-) -> Result<(), Refusal> {
-    let (unit, attempt) = (result.id().unit, result.attempt);
-    let attempts = match run.state_of(unit) {
-        Some(StepState::Child { attempts, .. }) if attempts.attempt == attempt => *attempts,
-        Some(_) => return Err(Refusal::StaleAttempt { unit, attempt }),
-        None if run.has_begun(unit) => return Err(Refusal::StaleAttempt { unit, attempt }),
-        None => return Err(Refusal::NoSuchUnit(unit)),
-    };
-    let result = within_bounds(run, as_declared(run, result));
-    ended_attempt(run, attempts, result, now, out);
-    // It may wait for its next attempt, by the same timer.
-    if !matches!(run.state_of(unit), Some(StepState::Backoff { .. } | StepState::Asking { .. })) {
-        out.actions.push(Action::Clear(RunTimer::Retry(unit)));
-    }
-    Ok(())
 }
 
 /// Asks for the end of children, by their units. `true` when there are any.

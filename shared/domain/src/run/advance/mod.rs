@@ -17,7 +17,7 @@ mod step;
 mod stop;
 mod unit;
 
-use attempt::{current, ended_attempt, lost_attempt, nobody_answered, plausible, retire};
+use attempt::{child_ended, current, ended_attempt, lost_attempt, nobody_answered, plausible, retire};
 pub(super) use child::LONGEST_ASK;
 use ending::{ended, number};
 pub(super) use fan::LOOK_AGAIN;
@@ -63,7 +63,7 @@ pub fn advance(run: &mut Run, event: Event, now: Timestamp) -> Result<Advanced, 
             retire(out, result.id().unit, result.attempt, result.outcome);
             ended_attempt(run, attempts, result, now, out);
         }
-        (_, Event::ChildEnded(result)) => child::child_ended(run, result, now, out)?,
+        (_, Event::ChildEnded(result)) => child_ended(run, result, now, out)?,
         (_, Event::Lost { unit, attempt, reason }) => {
             let attempts = current(run, unit, attempt)?;
             retire(out, unit, attempt, Outcome::Lost);
