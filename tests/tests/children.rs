@@ -1,8 +1,6 @@
 //! Runs that are steps of others, on a fleet of which any process may be killed: each runs once, in whatever partition, and
 //! its end comes to the step that it is.
 
-#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
-
 use std::time::Duration;
 
 use millrace_tests::{Fleet, Kind, Process, wait_until};

@@ -30,7 +30,14 @@ pub enum Shape {
     Asked,
     /// A step, more waits after it than one advance begins, and a step after all of them.
     Wide,
+    /// A step, runs of another workflow for each of three items, and a step that reads what these hand on.
+    Nested,
+    /// A run that is an item of [`Shape::Nested`]. It is not submitted.
+    Part,
 }
+
+/// The number of runs that are items of one of [`Shape::Nested`].
+pub(crate) const PARTS: usize = 3;
 
 /// The names of the items of [`Shape::Items`].
 const ITEMS: [&str; 12] = [
@@ -78,13 +85,18 @@ impl Shape {
 
     /// What a run of this shape hands on.
     pub fn outputs(self) -> Option<Value> {
-        (self == Self::Items).then(|| json!({"all": "0,1,2,3,4,5,6,7,8,9,10,11", "large": LARGE}))
+        match self {
+            Self::Items => Some(json!({"all": "0,1,2,3,4,5,6,7,8,9,10,11", "large": LARGE})),
+            Self::Nested => Some(json!({"parts": "0,1,2"})),
+            _ => None,
+        }
     }
 
     /// The number of tasks that a run of this shape makes, as a load.
     pub fn tasks(self) -> usize {
         match self {
-            Self::Quick | Self::Noop | Self::Long | Self::Failing | Self::Doomed => 1,
+            Self::Quick | Self::Noop | Self::Long | Self::Failing | Self::Doomed | Self::Part => 1,
+            Self::Nested => 2 + PARTS,
             Self::Handover | Self::Asked => 2,
             Self::Flaky => 3,
             Self::Branches => 4,
@@ -120,7 +132,7 @@ impl Shape {
             step("join", &["taken"], Must::End, 1),
             step("clean", &["join"], Must::End, 1),
         ];
-        const WIDE_STEPS: &[StepRule] =
+        const FIRST_AND_SECOND: &[StepRule] =
             &[step("first", &[], Must::End, 1), step("second", &["first"], Must::End, 1)];
         const OF_ITEMS: &[StepRule] = &{
             let mut rules = [step("list", &[], Must::End, 1); 17];
@@ -136,7 +148,7 @@ impl Shape {
             rules
         };
         match self {
-            Self::Quick | Self::Long => ONE,
+            Self::Quick | Self::Long | Self::Part => ONE,
             Self::Noop => &[],
             Self::Diamond => DIAMOND,
             Self::Flaky => FLAKY,
@@ -146,13 +158,14 @@ impl Shape {
             Self::Branches => BRANCHES,
             Self::Items => OF_ITEMS,
             Self::Asked => ASKED_STEPS,
-            Self::Wide => WIDE_STEPS,
+            Self::Wide | Self::Nested => FIRST_AND_SECOND,
         }
     }
 
     /// Is the end of this step the end of its run?
     pub fn last_step(name: &str) -> bool {
         !matches!(name, "top" | "left" | "right" | "first" | "taken" | "join" | "list" | "after_list")
+            && name != PART
             && !name.starts_with("each.")
     }
 
@@ -175,17 +188,23 @@ impl Shape {
             Self::Items => json!({"workflow": MANY}),
             Self::Asked => json!({"workflow": ASKED}),
             Self::Wide => json!({"workflow": WIDE}),
+            Self::Nested => json!({"workflow": NESTED}),
+            Self::Part => json!({"workflow": PART}),
         }
     }
 }
 
 /// The workflows of which version 0.1 knows nothing, or not all that they are about.
-pub(crate) const NEWER: [&str; 4] = [BRANCHES, MANY, WIDE, ASKED];
+pub(crate) const NEWER: [&str; 6] = [BRANCHES, MANY, WIDE, ASKED, NESTED, PART];
 
 const BRANCHES: &str = "branches";
 const MANY: &str = "many";
 const WIDE: &str = "wide";
 const ASKED: &str = "asked";
+const NESTED: &str = "nested";
+
+/// The name of the workflow that [`Shape::Nested`] runs, and of its one step.
+pub(crate) const PART: &str = "part";
 
 /// The length of a text that is kept apart from its run.
 const LARGE: usize = 80_000;
@@ -228,6 +247,7 @@ pub(crate) fn workflows(start: &str, end: &str, schedules: usize) -> Vec<Value> 
         wide(&both, &retry),
         asked(start, end, &retry),
     ];
+    all.extend(nested(start, end, &retry));
     all.extend((0..schedules).map(|number| {
         json!({"name": format!("tick{number}"), "defaults": retry, "schedule": [{"every": "1s"}],
             "steps": [step("tick", &[], &both)]})
@@ -242,6 +262,23 @@ fn asked(start: &str, end: &str, retry: &Value) -> Value {
     json!({"name": ASKED, "defaults": retry, "steps": [
         {"name": "first", "run": format!("{start}\nexit 1"), "retry": asks},
         {"name": "second", "depends_on": ["first"], "run": reads, "env": {"SAID": "${{ outputs.first.value }}"}}]})
+}
+
+/// The workflow that runs another one, and that.
+fn nested(start: &str, end: &str, retry: &Value) -> [Value; 2] {
+    let both = format!("{start}\n{end}");
+    let gives = format!("{start}\necho \"n=$n\" > \"$MILLRACE_OUTPUT\"\n{end}");
+    let reads = format!("{start}\ntest \"$ALL\" = '0,1,2'\n{end}");
+    let all = "${{ outputs.parts | map(attribute='n') | join(',') }}";
+    let parts = json!({"name": "parts", "depends_on": ["first"], "uses": "workflow", "shards": PARTS,
+        "with": {"name": PART, "params": {"n": "${{ item_index }}"}}});
+    [
+        json!({"name": PART, "defaults": retry, "params": [{"name": "n", "type": "int"}],
+            "steps": [{"name": PART, "run": gives}], "outputs": {"n": "${{ outputs.part.n }}"}}),
+        json!({"name": NESTED, "defaults": retry, "outputs": {"parts": all}, "steps": [
+            {"name": "first", "run": both}, parts,
+            {"name": "second", "depends_on": ["parts"], "run": reads, "env": {"ALL": all}}]}),
+    ]
 }
 
 /// The workflow that begins by and by.

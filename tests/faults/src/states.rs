@@ -1,6 +1,6 @@
 //! What the API says of runs, looked at again and again: a terminal state that was seen once must stay.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
@@ -17,6 +17,8 @@ const PAGE: usize = 500;
 pub struct States {
     /// The workflow of each run, and its state when it was seen last.
     pub runs: HashMap<String, (String, String)>,
+    /// The runs that are steps of others, by those.
+    pub children: HashMap<String, HashSet<String>>,
     /// How often a state that was terminal was looked at once more.
     pub looked_again: u64,
     /// The terminal states that changed, in words.
@@ -47,6 +49,9 @@ impl States {
     pub fn see(&mut self, run: &Value) {
         let text = |field: &str| run[field].as_str().unwrap_or_default().to_owned();
         let (id, state) = (text("id"), text("state"));
+        if let Some(parent) = run["parent_run_id"].as_str() {
+            self.children.entry(parent.to_owned()).or_default().insert(id.clone());
+        }
         match self.runs.get_mut(&id) {
             Some((_, known)) if TERMINAL.contains(&known.as_str()) => {
                 self.looked_again += 1;

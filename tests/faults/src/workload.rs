@@ -163,6 +163,7 @@ fn shape(dice: &mut Dice, load: Load) -> Shape {
         255..275 if load.rules => Shape::Items,
         275..276 if load.rules => Shape::Wide,
         276..291 if load.rules => Shape::Asked,
+        291..311 if load.rules => Shape::Nested,
         _ => Shape::Quick,
     }
 }

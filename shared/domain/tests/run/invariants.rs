@@ -270,7 +270,7 @@ fn check_step(fleet: &Fleet, step: StepIndex) {
             assert_eq!(fleet.timers.get(&RunTimer::Retry(step.into())), Some(until), "{step:?} is not woken");
         }
         StepState::Child { attempts, .. } => {
-            check_child_of(fleet, step.into(), attempts, run.head.is_stopping())
+            check_child_of(fleet, step.into(), attempts, run.head.is_stopping());
         }
         StepState::Fanned(fan) => check_fan(fleet, step, fan),
         StepState::Ended(ended) => {

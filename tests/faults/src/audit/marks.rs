@@ -7,7 +7,7 @@ use super::check::{Check, Extra};
 use super::evidence::Evidence;
 use crate::incident::Excuse;
 use crate::kind::Kind;
-use crate::shape::{Must, Shape, StepRule};
+use crate::shape::{Must, PART, Shape, StepRule};
 use crate::trail::Mark;
 
 /// The longest that it may take until a written mark is seen, and until a fault has its effect.
@@ -33,8 +33,10 @@ pub(super) fn judge(evidence: &Evidence<'_>) -> (Vec<Check>, Vec<Extra>) {
         judge.run(run, entry.shape, evidence.marks.get(run).unwrap_or(&none));
     }
     for (run, marks) in evidence.marks {
-        if marks[0].step == "tick" {
-            judge.run(run, Shape::Quick, marks);
+        match marks[0].step.as_str() {
+            "tick" => judge.run(run, Shape::Quick, marks),
+            PART => judge.run(run, Shape::Part, marks),
+            _ => {}
         }
     }
     let Judge { once, rise, excused, order, worked, never, extras, .. } = judge;

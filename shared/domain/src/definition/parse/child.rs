@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::super::checker::Checker;
-use super::super::document::{Content, Key, Node};
+use super::super::document::{Content, Node};
 use super::super::problem::Position;
 use super::expression::{Names, OutputUse, read_template, read_templated, templated_of};
 use super::fields::{Fields, Schema};
@@ -88,16 +88,15 @@ fn read_params(
 ) -> Option<Value> {
     match &node.content {
         Content::Map(entries) => {
-            let is_sound = |(key, _): &(Key, Node)| match key.text.parse::<ParamName>() {
-                Ok(_) => true,
-                Err(error) => {
+            let mut is_sound = true;
+            for (key, _) in entries {
+                if let Err(error) = key.text.parse::<ParamName>() {
                     checker.problem(key.at, "bad-name", error.to_string(), None);
-                    false
+                    is_sound = false;
                 }
-            };
-            let is_sound = entries.iter().map(is_sound).fold(true, |all, one| all && one);
+            }
             json::check_numbers(node, checker);
-            let is_sound = read_templated(node, names, outputs, checker).is_some() && is_sound;
+            is_sound &= read_templated(node, names, outputs, checker).is_some();
             is_sound.then(|| json::of_node(node))
         }
         Content::Scalar { text, .. } if text.trim_start().starts_with("${{") => {
