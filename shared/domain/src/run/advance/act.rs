@@ -29,8 +29,8 @@ pub(super) fn act(run: &mut Run, act: Act, now: Timestamp, out: &mut Advanced) -
             let limit = run.workflow.steps[unit.step.at()].lost_limit();
             let so_far = Attempts { lost: so_far.lost.min(limit), ..so_far };
             dispatch(run, unit, so_far, now, out);
-            // It may wait for what it uses to be read, by the same timer.
-            if !matches!(run.state_of(unit), Some(StepState::Backoff { .. })) {
+            // It may wait for what it uses to be read, or be a child that is asked after, by the same timer.
+            if !matches!(run.state_of(unit), Some(StepState::Backoff { .. } | StepState::Child { .. })) {
                 out.actions.push(Action::Clear(RunTimer::Retry(unit)));
             }
             return Ok(());

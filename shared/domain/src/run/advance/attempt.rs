@@ -102,7 +102,7 @@ pub(super) fn ended_attempt(
 }
 
 /// Applies the end of a child: that of the attempt which it is. It is a run that says so, and no worker: it may have been
-/// skipped.
+/// skipped, and is never lost.
 pub(super) fn child_ended(
     run: &mut Run,
     result: TaskResult,
@@ -116,7 +116,8 @@ pub(super) fn child_ended(
         None if run.has_begun(unit) => return Err(Refusal::StaleAttempt { unit, attempt }),
         None => return Err(Refusal::NoSuchUnit(unit)),
     };
-    let result = within_bounds(run, as_declared(run, result));
+    let outcome = if result.outcome == Outcome::Lost { Outcome::Failed } else { result.outcome };
+    let result = within_bounds(run, as_declared(run, TaskResult { outcome, ..result }));
     ended_attempt(run, attempts, result, now, out);
     // It may wait for its next attempt, by the same timer.
     if !matches!(run.state_of(unit), Some(StepState::Backoff { .. } | StepState::Asking { .. })) {

@@ -1,6 +1,7 @@
 //! A step that fans out: its items begin as there is room, each in the commit that ended another, and the step ends with the
 //! last of them.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -159,8 +160,11 @@ fn give_up(run: &mut Run, step: StepIndex, now: Timestamp, out: &mut Advanced) {
 fn end_waiting(run: &mut Run, step: StepIndex, why: &str, now: Timestamp, out: &mut Advanced) {
     let StepState::Fanned(fan) = &run.steps[step.at()] else { return };
     let children = fan.open.iter().filter(|(_, state)| matches!(state, StepState::Child { .. }));
-    let timers = children.map(|(item, _)| RunTimer::Retry(Unit { step, item: Some(*item) }));
-    out.actions.extend(timers.map(Action::Clear));
+    let timers: HashSet<RunTimer> =
+        children.map(|(item, _)| RunTimer::Retry(Unit { step, item: Some(*item) })).collect();
+    // One that has just begun is not asked after at all.
+    out.actions.retain(|action| !matches!(action, Action::Set(_, timer) if timers.contains(timer)));
+    out.actions.extend(timers.into_iter().map(Action::Clear));
     let waiting = fan.open.iter().filter_map(|(item, state)| match state {
         StepState::Backoff { attempts, .. } => Some((*item, *attempts)),
         StepState::Asking { end, .. } => Some((*item, end.attempts)),
