@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use millrace_domain::definition::{self, Workflow};
-use millrace_domain::run::{Advanced, Head, Run, Source, Spec, Trigger, create};
+use millrace_domain::run::{Advanced, Head, Parent, Run, Source, Spec, Trigger, create};
 use millrace_domain::{RunId, Timestamp, WorkflowId};
 use serde_json::{Map, Value};
 
@@ -18,12 +18,14 @@ pub(crate) struct Order {
     pub(crate) base_dir: Option<String>,
     /// The number of actions after which an advance begins no further step, where it is not the usual one.
     pub(crate) max_actions: Option<usize>,
+    /// The step of another run that it is.
+    pub(crate) parent: Option<Parent>,
 }
 
 impl Order {
     pub(crate) fn of(source: &str) -> Self {
         let (source, params) = (source.to_owned(), Value::Object(Map::new()));
-        Self { source, params, start_at: None, base_dir: None, max_actions: None }
+        Self { source, params, start_at: None, base_dir: None, max_actions: None, parent: None }
     }
 
     pub(crate) fn workflow(&self) -> Arc<Workflow> {
@@ -45,7 +47,8 @@ impl Order {
             traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned()),
             base_dir: self.base_dir.clone(),
         };
-        let head = Head { start_at: self.start_at, ..Head::new(workflow.id.clone(), None, CREATED) };
+        let parent = self.parent.clone().map(Box::new);
+        let head = Head { start_at: self.start_at, parent, ..Head::new(workflow.id.clone(), None, CREATED) };
         let id = RunId::of_key(&WorkflowId::adhoc(), "a run", 64);
         create(id, workflow, Arc::new(spec), head, CREATED)
     }

@@ -213,3 +213,35 @@ fn an_input_that_cannot_be_rendered_fails_the_step_without_a_run() {
         assert_eq!((fleet.state(), fleet.ended("load").attempts.attempt), ("failed", 0));
     }
 }
+
+#[test]
+fn a_run_that_somebody_has_started_anew_is_asked_after() {
+    let mut fleet = Fleet::of(
+        "name: all\nsteps:\n  - {name: load, uses: workflow, with: {name: load}, retry: {then: ask}}\n",
+    );
+    let load = unit(&fleet, "load");
+    fleet.end_child(load, Outcome::Failed, &json!({}));
+    assert_eq!(fleet.stands("load"), "asking");
+    let (by, why) = ("ann".to_owned(), String::new());
+    let act = Act { id: "1".into(), unit: load, attempt: 1, deed: Deed::Retry, by, why };
+    fleet.apply(Event::Act(Box::new(act))).unwrap();
+    assert_eq!((fleet.stands("load"), fleet.children[&load].parent.attempt.attempt), ("child", 2));
+    assert!(fleet.timers.contains_key(&RunTimer::Retry(load)), "{:?}", fleet.timers);
+}
+
+#[test]
+fn an_item_that_is_given_up_as_it_begins_is_told_to_stop_and_not_asked_after() {
+    let source = r#"
+name: all
+steps:
+  - name: each
+    uses: workflow
+    foreach: {items: [{file: a}, {}], fail_fast: true}
+    with: {name: load, params: {file: "${{ item.file }}"}}
+"#;
+    let mut fleet = Fleet::of(source);
+    let first = fleet.item("each", 0);
+    assert_eq!(fleet.timers.keys().collect::<Vec<_>>(), [&RunTimer::CancelCheck]);
+    fleet.end_child(first, Outcome::Cancelled, &json!({}));
+    assert_eq!((fleet.stands("each"), fleet.state()), ("failed", "failed"));
+}

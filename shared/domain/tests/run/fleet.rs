@@ -42,6 +42,9 @@ pub(crate) struct Fleet {
     pub(crate) now: Timestamp,
     /// Every attempt that was ever dispatched, in order.
     pub(crate) tasks: Vec<Task>,
+    /// Every child that was ever asked for, in order, and every attempt that was ever made: of both kinds.
+    pub(crate) starts: Vec<ChildStart>,
+    pub(crate) made: Vec<(TaskId, Timestamp)>,
     /// The attempts that were dispatched and not retired.
     pub(crate) current: BTreeMap<Unit, u32>,
     /// The children that were asked for and have not told of their end.
@@ -80,6 +83,8 @@ impl Fleet {
             run,
             now: CREATED,
             tasks: Vec::new(),
+            starts: Vec::new(),
+            made: Vec::new(),
             current: BTreeMap::new(),
             children: BTreeMap::new(),
             asked_again: BTreeMap::new(),
@@ -207,6 +212,7 @@ impl Fleet {
                 Action::Dispatch(task) => {
                     self.stored.attempts.insert(task.id().unit, (task.attempt, self.now));
                     self.current.insert(task.id().unit, task.attempt);
+                    self.made.push((task.id(), self.now));
                     self.tasks.push(*task);
                 }
                 Action::Retire { unit, attempt, outcome } => {
@@ -218,7 +224,9 @@ impl Fleet {
                 Action::Clear(timer) => drop(self.timers.remove(&timer)),
                 Action::Stop { tasks, by_force } => self.stops.push((tasks, by_force)),
                 Action::StartChild { start, again: false } => {
-                    drop(self.children.insert(start.parent.attempt.unit, *start));
+                    self.made.push((start.parent.attempt, self.now));
+                    self.starts.push((*start).clone());
+                    self.children.insert(start.parent.attempt.unit, *start);
                 }
                 Action::StartChild { start, again: true } => {
                     *self.asked_again.entry(start.parent.attempt).or_default() += 1;

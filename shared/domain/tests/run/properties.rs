@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use millrace_domain::run::history::advance_noting;
-use millrace_domain::run::{Event, Mover, RunTimer, StepState};
+use millrace_domain::run::{ChildStart, Event, Mover, RunTimer, StepState};
+use millrace_domain::task::TaskResult;
 use millrace_domain::{Outcome, StepIndex, Unit};
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -17,10 +18,11 @@ use crate::random_plans::plan;
 
 #[derive(Debug, Clone)]
 pub(crate) enum Move {
-    /// A current attempt ends; it hands its output on, or does not.
+    /// A current attempt, or child, ends; it hands its output on, or does not.
     Finish(Index, Outcome, bool),
-    /// Any attempt that ever was ends, or is said to.
+    /// Any attempt that ever was ends, or is said to; or any child.
     FinishAny(Index, Outcome),
+    FinishAnyChild(Index, Outcome),
     Lose(Index),
     LoseAny(Index),
     Revoke(Index),
@@ -50,6 +52,7 @@ pub(crate) fn moves() -> impl Strategy<Value = Vec<Move>> {
     let one = prop_oneof![
         120 => (index(), outcome(), proptest::bool::weighted(0.9)).prop_map(|(n, o, gives)| Move::Finish(n, o, gives)),
         20 => (index(), outcome()).prop_map(|(n, outcome)| Move::FinishAny(n, outcome)),
+        10 => (index(), outcome()).prop_map(|(n, outcome)| Move::FinishAnyChild(n, outcome)),
         50 => index().prop_map(Move::Lose),
         12 => index().prop_map(Move::LoseAny),
         16 => index().prop_map(Move::Revoke),
@@ -84,8 +87,19 @@ impl Move {
         let lost = |(unit, attempt): (Unit, u32)| Event::Lost { unit, attempt, reason: "gone".to_owned() };
         match self {
             Self::Finish(index, outcome, gives) => {
-                current(index).map(|task| finished(task, *outcome, *gives))
+                let all = fleet.current.len() + fleet.children.len();
+                let place = (all > 0).then(|| index.index(all));
+                match place.and_then(|place| place.checked_sub(fleet.current.len())) {
+                    Some(place) => fleet
+                        .children
+                        .values()
+                        .nth(place)
+                        .map(|start| child_ended(fleet, start, *outcome, *gives)),
+                    None => current(index).map(|task| finished(task, *outcome, *gives)),
+                }
             }
+            Self::FinishAnyChild(index, outcome) => (!fleet.starts.is_empty())
+                .then(|| child_ended(fleet, index.get(&fleet.starts), *outcome, true)),
             Self::FinishAny(index, outcome) => any(index).map(|task| finished(task, *outcome, true)),
             Self::Lose(index) => current(index).map(lost),
             Self::LoseAny(index) => any(index).map(lost),
@@ -125,6 +139,21 @@ impl Move {
     }
 }
 
+/// The end of a child, which is never lost.
+fn child_ended(fleet: &Fleet, start: &ChildStart, outcome: Outcome, gives: bool) -> Event {
+    let outcome = if outcome == Outcome::Lost { Outcome::Failed } else { outcome };
+    let outputs = if gives { json!({"v": 1}) } else { json!({}) }.as_object().unwrap().clone();
+    let (started_at, ended_at) = (fleet.now, fleet.now);
+    Event::ChildEnded(TaskResult { started_at, ended_at, outputs, ..start.parent.told(outcome) })
+}
+
+/// Ends the first of the children, if there is one.
+fn end_a_child(fleet: &mut Fleet, outcome: Outcome) -> bool {
+    let first = fleet.children.values().next().cloned();
+    let ended = first.map(|start| child_ended(fleet, &start, outcome, false));
+    ended.map(|ended| fleet.apply(ended).unwrap()).is_some()
+}
+
 /// So that a run is the same every time, and can be shrunk.
 fn order_of(timer: RunTimer) -> (u8, u32, Option<u32>) {
     match timer {
@@ -139,11 +168,12 @@ fn order_of(timer: RunTimer) -> (u8, u32, Option<u32>) {
 pub(crate) fn drain(fleet: &mut Fleet, outcome: Outcome) {
     let mut events = 0;
     while !fleet.run.head.state.is_terminal() {
-        match fleet.current.keys().next() {
+        match fleet.current.keys().next().copied() {
             Some(step) => {
-                let result = fleet.result(*step, outcome);
+                let result = fleet.result(step, outcome);
                 fleet.apply(Event::Result(result)).unwrap();
             }
+            None if end_a_child(fleet, outcome) => {}
             None => {
                 // Refused when a stray one came before it.
                 let timer = fleet.until_next();
@@ -173,7 +203,16 @@ fn exhaust_movers(fleet: &mut Fleet, outcome: Outcome) {
             None => return,
             Some(Mover::Timer(timer)) => {
                 fleet.now = fleet.now.max(fleet.timers[&timer]);
+                // Both ask a child again for its end, and in the end it is told.
+                let asks = match timer {
+                    RunTimer::Retry(unit) => fleet.children.contains_key(&unit),
+                    RunTimer::CancelCheck => true,
+                    _ => false,
+                };
                 fleet.fire_timer(timer).unwrap();
+                if asks {
+                    end_a_child(fleet, outcome);
+                }
             }
             Some(Mover::Attempt { unit, attempt }) => {
                 let result = fleet.result(unit, outcome);
@@ -278,6 +317,10 @@ fn random_histories_reach_every_end_and_every_kind_of_step() {
                 })
                 .or_default() += 1;
         }
+        for start in &fleet.starts {
+            let is_told = fleet.asked_to_stop.contains_key(&start.parent.attempt);
+            *seen.entry(if is_told { "a run that was told to stop" } else { "a run" }).or_default() += 1;
+        }
         if fleet.stops.iter().any(|(_, by_force)| *by_force) {
             *seen.entry("a stop by force").or_default() += 1;
         }
@@ -294,6 +337,8 @@ fn random_histories_reach_every_end_and_every_kind_of_step() {
         "a step with items that were given up",
         "a step with failures that are tolerated",
         "a step with too many failures",
+        "a run",
+        "a run that was told to stop",
     ];
     for kind in kinds.into_iter().chain(["succeeded", "failed", "timed_out", "cancelled", "a stop by force"])
     {

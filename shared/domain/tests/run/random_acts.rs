@@ -1,12 +1,11 @@
 //! What people do to the steps of a random workflow, and to their items.
 
-use millrace_domain::run::{Act, Deed, Event, RunState, StepState};
+use millrace_domain::run::{Act, Deed, Event, Refusal, RunState, StepState};
 use millrace_domain::{Outcome, StepIndex, Unit};
 use serde_json::Value;
 
 use crate::random_driver::Driver;
 use crate::reference::End;
-use crate::reference_items::outputs_of;
 
 impl Driver<'_> {
     /// Somebody does something to a unit: "They are never for one that still waits for others, one of which an attempt is
@@ -52,11 +51,12 @@ impl Driver<'_> {
         // A step with items gives what these gave, and nothing else.
         let gives = deed != 7 && (unit.item.is_some() || self.case.workflow.steps[n].fan().is_none());
         let v = Some(i64::from(deed)).filter(|_| gives);
+        let step = &self.case.workflow.steps[n];
         let deed = match deed {
             0..3 => Deed::Retry,
             3 | 4 => Deed::Skip,
             5 => Deed::Fail,
-            _ => match outputs_of(v) {
+            _ => match step.outputs(v) {
                 Value::Object(outputs) => Deed::Succeed { outputs },
                 _ => unreachable!("outputs are a map"),
             },
@@ -66,14 +66,27 @@ impl Driver<'_> {
         let (by, why) = ("ann".to_owned(), String::new());
         let act = Act { id, unit, attempt: attempt.unwrap_or(1), deed: deed.clone(), by, why };
         let event = Event::Act(Box::new(act));
-        let is_possible = attempt.filter(|attempt| can_be && (*attempt > 0 || deed != Deed::Retry));
+        // What is declared has to be given, by whoever says that it was.
+        let declares = step.task().is_some_and(|task| task.declares);
+        let is_incomplete = declares && v.is_none() && matches!(deed, Deed::Succeed { .. });
+        let is_whole_fan = unit.item.is_none() && step.fan().is_some();
+        let is_possible = attempt
+            .filter(|attempt| can_be && (*attempt > 0 || deed != Deed::Retry))
+            .filter(|_| !is_incomplete || is_whole_fan);
         let Some(attempt) = is_possible else {
-            let answer = self.fleet.apply(event);
-            assert!(answer.is_err(), "s{n} {unit} was acted on, as it stands");
+            let is_child = self.fleet.children.contains_key(&unit);
+            match self.fleet.apply(event) {
+                Err(Refusal::Act { .. }) if is_child => self.saw.push("somebody could not act on a run"),
+                Err(_) if !is_child => {}
+                answer => panic!("s{n} {unit} was acted on, as it stands: {answer:?}"),
+            }
             return;
         };
+        if deed == Deed::Retry && step.child().is_some() {
+            self.saw.push("somebody had a run started anew");
+        }
         assert!(!is_given_up, "s{n} has given its items up, and {unit} waits");
-        self.saw_acts.push(match (&deed, unit.item) {
+        self.saw.push(match (&deed, unit.item) {
             (Deed::Retry, _) if asks => "somebody had it tried again",
             (Deed::Retry, _) => "somebody did not wait for the retry",
             (Deed::Skip, None) if attempt == 0 => "somebody skipped a step before its time",

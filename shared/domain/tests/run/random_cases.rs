@@ -2,13 +2,15 @@
 //! happens around them.
 
 use std::fmt;
+use std::time::Duration;
 
-use millrace_domain::Outcome;
+use millrace_domain::{Outcome, Timestamp};
 use proptest::prelude::*;
 
+use crate::fleet::CREATED;
 use crate::random_steps::{drawn, drawn_hook};
 use crate::random_yaml::yaml;
-use crate::reference::{Attempt, RunOutput, Step, Workflow};
+use crate::reference::{Attempt, RunOutput, Step, Task, Work, Workflow};
 
 /// A workflow, what the attempts of its steps do, and what happens around them.
 #[derive(Clone)]
@@ -27,9 +29,23 @@ pub(crate) struct Case {
     pub(crate) cancel_hooks: Option<usize>,
     /// The timeout of the workflow, in seconds.
     pub(crate) timeout: Option<u32>,
+    /// The run that it is a step of.
+    pub(crate) parent: Option<Above>,
     /// The number of actions after which an advance begins no further step, where it is so small that it matters.
     pub(crate) max_actions: Option<usize>,
 }
+
+/// What a run is in, that is a step of another.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Above {
+    /// The number of runs that it is in.
+    pub(crate) runs: usize,
+    /// Whether its parent waits for it.
+    pub(crate) waits: bool,
+}
+
+/// The number of runs that one may be in.
+pub(crate) const MOST_ABOVE: usize = 16;
 
 /// A zone that is always so many minutes ahead of UTC.
 #[derive(Debug, Clone, Copy)]
@@ -69,7 +85,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         30 => any::<u16>().prop_map(Move::Fire),
         10 => any::<u16>().prop_map(Move::Repeat),
         8 => (any::<u16>(), 1u32..5, outcome).prop_map(|(pick, attempt, outcome)| Move::Stray(pick, attempt, outcome)),
-        12 => (any::<u16>(), 0u8..8).prop_map(|(pick, deed)| Move::Act(pick, deed)),
+        20 => (any::<u16>(), 0u8..8).prop_map(|(pick, deed)| Move::Act(pick, deed)),
         8 => (0u64..40_000_000).prop_map(Move::Pass),
     ];
     proptest::collection::vec(one, 0..150)
@@ -87,13 +103,15 @@ pub(crate) fn case() -> impl Strategy<Value = Case> {
         proptest::option::weighted(0.25, prop_oneof![4 => 0usize..12, 3 => 0usize..60, 1 => 0usize..400]);
     let cancel_hooks = proptest::option::weighted(0.4, 0usize..3);
     let timeout = proptest::option::weighted(0.1, 1u32..200_000);
-    let stops = (cancel, cancel_hooks, timeout);
+    let above = prop_oneof![3 => 1usize..MOST_ABOVE, 1 => Just(MOST_ABOVE)];
+    let above = (above, proptest::bool::weighted(0.7)).prop_map(|(runs, waits)| Above { runs, waits });
+    let stops = (cancel, cancel_hooks, timeout, proptest::option::weighted(0.3, above));
     let max_actions = proptest::option::weighted(0.4, prop_oneof![3 => 1usize..4, 1 => 4usize..20]);
     let outputs = prop_oneof![1 => Just(0usize), 1 => 1usize..4]
         .prop_flat_map(|size| proptest::collection::vec((any::<u16>(), any::<bool>(), any::<bool>()), size));
     ((steps, hooks, outputs), zone, any::<bool>(), start_after, moves(), stops, max_actions).prop_map(
         move |((drawn, hooks, outputs), zone, backwards, start_after, moves, stops, max_actions)| {
-            let (cancel, cancel_hooks, timeout) = stops;
+            let (cancel, cancel_hooks, timeout, parent) = stops;
             let mut workflow = Workflow::default();
             let mut attempts = Vec::new();
             for one in drawn {
@@ -101,12 +119,15 @@ pub(crate) fn case() -> impl Strategy<Value = Case> {
                 workflow.steps.push(step);
                 attempts.push(one.attempts);
             }
-            workflow.outputs = outputs.into_iter().map(|drawn| run_output(drawn, &workflow.steps)).collect();
+            workflow.outputs =
+                outputs.into_iter().filter_map(|drawn| run_output(drawn, &workflow.steps)).collect();
             for (when, one) in hooks {
                 let step = one.hook_of_workflow(when, &workflow.steps);
                 workflow.steps.push(step);
                 attempts.push(one.attempts);
             }
+            let is_too_deep = parent.is_some_and(|above| above.runs == MOST_ABOVE);
+            workflow.steps.iter_mut().zip(&mut attempts).for_each(|both| as_child(both, is_too_deep));
             Case {
                 workflow,
                 attempts,
@@ -117,23 +138,40 @@ pub(crate) fn case() -> impl Strategy<Value = Case> {
                 cancel,
                 cancel_hooks,
                 timeout,
+                parent,
                 max_actions,
             }
         },
     )
 }
 
-/// An output of a run, of a step that is picked.
-fn run_output((pick, is_all, has_default): (u16, bool, bool), steps: &[Step]) -> RunOutput {
-    let step = usize::from(pick) % steps.len();
-    match (is_all || steps[step].fan().is_some(), has_default) {
-        (true, _) => RunOutput::All(step),
-        (false, true) => RunOutput::NumberOrZero(step),
-        (false, false) => RunOutput::Number(step),
+/// Where a step is a run of another workflow: what its attempts do. It may be skipped, and is never lost.
+fn as_child((step, attempts): (&mut Step, &mut Vec<Attempt>), is_too_deep: bool) {
+    let Work::Task(Task { child: Some(child), .. }) = &mut step.work else { return };
+    child.is_too_deep = is_too_deep;
+    for attempt in attempts.iter_mut().filter(|attempt| attempt.outcome == Outcome::Lost) {
+        attempt.outcome = Outcome::Skipped;
     }
 }
 
+/// An output of a run, of a step that is picked.
+fn run_output((pick, is_all, has_default): (u16, bool, bool), steps: &[Step]) -> Option<RunOutput> {
+    let step = usize::from(pick) % steps.len();
+    // A list of what is not waited for is none that is known.
+    let step = if steps[step].key() == "v" || steps[step].fan().is_none() { step } else { return None };
+    Some(match (is_all || steps[step].fan().is_some(), has_default) {
+        (true, _) => RunOutput::All(step),
+        (false, true) => RunOutput::NumberOrZero(step),
+        (false, false) => RunOutput::Number(step),
+    })
+}
+
 impl Case {
+    /// The instant for which the run stands.
+    pub(crate) fn fire(&self) -> Timestamp {
+        CREATED + Duration::from_secs(self.start_after.unwrap_or(0))
+    }
+
     /// The definition of the workflow.
     pub(crate) fn yaml(&self) -> String {
         yaml(&self.workflow, self.zone.name, self.timeout, self.backwards)
@@ -153,6 +191,7 @@ impl fmt::Debug for Case {
             "the run starts after: {:?} s; is cancelled after: {:?} moves, and {:?} of hooks",
             self.start_after, self.cancel, self.cancel_hooks
         )?;
+        writeln!(f, "the run is in: {:?}", self.parent)?;
         writeln!(f, "an advance begins no step after: {:?} actions", self.max_actions)?;
         writeln!(f, "moves: {:?}", self.moves)
     }

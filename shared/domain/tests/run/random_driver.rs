@@ -9,8 +9,9 @@ use millrace_domain::task::TaskResult;
 use millrace_domain::{Outcome, StepIndex, Unit};
 use serde_json::Value;
 
-use crate::fleet::{CREATED, Fleet, Order};
+use crate::fleet::{Fleet, Order};
 use crate::random_cases::{Case, Move};
+use crate::random_children::parent;
 use crate::random_yaml::params;
 use crate::reference::{
     Attempt, End, Hook, Rule, Said, Status, Step, Work, decided, has_turn, interpret, judge, nth, of_item,
@@ -45,8 +46,8 @@ pub(crate) struct Driver<'c> {
     pub(crate) begun_later: Vec<&'static str>,
     /// What people have said of steps and items, but for steps that they have ended: these are among the `stopped` ones.
     pub(crate) said: Said,
-    /// What people did, in words.
-    pub(crate) saw_acts: Vec<&'static str>,
+    /// What people did, and what became of runs within this one, in words.
+    pub(crate) saw: Vec<&'static str>,
     /// With what the run would end by its steps alone, once the hooks of the workflow have their turn.
     pub(crate) before_hooks: Option<Outcome>,
     /// How many attempts each unit was given.
@@ -56,8 +57,9 @@ pub(crate) struct Driver<'c> {
 
 /// How the run is asked for.
 fn order(case: &Case) -> Order {
-    let start_at = case.start_after.map(|seconds| CREATED + Duration::from_secs(seconds));
-    Order { params: params(), start_at, max_actions: case.max_actions, ..Order::of(&case.yaml()) }
+    let start_at = case.start_after.map(|_| case.fire());
+    let (max_actions, parent) = (case.max_actions, case.parent.map(parent));
+    Order { params: params(), start_at, max_actions, parent, ..Order::of(&case.yaml()) }
 }
 
 /// Runs the case to its end, and fails when that is not what the reference says. Says what it has seen on the way, and
@@ -85,7 +87,7 @@ pub(crate) fn drive(case: &Case, see: &mut impl FnMut(&str)) -> Vec<End> {
         }
         let fleet = &driver.fleet;
         assert!(
-            !fleet.current.is_empty() || !fleet.timers.is_empty(),
+            !fleet.current.is_empty() || !fleet.children.is_empty() || !fleet.timers.is_empty(),
             "nothing will ever move the run on:\n{}",
             driver.told.join("\n")
         );
@@ -117,7 +119,7 @@ impl<'c> Driver<'c> {
             giving_up: Vec::new(),
             begun_later: Vec::new(),
             said: Said::default(),
-            saw_acts: Vec::new(),
+            saw: Vec::new(),
             before_hooks: None,
             sent: BTreeMap::new(),
             looked_at: 0,
@@ -138,7 +140,8 @@ impl<'c> Driver<'c> {
     fn make(&mut self, one: &Move, round: usize) {
         let first_time = round == 0;
         let other = |pick: u16| pick.wrapping_add(round as u16);
-        let is_looked_after = self.fleet.timers.contains_key(&RunTimer::CancelCheck);
+        let is_looked_after =
+            self.fleet.timers.contains_key(&RunTimer::CancelCheck) || !self.fleet.children.is_empty();
         match *one {
             Move::Fire(pick) if first_time || !is_looked_after => {
                 let _ = self.fire(other(pick)) || self.finish(other(pick), false);
@@ -161,23 +164,34 @@ impl<'c> Driver<'c> {
 
     /// Whether there was an attempt that could end.
     fn finish(&mut self, pick: u16, otherwise: bool) -> bool {
-        let current: Vec<(Unit, u32)> = self.fleet.current.iter().map(|(unit, n)| (*unit, *n)).collect();
+        let mut current: Vec<(Unit, u32)> = self.fleet.current.iter().map(|(unit, n)| (*unit, *n)).collect();
+        current.extend(self.fleet.children.iter().map(|(unit, start)| (*unit, start.parent.attempt.attempt)));
+        current.sort_unstable();
         if current.is_empty() {
             return false;
         }
         let (unit, attempt) = current[usize::from(pick) % current.len()];
         let n = self.number(unit.step);
-        assert!(matches!(self.case.workflow.steps[n].work, Work::Task(_)), "s{n} waits, and holds a worker");
+        let step = &self.case.workflow.steps[n];
+        let task = step.task().unwrap_or_else(|| panic!("s{n} waits, and holds a worker"));
         let does = self.does(unit, attempt);
+        let is_child = self.fleet.children.contains_key(&unit);
+        assert_eq!(task.child.is_some(), is_child, "s{n} is a run, or a task, and should not be");
         let is_stopped = self.stopped.contains_key(&n) || self.given_up.contains(&n);
-        let (mut outcome, mut output) = (does.outcome, does.output);
-        let event = if is_stopped && otherwise {
+        let judged = task.judged(does);
+        let (mut outcome, mut output) = (judged.outcome, judged.output);
+        if is_stopped && otherwise {
             (outcome, output) = (Outcome::Cancelled, None);
+        }
+        let event = if is_child {
+            self.see_end_of_child(unit, outcome, is_stopped);
+            self.end_of_child(unit, does, is_stopped && otherwise)
+        } else if is_stopped && otherwise {
             Event::Revoked { unit, attempt }
         } else if does.outcome == Outcome::Lost && otherwise {
             Event::Lost { unit, attempt, reason: "its worker went away".to_owned() }
         } else {
-            let Value::Object(outputs) = outputs_of(output) else { unreachable!("outputs are a map") };
+            let Value::Object(outputs) = outputs_of(does.output) else { unreachable!("outputs are a map") };
             Event::Result(TaskResult { outputs, ..self.fleet.result(unit, does.outcome) })
         };
         if is_stopped {
@@ -217,7 +231,9 @@ impl<'c> Driver<'c> {
         }
         let (was, has_hooks) = (self.fleet.run.head.state, self.fleet.run.head.hooks_since.is_some());
         let is_read = self.fleet.run.mover() == Some(Mover::Timer(RunTimer::Start));
+        let asked = self.asked();
         let answer = self.fleet.fire_timer(timer);
+        self.note_asked(timer, &asked);
         if timer == RunTimer::Start && was == RunState::Running && answer.is_ok() {
             self.begun_later.push(match (has_hooks, is_read) {
                 (true, _) => "hooks began by and by",
@@ -302,6 +318,7 @@ impl<'c> Driver<'c> {
             (0..self.places.len()).filter(is_hook).for_each(|n| self.note_end_of_fan(n));
         }
         self.note_attempts();
+        self.note_asked_after();
         if self.fleet.run.head.state == RunState::Running && !self.fleet.run.head.is_stopping() {
             let misplaced =
                 (0..self.places.len()).filter_map(|n| self.misplaced(n, &noted)).collect::<Vec<_>>();
@@ -359,10 +376,11 @@ impl<'c> Driver<'c> {
 
     pub(crate) fn words(&self, event: &Event) -> String {
         match event {
-            Event::Result(result) => {
+            Event::Result(result) | Event::ChildEnded(result) => {
                 let item = result.item.map_or_else(String::new, |item| format!(".{item}"));
                 let n = self.number(result.step);
-                format!("s{n}{item} attempt {}: {}", result.attempt, result.outcome)
+                let run = if matches!(event, Event::ChildEnded(_)) { " of a run" } else { "" };
+                format!("s{n}{item} attempt {}{run}: {}", result.attempt, result.outcome)
             }
             other => format!("{other:?}"),
         }

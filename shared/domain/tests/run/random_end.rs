@@ -38,6 +38,8 @@ impl Driver<'_> {
             wrong.extend(times.too_early(&self.stopped));
             wrong.extend(times.unasked(&self.stopped));
             wrong.extend(self.fleet.tasks.iter().filter_map(|task| self.wrong_input(task)));
+            wrong.extend(self.fleet.starts.iter().filter_map(|start| self.wrong_start(start)));
+            wrong.extend(self.wrong_told(outcome));
         }
         assert!(
             !differs && wrong.is_empty(),
@@ -64,7 +66,10 @@ impl Driver<'_> {
             (None, Some(_)) => see("what the run hands on could not be made"),
             (None, None) => {}
         }
-        self.saw_acts.iter().for_each(|what| see(what));
+        if !self.fleet.told_parent.is_empty() {
+            see("a parent was told");
+        }
+        self.saw.iter().for_each(|what| see(what));
         self.given_up.iter().for_each(|_| see("items were given up"));
         self.begun_later.iter().for_each(|what| see(what));
     }
@@ -92,7 +97,7 @@ impl Driver<'_> {
             if needs.is_key {
                 expected.insert("V", json!(end.output));
             } else {
-                expected.extend([("V", Value::from(given.unwrap_or_default())), ("SUM", json!(sum))]);
+                expected.extend([("ALL", Value::from(given.unwrap_or_default())), ("SUM", json!(sum))]);
             }
         }
         if let Some((fan, place)) = work.fan.as_ref().zip(task.item) {

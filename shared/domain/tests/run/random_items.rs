@@ -12,7 +12,7 @@ const MAX_PARALLEL: u32 = 1000;
 
 /// An end as the reference has it.
 pub(crate) fn found(end: &Ended) -> End {
-    let output = end.outputs.get("v").and_then(serde_json::Value::as_i64);
+    let output = ["v", "run_id"].iter().find_map(|key| end.outputs.get(*key)?.as_i64());
     End { after_failure: end.after_failure, ..End::of(end.outcome, end.attempts.attempt, output) }
 }
 
@@ -58,9 +58,9 @@ impl Driver<'_> {
 
     /// Looks at the attempts that were made by what just happened.
     pub(crate) fn note_attempts(&mut self) {
-        for task in &self.fleet.tasks[self.looked_at..] {
-            let (unit, n) = (task.id().unit, self.number(task.index));
-            self.sent.insert(unit, task.attempt);
+        for (made, _) in &self.fleet.made[self.looked_at..] {
+            let (unit, n) = (made.unit, self.number(made.unit.step));
+            self.sent.insert(unit, made.attempt);
             let Some(item) = unit.item else { continue };
             // "once more have failed than are tolerated, no further item begins": none after one that could not start.
             let follows = |place: u32| self.item(n, place as usize).is_none_or(|end| end.attempts > 0);
@@ -70,11 +70,11 @@ impl Driver<'_> {
             }
             // "Items begin in the order of the list".
             let later = Unit { item: Some(item + 1), ..unit }..=Unit { item: Some(u32::MAX), ..unit };
-            if task.attempt == 1 && self.sent.range(later).next().is_some() {
+            if made.attempt == 1 && self.sent.range(later).next().is_some() {
                 self.wrong.push(format!("{} s{n}.{item} begins after a later one", self.fleet.now));
             }
         }
-        self.looked_at = self.fleet.tasks.len();
+        self.looked_at = self.fleet.made.len();
         self.giving_up.clear();
     }
 
@@ -91,7 +91,7 @@ impl Driver<'_> {
         let items: Vec<Option<End>> = (0..counts.total as usize).map(|place| self.item(n, place)).collect();
         for (place, item) in items.iter().enumerate() {
             let unit = Unit { step: self.places[n], item: Some(place as u32) };
-            let attempts = self.fleet.tasks.iter().filter(|task| task.id().unit == unit).count() as u32;
+            let attempts = self.fleet.made.iter().filter(|(made, _)| made.unit == unit).count() as u32;
             let is_right = match item {
                 // It never began.
                 None => attempts == 0,

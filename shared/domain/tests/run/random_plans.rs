@@ -23,6 +23,8 @@ struct StepPlan {
     hook: Option<When>,
     /// It declares the output that it may hand on.
     declares: bool,
+    /// It is a run of another workflow, and so is its hook; or it is if it waits for that.
+    child: Option<bool>,
 }
 
 /// A step has items.
@@ -54,18 +56,11 @@ pub(crate) fn plan() -> impl Strategy<Value = Plan> {
         proptest::bool::weighted(0.15),
         proptest::option::weighted(0.1, when()),
         proptest::bool::weighted(0.15),
+        proptest::option::weighted(0.25, proptest::bool::weighted(0.8)),
     );
     let step = (back, 0u32..3, proptest::bool::weighted(0.2), proptest::bool::weighted(0.2), fan, ends)
-        .prop_map(|(back, retries, at_most_once, needs, fan, (repeats, asks, hook, declares))| StepPlan {
-            back,
-            retries,
-            at_most_once,
-            needs,
-            fan,
-            repeats,
-            asks,
-            hook,
-            declares,
+        .prop_map(|(back, retries, at_most_once, needs, fan, (repeats, asks, hook, declares, child))| {
+            StepPlan { back, retries, at_most_once, needs, fan, repeats, asks, hook, declares, child }
         });
     let hooks = prop_oneof![2 => Just(Vec::new()), 1 => proptest::collection::vec(when(), 0..4)];
     let steps = proptest::collection::vec(step, 1..=30);
@@ -85,20 +80,28 @@ impl Plan {
             before.sort_unstable();
             before.dedup();
             let names: Vec<String> = before.iter().map(|n| format!("s{n}")).collect();
-            let _ = write!(source, "  - {{name: s{n}, run: x, depends_on: [{}]", names.join(", "));
+            let _ = write!(source, "  - {{name: s{n}, depends_on: [{}]", names.join(", "));
             let then = if step.asks { "ask, ask_timeout: 20s" } else { "fail" };
             let _ = write!(source, ", retry: {{limit: {}, delay: 2s, then: {then}}}", step.retries);
             if let Some(max) = step.repeats {
                 let until = format!("outputs.s{n}.v is defined");
                 let _ = write!(source, ", repeat: {{until: {until}, max: {max}, delay: 3s}}");
             }
-            let _ = write!(source, ", at_most_once: {}", step.at_most_once);
-            if let (true, Some(first)) = (step.needs, before.first()) {
-                let needed = match &self.steps[*first].fan {
-                    Some(_) => format!("outputs.s{first} | length"),
-                    None => format!("outputs.s{first}.v"),
-                };
-                let _ = write!(source, ", env: {{V: \"${{{{ {needed} }}}}\"}}");
+            let first = before.first().filter(|_| step.needs);
+            let needed = first.map(|first| match &self.steps[*first].fan {
+                Some(_) => format!("\"${{{{ outputs.s{first} | length }}}}\""),
+                None => format!("\"${{{{ outputs.s{first}.v }}}}\""),
+            });
+            match step.child {
+                None => {
+                    let _ = write!(source, ", run: x, at_most_once: {}", step.at_most_once);
+                    let _ = needed.map(|needed| write!(source, ", env: {{V: {needed}}}"));
+                }
+                Some(waits) => {
+                    let params = needed.map(|needed| format!("v: {needed}")).unwrap_or_default();
+                    let with = format!("{{name: called, params: {{{params}}}, wait: {waits}}}");
+                    let _ = write!(source, ", uses: workflow, with: {with}");
+                }
             }
             if let Some(FanPlan { items, max_parallel, fail_fast, tolerate }) = &step.fan {
                 let items: Vec<String> = (0..*items).map(|item| item.to_string()).collect();
@@ -108,11 +111,12 @@ impl Plan {
                     items.join(", ")
                 );
             }
-            if step.declares {
+            if step.declares && step.child != Some(false) {
                 source.push_str(", outputs: {v: int}");
             }
             if let Some(when) = step.hook {
-                let _ = write!(source, ", {when}: [{{name: h{n}, run: x}}]");
+                let what = step.child.map_or("run: x", |_| "uses: workflow, with: {name: called}");
+                let _ = write!(source, ", {when}: [{{name: h{n}, {what}}}]");
             }
             source.push_str("}\n");
         }

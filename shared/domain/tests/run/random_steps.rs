@@ -4,8 +4,8 @@ use millrace_domain::Outcome;
 use proptest::prelude::*;
 
 use crate::reference::{
-    Attempt, Condition, Dependency, Fan, Hook, Items, Needs, Repeat, Rule, Status, Step, Task, Tolerance,
-    Until, Wait, When, Work, wanted_by_hook,
+    Attempt, Child, Condition, Dependency, Fan, Hook, Items, Name, Needs, Params, Repeat, Rule, Status, Step,
+    Task, Tolerance, Until, Wait, When, Work, wanted_by_hook,
 };
 
 /// A step as it is drawn, before it is known which steps there are.
@@ -114,16 +114,35 @@ fn task() -> impl Strategy<Value = Task> {
         1 => Just(vec![Outcome::TimedOut]),
     ];
     let limits = (0u32..3, retried, proptest::bool::weighted(0.2), proptest::bool::weighted(0.15));
-    (limits, proptest::option::weighted(0.15, repeat())).prop_map(
-        |((retries, retried, at_most_once, asks), repeat)| Task {
+    let others = (proptest::bool::weighted(0.2), proptest::option::weighted(0.35, child()));
+    (limits, proptest::option::weighted(0.15, repeat()), others).prop_map(
+        |((retries, retried, at_most_once, asks), repeat, (declares, child))| Task {
             retries,
             retried,
             asks,
-            at_most_once,
+            at_most_once: at_most_once && child.is_none(),
             repeat,
+            declares,
+            child,
             ..Task::default()
         },
     )
+}
+
+fn child() -> impl Strategy<Value = Child> {
+    let name = prop_oneof![
+        6 => Just(Name::Literal),
+        4 => Just(Name::Param),
+        1 => Just(Name::Number),
+        1 => Just(Name::TwoWords),
+    ];
+    let params = prop_oneof![2 => Just(Params::Map), 1 => Just(Params::Outputs)];
+    (name, params, proptest::bool::weighted(0.8)).prop_map(|(name, params, waits)| Child {
+        name,
+        params,
+        waits,
+        is_too_deep: false,
+    })
 }
 
 fn repeat() -> impl Strategy<Value = Repeat> {
@@ -254,13 +273,28 @@ impl Drawn {
             DrawnCondition::OfOutputs(condition, pick) => readable(pick)
                 .map(|step| if fans_out(step) { Condition::HasTwoItems(step) } else { condition(step) }),
         });
-        let needs = self.needs.and_then(&readable).map(|step| Needs { step, is_key: !fans_out(step) });
-        let mut task = Task { needs, ..self.task.clone() };
-        task.fan = self.fan.map(|(fan, pick)| match pick.and_then(&readable) {
+        let mut task = self.task.clone();
+        // Only its number is known of a run that is not waited for.
+        let is_known = |step: usize| before[step].task().is_none_or(Task::waits);
+        let needs = self.needs.and_then(&readable).filter(|step| is_known(*step) || !fans_out(*step));
+        task.needs = needs.map(|step| Needs { step, is_key: !fans_out(step) });
+        match (&mut task.child, &mut task.needs) {
+            (Some(child), Some(needs)) if child.params == Params::Outputs => {
+                child.params = if needs.is_key { Params::Outputs } else { Params::List };
+                needs.is_key = false;
+            }
+            (Some(child), _) => child.params = Params::Map,
+            (None, _) => {}
+        }
+        let list = |pick: Option<u16>| pick.and_then(&readable).filter(|step| is_known(*step));
+        task.fan = self.fan.map(|(fan, pick)| match list(pick) {
             Some(step) if fans_out(step) => Fan { items: Items::GivenBy(step), ..fan },
             Some(step) => Fan { items: Items::Output(step), ..fan },
             None => fan,
         });
+        if let (Some(child), Some(fan)) = (&task.child, &mut task.fan) {
+            fan.reads_item &= child.params == Params::Map;
+        }
         if let (Some(repeat), None) = (&mut task.repeat, &task.fan)
             && repeat.until == Until::AtLeastFiveWithPlace
         {

@@ -32,7 +32,7 @@ impl<'c> Times<'c> {
     /// A line for each step that started or ended too early. Those are left out that a stop has ended.
     pub(crate) fn too_early(&self, stopped: &BTreeMap<usize, End>) -> Vec<String> {
         let started: BTreeMap<StepIndex, Timestamp> =
-            self.fleet.tasks.iter().rev().map(|task| (task.index, task.dispatched_at)).collect();
+            self.fleet.made.iter().rev().map(|(made, at)| (made.unit.step, *at)).collect();
         let mut lines = Vec::new();
         for (n, step) in self.case.workflow.steps.iter().enumerate() {
             if stopped.contains_key(&n) {
@@ -54,7 +54,7 @@ impl<'c> Times<'c> {
     /// out that a stop has ended.
     pub(crate) fn unasked(&self, stopped: &BTreeMap<usize, End>) -> Vec<String> {
         let sent: BTreeMap<Unit, Timestamp> =
-            self.fleet.tasks.iter().map(|task| (task.id().unit, task.dispatched_at)).collect();
+            self.fleet.made.iter().map(|(made, at)| (made.unit, *at)).collect();
         let mut lines = Vec::new();
         for (n, step) in self.case.workflow.steps.iter().enumerate() {
             let asks = matches!(&step.work, Work::Task(task) if task.asks);
@@ -83,7 +83,7 @@ impl<'c> Times<'c> {
 
     /// The instant before which a step does not start.
     fn earliest(&self, step: &Step) -> Timestamp {
-        let fire = CREATED + Duration::from_secs(self.case.start_after.unwrap_or(0));
+        let fire = self.case.fire();
         let ends = step.depends_on.iter().filter_map(|on| self.end(on.step)).filter_map(|end| end.applied_at);
         let ready = if is_eager(step.trigger_rule) { ends.min() } else { ends.max() };
         // "A hook of the **workflow** has its turn when all other steps have ended".

@@ -9,7 +9,7 @@ use proptest::strategy::ValueTree;
 
 use crate::random_cases::{Case, case};
 use crate::random_driver::drive;
-use crate::reference::{End, Fan, Hook, Items, Step, Tolerance, Work, holds, judge_all, nth};
+use crate::reference::{End, Fan, Hook, Items, Params, Step, Tolerance, Work, holds, judge_all, nth};
 
 /// How many cases are tried: some hundreds, or as many as `MILLRACE_CASES` says.
 fn cases() -> u32 {
@@ -30,7 +30,7 @@ proptest! {
 fn random_workflows_come_to_every_rule_every_judgement_and_every_end() {
     let mut seen: HashMap<String, usize> = HashMap::new();
     let mut runner = proptest::test_runner::TestRunner::deterministic();
-    for _ in 0..600 {
+    for _ in 0..900 {
         let case = case().new_tree(&mut runner).unwrap().current();
         let mut see = |what: &str| *seen.entry(what.to_owned()).or_default() += 1;
         let ends = drive(&case, &mut see);
@@ -42,6 +42,7 @@ fn random_workflows_come_to_every_rule_every_judgement_and_every_end() {
             see(&format!("{:?} {}", step.trigger_rule, holds(step.trigger_rule, &judged)));
             see(kind(step, end));
             see_new(&case, n, &ends, &mut see);
+            see_children(&case, n, end, &mut see);
         }
     }
     let judgements = ["Met", "Failed", "PassedOver"];
@@ -67,7 +68,34 @@ fn random_workflows_come_to_every_rule_every_judgement_and_every_end() {
 }
 
 /// What is seen of items, repetitions, hooks and questions.
-const NEW: [&str; 44] = [
+const NEW: [&str; 71] = [
+    "a run succeeded",
+    "a run failed",
+    "a run timed out",
+    "a run was cancelled",
+    "a run was skipped",
+    "a run was started anew",
+    "a run was not waited for",
+    "a run was asked for again",
+    "a run was told again to stop",
+    "a run was stopped",
+    "a run succeeded that was to stop",
+    "a run could not be asked for",
+    "a run was nested too deep",
+    "a run did not give what is declared",
+    "a run was repeated",
+    "a run failed after a question",
+    "a run was given all that a step gave",
+    "a run read what items gave",
+    "an item was a run",
+    "an item was a run that was skipped",
+    "a hook was a run",
+    "a run told of its end that was not under way",
+    "a worker told of a run",
+    "a run told of a task",
+    "somebody could not act on a run",
+    "somebody had a run started anew",
+    "a parent was told",
     "somebody had it tried again",
     "somebody did not wait for the retry",
     "somebody skipped a step before its time",
@@ -142,7 +170,7 @@ fn see_new(case: &Case, n: usize, ends: &[End], see: &mut impl FnMut(&str)) {
     if let Some(fan) = &task.fan {
         see_items(step, fan, end, see);
     } else if task.repeat.is_some() && end.attempts > 0 {
-        let last = nth(&case.attempts[n], end.attempts - 1);
+        let last = task.judged(nth(&case.attempts[n], end.attempts - 1));
         match (end.outcome, last.outcome) {
             _ if step.hook.is_some() => see("a hook that repeats"),
             (Outcome::Succeeded, _) if end.attempts > 1 => see("a step was repeated until it was so"),
@@ -152,6 +180,36 @@ fn see_new(case: &Case, n: usize, ends: &[End], see: &mut impl FnMut(&str)) {
         }
     } else if task.asks && has_failed && end.attempts > 0 {
         see("a step failed after a question");
+    }
+}
+
+/// What is seen of a step that is a run of another workflow, beside what became of each of these.
+fn see_children(case: &Case, n: usize, end: &End, see: &mut impl FnMut(&str)) {
+    let Some(task) = case.workflow.steps[n].task() else { return };
+    let Some(child) = task.child else { return };
+    let items = end.items.iter().flatten().flatten();
+    if items.clone().any(|item| item.outcome == Outcome::Skipped) {
+        see("an item was a run that was skipped");
+    }
+    let ends = items.chain(Some(end).filter(|_| task.fan.is_none()));
+    for end in ends {
+        match end.outcome {
+            Outcome::Failed if end.attempts == 0 && child.is_too_deep => see("a run was nested too deep"),
+            Outcome::Failed if end.attempts == 0 => see("a run could not be asked for"),
+            Outcome::Failed | Outcome::TimedOut if task.asks => see("a run failed after a question"),
+            Outcome::Succeeded if task.repeat.is_some() && end.attempts > 1 => see("a run was repeated"),
+            _ => {}
+        }
+        if end.attempts > 0 && child.params == Params::Outputs {
+            see("a run was given all that a step gave");
+        }
+        if end.attempts > 0 && task.needs.is_some_and(|needs| !needs.is_key) && child.params == Params::Map {
+            see("a run read what items gave");
+        }
+        let last = end.attempts.checked_sub(1).map(|made| nth(&case.attempts[n], made));
+        if task.fan.is_none() && last.is_some_and(|last| last.outcome != task.judged(last).outcome) {
+            see("a run did not give what is declared");
+        }
     }
 }
 

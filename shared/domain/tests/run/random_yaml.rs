@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::fleet::CREATED;
 use crate::reference::{
-    Condition, Dependency, Fan, Hook, Items, Needs, Repeat, Rule, RunOutput, Status, Task, Tolerance, Until,
-    Wait, When, Work, Workflow,
+    Child, Condition, Dependency, Fan, Hook, Items, Name, Params, Repeat, Rule, RunOutput, Status, Task,
+    Tolerance, Until, Wait, When, Work, Workflow,
 };
 use crate::reference_items::list_of;
 
@@ -44,7 +44,7 @@ pub(crate) fn yaml(workflow: &Workflow, zone: &str, timeout: Option<u32>, backwa
     if !workflow.outputs.is_empty() {
         let outputs = workflow.outputs.iter().enumerate();
         let fields: Vec<String> =
-            outputs.map(|(n, output)| format!("o{n}: {}", run_output(*output))).collect();
+            outputs.map(|(n, output)| format!("o{n}: {}", run_output(workflow, *output))).collect();
         let _ = writeln!(text, "outputs: {{{}}}", fields.join(", "));
     }
     for (when, name) in WHENS {
@@ -75,7 +75,7 @@ fn fields_of(workflow: &Workflow, n: usize) -> String {
         let _ = write!(line, ", trigger_rule: {}", rule(step.trigger_rule));
     }
     if let Some(condition) = step.condition {
-        let text = expression(n, condition);
+        let text = expression(workflow, n, condition);
         let text = if n.is_multiple_of(3) { format!("${{{{ {text} }}}}") } else { text };
         let _ = write!(line, ", if: \"{text}\"");
     }
@@ -86,7 +86,7 @@ fn fields_of(workflow: &Workflow, n: usize) -> String {
         let _ = write!(line, ", not_before: {}", time(minutes));
     }
     match &step.work {
-        Work::Task(task) => line.push_str(&fields_of_task(n, task)),
+        Work::Task(task) => line.push_str(&fields_of_task(workflow, n, task)),
         Work::Wait(wait) => {
             let _ = write!(line, ", uses: wait, with: {{{}}}", duration(*wait));
         }
@@ -103,10 +103,15 @@ fn fields_of(workflow: &Workflow, n: usize) -> String {
     line
 }
 
-fn run_output(output: RunOutput) -> String {
+/// The number that a step hands on.
+pub(crate) fn number(workflow: &Workflow, step: usize) -> String {
+    format!("outputs.s{step}.{}", workflow.steps[step].key())
+}
+
+fn run_output(workflow: &Workflow, output: RunOutput) -> String {
     match output {
-        RunOutput::Number(step) => format!("\"${{{{ outputs.s{step}.v }}}}\""),
-        RunOutput::NumberOrZero(step) => format!("\"${{{{ outputs.s{step}.v|default(0) }}}}\""),
+        RunOutput::Number(step) => format!("\"${{{{ {} }}}}\"", number(workflow, step)),
+        RunOutput::NumberOrZero(step) => format!("\"${{{{ {}|default(0) }}}}\"", number(workflow, step)),
         RunOutput::All(step) => format!("\"${{{{ outputs.s{step} }}}}\""),
     }
 }
@@ -135,7 +140,8 @@ fn rule(rule: Rule) -> &'static str {
     }
 }
 
-fn expression(n: usize, condition: Condition) -> String {
+fn expression(workflow: &Workflow, n: usize, condition: Condition) -> String {
+    let number = |step| number(workflow, step);
     match condition {
         Condition::Boolean(true) if n.is_multiple_of(2) => "params.wanted".to_owned(),
         Condition::Boolean(true) => "params.count > 3 and params.word == 'soon'".to_owned(),
@@ -143,16 +149,26 @@ fn expression(n: usize, condition: Condition) -> String {
         Condition::Boolean(false) => "not params.wanted".to_owned(),
         Condition::Number => "params.count".to_owned(),
         Condition::Incomparable => "params.word > 3".to_owned(),
-        Condition::IsDefined(step) => format!("outputs.s{step}.v is defined"),
-        Condition::AtLeastFiveOrAbsent(step) => format!("outputs.s{step}.v|default(0) >= 5"),
-        Condition::AtLeastFive(step) => format!("outputs.s{step}.v >= 5"),
-        Condition::BelowFive(step) => format!("outputs.s{step}.v < 5"),
+        Condition::IsDefined(step) => format!("{} is defined", number(step)),
+        Condition::AtLeastFiveOrAbsent(step) => format!("{}|default(0) >= 5", number(step)),
+        Condition::AtLeastFive(step) => format!("{} >= 5", number(step)),
+        Condition::BelowFive(step) => format!("{} < 5", number(step)),
         Condition::HasTwoItems(step) => format!("outputs.s{step} | length >= 2"),
     }
 }
 
-fn fields_of_task(n: usize, task: &Task) -> String {
-    let mut fields = ", run: x".to_owned();
+fn fields_of_task(workflow: &Workflow, n: usize, task: &Task) -> String {
+    let own = number(workflow, n);
+    let values = values(workflow, task);
+    let mut fields = match (&task.child, values.is_empty()) {
+        (Some(child), _) => fields_of_child(task, child, &values),
+        (None, true) => ", run: x".to_owned(),
+        (None, false) => format!(", run: x, env: {{{}}}", map_of(&values, str::to_uppercase)),
+    };
+    if task.declares {
+        let list = if task.waits() { ", list: json" } else { "" };
+        let _ = write!(fields, ", outputs: {{{}: int{list}}}", workflow.steps[n].key());
+    }
     if task.retries > 0 || task.asks {
         let outcomes: Vec<&str> = task.retried.iter().map(|outcome| Outcome::as_str(*outcome)).collect();
         let (limit, outcomes) = (task.retries, outcomes.join(", "));
@@ -164,32 +180,66 @@ fn fields_of_task(n: usize, task: &Task) -> String {
     }
     if let Some(Repeat { until, max }) = task.repeat {
         let until = match until {
-            Until::AtLeastFive => format!("outputs.s{n}.v >= 5"),
-            Until::IsDefined => format!("outputs.s{n}.v is defined"),
-            Until::AtLeastFiveWithPlace => format!("outputs.s{n}.v + item_index >= 5"),
+            Until::AtLeastFive => format!("{own} >= 5"),
+            Until::IsDefined => format!("{own} is defined"),
+            Until::AtLeastFiveWithPlace => format!("{own} + item_index >= 5"),
         };
         let _ = write!(fields, ", repeat: {{until: \"{until}\", max: {max}, delay: 7s}}");
     }
     if let Some(fan) = &task.fan {
         let _ = write!(fields, ", foreach: {}", foreach(n, fan));
     }
-    let mut env: Vec<String> = Vec::new();
+    fields
+}
+
+/// What an attempt is given of outputs and of its item: names and values.
+fn values(workflow: &Workflow, task: &Task) -> Vec<(&'static str, String)> {
+    let mut values = Vec::new();
     match task.needs {
+        Some(needs) if needs.is_key => values.push(("v", number(workflow, needs.step))),
         // The sum is asked for as the documentation does it.
-        Some(Needs { step, is_key: false }) => {
-            env.push(format!("V: \"${{{{ outputs.s{step} }}}}\""));
-            env.push(format!("SUM: \"${{{{ outputs.s{step} | select | map(attribute='v') | sum }}}}\""));
+        Some(needs) => {
+            let all = format!("outputs.s{}", needs.step);
+            let sum = format!("{all} | select | map(attribute='v') | sum");
+            values.extend([("all", all), ("sum", sum)]);
         }
-        Some(Needs { step, .. }) => env.push(format!("V: \"${{{{ outputs.s{step}.v }}}}\"")),
         None => {}
     }
     if task.fan.is_some_and(|fan| fan.reads_item) {
-        env.push("I: \"${{ item.v }}\"".to_owned());
+        values.push(("i", "item.v".to_owned()));
     }
-    if !env.is_empty() {
-        let _ = write!(fields, ", env: {{{}}}", env.join(", "));
-    }
-    fields
+    values
+}
+
+/// A map of such values.
+fn map_of(values: &[(&'static str, String)], name: impl Fn(&str) -> String) -> String {
+    let field = |(key, value): &(&str, String)| format!("{}: \"${{{{ {value} }}}}\"", name(key));
+    values.iter().map(field).collect::<Vec<_>>().join(", ")
+}
+
+fn fields_of_child(task: &Task, child: &Child, values: &[(&'static str, String)]) -> String {
+    let name = match child.name {
+        Name::Literal => "called",
+        Name::Param => "\"${{ params.word }}\"",
+        Name::Number => "\"${{ params.count }}\"",
+        Name::TwoWords => "\"${{ params.word }} ${{ params.word }}\"",
+    };
+    let params = match (child.params, task.needs) {
+        (Params::Map, _) | (_, None) => {
+            let given = "word: \"${{ params.word }}\", deep: {count: [\"${{ params.count }}\", \"${{ params.count }} times\"]}";
+            let of_item =
+                if task.fan.is_some() { ", item: \"${{ item }}\", place: \"${{ item_index }}\"" } else { "" };
+            let separator = if values.is_empty() { "" } else { ", " };
+            format!("{{{given}{of_item}{separator}{}}}", map_of(values, str::to_owned))
+        }
+        (Params::Outputs | Params::List, Some(needs)) => format!("\"${{{{ outputs.s{} }}}}\"", needs.step),
+    };
+    let wait = match child.waits {
+        false => ", wait: false",
+        true if child.name == Name::Param => ", wait: true",
+        true => "",
+    };
+    format!(", uses: workflow, with: {{name: {name}, params: {params}{wait}}}")
 }
 
 fn foreach(n: usize, fan: &Fan) -> String {

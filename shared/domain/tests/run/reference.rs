@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use millrace_domain::Outcome;
 
+pub(crate) use crate::reference_children::{Child, Name, Params};
 use crate::reference_items::done;
 pub(crate) use crate::reference_items::{
     Fan, Items, Needs, Repeat, Said, Task, Tolerance, Until, given_by, items, nth, of_item,
@@ -36,10 +37,7 @@ pub(crate) struct Step {
 impl Step {
     /// How it fans out, if it does.
     pub(crate) fn fan(&self) -> Option<&Fan> {
-        match &self.work {
-            Work::Task(task) => task.fan.as_ref(),
-            Work::Wait(_) => None,
-        }
+        self.task().and_then(|task| task.fan.as_ref())
     }
 
     pub(crate) fn is_hook_of_workflow(&self) -> bool {
@@ -111,6 +109,7 @@ pub(crate) enum Condition {
 
 #[derive(Debug, Clone)]
 pub(crate) enum Work {
+    /// A task, or a run of another workflow.
     Task(Task),
     Wait(Wait),
 }
@@ -128,7 +127,8 @@ pub(crate) enum Wait {
     Unclear,
 }
 
-/// What an attempt does when it is made: succeed, and maybe hand a number on; or fail, time out, be cancelled or lost.
+/// What an attempt does when it is made: succeed, and maybe hand a number on; or fail, time out, be cancelled or lost. A run
+/// may be skipped too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Attempt {
     pub(crate) outcome: Outcome,
@@ -141,7 +141,7 @@ pub(crate) struct End {
     pub(crate) outcome: Outcome,
     /// Whether it was skipped after a failure.
     pub(crate) after_failure: bool,
-    /// The number of attempts that were given to a worker.
+    /// The number of attempts that were given to a worker, or became a run.
     pub(crate) attempts: u32,
     pub(crate) output: Option<i64>,
     /// The ends of the items of a step that had a list, in its order; `None` for those that never began.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use millrace_domain::Outcome;
 use serde_json::{Value, json};
 
-use crate::reference::{Attempt, End, failed_without_an_attempt, is_failure};
+use crate::reference::{Attempt, Child, End, failed_without_an_attempt, is_failure};
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Task {
@@ -17,10 +17,14 @@ pub(crate) struct Task {
     /// Whether its `retry` has `then: ask`. Where nobody answers "it fails as it would have", and only later.
     pub(crate) asks: bool,
     pub(crate) at_most_once: bool,
-    /// What stands in its `env`.
+    /// What stands in its `env`; or in its `params`, of a run.
     pub(crate) needs: Option<Needs>,
     pub(crate) repeat: Option<Repeat>,
     pub(crate) fan: Option<Fan>,
+    /// Whether it declares what it hands on.
+    pub(crate) declares: bool,
+    /// What it calls, where its attempts are runs of another workflow and are given to no worker.
+    pub(crate) child: Option<Child>,
 }
 
 /// The outputs of a step that an `env` reads.
@@ -55,7 +59,7 @@ pub(crate) struct Fan {
     pub(crate) max_parallel: Option<u32>,
     pub(crate) tolerate: Tolerance,
     pub(crate) fail_fast: bool,
-    /// Whether `item.v` stands in its `env`.
+    /// Whether `item.v` stands there too.
     pub(crate) reads_item: bool,
 }
 
@@ -127,9 +131,10 @@ pub(crate) struct Said {
     pub(crate) again: BTreeSet<(usize, Option<usize>, u32)>,
 }
 
-/// The end of a step that has started and is a task.
+/// The end of a step that has started and is a task, or a run.
 pub(crate) fn done((n, task): (usize, &Task), ends: &[End], attempts: &[Attempt], said: &Said) -> End {
-    let has_what_it_needs = task.needs.is_none_or(|needs| !needs.is_key || ends[needs.step].output.is_some());
+    let has_outputs = task.needs.is_none_or(|needs| !needs.is_key || ends[needs.step].output.is_some());
+    let has_what_it_needs = has_outputs && task.child.is_none_or(|child| child.can_be());
     let Some(fan) = &task.fan else {
         // "A step whose expression cannot be rendered when it is due fails with the reason, and is not started."
         let again = |made| said.again.contains(&(n, None, made));
@@ -166,7 +171,7 @@ fn tried(task: &Task, place: i64, attempts: &[Attempt], again: impl Fn(u32) -> b
     let losses_repeated = if task.at_most_once { 0 } else { 3 };
     let (mut made, mut retries, mut losses, mut times) = (0, 0, 0, 0);
     loop {
-        let attempt = nth(attempts, made);
+        let attempt = task.judged(nth(attempts, made));
         made += 1;
         // "`limit` counts the retries after the first attempt"; "`outcomes` says which ends are retried".
         if task.retried.contains(&attempt.outcome) && retries < task.retries {

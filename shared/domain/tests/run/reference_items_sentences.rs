@@ -1,5 +1,5 @@
-//! The reference interpreter against sentences of `docs/definitions.md` about items, repetitions and hooks, worked out by
-//! hand.
+//! The reference interpreter against sentences of `docs/definitions.md` about items, repetitions, hooks and runs within runs, worked
+//! out by hand.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +7,8 @@ use millrace_domain::Outcome;
 use serde_json::json;
 
 use crate::reference::{
-    Attempt, Dependency, End, Fan, Hook, Items, Repeat, Rule, Said, Step, Task, Tolerance, Until, When, Work,
-    Workflow, given_by, interpret, outcome_of_run, wanted_by_hook,
+    Attempt, Child, Dependency, End, Fan, Hook, Items, Name, Params, Repeat, Rule, Said, Status, Step, Task,
+    Tolerance, Until, When, Work, Workflow, given_by, interpret, outcome_of_run, wanted_by_hook,
 };
 
 const SUCCEEDS: Attempt = Attempt { outcome: Outcome::Succeeded, output: None };
@@ -91,6 +91,28 @@ fn each_time_has_retries_and_losses_of_its_own_and_the_last_is_final() {
     assert_eq!(of(Until::AtLeastFive, &[gives(1)]), (Outcome::Failed, 3, Some(1)));
     assert_eq!(of(Until::AtLeastFive, &[gives(1), SUCCEEDS]), (Outcome::Failed, 2, None));
     assert_eq!(of(Until::IsDefined, &[SUCCEEDS, gives(0)]), (Outcome::Succeeded, 2, Some(0)));
+}
+
+#[test]
+fn a_run_that_is_a_step_may_be_skipped_is_tried_again_as_any_and_gives_what_it_declares() {
+    const IS_SKIPPED: Attempt = Attempt { outcome: Outcome::Skipped, output: None };
+    let child = Child { name: Name::Literal, params: Params::Map, waits: true, is_too_deep: false };
+    let of = |child, attempts: &[Attempt]| {
+        let (retried, declares) = (vec![Outcome::Failed], true);
+        let run = Task { retries: 2, retried, declares, child: Some(child), ..Task::default() };
+        let after = Step {
+            depends_on: vec![Dependency { step: 0, wants: Status::Success }],
+            ..step(Task::default())
+        };
+        let ends = ends(&[(step(run), attempts), (after, &[SUCCEEDS])], None);
+        assert!(!ends[1].after_failure || ends[0].outcome == Outcome::Failed);
+        (ends[0].outcome, ends[0].attempts, ends[1].outcome)
+    };
+    use Outcome::{Failed, Skipped, Succeeded};
+    assert_eq!(of(child, &[FAILS, IS_SKIPPED]), (Skipped, 2, Skipped));
+    assert_eq!(of(child, &[FAILS, SUCCEEDS, gives(1)]), (Succeeded, 3, Succeeded));
+    assert_eq!(of(child, &[SUCCEEDS]), (Failed, 3, Skipped));
+    assert_eq!(of(Child { name: Name::TwoWords, ..child }, &[gives(1)]), (Failed, 0, Skipped));
 }
 
 /// How the hooks of a step end that does `attempt`: `on_success`, `on_failure`, `on_finish`.

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::reference::{End, Workflow};
-use crate::reference_items::{given_by, outputs_of};
+use crate::reference_items::given_by;
 
 /// An output of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub(crate) fn handed_on(workflow: &Workflow, ends: &[End]) -> Option<Map<String,
             // "The list is empty where the step came to no items."
             Some(Value::from(given_by(&ends[step]).unwrap_or_default()))
         }
-        RunOutput::All(step) => Some(outputs_of(ends[step].output)),
+        RunOutput::All(step) => Some(workflow.steps[step].outputs(ends[step].output)),
     };
     let outputs = workflow.outputs.iter().enumerate();
     outputs.map(|(n, output)| Some((format!("o{n}"), value(output)?))).collect()
