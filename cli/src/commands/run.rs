@@ -17,10 +17,14 @@ use crate::embedded::Embedded;
 use crate::error::CliError;
 use crate::interrupt;
 use crate::options::{Common, ExecutionArgs, PatienceArgs, Servers};
+use crate::output;
 use crate::render::{self, View, Wait};
 
 /// The longest that the tasks of a run that nobody waits for any more may take to end.
 const STOP_BOUND: Duration = Duration::from_secs(5);
+
+/// How often is looked whether what a run has started and does not wait for has ended.
+const OTHERS: Duration = Duration::from_millis(50);
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
@@ -81,7 +85,7 @@ pub(crate) async fn run(common: &Common, args: RunArgs) -> Result<(), CliError> 
     };
     let result = match started.await {
         Ok(id) => tokio::select! {
-            ended = render::wait(&client, &id, how) => ended,
+            ended = until_all_have_ended(&client, &id, how, !called.is_empty()) => ended,
             () = shutdown.begun() => CliError::of_end(&shutdown),
         }
         .map_err(|error| (error, Some(id))),
@@ -98,6 +102,36 @@ pub(crate) async fn run(common: &Common, args: RunArgs) -> Result<(), CliError> 
         () = ending => CliError::of_end(&shutdown).and(result.map_err(|(error, _)| error)),
         // Not again: the guardian kills what is left.
         () = interrupt::asked() => Err(CliError::Interrupted("interrupted twice".to_owned())),
+    }
+}
+
+/// Waits for the end of a run, and of those that it has started and nobody waits for: they end with this process.
+async fn until_all_have_ended(
+    client: &Client,
+    id: &str,
+    how: Wait,
+    has_others: bool,
+) -> Result<(), CliError> {
+    let ended = render::wait(client, id, how).await;
+    if !has_others || matches!(ended, Err(CliError::TimedOut(_) | CliError::Interrupted(_))) {
+        return ended;
+    }
+    let mut is_said = false;
+    loop {
+        let mut open = 0;
+        for state in ["waiting", "running"] {
+            let page = client.get(&format!("/api/v1/runs?state={state}&limit=500")).await?;
+            open += page["runs"].as_array().map_or(0, Vec::len);
+        }
+        if open == 0 {
+            return ended;
+        }
+        if !std::mem::replace(&mut is_said, true) {
+            output::note(&format!(
+                "waiting for {open} more, which the run has started and does not wait for"
+            ));
+        }
+        tokio::time::sleep(OTHERS).await;
     }
 }
 

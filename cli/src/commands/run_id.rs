@@ -51,12 +51,25 @@ impl RunAndStepArgs {
     }
 }
 
+/// The run that was created last and is no step of another.
+async fn last(client: &Client) -> Result<String, CliError> {
+    let mut cursor = String::new();
+    loop {
+        let page = client.get(&format!("/api/v1/runs?children=false&limit=1{cursor}")).await?;
+        if let Some(id) = page["runs"][0]["id"].as_str() {
+            return Ok(id.to_owned());
+        }
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={}", segment(next)),
+            None => return Err(CliError::NotFound("there is no run yet".to_owned())),
+        }
+    }
+}
+
 /// Finds the id of the run that is meant.
 pub(crate) async fn find(client: &Client, args: &RunIdArgs) -> Result<String, CliError> {
     let Some(typed) = args.id.as_ref().filter(|_| !args.last) else {
-        let last = client.get("/api/v1/runs?limit=1").await?;
-        let id = last["runs"][0]["id"].as_str().map(str::to_owned);
-        return id.ok_or_else(|| CliError::NotFound("there is no run yet".to_owned()));
+        return last(client).await;
     };
     let digits = typed.replace('-', "").to_ascii_lowercase();
     let is_beginning = digits.bytes().all(|byte| byte.is_ascii_hexdigit()) && digits.len() < 32;

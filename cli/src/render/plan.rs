@@ -1,10 +1,12 @@
 //! How a plan looks: wave by wave, each step with its settings. What is shown of a step is said in one place, `settings`,
 //! for people and for programs.
 
+use millrace_domain::child::WORKFLOW;
 use millrace_domain::definition::{Params, SHELL, Step, Tolerance, Workflow};
 use millrace_domain::quantity::format_duration;
 use millrace_domain::rule::Status;
 use millrace_domain::run::{Fate, Plan, PlannedStep};
+use millrace_domain::wait::WAIT;
 use millrace_domain::{Hook, Outcome, RetryPolicy, StepIndex, Timestamp, TriggerRule};
 use serde_json::{Map, Value, json};
 
@@ -130,11 +132,12 @@ impl Planned<'_> {
 /// All that a plan says of a step, in the order in which it is shown. A new field of a step is a line here.
 fn settings(step: &Step, planned: &PlannedStep, now: Timestamp) -> Vec<Setting> {
     let rule = if step.rule == TriggerRule::default() { String::new() } else { step.rule.to_string() };
+    let makes_tasks = ![WAIT, WORKFLOW].contains(&step.uses);
     let mut settings = vec![
         setting("trigger_rule", step.rule.as_str(), rule),
         condition(step, planned),
         not_before(step, planned, now),
-        plain("pool", step.pool.as_str()),
+        optional("pool", makes_tasks.then(|| step.pool.to_string())),
         plain("executor", step.uses),
         fan_out(step, planned),
         repeat(step),
@@ -145,7 +148,7 @@ fn settings(step: &Step, planned: &PlannedStep, now: Timestamp) -> Vec<Setting> 
         flag("at_most_once", step.at_most_once),
         flag("continue_on_error", step.continue_on_error),
         optional("working_dir", step.working_dir.as_deref().map(str::to_owned)),
-        env(planned),
+        env(planned, makes_tasks),
     ];
     settings.extend(input(step, planned));
     settings.push(optional("waits_until", planned.waits_until.map(|until| until.to_string())));
@@ -251,10 +254,10 @@ fn retry(policy: &RetryPolicy) -> Setting {
     setting("retry", value, text)
 }
 
-fn env(planned: &PlannedStep) -> Setting {
+fn env(planned: &PlannedStep, makes_tasks: bool) -> Setting {
     let mut values = Map::new();
     let mut lines = Vec::new();
-    for (name, value) in &planned.env {
+    for (name, value) in planned.env.iter().filter(|_| makes_tasks) {
         let (value, line) = match value {
             Ok(text) => (json!(text), format!("{name}={text}")),
             Err(why) => (Value::Null, format!("{name}: cannot be rendered: {why}")),

@@ -16,6 +16,12 @@ pub(crate) fn run_tree(run: &Value, style: Style) -> Vec<String> {
     lines
 }
 
+/// Whether a child did not succeed.
+fn has_failed(child: &Value) -> bool {
+    let state = child["run"]["state"].as_str().or(child["state"].as_str());
+    matches!(state, Some("failed" | "timed_out" | "cancelled"))
+}
+
 fn draw(of: &Value, indent: &str, style: Style, lines: &mut Vec<String>) {
     let children = of["children"].as_array().map_or(&[][..], Vec::as_slice);
     let is_cut = of["more"] == true;
@@ -39,7 +45,8 @@ fn draw(of: &Value, indent: &str, style: Style, lines: &mut Vec<String>) {
 fn line(of: &Value, run: &Value, name: Option<&str>, style: Style) -> String {
     // One that could not start is told of by the attempt.
     let state = run["state"].as_str().or(of["state"].as_str()).unwrap_or("waiting");
-    let (mark, colour) = mark(state);
+    let name_given = name.is_some();
+    let (mark, colour) = mark(of["state"].as_str().filter(|_| name_given).unwrap_or(state));
     let (workflow, state) = match run["workflow"].as_str() {
         Some(workflow) => (workflow, state.to_owned()),
         None => ("no run", format!("{state} without one")),
@@ -58,9 +65,20 @@ fn line(of: &Value, run: &Value, name: Option<&str>, style: Style) -> String {
         text.push_str(&format!(" (attempt {attempt})"));
     }
     text.push_str(&format!("  {}", style.paint(Colour::Grey, of["run_id"].as_str().unwrap_or_default())));
-    let reason = run["reason"].as_str().or(of["reason"].as_str());
+    // What is below tells why by itself.
+    let is_told = of["children"].as_array().is_some_and(|children| children.iter().any(has_failed));
+    let reason = run["reason"].as_str().filter(|_| !is_told);
     if let Some(reason) = reason.and_then(|reason| reason.lines().next()) {
         text.push_str(&format!("  {}", style.paint(Colour::Grey, reason)));
+    }
+    // The step may make something else of the run: what it gave was not enough.
+    let is_other =
+        run["state"].is_null() || of["state"].as_str().is_some_and(|of| Some(of) != run["state"].as_str());
+    let of_step = of["reason"].as_str().filter(|_| name_given && is_other);
+    if let Some(reason) = of_step.and_then(|reason| reason.lines().next()) {
+        let state = of["state"].as_str().filter(|_| !run["state"].is_null());
+        let state = state.map(|state| format!("the step {state}: ")).unwrap_or_default();
+        text.push_str(&format!("  {}", style.paint(Colour::Grey, &format!("{state}{reason}"))));
     }
     text
 }

@@ -96,7 +96,7 @@ fn a_run_hands_on_what_its_children_hand_on_and_each_is_found_from_the_other() {
     for line in [
         "the run of attempt 1 of first succeeded",
         "the run of attempt 1 of away was started",
-        "the run of attempt 1 of gone did not succeed: there is no workflow nowhere",
+        "the run of attempt 1 of gone failed: there is no workflow nowhere",
     ] {
         assert!(told.contains(line), "{told}");
     }
@@ -176,6 +176,77 @@ fn a_cancel_goes_down_to_all_children_and_why_names_them() {
         assert_eq!(child["run"]["state"], "cancelled", "{child}");
         assert_eq!(child["run"]["reason"], "cancelled through the API");
     }
+}
+
+#[test]
+fn a_second_cancel_ends_the_hooks_of_children_too() {
+    let dev = Dev::start(&[]);
+    let source = "
+name: outer
+steps: [{name: in, uses: workflow, with: {name: inner}}]
+---
+name: inner
+steps: [{name: only, run: sleep 600}]
+on_finish: [{name: tidy, run: sleep 600}]
+";
+    std::fs::write(dev.path("both.yaml"), source).unwrap();
+    dev.cli(&["apply", "both.yaml"]).with(0);
+    let id = trigger(&dev, "outer");
+    let child = until("its child runs", || dev.run(&id)["steps"][0]["child"].as_str().map(str::to_owned));
+    let stands = |name: &str| {
+        let child = dev.get(&format!("/api/v1/runs/{child}"));
+        if child.status == 200 { step(&child.json(200), name)["state"].clone() } else { Value::Null }
+    };
+    until("the child runs", || (stands("only") == "running").then_some(()));
+    dev.cli(&["runs", "cancel", &id]).with(0);
+    until("its hook runs", || (stands("tidy") == "running").then_some(()));
+    dev.cli(&["runs", "cancel", &id]).with(0);
+    assert_eq!(ended(&dev, &id)["state"], "cancelled");
+    assert_eq!(stands("tidy"), "cancelled");
+}
+
+#[test]
+fn what_never_began_is_no_child_and_what_a_step_makes_of_a_run_is_told_beside_it() {
+    let dev = Dev::start(&[]);
+    let source = "
+name: outer
+steps:
+  - {name: many, uses: workflow, shards: 150, with: {name: \"${{ 'inner' if item >= 140 else 'No' }}\"}, continue_on_error: true}
+  - {name: more, uses: workflow, with: {name: inner}, outputs: {rows: int}, retry: {limit: 0}, continue_on_error: true}
+---
+name: inner
+steps: [{name: only, run: 'true'}]
+";
+    std::fs::write(dev.path("both.yaml"), source).unwrap();
+    dev.cli(&["apply", "both.yaml"]).with(0);
+    let id = trigger(&dev, "outer");
+    ended(&dev, &id);
+    let page = dev.get(&format!("/api/v1/runs/{id}/children?limit=5")).json(200);
+    assert_eq!((&page["children"][0]["item"], &page["next"]), (&json!(140), &json!("0.145")));
+    let tree = dev.cli(&["runs", "tree", "--last"]).with(0).stdout;
+    assert_eq!(tree.lines().count(), 12, "{tree}");
+    let last = tree.lines().last().unwrap();
+    assert!(last.starts_with("└─ ✖ more: inner succeeded"), "{last}");
+    assert!(
+        last.ends_with("the step failed: output `rows` is missing: expected a whole number of 64 bits"),
+        "{last}"
+    );
+}
+
+#[test]
+fn a_file_is_run_until_what_it_has_started_has_ended_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = "
+name: outer
+steps: [{name: away, uses: workflow, with: {name: inner, wait: false}}]
+---
+name: inner
+steps: [{name: first, run: sleep 0.5}, {name: only, depends_on: [first], run: echo done > done}]
+";
+    std::fs::write(folder.path().join("both.yaml"), source).unwrap();
+    let ended = millrace(folder.path(), &["run", "both.yaml", "--workflow", "outer"]).with(0);
+    assert!(ended.stderr.contains("waiting for 1 more, which the run has started"), "{}", ended.stderr);
+    assert!(folder.path().join("done").exists());
 }
 
 #[test]

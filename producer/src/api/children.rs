@@ -33,7 +33,7 @@ struct ChildView {
     #[serde(skip_serializing_if = "Option::is_none")]
     item: Option<u32>,
     attempt: u32,
-    /// How the attempt ended, and why, where it has.
+    /// How the attempt ended, and why, where it has; of one that waits for its next attempt, why.
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<Outcome>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -99,9 +99,17 @@ impl Known {
 
     fn of(run: &Run, unit: Unit) -> Self {
         match run.state_of(unit) {
-            Some(StepState::Ended(end)) => Self::of_end(unit, end),
+            Some(StepState::Ended(end) | StepState::Asking { end, .. }) => Self::of_end(unit, end),
+            Some(StepState::Backoff { attempts, reason, .. }) => {
+                Self { unit, attempt: attempts.attempt, outcome: None, reason: reason.clone() }
+            }
             _ => Self { unit, attempt: run.last_attempt(unit), outcome: None, reason: None },
         }
+    }
+
+    /// It, where there was an attempt.
+    fn if_any(self) -> Option<Self> {
+        (self.attempt > 0).then_some(self)
     }
 }
 
@@ -120,8 +128,7 @@ async fn attempts(api: &Api, run: &Run, from: Option<Unit>, limit: usize) -> Api
             _ => None,
         };
         let Some(begun) = begun else {
-            found.push(Known::of(run, unit(None)));
-            found.retain(|known| known.attempt > 0);
+            found.extend(Known::of(run, unit(None)).if_any());
             continue;
         };
         let from = from.filter(|from| from.step == StepIndex::from(place)).and_then(|from| from.item);
@@ -132,14 +139,14 @@ async fn attempts(api: &Api, run: &Run, from: Option<Unit>, limit: usize) -> Api
             for (item, end) in (next..to).zip(ends) {
                 let unit = unit(Some(item));
                 let end = end.map(|end| serde_json::from_str::<Ended>(&end)).transpose();
-                found.push(match end.map_err(view::unreadable)? {
+                let known = match end.map_err(view::unreadable)? {
                     Some(end) => Known::of_end(unit, &end),
                     None => Known::of(run, unit),
-                });
+                };
+                found.extend(known.if_any());
             }
             next = to;
         }
-        found.retain(|known| known.attempt > 0);
     }
     found.truncate(limit);
     Ok(found)

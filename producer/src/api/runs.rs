@@ -65,12 +65,14 @@ pub(super) async fn list(
     }
     let mut after = query.cursor.as_deref().map(parse_cursor).transpose()?;
     let mut runs = Vec::new();
-    // A state is not indexed: read on until the page is full, within a bound.
+    // Neither states nor parents are indexed: read on until the page is full, within a bound.
+    let is_filtered = query.state.is_some() || query.children == Some(false);
+    let read = if is_filtered { PAGE } else { limit };
     for _ in 0..20 {
         let wanted =
-            RunQuery { partitions: api.context.partitions, limit, workflow: workflow.clone(), after };
+            RunQuery { partitions: api.context.partitions, limit: read, workflow: workflow.clone(), after };
         let page = api.context.store.list_runs(&wanted).await?;
-        let is_last = page.len() < limit;
+        let is_last = page.len() < read;
         for found in page {
             after = Some((found.created_at, found.run));
             let run = newer::listed(found);

@@ -75,8 +75,8 @@ impl Command {
             InboxBody::StartChild { start, again } => {
                 Self::Child(Box::new(Order::of(*start, Wish::Start { again }, partitions)))
             }
-            InboxBody::StopChild { start, reason } => {
-                Self::Child(Box::new(Order::of(*start, Wish::Stop(reason), partitions)))
+            InboxBody::StopChild { start, reason, hooks } => {
+                Self::Child(Box::new(Order::of(*start, Wish::Stop { reason, hooks }, partitions)))
             }
             InboxBody::ChildEnded { result } => Self::Event(result.run, Event::ChildEnded(*result)),
             InboxBody::Act { run, act } => Self::Event(run, Event::Act(act)),
@@ -170,10 +170,11 @@ impl Command {
         one.into_iter().chain(many.iter().map(|(run, event)| (*run, event)))
     }
 
-    /// Whether the command is an event of one of these runs.
+    /// Whether the command is an event of one of these runs, or may become one.
     pub(crate) fn is_event_of(&self, is_one: impl Fn(&RunId) -> bool) -> bool {
         match self {
             Self::Event(run, _) => is_one(run),
+            Self::Child(order) => is_one(&order.child),
             Self::Results(results) => results.iter().any(|(run, _)| is_one(run)),
             _ => false,
         }
@@ -195,7 +196,6 @@ impl Command {
                     Fate::Stop(reason) => return Self::Event(run, Event::Cancel { reason }).handle(turn),
                     Fate::Later(order) => return Handled::Later(Self::Child(order)),
                     Fate::Kept => return kept(turn, run),
-                    Fate::Refused(reply) => Some(reply),
                 }
             }
             // What happens to a run that this very commit creates must wait for the commit's verdict.

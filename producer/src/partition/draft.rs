@@ -231,9 +231,9 @@ impl Draft {
                     let child = start.parent.attempt.child(partitions);
                     letters.push((child.partition(), InboxBody::StartChild { start, again }));
                 }
-                Action::StopChild { start, reason } => {
+                Action::StopChild { start, reason, hooks } => {
                     let child = start.parent.attempt.child(partitions);
-                    letters.push((child.partition(), InboxBody::StopChild { start, reason }));
+                    letters.push((child.partition(), InboxBody::StopChild { start, reason, hooks }));
                 }
                 Action::TellParent(result) => {
                     letters.push((result.run.partition(), InboxBody::ChildEnded { result }));

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use millrace_domain::definition::Workflow;
+use millrace_domain::definition::{Params, Workflow};
 use millrace_domain::message::{InboxBody, Reply};
 use millrace_domain::run::{ChildStart, Head, Source, Spec, Trigger};
 use millrace_domain::task::TaskResult;
@@ -13,7 +13,6 @@ use serde_json::{Map, Value};
 
 use super::submit::checked_params;
 use crate::failpoint;
-use crate::partition::answer::store_full;
 use crate::partition::turn::{Turn, Wanted};
 use crate::workflow_head::WorkflowHead;
 
@@ -37,7 +36,12 @@ pub(crate) enum Wish {
         again: bool,
     },
     /// The child is to end, or never to begin.
-    Stop(String),
+    Stop {
+        /// Why it is stopped.
+        reason: String,
+        /// Whether its hooks are to be stopped, too, where it is being stopped already.
+        hooks: bool,
+    },
 }
 
 impl Order {
@@ -60,12 +64,10 @@ pub(crate) enum Fate {
     Done,
     /// The child is to be stopped, for this reason.
     Stop(String),
-    /// The child is created by this very commit, whose verdict comes first.
+    /// The order waits for the verdict on the commit that is in the making, or for the child to be read.
     Later(Box<Order>),
     /// The child is one that only a newer version can read.
     Kept,
-    /// There is no room for the child.
-    Refused(Reply),
 }
 
 /// Carries an order out.
@@ -74,18 +76,26 @@ pub(crate) fn handle(turn: &mut Turn<'_>, order: Box<Order>) -> Fate {
     if turn.loaded.foreign.contains_key(&id) {
         return Fate::Kept;
     }
-    let Some(run) = turn.memory.runs.get(id) else { return create(turn, &order) };
-    let (told, is_stopped) = (run.head.told_parent(), run.head.stopping.is_some());
+    let Some(run) = turn.memory.runs.get(id) else { return create(turn, order) };
+    let (told, waits) = (run.head.told_parent(), order.start.parent.waits);
+    let (is_stopped, has_begun) = (run.head.stopping.is_some(), run.head.started_at.is_some());
     match &order.wish {
-        Wish::Stop(_) if turn.draft.creates(id) => return Fate::Later(order),
-        // A parent asks again until it is told of the end. A second stop would stop the hooks of the child, too.
-        Wish::Stop(reason) if order.start.parent.waits && told.is_none() && !is_stopped => {
+        // Whether it is created is not known before its commit holds.
+        Wish::Stop { .. } if turn.draft.creates(id) => return Fate::Later(order),
+        // A parent asks again until it is told of the end, which must not stop the hooks of the child.
+        Wish::Stop { reason, hooks } if waits && told.is_none() && (*hooks || !is_stopped) => {
             return Fate::Stop(reason.clone());
         }
         // What its own commit tells is not told twice by it.
         Wish::Start { .. } if turn.draft.creates(id) => {}
-        Wish::Start { .. } | Wish::Stop(_) => {
-            if let Some(told) = told.or_else(|| started(&order, turn.now)) {
+        Wish::Start { .. } | Wish::Stop { .. } => {
+            let never_was = is_stopped && !has_begun;
+            let reason = run.head.reason.clone().filter(|_| never_was).unwrap_or_default();
+            let now = turn.now;
+            if let Some(told) = told.or_else(|| match never_was && !waits {
+                true => Some(refused(&order, Outcome::Cancelled, reason, now)),
+                false => started(&order, now),
+            }) {
                 tell(turn, None, told);
             }
         }
@@ -94,25 +104,32 @@ pub(crate) fn handle(turn: &mut Turn<'_>, order: Box<Order>) -> Fate {
 }
 
 /// Creates a child that is not there, or answers why it cannot be.
-fn create(turn: &mut Turn<'_>, order: &Order) -> Fate {
-    let Order { child, start, wish } = order;
-    if let Some(why) = turn.context.backpressure.why_stopped() {
-        return Fate::Refused(store_full(&why));
+fn create(turn: &mut Turn<'_>, mut order: Box<Order>) -> Fate {
+    let Order { child, start, wish } = &*order;
+    if turn.context.backpressure.why_stopped().is_some() {
+        return match wish {
+            // It is asked for again.
+            Wish::Start { .. } => Fate::Done,
+            // What has begun goes on, and can be stopped.
+            Wish::Stop { reason, .. } => refuse(turn, &order, Outcome::Cancelled, reason.clone()),
+        };
     }
-    let (head, workflow) = match callable(turn, start) {
-        Ok((head, workflow)) => (head.clone(), Arc::clone(workflow)),
-        Err(why) => return refuse(turn, order, why),
-    };
-    let (params, stopped) = match wish {
-        // What is not to begin needs none.
-        Wish::Stop(reason) => (start.params.clone(), Some(reason.clone())),
-        Wish::Start { .. } => match checked_params(&workflow, &start.params, start.scheduled_at) {
-            Ok(params) => (params, None),
-            Err(Reply::Error { error }) => {
-                return refuse(turn, order, format!("workflow {}: {}", start.workflow, error.message));
-            }
-            Err(_) => return refuse(turn, order, format!("workflow {} cannot start", start.workflow)),
-        },
+    let (head, workflow, params) = match callable(turn, start, wish) {
+        Ok(called) => called,
+        Err(why) => {
+            return match &mut order.wish {
+                // It may be there, and have been created before there was anything against it.
+                Wish::Start { again } if !*again => {
+                    *again = true;
+                    Fate::Later(order)
+                }
+                Wish::Start { .. } => refuse(turn, &order, Outcome::Failed, why),
+                Wish::Stop { reason, .. } => {
+                    let reason = reason.clone();
+                    refuse(turn, &order, Outcome::Cancelled, reason)
+                }
+            };
+        }
     };
     let spec = Spec {
         v: Spec::VERSION,
@@ -133,19 +150,27 @@ fn create(turn: &mut Turn<'_>, order: &Order) -> Fate {
         true => RunId::new(turn.context.options.ambient.ordered_id(), turn.partition),
         false => *child,
     };
+    let stopped = match wish {
+        Wish::Start { .. } => None,
+        Wish::Stop { reason, .. } => Some(reason.clone()),
+    };
+    let told = started(&order, turn.now).map(|told| match &stopped {
+        None => told,
+        Some(reason) => refused(&order, Outcome::Cancelled, reason.clone(), turn.now),
+    });
     turn.create(Wanted { id, keyed: true, workflow, spec, head, stopped });
-    if let Some(told) = started(order, turn.now) {
-        let told = match wish {
-            Wish::Start { .. } => told,
-            Wish::Stop(reason) => refused(order, Outcome::Cancelled, reason.clone(), turn.now),
-        };
+    if let Some(told) = told {
         tell(turn, Some(id), told);
     }
     Fate::New
 }
 
-/// The workflow that a child is to run.
-fn callable<'t>(turn: &'t Turn<'_>, start: &ChildStart) -> Result<&'t (WorkflowHead, Arc<Workflow>), String> {
+/// What a child is to run, and with which params. One that is not to begin needs none.
+fn callable(
+    turn: &Turn<'_>,
+    start: &ChildStart,
+    wish: &Wish,
+) -> Result<(WorkflowHead, Arc<Workflow>, Params), String> {
     let name = &start.workflow;
     let kept = turn.context.options.retention.max(AT_LEAST_KEPT);
     if turn.now.since(start.began_at) > kept {
@@ -154,22 +179,35 @@ fn callable<'t>(turn: &'t Turn<'_>, start: &ChildStart) -> Result<&'t (WorkflowH
     let Some(found) = turn.loaded.current.get(name) else {
         return Err(format!("there is no workflow {name}; `millrace workflows list` shows what there is"));
     };
-    let (above, most) = (start.recursions(), found.1.recursive as usize);
-    match above <= most {
-        true => Ok(found),
-        false if most == 0 => Err(format!(
-            "workflow {name} would run within a run of itself: it has to say how often, as in recursive: {{max: 5}}"
-        )),
-        false => Err(format!("{above} runs of workflow {name} are above this one, and it allows {most}")),
+    let (head, workflow) = found;
+    let (above, most) = (start.recursions(), workflow.recursive as usize);
+    if above > most {
+        return Err(match most {
+            0 => format!(
+                "workflow {name} would run within a run of itself: it has to say how often, as in recursive: {{max: 5}}"
+            ),
+            _ => format!("{above} runs of workflow {name} are above this one, and it allows {most}"),
+        });
+    }
+    let params = match wish {
+        Wish::Stop { .. } => Params::new(),
+        Wish::Start { .. } => {
+            let checked = checked_params(workflow, &start.params, start.scheduled_at);
+            checked.map_err(|refusal| format!("workflow {name}: {}", words_of(&refusal)))?
+        }
+    };
+    Ok((head.clone(), Arc::clone(workflow), params))
+}
+
+fn words_of(refusal: &Reply) -> &str {
+    match refusal {
+        Reply::Error { error } => &error.message,
+        _ => "it cannot start",
     }
 }
 
 /// The child will never be: its parent is told.
-fn refuse(turn: &mut Turn<'_>, order: &Order, why: String) -> Fate {
-    let (outcome, reason) = match &order.wish {
-        Wish::Start { .. } => (Outcome::Failed, why),
-        Wish::Stop(reason) => (Outcome::Cancelled, reason.clone()),
-    };
+fn refuse(turn: &mut Turn<'_>, order: &Order, outcome: Outcome, reason: String) -> Fate {
     let told = refused(order, outcome, reason, turn.now);
     tell(turn, None, told);
     Fate::Done

@@ -16,6 +16,8 @@ pub struct Advanced {
     /// What steps keep apart from the run (JSON), each written down once: the list over which a step fans out, or the large
     /// outputs of one that does not.
     pub apart: Vec<(StepIndex, String)>,
+    /// The bytes (JSON) of the params of children that are asked for.
+    pub child_bytes: usize,
     /// The number of steps that failed, and so decide how the run ends.
     pub failed: u32,
     /// What the shell must do, in order.
@@ -60,6 +62,8 @@ pub enum Action {
         start: Box<ChildStart>,
         /// Why it is stopped.
         reason: String,
+        /// Whether its hooks are to be stopped, too, where it is being stopped already.
+        hooks: bool,
     },
     /// Tell the run of which this one is a step how it ended.
     TellParent(Box<TaskResult>),
@@ -68,7 +72,7 @@ pub enum Action {
 }
 
 /// A timer of a run: what it can be woken for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RunTimer {
     /// The delayed start of the run, the start of steps that became ready beside too many others, or the end of a run whose
     /// outputs use what is kept apart.

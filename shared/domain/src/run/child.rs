@@ -55,6 +55,11 @@ pub struct ChildStart {
 }
 
 impl ChildStart {
+    /// The bytes (JSON) of its params.
+    pub fn param_bytes(&self) -> usize {
+        if self.params.is_empty() { 0 } else { serde_json::to_vec(&self.params).map_or(0, |text| text.len()) }
+    }
+
     /// The number of runs above the child that are of its own workflow.
     pub fn recursions(&self) -> usize {
         self.parent.ancestors.iter().filter(|above| above.workflow == self.workflow).count()

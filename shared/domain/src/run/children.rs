@@ -61,6 +61,15 @@ impl Run {
     }
 }
 
+/// Shortens a reason in its middle: the workflow stands at its beginning, and what all came from at its end.
+fn shorten(reason: &mut String) {
+    if reason.len() > MAX_REASON_BYTES {
+        let from = reason.floor_char_boundary(MAX_REASON_BYTES / 2);
+        let to = reason.ceil_char_boundary(reason.len() - MAX_REASON_BYTES / 2);
+        reason.replace_range(from..to, " … ");
+    }
+}
+
 impl Head {
     /// What the parent of a run that has ended is told of it; `None` where nobody waits for it.
     pub fn told_parent(&self) -> Option<TaskResult> {
@@ -76,7 +85,7 @@ impl Head {
         let mut reason = format!("workflow {} {how}", self.workflow);
         if let Some(why) = &self.reason {
             reason.push_str(&format!(": {why}"));
-            reason.truncate(reason.floor_char_boundary(MAX_REASON_BYTES));
+            shorten(&mut reason);
         }
         Some(TaskResult {
             started_at: self.started_at.unwrap_or(self.created_at),

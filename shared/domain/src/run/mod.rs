@@ -50,7 +50,8 @@
 //! | act, another attempt      | `Act`          | `Act`          | `StaleAttempt` | `Act`          | `StaleAttempt` | `Act`          | `Act`          | `Act`          |
 //! | act, unknown step         | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   |
 //!
-//! What each event makes of a child. Where the run is being stopped it is told to end, and waited for.
+//! What each event makes of a child. Where the run is being stopped it is told to end, and waited for; a second cancel of the run
+//! tells it to end its hooks as well.
 //!
 //! | child                        | child          | stopping: child |
 //! |------------------------------|----------------|-----------------|

@@ -141,6 +141,9 @@ pub enum InboxBody {
         start: Box<ChildStart>,
         /// Why it is stopped.
         reason: String,
+        /// Whether its hooks are to be stopped, too, where it is being stopped already.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        hooks: bool,
     },
     /// A run has ended that is a step of another, which lives here; or it was started, where nothing else is waited for.
     ChildEnded {

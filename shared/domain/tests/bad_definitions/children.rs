@@ -36,6 +36,8 @@ fn params_of_a_run_are_names_and_values() {
         told.contains("`params` must be a map of names and values") && told.contains("write params: "),
         "{told}"
     );
+    let told = only(&calling("{name: load, params: \"${{ run.id }} x\"}"));
+    assert!(told.contains("or one expression that gives one"), "{told}");
     let told = only(&calling("{name: load, params: {a-b: 1}}"));
     assert!(told.contains("[bad-name]"), "{told}");
     let told = only(&calling("{name: load, params: {a: \"${{ params.none }}\"}}"));

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use millrace_domain::run::{Act, Deed, Event, Refusal, RunTimer};
+use millrace_domain::run::{Act, Deed, Event, Head, Refusal, RunState, RunTimer};
 use millrace_domain::{Outcome, Unit};
 use serde_json::json;
 
-use crate::fleet::{CREATED, Fleet};
+use crate::fleet::{CREATED, Fleet, Order};
 
 const LOAD: &str = r#"
 name: all
@@ -23,7 +23,7 @@ steps:
 "#;
 
 fn started() -> Fleet {
-    let order = crate::fleet::Order { params: json!({"day": "2026-03-01"}), ..crate::fleet::Order::of(LOAD) };
+    let order = Order { params: json!({"day": "2026-03-01"}), ..Order::of(LOAD) };
     let mut fleet = Fleet::start(&order);
     fleet.give("list", &json!({"rows": 7}));
     fleet
@@ -176,6 +176,51 @@ steps:
 }
 
 #[test]
+fn a_second_stop_reaches_the_hooks_of_children_and_a_look_does_not() {
+    let mut fleet = started();
+    fleet.cancel();
+    fleet.fire();
+    assert_eq!(fleet.hooks_stopped, 0);
+    let noted = fleet.run.last_advance();
+    fleet.cancel();
+    assert_eq!((fleet.hooks_stopped, fleet.run.last_advance()), (1, noted));
+    let load = unit(&fleet, "load");
+    fleet.end_child(load, Outcome::Cancelled, &json!({}));
+    assert!(matches!(fleet.apply(Event::Cancel { reason: "again".into() }), Err(Refusal::RunEnded(_))));
+}
+
+#[test]
+fn items_whose_params_are_large_begin_by_and_by() {
+    let source = r#"
+name: all
+params: [{name: text}]
+steps:
+  - {name: each, uses: workflow, shards: 20, with: {name: load, params: {text: "${{ params.text }}"}}}
+  - {name: a, uses: workflow, with: {name: load, params: {text: "${{ params.text }}"}}}
+"#;
+    let order = Order { params: json!({"text": "x".repeat(900_000)}), ..Order::of(source) };
+    let mut fleet = Fleet::start(&order);
+    assert_eq!(fleet.children.len(), 5, "of each advance, what makes 4 MiB");
+    let mut advances = 1;
+    while fleet.timers.values().any(|due| *due == CREATED) {
+        fleet.fire();
+        advances += 1;
+    }
+    assert_eq!((fleet.children.len(), advances), (21, 5));
+}
+
+#[test]
+fn a_long_chain_of_reasons_keeps_its_beginning_and_its_end() {
+    let fleet = started();
+    let parent = fleet.children[&unit(&fleet, "load")].parent.clone();
+    let reason = format!("{} the disk is full", "step a: ".repeat(1_000));
+    let (state, reason, parent) = (RunState::Failed, Some(reason), Some(Box::new(parent)));
+    let reason = Head { state, reason, parent, ..fleet.run.head }.told_parent().unwrap().reason.unwrap();
+    assert!(reason.len() < 2_100 && reason.starts_with("workflow all failed: step a"), "{reason}");
+    assert!(reason.ends_with("the disk is full"), "{reason}");
+}
+
+#[test]
 fn a_step_that_does_not_wait_ends_when_the_run_is_there() {
     let source = r#"
 name: all
@@ -203,10 +248,7 @@ fn an_input_that_cannot_be_rendered_fails_the_step_without_a_run() {
         let source = format!(
             "name: all\nparams: [{{name: name, default: 'No Name'}}, {{name: given, type: json, default: [1]}}]\nsteps:\n  - {{name: load, uses: workflow, with: {with}}}\n"
         );
-        let order = crate::fleet::Order {
-            params: json!({"name": "No Name", "given": [1]}),
-            ..crate::fleet::Order::of(&source)
-        };
+        let order = Order { params: json!({"name": "No Name", "given": [1]}), ..Order::of(&source) };
         let fleet = Fleet::start(&order);
         let reason = fleet.ended("load").reason.clone().unwrap();
         assert!(reason.starts_with(told), "{reason}");

@@ -52,6 +52,8 @@ pub(crate) struct Fleet {
     /// How often children were asked for again, and asked to stop, by what they are.
     pub(crate) asked_again: BTreeMap<TaskId, u32>,
     pub(crate) asked_to_stop: BTreeMap<TaskId, u32>,
+    /// How often children were asked to stop with their hooks.
+    pub(crate) hooks_stopped: u32,
     /// What the parent of the run was told.
     pub(crate) told_parent: Vec<TaskResult>,
     /// The timers that are set.
@@ -89,6 +91,7 @@ impl Fleet {
             children: BTreeMap::new(),
             asked_again: BTreeMap::new(),
             asked_to_stop: BTreeMap::new(),
+            hooks_stopped: 0,
             told_parent: Vec::new(),
             timers: HashMap::new(),
             stops: Vec::new(),
@@ -231,7 +234,8 @@ impl Fleet {
                 Action::StartChild { start, again: true } => {
                     *self.asked_again.entry(start.parent.attempt).or_default() += 1;
                 }
-                Action::StopChild { start, .. } => {
+                Action::StopChild { start, hooks, .. } => {
+                    self.hooks_stopped += u32::from(hooks);
                     *self.asked_to_stop.entry(start.parent.attempt).or_default() += 1;
                 }
                 Action::TellParent(told) => self.told_parent.push(*told),

@@ -90,7 +90,7 @@ pub(super) fn wait() -> Described {
 /// The input of `workflow`.
 pub(super) fn workflow() -> Described {
     let called = json!({"anyOf": [name(WorkflowName::PATTERN), reference("expression")]});
-    let given = json!({"type": "object", "propertyNames": {"pattern": ParamName::PATTERN}});
+    let given = json!({"type": "object", "propertyNames": {"pattern": format!("^{}$", ParamName::PATTERN)}});
     Described {
         name: "with_workflow",
         table: &WORKFLOW_INPUT,

@@ -6,6 +6,7 @@ use super::super::checker::Checker;
 use super::super::document::{Content, Node};
 use super::super::problem::Position;
 use super::expression::{Names, OutputUse, read_template, read_templated, templated_of};
+use super::fan::is_expression;
 use super::fields::{Fields, Schema};
 use super::json;
 use super::synonyms;
@@ -99,13 +100,18 @@ fn read_params(
             is_sound &= read_templated(node, names, outputs, checker).is_some();
             is_sound.then(|| json::of_node(node))
         }
-        Content::Scalar { text, .. } if text.trim_start().starts_with("${{") => {
+        Content::Scalar { text, .. } if is_expression(text) => {
             read_templated(node, names, outputs, checker)?;
             Some(json::of_node(node))
         }
         _ => {
             let hint = Some("write params: {day: \"${{ params.day }}\"}".to_owned());
-            checker.wrong_type(node, "params", "a map of names and values", hint);
+            checker.wrong_type(
+                node,
+                "params",
+                "a map of names and values, or one expression that gives one",
+                hint,
+            );
             None
         }
     }
@@ -127,6 +133,10 @@ pub(super) fn read_recursive(node: &Node, checker: &mut Checker) -> Option<u32> 
     if matches!(node.plain(), Some("true" | "false")) {
         let message = "`recursive` needs a bound: how often the workflow may be in itself";
         checker.problem(node.at, "missing-field", message, hint());
+        return None;
+    }
+    if !matches!(node.content, Content::Map(_)) {
+        checker.wrong_type(node, "recursive", "a map with `max`", hint());
         return None;
     }
     let fields = RECURSIVE.read(node, checker)?;

@@ -108,7 +108,7 @@ fn read_list(
 }
 
 /// Whether a text is one expression, whose value keeps its type.
-fn is_expression(text: &str) -> bool {
+pub(super) fn is_expression(text: &str) -> bool {
     text.starts_with("${{") && text.ends_with("}}")
 }
 

@@ -11,6 +11,9 @@ use crate::{Outcome, Timestamp, Unit};
 const ASK_AGAIN: Duration = Duration::from_secs(30);
 pub(in crate::run) const LONGEST_ASK: Duration = Duration::from_secs(10 * 60);
 
+/// The bytes (JSON) of params that one advance asks children with, before it leaves further ones to the next.
+const MAX_BYTES: usize = 4 * 1024 * 1024;
+
 /// Starts the child that is the attempt after `so_far`. A unit whose input cannot be rendered is answered with its end.
 pub(super) fn begin(
     run: &mut Run,
@@ -26,6 +29,7 @@ pub(super) fn begin(
             let (workflow, waits) = (start.workflow.clone(), start.parent.waits);
             run.set_state(unit, StepState::Child { attempts, workflow, waits });
             out.units.push(unit);
+            out.child_bytes += start.param_bytes();
             out.actions.push(Action::StartChild { start: Box::new(start), again: false });
             out.actions.push(Action::Set(now + ASK_AGAIN, RunTimer::Retry(unit)));
             Ok(())
@@ -46,13 +50,25 @@ pub(super) fn ask_again(run: &Run, unit: Unit, attempts: Attempts, now: Timestam
     out.actions.push(Action::Set(now + wait, RunTimer::Retry(unit)));
 }
 
-/// Asks for the end of children, by their units. `true` when there are any.
-pub(super) fn stop(run: &Run, units: impl Iterator<Item = Unit>, reason: &str, out: &mut Advanced) -> bool {
+/// Whether an advance asks for so much of children that further ones are left to the next: it is one commit.
+pub(super) fn is_much(out: &Advanced) -> bool {
+    out.child_bytes >= MAX_BYTES
+}
+
+/// Asks for the end of children, by their units, and for that of their hooks where they are being stopped already. `true`
+/// when there are any.
+pub(super) fn stop(
+    run: &Run,
+    units: impl Iterator<Item = Unit>,
+    reason: &str,
+    hooks: bool,
+    out: &mut Advanced,
+) -> bool {
     let mut is_any = false;
     for unit in units {
         let Some(StepState::Child { attempts, workflow, waits }) = run.state_of(unit) else { continue };
         let start = run.child_of(unit, attempts, workflow.clone(), *waits);
-        out.actions.push(Action::StopChild { start: Box::new(start), reason: reason.to_owned() });
+        out.actions.push(Action::StopChild { start: Box::new(start), reason: reason.to_owned(), hooks });
         is_any = true;
     }
     is_any

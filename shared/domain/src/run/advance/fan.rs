@@ -1,7 +1,7 @@
 //! A step that fans out: its items begin as there is room, each in the commit that ended another, and the step ends with the
 //! last of them.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,8 +67,8 @@ pub(super) fn fill(run: &mut Run, step: StepIndex, now: Timestamp, out: &mut Adv
         if is_stopping || !fan.has_room(policy) {
             break;
         }
-        // What its items use has to be there: the step is woken with it.
-        if run.tasks_want(step).next().is_some() {
+        // What its items use has to be there, and a commit stays small: the step is woken for more.
+        if run.tasks_want(step).next().is_some() || child::is_much(out) {
             out.actions.push(Action::Set(now, RunTimer::Retry(step.into())));
             break;
         }
@@ -150,7 +150,7 @@ fn give_up(run: &mut Run, step: StepIndex, now: Timestamp, out: &mut Advanced) {
     if is_any {
         out.actions.push(Action::Stop { tasks, by_force: false });
     }
-    is_any |= child::stop(run, fan.open_units(step), TOO_MANY, out);
+    is_any |= child::stop(run, fan.open_units(step), TOO_MANY, false, out);
     if is_any {
         out.actions.push(Action::Set(now + LOOK_AGAIN, RunTimer::CancelCheck));
     }
@@ -160,7 +160,7 @@ fn give_up(run: &mut Run, step: StepIndex, now: Timestamp, out: &mut Advanced) {
 fn end_waiting(run: &mut Run, step: StepIndex, why: &str, now: Timestamp, out: &mut Advanced) {
     let StepState::Fanned(fan) = &run.steps[step.at()] else { return };
     let children = fan.open.iter().filter(|(_, state)| matches!(state, StepState::Child { .. }));
-    let timers: HashSet<RunTimer> =
+    let timers: BTreeSet<RunTimer> =
         children.map(|(item, _)| RunTimer::Retry(Unit { step, item: Some(*item) })).collect();
     // One that has just begun is not asked after at all.
     out.actions.retain(|action| !matches!(action, Action::Set(_, timer) if timers.contains(timer)));

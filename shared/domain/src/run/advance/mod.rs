@@ -106,6 +106,7 @@ pub fn advance(run: &mut Run, event: Event, now: Timestamp) -> Result<Advanced, 
             }
         }
         (_, Event::Act(act)) => act::act(run, *act, now, out)?,
+        (_, Event::Cancel { reason }) if run.head.is_stopping() => stop::again(run, &reason, out)?,
         (_, Event::Cancel { reason }) => stop::stop(run, Outcome::Cancelled, &reason, now, out)?,
         (_, Event::TimedOut) => stop::stop(run, Outcome::TimedOut, &stop::timeout_reason(run), now, out)?,
         (_, Event::Poisoned { reason }) => {

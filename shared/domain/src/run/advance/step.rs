@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::child;
 use super::ending::{ended, mark_ended};
 use super::fan;
 use super::unit::{attempt, hold};
@@ -137,7 +138,7 @@ pub(super) fn follow(
             out.actions.push(Action::Set(now, RunTimer::Retry(step.into())));
             continue;
         }
-        if out.actions.len() >= workflow.max_actions {
+        if out.actions.len() >= workflow.max_actions || child::is_much(out) {
             ready.push_front(step);
             return hold_over(run, ready, now, out);
         }

@@ -67,6 +67,13 @@ pub(super) fn stop(
     Ok(())
 }
 
+/// Cancels a run once more that is being stopped. Children may have their hooks under way, which nothing but a second stop
+/// ends.
+pub(super) fn again(run: &Run, reason: &str, out: &mut Advanced) -> Result<(), Refusal> {
+    let children = run.children().map(|(unit, ..)| unit);
+    if child::stop(run, children, reason, true, out) { Ok(()) } else { Err(Refusal::RunNotWaiting) }
+}
+
 /// Looks at a run that is being stopped, or at the items that are given up: their workers are told again, and in the end
 /// not asked any more.
 pub(super) fn look(run: &mut Run, now: Timestamp, out: &mut Advanced) -> Result<(), Refusal> {
@@ -91,7 +98,7 @@ fn look_at_items(run: &Run, now: Timestamp, out: &mut Advanced) -> Result<(), Re
         is_any = true;
         let StepState::Fanned(fan) = &run.steps[step.at()] else { continue };
         let tasks: Vec<_> = fan.dispatched(step).map(|(unit, attempts)| (unit, attempts.attempt)).collect();
-        child::stop(run, fan.open_units(step), fan::TOO_MANY, out);
+        child::stop(run, fan.open_units(step), fan::TOO_MANY, false, out);
         // One that lies ahead was noted by a clock that was ahead.
         let by_force = now.since(since) >= FORCE || since > now;
         if !tasks.is_empty() {
@@ -113,7 +120,7 @@ fn tell(run: &Run, by_force: bool, now: Timestamp, out: &mut Advanced) {
         out.actions.push(Action::Stop { tasks, by_force });
     }
     let reason = run.head.reason.as_deref().unwrap_or_default();
-    is_any |= child::stop(run, run.children().map(|(unit, ..)| unit), reason, out);
+    is_any |= child::stop(run, run.children().map(|(unit, ..)| unit), reason, false, out);
     if is_any {
         out.actions.push(Action::Set(now + LOOK_AGAIN, RunTimer::CancelCheck));
     }

@@ -142,7 +142,9 @@ fn created(run: &Run) -> String {
             None => "created as a step of another run".to_owned(),
         },
     };
-    if let Some(start) = run.head.start_at {
+    // One that was stopped before it was there has never waited for its start.
+    let never_was = run.head.parent.is_some() && run.head.started_at.is_none() && run.head.stopping.is_some();
+    if let Some(start) = run.head.start_at.filter(|_| !never_was) {
         text.push_str(&format!("; it starts at {start}"));
     }
     text
@@ -166,7 +168,10 @@ fn child_told(run: &Run, name: &str, result: &TaskResult) -> String {
     let told = match result.outcome {
         Outcome::Succeeded if is_awaited => "succeeded",
         Outcome::Succeeded => "was started",
-        _ => "did not succeed",
+        Outcome::Failed | Outcome::Lost => "failed",
+        Outcome::TimedOut => "timed out",
+        Outcome::Cancelled => "was cancelled",
+        Outcome::Skipped => "was skipped",
     };
     with_reason(format!("the run of attempt {} of {name} {told}", result.attempt), result.reason.as_deref())
 }
