@@ -96,18 +96,21 @@ mod tests {
         "children": [
             {"step": "load", "item": 0, "attempt": 1, "run_id": "2", "run": run("part", "succeeded"), "more": true,
              "children": [{"step": "x", "attempt": 1, "run_id": "4", "run": run("deep", "running")}]},
-            {"step": "load", "item": 1, "attempt": 2, "run_id": "3"},
+            {"step": "load", "item": 1, "attempt": 2, "run_id": "3", "state": "failed", "reason": "none such"},
+                {"step": "soon", "attempt": 1, "run_id": "5"},
+                {"step": "held", "attempt": 1, "run_id": "6", "state": "failed", "reason": "no rows", "run": run("part", "succeeded")},
         ]});
         assert_eq!(
             run_tree(&tree, Style::Plain),
             [
                 "item 3 of step down of run 0 (above)",
-                "✖ all failed  1  step load: why",
+                "✖ all failed  1",
                 "├─ ✔ load.0: part succeeded  2",
                 "│  ├─ ● x: deep running  4",
                 "│  └─ and more",
                 "├─ ✖ load.1: no run failed without one (attempt 2)  3  none such",
-                "└─ · soon: no run waiting without one  5",
+                "├─ · soon: no run waiting without one  5",
+                "└─ ✖ held: part succeeded  6  the step failed: no rows",
             ]
         );
     }
