@@ -55,6 +55,8 @@ pub(crate) enum Workload {
     W5,
     /// Shell tasks
     W7,
+    /// Runs within runs
+    W9,
 }
 
 impl Arguments {

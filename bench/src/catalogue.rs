@@ -109,4 +109,6 @@ pub(crate) const FIGURES: &[Figure] = &[
     figure("w5.dev_peak", "W5 most memory of `millrace dev`", "MB"),
     figure("raw.spawn", "raw: fork, exec `sh -c true`, wait", "processes/s"),
     figure("w7.shell", "W7 shell tasks, `true`", "tasks/s").beside("raw.spawn"),
+    figure("w9.chain", "W9 chain of 40 runs of one step within a run", "ms"),
+    figure("w9.fan", "W9 1 -> 1,000 runs of one step -> 1 within a run", "ms"),
 ];

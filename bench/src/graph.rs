@@ -1,4 +1,5 @@
-//! W3: a chain and a fan of no-op steps, from the run's creation to its end, by its own stamps.
+//! W3: a chain and a fan of no-op steps, from the run's creation to its end, by its own stamps. W9: the same of steps that are
+//! runs of a workflow with one such step.
 
 use serde_json::{Value, json};
 
@@ -26,6 +27,31 @@ pub(crate) async fn fan(api: &Api) -> Result<f64, Failure> {
     steps.extend(names.iter().map(|name| json!({"name": name, "uses": "noop", "depends_on": ["first"]})));
     steps.push(json!({"name": "last", "uses": "noop", "depends_on": names}));
     run(api, steps).await
+}
+
+/// What the steps of W9 run.
+const PART: &str = "bench_part";
+
+/// Stores what the steps of W9 run.
+pub(crate) async fn store_part(api: &Api) -> Result<(), Failure> {
+    let definition = json!({"name": PART, "steps": [{"name": "only", "uses": "noop"}]}).to_string();
+    api.post("/api/v1/workflows", json!({"definition": definition}).to_string()).await.map(drop)
+}
+
+/// Runs a chain of runs, and returns how long it took: milliseconds.
+pub(crate) async fn chain_of_runs(api: &Api) -> Result<f64, Failure> {
+    let step = |n: usize| {
+        let after: Vec<String> = n.checked_sub(1).map(|before| format!("s{before}")).into_iter().collect();
+        json!({"name": format!("s{n}"), "uses": "workflow", "with": {"name": PART}, "depends_on": after})
+    };
+    run(api, (0..CHAIN).map(step).collect()).await
+}
+
+/// Runs one step, then many runs at once, then one step, and returns how long it took: milliseconds.
+pub(crate) async fn fan_of_runs(api: &Api) -> Result<f64, Failure> {
+    let many = json!({"name": "many", "uses": "workflow", "with": {"name": PART}, "shards": FAN, "depends_on": ["first"]});
+    let first = json!({"name": "first", "uses": "noop"});
+    run(api, vec![first, many, json!({"name": "last", "uses": "noop", "depends_on": ["many"]})]).await
 }
 
 async fn run(api: &Api, steps: Vec<Value>) -> Result<f64, Failure> {

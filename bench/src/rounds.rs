@@ -52,6 +52,9 @@ impl<'a> Rounds<'a> {
             if self.arguments.wants(Workload::W3) {
                 self.graph().await;
             }
+            if self.arguments.wants(Workload::W9) {
+                self.runs_within_runs().await;
+            }
             if self.arguments.wants(Workload::W7) {
                 self.shell().await;
             }
@@ -161,6 +164,22 @@ impl<'a> Rounds<'a> {
                 let (chain, fan) = (graph::chain(&embedded.api).await, graph::fan(&embedded.api).await);
                 self.note("w3.chain", EMBEDDED, chain);
                 self.note("w3.fan", EMBEDDED, fan);
+            }
+        }
+    }
+
+    async fn runs_within_runs(&mut self) {
+        let mut apis = vec![(self.sync, self.fleet.api.clone())];
+        apis.extend(self.embedded.as_ref().map(|embedded| (EMBEDDED, embedded.api.clone())));
+        for (column, api) in apis {
+            if let Err(why) = graph::store_part(&api).await {
+                self.report.note_failure("w9.chain", &why);
+                continue;
+            }
+            for _ in 0..GRAPHS {
+                let (chain, fan) = (graph::chain_of_runs(&api).await, graph::fan_of_runs(&api).await);
+                self.note("w9.chain", column, chain);
+                self.note("w9.fan", column, fan);
             }
         }
     }
