@@ -42,7 +42,7 @@ pub struct Options {
 }
 
 /// What a test has a new run with these labels send and write, in the commit that creates it and a cluster of so many
-/// partitions: so far, nothing else uses letters and tables.
+/// partitions: so far, nothing else uses tables.
 #[doc(hidden)]
 pub type Rehearsal = fn(RunId, &BTreeMap<String, String>, u16) -> Rehearsed;
 

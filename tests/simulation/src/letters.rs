@@ -1,5 +1,5 @@
-//! What runs of a simulation tell other partitions. Nothing uses letters and tables yet, so runs with a certain label send
-//! some: keyed submissions, whose runs may send more, and cancels.
+//! What runs of a simulation tell other partitions. Nothing uses tables yet, and only children use letters, so runs with a certain
+//! label send some: keyed submissions, whose runs may send more, and cancels.
 
 use std::collections::BTreeMap;
 

@@ -261,6 +261,10 @@ pub(super) const OF_DEFAULTS: Synonyms = &[
         "write retry: {limit: 3}",
     ),
     (&["retrydelay", "retryinterval"], "write retry: {limit: 3, delay: 10s}"),
+    (
+        &["workflow", "subworkflow", "subflow", "subdag", "childworkflow", "triggerdagid", "call"],
+        "write uses: workflow, and with: {name: load_day}",
+    ),
     (&["owner", "email"], "write `labels` of the workflow"),
     (&["image", "container"], IMAGE),
 ];
