@@ -20,12 +20,28 @@ pub(crate) struct ActArgs {
     /// The attempt that you have looked at: refused, when the step has gone on since
     #[arg(long, value_name = "N")]
     attempt: Option<u32>,
+    #[command(flatten)]
+    record: RecordArgs,
+}
+
+/// What is kept of who does something.
+#[derive(Debug, Args)]
+pub(crate) struct RecordArgs {
     /// Why, for the history of the run
     #[arg(long, value_name = "TEXT")]
     why: Option<String>,
     /// Who does it; when absent, the name by which you are logged in
     #[arg(long, value_name = "NAME")]
     by: Option<String>,
+}
+
+impl RecordArgs {
+    /// The fields of a request that say so.
+    pub(super) fn fields(self) -> impl Iterator<Item = (String, Value)> {
+        let by = self.by.or_else(|| ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok()));
+        let fields = [("by", by), ("why", self.why)];
+        fields.into_iter().filter_map(|(name, text)| Some((name.to_owned(), text?.into())))
+    }
 }
 
 #[derive(Debug, Args)]
@@ -101,13 +117,8 @@ async fn act(
         return Err(CliError::Usage(format!("which step? millrace runs {deed} ID STEP")));
     };
     let id = run_id::find(client, &run).await?;
-    let by = args.by.or_else(|| ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok()));
-    let fields = [
-        ("by", by.map(Value::from)),
-        ("why", args.why.map(Value::from)),
-        ("item", args.item.map(Value::from)),
-        ("attempt", args.attempt.map(Value::from)),
-    ];
+    let fields = [("item", args.item.map(Value::from)), ("attempt", args.attempt.map(Value::from))];
+    body.extend(args.record.fields());
     body.extend(fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
     let path = format!("{}/steps/{}/{deed}", run_path(&id), segment(&step));
     let answer = client.post(&path, &Value::Object(body)).await?;

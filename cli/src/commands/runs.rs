@@ -7,7 +7,7 @@ use millrace_domain::run::RunState;
 use serde_json::{Value, json};
 
 use crate::client::{Client, run_path, segment};
-use crate::commands::acts::{self, ActArgs, MarkArgs};
+use crate::commands::acts::{self, ActArgs, MarkArgs, RecordArgs};
 use crate::commands::history::{self, HistoryArgs};
 use crate::commands::items::{self, ItemsArgs};
 use crate::commands::logs::{self, LogsArgs};
@@ -73,6 +73,8 @@ pub(crate) enum RunsCommand {
     Cancel {
         #[command(flatten)]
         run: RunIdArgs,
+        #[command(flatten)]
+        record: RecordArgs,
     },
 }
 
@@ -117,7 +119,9 @@ pub(crate) async fn run(common: &Common, command: RunsCommand) -> Result<(), Cli
         RunsCommand::Retry(args) => acts::retry(&client, common, args).await,
         RunsCommand::Skip(args) => acts::skip(&client, common, args).await,
         RunsCommand::Mark(args) => acts::mark(&client, common, args).await,
-        RunsCommand::Cancel { run } => cancel(&client, common, &run_id::find(&client, &run).await?).await,
+        RunsCommand::Cancel { run, record } => {
+            cancel(&client, common, &run_id::find(&client, &run).await?, record).await
+        }
     }
 }
 
@@ -140,7 +144,7 @@ async fn why(client: &Client, common: &Common, id: &str, step: Option<&str>) -> 
     Ok(())
 }
 
-async fn cancel(client: &Client, common: &Common, id: &str) -> Result<(), CliError> {
+async fn cancel(client: &Client, common: &Common, id: &str, record: RecordArgs) -> Result<(), CliError> {
     let run = client.get(&run_path(id)).await?;
     if render::has_ended(&run) {
         let state = run["state"].as_str().unwrap_or_default();
@@ -149,7 +153,8 @@ async fn cancel(client: &Client, common: &Common, id: &str) -> Result<(), CliErr
         output::one(common.output, &answer, &format!("{id} had ended before: {state}{reason}"));
         return Ok(());
     }
-    let answer = client.post(&format!("{}/cancel", run_path(id)), &json!({})).await?;
+    let body = Value::Object(record.fields().collect());
+    let answer = client.post(&format!("{}/cancel", run_path(id)), &body).await?;
     output::one(common.output, &answer, &format!("{id} is being stopped"));
     Ok(())
 }

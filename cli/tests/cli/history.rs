@@ -89,9 +89,20 @@ fn who_has_stopped_a_run_is_in_its_history() {
     dev.cli(&["runs", "cancel", &id]).with(0);
     dev.ended(&id);
     let lines = told(&dev.get(&format!("/api/v1/runs/{id}/events")).json(200));
-    assert_eq!(lines[1], "2 cancel cancelled: cancelled through the API");
+    assert_eq!(lines[1], "2 cancel cancelled through the API");
     assert!(lines[2].starts_with("3 result attempt 1 of task was cancelled"), "{lines:?}");
     assert!(lines[3].starts_with("3 run_ended the run was cancelled"), "{lines:?}");
+
+    let id = dev.submit("sleep 600");
+    until("its task runs", || (dev.run(&id)["steps"][0]["state"] == "running").then_some(()));
+    let path = format!("/api/v1/runs/{id}/cancel");
+    let refused = dev.post(&path, r#"{"reason": "the wrong day"}"#).json(422).to_string();
+    assert!(refused.contains("unknown field `reason`"), "{refused}");
+    dev.post(&path, &json!({"why": "x".repeat(1_001)}).to_string()).json(422);
+    dev.cli(&["runs", "cancel", &id, "--by", "ann", "--why", "the wrong day"]).with(0);
+    assert_eq!(dev.ended(&id)["reason"], "cancelled by ann: the wrong day");
+    let lines = told(&dev.get(&format!("/api/v1/runs/{id}/events")).json(200));
+    assert_eq!(lines[1], "2 cancel cancelled by ann: the wrong day");
 }
 
 #[test]

@@ -87,7 +87,7 @@ pub(super) async fn mark(
 }
 
 /// Reads a body. None is one that says nothing.
-fn read<T: for<'de> Deserialize<'de>>(body: &[u8]) -> ApiResult<T> {
+pub(super) fn read<T: for<'de> Deserialize<'de>>(body: &[u8]) -> ApiResult<T> {
     let body: &[u8] = if body.is_empty() { b"{}" } else { body };
     let read = serde_json::from_slice(body).map_err(|error| match error.classify() {
         Category::Data => ApiError::new(Code::BadField, error.to_string()),
@@ -95,6 +95,16 @@ fn read<T: for<'de> Deserialize<'de>>(body: &[u8]) -> ApiResult<T> {
     })?;
     number::check_numbers(body).map_err(|error| bad_field(error.to_string()))?;
     Ok(read)
+}
+
+/// Checks who acts, and why, as it was said.
+pub(super) fn check_words(by: &str, why: &str) -> ApiResult<()> {
+    for (field, text) in [("by", by), ("why", why)] {
+        if text.chars().count() > MAX_WORDS {
+            return Err(bad_field(format!("{field}: expected at most {MAX_WORDS} characters")));
+        }
+    }
+    Ok(())
 }
 
 /// Outputs as an attempt may give them.
@@ -116,11 +126,7 @@ async fn act(
     deed: Deed,
 ) -> ApiResult<Json<Value>> {
     let ActBody { item, attempt, by, why, idempotency_key } = body;
-    for (field, text) in [("by", &by), ("why", &why)] {
-        if text.chars().count() > MAX_WORDS {
-            return Err(bad_field(format!("{field}: expected at most {MAX_WORDS} characters")));
-        }
-    }
+    check_words(&by, &why)?;
     let id = view::parse_id(&id)?;
     let stored = view::load(&api.context, id).await?;
     let run = view::restored(&api.context, id, &stored).await.map_err(view::unreadable)?;

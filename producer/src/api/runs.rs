@@ -12,6 +12,7 @@ use millrace_store::{LogChunk, RunQuery};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::acts;
 use super::error::{ApiError, ApiResult, created};
 use super::newer;
 use super::state::Api;
@@ -109,11 +110,40 @@ pub(super) async fn get(State(api): State<Api>, Path(id): Path<String>) -> ApiRe
     newer::run(&api.context, id, &stored).await.map(Json).map_err(view::unreadable)
 }
 
+/// Who stops a run, and why.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct CancelBody {
+    by: String,
+    why: String,
+}
+
+impl CancelBody {
+    /// The reason that the run and its history keep.
+    fn reason(&self) -> String {
+        let mut reason = match (self.by.as_str(), self.why.as_str()) {
+            ("", "") => return "cancelled through the API".to_owned(),
+            ("", _) => "cancelled".to_owned(),
+            (by, _) => format!("cancelled by {by}"),
+        };
+        if !self.why.is_empty() {
+            reason.push_str(&format!(": {}", self.why));
+        }
+        reason
+    }
+}
+
 /// Stops a run.
-pub(super) async fn cancel(State(api): State<Api>, Path(id): Path<String>) -> ApiResult<Response> {
+pub(super) async fn cancel(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> ApiResult<Response> {
+    let asked: CancelBody = acts::read(&body)?;
+    acts::check_words(&asked.by, &asked.why)?;
     let id = view::parse_id(&id)?;
     view::load(&api.context, id).await?;
-    stop(&api, id, "cancelled through the API").await?;
+    stop(&api, id, &asked.reason()).await?;
     Ok((StatusCode::ACCEPTED, Json(json!({"run_id": id}))).into_response())
 }
 

@@ -98,6 +98,8 @@ impl Happened {
             Event::Act(act) => {
                 ("act", Some(act.attempt).filter(|attempt| *attempt > 0), format!("{name} was {act}"))
             }
+            // Whoever said who it was has said what was done, too.
+            Event::Cancel { reason } if reason.starts_with("cancelled") => ("cancel", None, reason.clone()),
             Event::Cancel { reason } => ("cancel", None, with_reason("cancelled".to_owned(), Some(reason))),
             Event::TimedOut => ("timed_out", None, "the run has taken too long, and is stopped".to_owned()),
             Event::CancelCheckDue => (
