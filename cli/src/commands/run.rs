@@ -1,7 +1,8 @@
 //! `run`: a run of a file, here and now, or on a named producer.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use millrace_domain::child::WORKFLOW;
@@ -13,6 +14,7 @@ use serde_json::{Value, json};
 use crate::client::{Client, run_path};
 use crate::commands::params::{self, Pair};
 use crate::commands::{dry_run, validate};
+use crate::duration;
 use crate::embedded::Embedded;
 use crate::error::CliError;
 use crate::interrupt;
@@ -112,27 +114,41 @@ async fn until_all_have_ended(
     how: Wait,
     has_others: bool,
 ) -> Result<(), CliError> {
+    let began = Instant::now();
     let ended = render::wait(client, id, how).await;
     if !has_others || matches!(ended, Err(CliError::TimedOut(_) | CliError::Interrupted(_))) {
         return ended;
     }
-    let mut is_said = false;
-    loop {
-        let mut open = 0;
-        for state in ["waiting", "running"] {
-            let page = client.get(&format!("/api/v1/runs?state={state}&limit=500")).await?;
-            open += page["runs"].as_array().map_or(0, Vec::len);
+    let left = how.bound.map(|bound| bound.saturating_sub(began.elapsed()));
+    tokio::select! {
+        others = until_others_have_ended(client) => others.and(ended),
+        () = interrupt::asked() => {
+            Err(CliError::Interrupted("interrupted: what the run has started ends with this process".to_owned()))
         }
-        if open == 0 {
-            return ended;
+        () = tokio::time::sleep(left.unwrap_or_default()), if left.is_some() => {
+            let bound = duration::show(how.bound.unwrap_or_default());
+            Err(CliError::TimedOut(format!("what run {id} has started has not ended within {bound}")))
         }
-        if !std::mem::replace(&mut is_said, true) {
-            output::note(&format!(
-                "waiting for {open} more, which the run has started and does not wait for"
-            ));
-        }
+    }
+}
+
+/// Waits for the end of all runs that are open, and tells how they ended.
+async fn until_others_have_ended(client: &Client) -> Result<(), CliError> {
+    let first = open_runs(client).await?;
+    if !first.is_empty() {
+        let count = first.len();
+        output::note(&format!("waiting for {count} more, which the run has started and does not wait for"));
+    }
+    while !open_runs(client).await?.is_empty() {
         tokio::time::sleep(OTHERS).await;
     }
+    for run in first.iter().filter_map(|run| run["id"].as_str()) {
+        let run = client.get(&run_path(run)).await?;
+        let text = |key: &str| run[key].as_str().unwrap_or_default();
+        let reason = run["reason"].as_str().map(|reason| format!(": {reason}")).unwrap_or_default();
+        output::note(&format!("{} {} {}{reason}", text("workflow"), text("id"), text("state")));
+    }
+    Ok(())
 }
 
 /// Whether any step of a workflow is a run of another one.
@@ -146,14 +162,36 @@ async fn start(client: &Client, body: &Value) -> Result<String, CliError> {
     Ok(answer["run_id"].as_str().unwrap_or_default().to_owned())
 }
 
-/// Cancels a run, and waits for its end.
+/// The runs that have not ended.
+async fn open_runs(client: &Client) -> Result<Vec<Value>, CliError> {
+    let mut open = Vec::new();
+    for state in ["waiting", "running"] {
+        let mut page = client.get(&format!("/api/v1/runs?state={state}&limit=500")).await?;
+        open.extend(page["runs"].as_array_mut().map(std::mem::take).unwrap_or_default());
+    }
+    Ok(open)
+}
+
+/// Cancels a run and all that it has started, each once, and waits for their end.
 async fn stop(client: &Client, id: &str) -> Result<(), CliError> {
-    let path = run_path(id);
-    client.post(&format!("{path}/cancel"), &json!({})).await?;
-    while !render::has_ended(&client.get(&path).await?) {
+    client.post(&format!("{}/cancel", run_path(id)), &json!({})).await?;
+    let mut told = HashSet::from([id.to_owned()]);
+    loop {
+        let open = open_runs(client).await?;
+        if open.is_empty() {
+            return Ok(());
+        }
+        for run in open.iter().filter_map(|run| run["id"].as_str()) {
+            // A child is stopped by its parent. A second cancel would stop its hooks.
+            let run = client.get(&run_path(run)).await?;
+            let is_awaited = run["parent"]["waits"] == true;
+            let id = run["id"].as_str().unwrap_or_default();
+            if !is_awaited && told.insert(id.to_owned()) {
+                client.post(&format!("{}/cancel", run_path(id)), &json!({})).await?;
+            }
+        }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    Ok(())
 }
 
 /// Picks the workflow to run of those in a file.

@@ -23,7 +23,7 @@ const NAMED: usize = 10;
 pub(crate) struct RunIdArgs {
     /// Its id, or the beginning of it when no other run's begins so
     id: Option<String>,
-    /// The run that was created last
+    /// The run that was created last, and is no step of another
     #[arg(long)]
     last: bool,
 }
@@ -36,7 +36,7 @@ pub(crate) struct RunAndStepArgs {
     id: Option<String>,
     /// A step of it
     step: Option<String>,
-    /// The run that was created last, in place of its id
+    /// The run that was created last, and is no step of another, in place of its id
     #[arg(long, conflicts_with = "step")]
     last: bool,
 }

@@ -69,7 +69,7 @@ pub(crate) enum RunsCommand {
     Skip(ActArgs),
     /// Say how a step ended that waits, or asks what is to become of it
     Mark(MarkArgs),
-    /// Stop one
+    /// Stop one, with the runs that its steps are; once more, also the hooks that are under way then
     Cancel {
         #[command(flatten)]
         run: RunIdArgs,

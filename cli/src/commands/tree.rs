@@ -19,10 +19,10 @@ const PAGE: usize = 500;
 pub(crate) struct TreeArgs {
     #[command(flatten)]
     run: RunIdArgs,
-    /// So deep, at most
+    /// At most so many levels
     #[arg(long, value_name = "COUNT", default_value_t = 16)]
     depth: usize,
-    /// So many runs, at most
+    /// At most so many runs below it
     #[arg(long, value_name = "COUNT", default_value_t = 500)]
     limit: usize,
 }

@@ -47,17 +47,16 @@ fn line(of: &Value, run: &Value, name: Option<&str>, style: Style) -> String {
     let state = run["state"].as_str().or(of["state"].as_str()).unwrap_or("waiting");
     let name_given = name.is_some();
     let (mark, colour) = mark(of["state"].as_str().filter(|_| name_given).unwrap_or(state));
-    let (workflow, state) = match run["workflow"].as_str() {
-        Some(workflow) => (workflow, state.to_owned()),
-        None => ("no run", format!("{state} without one")),
-    };
     let name = name.map(|name| format!("{name}: ")).unwrap_or_default();
-    let mut text = format!(
-        "{} {name}{} {}",
-        style.paint(colour, mark),
-        style.paint(Colour::Bold, workflow),
-        style.paint(colour, &state)
-    );
+    let mark = style.paint(colour, mark);
+    let Some(workflow) = run["workflow"].as_str() else {
+        let reason = of["reason"].as_str().and_then(|reason| reason.lines().next());
+        let reason =
+            reason.map(|reason| format!("  {}", style.paint(Colour::Grey, reason))).unwrap_or_default();
+        return format!("{mark} {name}no run, {}{reason}", style.paint(colour, state));
+    };
+    let mut text =
+        format!("{mark} {name}{} {}", style.paint(Colour::Bold, workflow), style.paint(colour, state));
     if let Some(took) = took(run) {
         text.push_str(&format!(" {took}"));
     }
@@ -76,9 +75,8 @@ fn line(of: &Value, run: &Value, name: Option<&str>, style: Style) -> String {
         run["state"].is_null() || of["state"].as_str().is_some_and(|of| Some(of) != run["state"].as_str());
     let of_step = of["reason"].as_str().filter(|_| name_given && is_other);
     if let Some(reason) = of_step.and_then(|reason| reason.lines().next()) {
-        let state = of["state"].as_str().filter(|_| !run["state"].is_null());
-        let state = state.map(|state| format!("the step {state}: ")).unwrap_or_default();
-        text.push_str(&format!("  {}", style.paint(Colour::Grey, &format!("{state}{reason}"))));
+        let state = of["state"].as_str().unwrap_or_default();
+        text.push_str(&format!("  {}", style.paint(Colour::Grey, &format!("the step {state}: {reason}"))));
     }
     text
 }
@@ -108,8 +106,8 @@ mod tests {
                 "├─ ✔ load.0: part succeeded  2",
                 "│  ├─ ● x: deep running  4",
                 "│  └─ and more",
-                "├─ ✖ load.1: no run failed without one (attempt 2)  3  none such",
-                "├─ · soon: no run waiting without one  5",
+                "├─ ✖ load.1: no run, failed  none such",
+                "├─ · soon: no run, waiting",
                 "└─ ✖ held: part succeeded  6  the step failed: no rows",
             ]
         );

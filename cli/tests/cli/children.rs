@@ -1,8 +1,11 @@
 //! Steps that are runs of other workflows, as they are looked at and stopped.
 
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
 use serde_json::{Value, json};
 
-use crate::binary::{millrace, step, until};
+use crate::binary::{command, millrace, step, until};
 use crate::dev::Dev;
 
 const NESTED: &str = "
@@ -123,11 +126,11 @@ fn a_tree_shows_the_runs_of_a_run_at_any_depth_and_why_one_never_was() {
         "├─ ✔ each.1: inner",
         "├─ ✔ each.2: inner",
         "├─ ✔ away: inner",
-        "├─ ✖ gone: no run failed without one",
-        "├─ ✖ bad: no run failed without one",
+        "├─ ✖ gone: no run, failed  there is no workflow nowhere",
+        "├─ ✖ bad: no run, failed",
         "└─ ✖ round: there failed",
         "   └─ ✖ x: back failed",
-        "      └─ ✖ x: no run failed without one",
+        "      └─ ✖ x: no run, failed",
     ];
     // The run that nobody waits for may go on.
     let is_away = |line: &str| line.contains(" away: inner");
@@ -246,7 +249,24 @@ steps: [{name: first, run: sleep 0.5}, {name: only, depends_on: [first], run: ec
     std::fs::write(folder.path().join("both.yaml"), source).unwrap();
     let ended = millrace(folder.path(), &["run", "both.yaml", "--workflow", "outer"]).with(0);
     assert!(ended.stderr.contains("waiting for 1 more, which the run has started"), "{}", ended.stderr);
+    let last = ended.stderr.lines().last().unwrap();
+    assert!(last.starts_with("inner ") && last.ends_with(" succeeded"), "{last}");
     assert!(folder.path().join("done").exists());
+
+    let source = source.replace("sleep 0.5", "sleep 600");
+    std::fs::write(folder.path().join("both.yaml"), source).unwrap();
+    let run = ["run", "both.yaml", "--workflow", "outer", "--wait-timeout", "1s"];
+    millrace(folder.path(), &run).with(124).says(&["has not ended within 1.0s"]);
+    let mut child = command(folder.path(), &run[..4]).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("waiting for 1 more") {
+        line.clear();
+        assert!(said.read_line(&mut line).unwrap() > 0, "it ended");
+    }
+    let pid = nix::unistd::Pid::from_raw(child.id().cast_signed());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
 }
 
 #[test]

@@ -118,7 +118,7 @@ fn an_item_is_acted_on_by_its_place_and_one_that_is_skipped_has_not_failed() {
         refused(&mut fleet, Some(3)),
         "item 3 of step each cannot be skipped: it has not begun, or does not exist"
     );
-    let told = "step each cannot be skipped: it has items: say which, by its place in the list";
+    let told = "step each cannot be skipped: it has items: say which, by its place in the list (--item N)";
     assert_eq!(refused(&mut fleet, None), told);
     let result = fleet.result(fleet.item("each", 2), Outcome::Succeeded);
     fleet.apply(Event::Result(result)).unwrap();

@@ -224,6 +224,10 @@ pub(super) const OF_STEP: Synonyms = &[
         "write it beside the items: foreach: {items: [a, b], max_parallel: 8}, or shards: {count: 4, max_parallel: 8}",
     ),
     (&["strategy"], "write matrix: {rate: [0.1, 0.01]}"),
+    (
+        &["workflow", "subworkflow", "subflow", "subdag", "childworkflow", "triggerdagid", "call"],
+        "write uses: workflow, and with: {name: load_day}",
+    ),
     (&["sharding", "shardcount", "partitions", "splits"], "write shards: 4"),
     (&["lock", "mutex", "semaphore"], "`locks` is not supported yet"),
     (&["memory", "cpu", "limits"], "`resources` is not supported yet"),
@@ -261,10 +265,6 @@ pub(super) const OF_DEFAULTS: Synonyms = &[
         "write retry: {limit: 3}",
     ),
     (&["retrydelay", "retryinterval"], "write retry: {limit: 3, delay: 10s}"),
-    (
-        &["workflow", "subworkflow", "subflow", "subdag", "childworkflow", "triggerdagid", "call"],
-        "write uses: workflow, and with: {name: load_day}",
-    ),
     (&["owner", "email"], "write `labels` of the workflow"),
     (&["image", "container"], IMAGE),
 ];

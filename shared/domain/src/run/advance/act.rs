@@ -115,9 +115,13 @@ impl Run {
                 return refuse("an attempt of it is with the fleet: wait for that to end, or cancel the run");
             }
             Some(StepState::Child { .. }) => {
-                return refuse("its run is under way: wait for that to end, or cancel that");
+                return refuse(
+                    "its run is under way: act on the steps of that, which `millrace runs tree` shows",
+                );
             }
-            Some(StepState::Fanned(_)) => return refuse("it has items: say which, by its place in the list"),
+            Some(StepState::Fanned(_)) => {
+                return refuse("it has items: say which, by its place in the list (--item N)");
+            }
             Some(StepState::Ended(end)) => return refuse(&format!("it has ended: {}", end.outcome)),
         };
         if so_far.attempt != act.attempt {

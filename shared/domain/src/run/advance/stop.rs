@@ -71,7 +71,12 @@ pub(super) fn stop(
 /// ends.
 pub(super) fn again(run: &Run, reason: &str, out: &mut Advanced) -> Result<(), Refusal> {
     let children = run.children().map(|(unit, ..)| unit);
-    if child::stop(run, children, reason, true, out) { Ok(()) } else { Err(Refusal::RunNotWaiting) }
+    if !child::stop(run, children, reason, true, out) {
+        return Err(Refusal::RunNotWaiting);
+    }
+    // Nothing of the run changes by it, and its history tells who it was.
+    out.head = true;
+    Ok(())
 }
 
 /// Looks at a run that is being stopped, or at the items that are given up: their workers are told again, and in the end
