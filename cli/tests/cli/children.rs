@@ -53,6 +53,16 @@ fn trigger(dev: &Dev, workflow: &str) -> String {
     dev.cli(&["workflows", "trigger", workflow]).with(0).stdout.trim().to_owned()
 }
 
+/// The run that the first step of a run is, once its own first step runs.
+fn running_child(dev: &Dev, id: &str) -> String {
+    let child = until("its child begins", || dev.run(id)["steps"][0]["child"].as_str().map(str::to_owned));
+    until("the child runs", || {
+        let run = dev.get(&format!("/api/v1/runs/{child}"));
+        (run.status == 200 && run.json(200)["steps"][0]["state"] == "running").then_some(())
+    });
+    child
+}
+
 fn ended(dev: &Dev, id: &str) -> Value {
     until("the run has ended", || Some(dev.run(id)).filter(|run| run["ended_at"].is_string()))
 }
@@ -195,12 +205,8 @@ on_finish: [{name: tidy, run: sleep 600}]
     std::fs::write(dev.path("both.yaml"), source).unwrap();
     dev.cli(&["apply", "both.yaml"]).with(0);
     let id = trigger(&dev, "outer");
-    let child = until("its child runs", || dev.run(&id)["steps"][0]["child"].as_str().map(str::to_owned));
-    let stands = |name: &str| {
-        let child = dev.get(&format!("/api/v1/runs/{child}"));
-        if child.status == 200 { step(&child.json(200), name)["state"].clone() } else { Value::Null }
-    };
-    until("the child runs", || (stands("only") == "running").then_some(()));
+    let child = running_child(&dev, &id);
+    let stands = |name: &str| step(&dev.run(&child), name)["state"].clone();
     dev.cli(&["runs", "cancel", &id]).with(0);
     until("its hook runs", || (stands("tidy") == "running").then_some(()));
     dev.cli(&["runs", "cancel", &id]).with(0);
@@ -283,11 +289,7 @@ on_finish: [{name: tidy, run: 'sleep 6; echo tidy > tidied'}]
     std::fs::write(dev.path("both.yaml"), source).unwrap();
     dev.cli(&["apply", "both.yaml"]).with(0);
     let id = trigger(&dev, "outer");
-    let child = until("its child runs", || dev.run(&id)["steps"][0]["child"].as_str().map(str::to_owned));
-    until("the child runs", || {
-        let child = dev.get(&format!("/api/v1/runs/{child}"));
-        (child.status == 200 && child.json(200)["steps"][0]["state"] == "running").then_some(())
-    });
+    let child = running_child(&dev, &id);
     dev.cli(&["runs", "cancel", &id]).with(0);
     let run = ended(&dev, &id);
     assert_eq!(run["state"], "cancelled");
