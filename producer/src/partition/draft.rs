@@ -225,7 +225,12 @@ impl Draft {
                     self.then.outcomes.push((run, unit.step, outcome));
                 }
                 Action::Set(due, timer) => delta.timers.push((due, stored_timer(run, timer))),
-                Action::Clear(timer) => delta.cleared.push(stored_timer(run, timer)),
+                Action::Clear(timer) => {
+                    // A commit clears timers before it sets any: what an event before this one has set is not set.
+                    let timer = stored_timer(run, timer);
+                    delta.timers.retain(|(_, set)| *set != timer);
+                    delta.cleared.push(timer);
+                }
                 Action::Stop { tasks, by_force } => self.then.stops.push(Stop { run, tasks, by_force }),
                 Action::StartChild { start, again } => {
                     let child = start.parent.attempt.child(partitions);
@@ -319,6 +324,21 @@ mod tests {
         let (created_at, workflow) = (Timestamp::default(), WorkflowId::adhoc());
         draft.create(run, NewRun { created_at, workflow, keyed: false, definition: format!("{large}x") });
         assert!(draft.is_heavy());
+    }
+
+    #[test]
+    fn a_timer_that_one_event_has_set_and_the_next_has_cleared_is_not_set() {
+        let run = RunId::of_key(&WorkflowId::adhoc(), "key", 8);
+        let mut draft = Draft::new(Epoch(7), Seq(3));
+        let (at, timer) = (Timestamp::default(), RunTimer::Retry(StepIndex(2).into()));
+        let actions = [Action::Set(at, timer), Action::Set(at, RunTimer::Start), Action::Clear(timer)];
+        for action in actions {
+            let advanced = Advanced { actions: vec![action], ..Advanced::default() };
+            draft.take(run, advanced, at, (Duration::from_secs(1), 8));
+        }
+        let delta = draft.commit(PartitionId(1), at).runs.remove(0);
+        assert_eq!(delta.timers, [(at, Timer::Start(run))]);
+        assert_eq!(delta.cleared, [Timer::Retry(run, StepIndex(2).into())]);
     }
 
     #[test]
