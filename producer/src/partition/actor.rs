@@ -158,7 +158,7 @@ impl Actor {
         self.drop_partition(partition);
         // Whatever got into memory while it was somebody else's may be of an earlier state.
         self.memory.runs.forget(partition);
-        let is_ahead = self.is_ahead(published_until);
+        let is_ahead = self.is_ahead(epoch, published_until);
         // A watermark from the future says nothing, nor does any when the broker was in a process that has ended.
         let says_nothing = is_ahead || !self.context.broker.is_durable();
         let confirmed_until = if says_nothing { Timestamp::default() } else { published_until };

@@ -43,9 +43,11 @@ impl Actor {
         self.replan(self.partitions.iter().map(|(partition, owned)| (partition, owned.epoch)).collect());
     }
 
-    /// Whether a partition was last written to by a clock that was ahead of this one.
-    pub(super) fn is_ahead(&self, published_until: Timestamp) -> bool {
-        published_until > self.context.now() + AHEAD && !failpoint::is_removed("replan")
+    /// Whether a partition was last written to by a clock that was ahead of this one. Its watermark says so, and where what was
+    /// dispatched before has held that back, the epoch may: it follows the last one, which was taken by that clock.
+    pub(super) fn is_ahead(&self, epoch: Epoch, published_until: Timestamp) -> bool {
+        let taken_at = Timestamp::from_millis(i64::try_from(epoch.0 / 1_000).unwrap_or(i64::MAX));
+        published_until.max(taken_at) > self.context.now() + AHEAD && !failpoint::is_removed("replan")
     }
 
     /// Plans partitions anew, beside all else.
