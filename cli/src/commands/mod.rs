@@ -12,6 +12,7 @@ mod graph;
 mod healthcheck;
 mod history;
 mod items;
+mod locks;
 mod logs;
 mod outputs;
 mod params;
@@ -70,6 +71,9 @@ enum Command {
     /// List the workers
     #[command(subcommand)]
     Workers(workers::WorkersCommand),
+    /// List and show locks, and take one away from a step that holds it
+    #[command(subcommand)]
+    Locks(locks::LocksCommand),
     /// List the queues of tasks
     #[command(subcommand)]
     Queues(queues::QueuesCommand),
@@ -107,6 +111,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), CliError> {
         Command::Workflows(command) => client_command(&common, workflows::run(&common, command)),
         Command::Runs(command) => client_command(&common, runs::run(&common, command)),
         Command::Workers(_) => client_command(&common, workers::run(&common)),
+        Command::Locks(command) => client_command(&common, locks::run(&common, command)),
         Command::Queues(_) => client_command(&common, queues::run(&common)),
         Command::Doctor(args) => block_on(&common, "off", until_interrupted(doctor::run(&common, args))),
     }

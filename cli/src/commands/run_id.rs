@@ -66,6 +66,11 @@ async fn last(client: &Client) -> Result<String, CliError> {
     }
 }
 
+/// Finds the id of a run by what was typed for it: the whole, or its beginning.
+pub(crate) async fn find_typed(client: &Client, typed: &str) -> Result<String, CliError> {
+    find(client, &RunIdArgs { id: Some(typed.to_owned()), last: false }).await
+}
+
 /// Finds the id of the run that is meant.
 pub(crate) async fn find(client: &Client, args: &RunIdArgs) -> Result<String, CliError> {
     let Some(typed) = args.id.as_ref().filter(|_| !args.last) else {

@@ -8,6 +8,7 @@
 mod items;
 mod lines;
 mod plan;
+mod plan_settings;
 mod run_tree;
 mod screen;
 mod terminal;

@@ -137,6 +137,7 @@ pub(super) fn mark(state: &str) -> (&'static str, Colour) {
         "running" => ("●", Colour::Cyan),
         "asking" => ("?", Colour::Yellow),
         "queued" => ("○", Colour::Cyan),
+        "blocked" => ("‖", Colour::Yellow),
         _ => ("·", Colour::Grey),
     }
 }
@@ -156,6 +157,7 @@ fn counts(steps: &[Value]) -> String {
         "running",
         "asking",
         "queued",
+        "blocked",
         "waiting",
         "failed",
         "timed_out",

@@ -21,6 +21,7 @@ mod http;
 mod interrupt;
 mod items;
 mod keys;
+mod locks;
 mod outputs;
 mod patterns;
 mod pools;

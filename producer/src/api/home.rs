@@ -8,10 +8,11 @@ use super::health;
 use super::state::Api;
 
 /// Lists that a browser can show as they are.
-const LISTS: [(&str, &str); 5] = [
+const LISTS: [(&str, &str); 6] = [
     ("/api/v1/runs", "runs, the newest first"),
     ("/api/v1/workflows", "stored workflows"),
     ("/api/v1/workers", "workers"),
+    ("/api/v1/locks", "locks that somebody holds, or waits for"),
     ("/api/v1/queues", "what waits in each pool"),
     ("/metrics", "metrics, Prometheus text"),
 ];

@@ -164,6 +164,13 @@ fn item(run: &Run, unit: Unit, end: Option<Ended>, held: Option<&TaskRecord>) ->
             let (attempt, lost) = (attempts.attempt, attempts.lost);
             ItemView { state: "waiting", attempt, lost, reason, ..ItemView::default() }
         }
+        Some(StepState::Locking { attempts, .. }) => ItemView {
+            state: "blocked",
+            attempt: attempts.attempt,
+            lost: attempts.lost,
+            reason: run.blockers(unit, millrace_domain::Timestamp::default()).first().map(Blocker::words),
+            ..ItemView::default()
+        },
         Some(StepState::Child { attempts, .. }) => ItemView {
             state: "running",
             attempt: attempts.attempt,

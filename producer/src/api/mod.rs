@@ -13,6 +13,7 @@ mod health;
 mod home;
 mod items;
 mod key;
+mod locks;
 mod newer;
 mod outputs;
 mod parent;

@@ -10,8 +10,8 @@ use axum::routing::{delete, get, post};
 use super::error::{self, ApiError};
 use super::state::{Api, BODY_BYTES, Counted};
 use super::{
-    Access, access, acts, children, events, health, home, items, key, outputs, runs, tasks, why, workers,
-    workflows,
+    Access, access, acts, children, events, health, home, items, key, locks, outputs, runs, tasks, why,
+    workers, workflows,
 };
 use crate::context::Context;
 use crate::intake::gateway::Gateway;
@@ -41,6 +41,11 @@ pub(crate) fn router(context: Arc<Context>, gateway: Arc<Gateway>, access: Acces
         .route("/workflows/{name}/trigger", post(workflows::trigger))
         .route("/workflows/{name}/pause", post(workflows::pause))
         .route("/workflows/{name}/resume", post(workflows::resume))
+        .route("/locks", get(locks::list))
+        .route("/locks/{name}", get(locks::get))
+        .route("/locks/{name}/{lock}", get(locks::get_of_group))
+        .route("/locks/{name}/release", post(locks::release))
+        .route("/locks/{name}/{lock}/release", post(locks::release_of_group))
         .route("/workers", get(workers::list))
         .route("/queues", get(workers::queues));
     let routes = Router::new()

@@ -265,6 +265,13 @@ fn step(
             worker: Some(end.worker.clone()).filter(|worker| !worker.is_empty()),
             ..view
         },
+        StepState::Locking { attempts, .. } => StepView {
+            state: "blocked".to_owned(),
+            attempt: attempts.attempt,
+            lost: attempts.lost,
+            reason: run.blockers(index.into(), Timestamp::default()).first().map(Blocker::words),
+            ..view
+        },
         StepState::Dispatched(attempts) => {
             let (attempt, record) =
                 held.map_or((attempts.attempt, None), |(attempt, record)| (*attempt, Some(*record)));
@@ -351,8 +358,8 @@ pub(crate) async fn say_what_waits(context: &Context, runs: &mut [RunSummaryView
         // What cannot be read is told where the run is asked for by itself.
         let Ok(view) = run(context, runs[at].run, &stored).await else { continue };
         if !view.steps.iter().any(|step| step.state == "running") {
-            runs[at].reason =
-                view.steps.into_iter().find(|step| step.state == "queued").and_then(|s| s.reason);
+            let waits = |step: &StepView| matches!(step.state.as_str(), "queued" | "blocked" | "asking");
+            runs[at].reason = view.steps.into_iter().find(waits).and_then(|step| step.reason);
         }
     }
     Ok(())

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use millrace_broker::Queue;
+use millrace_domain::lock::LockName;
 use millrace_domain::run::{Blocker, Head};
 use millrace_domain::{Lane, PartitionId, RunId, StepIndex, TaskId, Timestamp, Unit};
 use millrace_store::{Session, TaskRecord};
@@ -12,6 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::error::ApiResult;
+use super::locks;
 use super::pools::Served;
 use super::sessions::live;
 use super::state::Api;
@@ -144,6 +146,17 @@ impl Fleet<'_> {
             if let Blocker::Child { attempt, .. } = &blocker {
                 state = "running";
                 self.child(TaskId { run: of.0, unit: of.1, attempt: *attempt }, &mut one).await?;
+            }
+            if let Blocker::Locks { wants, .. } = &blocker {
+                state = "blocked";
+                let wants: Vec<LockName> = wants.iter().map(|want| want.lock.clone()).collect();
+                let attempt = TaskId { run: of.0, unit: of.1, attempt: 0 };
+                let locks = locks::waited_for(self.api, attempt, &wants).await?;
+                let texts: Vec<&str> = locks.iter().filter_map(|lock| lock["text"].as_str()).collect();
+                if !texts.is_empty() {
+                    one["text"] = json!(format!("{}: {}", blocker.words(), texts.join("; ")));
+                }
+                one["locks"] = json!(locks);
             }
             shown.push(one);
         }

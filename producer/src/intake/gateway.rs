@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use millrace_broker::{BrokerError, Outgoing, Queue, Route};
 use millrace_domain::definition::Workflow;
+use millrace_domain::lock::LockGroup;
 use millrace_domain::message::{Inbox, InboxBody, Reply, ReplyError};
 use millrace_domain::run::{Act, Event, Trigger};
 use millrace_domain::submission::Submission;
-use millrace_domain::{Code, PartitionId, RunId, WorkflowId};
+use millrace_domain::{Code, PartitionId, RunId, TaskId, WorkflowId};
 use millrace_runtime::{Subscription, Unknown};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -19,6 +20,7 @@ use crate::context::Context;
 use crate::partition::answer::{Answer, Gather, put_away};
 use crate::partition::command::Command;
 use crate::partition::commands::apply::Apply;
+use crate::partition::commands::lock::{Order, Wish};
 use crate::partition::commands::submit::Submit;
 use crate::partition::mailbox::{Input, Work};
 
@@ -215,6 +217,23 @@ impl Gateway {
         let body = || InboxBody::Act { run, act: Box::new(act.clone()) };
         let command = || Command::Event(run, Event::Act(Box::new(act.clone())));
         self.ask(Some(run.partition()), command, body).await
+    }
+
+    /// Takes locks away from a step that holds them.
+    pub(crate) async fn take_locks(
+        &self,
+        task: TaskId,
+        group: LockGroup,
+        by: String,
+        why: Option<String>,
+    ) -> Result<Reply, Unavailable> {
+        let partitions = self.context.partitions;
+        let body = || InboxBody::TakeLocks { task, group, by: by.clone(), why: why.clone() };
+        let command = || {
+            let wish = Wish::Take { task, by: by.clone(), why: why.clone() };
+            Command::Lock(Box::new(Order::of(group, wish, partitions)))
+        };
+        self.ask(Some(group.home(partitions)), command, body).await
     }
 
     /// Asks the loop, or the partition's owner, until there is an answer.

@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, watch as watch_channel};
 use tokio::time::Instant;
 
 use super::command::Command;
+use super::commands::lock::{Order, Wish};
 use super::dispatch::Dispatcher;
 use super::failed_runs::FailedRuns;
 use super::mailbox::{Input, Work};
@@ -114,7 +115,8 @@ impl Actor {
 
     /// How long until a timer is due.
     fn until_due(&self) -> Option<Duration> {
-        self.memory.timers.next().map(|due| due.since(self.context.now()))
+        let due = self.memory.timers.next().into_iter().chain(self.memory.locks.next()).min();
+        due.map(|due| due.since(self.context.now()))
     }
 
     /// Takes one turn of the loop: work in order, interrupted where the set of partitions changes.
@@ -177,6 +179,7 @@ impl Actor {
             tokio::time::sleep(STORE_PAUSE).await;
         };
         self.memory.timers.load(partition, timers);
+        self.memory.locks.took(partition, self.context.now());
         tracing::debug!(%partition, epoch = epoch.0, "owned");
         letters::send_again(&self.context, self.inner.clone(), partition, epoch, letters);
         self.context.published.has_read(partition, epoch);
@@ -208,9 +211,12 @@ impl Actor {
             }
         }
         let due = self.memory.timers.take_due(now, BATCH);
-        if due.is_empty() {
+        let locks = self.memory.locks.next().filter(|next| *next <= now);
+        if due.is_empty() && locks.is_none() {
             return;
         }
+        let tell = |home| Work::silent(Command::Lock(Box::new(Order { home, wish: Wish::Tell })));
+        let locks = locks.map(|_| self.memory.locks.due(now)).unwrap_or_default();
         let work = due
             .into_iter()
             .filter_map(|(at, _, timer)| {
@@ -223,6 +229,7 @@ impl Actor {
                     Timer::Unknown(_) => return None,
                 }))
             })
+            .chain(locks.into_iter().map(tell))
             .collect();
         self.batch(work).await;
     }

@@ -10,6 +10,7 @@ use super::answer::refusal;
 use super::commands::apply::{self, Apply};
 use super::commands::child::{self, Fate, Order, Wish};
 use super::commands::event::{self, Applied, Broke};
+use super::commands::lock::{self, Wish as LockWish};
 use super::commands::replan::{self, Planned};
 use super::commands::submit::{self, Created, Submit};
 use super::commands::{delete, fire, pause};
@@ -25,6 +26,8 @@ pub(crate) enum Command {
     Restore(Box<Submit>),
     /// A run that is a step of another is to start, or to end.
     Child(Box<Order>),
+    /// Locks of this partition are asked for, or released.
+    Lock(Box<lock::Order>),
     /// Something happened to a run.
     Event(RunId, Event),
     /// Attempts ended, all of one partition.
@@ -78,6 +81,29 @@ impl Command {
             InboxBody::StopChild { start, reason, hooks } => {
                 Self::Child(Box::new(Order::of(*start, Wish::Stop { reason, hooks }, partitions)))
             }
+            InboxBody::AskLocks { ask } => match lock::Order::ask(ask, partitions) {
+                Some(order) => Self::Lock(Box::new(order)),
+                None => return Err(refusal(Code::BadLetter, "expected at least one lock that is wanted")),
+            },
+            InboxBody::ReleaseLocks { task, group } => {
+                Self::Lock(Box::new(lock::Order::of(group, LockWish::Release(task), partitions)))
+            }
+            InboxBody::TakeLocks { task, group, by, why } => {
+                let wish = LockWish::Take { task, by, why };
+                Self::Lock(Box::new(lock::Order::of(group, wish, partitions)))
+            }
+            InboxBody::LocksGranted { task, locks, token } => {
+                let TaskId { run, unit, attempt } = task;
+                Self::Event(run, Event::Granted { unit, attempt, locks, token })
+            }
+            InboxBody::LocksRefused { task, reason } => {
+                let TaskId { run, unit, attempt } = task;
+                Self::Event(run, Event::LockRefused { unit, attempt, reason })
+            }
+            InboxBody::LocksTaken { task, locks, by, why } => {
+                let TaskId { run, unit, attempt } = task;
+                Self::Event(run, Event::LockTaken { unit, attempt, locks, by, why })
+            }
             InboxBody::ChildEnded { result } => Self::Event(result.run, Event::ChildEnded(*result)),
             InboxBody::Act { run, act } => Self::Event(run, Event::Act(act)),
             InboxBody::Cancel { run, reason } => Self::Event(run, Event::Cancel { reason }),
@@ -113,6 +139,7 @@ impl Command {
         match self {
             Self::Submit(submit) | Self::Restore(submit) => submit.run.map(RunId::partition),
             Self::Child(order) => Some(order.child.partition()),
+            Self::Lock(order) => Some(order.home),
             Self::Event(run, _) => Some(run.partition()),
             Self::Results(results) => results.first().map(|(run, _)| run.partition()),
             Self::Held(task, _) => Some(task.run.partition()),
@@ -144,6 +171,7 @@ impl Command {
                 needs.started.insert(order.start.workflow.clone());
                 needs.runs.extend(order.needs_run().then_some(order.child));
             }
+            Self::Lock(order) => drop(needs.locks.insert(order.home)),
             Self::Event(run, _) => needs.runs.push(*run),
             Self::Results(results) => needs.runs.extend(results.iter().map(|(run, _)| *run)),
             Self::Held(..) => {}
@@ -198,6 +226,7 @@ impl Command {
                     Fate::Kept => return kept(turn, run),
                 }
             }
+            Self::Lock(order) => lock::handle(turn, *order),
             // What happens to a run that this very commit creates must wait for the commit's verdict.
             Self::Event(run, event) if turn.draft.creates(run) => {
                 return Handled::Later(Self::Event(run, event));

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use millrace_broker::{Delivery, Properties};
+use millrace_domain::lock::TOKENS;
 use millrace_domain::message::{InboxBody, Reply};
 use millrace_domain::run::history::Entry;
 use millrace_domain::run::{Action, Advanced, Ended, Run, RunTimer};
@@ -115,6 +116,12 @@ impl Draft {
             tables: Vec::new(),
             then: FollowUp::default(),
         }
+    }
+
+    /// A number that no commit of the partition before this one had: the least of the fencing tokens that it gives. An epoch
+    /// is a number of microseconds, of which each commit takes more than one.
+    pub(crate) fn least_token(&self) -> u64 {
+        (self.epoch.0 + self.seq.0) * TOKENS
     }
 
     /// Whether it is so large that it is committed before anything is added to it.
@@ -242,6 +249,13 @@ impl Draft {
                 }
                 Action::TellParent(result) => {
                     letters.push((result.run.partition(), InboxBody::ChildEnded { result }));
+                }
+                Action::AskLocks(ask) => {
+                    let home = ask.group().map(|group| group.home(partitions));
+                    letters.extend(home.map(|home| (home, InboxBody::AskLocks { ask })));
+                }
+                Action::ReleaseLocks { task, group } => {
+                    letters.push((group.home(partitions), InboxBody::ReleaseLocks { task, group }));
                 }
                 Action::End => {
                     delta.expires_at = Some(now + retention);

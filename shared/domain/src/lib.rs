@@ -14,6 +14,7 @@ pub mod graph;
 pub mod hook;
 pub mod id;
 pub mod lane;
+pub mod lock;
 pub mod name;
 pub mod nesting;
 pub mod number;

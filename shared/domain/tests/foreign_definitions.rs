@@ -331,7 +331,7 @@ fn a_pipeline_is_answered_with_the_lines_to_write_which_are_a_workflow_but_for_t
       - name: data_load
         depends_on: [data_transform]
         run: <a shell command>
-        # a later version takes: locks: [primary_db]";
+        locks: [primary_db]";
     assert_eq!(lines, expected);
     let written = definition::parse(lines, "f").unwrap().remove(0).workflow;
     assert_eq!((written.steps.len(), written.schedules.len()), (3, 1));

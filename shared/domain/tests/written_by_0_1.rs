@@ -86,7 +86,10 @@ fn every_run_is_restored_as_the_api_of_0_1_showed_it() {
             let (word, attempt) = match state {
                 StepState::Waiting => ("waiting".to_owned(), 0),
                 StepState::Backoff { attempts, .. } => ("waiting".to_owned(), attempts.attempt),
-                StepState::Fanned(_) | StepState::Asking { .. } | StepState::Child { .. } => {
+                StepState::Fanned(_)
+                | StepState::Asking { .. }
+                | StepState::Locking { .. }
+                | StepState::Child { .. } => {
                     panic!("version 0.1 knew none of it")
                 }
                 StepState::Dispatched(attempts) => (text(&step["state"]).to_owned(), attempts.attempt),
@@ -234,7 +237,13 @@ fn inbox(body: &str) -> &'static str {
         | InboxBody::Act { .. }
         | InboxBody::StartChild { .. }
         | InboxBody::StopChild { .. }
-        | InboxBody::ChildEnded { .. } => panic!("0.1 sends none: {body}"),
+        | InboxBody::ChildEnded { .. }
+        | InboxBody::AskLocks { .. }
+        | InboxBody::ReleaseLocks { .. }
+        | InboxBody::TakeLocks { .. }
+        | InboxBody::LocksGranted { .. }
+        | InboxBody::LocksRefused { .. }
+        | InboxBody::LocksTaken { .. } => panic!("0.1 sends none: {body}"),
         InboxBody::Pause { .. } => "pause",
         InboxBody::Delete { workflow } => {
             assert_eq!(workflow.as_str(), "gone");

@@ -31,6 +31,8 @@ pub enum Unknown {
     Control,
     /// The reply of a producer to another.
     Reply,
+    /// A row of a table of a partition.
+    Row,
 }
 
 impl Unknown {
@@ -44,6 +46,7 @@ impl Unknown {
             Self::Result => "result",
             Self::Control => "control",
             Self::Reply => "reply",
+            Self::Row => "row",
         }
     }
 

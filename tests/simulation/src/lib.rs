@@ -22,6 +22,7 @@ mod faults;
 mod fleet;
 mod left;
 mod letters;
+mod locking;
 mod nemesis;
 mod newcomer;
 mod process;

@@ -81,6 +81,16 @@ fn a_producer_that_gives_each_start_of_a_child_an_id_of_its_own_is_noticed() {
     is_noticed_without("child", "invariant 10: runs");
 }
 
+#[test]
+fn a_producer_that_forgets_who_holds_a_lock_is_noticed() {
+    is_noticed_without("lock", "invariant 6: ");
+}
+
+#[test]
+fn a_producer_that_keeps_a_grant_which_nobody_wants_is_noticed() {
+    is_noticed_without("lock-grant", "has locks of");
+}
+
 /// Panics unless a missing guard of a producer is noticed. It is taken away by the environment, and so from a whole
 /// process.
 #[expect(clippy::unwrap_used, reason = "a test fails where it stands")]

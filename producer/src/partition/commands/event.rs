@@ -2,7 +2,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use millrace_domain::message::Reply;
+use millrace_domain::lock::LockName;
+use millrace_domain::message::{InboxBody, Reply};
 use millrace_domain::run::history::advance_noting;
 use millrace_domain::run::{Deed, Event, Refusal};
 use millrace_domain::task::TaskResult;
@@ -82,6 +83,7 @@ pub(crate) fn apply(turn: &mut Turn<'_>, id: RunId, event: &Event) -> Result<App
     match outcome {
         None => {
             unknown_run(id, event);
+            refuse_grant(turn, id, event);
             if let Event::Act(_) = event {
                 return Ok(Applied::Refused(refusal(Code::NotFound, format!("there is no run {id}"))));
             }
@@ -98,6 +100,7 @@ pub(crate) fn apply(turn: &mut Turn<'_>, id: RunId, event: &Event) -> Result<App
         Some(Ok(Err(refused))) => {
             tracing::debug!(run = %id, %refused, "an event without effect");
             retire_stale(turn.draft, id, event);
+            refuse_grant(turn, id, event);
             if let (Event::Act(act), Some(run)) = (event, turn.memory.runs.get(id)) {
                 let code = match refused {
                     Refusal::AnotherAct(_) => Code::KeyConflict,
@@ -130,6 +133,18 @@ fn unknown_run(run: RunId, event: &Event) {
     let (step, attempt, outcome) = (result.step.0, result.attempt, result.outcome);
     tracing::warn!(%run, step, attempt, %outcome, "a result is dropped: its run is not stored (any more)");
     metrics::counter!("millrace_dropped_total", "what" => "result", "why" => "unknown-run").increment(1);
+}
+
+/// A grant that is not wanted (any more) is given back: nobody else would.
+fn refuse_grant(turn: &mut Turn<'_>, run: RunId, event: &Event) {
+    let Event::Granted { unit, attempt, locks, .. } = event else { return };
+    let Some(group) = locks.first().map(LockName::group).filter(|_| !failpoint::is_removed("lock-grant"))
+    else {
+        return;
+    };
+    let task = TaskId { run, unit: *unit, attempt: *attempt };
+    let home = group.home(turn.context.partitions);
+    turn.draft.send(None, home, &InboxBody::ReleaseLocks { task, group }, turn.now);
 }
 
 /// A result that came too late leaves nothing behind in the store.

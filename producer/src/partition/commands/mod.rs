@@ -5,6 +5,7 @@ pub(crate) mod child;
 pub(crate) mod delete;
 pub(crate) mod event;
 pub(crate) mod fire;
+pub(crate) mod lock;
 pub(crate) mod pause;
 pub(crate) mod replan;
 pub(crate) mod submit;

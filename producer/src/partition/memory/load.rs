@@ -24,6 +24,8 @@ pub(crate) struct Needs {
     pub(crate) runs: Vec<RunId>,
     /// Stored workflows that runs are wanted of.
     pub(crate) started: BTreeSet<WorkflowId>,
+    /// Partitions whose locks are asked for, or released.
+    pub(crate) locks: BTreeSet<PartitionId>,
     /// Workflows that are to change or to fire, with their homes.
     pub(crate) at_home: Vec<(PartitionId, WorkflowId)>,
 }
@@ -53,7 +55,7 @@ impl Memory {
     /// Loads the runs and workflows that a batch needs: in one trip those that runs are wanted of, in one those that are
     /// to change or to fire. `None` when the store does not answer.
     pub(crate) async fn load(&mut self, context: &Context, needs: Needs) -> Option<Loaded> {
-        let Needs { mut runs, started, at_home } = needs;
+        let Needs { mut runs, started, locks, at_home } = needs;
         runs.retain(|run| !self.runs.has(*run));
         runs.sort_unstable();
         runs.dedup();
@@ -61,6 +63,7 @@ impl Memory {
             true => Foreign::new(),
             false => self.load_runs(context, &runs).await?,
         };
+        self.locks.load(context, locks).await?;
         let current = context.definitions.current(&*context.store, context.partitions, started).await;
         let loaded = self.workflows.load(context, at_home).await;
         match (current, loaded) {

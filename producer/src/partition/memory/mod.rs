@@ -4,6 +4,7 @@
 pub(crate) mod lend;
 pub(crate) mod lent;
 pub(crate) mod load;
+pub(crate) mod locks;
 pub(crate) mod owned;
 pub(crate) mod runs;
 pub(crate) mod timers;
@@ -15,6 +16,7 @@ use millrace_domain::PartitionId;
 
 use super::fired::Fire;
 use lent::Lent;
+use locks::Locks;
 use runs::Runs;
 use timers::Timers;
 use workflows::Workflows;
@@ -28,6 +30,8 @@ pub(crate) struct Memory {
     pub(crate) workflows: Workflows,
     /// The timers that are due next, of all owned partitions.
     pub(crate) timers: Timers,
+    /// The locks that are at home here, as far as they were needed.
+    pub(crate) locks: Locks,
     /// Outputs that were lent lately.
     pub(crate) lent: Lent,
     /// Fires that wait for room in the store.
@@ -40,6 +44,7 @@ impl Memory {
         self.runs.forget(partition);
         self.timers.forget(partition);
         self.workflows.forget(partition, partitions);
+        self.locks.forget(partition);
         self.held_fires.retain(|(name, ..)| PartitionId::home_of(name, partitions) != partition);
     }
 

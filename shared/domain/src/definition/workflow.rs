@@ -121,6 +121,19 @@ pub enum ParamKind {
     Json,
 }
 
+/// A lock that a step needs, as it declares it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LockUse {
+    /// The name of the lock, which may hold expressions.
+    pub name: Template,
+    /// The number of slots that the lock has.
+    pub slots: u32,
+    /// The number of them that the step needs.
+    pub weight: u32,
+    /// Whether it is held together with others that share it.
+    pub shared: bool,
+}
+
 /// A step: a node of the DAG.
 #[derive(Debug, Clone)]
 pub struct Step {
@@ -158,6 +171,8 @@ pub struct Step {
     pub rule: TriggerRule,
     /// The condition that must be true for the step to start, once its rule holds.
     pub condition: Option<Box<Condition>>,
+    /// The locks that each of its attempts needs.
+    pub locks: Box<[LockUse]>,
     /// The time of day before which the step does not start: on the day of the run's fire, in the workflow's zone.
     pub not_before: Option<TimeOfDay>,
     /// Whether a failure of the step counts as a success for all that waits for it, and for the run.

@@ -75,6 +75,15 @@ impl Template {
         self.parts.iter().all(|part| matches!(part, Part::Text(_)))
     }
 
+    /// The text, when nothing in it is an expression.
+    pub fn as_literal(&self) -> Option<&str> {
+        match self.parts.as_slice() {
+            [] => Some(""),
+            [Part::Text(text)] => Some(text),
+            _ => None,
+        }
+    }
+
     /// The expression as it was written, when the template is one and nothing else.
     pub(super) fn source(&self) -> Option<&str> {
         match self.parts.as_slice() {

@@ -1,8 +1,9 @@
 //! What the shell must do after an advance, once its commit holds.
 
 use super::{ChildStart, Ended};
+use crate::lock::{Ask, LockGroup};
 use crate::task::{Task, TaskResult};
-use crate::{Outcome, StepIndex, Timestamp, Unit};
+use crate::{Outcome, StepIndex, TaskId, Timestamp, Unit};
 
 /// The effect of an event on a run.
 #[derive(Debug, Default)]
@@ -67,6 +68,15 @@ pub enum Action {
     },
     /// Tell the run of which this one is a step how it ended.
     TellParent(Box<TaskResult>),
+    /// Ask for locks.
+    AskLocks(Box<Ask>),
+    /// Release what was granted for this attempt, or take back what was asked for it.
+    ReleaseLocks {
+        /// The attempt for which it was asked.
+        task: TaskId,
+        /// The group of the locks.
+        group: LockGroup,
+    },
     /// The run has ended.
     End,
 }
@@ -77,7 +87,7 @@ pub enum RunTimer {
     /// The delayed start of the run, the start of steps that became ready beside too many others, or the end of a run whose
     /// outputs use what is kept apart.
     Start,
-    /// The next attempt of a unit, or the next time that its child is asked after.
+    /// The next attempt of a unit, or the next time that its child is asked after, or its locks are asked for.
     Retry(Unit),
     /// The timeout of the run.
     Timeout,

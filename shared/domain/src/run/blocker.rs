@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use super::advance::READING;
 use super::dispatch::known_values;
-use super::{Attempts, Run, RunState, StepState};
+use super::{Attempts, Fan, Run, RunState, StepState};
+use crate::lock::{Want, in_words};
 use crate::rule::{Judgement, Readiness, Status, Tally};
 use crate::{Hook, StepIndex, Timestamp, TriggerRule, Unit, WorkflowId};
 
@@ -98,8 +99,17 @@ pub enum Blocker {
         open: u32,
         /// The number of those that ask what is to become of them.
         asking: u32,
+        /// The number of those that wait for locks.
+        blocked: u32,
         /// Whether those that are left are given up, since too many others failed.
         given_up: bool,
+    },
+    /// The step waits for locks.
+    Locks {
+        /// What it wants of them.
+        wants: Box<[Want]>,
+        /// Since when it waits.
+        since: Timestamp,
     },
     /// The step is a run of another workflow, which has not ended.
     Child {
@@ -138,8 +148,8 @@ impl Run {
                 total: fan.fanned.counts.total,
                 ended: fan.fanned.counts.ended(),
                 open: u32::try_from(fan.open.len()).unwrap_or(u32::MAX),
-                asking: fan.open.values().filter(|item| matches!(item, StepState::Asking { .. })).count()
-                    as u32,
+                asking: count(fan, |item| matches!(item, StepState::Asking { .. })),
+                blocked: count(fan, |item| matches!(item, StepState::Locking { .. })),
                 given_up: fan.fanned.stopping_since.is_some(),
             }],
             Some(StepState::Backoff { attempts, until, reason }) => vec![match attempts.attempt {
@@ -151,6 +161,9 @@ impl Run {
                 until: *until,
                 reason: end.reason.clone(),
             }],
+            Some(StepState::Locking { since, wants, .. }) => {
+                vec![Blocker::Locks { wants: wants.clone(), since: *since }]
+            }
             Some(StepState::Child { attempts, workflow, waits }) => {
                 vec![Blocker::Child { attempt: attempts.attempt, workflow: workflow.clone(), waits: *waits }]
             }
@@ -182,9 +195,14 @@ impl Run {
             wants: wants.as_str(),
             state: match &self.steps[on.at()] {
                 StepState::Waiting => "waiting",
-                StepState::Backoff { attempts, .. } if is_new(attempts) => "waiting",
+                StepState::Backoff { attempts, .. } | StepState::Locking { attempts, .. }
+                    if is_new(attempts) =>
+                {
+                    "waiting"
+                }
                 StepState::Backoff { .. }
                 | StepState::Asking { .. }
+                | StepState::Locking { .. }
                 | StepState::Child { .. }
                 | StepState::Dispatched(_)
                 | StepState::Fanned(_)
@@ -222,6 +240,11 @@ impl Run {
             rule.readiness(all) == Readiness::Never
         })
     }
+}
+
+/// The number of open items of a step that stand so.
+fn count(fan: &Fan, is_one: impl Fn(&StepState) -> bool) -> u32 {
+    fan.open.values().filter(|item| is_one(item)).count() as u32
 }
 
 /// Whether a step is only held, and nothing of it has begun. The number of the advance that holds it says nothing.
@@ -278,13 +301,20 @@ impl Blocker {
             Self::Items { total, ended, open, given_up: true, .. } => {
                 format!("{ended} of {total} items have ended; too many failed, and {open} are being stopped")
             }
-            Self::Items { total, ended, open, asking, given_up: false } => {
+            Self::Items { total, ended, open, asking, blocked, given_up: false } => {
+                let blocked = match blocked {
+                    0 => String::new(),
+                    blocked => format!(", {blocked} of which wait for locks"),
+                };
                 let asking = match asking {
                     0 => String::new(),
                     1 => ", 1 of which asks what is to become of it".to_owned(),
                     asking => format!(", {asking} of which ask what is to become of them"),
                 };
-                format!("{ended} of {total} items have ended, {open} are under way{asking}")
+                format!("{ended} of {total} items have ended, {open} are under way{blocked}{asking}")
+            }
+            Self::Locks { wants, since } => {
+                format!("waits for {} since {since}", in_words(wants.iter().map(|want| &want.lock)))
             }
             Self::Child { workflow, waits: true, .. } => {
                 format!("its run of workflow {workflow} has not ended")

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::params::Params;
 use crate::task::TaskResult;
-use crate::{Outcome, Priority, RunId, StepName, TaskId, Timestamp, WorkflowId};
+use crate::{Outcome, Priority, RunId, StepName, TaskId, Timestamp, Unit, WorkflowId};
 
 /// The parent of a run: the attempt of a step of another run which it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +30,20 @@ pub struct Ancestor {
     pub run: RunId,
     /// The workflow of the run.
     pub workflow: WorkflowId,
+    /// The step, or item, of the run that the next one is; unknown where a version has written it that did not say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<Unit>,
+    /// Whether that step waits for the end of the next run, and not only for its start.
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    pub waits: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn is_true(value: &bool) -> bool {
+    *value
 }
 
 /// The start of a child, as its parent asks for it. The id of the child follows from the attempt

@@ -42,7 +42,7 @@ impl Run {
         waits: bool,
     ) -> ChildStart {
         let above = self.head.parent.as_ref().map(|parent| parent.ancestors.as_slice());
-        let own = Ancestor { run: self.id, workflow: self.head.workflow.clone() };
+        let own = Ancestor { run: self.id, workflow: self.head.workflow.clone(), unit: Some(unit), waits };
         let ancestors = above.unwrap_or_default().iter().cloned().chain([own]).collect();
         ChildStart {
             parent: Parent {

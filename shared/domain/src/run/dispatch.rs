@@ -7,7 +7,7 @@ use serde_json::Map;
 
 use super::large::{MAX_RUN_OUTPUT_BYTES, bytes_of, too_large};
 use super::{Run, StepState};
-use crate::definition::{RunOutputs, Step};
+use crate::definition::{LockUse, RunOutputs, Step};
 use crate::environment;
 use crate::expression::{Fire, Given, Outputs, Scope, Use};
 use crate::nesting::{MAX_NESTING, check_nesting};
@@ -40,6 +40,9 @@ pub fn task(run: &Run, unit: Unit, attempt: u32, now: Timestamp) -> Result<Task,
         }
     }
     env.extend(env_of_hook(run, definition));
+    if let Some(token) = run.holds.get(&unit).and_then(|hold| hold.token_of(attempt)) {
+        env.insert("MILLRACE_LOCK_TOKEN".to_owned(), token.to_string());
+    }
     let task = Task {
         v: Task::VERSION,
         run: run.id,
@@ -137,6 +140,22 @@ pub(super) fn child_input(run: &Run, unit: Unit) -> Result<serde_json::Value, St
     let outputs = |name: &str| outputs_of(run, name);
     let scope = Scope { item: item_of(run, unit)?, ..scope(run, &outputs) };
     step.with.render(&scope).map_err(|e| format!("`with` cannot be rendered: {e}"))
+}
+
+/// The names of the locks of a unit, rendered, in the order in which they are declared.
+///
+/// # Errors
+/// A text that says which name could not be rendered, and why.
+pub(super) fn lock_names(run: &Run, unit: Unit) -> Result<Vec<String>, String> {
+    let step = run.workflow.step(unit.step).ok_or_else(|| format!("there is no step {}", unit.step.0))?;
+    let outputs = |name: &str| outputs_of(run, name);
+    let scope = Scope { item: item_of(run, unit)?, ..scope(run, &outputs) };
+    let name = |lock: &LockUse| lock.name.render_text(&scope).map_err(|e| e.to_string());
+    step.locks
+        .iter()
+        .map(name)
+        .collect::<Result<_, _>>()
+        .map_err(|e| format!("`locks` cannot be rendered: {e}"))
 }
 
 /// The outputs of a run, rendered.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Act;
+use crate::lock::LockName;
 use crate::task::TaskResult;
 use crate::{RunId, Unit};
 
@@ -17,6 +18,41 @@ pub enum Event {
     Result(TaskResult),
     /// The run has ended that an attempt is, with this result; or it was started, where that is all that is waited for.
     ChildEnded(TaskResult),
+    /// What a unit asked for of locks was granted.
+    Granted {
+        /// The unit.
+        unit: Unit,
+        /// The attempt for which it was asked.
+        attempt: u32,
+        /// The locks, which are of one group.
+        locks: Vec<LockName>,
+        /// The fencing token.
+        token: u64,
+    },
+    /// What a unit asked for of locks will never be granted.
+    LockRefused {
+        /// The unit.
+        unit: Unit,
+        /// The attempt for which it was asked.
+        attempt: u32,
+        /// Why not.
+        #[serde(default)]
+        reason: String,
+    },
+    /// Somebody has released the locks of a unit, whatever it does.
+    LockTaken {
+        /// The unit.
+        unit: Unit,
+        /// The attempt for which it had asked.
+        attempt: u32,
+        /// The locks.
+        locks: Vec<LockName>,
+        /// Who has done it.
+        by: String,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
+    },
     /// The backoff of a unit is over.
     RetryDue {
         /// The unit.
@@ -65,7 +101,12 @@ impl Event {
         match self {
             Self::Result(result) | Self::ChildEnded(result) => Some(result.id().unit),
             Self::Act(act) => Some(act.unit),
-            Self::RetryDue { unit } | Self::Lost { unit, .. } | Self::Revoked { unit, .. } => Some(*unit),
+            Self::RetryDue { unit }
+            | Self::Lost { unit, .. }
+            | Self::Revoked { unit, .. }
+            | Self::Granted { unit, .. }
+            | Self::LockRefused { unit, .. }
+            | Self::LockTaken { unit, .. } => Some(*unit),
             Self::StartDue
             | Self::Cancel { .. }
             | Self::TimedOut

@@ -35,7 +35,7 @@ impl Run {
                 StepState::Asking { .. } => {
                     Some(now + self.workflow.steps.get(unit.step.at())?.retry.ask.unwrap_or_default())
                 }
-                StepState::Child { .. } => Some(now + LONGEST_ASK),
+                StepState::Child { .. } | StepState::Locking { .. } => Some(now + LONGEST_ASK),
                 // A step that waits only for outputs is woken at once.
                 StepState::Waiting if self.is_woken(unit.step) => Some(now),
                 StepState::Fanned(fan) if self.wants_items(unit.step, fan) => Some(now),

@@ -23,7 +23,11 @@ impl Run {
     pub fn wants_lent(&self, event: &Event) -> Vec<StepIndex> {
         let unit = match event {
             _ if self.elsewhere == 0 => return Vec::new(),
-            Event::Lost { unit, .. } | Event::RetryDue { unit } | Event::Revoked { unit, .. } => *unit,
+            Event::Lost { unit, .. }
+            | Event::RetryDue { unit }
+            | Event::Revoked { unit, .. }
+            | Event::Granted { unit, .. }
+            | Event::LockRefused { unit, .. } => *unit,
             Event::Result(result) | Event::ChildEnded(result) => result.id().unit,
             // One that asks is to be tried again, perhaps.
             Event::Act(act) => return self.tasks_want(act.unit.step).collect(),
@@ -32,6 +36,7 @@ impl Run {
             | Event::Cancel { .. }
             | Event::TimedOut
             | Event::CancelCheckDue
+            | Event::LockTaken { .. }
             | Event::Poisoned { .. } => return Vec::new(),
         };
         self.wants_lent_for(unit)
@@ -40,9 +45,12 @@ impl Run {
     /// The steps whose outputs have to be lent before a task of `unit` is made, or the unit begins.
     pub fn wants_lent_for(&self, unit: Unit) -> Vec<StepIndex> {
         match self.state_of(unit.step.into()) {
-            Some(StepState::Dispatched(_) | StepState::Child { .. } | StepState::Fanned(_)) => {
-                self.tasks_want(unit.step).collect()
-            }
+            Some(
+                StepState::Dispatched(_)
+                | StepState::Locking { .. }
+                | StepState::Child { .. }
+                | StepState::Fanned(_),
+            ) => self.tasks_want(unit.step).collect(),
             Some(StepState::Waiting | StepState::Backoff { .. }) => self.wants(unit.step).collect(),
             Some(StepState::Asking { .. } | StepState::Ended(_)) | None => Vec::new(),
         }

@@ -12,6 +12,7 @@
 //!
 //! A unit with `repeat` that succeeded goes to backoff too, until its condition is true; one whose retries are used up and
 //! whose policy says so is *asking*, until somebody says what is to become of it, or nobody has in time.
+//! A unit that needs locks is *locking* before each attempt, until they are granted; one that was lost goes on with them.
 //! A unit that is a run of another workflow is a *child*: the end of that run ends it as a result does.
 //! A step that fans out is *fanned* between waiting and ended, and each of its items goes from dispatched to ended as a
 //! step does; the last of them ends the step.
@@ -69,6 +70,27 @@
 //! | retry due                    | child          | `NotExpected`   |
 //! | act: skip                    | `Act`          | `Act`           |
 //!
+//! What each event makes of a step that needs locks: it asks for them, and starts when they are granted. What has happened to its attempt is as above, but
+//! that one which waits for the next has given them back, and asks anew.
+//!
+//! | locks                             | locks: locking | locks: held    | locks: backoff |
+//! |-----------------------------------|----------------|----------------|----------------|
+//! | granted                           | dispatched     | dispatched     | `StaleAttempt` |
+//! | granted, another attempt          | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` |
+//! | granted, unknown step             | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   |
+//! | lock refused                      | failed         | `NotExpected`  | `StaleAttempt` |
+//! | lock refused, unknown step        | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   |
+//! | lock taken                        | locking        | dispatched     | `StaleAttempt` |
+//! | lock taken, unknown step          | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   |
+//! | retry due                         | locking        | `NotExpected`  | locking        |
+//! | result: succeeded                 | `StaleAttempt` | succeeded      | `StaleAttempt` |
+//! | result, retries left              | `StaleAttempt` | backoff        | `StaleAttempt` |
+//! | lost                              | `StaleAttempt` | dispatched     | `StaleAttempt` |
+//! | revoked                           | `StaleAttempt` | `NotExpected`  | `StaleAttempt` |
+//! | act: skip                         | `StaleAttempt` | `Act`          | skipped        |
+//! | act on what had no attempt: skip  | skipped        | `Act`          | `StaleAttempt` |
+//! | act on what had no attempt: retry | `Act`          | `Act`          | `StaleAttempt` |
+//!
 //! What each event makes of a run. When all its steps have ended, its hooks have their turn, and then it ends. A stop ends it at once when nothing is with the fleet. An ended run refuses
 //! the events of its steps too.
 //!
@@ -82,9 +104,9 @@
 //!
 //! What moves them on: the [`Mover`] that each state names, and none when it has ended.
 //!
-//! | mover of a step | waiting | dispatched | backoff     | fanned | asking      | child       | ended | stopping: dispatched | stopping: child    | stopping: ended |
-//! |-----------------|---------|------------|-------------|--------|-------------|-------------|-------|----------------------|--------------------|-----------------|
-//! | moved on by     | steps   | attempt    | retry timer | items  | retry timer | retry timer | none  | attempt              | cancel check timer | none            |
+//! | mover of a step | waiting | dispatched | backoff     | fanned | asking      | child       | locks: locking | ended | stopping: dispatched | stopping: child    | stopping: ended |
+//! |-----------------|---------|------------|-------------|--------|-------------|-------------|----------------|-------|----------------------|--------------------|-----------------|
+//! | moved on by     | steps   | attempt    | retry timer | items  | retry timer | retry timer | retry timer    | none  | attempt              | cancel check timer | none            |
 //!
 //! | mover of a run | waiting     | running | running, nothing dispatched | hooks           | stopping           | ended |
 //! |----------------|-------------|---------|-----------------------------|-----------------|--------------------|-------|
@@ -99,7 +121,7 @@
 //! [`dispatch`] renders the task of an attempt, [`child`] is what runs that are steps of others are told and tell, `children` how a run asks for them, [`record`] is how a run is stored and comes back, `horizon` how far
 //! ahead it can be waiting, `mover` what it waits for, `blocker` the same in full, for people, `verdict` how it ends,
 //! `declared` what its attempts must give. [`fan`] is a step with items, `units` how steps and items stand, [`large`] how
-//! large outputs may be, `lent` those that are not in memory, `plan` what a run would come to if all went well, [`history`] what has happened to it.
+//! large outputs may be, `lent` those that are not in memory, `hold` what its units hold of locks, `lock` how they ask for them, `plan` what a run would come to if all went well, [`history`] what has happened to it.
 
 pub mod act;
 pub mod action;
@@ -114,9 +136,11 @@ mod doc_table;
 pub mod event;
 pub mod fan;
 pub mod history;
+mod hold;
 mod horizon;
 pub mod large;
 mod lent;
+mod lock;
 mod mover;
 mod plan;
 pub mod record;
@@ -134,6 +158,7 @@ pub use advance::{advance, create};
 pub use blocker::Blocker;
 pub use child::{Ancestor, ChildStart, Parent};
 pub use event::{Event, Refusal};
+pub use hold::Hold;
 pub use lent::Apart;
 pub use mover::Mover;
 pub use plan::{Fate, Plan, PlannedStep, plan};

@@ -65,9 +65,11 @@ impl Run {
             // It is told to stop, again and again, until it has told of its end.
             StepState::Child { .. } if self.is_given_up(unit) => Some(Mover::Timer(RunTimer::CancelCheck)),
             // It tells of its end, and is asked after until it has.
-            StepState::Backoff { .. } | StepState::Asking { .. } | StepState::Child { .. } => {
-                Some(Mover::Timer(RunTimer::Retry(unit)))
-            }
+            // It is granted what it asked for, and asks again until it is.
+            StepState::Backoff { .. }
+            | StepState::Asking { .. }
+            | StepState::Locking { .. }
+            | StepState::Child { .. } => Some(Mover::Timer(RunTimer::Retry(unit))),
             StepState::Fanned(fan) if fan.open.is_empty() => Some(Mover::Timer(RunTimer::Retry(unit))),
             StepState::Fanned(_) => Some(Mover::Items),
             StepState::Ended(_) => None,

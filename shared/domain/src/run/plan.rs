@@ -44,6 +44,8 @@ pub struct PlannedStep {
     pub with: Result<Value, String>,
     /// The environment that the definition sets, without the params: `env` of the workflow, then of the step.
     pub env: BTreeMap<String, Result<String, String>>,
+    /// The names of the locks that it holds.
+    pub locks: Vec<Result<String, String>>,
 }
 
 /// What becomes of a step in a plan.
@@ -112,6 +114,7 @@ pub fn plan(workflow: &Workflow, params: Params, now: Timestamp) -> Plan {
             .chain(&step.env)
             .map(|(name, value)| (name.clone(), text(value, &scope)))
             .collect(),
+        locks: step.locks.iter().map(|lock| text(&lock.name, &scope)).collect(),
     };
     Plan { steps: workflow.steps.iter().enumerate().map(planned).collect(), waves }
 }
@@ -128,6 +131,7 @@ fn assumed(workflow: &Workflow) -> Workflow {
         // All items, and all repetitions, are one attempt here, which gives nothing.
         (step.fan, step.repeat, step.outputs) = (None, None, Box::default());
         step.env.retain(|(_, value)| !needs_run(value.uses()));
+        step.locks = step.locks.iter().filter(|lock| !needs_run(lock.name.uses())).cloned().collect();
         step.condition.take_if(|condition| needs_run(condition.uses()));
         if needs_run(step.with.uses()) {
             let input = match step.uses {
@@ -169,7 +173,10 @@ fn played_through(mut run: Run, first: Advanced, now: Timestamp) -> (Run, Vec<Ve
 /// Whether a step has started, or is held only by the time.
 fn has_started(state: &StepState) -> bool {
     match state {
-        StepState::Dispatched(_) | StepState::Child { .. } | StepState::Backoff { .. } => true,
+        StepState::Dispatched(_)
+        | StepState::Child { .. }
+        | StepState::Backoff { .. }
+        | StepState::Locking { .. } => true,
         StepState::Ended(end) => end.outcome == Outcome::Succeeded,
         // Nothing fans out in a plan, and nothing fails.
         StepState::Waiting | StepState::Asking { .. } | StepState::Fanned(_) => false,
@@ -182,6 +189,12 @@ fn succeed(run: &mut Run, step: StepIndex, now: Timestamp, changed: &mut Vec<Uni
     while let StepState::Backoff { until, .. } = run.steps[step.at()] {
         let Ok(due) = advance(run, Event::RetryDue { unit: step.into() }, until.max(now)) else { return };
         changed.extend(due.units);
+    }
+    // What it wants of locks is there when it is alone.
+    if let (StepState::Locking { .. }, Some(hold)) = (&run.steps[step.at()], run.hold_of(step.into())) {
+        let (attempt, locks) = (hold.attempt, Vec::new());
+        let granted = Event::Granted { unit: step.into(), attempt, locks, token: 1 };
+        changed.extend(advance(run, granted, now).unwrap_or_default().units);
     }
     let (attempt, is_child) = match &run.steps[step.at()] {
         StepState::Dispatched(attempts) => (attempts.attempt, false),
@@ -224,6 +237,7 @@ fn fate(state: &StepState, wave: Option<usize>, at_once: bool) -> Fate {
         | StepState::Dispatched(_)
         | StepState::Backoff { .. }
         | StepState::Asking { .. }
+        | StepState::Locking { .. }
         | StepState::Child { .. }
         | StepState::Fanned(_) => (Outcome::Skipped, "nothing starts it".to_owned()),
     };

@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::hold::{HOLD, Hold};
 use super::state::Carried;
 use super::{Attempts, Ended, Fan, Fanned, Head, Run, Spec, StepState};
 use crate::carried::{unknown_fields, with_fields};
 use crate::definition::Workflow;
+use crate::lock::Want;
 use crate::{RunId, StepIndex, Timestamp, Unit, WorkflowId};
 
 /// The record of a step, as it is stored.
@@ -34,6 +36,15 @@ pub enum StepRecord {
         end: Box<Ended>,
         /// When that is.
         until: Timestamp,
+    },
+    /// The unit waits for locks.
+    Locking {
+        /// The attempts so far.
+        attempts: Attempts,
+        /// Since when it waits.
+        since: Timestamp,
+        /// What it wants.
+        wants: Box<[Want]>,
     },
     /// The unit is a run of another workflow.
     Child {
@@ -69,6 +80,9 @@ impl StepRecord {
                 Self::Backoff { attempts: *attempts, until: *until, reason: reason.clone() }
             }
             StepState::Asking { end, until } => Self::Asking { end: end.clone(), until: *until },
+            StepState::Locking { attempts, since, wants } => {
+                Self::Locking { attempts: *attempts, since: *since, wants: wants.clone() }
+            }
             StepState::Child { attempts, workflow, waits } => {
                 Self::Child { attempts: *attempts, workflow: workflow.clone(), waits: *waits }
             }
@@ -82,6 +96,7 @@ impl StepRecord {
             Self::Dispatched(attempts) => StepState::Dispatched(attempts),
             Self::Backoff { attempts, until, reason } => StepState::Backoff { attempts, until, reason },
             Self::Asking { end, until } => StepState::Asking { end, until },
+            Self::Locking { attempts, since, wants } => StepState::Locking { attempts, since, wants },
             Self::Child { attempts, workflow, waits } => StepState::Child { attempts, workflow, waits },
             Self::Fanned(fanned) => {
                 StepState::Fanned(Box::new(Fan { fanned, items: Arc::default(), open: BTreeMap::new() }))
@@ -136,6 +151,10 @@ impl Run {
             return None;
         }
         let record = StepRecord::of(state).and_then(|record| serde_json::to_string(&record).ok())?;
+        let record = match self.hold_field(unit) {
+            Some(hold) => with_fields(record, &hold),
+            None => record,
+        };
         let carried = self.head.carried.as_ref().and_then(|carried| carried.units.get(&unit));
         Some(match carried {
             Some(carried) => with_fields(record, carried),
@@ -166,12 +185,17 @@ impl Run {
             step.ok_or_else(|| error("step", format!("the definition has no step {unit}")))
         };
         let mut items: BTreeMap<Unit, StepState> = BTreeMap::new();
+        let mut holds: BTreeMap<Unit, Hold> = BTreeMap::new();
         for (unit, text) in records {
             let at = place(*unit)?;
             let record: StepRecord = serde_json::from_str(text).map_err(|e| error("step", e.to_string()))?;
             // That of a step that has ended is never rewritten.
             if !matches!(record, StepRecord::Ended(_)) {
-                let unknown = unknown_fields(text, &record);
+                let mut unknown = unknown_fields(text, &record);
+                if let Some(hold) = unknown.remove(HOLD) {
+                    let hold = serde_json::from_value(hold).map_err(|e| error("hold", e.to_string()))?;
+                    holds.insert(*unit, hold);
+                }
                 carried.units.extend((!unknown.is_empty()).then_some((*unit, unknown)));
             }
             match unit.item {
@@ -198,7 +222,7 @@ impl Run {
                 fan.open.insert(item, state);
             }
         }
-        Ok(Self::assemble(id, workflow, spec, head, steps))
+        Ok(Self { holds, ..Self::assemble(id, workflow, spec, head, steps) })
     }
 
     /// Assembles a run, counting what is open, how dependencies are judged, and what has been done: O(steps + edges), at load only.
@@ -213,8 +237,9 @@ impl Run {
         let advance = steps.iter().map(written_by).chain([head.advance]).max().unwrap_or_default();
         let is_elsewhere = |step: &&StepState| matches!(step, StepState::Ended(end) if end.is_apart());
         let elsewhere = steps.iter().filter(is_elsewhere).count() as u32;
-        let (tallies, lent) = (Vec::new(), BTreeMap::new());
-        let mut run = Self { id, workflow, spec, head, steps, tallies, open, elsewhere, lent, advance };
+        let (tallies, lent, holds) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
+        let mut run =
+            Self { id, workflow, spec, head, steps, tallies, open, elsewhere, lent, holds, advance };
         run.judge_all();
         run
     }
@@ -226,6 +251,7 @@ fn written_by(state: &StepState) -> u64 {
         StepState::Waiting => 0,
         StepState::Dispatched(attempts)
         | StepState::Backoff { attempts, .. }
+        | StepState::Locking { attempts, .. }
         | StepState::Child { attempts, .. } => attempts.advance,
         StepState::Asking { end, .. } => end.advance,
         StepState::Fanned(fan) => {

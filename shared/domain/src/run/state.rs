@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::act::Done;
 use super::child::Parent;
+use super::hold::Hold;
 use super::{Spec, StepState};
 use crate::definition::Workflow;
 use crate::rule::{Ending, Tally};
@@ -34,6 +35,8 @@ pub struct Run {
     pub(super) elsewhere: u32,
     /// Outputs that are kept elsewhere, lent for the time in which a batch of events is applied.
     pub(super) lent: BTreeMap<StepIndex, Arc<Value>>,
+    /// What units hold of locks, or have asked for: only those that wait for locks, or have an attempt under way with them.
+    pub(super) holds: BTreeMap<Unit, Hold>,
     /// The number of the last advance that changed the run, see [`Run::last_advance`].
     pub(super) advance: u64,
 }

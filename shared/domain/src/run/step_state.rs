@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::lock::Want;
 use crate::{Outcome, Timestamp, WorkflowId};
 
 /// The state of a step, for its owner. Whether a dispatched attempt is still queued or already running is known to
@@ -33,6 +34,15 @@ pub enum StepState {
         end: Box<Ended>,
         /// When that is.
         until: Timestamp,
+    },
+    /// The unit waits for locks before its next attempt. The grant moves it on; its `retry` timer asks again until then.
+    Locking {
+        /// The attempts so far.
+        attempts: Attempts,
+        /// Since when it waits.
+        since: Timestamp,
+        /// What it wants.
+        wants: Box<[Want]>,
     },
     /// The unit is a run of another workflow, its child. The end of that moves it on; its `retry` timer asks after it until
     /// then.

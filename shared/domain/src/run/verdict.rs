@@ -49,6 +49,7 @@ impl Run {
             | StepState::Dispatched(_)
             | StepState::Backoff { .. }
             | StepState::Asking { .. }
+            | StepState::Locking { .. }
             | StepState::Child { .. }
             | StepState::Fanned(_)
             | StepState::Ended(_) => None,

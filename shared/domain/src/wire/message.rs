@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::lock::{Ask, LockGroup, LockName};
 use crate::run::{Act, ChildStart};
 use crate::submission::Submission;
 use crate::task::{Task, TaskResult};
@@ -149,6 +150,59 @@ pub enum InboxBody {
     ChildEnded {
         /// The result of the attempt that it is.
         result: Box<TaskResult>,
+    },
+    /// A step asks for locks whose home is here. Answered with a [`Self::LocksGranted`], or [`Self::LocksRefused`].
+    AskLocks {
+        /// What is asked for.
+        ask: Box<Ask>,
+    },
+    /// A step does not want any more what it has asked for of locks whose home is here, or was granted.
+    ReleaseLocks {
+        /// The attempt for which it was asked.
+        task: TaskId,
+        /// The group of the locks.
+        group: LockGroup,
+    },
+    /// Somebody has a step let go of locks whose home is here. Answered with a [`Reply`], and the step is told with a
+    /// [`Self::LocksTaken`].
+    TakeLocks {
+        /// The attempt for which it was asked.
+        task: TaskId,
+        /// The group of the locks.
+        group: LockGroup,
+        /// Who does it.
+        by: String,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
+    },
+    /// A step is granted the locks that it has asked for. It may be told so more than once.
+    LocksGranted {
+        /// The attempt for which it was asked.
+        task: TaskId,
+        /// The locks.
+        locks: Vec<LockName>,
+        /// The fencing token.
+        token: u64,
+    },
+    /// A step cannot have the locks that it has asked for, ever.
+    LocksRefused {
+        /// The attempt for which it was asked.
+        task: TaskId,
+        /// Why not.
+        reason: String,
+    },
+    /// Somebody has released locks that a step holds.
+    LocksTaken {
+        /// The attempt for which it was asked.
+        task: TaskId,
+        /// The locks.
+        locks: Vec<LockName>,
+        /// Who has done it.
+        by: String,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
     },
     /// Somebody does something to a step of a run. Answered with a [`Reply`].
     Act {

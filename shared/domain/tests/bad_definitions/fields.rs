@@ -68,7 +68,7 @@ fn what_a_later_release_will_do_is_refused_as_such() {
         let told = only(&with(field));
         assert!(told.contains("is not supported yet [not-supported-yet]"), "{told}");
     }
-    for field in ["broadcast: true", "locks: [a]", "resources: {cpu: 1}"] {
+    for field in ["broadcast: true", "resources: {cpu: 1}"] {
         let told = only(&step(&format!("run: x\n{field}")));
         assert!(told.contains("is not supported yet") && told.contains("[not-supported-yet]"), "{told}");
     }

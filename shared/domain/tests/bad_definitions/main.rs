@@ -8,6 +8,7 @@ mod fields;
 mod fixture;
 mod graph;
 mod hooks;
+mod locks;
 mod outputs;
 mod problems;
 mod text;

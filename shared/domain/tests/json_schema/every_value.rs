@@ -166,12 +166,14 @@ const PLACES: [(&str, &str); 17] = [
 ];
 
 /// The same for the maps within a step.
-const WITHIN: [(&str, &str); 18] = [
+const WITHIN: [(&str, &str); 20] = [
     ("dependency", "name: w\nsteps: [{name: c, run: x, depends_on: [{@}]}, {name: b, run: x}]"),
     ("dependency", "name: w\nsteps: [{name: c, run: x, depends_on: [{step: b, @}]}, {name: b, run: x}]"),
     ("retry", "name: w\nsteps: [{name: c, run: x, retry: {@}}]"),
     ("foreach", "name: w\nsteps: [{name: c, run: x, foreach: {items: [a], @}}]"),
     ("foreach", "name: w\nsteps: [{name: c, run: x, foreach: {@}}]"),
+    ("lock", "name: w\nsteps: [{name: c, run: x, locks: [{name: a, @}]}]"),
+    ("lock", "name: w\nparams: [{name: p, default: x}]\nsteps: [{name: c, run: x, locks: {@}}]"),
     ("output", "name: w\nsteps: [{name: c, run: x, outputs: {a: {@}}}]"),
     ("shards", "name: w\nsteps: [{name: c, run: x, shards: {count: 2, @}}]"),
     ("matrix", "name: w\nsteps: [{name: c, run: x, matrix: {a: [1], @}}]"),

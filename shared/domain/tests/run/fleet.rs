@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 
 pub(crate) use crate::asked::{CREATED, Order};
 use crate::invariants;
+use crate::locks::Locks;
 
 /// What the store holds of a run.
 #[derive(Default)]
@@ -60,6 +61,8 @@ pub(crate) struct Fleet {
     pub(crate) timers: HashMap<RunTimer, Timestamp>,
     /// Every request to stop: the attempts, and whether by force.
     pub(crate) stops: Vec<(Vec<(Unit, u32)>, bool)>,
+    /// What was asked for of locks, and released.
+    pub(crate) locks: Locks,
     /// Every attempt that is over, with its outcome.
     pub(crate) retired: Vec<(Unit, u32, Outcome)>,
     /// What the run has to end with, as far as it is known.
@@ -95,6 +98,7 @@ impl Fleet {
             told_parent: Vec::new(),
             timers: HashMap::new(),
             stops: Vec::new(),
+            locks: Locks::default(),
             retired: Vec::new(),
             verdict: None,
             because: None,
@@ -238,6 +242,8 @@ impl Fleet {
                     self.hooks_stopped += u32::from(hooks);
                     *self.asked_to_stop.entry(start.parent.attempt).or_default() += 1;
                 }
+                Action::AskLocks(ask) => self.locks.ask(*ask),
+                Action::ReleaseLocks { task, .. } => self.locks.release(task),
                 Action::TellParent(told) => self.told_parent.push(*told),
                 Action::End => self.ends += 1,
             }
@@ -349,6 +355,7 @@ impl Fleet {
             StepState::Waiting => "waiting",
             StepState::Dispatched(_) => "dispatched",
             StepState::Backoff { .. } => "backoff",
+            StepState::Locking { .. } => "locking",
             StepState::Child { .. } => "child",
             StepState::Fanned(_) => "fanned",
             StepState::Asking { .. } => "asking",

@@ -7,6 +7,7 @@ use millrace_domain::{Outcome, StepIndex, Unit};
 
 use crate::fleet::Fleet;
 use crate::invariants_children::{check_child, check_child_of, is_attempt};
+use crate::locks::{check_ask, check_locking};
 
 /// Two runs are the same, down to what is only counted in memory.
 pub(crate) fn assert_same(one: &Run, other: &Run, why: &str) {
@@ -115,6 +116,10 @@ fn check_actions(fleet: &Fleet, advanced: &Advanced) {
             Action::Clear(timer) => assert!(cleared.insert(*timer), "{timer:?} cleared twice"),
             Action::Stop { tasks, .. } => {
                 assert!(tasks.iter().all(|(unit, n)| current.get(unit) == Some(n)));
+            }
+            Action::AskLocks(ask) => check_ask(fleet, ask),
+            Action::ReleaseLocks { task, .. } => {
+                assert!(fleet.run.hold_of(task.unit).is_none(), "{task} is released, and held");
             }
             Action::StartChild { start, again } => check_child(fleet, start, *again),
             Action::StopChild { start, .. } => {
@@ -247,6 +252,9 @@ fn check_step(fleet: &Fleet, step: StepIndex) {
             assert!(!run.head.is_stopping(), "{step:?} asks in a stopping run");
             assert_eq!(fleet.timers.get(&RunTimer::Retry(step.into())), Some(until), "{step:?} is not woken");
         }
+        StepState::Locking { attempts, .. } => {
+            check_locking(fleet, step.into(), attempts, run.head.is_stopping());
+        }
         StepState::Child { attempts, .. } => {
             check_child_of(fleet, step.into(), attempts, run.head.is_stopping());
         }
@@ -292,6 +300,7 @@ fn check_fan(fleet: &Fleet, step: StepIndex, fan: &Fan) {
                 assert!(!stops, "{unit} waits for a retry, and is given up");
                 assert_eq!(fleet.timers.get(&RunTimer::Retry(unit)), Some(until), "{unit} is not woken");
             }
+            StepState::Locking { attempts, .. } => check_locking(fleet, unit, attempts, stops),
             StepState::Child { attempts, .. } => check_child_of(fleet, unit, attempts, stops),
             other => panic!("an item that is open is {other:?}"),
         }

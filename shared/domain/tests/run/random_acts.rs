@@ -41,7 +41,9 @@ impl Driver<'_> {
         let n = self.number(unit.step);
         let (attempt, asks) = match run.state_of(unit) {
             Some(StepState::Waiting) if run.waits_for(unit.step).next().is_none() => (Some(0), false),
-            Some(StepState::Backoff { attempts, .. }) => (Some(attempts.attempt), false),
+            Some(StepState::Backoff { attempts, .. } | StepState::Locking { attempts, .. }) => {
+                (Some(attempts.attempt), false)
+            }
             Some(StepState::Asking { end, .. }) => (Some(end.attempts.attempt), true),
             _ => (None, false),
         };
@@ -63,6 +65,7 @@ impl Driver<'_> {
         };
         let given = v.filter(|_| matches!(deed, Deed::Succeed { .. }));
         let id = format!("act {}", self.fleet.history.len());
+        let waits_for_locks = matches!(run.state_of(unit), Some(StepState::Locking { .. }));
         let (by, why) = ("ann".to_owned(), String::new());
         let act = Act { id, unit, attempt: attempt.unwrap_or(1), deed: deed.clone(), by, why };
         let event = Event::Act(Box::new(act));
@@ -71,7 +74,7 @@ impl Driver<'_> {
         let is_incomplete = declares && v.is_none() && matches!(deed, Deed::Succeed { .. });
         let is_whole_fan = unit.item.is_none() && step.fan().is_some();
         let is_possible = attempt
-            .filter(|attempt| can_be && (*attempt > 0 || deed != Deed::Retry))
+            .filter(|attempt| can_be && (*attempt > 0 && !waits_for_locks || deed != Deed::Retry))
             .filter(|_| !is_incomplete || is_whole_fan);
         let Some(attempt) = is_possible else {
             let is_child = self.fleet.children.contains_key(&unit);
@@ -82,6 +85,7 @@ impl Driver<'_> {
             }
             return;
         };
+        self.saw.extend(waits_for_locks.then_some("somebody ended what waited for locks"));
         if deed == Deed::Retry && step.child().is_some() {
             self.saw.push("somebody had a run started anew");
         }

@@ -68,6 +68,8 @@ pub(crate) enum Move {
     Stray(u16, u32, Outcome),
     /// Somebody does something to a step, or an item, that waits or asks: has it tried again, skips it, or says how it ended.
     Act(u16, u8),
+    /// Whoever keeps the locks grants or refuses them, late or once more, or somebody takes them away.
+    Lock(u16, u8),
     /// So many milliseconds pass.
     Pass(u64),
 }
@@ -86,6 +88,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         10 => any::<u16>().prop_map(Move::Repeat),
         8 => (any::<u16>(), 1u32..5, outcome).prop_map(|(pick, attempt, outcome)| Move::Stray(pick, attempt, outcome)),
         20 => (any::<u16>(), 0u8..8).prop_map(|(pick, deed)| Move::Act(pick, deed)),
+        30 => (any::<u16>(), 0u8..12).prop_map(|(pick, what)| Move::Lock(pick, what)),
         8 => (0u64..40_000_000).prop_map(Move::Pass),
     ];
     proptest::collection::vec(one, 0..150)

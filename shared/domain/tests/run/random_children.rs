@@ -25,8 +25,16 @@ pub(crate) struct Asked {
 pub(crate) fn parent(above: Above) -> Parent {
     let id = |n: usize| RunId::of_key(&WorkflowId::adhoc(), &format!("above {n}"), 64);
     let workflow = |n: usize| WorkflowId::from(format!("above_{n}").parse::<WorkflowName>().unwrap());
-    let ancestors = (0..above.runs).map(|n| Ancestor { run: id(n), workflow: workflow(n) }).collect();
     let unit = Unit { step: StepIndex(3), item: Some(5) };
+    let unit_of = |n: usize| if n + 1 == above.runs { unit } else { StepIndex(n as u32).into() };
+    let ancestors = (0..above.runs)
+        .map(|n| Ancestor {
+            run: id(n),
+            workflow: workflow(n),
+            unit: Some(unit_of(n)),
+            waits: n + 1 < above.runs || above.waits,
+        })
+        .collect();
     let attempt = TaskId { run: id(above.runs - 1), unit, attempt: 2 };
     Parent { attempt, name: "call".parse().unwrap(), waits: above.waits, ancestors }
 }
@@ -104,7 +112,12 @@ impl Driver<'_> {
         let child = task.child.as_ref()?;
         let mut ancestors = self.case.parent.map(|above| parent(above).ancestors).unwrap_or_default();
         let own = &self.fleet.run;
-        ancestors.push(Ancestor { run: own.id, workflow: own.workflow.id.clone() });
+        ancestors.push(Ancestor {
+            run: own.id,
+            workflow: own.workflow.id.clone(),
+            unit: Some(unit),
+            waits: child.waits,
+        });
         let params = params_of(workflow, task, unit.item, &self.reference);
         let is_right = start.workflow.to_string() == child.called()
             && Some(json!(start.params)) == params

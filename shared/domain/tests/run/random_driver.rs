@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::fleet::{Fleet, Order};
 use crate::random_cases::{Case, Move};
 use crate::random_children::parent;
+use crate::random_locks::Held;
 use crate::random_yaml::params;
 use crate::reference::{
     Attempt, End, Hook, Rule, Said, Status, Step, Work, decided, has_turn, interpret, judge, nth, of_item,
@@ -53,6 +54,7 @@ pub(crate) struct Driver<'c> {
     /// How many attempts each unit was given.
     pub(crate) sent: BTreeMap<Unit, u32>,
     pub(crate) looked_at: usize,
+    pub(crate) held: Held,
 }
 
 /// How the run is asked for.
@@ -123,6 +125,7 @@ impl<'c> Driver<'c> {
             before_hooks: None,
             sent: BTreeMap::new(),
             looked_at: 0,
+            held: Held::default(),
         };
         driver.interpret();
         driver.note(None);
@@ -140,8 +143,9 @@ impl<'c> Driver<'c> {
     fn make(&mut self, one: &Move, round: usize) {
         let first_time = round == 0;
         let other = |pick: u16| pick.wrapping_add(round as u16);
-        let is_looked_after =
-            self.fleet.timers.contains_key(&RunTimer::CancelCheck) || !self.fleet.children.is_empty();
+        let is_looked_after = self.fleet.timers.contains_key(&RunTimer::CancelCheck)
+            || !self.fleet.children.is_empty()
+            || !self.locking().is_empty();
         match *one {
             Move::Fire(pick) if first_time || !is_looked_after => {
                 let _ = self.fire(other(pick)) || self.finish(other(pick), false);
@@ -149,11 +153,16 @@ impl<'c> Driver<'c> {
             Move::Repeat(pick) if first_time => self.repeat(pick),
             Move::Stray(pick, attempt, outcome) if first_time => self.stray(pick, attempt, outcome),
             Move::Act(pick, deed) if first_time => self.act(pick, deed),
+            Move::Lock(pick, what) if first_time => self.lock(pick, what),
             Move::Pass(millis) if first_time => self.fleet.pass(Duration::from_millis(millis)),
             Move::Finish(pick, otherwise) => {
                 let _ = self.finish(other(pick), otherwise) || self.fire(other(pick));
             }
-            Move::Fire(pick) | Move::Repeat(pick) | Move::Stray(pick, ..) | Move::Act(pick, _) => {
+            Move::Fire(pick)
+            | Move::Repeat(pick)
+            | Move::Stray(pick, ..)
+            | Move::Act(pick, _)
+            | Move::Lock(pick, _) => {
                 let _ = self.finish(other(pick), true) || self.fire(other(pick));
             }
             Move::Pass(_) => {
@@ -167,6 +176,9 @@ impl<'c> Driver<'c> {
         let mut current: Vec<(Unit, u32)> = self.fleet.current.iter().map(|(unit, n)| (*unit, *n)).collect();
         current.extend(self.fleet.children.iter().map(|(unit, start)| (*unit, start.parent.attempt.attempt)));
         current.sort_unstable();
+        if self.grants_instead(pick, current.len()) {
+            return true;
+        }
         if current.is_empty() {
             return false;
         }
@@ -273,6 +285,7 @@ impl<'c> Driver<'c> {
                 StepState::Ended(_) => continue,
                 StepState::Dispatched(attempts)
                 | StepState::Child { attempts, .. }
+                | StepState::Locking { attempts, .. }
                 | StepState::Backoff { attempts, .. } => attempts.attempt,
                 StepState::Asking { end, .. } => end.attempts.attempt,
                 // What has not started has no attempts. Those of items are theirs.
@@ -320,6 +333,7 @@ impl<'c> Driver<'c> {
             (0..self.places.len()).filter(is_hook).for_each(|n| self.note_end_of_fan(n));
         }
         self.note_attempts();
+        self.note_locks();
         self.note_asked_after();
         if self.fleet.run.head.state == RunState::Running && !self.fleet.run.head.is_stopping() {
             let misplaced =
@@ -374,17 +388,5 @@ impl<'c> Driver<'c> {
 
     pub(crate) fn number(&self, step: StepIndex) -> usize {
         self.places.iter().position(|place| *place == step).unwrap()
-    }
-
-    pub(crate) fn words(&self, event: &Event) -> String {
-        match event {
-            Event::Result(result) | Event::ChildEnded(result) => {
-                let item = result.item.map_or_else(String::new, |item| format!(".{item}"));
-                let n = self.number(result.step);
-                let run = if matches!(event, Event::ChildEnded(_)) { " of a run" } else { "" };
-                format!("s{n}{item} attempt {}{run}: {}", result.attempt, result.outcome)
-            }
-            other => format!("{other:?}"),
-        }
     }
 }

@@ -36,10 +36,11 @@ impl Driver<'_> {
         if !differs {
             let times = Times::of(self.case, &self.fleet, &self.places);
             wrong.extend(times.too_early(&self.stopped));
-            wrong.extend(times.unasked(&self.stopped));
+            wrong.extend(times.unasked(&self.stopped, &self.held.refused));
             wrong.extend(self.fleet.tasks.iter().filter_map(|task| self.wrong_input(task)));
             wrong.extend(self.fleet.starts.iter().filter_map(|start| self.wrong_start(start)));
             wrong.extend(self.wrong_told(outcome));
+            wrong.extend(self.wrong_locks());
         }
         assert!(
             !differs && wrong.is_empty(),

@@ -70,7 +70,8 @@ impl Driver<'_> {
             }
             // "Items begin in the order of the list".
             let later = Unit { item: Some(item + 1), ..unit }..=Unit { item: Some(u32::MAX), ..unit };
-            if made.attempt == 1 && self.sent.range(later).next().is_some() {
+            let has_locks = self.case.workflow.steps[n].task().is_some_and(|task| task.locks.is_some());
+            if made.attempt == 1 && !has_locks && self.sent.range(later).next().is_some() {
                 self.wrong.push(format!("{} s{n}.{item} begins after a later one", self.fleet.now));
             }
         }
@@ -88,6 +89,7 @@ impl Driver<'_> {
             return;
         }
         let expected = self.undisturbed(n);
+        let has_locks = self.case.workflow.steps[n].task().is_some_and(|task| task.locks.is_some());
         let items: Vec<Option<End>> = (0..counts.total as usize).map(|place| self.item(n, place)).collect();
         for (place, item) in items.iter().enumerate() {
             let unit = Unit { step: self.places[n], item: Some(place as u32) };
@@ -98,8 +100,10 @@ impl Driver<'_> {
                 Some(end) if expected.get(place).is_some_and(|expected| expected == end) => true,
                 Some(end) => match self.halted.get(&unit) {
                     Some(halted) => end == halted,
-                    // It waited for a retry, or for an answer.
-                    None => attempts > 0 && *end == End::of(Outcome::Cancelled, attempts, None),
+                    // It waited for a retry, for its locks, or for an answer.
+                    None => {
+                        (attempts > 0 || has_locks) && *end == End::of(Outcome::Cancelled, attempts, None)
+                    }
                 },
             };
             if !is_right {

@@ -4,8 +4,8 @@ use millrace_domain::Outcome;
 use proptest::prelude::*;
 
 use crate::reference::{
-    Attempt, Child, Condition, Dependency, Fan, Hook, Items, Name, Needs, Params, Repeat, Rule, Status, Step,
-    Task, Tolerance, Until, Wait, When, Work, wanted_by_hook,
+    Attempt, Child, Condition, Dependency, Fan, Hook, Items, Locks, Name, Needs, Params, Repeat, Rule,
+    Status, Step, Task, Tolerance, Until, Wait, When, Work, wanted_by_hook,
 };
 
 /// A step as it is drawn, before it is known which steps there are.
@@ -114,9 +114,13 @@ fn task() -> impl Strategy<Value = Task> {
         1 => Just(vec![Outcome::TimedOut]),
     ];
     let limits = (0u32..3, retried, proptest::bool::weighted(0.2), proptest::bool::weighted(0.15));
-    let others = (proptest::bool::weighted(0.2), proptest::option::weighted(0.35, child()));
+    let others = (
+        proptest::bool::weighted(0.2),
+        proptest::option::weighted(0.35, child()),
+        proptest::option::weighted(0.3, locks()),
+    );
     (limits, proptest::option::weighted(0.15, repeat()), others).prop_map(
-        |((retries, retried, at_most_once, asks), repeat, (declares, child))| Task {
+        |((retries, retried, at_most_once, asks), repeat, (declares, child, locks))| Task {
             retries,
             retried,
             asks,
@@ -124,9 +128,21 @@ fn task() -> impl Strategy<Value = Task> {
             repeat,
             declares,
             child,
+            locks,
             ..Task::default()
         },
     )
+}
+
+fn locks() -> impl Strategy<Value = Locks> {
+    prop_oneof![
+        4 => Just(Locks::Literal),
+        2 => Just(Locks::Weighted),
+        2 => Just(Locks::Shared),
+        4 => Just(Locks::Two),
+        4 => Just(Locks::OfItem),
+        1 => proptest::sample::select(vec![Locks::Words, Locks::TwoGroups, Locks::Twice]),
+    ]
 }
 
 fn child() -> impl Strategy<Value = Child> {
@@ -295,6 +311,10 @@ impl Drawn {
         if let (Some(child), Some(fan)) = (&task.child, &mut task.fan) {
             fan.reads_item &= child.params == Params::Map;
         }
+        task.locks = task.locks.map(|locks| match locks {
+            Locks::OfItem if task.fan.is_none() => Locks::Literal,
+            other => other,
+        });
         if let (Some(repeat), None) = (&mut task.repeat, &task.fan)
             && repeat.until == Until::AtLeastFiveWithPlace
         {

@@ -19,6 +19,8 @@ impl Driver<'_> {
         let (timers, head) = (&self.fleet.timers, &self.fleet.run.head);
         match &event {
             Event::RetryDue { unit } if timers.contains_key(&RunTimer::Retry(*unit)) => return,
+            // What comes again of locks is a move of its own.
+            Event::LockTaken { .. } => return,
             Event::Cancel { .. } if head.hooks_since.is_some() && !head.hooks_stopped => return,
             _ => {}
         }
@@ -76,5 +78,17 @@ impl Driver<'_> {
     fn must_be_refused(&mut self, event: Event) {
         let words = self.words(&event);
         assert!(self.fleet.apply(event).is_err(), "{words} is not under way, and counts");
+    }
+
+    pub(crate) fn words(&self, event: &Event) -> String {
+        match event {
+            Event::Result(result) | Event::ChildEnded(result) => {
+                let item = result.item.map_or_else(String::new, |item| format!(".{item}"));
+                let n = self.number(result.step);
+                let run = if matches!(event, Event::ChildEnded(_)) { " of a run" } else { "" };
+                format!("s{n}{item} attempt {}{run}: {}", result.attempt, result.outcome)
+            }
+            other => format!("{other:?}"),
+        }
     }
 }

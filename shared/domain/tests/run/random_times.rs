@@ -1,7 +1,7 @@
 //! When the steps of a random workflow may start and end at the earliest: none before those that it waits for, none
 //! before its `not_before`, and no wait before its time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use millrace_domain::run::{Ended, StepState};
@@ -52,7 +52,7 @@ impl<'c> Times<'c> {
 
     /// A line for each step, or item, that failed before somebody had the time to say what is to become of it. Those are left
     /// out that a stop has ended.
-    pub(crate) fn unasked(&self, stopped: &BTreeMap<usize, End>) -> Vec<String> {
+    pub(crate) fn unasked(&self, stopped: &BTreeMap<usize, End>, refused: &BTreeSet<Unit>) -> Vec<String> {
         let sent: BTreeMap<Unit, Timestamp> =
             self.fleet.made.iter().map(|(made, at)| (made.unit, *at)).collect();
         let mut lines = Vec::new();
@@ -63,7 +63,7 @@ impl<'c> Times<'c> {
             }
             let unit = Unit::from(self.places[n]);
             let units = sent.range(unit..=Unit { item: Some(u32::MAX), ..unit });
-            for (unit, sent) in units {
+            for (unit, sent) in units.filter(|(unit, _)| !refused.contains(unit)) {
                 let name = format!("s{n}");
                 let end = unit.item.map_or_else(|| self.end(n), |item| self.fleet.item_end(&name, item));
                 let has_failed = |end: &&Ended| {

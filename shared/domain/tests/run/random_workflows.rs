@@ -68,7 +68,20 @@ fn random_workflows_come_to_every_rule_every_judgement_and_every_end() {
 }
 
 /// What is seen of items, repetitions, hooks and questions.
-const NEW: [&str; 71] = [
+const NEW: [&str; 84] = [
+    "a step got its locks",
+    "an item got its locks",
+    "a run had locks",
+    "a hook had locks",
+    "locks could not be asked for",
+    "locks were asked for again",
+    "locks were asked for in a run of another",
+    "locks were refused",
+    "locks were taken away",
+    "a grant came twice",
+    "a grant came late",
+    "an attempt went on with the locks of one that was lost",
+    "somebody ended what waited for locks",
     "a run succeeded",
     "a run failed",
     "a run timed out",
@@ -167,6 +180,12 @@ fn see_new(case: &Case, n: usize, ends: &[End], see: &mut impl FnMut(&str)) {
         }
     }
     let has_failed = end.outcome == Outcome::Failed;
+    if task.locks.is_some_and(|locks| !locks.can_be()) && has_failed && end.attempts == 0 {
+        see("locks could not be asked for");
+    }
+    if task.locks.is_some() && step.hook.is_some() && end.attempts > 0 {
+        see("a hook had locks");
+    }
     if let Some(fan) = &task.fan {
         see_items(step, fan, end, see);
     } else if task.repeat.is_some() && end.attempts > 0 {

@@ -186,6 +186,9 @@ fn fields_of_task(workflow: &Workflow, n: usize, task: &Task) -> String {
         };
         let _ = write!(fields, ", repeat: {{until: \"{until}\", max: {max}, delay: 7s}}");
     }
+    if let Some(locks) = task.locks {
+        let _ = write!(fields, ", locks: {}", locks.yaml());
+    }
     if let Some(fan) = &task.fan {
         let _ = write!(fields, ", foreach: {}", foreach(n, fan));
     }

@@ -11,6 +11,7 @@ use crate::reference_items::done;
 pub(crate) use crate::reference_items::{
     Fan, Items, Needs, Repeat, Said, Task, Tolerance, Until, given_by, items, nth, of_item,
 };
+pub(crate) use crate::reference_locks::Locks;
 pub(crate) use crate::reference_outputs::{RunOutput, handed_on};
 
 /// A workflow. Each step depends only on steps before it.

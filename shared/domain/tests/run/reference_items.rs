@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use millrace_domain::Outcome;
 use serde_json::{Value, json};
 
-use crate::reference::{Attempt, Child, End, failed_without_an_attempt, is_failure};
+use crate::reference::{Attempt, Child, End, Locks, failed_without_an_attempt, is_failure};
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Task {
@@ -25,6 +25,8 @@ pub(crate) struct Task {
     pub(crate) declares: bool,
     /// What it calls, where its attempts are runs of another workflow and are given to no worker.
     pub(crate) child: Option<Child>,
+    /// What each attempt needs of locks.
+    pub(crate) locks: Option<Locks>,
 }
 
 /// The outputs of a step that an `env` reads.
@@ -134,7 +136,8 @@ pub(crate) struct Said {
 /// The end of a step that has started and is a task, or a run.
 pub(crate) fn done((n, task): (usize, &Task), ends: &[End], attempts: &[Attempt], said: &Said) -> End {
     let has_outputs = task.needs.is_none_or(|needs| !needs.is_key || ends[needs.step].output.is_some());
-    let has_what_it_needs = has_outputs && task.child.is_none_or(|child| child.can_be());
+    let can_ask = task.locks.is_none_or(Locks::can_be);
+    let has_what_it_needs = has_outputs && can_ask && task.child.is_none_or(|child| child.can_be());
     let Some(fan) = &task.fan else {
         // "A step whose expression cannot be rendered when it is due fails with the reason, and is not started."
         let again = |made| said.again.contains(&(n, None, made));

@@ -29,13 +29,15 @@ impl Auditor {
         for row in of_runs.flat_map(|delta| &delta.tables).chain(&commit.tables) {
             changed = true;
             let key = (commit.partition, row.table, row.key.clone());
-            match &row.value {
+            let before = match &row.value {
                 Some(value) => self.rows.insert(key, value.clone()),
                 None => self.rows.remove(&key),
             };
+            self.note_lock(row.table, &row.key, before.as_deref(), row.value.as_deref());
         }
         if changed {
             self.check_rows(memory, commit.partition);
+            self.check_locks(commit.partition);
         }
     }
 

@@ -10,16 +10,18 @@
 //! | `claims` | 3, 5, 7: who may hold, start and finish an attempt; how often it starts |
 //! | `schedules` | 1: every fire exactly once |
 //! | `messages` | 8, 11: what may be acked; nothing vanishes |
+//! | `locks` | 6: who may hold locks, and in which order they are granted |
 //! | `letters` | 2, 8: what was sent with a commit arrives, and nothing else; tables are as they were written |
 //! | `sessions` | 5: when a worker may be given up |
 //!
-//! What is not there: 6 (locks are not built yet) and 12 (secrets never enter a simulation).
+//! What is not there: 12 (secrets never enter a simulation).
 
 mod books;
 mod children;
 mod claims;
 mod history;
 mod letters;
+mod locks;
 mod messages;
 mod runs;
 mod schedules;
@@ -28,6 +30,7 @@ mod sessions;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use millrace_domain::lock::Holder;
 use millrace_domain::run::RunState;
 use millrace_domain::{Epoch, PartitionId, RunId, Seq, SessionId, TaskId};
 use millrace_store::Table;
@@ -74,6 +77,8 @@ pub struct Seen {
     pub acts: u64,
     /// The runs that were steps of others.
     pub children: u64,
+    /// The grants of locks.
+    pub grants: u64,
 }
 
 impl Seen {
@@ -92,6 +97,7 @@ impl Seen {
             letters: self.letters + other.letters,
             acts: self.acts + other.acts,
             children: self.children + other.children,
+            grants: self.grants + other.grants,
         }
     }
 
@@ -109,9 +115,12 @@ impl Seen {
             letters,
             acts,
             children,
+            grants,
         } = *self;
-        let counts =
-            [runs, started, lost, cancelled, timed_out, died, takeovers, fires, letters, acts, children];
+        let counts = [
+            runs, started, lost, cancelled, timed_out, died, takeovers, fires, letters, acts, children,
+            grants,
+        ];
         counts.iter().all(|count| *count > 0)
     }
 }
@@ -150,6 +159,13 @@ pub(crate) struct Auditor {
     asked: BTreeMap<TaskId, bool>,
     /// The runs that are steps of others, by the attempts that they are.
     children: BTreeMap<TaskId, RunId>,
+    /// The fencing tokens of units that have an attempt under way with locks.
+    holds: BTreeMap<Holder, u64>,
+    /// The keys of rows to which the commit that is being looked at has granted locks.
+    granted: Vec<String>,
+    /// Those by which it has taken in an ask.
+    just_asked: Vec<String>,
+    grants: u64,
 }
 
 impl Auditor {
@@ -207,7 +223,7 @@ impl Auditor {
             return Some(format!("run {run} was promised and is not there"));
         }
         let open = self.runs.iter().find(|(_, book)| !book.has_ended());
-        open.map(|(run, book)| format!("run {run} has not ended: {book:?}"))
+        open.map(|(run, book)| format!("run {run} has not ended: {book:?}")).or_else(|| self.left_locked())
     }
 
     /// The counts of what there was to look at.
@@ -225,6 +241,7 @@ impl Auditor {
             letters: self.letters,
             acts: self.acted.len() as u64,
             children: self.children.len() as u64,
+            grants: self.grants,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use millrace_domain::definition::{self, Workflow};
+use millrace_domain::lock::Holder;
 use millrace_domain::rule::Readiness;
 use millrace_domain::run::record::StepRecord;
 use millrace_domain::run::{Attempts, Head, RunState, Source, Spec};
@@ -148,6 +149,7 @@ impl Auditor {
             }
             self.check_dispatch(book, run, dispatched);
         }
+        self.check_holds(run);
         if book.has_ended() {
             let steps = (0..book.steps.len()).map(|step| Unit::from(StepIndex::from(step)));
             let all: Vec<(Unit, Step)> = steps
@@ -167,6 +169,7 @@ impl Auditor {
     /// Checks the record of a unit, and answers the number of the advance that has written it. The record of an item that
     /// has ended is its end.
     fn check_unit(&mut self, book: &mut Book, run: RunId, unit: Unit, record: &str) -> Option<u64> {
+        let text = record;
         let end = unit.item.and_then(|_| serde_json::from_str(record).ok());
         let read = end.map(StepRecord::Ended).or_else(|| serde_json::from_str::<StepRecord>(record).ok());
         let Some(record) = read else {
@@ -178,10 +181,11 @@ impl Auditor {
             return None;
         };
         self.check_items(book, run, unit, &record);
+        self.note_hold(run, unit, text, &record);
         let (attempts, ended, after_failure, advance) = match &record {
-            StepRecord::Dispatched(attempts) | StepRecord::Backoff { attempts, .. } => {
-                (*attempts, None, false, attempts.advance)
-            }
+            StepRecord::Dispatched(attempts)
+            | StepRecord::Locking { attempts, .. }
+            | StepRecord::Backoff { attempts, .. } => (*attempts, None, false, attempts.advance),
             StepRecord::Asking { end, .. } => (end.attempts, None, false, end.advance),
             StepRecord::Child { attempts, .. } => {
                 self.check_child_begun(book, run, unit, attempts);
@@ -279,6 +283,10 @@ impl Auditor {
         }
         if book.readiness(step) != Readiness::Starts {
             self.object(4, || format!("{dispatched:?} of run {run} although its rule does not hold"));
+        }
+        let needs_locks = !book.workflow.steps[step.at()].locks.is_empty();
+        if needs_locks && !self.holds.contains_key(&Holder { run, unit }) {
+            self.object(6, || format!("{dispatched:?} of run {run} without the locks that it needs"));
         }
         let slot = book.unit_mut(unit);
         (slot.attempt, slot.current, slot.dispatched_at) = (attempt, true, at);

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::described::Described;
 use super::executors::{self, wait};
 use super::fan;
-use super::step::{dependency, retry, step};
+use super::step::{dependency, lock, retry, step};
 use super::values;
 use super::workflow::{defaults, output, param, recursive, schedule, workflow};
 
@@ -26,11 +26,22 @@ pub fn json_schema() -> Value {
 fn kinds() -> Vec<Described> {
     let inputs = [executors::shell(), executors::http(), executors::noop(), wait(), executors::workflow()];
     let fans = [fan::foreach(), fan::matrix(), fan::shards(), fan::repeat()];
-    [workflow(), recursive(), defaults(), param(), output(), schedule(), step(), dependency(), retry()]
-        .into_iter()
-        .chain(fans)
-        .chain(inputs)
-        .collect()
+    [
+        workflow(),
+        recursive(),
+        defaults(),
+        param(),
+        output(),
+        schedule(),
+        step(),
+        dependency(),
+        lock(),
+        retry(),
+    ]
+    .into_iter()
+    .chain(fans)
+    .chain(inputs)
+    .collect()
 }
 
 #[cfg(test)]

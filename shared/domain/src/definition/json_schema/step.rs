@@ -3,14 +3,15 @@
 use serde_json::{Value, json};
 
 use super::super::parse::{
-    ASK, DEPENDENCY, EXECUTORS, HTTP, KINDS, MAX_BACKOFF, MAX_LIMIT, MAX_OUTPUTS, NOOP, NOT_OF_CHILDREN,
-    OF_TASKS, RETRIED, RETRY, SHELL, STEP, SUCCEEDED,
+    ASK, DEPENDENCY, EXECUTORS, HTTP, KINDS, LOCK, MAX_BACKOFF, MAX_LIMIT, MAX_OUTPUTS, NOOP,
+    NOT_OF_CHILDREN, OF_TASKS, RETRIED, RETRY, SHELL, STEP, SUCCEEDED,
 };
 use super::described::Described;
 use super::executors::{argv, script};
 use super::fan::{condition, foreach_value, shards_value};
 use super::values::{boolean, directory, name, one_of, quoted, reference, text};
 use crate::child::WORKFLOW;
+use crate::lock::{LockName, MAX_LOCKS, MAX_SLOTS};
 use crate::quantity::format_duration;
 use crate::rule::Status;
 use crate::wait::WAIT;
@@ -27,6 +28,9 @@ pub(super) fn step() -> Described {
         "propertyNames": {"pattern": "^[a-z][a-z0-9_]*$"},
         "maxProperties": MAX_OUTPUTS,
     });
+    let lock = json!({"anyOf": [lock_name(), reference("lock")]});
+    let many = json!({"type": "array", "items": lock, "minItems": 1, "maxItems": MAX_LOCKS});
+    let locks = json!({"anyOf": [many, lock_name(), reference("lock")]});
     let hooks = || json!({"type": "array", "items": reference("step")});
     let pattern = "^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$";
     let told = "expected a time of day in quotes, such as \"08:00\"";
@@ -108,6 +112,11 @@ pub(super) fn step() -> Described {
                 "The outputs that it must give, and their types: each attempt that succeeds is held against them.",
                 outputs,
             ),
+            (
+                "locks",
+                "The locks and semaphores, of one group, that each attempt holds: names, or {name, slots, weight, shared}.",
+                locks,
+            ),
             ("on_success", "Steps that start when this one has succeeded.", hooks()),
             ("on_failure", "Steps that start when this one has failed.", hooks()),
             ("on_finish", "Steps that start when this one has ended, unless it was skipped.", hooks()),
@@ -140,6 +149,33 @@ fn with(executor: &str, is_required: bool, refused: &[&str]) -> Value {
         then["required"] = json!(["with"]);
     }
     json!({"if": {"properties": {"uses": {"const": executor}}, "required": ["uses"]}, "then": then})
+}
+
+/// The name of a lock, or an expression that gives one.
+fn lock_name() -> Value {
+    json!({"anyOf": [name(LockName::PATTERN), reference("expression")]})
+}
+
+/// A lock that is written as a map.
+pub(super) fn lock() -> Described {
+    let number = || json!({"type": "integer", "minimum": 1, "maximum": MAX_SLOTS, "default": 1});
+    let mut shared = boolean();
+    shared["default"] = false.into();
+    Described {
+        name: "lock",
+        table: &LOCK,
+        fields: vec![
+            (
+                "name",
+                "The name of the lock: `group/lock`, or one word, which is a group of its own.",
+                lock_name(),
+            ),
+            ("slots", "The number of slots that the lock has: all who use it say the same.", number()),
+            ("weight", "The number of slots that the step takes.", number()),
+            ("shared", "Whether the lock is held together with others that share it.", shared),
+        ],
+        rules: json!({"required": ["name"]}),
+    }
 }
 
 /// A dependency that is written as a map.

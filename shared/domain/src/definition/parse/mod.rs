@@ -11,6 +11,7 @@ mod fields;
 mod foreign;
 mod json;
 mod kind;
+mod locks;
 mod never;
 mod outputs;
 mod param;
@@ -39,6 +40,7 @@ pub(super) use executor::{
 pub(super) use fan::{FOREACH, MATRIX, SHARDS};
 pub(super) use fields::Schema;
 pub(super) use kind::{KINDS, MAX_CHOICES};
+pub(super) use locks::LOCK;
 pub(super) use outputs::{MAX_OUTPUTS, OUTPUT};
 pub(super) use param::{MAX_PARAMS, PARAM};
 pub(super) use repeat::{DELAY, MAX_TIMES, REPEAT};

@@ -53,7 +53,7 @@ fn step(fields: &[(Key, Node)]) -> Option<String> {
         for (key, value) in entries {
             let name = value.plain().unwrap_or_default();
             match key.text.contains("lock") {
-                true => line(&format!("# a later version takes: locks: [{name}]")),
+                true => line(&format!("locks: [{name}]")),
                 false => line(&format!("# left out: {}: {name}", key.text)),
             }
         }

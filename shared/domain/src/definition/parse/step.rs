@@ -13,6 +13,7 @@ use super::executor::{SHELL, read_action};
 use super::expression::{Names, OutputUse, Place};
 use super::fan::read_fan;
 use super::fields::{Fields, Schema};
+use super::locks::read_locks;
 use super::outputs::{read_outputs, refuse_never_given};
 use super::repeat::read_repeat;
 use super::retry::read_retry;
@@ -54,10 +55,10 @@ pub(in crate::definition) const STEP: Schema = Schema {
         "on_failure",
         "on_finish",
         "outputs",
+        "locks",
     ],
     later: &[
         "broadcast",
-        "locks",
         "resources",
         "rate",
         "breaker",
@@ -152,6 +153,7 @@ pub(super) fn read_step(
     let env = fields.get("env").map(|node| read_env(node, names, &mut outputs, checker)).unwrap_or_default();
     let pool =
         fields.get("pool").map_or_else(|| Some(defaults.pool.clone()), |node| read_pool(node, checker));
+    let locks = fields.get("locks").map(|node| read_locks(node, names, &mut outputs, checker));
     let timeout = match fields.get("timeout") {
         Some(node) => checker.positive_duration(node, "timeout"),
         None => defaults.timeout,
@@ -220,6 +222,7 @@ pub(super) fn read_step(
             working_dir: working_dir.filter(|_| action.uses == SHELL),
             rule: starts.rule,
             condition: starts.condition,
+            locks: locks.unwrap_or_default(),
             not_before: starts.not_before,
             continue_on_error,
         }),

@@ -77,6 +77,7 @@ pub(super) fn read_steps(
     if steps.len() < parsed.len() {
         return None;
     }
+    refuse_conflicts(&parsed, &steps, checker);
     steps.iter_mut().zip(&parsed).for_each(|(step, parsed)| complete(step, parsed, &places));
     let calls = parsed.into_iter().filter_map(|step| step.calls).collect();
     Some(ParsedSteps { steps, graph, outputs, calls })
@@ -130,6 +131,25 @@ fn refuse_rules_over_none(parsed: &[ParsedStep], checker: &mut Checker) {
         {
             let message = format!("`trigger_rule: {rule}` never holds for a step that depends on none");
             checker.problem(at, "bad-value", message, Some("give it `depends_on`".to_owned()));
+        }
+    }
+}
+
+/// Reports the locks that steps of one workflow declare with different numbers of slots.
+fn refuse_conflicts(parsed: &[ParsedStep], steps: &[Step], checker: &mut Checker) {
+    let mut declared: HashMap<&str, (u32, &str)> = HashMap::new();
+    for (parsed, step) in parsed.iter().zip(steps) {
+        for lock in &step.locks {
+            let Some(name) = lock.name.as_literal() else { continue };
+            let (slots, first) = *declared.entry(name).or_insert((lock.slots, step.name.as_str()));
+            if slots != lock.slots {
+                let message = format!(
+                    "lock `{name}` has {} as step `{}` says, and {slots} as step `{first}` does",
+                    lock.slots, step.name
+                );
+                let hint = Some("write the same `slots` in both".to_owned());
+                checker.problem(parsed.at, "lock-conflict", message, hint);
+            }
         }
     }
 }

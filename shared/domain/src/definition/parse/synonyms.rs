@@ -229,7 +229,7 @@ pub(super) const OF_STEP: Synonyms = &[
         "write uses: workflow, and with: {name: load_day}",
     ),
     (&["sharding", "shardcount", "partitions", "splits"], "write shards: 4"),
-    (&["lock", "mutex", "semaphore"], "`locks` is not supported yet"),
+    (&["lock", "mutex", "semaphore"], "write locks: [primary_db]"),
     (&["memory", "cpu", "limits"], "`resources` is not supported yet"),
     (&["concurrencypolicy", "maxactivetisperdag"], "a pool's slots are the limit: write `pool`"),
     (&["idempotent", "restartable"], "write at_most_once: true for a step that must not be started twice"),

@@ -14,7 +14,7 @@ pub(in crate::definition) const WAIT_INPUT: Schema =
     Schema { what: "`with` of wait", known: &["for", "until"], later: &[], synonyms: &[] };
 
 /// The fields of a step that are about a task, which a wait does not make.
-pub(in crate::definition) const OF_TASKS: [&str; 11] = [
+pub(in crate::definition) const OF_TASKS: [&str; 12] = [
     "env",
     "pool",
     "timeout",
@@ -26,6 +26,7 @@ pub(in crate::definition) const OF_TASKS: [&str; 11] = [
     "matrix",
     "shards",
     "outputs",
+    "locks",
 ];
 
 /// Reads what a `wait` waits for.

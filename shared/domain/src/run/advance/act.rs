@@ -2,6 +2,7 @@
 
 use super::ending::ended;
 use super::step::{dispatch, end_unit};
+use super::unit::clear_retry;
 use crate::definition::check_outputs;
 use crate::run::act::{Act, Deed, REMEMBERED};
 use crate::run::large::{LARGE_OUTPUT_BYTES, MAX_OUTPUT_BYTES, bytes_of, too_large};
@@ -19,8 +20,10 @@ pub(super) fn act(run: &mut Run, act: Act, now: Timestamp, out: &mut Advanced) -
         Some(StepState::Asking { end, .. }) => Some(end.clone()),
         _ => None,
     };
-    let had_timer = matches!(run.state_of(unit), Some(StepState::Backoff { .. } | StepState::Asking { .. }))
-        || run.is_woken(unit.step);
+    let had_timer = matches!(
+        run.state_of(unit),
+        Some(StepState::Backoff { .. } | StepState::Asking { .. } | StepState::Locking { .. })
+    ) || run.is_woken(unit.step);
     let reason = Some(act.to_string());
     remember(run, &act, out);
     let (outcome, outputs) = match act.deed {
@@ -29,10 +32,7 @@ pub(super) fn act(run: &mut Run, act: Act, now: Timestamp, out: &mut Advanced) -
             let limit = run.workflow.steps[unit.step.at()].lost_limit();
             let so_far = Attempts { lost: so_far.lost.min(limit), ..so_far };
             dispatch(run, unit, so_far, now, out);
-            // It may wait for what it uses to be read, or be a child that is asked after, by the same timer.
-            if !matches!(run.state_of(unit), Some(StepState::Backoff { .. } | StepState::Child { .. })) {
-                out.actions.push(Action::Clear(RunTimer::Retry(unit)));
-            }
+            clear_retry(run, unit, out);
             return Ok(());
         }
         Deed::Skip => (Outcome::Skipped, None),
@@ -80,6 +80,7 @@ impl Run {
             Some(
                 StepState::Dispatched(attempts)
                 | StepState::Backoff { attempts, .. }
+                | StepState::Locking { attempts, .. }
                 | StepState::Child { attempts, .. },
             ) => attempts.attempt,
             Some(StepState::Asking { end, .. }) => end.attempts.attempt,
@@ -110,6 +111,10 @@ impl Run {
                 None => Attempts::default(),
             },
             Some(StepState::Backoff { attempts, .. }) => *attempts,
+            Some(StepState::Locking { .. }) if act.deed == Deed::Retry => {
+                return refuse("it waits for locks, and its next attempt starts as soon as it has them");
+            }
+            Some(StepState::Locking { attempts, .. }) => *attempts,
             Some(StepState::Asking { end, .. }) => end.attempts,
             Some(StepState::Dispatched(_)) => {
                 return refuse("an attempt of it is with the fleet: wait for that to end, or cancel the run");

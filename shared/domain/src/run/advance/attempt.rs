@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::ending::ended;
 use super::step::{dispatch, end_unit};
-use super::unit::hold;
+use super::unit::{clear_retry, hold};
 use crate::repeat::Repeat;
 use crate::run::declared::as_declared;
 use crate::run::dispatch::is_repeated_enough;
@@ -119,10 +119,7 @@ pub(super) fn child_ended(
     let outcome = if result.outcome == Outcome::Lost { Outcome::Failed } else { result.outcome };
     let result = within_bounds(run, as_declared(run, TaskResult { outcome, ..result }));
     ended_attempt(run, attempts, result, now, out);
-    // It may wait for its next attempt, by the same timer.
-    if !matches!(run.state_of(unit), Some(StepState::Backoff { .. } | StepState::Asking { .. })) {
-        out.actions.push(Action::Clear(RunTimer::Retry(unit)));
-    }
+    clear_retry(run, unit, out);
     Ok(())
 }
 

@@ -156,22 +156,24 @@ fn give_up(run: &mut Run, step: StepIndex, now: Timestamp, out: &mut Advanced) {
     }
 }
 
-/// Ends the items of a step that wait for their next attempt, or for an answer. Children are not asked after any more.
+/// Ends the items of a step that wait for their next attempt, for locks or for an answer. Children are not asked after any more.
 fn end_waiting(run: &mut Run, step: StepIndex, why: &str, now: Timestamp, out: &mut Advanced) {
     let StepState::Fanned(fan) = &run.steps[step.at()] else { return };
-    let children = fan.open.iter().filter(|(_, state)| matches!(state, StepState::Child { .. }));
+    let asked = |state: &StepState| matches!(state, StepState::Child { .. } | StepState::Locking { .. });
+    let asked = fan.open.iter().filter(|(_, state)| asked(state));
     let timers: BTreeSet<RunTimer> =
-        children.map(|(item, _)| RunTimer::Retry(Unit { step, item: Some(*item) })).collect();
+        asked.map(|(item, _)| RunTimer::Retry(Unit { step, item: Some(*item) })).collect();
     // One that has just begun is not asked after at all.
     out.actions.retain(|action| !matches!(action, Action::Set(_, timer) if timers.contains(timer)));
-    out.actions.extend(timers.into_iter().map(Action::Clear));
+    out.actions.extend(timers.iter().copied().map(Action::Clear));
     let waiting = fan.open.iter().filter_map(|(item, state)| match state {
-        StepState::Backoff { attempts, .. } => Some((*item, *attempts)),
+        StepState::Backoff { attempts, .. } | StepState::Locking { attempts, .. } => Some((*item, *attempts)),
         StepState::Asking { end, .. } => Some((*item, end.attempts)),
         _ => None,
     });
     for (item, attempts) in waiting.collect::<Vec<_>>() {
-        out.actions.push(Action::Clear(RunTimer::Retry(Unit { step, item: Some(item) })));
+        let timer = RunTimer::Retry(Unit { step, item: Some(item) });
+        out.actions.extend((!timers.contains(&timer)).then_some(Action::Clear(timer)));
         let end = ended(run, Outcome::Cancelled, attempts, now, Some(why.to_owned()));
         note_end(run, step, item, end, now, out);
     }

@@ -11,6 +11,8 @@ mod attempt;
 mod child;
 mod ending;
 mod fan;
+mod grant;
+mod lock;
 mod run_end;
 mod start;
 mod step;
@@ -64,6 +66,13 @@ pub fn advance(run: &mut Run, event: Event, now: Timestamp) -> Result<Advanced, 
             ended_attempt(run, attempts, result, now, out);
         }
         (_, Event::ChildEnded(result)) => child_ended(run, result, now, out)?,
+        (_, Event::Granted { unit, attempt, token, .. }) => {
+            grant::granted(run, unit, attempt, token, now, out)?;
+        }
+        (_, Event::LockRefused { unit, attempt, reason }) => {
+            grant::refused(run, unit, attempt, reason, now, out)?;
+        }
+        (_, Event::LockTaken { unit, attempt, .. }) => grant::taken(run, unit, attempt, now, out)?,
         (_, Event::Lost { unit, attempt, reason }) => {
             let attempts = current(run, unit, attempt)?;
             retire(out, unit, attempt, Outcome::Lost);
@@ -94,6 +103,7 @@ pub fn advance(run: &mut Run, event: Event, now: Timestamp) -> Result<Advanced, 
                     let end = end.clone();
                     nobody_answered(run, unit, *end, now, out);
                 }
+                Some(StepState::Locking { .. }) => lock::ask_again(run, unit, now, out),
                 Some(StepState::Child { attempts, .. }) if !run.is_given_up(unit) => {
                     child::ask_again(run, unit, *attempts, now, out);
                 }
@@ -117,6 +127,7 @@ pub fn advance(run: &mut Run, event: Event, now: Timestamp) -> Result<Advanced, 
         (_, Event::CancelCheckDue) => stop::look(run, now, out)?,
     }
     end_if_done(run, now, out);
+    grant::release(run, out);
     number(run, out);
     Ok(advanced)
 }

@@ -33,6 +33,7 @@ pub fn create(
         open: count as u32,
         elsewhere: 0,
         lent: BTreeMap::new(),
+        holds: BTreeMap::new(),
         advance: 0,
     };
     let mut advanced = Advanced { head: true, ..Advanced::default() };

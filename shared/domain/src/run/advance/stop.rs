@@ -40,7 +40,7 @@ pub(super) fn stop(
         }
         let attempts = match &run.steps[index] {
             StepState::Waiting => Attempts::default(),
-            StepState::Backoff { attempts, .. } => {
+            StepState::Backoff { attempts, .. } | StepState::Locking { attempts, .. } => {
                 out.actions.push(Action::Clear(RunTimer::Retry(StepIndex::from(index).into())));
                 *attempts
             }

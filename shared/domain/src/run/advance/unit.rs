@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::child;
 use super::ending::ended;
+use super::lock;
 use crate::child::WORKFLOW;
 use crate::definition::Step;
 use crate::run::dispatch::{input, task};
@@ -30,6 +31,9 @@ pub(super) fn attempt(
     }
     if definition.uses == WAIT {
         return begin_wait(run, unit.step, definition, now, out);
+    }
+    if !definition.locks.is_empty() && !run.holds.contains_key(&unit) {
+        return lock::begin(run, unit, so_far, now, out);
     }
     if definition.uses == WORKFLOW {
         return child::begin(run, unit, so_far, now, out);
@@ -69,6 +73,22 @@ fn begin_wait(
             Err(Box::new(Ended { started_at: Some(now), ..end }))
         }
         Err(problem) => Err(Box::new(ended(run, Outcome::Failed, begun, now, Some(problem)))),
+    }
+}
+
+/// Clears the `retry` timer of a unit that has gone on, unless it waits for that again.
+pub(super) fn clear_retry(run: &Run, unit: Unit, out: &mut Advanced) {
+    let is_timed = matches!(
+        run.state_of(unit),
+        Some(
+            StepState::Backoff { .. }
+                | StepState::Asking { .. }
+                | StepState::Locking { .. }
+                | StepState::Child { .. }
+        )
+    );
+    if !is_timed {
+        out.actions.push(Action::Clear(RunTimer::Retry(unit)));
     }
 }
 

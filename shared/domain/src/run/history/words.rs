@@ -2,6 +2,7 @@
 
 use super::entry::Entry;
 use super::merge::{Happened, What};
+use crate::lock::in_words;
 use crate::run::{Ended, Event, Run, RunState, StepState, Trigger};
 use crate::task::TaskResult;
 use crate::{Outcome, Unit};
@@ -78,6 +79,17 @@ impl Happened {
             }
             Event::ChildEnded(result) => {
                 ("child_ended", Some(result.attempt), format!("{}{after}", child_told(run, &name, result)))
+            }
+            Event::Granted { locks, .. } => {
+                ("granted", None, format!("{} was granted {}", name, in_words(locks)))
+            }
+            Event::LockRefused { reason, .. } => {
+                ("lock_refused", None, with_reason(format!("{name} cannot have its locks"), Some(reason)))
+            }
+            Event::LockTaken { locks, by, why, .. } => {
+                let by = if by.is_empty() { String::new() } else { format!(" by {by}") };
+                let text = format!("{}, which {name} held, was released{by}", in_words(locks));
+                ("lock_taken", None, with_reason(text, why.as_deref()))
             }
             Event::RetryDue { .. } if attempts > 0 => {
                 ("retry_due", Some(attempts + 1), format!("the retry of {name} is due"))

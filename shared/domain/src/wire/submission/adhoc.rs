@@ -71,6 +71,7 @@ impl Submission {
             at_most_once: self.at_most_once,
             working_dir: self.step_dir(uses)?,
             rule: TriggerRule::default(),
+            locks: Box::default(),
             condition: None,
             not_before: None,
             continue_on_error: false,

@@ -1,0 +1,228 @@
+//! Locks: who holds them and who waits, and the act by which somebody takes one away.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use futures_util::future::try_join_all;
+use millrace_domain::lock::{Board, Entry, Holder, LockName, Standing};
+use millrace_domain::message::Reply;
+use millrace_domain::{Code, PartitionId, TaskId};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::acts::{check_words, read};
+use super::error::{ApiError, ApiResult, refused};
+use super::state::Api;
+use super::view;
+use crate::lock_table::{LOCKS, board_of};
+
+/// The waiters of a lock that are shown.
+const SHOWN: usize = 100;
+
+/// The holders that are named to somebody who asks what is waited for.
+const NAMED: usize = 3;
+
+/// From which holder a lock is taken, by whom, and why. Where only one holds it, that need not be said.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TakeBody {
+    run_id: Option<String>,
+    step: Option<String>,
+    item: Option<u32>,
+    #[serde(default)]
+    by: String,
+    #[serde(default)]
+    why: String,
+}
+
+/// The locks that somebody holds, or waits for.
+pub(super) async fn list(State(api): State<Api>) -> ApiResult<Json<Value>> {
+    let partitions = (0..api.context.partitions).map(PartitionId);
+    let boards = try_join_all(partitions.map(|partition| board(&api, partition))).await?;
+    let mut locks: Vec<(String, Value)> = boards.iter().flat_map(Board::locks).map(summary).collect();
+    locks.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+    let locks: Vec<Value> = locks.into_iter().map(|(_, lock)| lock).collect();
+    Ok(Json(json!({ "locks": locks })))
+}
+
+fn summary((name, standing): (&LockName, Standing<'_>)) -> (String, Value) {
+    let Standing { slots, taken, holders, waiters, .. } = standing;
+    let waiting_since = waiters.iter().map(|waiter| waiter.ask.since).min();
+    let lock = json!({
+        "name": name,
+        "slots": slots,
+        "taken": taken,
+        "holders": holders.len(),
+        "waiters": waiters.len(),
+        "waiting_since": waiting_since.map(|since| since.to_string()),
+    });
+    (name.to_string(), lock)
+}
+
+/// One lock whose name is one word.
+pub(super) async fn get(State(api): State<Api>, Path(name): Path<String>) -> ApiResult<Json<Value>> {
+    show(&api, &name).await
+}
+
+/// One lock of a group.
+pub(super) async fn get_of_group(
+    State(api): State<Api>,
+    Path((group, lock)): Path<(String, String)>,
+) -> ApiResult<Json<Value>> {
+    show(&api, &format!("{group}/{lock}")).await
+}
+
+/// Takes a lock whose name is one word away from its holder.
+pub(super) async fn release(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+    body: Bytes,
+) -> ApiResult<Json<Value>> {
+    take(&api, &name, &body).await
+}
+
+/// Takes a lock of a group away from its holder.
+pub(super) async fn release_of_group(
+    State(api): State<Api>,
+    Path((group, lock)): Path<(String, String)>,
+    body: Bytes,
+) -> ApiResult<Json<Value>> {
+    take(&api, &format!("{group}/{lock}"), &body).await
+}
+
+/// The board of a partition, as it is stored.
+pub(super) async fn board(api: &Api, partition: PartitionId) -> ApiResult<Board> {
+    Ok(board_of(api.context.store.read_table(partition, LOCKS).await?))
+}
+
+async fn show(api: &Api, name: &str) -> ApiResult<Json<Value>> {
+    let (name, board) = find(api, name).await?;
+    let standing = standing_of(&board, &name)?;
+    let Standing { slots, taken, holders, waiters, .. } = standing;
+    let waiting = waiters.len();
+    let waiters = waiters.into_iter().take(SHOWN).enumerate().map(|(place, entry)| {
+        let mut waiter = entry_view(entry, &name);
+        waiter["place"] = json!(place + 1);
+        waiter["priority"] = json!(entry.ask.priority);
+        waiter["since"] = json!(entry.ask.since.to_string());
+        waiter
+    });
+    let waiters: Vec<Value> = waiters.collect();
+    let holders: Vec<Value> = holders.into_iter().map(|entry| holder_view(entry, &name)).collect();
+    Ok(Json(json!({
+        "name": name,
+        "slots": slots,
+        "taken": taken,
+        "holders": holders,
+        "waiting": waiting,
+        "waiters": waiters,
+    })))
+}
+
+/// A lock by the text of its name, on the board where it is at home.
+async fn find(api: &Api, name: &str) -> ApiResult<(LockName, Board)> {
+    let name: LockName = name
+        .parse()
+        .map_err(|error: millrace_domain::IdError| ApiError::new(Code::BadField, error.to_string()))?;
+    let board = board(api, name.group().home(api.context.partitions)).await?;
+    Ok((name, board))
+}
+
+fn standing_of<'b>(board: &'b Board, name: &LockName) -> ApiResult<Standing<'b>> {
+    let standing = board.locks().into_iter().find(|(other, _)| *other == name);
+    let nobody = || ApiError::not_found(format!("lock \"{name}\" that anybody holds, or waits for"));
+    standing.map(|(_, standing)| standing).ok_or_else(nobody)
+}
+
+/// Who an entry is of, and what that wants of a lock.
+fn entry_view(entry: &Entry, name: &LockName) -> Value {
+    let want = entry.ask.wants.iter().find(|want| want.lock == *name);
+    json!({
+        "run_id": entry.ask.task.run,
+        "workflow": entry.ask.workflow,
+        "step": entry.ask.step,
+        "item": entry.ask.task.unit.item,
+        "weight": want.map(|want| want.weight),
+        "shared": want.is_some_and(|want| want.shared),
+    })
+}
+
+fn holder_view(entry: &Entry, name: &LockName) -> Value {
+    let mut holder = entry_view(entry, name);
+    if let Some(grant) = entry.grant {
+        holder["since"] = json!(grant.at.to_string());
+        // As text: not every reader of JSON has numbers of 64 bits.
+        holder["token"] = json!(grant.token.to_string());
+    }
+    holder
+}
+
+async fn take(api: &Api, name: &str, body: &[u8]) -> ApiResult<Json<Value>> {
+    let TakeBody { run_id, step, item, by, why } = read(body)?;
+    check_words(&by, &why)?;
+    let run_id = run_id.as_deref().map(view::parse_id).transpose()?;
+    let (name, board) = find(api, name).await?;
+    let holders = standing_of(&board, &name)?.holders;
+    let is_meant = |entry: &&Entry| {
+        run_id.is_none_or(|run| run == entry.ask.task.run)
+            && step.as_ref().is_none_or(|step| step == entry.ask.step.as_str())
+            && item.is_none_or(|item| Some(item) == entry.ask.task.unit.item)
+    };
+    let meant: Vec<&Entry> = holders.iter().copied().filter(is_meant).collect();
+    let [entry] = meant.as_slice() else {
+        let held = holders.iter().map(|entry| {
+            let item = entry.ask.task.unit.item.map(|item| format!("item {item} of ")).unwrap_or_default();
+            format!("{item}{} of run {}", entry.ask.step, entry.ask.task.run)
+        });
+        let held: Vec<String> = held.take(NAMED).collect();
+        let held = if held.is_empty() { "nobody".to_owned() } else { held.join(", ") };
+        let why = match meant.len() {
+            0 => format!("nobody like that holds lock {name}: held by {held}"),
+            many => format!("{many} hold lock {name}: say which, by run_id, step and item; held by {held}"),
+        };
+        return Err(ApiError::new(Code::WrongState, why));
+    };
+    let (task, locks) = (entry.ask.task, entry.ask.wants.iter().map(|want| &want.lock));
+    let group = name.group();
+    let told = format!(
+        "{} was taken away from {}{} of run {}",
+        millrace_domain::lock::in_words(locks),
+        task.unit.item.map(|item| format!("item {item} of ")).unwrap_or_default(),
+        entry.ask.step,
+        task.run
+    );
+    metrics::counter!("millrace_acts_total", "act" => "release").increment(1);
+    let why = Some(why).filter(|why| !why.is_empty());
+    match api.gateway.take_locks(task, group, by, why).await? {
+        Reply::Run { run_id, .. } => {
+            Ok(Json(json!({"run_id": run_id, "step": entry.ask.step, "done": told})))
+        }
+        other => Err(refused(other)),
+    }
+}
+
+/// What a step waits for: who holds each of the locks that it wants, and how many are before it.
+pub(super) async fn waited_for(api: &Api, attempt: TaskId, wants: &[LockName]) -> ApiResult<Vec<Value>> {
+    let Some(first) = wants.first() else { return Ok(Vec::new()) };
+    let board = board(api, first.group().home(api.context.partitions)).await?;
+    let own = Holder { run: attempt.run, unit: attempt.unit };
+    let told = board.standings(own).into_iter().map(|Standing { want, slots, taken, holders, waiters }| {
+        let place = waiters.iter().position(|waiter| waiter.holder() == own).map(|place| place + 1);
+        let named: Vec<Value> =
+            holders.iter().take(NAMED).map(|entry| holder_view(entry, &want.lock)).collect();
+        let mut text = match place {
+            Some(place) => format!("number {place} of {} that wait for lock {}", waiters.len(), want.lock),
+            None => format!("lock {} is being granted to it", want.lock),
+        };
+        if let Some(holder) = holders.first() {
+            let since = holder.grant.map(|grant| grant.at.to_string()).unwrap_or_default();
+            let (step, workflow, run) = (&holder.ask.step, &holder.ask.workflow, holder.ask.task.run);
+            text.push_str(&format!(", which {step} of {workflow} holds since {since} (run {run}"));
+            let others = holders.len() - 1;
+            text.push_str(&if others > 0 { format!(", and {others} more)") } else { ")".to_owned() });
+        }
+        json!({"name": want.lock, "slots": slots, "taken": taken, "place": place, "waiting": waiters.len(),
+            "holders": named, "text": text})
+    });
+    Ok(told.collect())
+}

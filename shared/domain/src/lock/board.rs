@@ -1,0 +1,340 @@
+//! The board of a partition: who holds the locks that are at home there, and who waits for them. It is a pure machine: an ask,
+//! a release or a look at the time changes it, and it answers what is to be written down and who is to be told.
+//!
+//! Whoever waits is served in order: whoever a holder waits for itself, then by priority, then by age. One that wants several
+//! locks is granted all of them, when it is the first of all that wait for each, and each has room. Since the order is the
+//! same for all locks, the first of all is first everywhere: nobody starves, and nobody waits in a circle. An event costs
+//! O(log n) for each of the locks that it touches.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+
+use super::entry::{Entry, Grant, Holder};
+use super::queue::{Lock, Place, declared, has_room, place_of};
+use super::{Ask, LockName, TOKENS, Want};
+use crate::{TaskId, Timestamp};
+
+/// A holder is told again of its grant after so long: one that does not want it any more, whatever has become of it, says
+/// so then.
+const TELL_AGAIN: Duration = Duration::from_secs(60);
+
+/// The board of one partition.
+#[derive(Debug, Clone, Default)]
+pub struct Board {
+    pub(super) entries: BTreeMap<Holder, Entry>,
+    pub(super) locks: HashMap<LockName, Lock>,
+    /// When each holder is told again.
+    told: BTreeSet<(Timestamp, Holder)>,
+    tell_at: HashMap<Holder, Timestamp>,
+    /// Those that wait and are in a run that a holder waits for, in order.
+    pub(super) nested: BTreeSet<(Place, Holder)>,
+    /// The highest token of a grant so far.
+    last_token: u64,
+}
+
+/// What is to be done after a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// The entry of this holder is to be written down as it is now.
+    Put(Holder),
+    /// The entry of this holder is gone.
+    Delete(Holder),
+    /// Whoever asked is told that it holds what it asked for.
+    Grant {
+        /// The attempt for which it was asked.
+        task: TaskId,
+        /// The fencing token.
+        token: u64,
+    },
+    /// Whoever asked is told that it never will.
+    Refuse {
+        /// The attempt for which it was asked.
+        task: TaskId,
+        /// Why, for people.
+        why: String,
+    },
+}
+
+/// How somebody stands with one lock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing<'b> {
+    /// What is wanted.
+    pub want: &'b Want,
+    /// The slots that the lock has.
+    pub slots: u32,
+    /// The slots that are taken: all of them where others share it.
+    pub taken: u32,
+    /// Who holds it, the oldest grant first.
+    pub holders: Vec<&'b Entry>,
+    /// Who waits for it, in order.
+    pub waiters: Vec<&'b Entry>,
+}
+
+impl Board {
+    /// The board of what is written down.
+    pub fn of(entries: impl IntoIterator<Item = Entry>) -> Self {
+        let mut board = Self::default();
+        for entry in entries {
+            let holder = entry.holder();
+            board.declare(holder, &entry.ask);
+            match entry.grant {
+                Some(grant) => {
+                    board.note_token(grant.token);
+                    board.occupy(holder, &entry.ask.wants);
+                    board.tell_again(holder, grant.at);
+                }
+                None => board.enqueue(holder, &entry),
+            }
+            board.entries.insert(holder, entry);
+        }
+        board
+    }
+
+    /// Notes a token that was given: those to come are higher.
+    pub fn note_token(&mut self, token: u64) {
+        self.last_token = self.last_token.max(token);
+    }
+
+    /// The highest token that was given so far.
+    pub fn last_token(&self) -> u64 {
+        self.last_token
+    }
+
+    /// Whether nobody holds or waits.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The entry of a holder.
+    pub fn entry(&self, holder: Holder) -> Option<&Entry> {
+        self.entries.get(&holder)
+    }
+
+    /// All entries, in the order of their keys.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.values()
+    }
+
+    /// The numbers of those that hold, and of those that wait.
+    pub fn counts(&self) -> (usize, usize) {
+        let holders = self.tell_at.len();
+        (holders, self.entries.len() - holders)
+    }
+
+    /// When somebody is to be told again.
+    pub fn due(&self) -> Option<Timestamp> {
+        self.told.first().map(|(at, _)| *at)
+    }
+
+    /// Takes in an ask. The same ask once more is answered with its grant, where it has that. The tokens of grants are `least`,
+    /// or higher.
+    pub fn ask(&mut self, ask: Ask, now: Timestamp, least: u64) -> Vec<Effect> {
+        let (task, mut effects) = (ask.task, Vec::new());
+        let holder = Holder { run: task.run, unit: task.unit };
+        let mut freed = Vec::new();
+        if let Some(entry) = self.entries.get(&holder) {
+            match entry.ask.task.attempt.cmp(&task.attempt) {
+                Ordering::Greater => return effects,
+                Ordering::Equal => {
+                    effects.extend(entry.grant.map(|grant| Effect::Grant { task, token: grant.token }));
+                    return effects;
+                }
+                // What it had for an earlier attempt it does not want any more.
+                Ordering::Less => freed = self.remove(holder),
+            }
+        }
+        let had_one = !freed.is_empty();
+        match self.admit(&ask) {
+            Ok(()) => {
+                let nested = self.is_nested(&ask);
+                let entry = Entry { ask, grant: None, nested };
+                self.declare(holder, &entry.ask);
+                freed.extend(entry.ask.wants.iter().map(|want| want.lock.clone()));
+                self.enqueue(holder, &entry);
+                self.entries.insert(holder, entry);
+            }
+            Err(why) => {
+                effects.extend(had_one.then_some(Effect::Delete(holder)));
+                effects.push(Effect::Refuse { task, why });
+            }
+        }
+        self.serve(freed, now, least, &mut effects);
+        // That of one which was granted is in there.
+        let waits = self.entries.get(&holder).is_some_and(|entry| entry.grant.is_none());
+        effects.extend(waits.then_some(Effect::Put(holder)));
+        effects
+    }
+
+    /// Takes back what was asked for this attempt, or granted to it. Of a later one it takes nothing.
+    pub fn release(&mut self, task: TaskId, now: Timestamp, least: u64) -> Vec<Effect> {
+        let holder = Holder { run: task.run, unit: task.unit };
+        let mut effects = Vec::new();
+        if self.entries.get(&holder).is_some_and(|entry| entry.ask.task.attempt <= task.attempt) {
+            let freed = self.remove(holder);
+            effects.push(Effect::Delete(holder));
+            self.serve(freed, now, least, &mut effects);
+        }
+        effects
+    }
+
+    /// Tells holders again whose time has come, at most `limit` of them.
+    pub fn tell_due(&mut self, now: Timestamp, limit: usize) -> Vec<Effect> {
+        let due = self.told.iter().take_while(|(at, _)| *at <= now).take(limit);
+        let due: Vec<Holder> = due.map(|(_, holder)| *holder).collect();
+        let mut effects = Vec::with_capacity(due.len());
+        for holder in due {
+            self.tell_again(holder, now);
+            let entry = self.entries.get(&holder);
+            effects.extend(
+                entry.and_then(|entry| {
+                    Some(Effect::Grant { task: entry.ask.task, token: entry.grant?.token })
+                }),
+            );
+        }
+        effects
+    }
+
+    /// How an entry stands with each lock that it wants.
+    pub fn standings(&self, holder: Holder) -> Vec<Standing<'_>> {
+        let wants = self.entries.get(&holder).map_or(&[][..], |entry| &entry.ask.wants);
+        wants.iter().filter_map(|want| self.standing(want)).collect()
+    }
+
+    /// All locks, in the order of their names.
+    pub fn locks(&self) -> Vec<(&LockName, Standing<'_>)> {
+        let mut names: Vec<&LockName> = self.locks.keys().collect();
+        names.sort_unstable();
+        let standing = |name| {
+            let lock: &Lock = self.locks.get(name)?;
+            let holder = lock.holders.iter().chain(lock.queue.iter().map(|(_, holder)| holder)).next()?;
+            let want = self.entries.get(holder)?.ask.wants.iter().find(|want| want.lock == *name)?;
+            Some((name, self.standing(want)?))
+        };
+        names.into_iter().filter_map(standing).collect()
+    }
+
+    fn standing<'b>(&'b self, want: &'b Want) -> Option<Standing<'b>> {
+        let lock = self.locks.get(&want.lock)?;
+        let mut holders: Vec<&Entry> =
+            lock.holders.iter().filter_map(|holder| self.entries.get(holder)).collect();
+        holders.sort_by_key(|entry| (entry.grant.map(|grant| grant.at), entry.holder()));
+        let waiters = lock.queue.iter().filter_map(|(_, holder)| self.entries.get(holder)).collect();
+        let taken = if lock.sharing > 0 { lock.slots() } else { lock.taken };
+        Some(Standing { want, slots: lock.slots(), taken, holders, waiters })
+    }
+
+    /// Notes how many slots the locks have, as an ask says that is admitted.
+    fn declare(&mut self, holder: Holder, ask: &Ask) {
+        for want in &ask.wants {
+            let lock = self.locks.entry(want.lock.clone()).or_default();
+            if lock.declared.insert(declared(holder, ask, want)) {
+                *lock.sizes.entry(want.slots).or_default() += 1;
+            }
+        }
+    }
+
+    fn enqueue(&mut self, holder: Holder, entry: &Entry) {
+        let place = place_of(entry);
+        self.nested.extend(entry.nested.then_some((place, holder)));
+        for want in &entry.ask.wants {
+            self.locks.entry(want.lock.clone()).or_default().queue.insert((place, holder));
+        }
+    }
+
+    fn occupy(&mut self, holder: Holder, wants: &[Want]) {
+        for want in wants {
+            let lock = self.locks.entry(want.lock.clone()).or_default();
+            lock.holders.insert(holder);
+            if want.shared { lock.sharing += 1 } else { lock.taken += want.weight }
+        }
+    }
+
+    /// Removes an entry; answers the locks that this may have freed.
+    fn remove(&mut self, holder: Holder) -> Vec<LockName> {
+        let Some(entry) = self.entries.remove(&holder) else { return Vec::new() };
+        if let Some(at) = self.tell_at.remove(&holder) {
+            self.told.remove(&(at, holder));
+        }
+        let place = place_of(&entry);
+        self.nested.remove(&(place, holder));
+        for want in &entry.ask.wants {
+            let Some(lock) = self.locks.get_mut(&want.lock) else { continue };
+            if entry.grant.is_some() {
+                lock.holders.remove(&holder);
+                if want.shared { lock.sharing -= 1 } else { lock.taken -= want.weight }
+            } else {
+                lock.queue.remove(&(place, holder));
+            }
+            if lock.declared.remove(&declared(holder, &entry.ask, want))
+                && let Some(count) = lock.sizes.get_mut(&want.slots)
+            {
+                *count -= 1;
+                lock.sizes.retain(|_, count| *count > 0);
+            }
+            if lock.holders.is_empty() && lock.queue.is_empty() {
+                self.locks.remove(&want.lock);
+            }
+        }
+        entry.ask.wants.iter().map(|want| want.lock.clone()).collect()
+    }
+
+    fn tell_again(&mut self, holder: Holder, now: Timestamp) {
+        let at = now + TELL_AGAIN;
+        if let Some(before) = self.tell_at.insert(holder, at) {
+            self.told.remove(&(before, holder));
+        }
+        self.told.insert((at, holder));
+    }
+
+    /// Grants what can be granted after something has changed about these locks.
+    fn serve(&mut self, mut changed: Vec<LockName>, now: Timestamp, least: u64, effects: &mut Vec<Effect>) {
+        while let Some(name) = changed.pop() {
+            let Some(lock) = self.locks.get(&name) else { continue };
+            let Some((place, holder)) = lock.queue.first().copied() else { continue };
+            let Some(entry) = self.entries.get(&holder) else { continue };
+            // The slots may have become fewer since it asked.
+            if let Some(want) = entry.ask.wants.iter().find(|want| want.lock == name)
+                && want.weight > lock.slots()
+            {
+                let by = lock.declared.last().and_then(|last| self.entries.get(&last.holder));
+                let by = by.map(|by| format!(", as step {} of {} says", by.ask.step, by.ask.workflow));
+                let why = format!(
+                    "it wants {} slots of lock {name}, which has {} by now{}: want no more than that",
+                    want.weight,
+                    lock.slots(),
+                    by.unwrap_or_default()
+                );
+                let task = entry.ask.task;
+                changed.extend(self.remove(holder));
+                effects.extend([Effect::Delete(holder), Effect::Refuse { task, why }]);
+                continue;
+            }
+            let is_first_with_room = |want: &Want| {
+                self.locks.get(&want.lock).is_some_and(|lock| {
+                    lock.queue.first() == Some(&(place, holder))
+                        && has_room(want, lock.slots(), lock.taken, lock.sharing)
+                })
+            };
+            if !entry.ask.wants.iter().all(is_first_with_room) {
+                continue;
+            }
+            let (task, wants) = (entry.ask.task, entry.ask.wants.clone());
+            self.nested.remove(&(place, holder));
+            for want in &wants {
+                if let Some(lock) = self.locks.get_mut(&want.lock) {
+                    lock.queue.remove(&(place, holder));
+                }
+                changed.push(want.lock.clone());
+            }
+            self.occupy(holder, &wants);
+            self.last_token = least.max(self.last_token + TOKENS);
+            let token = self.last_token;
+            if let Some(entry) = self.entries.get_mut(&holder) {
+                entry.grant = Some(Grant { token, at: now });
+            }
+            self.tell_again(holder, now);
+            effects.extend([Effect::Put(holder), Effect::Grant { task, token }]);
+        }
+    }
+}

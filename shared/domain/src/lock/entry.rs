@@ -1,0 +1,65 @@
+//! What is written down of whoever holds locks, or waits for them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::Ask;
+use crate::{IdError, RunId, Timestamp, Unit};
+
+/// Who holds, or waits: a step or an item of a run. It has one entry at a time. Its text form, `<run>:<unit>`, is the key of
+/// that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Holder {
+    /// The run.
+    pub run: RunId,
+    /// The step or item.
+    pub unit: Unit,
+}
+
+/// An entry of a board: an ask, and what was granted of it. As JSON it is one row of the table of its partition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// What is asked for.
+    #[serde(flatten)]
+    pub ask: Ask,
+    /// The grant; `None` while it waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<Grant>,
+    /// Whether a holder of any lock here waited for a run that it is in, when it asked: so it goes before all others.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub nested: bool,
+}
+
+/// A grant: from its instant on, what was asked for is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    /// The fencing token: higher than that of any grant of the same lock before.
+    pub token: u64,
+    /// When it was made.
+    pub at: Timestamp,
+}
+
+impl Entry {
+    /// Who it is of.
+    pub fn holder(&self) -> Holder {
+        Holder { run: self.ask.task.run, unit: self.ask.task.unit }
+    }
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.run, self.unit)
+    }
+}
+
+impl FromStr for Holder {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let parts = text.split_once(':').ok_or_else(|| IdError(format!("{text:?} is no <run>:<step>")))?;
+        let run = parts.0.parse().map_err(|_| IdError(format!("{:?} is no run", parts.0)))?;
+        Ok(Self { run, unit: parts.1.parse()? })
+    }
+}

@@ -1,0 +1,29 @@
+//! Locks and semaphores over all runs. A step asks for what it wants of them before it starts, and has it until it has ended.
+//! The slot that it has is a grant with a holder, which is written down, and never a counter.
+//!
+//! All locks of a group have one home: the partition that keeps who holds them and who waits, on a [`Board`]. A step asks
+//! for locks of one group only, so that it gets all of them or none, in one commit of one owner. Three letters pass between
+//! the two: the [`Ask`], the grant, and the release; each may come twice, late, or in another order, and is told apart by the
+//! attempt that it names.
+
+mod ask;
+mod board;
+mod entry;
+mod name;
+mod queue;
+mod refusal;
+
+pub(crate) use ask::check_wants;
+pub use ask::{Ask, Want, in_words};
+pub use board::{Board, Effect, Standing};
+pub use entry::{Entry, Grant, Holder};
+pub use name::{LockGroup, LockName};
+
+/// The number of tokens that a grant has: the first attempt gets the first, and each one that goes on with the grant the next.
+pub const TOKENS: u64 = 16;
+
+/// The most locks that a step may want.
+pub const MAX_LOCKS: usize = 16;
+
+/// The most slots that a lock may have.
+pub const MAX_SLOTS: u32 = 1_000_000;

@@ -1,0 +1,72 @@
+//! One lock: how many slots it has, who holds it, and who waits, in order.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::entry::{Entry, Holder};
+use super::{Ask, Want};
+use crate::{Priority, Timestamp};
+
+/// One lock, as long as somebody holds it or waits for it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Lock {
+    /// How many slots it has, as each says that holds it or waits for it: the newest version, and of the same the last. So
+    /// it has as many when the board comes back from what is written down.
+    pub(super) declared: BTreeSet<Declared>,
+    /// How many say each number of slots.
+    pub(super) sizes: BTreeMap<u32, u32>,
+    /// The slots that are taken by those that do not share it.
+    pub(super) taken: u32,
+    /// The number of holders that share it.
+    pub(super) sharing: u32,
+    pub(super) holders: BTreeSet<Holder>,
+    pub(super) queue: BTreeSet<(Place, Holder)>,
+}
+
+/// How many slots a lock has as somebody says. The greatest counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Declared {
+    version: Option<u32>,
+    since: Timestamp,
+    pub(super) holder: Holder,
+    slots: u32,
+}
+
+/// A place in a queue: the lowest is served first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    is_not_nested: bool,
+    priority: Priority,
+    since: Timestamp,
+}
+
+impl Lock {
+    /// Whether all that hold it and wait for it say that it has so many slots.
+    pub(super) fn agrees_on(&self, slots: u32) -> bool {
+        self.sizes.len() == 1 && self.sizes.contains_key(&slots)
+    }
+
+    /// The slots that it has.
+    pub(super) fn slots(&self) -> u32 {
+        self.declared.last().map_or(0, |declared| declared.slots)
+    }
+
+    /// The slots that it has once this is admitted.
+    pub(super) fn slots_with(&self, entry: &Entry, want: &Want) -> u32 {
+        let own = declared(entry.holder(), &entry.ask, want);
+        self.declared.last().map_or(own, |last| own.max(*last)).slots
+    }
+}
+
+pub(super) fn declared(holder: Holder, ask: &Ask, want: &Want) -> Declared {
+    Declared { version: ask.version, since: ask.since, holder, slots: want.slots }
+}
+
+/// Whether a lock has room for what is wanted of it.
+pub(super) fn has_room(want: &Want, slots: u32, taken: u32, sharing: u32) -> bool {
+    if want.shared { taken == 0 } else { sharing == 0 && taken.saturating_add(want.weight) <= slots }
+}
+
+pub(super) fn place_of(entry: &Entry) -> Place {
+    let Ask { priority, since, .. } = entry.ask;
+    Place { is_not_nested: !entry.nested, priority, since }
+}

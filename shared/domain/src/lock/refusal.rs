@@ -1,0 +1,178 @@
+//! Asks that are refused at once: for more than there is, for locks of which others say something else, and those with which
+//! somebody would wait for ever.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::entry::{Entry, Holder};
+use super::queue::{Lock, has_room, place_of};
+use super::{Ask, Board, LockName, Want};
+
+/// What is taken of each lock by those that wait for runs which wait themselves.
+type Kept<'b> = BTreeMap<&'b LockName, (u32, u32)>;
+
+impl Board {
+    /// Whether what is asked for can be had at all.
+    pub(super) fn admit(&self, ask: &Ask) -> Result<(), String> {
+        for want in &ask.wants {
+            if want.weight > want.slots {
+                let Want { lock, weight, slots, .. } = want;
+                return Err(format!("it wants {weight} slots of lock {lock}, which has {slots}"));
+            }
+            let Some(lock) = self.locks.get(&want.lock) else { continue };
+            // What another version of the same workflow says is no conflict: the newest counts.
+            let disagrees = |other: &Entry| {
+                let is_version = other.ask.workflow == ask.workflow && other.ask.version != ask.version;
+                !is_version && slots_of(other, &want.lock).is_some_and(|slots| slots != want.slots)
+            };
+            if !lock.agrees_on(want.slots) {
+                let all = lock.holders.iter().chain(lock.queue.iter().map(|(_, holder)| holder));
+                let mut others = all.filter_map(|holder| self.entries.get(holder));
+                if let Some(other) = others.find(|other| disagrees(other)) {
+                    return Err(conflict(ask, want, other));
+                }
+            }
+        }
+        self.refuse_deadlock(ask)
+    }
+
+    /// The holders that wait for the run of whoever asks.
+    fn above<'b>(&'b self, ask: &'b Ask) -> impl Iterator<Item = &'b Entry> {
+        let above = ask.above.iter().map(|(run, unit)| Holder { run: *run, unit: *unit });
+        above.filter_map(|holder| self.entries.get(&holder)).filter(|entry| entry.grant.is_some())
+    }
+
+    /// Whether a holder waits for the run of whoever asks: it goes before all others then, whatever it wants, since some of
+    /// them may wait for that holder.
+    pub(super) fn is_nested(&self, ask: &Ask) -> bool {
+        self.above(ask).next().is_some()
+    }
+
+    /// Whether with this ask somebody waits for a run that waits for it in turn. All others let go of what they hold in the
+    /// end: what is left are those that wait and are in a run that a holder waits for. Whoever of them can have what it wants
+    /// beside what such holders keep will end, and a holder of which all runs have ended lets go as well.
+    fn refuse_deadlock(&self, ask: &Ask) -> Result<(), String> {
+        if !self.is_nested(ask) {
+            return Ok(());
+        }
+        let own = Entry { ask: ask.clone(), grant: None, nested: true };
+        let nested = self.nested.iter().filter_map(|(_, waiter)| self.entries.get(waiter));
+        let mut waiting: Vec<&Entry> = nested.collect();
+        let place = (place_of(&own), own.holder());
+        let locks = own.ask.wants.iter().filter_map(|want| Some((want, self.locks.get(&want.lock)?)));
+        let slots: BTreeMap<&LockName, u32> =
+            locks.map(|(want, lock)| (&want.lock, lock.slots_with(&own, want))).collect();
+        let at = waiting.partition_point(|entry| (place_of(entry), entry.holder()) < place);
+        waiting.insert(at, &own);
+        let mut waited_for: BTreeMap<Holder, usize> = BTreeMap::new();
+        for holder in waiting.iter().flat_map(|entry| self.above(&entry.ask)) {
+            *waited_for.entry(holder.holder()).or_default() += 1;
+        }
+        let mut kept = Kept::new();
+        for want in waited_for.keys().filter_map(|holder| self.entries.get(holder)).flat_map(wants) {
+            let (taken, sharing) = kept.entry(&want.lock).or_default();
+            if want.shared { *sharing += 1 } else { *taken += want.weight }
+        }
+        loop {
+            let left = waiting.len();
+            // Nobody passes whoever is before it.
+            let mut queued: BTreeSet<&LockName> = BTreeSet::new();
+            let mut ended = Vec::new();
+            waiting.retain(|entry| {
+                let ends =
+                    wants(entry).all(|want| !queued.contains(&want.lock) && self.fits(want, &slots, &kept));
+                match ends {
+                    true => ended.push(*entry),
+                    false => queued.extend(wants(entry).map(|want| &want.lock)),
+                }
+                !ends
+            });
+            for holder in ended.iter().flat_map(|entry| self.above(&entry.ask)) {
+                let Some(count) = waited_for.get_mut(&holder.holder()) else { continue };
+                *count -= 1;
+                if *count > 0 {
+                    continue;
+                }
+                waited_for.remove(&holder.holder());
+                for want in wants(holder) {
+                    let (taken, sharing) = kept.entry(&want.lock).or_default();
+                    if want.shared { *sharing -= 1 } else { *taken -= want.weight }
+                }
+            }
+            if waiting.is_empty() {
+                return Ok(());
+            }
+            if waiting.len() == left {
+                return Err(self.deadlock(ask, &waited_for));
+            }
+        }
+    }
+
+    /// Whether a lock has room for what is wanted beside what is kept. What wants more than there is by now is refused in its
+    /// turn.
+    fn fits(&self, want: &Want, slots: &BTreeMap<&LockName, u32>, kept: &Kept<'_>) -> bool {
+        let now = || self.locks.get(&want.lock).map_or(want.slots, Lock::slots);
+        let slots = slots.get(&want.lock).copied().unwrap_or_else(now);
+        let (taken, sharing) = kept.get(&want.lock).copied().unwrap_or_default();
+        want.weight > slots || has_room(want, slots, taken, sharing)
+    }
+
+    /// Who keeps what an ask wants, or keeps what it has because of that ask.
+    fn deadlock(&self, ask: &Ask, waited_for: &BTreeMap<Holder, usize>) -> String {
+        let (own, of) = (&ask.step, &ask.workflow);
+        let is_kept = |holder: &&Entry| waited_for.contains_key(&holder.holder());
+        let holds = |holder: &Entry, lock: &LockName| wants(holder).any(|want| want.lock == *lock);
+        let words = |holder: &Entry, lock: &LockName, waits: &str| {
+            let (other, of_other) = (&holder.ask.step, &holder.ask.workflow);
+            format!(
+                "step {own} of {of} would wait for ever for lock {lock}: step {other} of {of_other}, which waits for {waits}, holds it (run {})",
+                holder.ask.task.run
+            )
+        };
+        for want in &ask.wants {
+            if let Some(holder) = self.above(ask).find(|holder| holds(holder, &want.lock)) {
+                return words(holder, &want.lock, "this run");
+            }
+        }
+        for want in &ask.wants {
+            let holders = self.locks.get(&want.lock).into_iter().flat_map(|lock| &lock.holders);
+            let mut holders = holders.filter_map(|holder| self.entries.get(holder));
+            if let Some(holder) = holders.find(is_kept) {
+                return words(holder, &want.lock, "a run that waits for this one");
+            }
+        }
+        let locks = super::in_words(ask.wants.iter().map(|want| &want.lock));
+        let above = self.above(ask).next().map(|holder| {
+            let Ask { step, workflow, task, .. } = &holder.ask;
+            format!("step {step} of {workflow}, which waits for this run (run {})", task.run)
+        });
+        format!(
+            "step {own} of {of} would wait for ever for {locks}: others wait for them, and in turn for {}",
+            above.unwrap_or_default()
+        )
+    }
+}
+
+/// The slots that a lock has, as an entry says.
+fn slots_of(entry: &Entry, lock: &LockName) -> Option<u32> {
+    wants(entry).find(|want| want.lock == *lock).map(|want| want.slots)
+}
+
+fn wants(entry: &Entry) -> impl Iterator<Item = &Want> {
+    entry.ask.wants.iter()
+}
+
+/// Two that do not agree on how many slots a lock has.
+fn conflict(ask: &Ask, want: &Want, other: &Entry) -> String {
+    let words = |slots: u32| if slots == 1 { "1 slot".to_owned() } else { format!("{slots} slots") };
+    let does = if other.grant.is_some() { "holds it" } else { "waits for it" };
+    format!(
+        "lock {} has {} as step {} of {} says, and {} as step {} of {} does, which {does} now: say the same in both",
+        want.lock,
+        words(want.slots),
+        ask.step,
+        ask.workflow,
+        words(slots_of(other, &want.lock).unwrap_or_default()),
+        other.ask.step,
+        other.ask.workflow,
+    )
+}

@@ -1,0 +1,9 @@
+//! The board of locks held against a model of it that is slow and plain: under asks, releases, letters that come twice, late
+//! or in another order, and restores of what was written down.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its small functions too")]
+
+mod deadlocks;
+mod model;
+mod pace;
+mod random;
+mod table;

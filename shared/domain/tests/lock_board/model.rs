@@ -1,0 +1,188 @@
+//! What a board does, as its promises say it: a list of entries that is gone through from its beginning, again and again,
+//! until nothing follows any more.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
+
+use millrace_domain::lock::{Ask, Entry, Grant, Holder, LockName, Want};
+use millrace_domain::{Priority, TaskId, Timestamp};
+
+/// What somebody is told.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Told {
+    Granted(TaskId, u64),
+    Refused(TaskId, Why),
+}
+
+/// Why somebody is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Why {
+    TooMuch,
+    Conflict,
+    Deadlock,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Model {
+    pub(crate) entries: Vec<Entry>,
+}
+
+type Slots = BTreeMap<LockName, u32>;
+
+fn place(entry: &Entry) -> (bool, Priority, Timestamp, Holder) {
+    (!entry.nested, entry.ask.priority, entry.ask.since, entry.holder())
+}
+
+fn want<'e>(entry: &'e Entry, lock: &LockName) -> Option<&'e Want> {
+    entry.ask.wants.iter().find(|want| want.lock == *lock)
+}
+
+/// Whether `entry` waits for a run that `holder` is above of.
+pub(crate) fn is_above(holder: Holder, entry: &Entry) -> bool {
+    entry.ask.above.iter().any(|(run, unit)| Holder { run: *run, unit: *unit } == holder)
+}
+
+impl Model {
+    pub(crate) fn entry(&self, holder: Holder) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.holder() == holder)
+    }
+
+    pub(crate) fn ask(&mut self, ask: Ask, now: Timestamp, token: u64) -> Vec<Told> {
+        let task = ask.task;
+        let holder = Holder { run: task.run, unit: task.unit };
+        if let Some(entry) = self.entry(holder) {
+            match entry.ask.task.attempt.cmp(&task.attempt) {
+                Ordering::Greater => return Vec::new(),
+                Ordering::Equal => {
+                    return entry.grant.iter().map(|grant| Told::Granted(task, grant.token)).collect();
+                }
+                Ordering::Less => self.entries.retain(|entry| entry.holder() != holder),
+            }
+        }
+        let mut told = Vec::new();
+        // "`above` holders' descendants go before all other waiters."
+        let nested = self.entries.iter().any(|holder| {
+            holder.grant.is_some() && ask.above.contains(&(holder.ask.task.run, holder.ask.task.unit))
+        });
+        let entry = Entry { ask, grant: None, nested };
+        match self.refusal(&entry) {
+            Some(why) => told.push(Told::Refused(task, why)),
+            None => self.entries.push(entry),
+        }
+        self.serve(now, token, &mut told);
+        told
+    }
+
+    pub(crate) fn release(&mut self, task: TaskId, now: Timestamp, token: u64) -> Vec<Told> {
+        let holder = Holder { run: task.run, unit: task.unit };
+        let mut told = Vec::new();
+        self.entries.retain(|entry| entry.holder() != holder || entry.ask.task.attempt > task.attempt);
+        self.serve(now, token, &mut told);
+        told
+    }
+
+    /// The slots of each lock: what the newest version says of those that hold it and wait for it, and of the same the last.
+    pub(crate) fn slots(&self) -> Slots {
+        let mut entries: Vec<&Entry> = self.entries.iter().collect();
+        entries.sort_by_key(|entry| (entry.ask.version, entry.ask.since, entry.holder()));
+        let wants = entries.iter().flat_map(|entry| &entry.ask.wants);
+        wants.map(|want| (want.lock.clone(), want.slots)).collect()
+    }
+
+    /// The slots that are taken of a lock by those that do not share it, and the number of those that do.
+    pub(crate) fn taken(&self, lock: &LockName) -> (u32, u32) {
+        let holders = self.entries.iter().filter(|entry| entry.grant.is_some());
+        let held: Vec<&Want> = holders.filter_map(|entry| want(entry, lock)).collect();
+        let alone = held.iter().filter(|want| !want.shared).map(|want| want.weight).sum();
+        (alone, held.iter().filter(|want| want.shared).count() as u32)
+    }
+
+    fn refusal(&self, entry: &Entry) -> Option<Why> {
+        for wanted in &entry.ask.wants {
+            if wanted.weight > wanted.slots {
+                return Some(Why::TooMuch);
+            }
+            let differs =
+                |other: &Entry| want(other, &wanted.lock).is_some_and(|want| want.slots != wanted.slots);
+            if self.others(entry, &wanted.lock).any(differs) {
+                return Some(Why::Conflict);
+            }
+        }
+        self.would_wait_for_ever(entry).then_some(Why::Deadlock)
+    }
+
+    /// The entries in a lock that are not of another version of the same workflow.
+    pub(crate) fn others<'m>(
+        &'m self,
+        entry: &'m Entry,
+        lock: &'m LockName,
+    ) -> impl Iterator<Item = &'m Entry> {
+        let is_other = |other: &&Entry| {
+            other.ask.workflow != entry.ask.workflow || other.ask.version == entry.ask.version
+        };
+        self.entries.iter().filter(is_other).filter(|other| want(other, lock).is_some())
+    }
+
+    /// Whether somebody would wait for ever if this one waited too, and everybody else let go of what it holds as soon as no
+    /// run that it waits for itself needs anything.
+    fn would_wait_for_ever(&self, entry: &Entry) -> bool {
+        let mut tried = self.clone();
+        tried.entries.push(entry.clone());
+        loop {
+            tried.serve(entry.ask.since, 1, &mut Vec::new());
+            let is_over = |entry: &Entry| {
+                let keeps = |other: &Entry| other.grant.is_none() && is_above(entry.holder(), other);
+                entry.grant.is_some() && !tried.entries.iter().any(keeps)
+            };
+            let over: BTreeSet<Holder> =
+                tried.entries.iter().filter(|entry| is_over(entry)).map(Entry::holder).collect();
+            if over.is_empty() {
+                return !tried.entries.is_empty();
+            }
+            tried.entries.retain(|entry| !over.contains(&entry.holder()));
+        }
+    }
+
+    /// Grants what can be granted, and refuses those that come to the head of a lock which has fewer slots by now.
+    fn serve(&mut self, now: Timestamp, token: u64, told: &mut Vec<Told>) {
+        'again: loop {
+            let slots = self.slots();
+            for at in 0..self.entries.len() {
+                let entry = &self.entries[at];
+                if entry.grant.is_some() {
+                    continue;
+                }
+                let is_too_much = |want: &Want| want.weight > slots[&want.lock];
+                if entry.ask.wants.iter().any(|want| self.is_first(entry, want) && is_too_much(want)) {
+                    told.push(Told::Refused(entry.ask.task, Why::TooMuch));
+                    self.entries.remove(at);
+                    continue 'again;
+                }
+                if self.is_next(entry, &slots) {
+                    told.push(Told::Granted(entry.ask.task, token));
+                    self.entries[at].grant = Some(Grant { token, at: now });
+                    continue 'again;
+                }
+            }
+            return;
+        }
+    }
+
+    fn is_first(&self, entry: &Entry, wanted: &Want) -> bool {
+        let waiters = self.entries.iter().filter(|other| other.grant.is_none());
+        let mut others = waiters.filter(|other| want(other, &wanted.lock).is_some());
+        others.all(|other| place(entry) <= place(other))
+    }
+
+    /// Whether an entry that waits is the first on all locks that it wants, and each has room.
+    pub(crate) fn is_next(&self, entry: &Entry, slots: &Slots) -> bool {
+        entry.ask.wants.iter().all(|want| {
+            let (alone, sharing) = self.taken(&want.lock);
+            let room = match want.shared {
+                true => alone == 0,
+                false => sharing == 0 && alone + want.weight <= slots[&want.lock],
+            };
+            room && self.is_first(entry, want)
+        })
+    }
+}

@@ -1,0 +1,238 @@
+//! A board with the rows that are written down of it, beside its model.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use millrace_domain::lock::{Ask, Board, Effect, Entry, Holder, Want};
+use millrace_domain::{RunId, StepIndex, TaskId, Timestamp, Unit, WorkflowId, WorkflowName};
+
+use crate::model::{Model, Told, Why, is_above};
+
+pub(crate) const START: Timestamp = Timestamp::from_millis(1_772_407_800_000);
+
+const TELL_AGAIN: Duration = Duration::from_secs(60);
+
+pub(crate) fn run(n: usize) -> RunId {
+    RunId::of_key(&WorkflowId::adhoc(), &format!("run {n}"), 64)
+}
+
+pub(crate) fn unit(n: usize) -> Unit {
+    StepIndex(n as u32).into()
+}
+
+pub(crate) fn workflow(name: &str) -> WorkflowId {
+    WorkflowId::from(name.parse::<WorkflowName>().unwrap())
+}
+
+pub(crate) fn want(lock: &str, slots: u32, weight: u32) -> Want {
+    Want { slots, weight, ..Want::exclusive(lock.parse().unwrap()) }
+}
+
+/// The ask of the first step of a run, in the runs of which the first steps wait for it.
+pub(crate) fn ask(n: usize, wants: &[Want], above: &[usize]) -> Ask {
+    Ask {
+        task: TaskId { run: run(n), unit: unit(0), attempt: 1 },
+        wants: wants.into(),
+        priority: Default::default(),
+        since: START + Duration::from_secs(n as u64),
+        workflow: workflow(&format!("workflow_{n}")),
+        version: Some(1),
+        step: format!("step_{n}").parse().unwrap(),
+        above: above.iter().map(|n| (run(*n), unit(0))).collect(),
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    pub(crate) board: Board,
+    pub(crate) model: Model,
+    pub(crate) now: Timestamp,
+    pub(crate) token: u64,
+    rows: BTreeMap<String, String>,
+    told_at: BTreeMap<Holder, Timestamp>,
+    /// Those to whom the last change has granted what they want.
+    new: Vec<Holder>,
+    /// All that was told, in order.
+    pub(crate) told: Vec<Told>,
+}
+
+impl Table {
+    pub(crate) fn new() -> Self {
+        Self { now: START, ..Self::default() }
+    }
+
+    /// Takes in an ask, and answers what was told of it, and of others.
+    pub(crate) fn ask(&mut self, ask: &Ask) -> Vec<Told> {
+        let before = self.model.clone();
+        self.token += 1;
+        let effects = self.board.ask(ask.clone(), self.now, self.token);
+        let expected = self.model.ask(ask.clone(), self.now, self.token);
+        for effect in &effects {
+            if let Effect::Refuse { task, why } = effect {
+                check_text(&before, ask, *task, why);
+            }
+        }
+        self.check(effects, expected)
+    }
+
+    pub(crate) fn release(&mut self, task: TaskId) -> Vec<Told> {
+        self.token += 1;
+        let effects = self.board.release(task, self.now, self.token);
+        let expected = self.model.release(task, self.now, self.token);
+        self.check(effects, expected)
+    }
+
+    /// Replaces the board by one of what is written down.
+    pub(crate) fn restore(&mut self) {
+        self.token += 1;
+        let rows = self.rows.values().rev();
+        self.board = Board::of(rows.map(|row| serde_json::from_str::<Entry>(row).unwrap()));
+        let holders = self.model.entries.iter();
+        self.told_at = holders.filter_map(|entry| Some((entry.holder(), entry.grant?.at))).collect();
+        self.check(Vec::new(), Vec::new());
+    }
+
+    /// Tells holders again, at most so many.
+    pub(crate) fn tell_due(&mut self, limit: usize) {
+        self.token += 1;
+        let mut due: Vec<(Timestamp, Holder)> =
+            self.told_at.iter().map(|(holder, at)| (*at + TELL_AGAIN, *holder)).collect();
+        due.sort_unstable();
+        assert_eq!(self.board.due(), due.first().map(|(at, _)| *at));
+        due.retain(|(at, _)| *at <= self.now);
+        due.truncate(limit);
+        let expected = due.iter().map(|(_, holder)| {
+            let entry = self.model.entry(*holder).unwrap();
+            Told::Granted(entry.ask.task, entry.grant.unwrap().token)
+        });
+        let expected = expected.collect();
+        self.told_at.extend(due.into_iter().map(|(_, holder)| (holder, self.now)));
+        let effects = self.board.tell_due(self.now, limit);
+        self.check(effects, expected);
+    }
+
+    /// Holds what a change came to against the model, and against all that must hold at every moment.
+    fn check(&mut self, effects: Vec<Effect>, mut expected: Vec<Told>) -> Vec<Told> {
+        let mut told = Vec::new();
+        for effect in effects {
+            match effect {
+                Effect::Put(holder) => {
+                    let entry = self.board.entry(holder).unwrap_or_else(|| panic!("{holder} is not there"));
+                    self.rows.insert(holder.to_string(), serde_json::to_string(entry).unwrap());
+                }
+                Effect::Delete(holder) => drop(self.rows.remove(&holder.to_string())),
+                Effect::Grant { task, token } => told.push(Told::Granted(task, token)),
+                Effect::Refuse { task, why } => told.push(Told::Refused(task, kind(&why))),
+            }
+        }
+        self.take_tokens(&told, &mut expected);
+        self.told.extend(told.clone());
+        let in_order = told.clone();
+        told.sort();
+        expected.sort();
+        assert_eq!(told, expected, "{:#?}", self.model);
+        let written: Vec<String> =
+            self.board.entries().map(|entry| serde_json::to_string(entry).unwrap()).collect();
+        let mut rows: Vec<&String> = self.rows.values().collect();
+        let mut written: Vec<&String> = written.iter().collect();
+        rows.sort();
+        written.sort();
+        assert_eq!(rows, written, "what is written down is not what there is");
+        let mut entries = self.model.entries.clone();
+        entries.sort_by_key(Entry::holder);
+        assert!(self.board.entries().eq(&entries), "{:#?}\n{:#?}", self.board, entries);
+        self.told_at.retain(|holder, _| entries.iter().any(|e| e.holder() == *holder && e.grant.is_some()));
+        for entry in &entries {
+            if let Some(grant) = entry.grant.filter(|_| self.new.contains(&entry.holder())) {
+                self.told_at.insert(entry.holder(), grant.at);
+            }
+        }
+        let holding = entries.iter().filter(|entry| entry.grant.is_some()).count();
+        assert_eq!(self.board.counts(), (holding, entries.len() - holding));
+        assert_eq!(self.board.is_empty(), entries.is_empty());
+        self.check_locks();
+        in_order
+    }
+
+    /// Gives the grants of the model the tokens that the board has chosen: each is higher than all before it.
+    fn take_tokens(&mut self, told: &[Told], expected: &mut [Told]) {
+        let least = self.token;
+        self.new.clear();
+        for told in told {
+            let Told::Granted(task, token) = told else { continue };
+            let is_new = |entry: &&mut Entry| {
+                entry.ask.task == *task && entry.grant.is_some_and(|grant| grant.token == least)
+            };
+            let Some(entry) = self.model.entries.iter_mut().find(is_new) else { continue };
+            assert!(*token >= least && (*token > self.token || self.new.is_empty()), "{task}: {token}");
+            self.new.push(entry.holder());
+            self.token = *token;
+            entry.grant.as_mut().unwrap().token = *token;
+            let same = expected.iter_mut().find(|one| **one == Told::Granted(*task, least));
+            *same.unwrap() = told.clone();
+        }
+    }
+
+    /// No lock has more holders than slots but those that held it when it had more; and nobody is left who could be next.
+    fn check_locks(&self) {
+        let slots = self.model.slots();
+        let is_next = self.model.entries.iter().find(|e| e.grant.is_none() && self.model.is_next(e, &slots));
+        assert_eq!(is_next, None, "one waits that could have it");
+        let locks = self.board.locks();
+        assert!(locks.iter().map(|(name, _)| *name).eq(slots.keys()));
+        for (name, standing) in locks {
+            let (alone, sharing) = self.model.taken(name);
+            assert!(alone == 0 || sharing == 0, "{name} is shared, and is not");
+            let is_new = |entry: &Entry| self.new.contains(&entry.holder());
+            let wants_it = |entry: &&Entry| entry.ask.wants.iter().any(|want| want.lock == *name);
+            let grows = self.model.entries.iter().filter(wants_it).any(is_new);
+            assert!(alone <= slots[name] || !grows, "{name} has more holders than slots");
+            assert_eq!(standing.slots, slots[name]);
+            let taken = if sharing > 0 { standing.slots } else { alone };
+            assert_eq!(standing.taken, taken);
+            let waiters = standing
+                .waiters
+                .iter()
+                .map(|entry| (!entry.nested, entry.ask.priority, entry.ask.since, entry.holder()));
+            assert!(waiters.is_sorted());
+        }
+    }
+
+    /// Everybody lets go of what it holds as soon as no run of another that is in it holds or waits: in the end, nobody is left.
+    pub(crate) fn drain(&mut self) {
+        while !self.model.entries.is_empty() {
+            let entries = &self.model.entries;
+            let is_over = |entry: &&Entry| {
+                entry.grant.is_some() && !entries.iter().any(|other| is_above(entry.holder(), other))
+            };
+            let Some(over) = entries.iter().find(is_over) else {
+                panic!("these wait for ever: {entries:#?}");
+            };
+            let task = over.ask.task;
+            self.release(task);
+        }
+    }
+}
+
+fn kind(why: &str) -> Why {
+    match why {
+        _ if why.contains("say the same in both") => Why::Conflict,
+        _ if why.contains("would wait for ever") => Why::Deadlock,
+        _ => Why::TooMuch,
+    }
+}
+
+/// The text of a refusal names both steps, and their workflows.
+fn check_text(before: &Model, ask: &Ask, task: TaskId, why: &str) {
+    if kind(why) == Why::TooMuch {
+        return;
+    }
+    assert_eq!(task, ask.task, "another is refused: {why}");
+    let names = |other: &Ask| {
+        why.contains(&format!("step {} of {}", other.step, other.workflow))
+            && (other.task.run, other.task.unit) != (task.run, task.unit)
+    };
+    let own = why.contains(&format!("step {} of {}", ask.step, ask.workflow));
+    let others = before.entries.iter().any(|entry| names(&entry.ask));
+    assert!(own && others, "{why}");
+}

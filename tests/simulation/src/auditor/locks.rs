@@ -1,0 +1,112 @@
+//! Locks: nobody holds more of one than there is, whoever has an attempt under way with one holds it, the first in the queue
+//! is served first, and when all has ended nothing is held.
+
+use std::collections::BTreeMap;
+
+use millrace_domain::lock::{Entry, Holder, Want};
+use millrace_domain::run::Hold;
+use millrace_domain::run::record::StepRecord;
+use millrace_domain::{PartitionId, RunId, Unit};
+use millrace_store::Table;
+use serde_json::Value;
+
+use super::Auditor;
+
+/// The table of locks.
+const LOCKS: Table = Table("locks");
+
+impl Auditor {
+    /// Notes what a unit holds that has an attempt under way, by its record.
+    pub(super) fn note_hold(&mut self, run: RunId, unit: Unit, text: &str, record: &StepRecord) {
+        let is_under_way = matches!(record, StepRecord::Dispatched(_) | StepRecord::Child { .. });
+        let hold = serde_json::from_str::<Value>(text)
+            .ok()
+            .and_then(|mut record| serde_json::from_value::<Hold>(record["hold"].take()).ok());
+        let holder = Holder { run, unit };
+        match hold.and_then(|hold| hold.token).filter(|_| is_under_way) {
+            Some(token) => drop(self.holds.insert(holder, token)),
+            None => drop(self.holds.remove(&holder)),
+        }
+    }
+
+    /// Notes that locks were granted, or are gone, by the row of a holder before and after a commit.
+    pub(super) fn note_lock(&mut self, table: Table, key: &str, before: Option<&str>, after: Option<&str>) {
+        if table != LOCKS {
+            return;
+        }
+        let read = |row: &str| serde_json::from_str::<Entry>(row).ok();
+        let Some(entry) = after.and_then(read) else { return };
+        let before = before.and_then(read);
+        if before.as_ref().is_none_or(|before| before.ask.task != entry.ask.task) {
+            self.just_asked.push(key.to_owned());
+        }
+        let was_granted = before.is_some_and(|before| before.grant.is_some());
+        if entry.grant.is_some() && !was_granted {
+            self.grants += 1;
+            self.granted.push(key.to_owned());
+        }
+    }
+
+    /// Checks what is held of the locks of a partition, and by whom, after a commit.
+    pub(super) fn check_locks(&mut self, partition: PartitionId) {
+        let rows = self.rows.range((partition, LOCKS, String::new())..);
+        let rows = rows.take_while(|((of, table, _), _)| (*of, *table) == (partition, LOCKS));
+        let entries: Vec<Entry> = rows.filter_map(|(_, row)| serde_json::from_str(row).ok()).collect();
+        let mut held: BTreeMap<&str, Vec<&Want>> = BTreeMap::new();
+        for entry in entries.iter().filter(|entry| entry.grant.is_some()) {
+            entry.ask.wants.iter().for_each(|want| held.entry(want.lock.as_str()).or_default().push(want));
+        }
+        let over = held.into_iter().find(|(_, wants)| is_over(wants));
+        let over = over.map(|(lock, wants)| format!("lock {lock} is held by too many: {wants:?}"));
+        // What one commit takes in is served as it comes.
+        let just_asked = std::mem::take(&mut self.just_asked);
+        let passed_over = std::mem::take(&mut self.granted).into_iter().find_map(|key| {
+            let granted = entries.iter().find(|entry| entry.holder().to_string() == key)?;
+            let is_new = |entry: &Entry| just_asked.contains(&entry.holder().to_string());
+            let waits = |entry: &&Entry| entry.grant.is_none() && !is_new(entry) && share(entry, granted);
+            let first = entries.iter().filter(waits).find(|other| place(other) < place(granted))?;
+            Some(format!("{granted:?} was granted what {first:?} has waited for"))
+        });
+        if let Some(what) = over.or(passed_over) {
+            self.object(6, || what);
+        }
+    }
+
+    /// Checks that whoever has an attempt under way with locks holds them.
+    pub(super) fn check_holds(&mut self, run: RunId) {
+        let of_run = |holder: &Holder| holder.run == run;
+        let rows = || self.rows.iter().filter(|((_, table, _), _)| *table == LOCKS);
+        let lost = self.holds.iter().filter(|(holder, _)| of_run(holder)).find(|(holder, token)| {
+            let key = holder.to_string();
+            let row = rows().find(|((_, _, row), _)| *row == key).map(|(_, row)| row);
+            let grant = row.and_then(|row| serde_json::from_str::<Entry>(row).ok()?.grant);
+            grant.is_none_or(|grant| grant.token != **token)
+        });
+        if let Some((holder, token)) = lost.map(|(holder, token)| (*holder, *token)) {
+            self.object(6, || format!("{holder} goes on with locks that it does not hold: token {token}"));
+        }
+    }
+
+    /// Finds what is held, or waited for, when nothing is under way any more.
+    pub(super) fn left_locked(&self) -> Option<String> {
+        let mut rows = self.rows.iter().filter(|((_, table, key), _)| *table == LOCKS && key != "token");
+        rows.next().map(|((partition, _, key), row)| format!("{key} has locks of {partition}: {row}"))
+    }
+}
+
+/// Whether more is held of a lock than there is.
+fn is_over(wants: &[&Want]) -> bool {
+    let slots = wants.iter().map(|want| want.slots).max().unwrap_or(1);
+    let taken: u32 = wants.iter().filter(|want| !want.shared).map(|want| want.weight).sum();
+    taken > slots || (taken > 0 && wants.iter().any(|want| want.shared))
+}
+
+/// Whether two want a lock that is the same.
+fn share(one: &Entry, other: &Entry) -> bool {
+    one.ask.wants.iter().any(|want| other.ask.wants.iter().any(|wanted| wanted.lock == want.lock))
+}
+
+/// The place of an entry among those that want the same.
+fn place(entry: &Entry) -> impl Ord {
+    (!entry.nested, entry.ask.priority, entry.ask.since, entry.holder())
+}
