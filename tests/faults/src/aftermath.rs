@@ -32,6 +32,22 @@ pub(crate) async fn handed_on(around: &Around, books: &Books) -> Check {
     handed_on
 }
 
+/// Checks that nobody holds a lock any more, or waits for one.
+pub(crate) async fn unlocked(around: &Around) -> Check {
+    let mut unlocked = Check::new("no lock is left");
+    let deadline = tokio::time::Instant::now() + DRAIN_BOUND;
+    for number in 0.. {
+        let found = around.doors.get(number, "/api/v1/locks").await;
+        let is_left = found.as_ref().map_or(true, |found| found["locks"] != serde_json::json!([]));
+        if !is_left || tokio::time::Instant::now() > deadline {
+            unlocked.expect(!is_left, || format!("{found:?}"));
+            break;
+        }
+        sleep(Duration::from_secs(1)).await;
+    }
+    unlocked
+}
+
 /// Checks that nothing is left on the broker: not in a queue, not unacked, not rejected.
 pub(crate) async fn drained(stage: &mut Stage) -> [Check; 2] {
     let mut drained = Check::new("queues are drained");

@@ -32,6 +32,8 @@ pub enum Shape {
     Wide,
     /// A step, runs of another workflow for each of three items, and a step that reads what these hand on.
     Nested,
+    /// A step that one run may be in at a time, and one that three may.
+    Locked,
     /// A run that is an item of [`Shape::Nested`]. It is not submitted.
     Part,
 }
@@ -97,7 +99,7 @@ impl Shape {
         match self {
             Self::Quick | Self::Noop | Self::Long | Self::Failing | Self::Doomed | Self::Part => 1,
             Self::Nested => 2 + PARTS,
-            Self::Handover | Self::Asked => 2,
+            Self::Handover | Self::Asked | Self::Locked => 2,
             Self::Flaky => 3,
             Self::Branches => 4,
             Self::Items => 16,
@@ -147,7 +149,10 @@ impl Shape {
             rules[16] = step("done", &["join", "after_list"], Must::End, 1);
             rules
         };
+        const LOCKED_STEPS: &[StepRule] =
+            &[step(ALONE, &[], Must::End, 1), step(FEW, &[ALONE], Must::End, 1)];
         match self {
+            Self::Locked => LOCKED_STEPS,
             Self::Quick | Self::Long | Self::Part => ONE,
             Self::Noop => &[],
             Self::Diamond => DIAMOND,
@@ -166,6 +171,7 @@ impl Shape {
     pub fn last_step(name: &str) -> bool {
         !matches!(name, "top" | "left" | "right" | "first" | "taken" | "join" | "list" | "after_list")
             && name != PART
+            && name != ALONE
             && !name.starts_with("each.")
     }
 
@@ -189,19 +195,26 @@ impl Shape {
             Self::Asked => json!({"workflow": ASKED}),
             Self::Wide => json!({"workflow": WIDE}),
             Self::Nested => json!({"workflow": NESTED}),
+            Self::Locked => json!({"workflow": LOCKED}),
             Self::Part => json!({"workflow": PART}),
         }
     }
 }
 
 /// The workflows of which version 0.1 knows nothing, or not all that they are about.
-pub(crate) const NEWER: [&str; 6] = [BRANCHES, MANY, WIDE, ASKED, NESTED, PART];
+pub(crate) const NEWER: [&str; 7] = [BRANCHES, MANY, WIDE, ASKED, NESTED, PART, LOCKED];
 
 const BRANCHES: &str = "branches";
 const MANY: &str = "many";
 const WIDE: &str = "wide";
 const ASKED: &str = "asked";
 const NESTED: &str = "nested";
+const LOCKED: &str = "locked";
+
+/// The steps of [`Shape::Locked`]: the first has a lock that one may hold, the second one with so many slots.
+pub(crate) const ALONE: &str = "alone";
+pub(crate) const FEW: &str = "few";
+pub(crate) const SLOTS: usize = 3;
 
 /// The name of the workflow that [`Shape::Nested`] runs, and of its one step.
 pub(crate) const PART: &str = "part";
@@ -246,6 +259,7 @@ pub(crate) fn workflows(start: &str, end: &str, schedules: usize) -> Vec<Value> 
         many(start, end, &retry),
         wide(&both, &retry),
         asked(start, end, &retry),
+        locked(start, end, &retry),
     ];
     all.extend(nested(start, end, &retry));
     all.extend((0..schedules).map(|number| {
@@ -262,6 +276,15 @@ fn asked(start: &str, end: &str, retry: &Value) -> Value {
     json!({"name": ASKED, "defaults": retry, "steps": [
         {"name": "first", "run": format!("{start}\nexit 1"), "retry": asks},
         {"name": "second", "depends_on": ["first"], "run": reads, "env": {"SAID": "${{ outputs.first.value }}"}}]})
+}
+
+/// The workflow whose steps hold locks.
+fn locked(start: &str, end: &str, retry: &Value) -> Value {
+    let lasts = |time: &str| format!("{start}\nsleep {time}\n{end}");
+    let few = json!({"name": "faults/few", "slots": SLOTS});
+    json!({"name": LOCKED, "defaults": retry, "steps": [
+        {"name": ALONE, "run": lasts("0.2"), "locks": ["faults/alone"]},
+        {"name": FEW, "depends_on": [ALONE], "run": lasts("1"), "locks": [few]}]})
 }
 
 /// The workflow that runs another one, and that.

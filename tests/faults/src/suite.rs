@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
-use crate::aftermath::{drained, handed_on};
+use crate::aftermath::{drained, handed_on, unlocked};
 use crate::audit::{self, Check, Evidence};
 use crate::doors::{Door, Doors};
 use crate::faults::{self, Begun};
@@ -133,6 +133,7 @@ pub async fn run(setup: Setup) -> Report {
         schedules: setup.load.schedules,
     });
     checks.push(handed_on(&around, &books).await);
+    checks.push(unlocked(&around).await);
     checks.extend(drained(&mut stage).await);
     checks.push(record.recovered);
     let mut submitted = BTreeMap::new();

@@ -164,6 +164,7 @@ fn shape(dice: &mut Dice, load: Load) -> Shape {
         275..276 if load.rules => Shape::Wide,
         276..291 if load.rules => Shape::Asked,
         291..311 if load.rules => Shape::Nested,
+        311..331 if load.rules => Shape::Locked,
         _ => Shape::Quick,
     }
 }

@@ -4,6 +4,7 @@
 mod check;
 mod evidence;
 mod instants;
+mod locks;
 mod marks;
 mod runs;
 
@@ -15,5 +16,6 @@ pub fn judge(evidence: &Evidence<'_>) -> (Vec<Check>, Vec<Extra>) {
     let (mut checks, extras) = marks::judge(evidence);
     checks.extend(runs::judge(evidence));
     checks.push(instants::judge(evidence));
+    checks.push(locks::judge(evidence));
     (checks, extras)
 }
