@@ -111,4 +111,7 @@ pub(crate) const FIGURES: &[Figure] = &[
     figure("w7.shell", "W7 shell tasks, `true`", "tasks/s").beside("raw.spawn"),
     figure("w9.chain", "W9 chain of 40 runs of one step within a run", "ms"),
     figure("w9.fan", "W9 1 -> 1,000 runs of one step -> 1 within a run", "ms"),
+    figure("w9.lock_chain", "W9 chain of 40 steps, each with a lock", "ms"),
+    figure("w9.lock_fan", "W9 1,000 items, each with a lock of its own", "ms"),
+    figure("w9.lock_queue", "W9 1,000 items, one after the other through one lock", "ms"),
 ];

@@ -1,5 +1,5 @@
 //! W3: a chain and a fan of no-op steps, from the run's creation to its end, by its own stamps. W9: the same of steps that are
-//! runs of a workflow with one such step.
+//! runs of a workflow with one such step, and of steps that hold locks.
 
 use serde_json::{Value, json};
 
@@ -52,6 +52,21 @@ pub(crate) async fn fan_of_runs(api: &Api) -> Result<f64, Failure> {
     let many = json!({"name": "many", "uses": "workflow", "with": {"name": PART}, "shards": FAN, "depends_on": ["first"]});
     let first = json!({"name": "first", "uses": "noop"});
     run(api, vec![first, many, json!({"name": "last", "uses": "noop", "depends_on": ["many"]})]).await
+}
+
+/// Runs a chain of steps each of which holds a lock that nobody else wants, and returns how long it took: milliseconds.
+pub(crate) async fn chain_of_locks(api: &Api) -> Result<f64, Failure> {
+    let step = |n: usize| {
+        let after: Vec<String> = n.checked_sub(1).map(|before| format!("s{before}")).into_iter().collect();
+        json!({"name": format!("s{n}"), "uses": "noop", "locks": ["bench/chain"], "depends_on": after})
+    };
+    run(api, (0..CHAIN).map(step).collect()).await
+}
+
+/// Runs many items at once that each hold a lock, all the same one or each its own, and returns how long it took: milliseconds.
+pub(crate) async fn fan_of_locks(api: &Api, lock: &str) -> Result<f64, Failure> {
+    let many = json!({"name": "many", "uses": "noop", "shards": FAN, "locks": [format!("bench/{lock}")]});
+    run(api, vec![many]).await
 }
 
 async fn run(api: &Api, steps: Vec<Value>) -> Result<f64, Failure> {

@@ -180,6 +180,12 @@ impl<'a> Rounds<'a> {
                 let (chain, fan) = (graph::chain_of_runs(&api).await, graph::fan_of_runs(&api).await);
                 self.note("w9.chain", column, chain);
                 self.note("w9.fan", column, fan);
+                let chain = graph::chain_of_locks(&api).await;
+                let apart = graph::fan_of_locks(&api, "${{ item_index }}").await;
+                let queue = graph::fan_of_locks(&api, "one").await;
+                self.note("w9.lock_chain", column, chain);
+                self.note("w9.lock_fan", column, apart);
+                self.note("w9.lock_queue", column, queue);
             }
         }
     }
