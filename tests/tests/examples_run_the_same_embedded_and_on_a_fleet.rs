@@ -10,7 +10,7 @@ use millrace_tests::Fleet;
 use serde_json::{Value, json};
 
 /// Each example with its arguments and the status of `millrace run`.
-const RUNS: [(&str, &[&str], i32); 24] = [
+const RUNS: [(&str, &[&str], i32); 25] = [
     ("hello.yaml", &["-p", "who=Ada"], 0),
     ("diamond.yaml", &[], 0),
     ("diamond.yaml", &["-p", "n=0"], 3),
@@ -29,6 +29,7 @@ const RUNS: [(&str, &[&str], i32); 24] = [
     ("ai_training.yaml", &["-p", "bearable=0", "-p", "seed=5"], 3),
     ("close_day.yaml", &["--workflow", "close_day"], 0),
     ("close_day.yaml", &["--workflow", "close_day", "-p", "missing=harbour"], 3),
+    ("month_end.yaml", &[], 0),
     ("crontab_like.yaml", &["--workflow", "disk_usage"], 0),
     ("crontab_like.yaml", &["--workflow", "pack_logs"], 0),
     ("crontab_like.yaml", &["--workflow", "clean_old_files"], 0),
@@ -53,6 +54,7 @@ async fn examples_run_the_same_embedded_and_on_a_fleet() {
             "diamond",
             "etl",
             "hello",
+            "month_end",
             "reconciliation",
             "retry",
             "word_count"

@@ -68,6 +68,7 @@ fn every_example_is_run_here() {
         "diamond",
         "etl",
         "hello",
+        "month_end",
         "reconciliation",
         "retry",
         "word_count",
@@ -285,6 +286,16 @@ fn close_day_closes_each_shop_in_a_run_of_its_own_and_says_which_has_failed() {
     );
     assert!(reason.ends_with("no receipts of harbour came in for 2026-03-02"), "{reason}");
     assert_eq!(step(&missing, "tell")["state"], "succeeded");
+}
+
+#[test]
+fn month_end_loses_no_posting_although_all_regions_post_at_once() {
+    let examples = Examples::new();
+    let file = examples.file("month_end.yaml");
+    let folder = tempfile::tempdir().unwrap();
+    let month = millrace(folder.path(), &["run", "--output", "json", &file]).with(0).json();
+    assert_eq!(month["outputs"], json!({"balance": 400}));
+    assert_eq!(step(&month, "transfers")["items"]["succeeded"], 4);
 }
 
 #[test]

@@ -147,7 +147,9 @@ fn a_pattern_whose_definition_is_wrong_does_not_come_to_what_its_head_says() {
         ("27", "    continue_on_error: true\n", ""),
         ("34", "tolerate: 2", "tolerate: 1"),
         ("37", "[pack, unpack, letter]", "[unpack, letter]"),
-        ("40", "max_parallel: 1", "max_parallel: 3"),
+        ("17", "[\"parcel/${{ run.id }}\"]", "[{name: parcel, shared: true}]"),
+        ("39", "[\"critical/${{ run.id }}\"]", "[{name: critical, shared: true}]"),
+        ("40", "[\"checks/${{ run.id }}\"]", "[{name: checks, shared: true}]"),
         ("41", "shards: 3", "shards: 2"),
     ] {
         let text = patterns.iter().find(|(file, _)| file.starts_with(number)).unwrap().1;
