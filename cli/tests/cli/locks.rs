@@ -86,7 +86,9 @@ fn a_lock_is_taken_away_by_somebody_whose_name_is_kept_and_the_next_has_it() {
     is(&dev, &writer, "blocked");
     let other = dev.cli(&["locks", "release", "db/orders", "--run", &writer]).with(1);
     assert!(
-        other.stderr.contains("nobody like that holds lock db/orders: held by read of run"),
+        other.stderr.contains(
+            "it only waits for lock db/orders: skip its step, or cancel its run; held by read of run"
+        ),
         "{}",
         other.stderr
     );
@@ -117,8 +119,10 @@ fn a_lock_of_which_two_workflows_say_other_sizes_fails_the_one_that_comes_later_
     is(&dev, &reader, "running");
     let other = trigger(&dev, "other");
     let ended = until("it has ended", || Some(dev.run(&other)).filter(|run| run["state"] == "failed"));
-    let why = "lock db/orders has 5 slots as step all of other says, and 1 slot as step read of reads does, which \
-               holds it now: say the same in both";
+    let why = format!(
+        "lock db/orders has 5 slots as step all of other says, and is shared as step read of reads (version 1) does, \
+         which holds it now (run {reader}): say the same in both"
+    );
     assert_eq!(ended["steps"][0]["reason"], why);
 }
 

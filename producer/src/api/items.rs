@@ -22,8 +22,18 @@ const PAGE: u32 = 1_000;
 const LOOKED_THROUGH: u32 = 20_000;
 
 /// The states in which an item can be.
-const STATES: [&str; 9] =
-    ["waiting", "queued", "running", "asking", "succeeded", "failed", "timed_out", "cancelled", "skipped"];
+const STATES: [&str; 10] = [
+    "waiting",
+    "blocked",
+    "queued",
+    "running",
+    "asking",
+    "succeeded",
+    "failed",
+    "timed_out",
+    "cancelled",
+    "skipped",
+];
 
 /// The part of the list that is asked for.
 #[derive(Debug, Deserialize)]

@@ -162,13 +162,13 @@ async fn take(api: &Api, name: &str, body: &[u8]) -> ApiResult<Json<Value>> {
     check_words(&by, &why)?;
     let run_id = run_id.as_deref().map(view::parse_id).transpose()?;
     let (name, board) = find(api, name).await?;
-    let holders = standing_of(&board, &name)?.holders;
+    let Standing { holders, waiters, .. } = standing_of(&board, &name)?;
     let is_meant = |entry: &&Entry| {
         run_id.is_none_or(|run| run == entry.ask.task.run)
             && step.as_ref().is_none_or(|step| step == entry.ask.step.as_str())
             && item.is_none_or(|item| Some(item) == entry.ask.task.unit.item)
     };
-    let meant: Vec<&Entry> = holders.iter().copied().filter(is_meant).collect();
+    let meant: Vec<&Entry> = holders.iter().copied().filter(&is_meant).collect();
     let [entry] = meant.as_slice() else {
         let held = holders.iter().map(|entry| {
             let item = entry.ask.task.unit.item.map(|item| format!("item {item} of ")).unwrap_or_default();
@@ -177,8 +177,11 @@ async fn take(api: &Api, name: &str, body: &[u8]) -> ApiResult<Json<Value>> {
         let held: Vec<String> = held.take(NAMED).collect();
         let held = if held.is_empty() { "nobody".to_owned() } else { held.join(", ") };
         let why = match meant.len() {
+            0 if waiters.iter().any(is_meant) => {
+                format!("it only waits for lock {name}: skip its step, or cancel its run; held by {held}")
+            }
             0 => format!("nobody like that holds lock {name}: held by {held}"),
-            many => format!("{many} hold lock {name}: say which, by run_id, step and item; held by {held}"),
+            many => format!("{many} hold lock {name}: say which run, step and item; held by {held}"),
         };
         return Err(ApiError::new(Code::WrongState, why));
     };

@@ -22,7 +22,7 @@ impl Board {
             // What another version of the same workflow says is no conflict: the newest counts.
             let disagrees = |other: &Entry| {
                 let is_version = other.ask.workflow == ask.workflow && other.ask.version != ask.version;
-                !is_version && slots_of(other, &want.lock).is_some_and(|slots| slots != want.slots)
+                !is_version && want_of(other, &want.lock).is_some_and(|other| other.slots != want.slots)
             };
             if !lock.agrees_on(want.slots) {
                 let all = lock.holders.iter().chain(lock.queue.iter().map(|(_, holder)| holder));
@@ -152,9 +152,9 @@ impl Board {
     }
 }
 
-/// The slots that a lock has, as an entry says.
-fn slots_of(entry: &Entry, lock: &LockName) -> Option<u32> {
-    wants(entry).find(|want| want.lock == *lock).map(|want| want.slots)
+/// What an entry wants of a lock.
+fn want_of<'e>(entry: &'e Entry, lock: &LockName) -> Option<&'e Want> {
+    wants(entry).find(|want| want.lock == *lock)
 }
 
 fn wants(entry: &Entry) -> impl Iterator<Item = &Want> {
@@ -163,16 +163,22 @@ fn wants(entry: &Entry) -> impl Iterator<Item = &Want> {
 
 /// Two that do not agree on how many slots a lock has.
 fn conflict(ask: &Ask, want: &Want, other: &Entry) -> String {
-    let words = |slots: u32| if slots == 1 { "1 slot".to_owned() } else { format!("{slots} slots") };
-    let does = if other.grant.is_some() { "holds it" } else { "waits for it" };
+    let words = |want: &Want| match (want.shared, want.slots) {
+        (true, _) => "is shared".to_owned(),
+        (false, 1) => "has 1 slot".to_owned(),
+        (false, slots) => format!("has {slots} slots"),
+    };
+    let version = other.ask.version.map(|version| format!(" (version {version})")).unwrap_or_default();
     format!(
-        "lock {} has {} as step {} of {} says, and {} as step {} of {} does, which {does} now: say the same in both",
+        "lock {} {} as step {} of {} says, and {} as step {} of {}{version} does, which {} now (run {}): say the same in both",
         want.lock,
-        words(want.slots),
+        words(want),
         ask.step,
         ask.workflow,
-        words(slots_of(other, &want.lock).unwrap_or_default()),
+        want_of(other, &want.lock).map(words).unwrap_or_default(),
         other.ask.step,
         other.ask.workflow,
+        if other.grant.is_some() { "holds it" } else { "waits for it" },
+        other.ask.task.run,
     )
 }

@@ -9,7 +9,7 @@ fn locks_are_names_or_maps_with_one() {
         ("[{slots: 3}]", "a lock needs a `name` [missing-field]"),
         ("[[a]]", "must be the name of a lock, or a map with `name`"),
         ("[a b]", "lock name \"a b\" must match"),
-        ("[a/b/c]", "hint: a group and a lock in it are written group/lock"),
+        ("[a/b/c]", "a group and a lock in it are written group/lock"),
         ("[a, a]", "lock `a` is wanted twice"),
         ("[{name: a, size: 3}]", "hint: write slots: 3"),
         ("[{name: a, slots: 0}]", "must be a whole number from 1 to 1000000, found 0"),
@@ -41,7 +41,9 @@ fn steps_of_a_workflow_agree_on_how_many_slots_a_lock_has() {
     );
     assert!(told.contains(":4:"), "{told}");
     assert!(
-        told.contains("lock `db` has 1 as step `b` says, and 3 as step `a` does [lock-conflict]"),
+        told.contains(
+            "lock `db` has 1 slot as step `b` says, and has 3 slots as step `a` does [lock-conflict]"
+        ),
         "{told}"
     );
 }

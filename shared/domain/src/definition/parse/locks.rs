@@ -14,8 +14,9 @@ pub(in crate::definition) const LOCK: Schema = Schema {
     later: &[],
     synonyms: &[
         (&["lock", "id", "key", "mutex", "semaphore", "ref"], "write name: primary_db"),
-        (&["size", "limit", "max", "permits", "total", "capacity", "count"], "write slots: 3"),
-        (&["amount", "cost", "units", "need", "needs", "take", "takes", "slot"], "write weight: 2"),
+        (&["slot", "size", "limit", "max", "permits", "total", "capacity", "count"], "write slots: 3"),
+        (&["group", "namespace", "scope"], "the group is in the name: write name: db/primary"),
+        (&["amount", "cost", "units", "need", "needs", "take", "takes"], "write weight: 2"),
         (&["read", "reader", "readonly", "mode", "share", "readlock"], "write shared: true"),
         (&["write", "writer", "exclusive"], "remove it: a lock is held by one, unless it is shared"),
     ],
@@ -65,8 +66,11 @@ fn refuse_beside(node: &Node, name: &LockName, before: &[&LockName], checker: &m
             text.rsplit('/').next().unwrap_or_default().to_owned()
         };
         let group = other.group_name();
-        let hint =
-            format!("name them {group}/{} and {group}/{}, wherever they are used", last(other), last(name));
+        let (one, another) = (last(other), last(name));
+        let hint = match one == another {
+            true => format!("name them {group}/{one} and {group}/<another name>, wherever they are used"),
+            false => format!("name them {group}/{one} and {group}/{another}, wherever they are used"),
+        };
         checker.problem(node.at, "bad-value", message, Some(hint));
     }
 }
@@ -79,6 +83,10 @@ fn read_lock(
     checker: &mut Checker,
 ) -> Option<(LockUse, Option<LockName>)> {
     let hint = || Some("write locks: [primary_db], or {name: primary_db, slots: 3}".to_owned());
+    if matches!(node.plain(), Some("null" | "Null" | "NULL" | "~")) {
+        checker.wrong_type(node, "locks", "the name of a lock", hint());
+        return None;
+    }
     if matches!(node.content, Content::Scalar { .. }) && !node.is_nothing() {
         let (name, literal) = read_name(node, names, outputs, checker)?;
         return Some((LockUse { name, slots: 1, weight: 1, shared: false }, literal));
@@ -129,7 +137,8 @@ fn read_name(
     match checker.text(node, "name")?.parse::<LockName>() {
         Ok(name) => Some((template, Some(name))),
         Err(error) => {
-            let hint = Some("a group and a lock in it are written group/lock".to_owned());
+            let hint = "it begins with a letter or a digit; a group and a lock in it are written group/lock";
+            let hint = Some(hint.to_owned());
             checker.problem(node.at, "bad-name", error.to_string(), hint);
             None
         }

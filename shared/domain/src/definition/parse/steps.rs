@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::super::checker::Checker;
 use super::super::document::{Content, Node};
 use super::super::problem::Position;
-use super::super::{RunOutputs, Step};
+use super::super::{LockUse, RunOutputs, Step};
 use super::expression::Names;
 use super::never::warn_of_never;
 use super::reach::{check_outputs, places_of};
@@ -137,17 +137,28 @@ fn refuse_rules_over_none(parsed: &[ParsedStep], checker: &mut Checker) {
 
 /// Reports the locks that steps of one workflow declare with different numbers of slots.
 fn refuse_conflicts(parsed: &[ParsedStep], steps: &[Step], checker: &mut Checker) {
-    let mut declared: HashMap<&str, (u32, &str)> = HashMap::new();
+    let words = |lock: &LockUse| match (lock.shared, lock.slots) {
+        (true, _) => "is shared".to_owned(),
+        (false, 1) => "has 1 slot".to_owned(),
+        (false, slots) => format!("has {slots} slots"),
+    };
+    let mut declared: HashMap<&str, (&LockUse, &str)> = HashMap::new();
     for (parsed, step) in parsed.iter().zip(steps) {
         for lock in &step.locks {
             let Some(name) = lock.name.as_literal() else { continue };
-            let (slots, first) = *declared.entry(name).or_insert((lock.slots, step.name.as_str()));
-            if slots != lock.slots {
+            let (other, first) = *declared.entry(name).or_insert((lock, step.name.as_str()));
+            if other.slots != lock.slots {
                 let message = format!(
-                    "lock `{name}` has {} as step `{}` says, and {slots} as step `{first}` does",
-                    lock.slots, step.name
+                    "lock `{name}` {} as step `{}` says, and {} as step `{first}` does",
+                    words(lock),
+                    step.name,
+                    words(other)
                 );
-                let hint = Some("write the same `slots` in both".to_owned());
+                let hint = match lock.shared || other.shared {
+                    true => "a lock that is shared has one slot: write another name for one of them",
+                    false => "write the same `slots` in both",
+                };
+                let hint = Some(hint.to_owned());
                 checker.problem(parsed.at, "lock-conflict", message, hint);
             }
         }

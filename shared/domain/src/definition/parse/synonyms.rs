@@ -231,7 +231,10 @@ pub(super) const OF_STEP: Synonyms = &[
     (&["sharding", "shardcount", "partitions", "splits"], "write shards: 4"),
     (&["lock", "mutex", "semaphore"], "write locks: [primary_db]"),
     (&["memory", "cpu", "limits"], "`resources` is not supported yet"),
-    (&["concurrencypolicy", "maxactivetisperdag"], "a pool's slots are the limit: write `pool`"),
+    (
+        &["concurrencypolicy", "concurrency", "poolslots", "maxactivetisperdag"],
+        "write locks: [{name: db, slots: 3}]",
+    ),
     (&["idempotent", "restartable"], "write at_most_once: true for a step that must not be started twice"),
 ];
 
