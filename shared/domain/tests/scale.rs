@@ -48,18 +48,28 @@ fn time(source: &str) -> Duration {
     (0..3).map(|_| once()).min().unwrap()
 }
 
+/// Asserts that twice as much takes about twice as long. What else the machine does, with the caches that are shared, can
+/// only make it look longer: one of five times tells.
+fn assert_grows_evenly(once: &str, twice: &str, most: Duration) {
+    let mut times = Vec::new();
+    for _ in 0..5 {
+        let (one, two) = (time(once), time(twice));
+        if one < most && two < one.mul_f64(2.6) + Duration::from_millis(50) {
+            return;
+        }
+        times.push((one, two));
+    }
+    panic!("{times:?}");
+}
+
 #[test]
 fn ten_thousand_steps_take_well_under_a_second_and_twice_as_many_twice_as_long() {
-    let (ten, twenty) = (time(&chain(10_000, false)), time(&chain(20_000, false)));
-    assert!(ten < Duration::from_secs(1), "{ten:?}");
-    assert!(twenty < ten.mul_f64(2.6) + Duration::from_millis(50), "{ten:?} then {twenty:?}");
+    assert_grows_evenly(&chain(10_000, false), &chain(20_000, false), Duration::from_secs(1));
 }
 
 #[test]
 fn steps_that_use_outputs_cost_no_more_than_the_way_to_them() {
-    let (ten, twenty) = (time(&chain(10_000, true)), time(&chain(20_000, true)));
-    assert!(ten < Duration::from_millis(1500), "{ten:?}");
-    assert!(twenty < ten.mul_f64(2.6) + Duration::from_millis(50), "{ten:?} then {twenty:?}");
+    assert_grows_evenly(&chain(10_000, true), &chain(20_000, true), Duration::from_millis(1500));
 }
 
 #[test]
