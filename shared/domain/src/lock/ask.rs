@@ -79,6 +79,15 @@ pub fn in_words<'n>(names: impl IntoIterator<Item = &'n LockName>) -> String {
     }
 }
 
+/// How many slots a lock has, in words that follow its name.
+pub(crate) fn size_in_words(shared: bool, slots: u32) -> String {
+    match (shared, slots) {
+        (true, _) => "is shared".to_owned(),
+        (false, 1) => "has 1 slot".to_owned(),
+        (false, slots) => format!("has {slots} slots"),
+    }
+}
+
 /// Checks what is wanted together.
 ///
 /// # Errors

@@ -13,8 +13,8 @@ mod name;
 mod queue;
 mod refusal;
 
-pub(crate) use ask::check_wants;
 pub use ask::{Ask, Want, in_words};
+pub(crate) use ask::{check_wants, size_in_words};
 pub use board::{Board, Effect, Standing};
 pub use entry::{Entry, Grant, Holder};
 pub use name::{LockGroup, LockName};

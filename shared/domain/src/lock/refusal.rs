@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::entry::{Entry, Holder};
 use super::queue::{Lock, has_room, place_of};
-use super::{Ask, Board, LockName, Want};
+use super::{Ask, Board, LockName, Want, size_in_words};
 
 /// What is taken of each lock by those that wait for runs which wait themselves.
 type Kept<'b> = BTreeMap<&'b LockName, (u32, u32)>;
@@ -163,11 +163,7 @@ fn wants(entry: &Entry) -> impl Iterator<Item = &Want> {
 
 /// Two that do not agree on how many slots a lock has.
 fn conflict(ask: &Ask, want: &Want, other: &Entry) -> String {
-    let words = |want: &Want| match (want.shared, want.slots) {
-        (true, _) => "is shared".to_owned(),
-        (false, 1) => "has 1 slot".to_owned(),
-        (false, slots) => format!("has {slots} slots"),
-    };
+    let words = |want: &Want| size_in_words(want.shared, want.slots);
     let version = other.ask.version.map(|version| format!(" (version {version})")).unwrap_or_default();
     format!(
         "lock {} {} as step {} of {} says, and {} as step {} of {}{version} does, which {} now (run {}): say the same in both",

@@ -13,6 +13,7 @@ use super::rule::ParsedDependency;
 use super::run_outputs::read_run_outputs;
 use super::step::{Defaults, ParsedStep, hooks_of, read_step};
 use crate::graph::{Cycle, Dependency, Graph};
+use crate::lock::size_in_words;
 use crate::{Hook, StepIndex, When};
 
 pub(in crate::definition) const MAX_STEPS: usize = 100_000;
@@ -137,11 +138,7 @@ fn refuse_rules_over_none(parsed: &[ParsedStep], checker: &mut Checker) {
 
 /// Reports the locks that steps of one workflow declare with different numbers of slots.
 fn refuse_conflicts(parsed: &[ParsedStep], steps: &[Step], checker: &mut Checker) {
-    let words = |lock: &LockUse| match (lock.shared, lock.slots) {
-        (true, _) => "is shared".to_owned(),
-        (false, 1) => "has 1 slot".to_owned(),
-        (false, slots) => format!("has {slots} slots"),
-    };
+    let words = |lock: &LockUse| size_in_words(lock.shared, lock.slots);
     let mut declared: HashMap<&str, (&LockUse, &str)> = HashMap::new();
     for (parsed, step) in parsed.iter().zip(steps) {
         for lock in &step.locks {
