@@ -4,9 +4,9 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use futures_util::future::try_join_all;
-use millrace_domain::lock::{Board, Entry, Holder, LockName, Standing};
+use millrace_domain::lock::{Board, Entry, Holder, LockName, Standing, in_words};
 use millrace_domain::message::Reply;
-use millrace_domain::{Code, PartitionId, TaskId};
+use millrace_domain::{Code, PartitionId};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -138,13 +138,27 @@ fn standing_of<'b>(board: &'b Board, name: &LockName) -> ApiResult<Standing<'b>>
 fn entry_view(entry: &Entry, name: &LockName) -> Value {
     let want = entry.ask.wants.iter().find(|want| want.lock == *name);
     json!({
-        "run_id": entry.ask.task.run,
+        "run_id": entry.ask.asker.run,
         "workflow": entry.ask.workflow,
         "step": entry.ask.step,
-        "item": entry.ask.task.unit.item,
+        "item": item_of(entry),
         "weight": want.map(|want| want.weight),
         "shared": want.is_some_and(|want| want.shared),
     })
+}
+
+fn item_of(entry: &Entry) -> Option<u32> {
+    entry.ask.asker.unit.and_then(|unit| unit.item)
+}
+
+/// Who an entry is of, in words: `item 3 of load of run …`, or `run …`.
+fn who(entry: &Entry) -> String {
+    let run = entry.ask.asker.run;
+    match (&entry.ask.step, item_of(entry)) {
+        (None, _) => format!("run {run}"),
+        (Some(step), None) => format!("{step} of run {run}"),
+        (Some(step), Some(item)) => format!("item {item} of {step} of run {run}"),
+    }
 }
 
 fn holder_view(entry: &Entry, name: &LockName) -> Value {
@@ -164,39 +178,31 @@ async fn take(api: &Api, name: &str, body: &[u8]) -> ApiResult<Json<Value>> {
     let (name, board) = find(api, name).await?;
     let Standing { holders, waiters, .. } = standing_of(&board, &name)?;
     let is_meant = |entry: &&Entry| {
-        run_id.is_none_or(|run| run == entry.ask.task.run)
-            && step.as_ref().is_none_or(|step| step == entry.ask.step.as_str())
-            && item.is_none_or(|item| Some(item) == entry.ask.task.unit.item)
+        run_id.is_none_or(|run| run == entry.ask.asker.run)
+            && step
+                .as_deref()
+                .is_none_or(|step| entry.ask.step.as_ref().is_some_and(|own| own.as_str() == step))
+            && item.is_none_or(|item| Some(item) == item_of(entry))
     };
     let meant: Vec<&Entry> = holders.iter().copied().filter(&is_meant).collect();
     let [entry] = meant.as_slice() else {
-        let held = holders.iter().map(|entry| {
-            let item = entry.ask.task.unit.item.map(|item| format!("item {item} of ")).unwrap_or_default();
-            format!("{item}{} of run {}", entry.ask.step, entry.ask.task.run)
-        });
-        let held: Vec<String> = held.take(NAMED).collect();
+        let held: Vec<String> = holders.iter().map(|entry| who(entry)).take(NAMED).collect();
         let held = if held.is_empty() { "nobody".to_owned() } else { held.join(", ") };
+        let lock = name.in_words();
         let why = match meant.len() {
             0 if waiters.iter().any(is_meant) => {
-                format!("it only waits for lock {name}: skip its step, or cancel its run; held by {held}")
+                format!("it only waits for {lock}: skip its step, or cancel its run; held by {held}")
             }
-            0 => format!("nobody like that holds lock {name}: held by {held}"),
-            many => format!("{many} hold lock {name}: say which run, step and item; held by {held}"),
+            0 => format!("nobody like that holds {lock}: held by {held}"),
+            many => format!("{many} hold {lock}: say which run, step and item; held by {held}"),
         };
         return Err(ApiError::new(Code::WrongState, why));
     };
-    let (task, locks) = (entry.ask.task, entry.ask.wants.iter().map(|want| &want.lock));
-    let group = name.group();
-    let told = format!(
-        "{} was taken away from {}{} of run {}",
-        millrace_domain::lock::in_words(locks),
-        task.unit.item.map(|item| format!("item {item} of ")).unwrap_or_default(),
-        entry.ask.step,
-        task.run
-    );
+    let locks = entry.ask.wants.iter().map(|want| &want.lock);
+    let told = format!("{} was taken away from {}", in_words(locks), who(entry));
     metrics::counter!("millrace_acts_total", "act" => "release").increment(1);
     let why = Some(why).filter(|why| !why.is_empty());
-    match api.gateway.take_locks(task, group, by, why).await? {
+    match api.gateway.take_locks(entry.ask.asker, name.group(), by, why).await? {
         Reply::Run { run_id, .. } => {
             Ok(Json(json!({"run_id": run_id, "step": entry.ask.step, "done": told})))
         }
@@ -204,23 +210,27 @@ async fn take(api: &Api, name: &str, body: &[u8]) -> ApiResult<Json<Value>> {
     }
 }
 
-/// What a step waits for: who holds each of the locks that it wants, and how many are before it.
-pub(super) async fn waited_for(api: &Api, attempt: TaskId, wants: &[LockName]) -> ApiResult<Vec<Value>> {
+/// What a step or a run waits for: who holds each of the locks that it wants, and how many are before it.
+pub(super) async fn waited_for(api: &Api, own: Holder, wants: &[LockName]) -> ApiResult<Vec<Value>> {
     let Some(first) = wants.first() else { return Ok(Vec::new()) };
     let board = board(api, first.group().home(api.context.partitions)).await?;
-    let own = Holder { run: attempt.run, unit: attempt.unit };
     let told = board.standings(own).into_iter().map(|Standing { want, slots, taken, holders, waiters }| {
         let place = waiters.iter().position(|waiter| waiter.holder() == own).map(|place| place + 1);
         let named: Vec<Value> =
             holders.iter().take(NAMED).map(|entry| holder_view(entry, &want.lock)).collect();
         let mut text = match place {
-            Some(place) => format!("number {place} of {} that wait for lock {}", waiters.len(), want.lock),
-            None => format!("lock {} is being granted to it", want.lock),
+            Some(place) => {
+                format!("number {place} of {} that wait for {}", waiters.len(), want.lock.in_words())
+            }
+            None => format!("{} is being granted to it", want.lock.in_words()),
         };
         if let Some(holder) = holders.first() {
             let since = holder.grant.map(|grant| grant.at.to_string()).unwrap_or_default();
-            let (step, workflow, run) = (&holder.ask.step, &holder.ask.workflow, holder.ask.task.run);
-            text.push_str(&format!(", which {step} of {workflow} holds since {since} (run {run}"));
+            let (workflow, run) = (&holder.ask.workflow, holder.ask.asker.run);
+            text.push_str(&match &holder.ask.step {
+                Some(step) => format!(", which {step} of {workflow} holds since {since} (run {run}"),
+                None => format!(", which another run has since {since} (run {run}"),
+            });
             let others = holders.len() - 1;
             text.push_str(&if others > 0 { format!(", and {others} more)") } else { ")".to_owned() });
         }

@@ -225,7 +225,7 @@ fn step(
         StepState::Waiting => {
             let reason = match run.mover_of(index.into()) {
                 Some(Mover::Timer(RunTimer::Start)) if run.head.state == RunState::Waiting => {
-                    run.head.start_at.map(|start| format!("the run starts at {start}"))
+                    run.blockers(index.into(), Timestamp::default()).first().map(Blocker::words)
                 }
                 Some(Mover::Timer(RunTimer::Start)) => {
                     match run.blockers(index.into(), Timestamp::default()).into_iter().next() {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use millrace_broker::Queue;
-use millrace_domain::lock::LockName;
+use millrace_domain::lock::{Holder, LockName};
 use millrace_domain::run::{Blocker, Head};
 use millrace_domain::{Lane, PartitionId, RunId, StepIndex, TaskId, Timestamp, Unit};
 use millrace_store::{Session, TaskRecord};
@@ -48,7 +48,7 @@ pub(super) async fn why(
     };
     let held: BTreeMap<Unit, &TaskRecord> =
         stored.tasks.iter().map(|(unit, _, record)| (*unit, record)).collect();
-    let mut fleet = Fleet { api: &api, sessions: None, ready: BTreeMap::new(), queued: None };
+    let mut fleet = Fleet { api: &api, sessions: None, ready: BTreeMap::new(), queued: None, slot: None };
     let open =
         (0..run.steps.len()).map(StepIndex::from).filter(|step| run.mover_of((*step).into()).is_some());
     let asked = (0..run.steps.len()).map(Into::into).filter(|step| Some(*step) == wanted);
@@ -111,6 +111,8 @@ struct Fleet<'a> {
     ready: BTreeMap<String, Option<u64>>,
     /// The attempts that are queued, with their lanes and when they were dispatched. `None` inside where too many are.
     queued: Option<Option<Vec<(Lane, Timestamp, TaskId)>>>,
+    /// The blocker of a run that waits for a slot, which is that of all its steps.
+    slot: Option<Value>,
 }
 
 impl Fleet<'_> {
@@ -150,17 +152,37 @@ impl Fleet<'_> {
             if let Blocker::Locks { wants, .. } = &blocker {
                 state = "blocked";
                 let wants: Vec<LockName> = wants.iter().map(|want| want.lock.clone()).collect();
-                let attempt = TaskId { run: of.0, unit: of.1, attempt: 0 };
-                let locks = locks::waited_for(self.api, attempt, &wants).await?;
-                let texts: Vec<&str> = locks.iter().filter_map(|lock| lock["text"].as_str()).collect();
-                if !texts.is_empty() {
-                    one["text"] = json!(format!("{}: {}", blocker.words(), texts.join("; ")));
+                let own = Holder { run: of.0, unit: Some(of.1) };
+                self.waited_for(own, &wants, &blocker, &mut one).await?;
+            }
+            if let Blocker::Slot { slots, .. } = &blocker {
+                if self.slot.is_none() {
+                    let own = Holder { run: of.0, unit: None };
+                    self.waited_for(own, std::slice::from_ref(slots), &blocker, &mut one).await?;
+                    self.slot = Some(one.clone());
                 }
-                one["locks"] = json!(locks);
+                one = self.slot.clone().unwrap_or(one);
             }
             shown.push(one);
         }
         Ok((state, shown))
+    }
+
+    /// Adds to a blocker who holds what is waited for.
+    async fn waited_for(
+        &self,
+        own: Holder,
+        wants: &[LockName],
+        blocker: &Blocker,
+        one: &mut Value,
+    ) -> ApiResult<()> {
+        let locks = locks::waited_for(self.api, own, wants).await?;
+        let texts: Vec<&str> = locks.iter().filter_map(|lock| lock["text"].as_str()).collect();
+        if !texts.is_empty() {
+            one["text"] = json!(format!("{}: {}", blocker.words(), texts.join("; ")));
+        }
+        one["locks"] = json!(locks);
+        Ok(())
     }
 
     /// Adds to the blocker of a step which run it waits for, and how that stands.

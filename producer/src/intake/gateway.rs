@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use millrace_broker::{BrokerError, Outgoing, Queue, Route};
 use millrace_domain::definition::Workflow;
-use millrace_domain::lock::LockGroup;
+use millrace_domain::lock::{Asker, LockGroup};
 use millrace_domain::message::{Inbox, InboxBody, Reply, ReplyError};
 use millrace_domain::run::{Act, Event, Trigger};
 use millrace_domain::submission::Submission;
-use millrace_domain::{Code, PartitionId, RunId, TaskId, WorkflowId};
+use millrace_domain::{Code, PartitionId, RunId, WorkflowId};
 use millrace_runtime::{Subscription, Unknown};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -219,18 +219,18 @@ impl Gateway {
         self.ask(Some(run.partition()), command, body).await
     }
 
-    /// Takes locks away from a step that holds them.
+    /// Takes locks away from a step that holds them, or a slot from a run.
     pub(crate) async fn take_locks(
         &self,
-        task: TaskId,
+        asker: Asker,
         group: LockGroup,
         by: String,
         why: Option<String>,
     ) -> Result<Reply, Unavailable> {
         let partitions = self.context.partitions;
-        let body = || InboxBody::TakeLocks { task, group, by: by.clone(), why: why.clone() };
+        let body = || InboxBody::TakeLocks { asker, group, by: by.clone(), why: why.clone() };
         let command = || {
-            let wish = Wish::Take { task, by: by.clone(), why: why.clone() };
+            let wish = Wish::Take { asker, by: by.clone(), why: why.clone() };
             Command::Lock(Box::new(Order::of(group, wish, partitions)))
         };
         self.ask(Some(group.home(partitions)), command, body).await

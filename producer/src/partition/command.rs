@@ -26,7 +26,7 @@ pub(crate) enum Command {
     Restore(Box<Submit>),
     /// A run that is a step of another is to start, or to end.
     Child(Box<Order>),
-    /// Locks of this partition are asked for, or released.
+    /// Locks or slots of this partition are asked for, or released.
     Lock(Box<lock::Order>),
     /// Something happened to a run.
     Event(RunId, Event),
@@ -85,11 +85,11 @@ impl Command {
                 Some(order) => Self::Lock(Box::new(order)),
                 None => return Err(refusal(Code::BadLetter, "expected at least one lock that is wanted")),
             },
-            InboxBody::ReleaseLocks { task, group } => {
-                Self::Lock(Box::new(lock::Order::of(group, LockWish::Release(task), partitions)))
+            InboxBody::ReleaseLocks { asker, group } => {
+                Self::Lock(Box::new(lock::Order::of(group, LockWish::Release(asker), partitions)))
             }
-            InboxBody::TakeLocks { task, group, by, why } => {
-                let wish = LockWish::Take { task, by, why };
+            InboxBody::TakeLocks { asker, group, by, why } => {
+                let wish = LockWish::Take { asker, by, why };
                 Self::Lock(Box::new(lock::Order::of(group, wish, partitions)))
             }
             InboxBody::LocksGranted { task, locks, token } => {
@@ -103,6 +103,16 @@ impl Command {
             InboxBody::LocksTaken { task, locks, by, why } => {
                 let TaskId { run, unit, attempt } = task;
                 Self::Event(run, Event::LockTaken { unit, attempt, locks, by, why })
+            }
+            InboxBody::SlotGranted { run, slots } => Self::Event(run, Event::SlotGranted { slots }),
+            InboxBody::SlotRefused { run, outcome, reason } => {
+                Self::Event(run, Event::SlotRefused { outcome, reason })
+            }
+            InboxBody::Displace { run, slots, reason } => {
+                Self::Event(run, Event::Displaced { slots, reason })
+            }
+            InboxBody::SlotTaken { run, slots, by, why } => {
+                Self::Event(run, Event::SlotTaken { slots, by, why })
             }
             InboxBody::ChildEnded { result } => Self::Event(result.run, Event::ChildEnded(*result)),
             InboxBody::Act { run, act } => Self::Event(run, Event::Act(act)),

@@ -243,6 +243,10 @@ fn inbox(body: &str) -> &'static str {
         | InboxBody::TakeLocks { .. }
         | InboxBody::LocksGranted { .. }
         | InboxBody::LocksRefused { .. }
+        | InboxBody::SlotGranted { .. }
+        | InboxBody::SlotRefused { .. }
+        | InboxBody::Displace { .. }
+        | InboxBody::SlotTaken { .. }
         | InboxBody::LocksTaken { .. } => panic!("0.1 sends none: {body}"),
         InboxBody::Pause { .. } => "pause",
         InboxBody::Delete { workflow } => {

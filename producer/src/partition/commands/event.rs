@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use millrace_domain::lock::LockName;
+use millrace_domain::lock::{Asker, LockName};
 use millrace_domain::message::{InboxBody, Reply};
 use millrace_domain::run::history::advance_noting;
 use millrace_domain::run::{Deed, Event, Refusal};
@@ -137,14 +137,18 @@ fn unknown_run(run: RunId, event: &Event) {
 
 /// A grant that is not wanted (any more) is given back: nobody else would.
 fn refuse_grant(turn: &mut Turn<'_>, run: RunId, event: &Event) {
-    let Event::Granted { unit, attempt, locks, .. } = event else { return };
-    let Some(group) = locks.first().map(LockName::group).filter(|_| !failpoint::is_removed("lock-grant"))
-    else {
+    let (asker, name) = match event {
+        Event::Granted { unit, attempt, locks, .. } => {
+            (TaskId { run, unit: *unit, attempt: *attempt }.into(), locks.first())
+        }
+        Event::SlotGranted { slots } | Event::Displaced { slots, .. } => (Asker::of_run(run), Some(slots)),
+        _ => return,
+    };
+    let Some(group) = name.map(LockName::group).filter(|_| !failpoint::is_removed("lock-grant")) else {
         return;
     };
-    let task = TaskId { run, unit: *unit, attempt: *attempt };
     let home = group.home(turn.context.partitions);
-    turn.draft.send(None, home, &InboxBody::ReleaseLocks { task, group }, turn.now);
+    turn.draft.send(None, home, &InboxBody::ReleaseLocks { asker, group }, turn.now);
 }
 
 /// A result that came too late leaves nothing behind in the store.

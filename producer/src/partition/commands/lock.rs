@@ -1,8 +1,8 @@
-//! Locks whose home is here: they are asked for, granted in order, and released.
+//! Locks, and slots of workflows, whose home is here: they are asked for, granted in order, and released.
 
-use millrace_domain::lock::{Ask, Board, Effect, Entry, Holder, LockGroup, LockName};
+use millrace_domain::lock::{Ask, Asker, Board, Effect, Entry, Holder, LockGroup, LockName};
 use millrace_domain::message::{InboxBody, Reply};
-use millrace_domain::{Code, PartitionId, TaskId};
+use millrace_domain::{Code, Outcome, PartitionId};
 use millrace_store::RowDelta;
 
 use crate::failpoint;
@@ -20,14 +20,14 @@ pub(crate) struct Order {
     pub(crate) wish: Wish,
 }
 
-/// The wish of a step, of somebody, or of the time.
+/// The wish of a step or a run, of somebody, or of the time.
 pub(crate) enum Wish {
-    /// A step wants locks.
+    /// A step wants locks, or a run a slot.
     Ask(Box<Ask>),
-    /// A step does not want any more what it asked for with this attempt.
-    Release(TaskId),
-    /// Somebody takes away from a step what it holds.
-    Take { task: TaskId, by: String, why: Option<String> },
+    /// Whoever asked does not want any more what that was.
+    Release(Asker),
+    /// Somebody takes away what is held.
+    Take { asker: Asker, by: String, why: Option<String> },
     /// Those that have held theirs for a while are told again.
     Tell,
 }
@@ -38,7 +38,7 @@ impl Order {
         Self { home: group.home(partitions), wish }
     }
 
-    /// The order of a step that wants locks; `None` for one that wants none.
+    /// The order of whoever wants locks; `None` for one that wants none.
     pub(crate) fn ask(ask: Box<Ask>, partitions: u16) -> Option<Self> {
         Some(Self { home: ask.group()?.home(partitions), wish: Wish::Ask(ask) })
     }
@@ -55,45 +55,51 @@ pub(crate) fn handle(turn: &mut Turn<'_>, order: Order) -> Option<Reply> {
     let mut reply = None;
     let effects = match order.wish {
         Wish::Ask(ask) => board.ask(*ask, now, least),
-        Wish::Release(task) => board.release(task, now, least),
+        Wish::Release(asker) => board.release(asker, now, least),
         Wish::Tell => board.tell_due(now, TOLD_AT_ONCE),
-        Wish::Take { task, by, why } => {
-            let holder = Holder { run: task.run, unit: task.unit };
-            let held = board.entry(holder).filter(|held| held.grant.is_some() && held.ask.task == task);
-            let Some(locks) = held.map(locks_of) else {
+        Wish::Take { asker, by, why } => {
+            let holder = asker.holder();
+            let held = board.entry(holder).filter(|held| held.grant.is_some() && held.ask.asker == asker);
+            let Some(held) = held else {
                 return Some(refusal(Code::WrongState, format!("{holder} holds no locks (any more)")));
             };
-            let taken = InboxBody::LocksTaken { task, locks, by, why };
-            turn.draft.send(None, task.run.partition(), &taken, now);
-            reply = Some(Reply::Run { run_id: task.run, duplicate: false });
-            board.release(task, now, least)
+            if let Some(taken) = taken(asker, locks_of(held), by, why) {
+                turn.draft.send(None, asker.run.partition(), &taken, now);
+            }
+            reply = Some(Reply::Run { run_id: asker.run, duplicate: false });
+            board.release(asker, now, least)
         }
     };
     for effect in effects {
-        match effect {
+        let (asker, told) = match effect {
             Effect::Put(holder) => {
                 let Some(entry) = board.entry(holder) else { continue };
                 let row = serde_json::to_string(entry).unwrap_or_default();
                 turn.draft.change_row(None, RowDelta::put(LOCKS, holder.to_string(), row));
-                if let Some(grant) = entry.grant {
-                    let waited = grant.at.since(entry.ask.since).as_secs_f64();
-                    metrics::histogram!("millrace_lock_wait_seconds").record(waited);
-                }
+                note_wait(entry);
+                continue;
             }
             Effect::Delete(holder) => {
                 turn.draft.change_row(None, RowDelta::delete(LOCKS, holder.to_string()));
+                continue;
             }
-            Effect::Grant { task, token } => {
-                let holder = Holder { run: task.run, unit: task.unit };
-                let locks = board.entry(holder).map(locks_of).unwrap_or_default();
-                let granted = InboxBody::LocksGranted { task, locks, token };
-                turn.draft.send(None, task.run.partition(), &granted, now);
+            Effect::Grant { asker, token } => {
+                let locks = board.entry(asker.holder()).map(locks_of).unwrap_or_default();
+                (asker, granted(asker, locks, token))
             }
-            Effect::Refuse { task, why } => {
-                metrics::counter!("millrace_locks_refused_total").increment(1);
-                let refused = InboxBody::LocksRefused { task, reason: why };
-                turn.draft.send(None, task.run.partition(), &refused, now);
+            Effect::Refuse { asker, outcome, why } => {
+                let of = of(asker.holder());
+                metrics::counter!("millrace_locks_refused_total", "of" => of).increment(1);
+                (asker, Some(refused(asker, outcome, why)))
             }
+            Effect::Displace { asker, why } => {
+                let slots = board.entry(asker.holder()).map(locks_of).unwrap_or_default();
+                let slots = slots.into_iter().next();
+                (asker, slots.map(|slots| InboxBody::Displace { run: asker.run, slots, reason: why }))
+            }
+        };
+        if let Some(told) = told {
+            turn.draft.send(None, asker.run.partition(), &told, now);
         }
     }
     if board.last_token() != last_token {
@@ -101,6 +107,42 @@ pub(crate) fn handle(turn: &mut Turn<'_>, order: Order) -> Option<Reply> {
     }
     turn.memory.locks.note_change();
     reply
+}
+
+/// What a step is told that has its locks, or a run that has its slot.
+fn granted(asker: Asker, locks: Vec<LockName>, token: u64) -> Option<InboxBody> {
+    Some(match asker.task() {
+        Some(task) => InboxBody::LocksGranted { task, locks, token },
+        None => InboxBody::SlotGranted { run: asker.run, slots: locks.into_iter().next()? },
+    })
+}
+
+/// What somebody is told who will never have what they asked for.
+fn refused(asker: Asker, outcome: Outcome, reason: String) -> InboxBody {
+    match asker.task() {
+        Some(task) => InboxBody::LocksRefused { task, reason },
+        None => InboxBody::SlotRefused { run: asker.run, outcome, reason },
+    }
+}
+
+/// What somebody is told from whom locks were taken, or a slot.
+fn taken(asker: Asker, locks: Vec<LockName>, by: String, why: Option<String>) -> Option<InboxBody> {
+    Some(match asker.task() {
+        Some(task) => InboxBody::LocksTaken { task, locks, by, why },
+        None => InboxBody::SlotTaken { run: asker.run, slots: locks.into_iter().next()?, by, why },
+    })
+}
+
+/// Notes how long was waited for a grant that was just made.
+fn note_wait(entry: &Entry) {
+    let Some(grant) = entry.grant.filter(|_| entry.replaced_by.is_none()) else { return };
+    let waited = grant.at.since(entry.ask.since).as_secs_f64();
+    metrics::histogram!("millrace_lock_wait_seconds", "of" => of(entry.holder())).record(waited);
+}
+
+/// What an entry is of, for the metrics.
+fn of(holder: Holder) -> &'static str {
+    if holder.unit.is_some() { "step" } else { "run" }
 }
 
 fn locks_of(entry: &Entry) -> Vec<LockName> {

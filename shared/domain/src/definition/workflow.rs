@@ -8,6 +8,7 @@ use super::fan::FanOut;
 use super::limits::Limits;
 use crate::expression::{Condition, Template, Templated};
 use crate::graph::Graph;
+use crate::lock::AtLimit;
 use crate::repeat::Repeat;
 use crate::schedule::{Schedule, TimeOfDay};
 use crate::{
@@ -47,6 +48,8 @@ pub struct Workflow {
     pub run_hooks: u32,
     /// Whether any step fans out.
     pub fans_out: bool,
+    /// How many runs of it may be under way at a time; `None` where any number may.
+    pub concurrency: Option<Box<Concurrency>>,
     /// How often a run of it may be within runs of it; 0 where it may not.
     pub recursive: u32,
     /// The place of each step by its name.
@@ -119,6 +122,17 @@ pub enum ParamKind {
     Enum(Vec<String>),
     /// Any JSON value.
     Json,
+}
+
+/// How many runs of a workflow may be under way at a time, and what becomes of one more.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Concurrency {
+    /// The number of runs that may be under way at a time.
+    pub limit: u32,
+    /// What tells runs apart of which each kind has a limit of its own; `None` where all runs have one.
+    pub key: Option<Template>,
+    /// What becomes of one more.
+    pub at_limit: AtLimit,
 }
 
 /// A lock that a step needs, as it declares it.

@@ -2,8 +2,20 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{LockGroup, LockName, MAX_LOCKS};
+use super::{AtLimit, Holder, LockGroup, LockName, MAX_LOCKS};
 use crate::{Priority, RunId, StepName, TaskId, Timestamp, Unit, WorkflowId};
+
+/// Who asks: an attempt of a step or of an item, or a run as a whole, which asks once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Asker {
+    /// The run.
+    pub run: RunId,
+    /// The step or item; `None` for the run as a whole.
+    #[serde(flatten)]
+    pub unit: Option<Unit>,
+    /// The attempt. One that follows it because it was lost goes on with what it had.
+    pub attempt: u32,
+}
 
 /// What is wanted of one lock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,9 +37,9 @@ pub struct Want {
 /// An ask for locks of one group: all of them, or none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ask {
-    /// The attempt for which it is asked. One that follows it because it was lost goes on with what it had.
+    /// Who asks.
     #[serde(flatten)]
-    pub task: TaskId,
+    pub asker: Asker,
     /// What is wanted: at least one lock, and each once.
     pub wants: Box<[Want]>,
     /// The priority. The more urgent is served first, and of those that are alike the older.
@@ -39,12 +51,16 @@ pub struct Ask {
     /// The version of the workflow, where that is stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u32>,
-    /// The name of the step that asks. In JSON, `step` is its place, as in every attempt.
-    #[serde(rename = "name")]
-    pub step: StepName,
-    /// The steps, or items, of other runs that wait for the run of this one, the outermost first.
+    /// The name of the step that asks; `None` for a run as a whole. In JSON, `step` is its place, as in every attempt.
+    #[serde(default, rename = "name", skip_serializing_if = "Option::is_none")]
+    pub step: Option<StepName>,
+    /// Those that wait for whoever asks, the outermost first: for a step, the steps or items of other runs that wait for its
+    /// run; for a run, the runs that it is in.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub above: Vec<(RunId, Unit)>,
+    pub above: Vec<Holder>,
+    /// What becomes of a run for which there is no slot; `None` for a step, which waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_limit: Option<AtLimit>,
 }
 
 fn one() -> u32 {
@@ -53,6 +69,29 @@ fn one() -> u32 {
 
 fn is_one(number: &u32) -> bool {
     *number == 1
+}
+
+impl Asker {
+    /// A run as a whole.
+    pub fn of_run(run: RunId) -> Self {
+        Self { run, unit: None, attempt: 1 }
+    }
+
+    /// The attempt of a step or an item; `None` for a run as a whole.
+    pub fn task(self) -> Option<TaskId> {
+        self.unit.map(|unit| TaskId { run: self.run, unit, attempt: self.attempt })
+    }
+
+    /// Who it is, whatever the attempt.
+    pub fn holder(self) -> Holder {
+        Holder { run: self.run, unit: self.unit }
+    }
+}
+
+impl From<TaskId> for Asker {
+    fn from(TaskId { run, unit, attempt }: TaskId) -> Self {
+        Self { run, unit: Some(unit), attempt }
+    }
 }
 
 impl Want {
@@ -67,15 +106,26 @@ impl Ask {
     pub fn group(&self) -> Option<LockGroup> {
         self.wants.first().map(|want| want.lock.group())
     }
+
+    /// Whoever asks, in words: `step load of etl`, `a run of etl`.
+    pub(super) fn who(&self) -> String {
+        match &self.step {
+            Some(step) => format!("step {step} of {}", self.workflow),
+            None => format!("a run of {}", self.workflow),
+        }
+    }
 }
 
 /// The names of locks, in words: `lock db/primary`, `locks db/a and db/b`.
 pub fn in_words<'n>(names: impl IntoIterator<Item = &'n LockName>) -> String {
-    let names: Vec<&str> = names.into_iter().map(LockName::as_str).collect();
+    let names: Vec<&LockName> = names.into_iter().collect();
     match names.as_slice() {
         [] => "no lock".to_owned(),
-        [one] => format!("lock {one}"),
-        [first @ .., last] => format!("locks {} and {last}", first.join(", ")),
+        [one] => one.in_words(),
+        [first @ .., last] => {
+            let first: Vec<&str> = first.iter().map(|name| name.as_str()).collect();
+            format!("locks {} and {last}", first.join(", "))
+        }
     }
 }
 

@@ -10,10 +10,12 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
+use super::at_limit::replaced;
 use super::entry::{Entry, Grant, Holder};
 use super::queue::{Lock, Place, declared, has_room, place_of};
-use super::{Ask, LockName, TOKENS, Want};
-use crate::{TaskId, Timestamp};
+use super::refusal::Refused;
+use super::{Ask, Asker, LockName, TOKENS, Want};
+use crate::{Outcome, Timestamp};
 
 /// A holder is told again of its grant after so long: one that does not want it any more, whatever has become of it, says
 /// so then.
@@ -42,15 +44,24 @@ pub enum Effect {
     Delete(Holder),
     /// Whoever asked is told that it holds what it asked for.
     Grant {
-        /// The attempt for which it was asked.
-        task: TaskId,
+        /// Who asked.
+        asker: Asker,
         /// The fencing token.
         token: u64,
     },
     /// Whoever asked is told that it never will.
     Refuse {
-        /// The attempt for which it was asked.
-        task: TaskId,
+        /// Who asked.
+        asker: Asker,
+        /// How whoever asked is to end for it.
+        outcome: Outcome,
+        /// Why, for people.
+        why: String,
+    },
+    /// A run that holds a slot is told to end, since another takes its place.
+    Displace {
+        /// The run.
+        asker: Asker,
         /// Why, for people.
         why: String,
     },
@@ -69,6 +80,17 @@ pub struct Standing<'b> {
     pub holders: Vec<&'b Entry>,
     /// Who waits for it, in order.
     pub waiters: Vec<&'b Entry>,
+}
+
+impl Entry {
+    /// What whoever it is of is told, unless it waits.
+    fn told(&self) -> Option<Effect> {
+        let (asker, grant) = (self.ask.asker, self.grant?);
+        Some(match self.replaced_by {
+            Some(by) => Effect::Displace { asker, why: replaced(by) },
+            None => Effect::Grant { asker, token: grant.token },
+        })
+    }
 }
 
 impl Board {
@@ -130,14 +152,14 @@ impl Board {
     /// Takes in an ask. The same ask once more is answered with its grant, where it has that. The tokens of grants are `least`,
     /// or higher.
     pub fn ask(&mut self, ask: Ask, now: Timestamp, least: u64) -> Vec<Effect> {
-        let (task, mut effects) = (ask.task, Vec::new());
-        let holder = Holder { run: task.run, unit: task.unit };
+        let (asker, mut effects) = (ask.asker, Vec::new());
+        let holder = asker.holder();
         let mut freed = Vec::new();
         if let Some(entry) = self.entries.get(&holder) {
-            match entry.ask.task.attempt.cmp(&task.attempt) {
+            match entry.ask.asker.attempt.cmp(&asker.attempt) {
                 Ordering::Greater => return effects,
                 Ordering::Equal => {
-                    effects.extend(entry.grant.map(|grant| Effect::Grant { task, token: grant.token }));
+                    effects.extend(entry.told());
                     return effects;
                 }
                 // What it had for an earlier attempt it does not want any more.
@@ -145,18 +167,21 @@ impl Board {
             }
         }
         let had_one = !freed.is_empty();
-        match self.admit(&ask) {
-            Ok(()) => {
+        match self.at_limit(&ask).and_then(|displaced| self.admit(&ask).map(|()| displaced)) {
+            Ok(displaced) => {
+                for one in displaced {
+                    freed.extend(self.displace(one, &ask, &mut effects));
+                }
                 let nested = self.is_nested(&ask);
-                let entry = Entry { ask, grant: None, nested };
+                let entry = Entry { ask, grant: None, nested, replaced_by: None };
                 self.declare(holder, &entry.ask);
                 freed.extend(entry.ask.wants.iter().map(|want| want.lock.clone()));
                 self.enqueue(holder, &entry);
                 self.entries.insert(holder, entry);
             }
-            Err(why) => {
+            Err(Refused { outcome, why }) => {
                 effects.extend(had_one.then_some(Effect::Delete(holder)));
-                effects.push(Effect::Refuse { task, why });
+                effects.push(Effect::Refuse { asker, outcome, why });
             }
         }
         self.serve(freed, now, least, &mut effects);
@@ -167,10 +192,10 @@ impl Board {
     }
 
     /// Takes back what was asked for this attempt, or granted to it. Of a later one it takes nothing.
-    pub fn release(&mut self, task: TaskId, now: Timestamp, least: u64) -> Vec<Effect> {
-        let holder = Holder { run: task.run, unit: task.unit };
+    pub fn release(&mut self, asker: Asker, now: Timestamp, least: u64) -> Vec<Effect> {
+        let holder = asker.holder();
         let mut effects = Vec::new();
-        if self.entries.get(&holder).is_some_and(|entry| entry.ask.task.attempt <= task.attempt) {
+        if self.entries.get(&holder).is_some_and(|entry| entry.ask.asker.attempt <= asker.attempt) {
             let freed = self.remove(holder);
             effects.push(Effect::Delete(holder));
             self.serve(freed, now, least, &mut effects);
@@ -185,12 +210,7 @@ impl Board {
         let mut effects = Vec::with_capacity(due.len());
         for holder in due {
             self.tell_again(holder, now);
-            let entry = self.entries.get(&holder);
-            effects.extend(
-                entry.and_then(|entry| {
-                    Some(Effect::Grant { task: entry.ask.task, token: entry.grant?.token })
-                }),
-            );
+            effects.extend(self.entries.get(&holder).and_then(Entry::told));
         }
         effects
     }
@@ -251,7 +271,7 @@ impl Board {
     }
 
     /// Removes an entry; answers the locks that this may have freed.
-    fn remove(&mut self, holder: Holder) -> Vec<LockName> {
+    pub(super) fn remove(&mut self, holder: Holder) -> Vec<LockName> {
         let Some(entry) = self.entries.remove(&holder) else { return Vec::new() };
         if let Some(at) = self.tell_at.remove(&holder) {
             self.told.remove(&(at, holder));
@@ -298,16 +318,16 @@ impl Board {
                 && want.weight > lock.slots()
             {
                 let by = lock.declared.last().and_then(|last| self.entries.get(&last.holder));
-                let by = by.map(|by| format!(", as step {} of {} says", by.ask.step, by.ask.workflow));
+                let by = by.map(|by| format!(", as {} says", by.ask.who()));
                 let why = format!(
                     "it wants {} slots of lock {name}, which has {} by now{}: want no more than that",
                     want.weight,
                     lock.slots(),
                     by.unwrap_or_default()
                 );
-                let task = entry.ask.task;
+                let (asker, outcome) = (entry.ask.asker, Outcome::Failed);
                 changed.extend(self.remove(holder));
-                effects.extend([Effect::Delete(holder), Effect::Refuse { task, why }]);
+                effects.extend([Effect::Delete(holder), Effect::Refuse { asker, outcome, why }]);
                 continue;
             }
             let is_first_with_room = |want: &Want| {
@@ -319,7 +339,7 @@ impl Board {
             if !entry.ask.wants.iter().all(is_first_with_room) {
                 continue;
             }
-            let (task, wants) = (entry.ask.task, entry.ask.wants.clone());
+            let (asker, wants) = (entry.ask.asker, entry.ask.wants.clone());
             self.nested.remove(&(place, holder));
             for want in &wants {
                 if let Some(lock) = self.locks.get_mut(&want.lock) {
@@ -334,7 +354,7 @@ impl Board {
                 entry.grant = Some(Grant { token, at: now });
             }
             self.tell_again(holder, now);
-            effects.extend([Effect::Put(holder), Effect::Grant { task, token }]);
+            effects.extend([Effect::Put(holder), Effect::Grant { asker, token }]);
         }
     }
 }

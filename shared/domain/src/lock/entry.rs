@@ -8,14 +8,15 @@ use serde::{Deserialize, Serialize};
 use super::Ask;
 use crate::{IdError, RunId, Timestamp, Unit};
 
-/// Who holds, or waits: a step or an item of a run. It has one entry at a time. Its text form, `<run>:<unit>`, is the key of
-/// that.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// Who holds, or waits: a step or an item of a run, or a run as a whole. It has one entry at a time on a board. Its text form,
+/// `<run>:<unit>` or `<run>`, is the key of that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Holder {
     /// The run.
     pub run: RunId,
-    /// The step or item.
-    pub unit: Unit,
+    /// The step or item; `None` for the run as a whole.
+    #[serde(flatten)]
+    pub unit: Option<Unit>,
 }
 
 /// An entry of a board: an ask, and what was granted of it. As JSON it is one row of the table of its partition.
@@ -30,6 +31,9 @@ pub struct Entry {
     /// Whether a holder of any lock here waited for a run that it is in, when it asked: so it goes before all others.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub nested: bool,
+    /// The run that took the place of this one, which is to end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced_by: Option<RunId>,
 }
 
 /// A grant: from its instant on, what was asked for is held.
@@ -44,13 +48,16 @@ pub struct Grant {
 impl Entry {
     /// Who it is of.
     pub fn holder(&self) -> Holder {
-        Holder { run: self.ask.task.run, unit: self.ask.task.unit }
+        self.ask.asker.holder()
     }
 }
 
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.run, self.unit)
+        match self.unit {
+            Some(unit) => write!(f, "{}:{unit}", self.run),
+            None => self.run.fmt(f),
+        }
     }
 }
 
@@ -58,8 +65,7 @@ impl FromStr for Holder {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<Self, IdError> {
-        let parts = text.split_once(':').ok_or_else(|| IdError(format!("{text:?} is no <run>:<step>")))?;
-        let run = parts.0.parse().map_err(|_| IdError(format!("{:?} is no run", parts.0)))?;
-        Ok(Self { run, unit: parts.1.parse()? })
+        let (run, unit) = text.split_once(':').map_or((text, None), |(run, unit)| (run, Some(unit)));
+        Ok(Self { run: run.parse()?, unit: unit.map(str::parse).transpose()? })
     }
 }

@@ -5,16 +5,21 @@
 //! for locks of one group only, so that it gets all of them or none, in one commit of one owner. Three letters pass between
 //! the two: the [`Ask`], the grant, and the release; each may come twice, late, or in another order, and is told apart by the
 //! attempt that it names.
+//!
+//! The runs of a workflow that allows only so many at a time are limited by the same machine: what they want is a slot of
+//! their workflow, which is a lock whose group is the workflow. A run asks as a whole, and has the slot until it has ended.
 
 mod ask;
+mod at_limit;
 mod board;
 mod entry;
 mod name;
 mod queue;
 mod refusal;
 
-pub use ask::{Ask, Want, in_words};
+pub use ask::{Ask, Asker, Want, in_words};
 pub(crate) use ask::{check_wants, size_in_words};
+pub use at_limit::{AtLimit, OnFull};
 pub use board::{Board, Effect, Standing};
 pub use entry::{Entry, Grant, Holder};
 pub use name::{LockGroup, LockName};

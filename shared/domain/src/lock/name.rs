@@ -1,4 +1,4 @@
-//! The names of locks, and the groups that they are in.
+//! The names of locks and of the slots of workflows, and the groups that they are in.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,12 +7,16 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{IdError, Namespace, PartitionId};
+use crate::{IdError, Namespace, PartitionId, WorkflowId};
 
 /// The most bytes of each part of a name.
 const MAX_PART: usize = 128;
 
-/// The name of a lock: `<group>/<lock>`, or one word, which is a group of its own.
+/// What the name of the slots of a workflow begins with, and that of no lock.
+const SLOTS: char = '@';
+
+/// The name of a lock: `<group>/<lock>`, or one word, which is a group of its own. That of the slots which the runs of a workflow
+/// have is `@<workflow>`, or `@<workflow>:<key>`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct LockName(Arc<str>);
@@ -27,40 +31,26 @@ impl LockName {
     pub const PATTERN: &'static str =
         "[A-Za-z0-9][A-Za-z0-9_.:@-]{0,127}(/[A-Za-z0-9][A-Za-z0-9_.:@-]{0,127})?";
 
-    /// The name as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
+    /// The name of the slots of a workflow, or of those of its runs with a key.
+    ///
+    /// # Errors
+    /// When the key is too long, or has control characters, such as line breaks.
+    pub fn of_slots(workflow: &WorkflowId, key: Option<&str>) -> Result<Self, IdError> {
+        let Some(key) = key else { return Ok(Self(format!("{SLOTS}{workflow}").into())) };
+        if key.len() > MAX_PART {
+            return Err(IdError(format!("a key of {} bytes: expected at most {MAX_PART}", key.len())));
+        }
+        if key.chars().any(char::is_control) {
+            return Err(IdError(format!("key {key:?} has control characters, such as line breaks")));
+        }
+        Ok(Self(format!("{SLOTS}{workflow}:{key}").into()))
     }
 
-    /// The name of the group that it is in.
-    pub fn group_name(&self) -> &str {
-        self.0.split_once('/').map_or(&*self.0, |(group, _)| group)
-    }
-
-    /// The group that it is in.
-    pub fn group(&self) -> LockGroup {
-        LockGroup::of(self.group_name())
-    }
-}
-
-impl LockGroup {
-    fn of(group: &str) -> Self {
-        let digest = Sha256::digest(format!("lock {}/{group}", Namespace::DEFAULT));
-        let mut word = [0; 8];
-        word.copy_from_slice(&digest[..8]);
-        Self(u64::from_be_bytes(word))
-    }
-
-    /// The partition where its locks are at home.
-    pub fn home(self, partitions: u16) -> PartitionId {
-        PartitionId((self.0 % u64::from(partitions.max(1))) as u16)
-    }
-}
-
-impl FromStr for LockName {
-    type Err = IdError;
-
-    fn from_str(text: &str) -> Result<Self, IdError> {
+    /// The name of a lock, which is not that of slots.
+    ///
+    /// # Errors
+    /// When the text is no such name: what was expected.
+    pub fn of_lock(text: &str) -> Result<Self, IdError> {
         let is_word = |c: char| c.is_ascii_alphanumeric() || "_.:@-".contains(c);
         let is_part = |part: &str| {
             let first = part.chars().next();
@@ -77,6 +67,68 @@ impl FromStr for LockName {
         }
         let shown: String = text.chars().take(70).collect();
         Err(IdError(format!("lock name {shown:?} must match {}", Self::PATTERN)))
+    }
+
+    /// The workflow whose slots these are, as text, and the key of the runs; `None` for a lock.
+    pub fn slots(&self) -> Option<(&str, Option<&str>)> {
+        let text = self.0.strip_prefix(SLOTS)?;
+        Some(text.split_once(':').map_or((text, None), |(workflow, key)| (workflow, Some(key))))
+    }
+
+    /// What it is, in words: `lock db/primary`, `a slot of nightly (key eu)`.
+    pub fn in_words(&self) -> String {
+        match self.slots() {
+            None => format!("lock {self}"),
+            Some((workflow, None)) => format!("a slot of {workflow}"),
+            Some((workflow, Some(key))) => format!("a slot of {workflow} (key {key})"),
+        }
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The name of the group that it is in: that of slots is the workflow.
+    pub fn group_name(&self) -> &str {
+        if let Some((workflow, _)) = self.slots() {
+            return workflow;
+        }
+        self.0.split_once('/').map_or(&*self.0, |(group, _)| group)
+    }
+
+    /// The group that it is in.
+    pub fn group(&self) -> LockGroup {
+        let group = self.group_name();
+        match self.slots().and_then(|_| group.parse::<WorkflowId>().ok()) {
+            // The slots of a workflow are at home where the workflow is.
+            Some(workflow) => LockGroup::of(&workflow.in_full()),
+            None => LockGroup::of(&format!("lock {}/{group}", Namespace::DEFAULT)),
+        }
+    }
+}
+
+impl LockGroup {
+    fn of(text: &str) -> Self {
+        let digest = Sha256::digest(text);
+        let mut word = [0; 8];
+        word.copy_from_slice(&digest[..8]);
+        Self(u64::from_be_bytes(word))
+    }
+
+    /// The partition where its locks are at home.
+    pub fn home(self, partitions: u16) -> PartitionId {
+        PartitionId((self.0 % u64::from(partitions.max(1))) as u16)
+    }
+}
+
+impl FromStr for LockName {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let Some(slots) = text.strip_prefix(SLOTS) else { return Self::of_lock(text) };
+        let (workflow, key) = slots.split_once(':').map_or((slots, None), |(name, key)| (name, Some(key)));
+        Self::of_slots(&workflow.parse()?, key)
     }
 }
 
@@ -109,6 +161,25 @@ mod tests {
         let group = |text: &str| text.parse::<LockName>().unwrap().group_name().to_owned();
         assert_eq!((group("db/primary"), group("primary_db")), ("db".into(), "primary_db".into()));
         for bad in ["", "/", "db/", "/db", "a/b/c", "a b", "ä", &"x".repeat(129)] {
+            assert!(bad.parse::<LockName>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn the_slots_of_a_workflow_have_names_that_no_lock_has_and_their_home_is_that_of_the_workflow() {
+        let workflow: WorkflowId = "nightly".parse().unwrap();
+        let all = LockName::of_slots(&workflow, None).unwrap();
+        let keyed = LockName::of_slots(&workflow, Some("eu: west/1 ä")).unwrap();
+        assert_eq!(
+            (all.slots(), keyed.slots()),
+            (Some(("nightly", None)), Some(("nightly", Some("eu: west/1 ä"))))
+        );
+        for name in [&all, &keyed] {
+            assert_eq!(name.as_str().parse(), Ok(name.clone()));
+            assert_eq!(name.group().home(64), PartitionId::home_of(&workflow, 64));
+        }
+        assert_eq!("nightly".parse::<LockName>().unwrap().slots(), None);
+        for bad in ["@", "@No", "@nightly/", "@nightly:a\nb", &format!("@nightly:{}", "x".repeat(129))] {
             assert!(bad.parse::<LockName>().is_err(), "{bad:?}");
         }
     }

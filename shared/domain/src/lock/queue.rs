@@ -36,7 +36,18 @@ pub(super) struct Declared {
 pub(super) struct Place {
     is_not_nested: bool,
     priority: Priority,
-    since: Timestamp,
+    pub(super) since: Timestamp,
+}
+
+impl Place {
+    /// The place before all others of each kind, whenever they began to wait.
+    pub(super) fn beginnings() -> impl Iterator<Item = Self> {
+        let since = Timestamp::from_millis(i64::MIN);
+        let of = move |is_not_nested| {
+            Priority::ALL.into_iter().map(move |priority| Self { is_not_nested, priority, since })
+        };
+        [false, true].into_iter().flat_map(of)
+    }
 }
 
 impl Lock {

@@ -6,13 +6,30 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::entry::{Entry, Holder};
 use super::queue::{Lock, has_room, place_of};
 use super::{Ask, Board, LockName, Want, size_in_words};
+use crate::Outcome;
+
+/// What somebody asked for can never be had.
+pub(super) struct Refused {
+    /// How whoever asked is to end for it.
+    pub(super) outcome: Outcome,
+    /// Why, for people.
+    pub(super) why: String,
+}
 
 /// What is taken of each lock by those that wait for runs which wait themselves.
 type Kept<'b> = BTreeMap<&'b LockName, (u32, u32)>;
 
 impl Board {
     /// Whether what is asked for can be had at all.
-    pub(super) fn admit(&self, ask: &Ask) -> Result<(), String> {
+    pub(super) fn admit(&self, ask: &Ask) -> Result<(), Refused> {
+        // Of a workflow's runs the newest version says how many there may be.
+        let sizes = if ask.step.is_some() { self.check_sizes(ask) } else { Ok(()) };
+        let admitted = sizes.and_then(|()| self.refuse_deadlock(ask));
+        admitted.map_err(|why| Refused { outcome: Outcome::Failed, why })
+    }
+
+    /// Whether a lock has as many slots as are wanted of it, and as many as others say.
+    fn check_sizes(&self, ask: &Ask) -> Result<(), String> {
         for want in &ask.wants {
             if want.weight > want.slots {
                 let Want { lock, weight, slots, .. } = want;
@@ -32,13 +49,13 @@ impl Board {
                 }
             }
         }
-        self.refuse_deadlock(ask)
+        Ok(())
     }
 
     /// The holders that wait for the run of whoever asks.
     fn above<'b>(&'b self, ask: &'b Ask) -> impl Iterator<Item = &'b Entry> {
-        let above = ask.above.iter().map(|(run, unit)| Holder { run: *run, unit: *unit });
-        above.filter_map(|holder| self.entries.get(&holder)).filter(|entry| entry.grant.is_some())
+        let above = ask.above.iter().filter_map(|holder| self.entries.get(holder));
+        above.filter(|entry| entry.grant.is_some())
     }
 
     /// Whether a holder waits for the run of whoever asks: it goes before all others then, whatever it wants, since some of
@@ -54,7 +71,7 @@ impl Board {
         if !self.is_nested(ask) {
             return Ok(());
         }
-        let own = Entry { ask: ask.clone(), grant: None, nested: true };
+        let own = Entry { ask: ask.clone(), grant: None, nested: true, replaced_by: None };
         let nested = self.nested.iter().filter_map(|(_, waiter)| self.entries.get(waiter));
         let mut waiting: Vec<&Entry> = nested.collect();
         let place = (place_of(&own), own.holder());
@@ -118,14 +135,13 @@ impl Board {
 
     /// Who keeps what an ask wants, or keeps what it has because of that ask.
     fn deadlock(&self, ask: &Ask, waited_for: &BTreeMap<Holder, usize>) -> String {
-        let (own, of) = (&ask.step, &ask.workflow);
+        let own = ask.who();
         let is_kept = |holder: &&Entry| waited_for.contains_key(&holder.holder());
         let holds = |holder: &Entry, lock: &LockName| wants(holder).any(|want| want.lock == *lock);
         let words = |holder: &Entry, lock: &LockName, waits: &str| {
-            let (other, of_other) = (&holder.ask.step, &holder.ask.workflow);
+            let (lock, other, run) = (lock.in_words(), holder.ask.who(), holder.ask.asker.run);
             format!(
-                "step {own} of {of} would wait for ever for lock {lock}: step {other} of {of_other}, which waits for {waits}, holds it (run {})",
-                holder.ask.task.run
+                "{own} would wait for ever for {lock}: {other}, which waits for {waits}, holds it (run {run})"
             )
         };
         for want in &ask.wants {
@@ -142,11 +158,11 @@ impl Board {
         }
         let locks = super::in_words(ask.wants.iter().map(|want| &want.lock));
         let above = self.above(ask).next().map(|holder| {
-            let Ask { step, workflow, task, .. } = &holder.ask;
-            format!("step {step} of {workflow}, which waits for this run (run {})", task.run)
+            let Ask { asker, .. } = &holder.ask;
+            format!("{}, which waits for this run (run {})", holder.ask.who(), asker.run)
         });
         format!(
-            "step {own} of {of} would wait for ever for {locks}: others wait for them, and in turn for {}",
+            "{own} would wait for ever for {locks}: others wait for them, and in turn for {}",
             above.unwrap_or_default()
         )
     }
@@ -166,15 +182,13 @@ fn conflict(ask: &Ask, want: &Want, other: &Entry) -> String {
     let words = |want: &Want| size_in_words(want.shared, want.slots);
     let version = other.ask.version.map(|version| format!(" (version {version})")).unwrap_or_default();
     format!(
-        "lock {} {} as step {} of {} says, and {} as step {} of {}{version} does, which {} now (run {}): say the same in both",
+        "lock {} {} as {} says, and {} as {}{version} does, which {} now (run {}): say the same in both",
         want.lock,
         words(want),
-        ask.step,
-        ask.workflow,
+        ask.who(),
         want_of(other, &want.lock).map(words).unwrap_or_default(),
-        other.ask.step,
-        other.ask.workflow,
+        other.ask.who(),
         if other.grant.is_some() { "holds it" } else { "waits for it" },
-        other.ask.task.run,
+        other.ask.asker.run,
     )
 }

@@ -1,9 +1,9 @@
 //! What the shell must do after an advance, once its commit holds.
 
 use super::{ChildStart, Ended};
-use crate::lock::{Ask, LockGroup};
+use crate::lock::{Ask, Asker, LockGroup};
 use crate::task::{Task, TaskResult};
-use crate::{Outcome, StepIndex, TaskId, Timestamp, Unit};
+use crate::{Outcome, StepIndex, Timestamp, Unit};
 
 /// The effect of an event on a run.
 #[derive(Debug, Default)]
@@ -68,12 +68,12 @@ pub enum Action {
     },
     /// Tell the run of which this one is a step how it ended.
     TellParent(Box<TaskResult>),
-    /// Ask for locks.
+    /// Ask for locks, or for a slot.
     AskLocks(Box<Ask>),
-    /// Release what was granted for this attempt, or take back what was asked for it.
+    /// Release what was granted to an attempt or to the run, or take back what it had asked for.
     ReleaseLocks {
-        /// The attempt for which it was asked.
-        task: TaskId,
+        /// Who had asked.
+        asker: Asker,
         /// The group of the locks.
         group: LockGroup,
     },
@@ -84,7 +84,7 @@ pub enum Action {
 /// A timer of a run: what it can be woken for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RunTimer {
-    /// The delayed start of the run, the start of steps that became ready beside too many others, or the end of a run whose
+    /// The delayed start of the run, the next time that its slot is asked for, the start of steps that became ready beside too many others, or the end of a run whose
     /// outputs use what is kept apart.
     Start,
     /// The next attempt of a unit, or the next time that its child is asked after, or its locks are asked for.

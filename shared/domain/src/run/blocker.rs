@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use super::advance::READING;
 use super::dispatch::known_values;
-use super::{Attempts, Fan, Run, RunState, StepState};
-use crate::lock::{Want, in_words};
+use super::{Attempts, Fan, Run, RunState, Slot, StepState};
+use crate::lock::{LockName, Want, in_words};
 use crate::rule::{Judgement, Readiness, Status, Tally};
 use crate::{Hook, StepIndex, Timestamp, TriggerRule, Unit, WorkflowId};
 
@@ -22,6 +22,15 @@ pub enum Blocker {
     Start {
         /// When the run starts.
         at: Timestamp,
+    },
+    /// The run waits for a slot of its workflow.
+    Slot {
+        /// The slots of which it wants one.
+        slots: LockName,
+        /// Since when it waits.
+        since: Timestamp,
+        /// How many runs may be under way at a time.
+        limit: u32,
     },
     /// A step that is waited for has not ended.
     Dependency {
@@ -181,8 +190,10 @@ impl Run {
         if self.is_held_back(step) && self.owes_outputs() {
             return vec![Blocker::Time { until: now, what: OF_RUN.to_owned() }];
         }
-        if let (RunState::Waiting, Some(at)) = (self.head.state, self.head.start_at) {
-            blockers.push(Blocker::Start { at });
+        match (self.awaited_slot(), self.head.start_at) {
+            (Some(slot), _) => blockers.push(self.slot_blocker(slot)),
+            (None, Some(at)) if self.head.state == RunState::Waiting => blockers.push(Blocker::Start { at }),
+            _ => {}
         }
         if let (true, Some(Hook::Run(when))) = (self.is_held_back(step), self.workflow.steps[step.at()].hook)
         {
@@ -230,6 +241,11 @@ impl Run {
         blockers
     }
 
+    fn slot_blocker(&self, slot: &Slot) -> Blocker {
+        let limit = self.workflow.concurrency.as_ref().map_or(1, |concurrency| concurrency.limit);
+        Blocker::Slot { slots: slot.name.clone(), since: slot.since, limit }
+    }
+
     /// Whether the rule of a step that waits can not hold any more, however its open dependencies end.
     fn never_starts(&self, step: StepIndex) -> bool {
         let tally = self.tally(step);
@@ -257,6 +273,13 @@ impl Blocker {
     pub fn words(&self) -> String {
         match self {
             Self::Start { at } => format!("the run starts at {at}"),
+            Self::Slot { slots, since, limit } => {
+                let at_a_time = if *limit == 1 { "1 run".to_owned() } else { format!("{limit} runs") };
+                format!(
+                    "the run waits for {} since {since}, of which {at_a_time} may have one at a time",
+                    slots.in_words()
+                )
+            }
             Self::Dependency { step, wants, state } => {
                 let stands = if *state == "waiting" { "has not started" } else { "has not ended" };
                 match *wants {

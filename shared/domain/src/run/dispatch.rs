@@ -9,7 +9,7 @@ use super::large::{MAX_RUN_OUTPUT_BYTES, bytes_of, too_large};
 use super::{Run, StepState};
 use crate::definition::{LockUse, RunOutputs, Step};
 use crate::environment;
-use crate::expression::{Fire, Given, Outputs, Scope, Use};
+use crate::expression::{Fire, Given, Outputs, Scope, Template, Use};
 use crate::nesting::{MAX_NESTING, check_nesting};
 use crate::params::env_of_params;
 use crate::repeat::Repeat;
@@ -156,6 +156,15 @@ pub(super) fn lock_names(run: &Run, unit: Unit) -> Result<Vec<String>, String> {
         .map(name)
         .collect::<Result<_, _>>()
         .map_err(|e| format!("`locks` cannot be rendered: {e}"))
+}
+
+/// The key of a run, rendered: only runs with the same key limit each other.
+///
+/// # Errors
+/// A text that says why it could not be rendered.
+pub(super) fn slot_key(run: &Run, key: &Template) -> Result<String, String> {
+    let scope = scope(run, &|_| None);
+    key.render_text(&scope).map_err(|e| format!("`concurrency.key` cannot be rendered: {e}"))
 }
 
 /// The outputs of a run, rendered.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Act;
 use crate::lock::LockName;
 use crate::task::TaskResult;
-use crate::{RunId, Unit};
+use crate::{Outcome, RunId, Unit};
 
 /// An event of a run: something that happened. Its JSON is what the history of a run keeps of it: a field that is missing
 /// has its default, one that is unknown is passed over.
@@ -47,6 +47,37 @@ pub enum Event {
         attempt: u32,
         /// The locks.
         locks: Vec<LockName>,
+        /// Who has done it.
+        by: String,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
+    },
+    /// The run was granted a slot of its workflow.
+    SlotGranted {
+        /// The slots of which it is one.
+        slots: LockName,
+    },
+    /// The run will never be granted a slot of its workflow.
+    SlotRefused {
+        /// How the run ends for it.
+        outcome: Outcome,
+        /// Why not.
+        #[serde(default)]
+        reason: String,
+    },
+    /// Another run takes the place of this one.
+    Displaced {
+        /// The slots of which it has one.
+        slots: LockName,
+        /// Which run that is.
+        #[serde(default)]
+        reason: String,
+    },
+    /// Somebody has released the slot of the run, whatever it does.
+    SlotTaken {
+        /// The slots of which it had one.
+        slots: LockName,
         /// Who has done it.
         by: String,
         /// Why.
@@ -108,6 +139,10 @@ impl Event {
             | Self::LockRefused { unit, .. }
             | Self::LockTaken { unit, .. } => Some(*unit),
             Self::StartDue
+            | Self::SlotGranted { .. }
+            | Self::SlotRefused { .. }
+            | Self::Displaced { .. }
+            | Self::SlotTaken { .. }
             | Self::Cancel { .. }
             | Self::TimedOut
             | Self::CancelCheckDue

@@ -37,6 +37,10 @@ impl Run {
             | Event::TimedOut
             | Event::CancelCheckDue
             | Event::LockTaken { .. }
+            | Event::SlotGranted { .. }
+            | Event::SlotRefused { .. }
+            | Event::Displaced { .. }
+            | Event::SlotTaken { .. }
             | Event::Poisoned { .. } => return Vec::new(),
         };
         self.wants_lent_for(unit)

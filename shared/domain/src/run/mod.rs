@@ -102,15 +102,28 @@
 //! | poisoned         | failed          | stopping        | failed          | stopping        | `RunNotWaiting` | `RunEnded` |
 //! | cancel check due | `RunNotWaiting` | `RunNotWaiting` | `RunNotWaiting` | `RunNotWaiting` | stopping        | `RunEnded` |
 //!
+//! What each event makes of a run whose workflow allows only so many at a time: it waits for a slot before it starts. What is not
+//! here is as above. A run that has no slot answers none of these events; of one that nobody limits, the same is true.
+//!
+//! | slots        | slots: waiting  | slots: running  | slots: hooks    | slots: stopping | slots: taken    | ended      |
+//! |--------------|-----------------|-----------------|-----------------|-----------------|-----------------|------------|
+//! | slot granted | running         | running         | hooks           | stopping        | `RunNotWaiting` | `RunEnded` |
+//! | slot refused | skipped         | `RunNotWaiting` | `RunNotWaiting` | `RunNotWaiting` | `RunNotWaiting` | `RunEnded` |
+//! | displaced    | cancelled       | stopping        | hooks           | stopping        | `RunNotWaiting` | `RunEnded` |
+//! | slot taken   | waiting         | running         | hooks           | stopping        | `RunNotWaiting` | `RunEnded` |
+//! | start due    | waiting         | `RunNotWaiting` | `RunNotWaiting` | `RunNotWaiting` | `RunNotWaiting` | `RunEnded` |
+//! | cancel       | cancelled       | stopping        | stopping        | `RunNotWaiting` | stopping        | `RunEnded` |
+//! | timed out    | `RunNotWaiting` | stopping        | `RunNotWaiting` | `RunNotWaiting` | stopping        | `RunEnded` |
+//!
 //! What moves them on: the [`Mover`] that each state names, and none when it has ended.
 //!
 //! | mover of a step | waiting | dispatched | backoff     | fanned | asking      | child       | locks: locking | ended | stopping: dispatched | stopping: child    | stopping: ended |
 //! |-----------------|---------|------------|-------------|--------|-------------|-------------|----------------|-------|----------------------|--------------------|-----------------|
 //! | moved on by     | steps   | attempt    | retry timer | items  | retry timer | retry timer | retry timer    | none  | attempt              | cancel check timer | none            |
 //!
-//! | mover of a run | waiting     | running | running, nothing dispatched | hooks           | stopping           | ended |
-//! |----------------|-------------|---------|-----------------------------|-----------------|--------------------|-------|
-//! | moved on by    | start timer | steps   | steps                       | steps           | cancel check timer | none  |
+//! | mover of a run | waiting     | slots: waiting | running | running, nothing dispatched | hooks           | stopping           | ended |
+//! |----------------|-------------|----------------|---------|-----------------------------|-----------------|--------------------|-------|
+//! | moved on by    | start timer | start timer    | steps   | steps                       | steps           | cancel check timer | none  |
 //!
 //! The first steps of a run that waits are moved on by its start timer too. So are steps of one that runs which became
 //! ready beside thousands of others: an advance begins some, and leaves the rest to that timer. It also ends a run whose
@@ -121,7 +134,7 @@
 //! [`dispatch`] renders the task of an attempt, [`child`] is what runs that are steps of others are told and tell, `children` how a run asks for them, [`record`] is how a run is stored and comes back, `horizon` how far
 //! ahead it can be waiting, `mover` what it waits for, `blocker` the same in full, for people, `verdict` how it ends,
 //! `declared` what its attempts must give. [`fan`] is a step with items, `units` how steps and items stand, [`large`] how
-//! large outputs may be, `lent` those that are not in memory, `hold` what its units hold of locks, `lock` how they ask for them, `plan` what a run would come to if all went well, [`history`] what has happened to it.
+//! large outputs may be, `lent` those that are not in memory, `hold` what its units hold of locks, `lock` how they ask for them, `slot` what a run has of the limit of its workflow, `plan` what a run would come to if all went well, [`history`] what has happened to it.
 
 pub mod act;
 pub mod action;
@@ -144,7 +157,8 @@ mod lock;
 mod mover;
 mod plan;
 pub mod record;
-pub mod spec;
+pub mod slot;
+mod spec;
 pub mod state;
 mod step_state;
 #[cfg(test)]
@@ -162,6 +176,7 @@ pub use hold::Hold;
 pub use lent::Apart;
 pub use mover::Mover;
 pub use plan::{Fate, Plan, PlannedStep, plan};
+pub use slot::Slot;
 pub use spec::{Source, Spec, Trigger};
 pub use state::{Carried, Head, Run, RunState};
 pub use step_state::{Attempts, Ended, Fan, Fanned, ItemCounts, StepState};

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::act::Done;
 use super::child::Parent;
 use super::hold::Hold;
-use super::{Spec, StepState};
+use super::{Slot, Spec, StepState};
 use crate::definition::Workflow;
 use crate::rule::{Ending, Tally};
 use crate::{Outcome, RunId, StepIndex, Timestamp, Unit, WorkflowId};
@@ -59,6 +59,9 @@ pub struct Head {
     /// Whether its start was given as a delay after its creation, rather than as an instant that somebody has named.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub delayed: bool,
+    /// The slot that the run has or waits for, where its workflow allows only so many runs at a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slot: Option<Box<Slot>>,
     /// When its first steps were dispatched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
@@ -133,6 +136,7 @@ impl Head {
             created_at,
             start_at: None,
             delayed: false,
+            slot: None,
             started_at: None,
             ended_at: None,
             reason: None,
@@ -166,7 +170,8 @@ impl Head {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunState {
-    /// The start lies ahead. The `start` timer moves the run on.
+    /// The start lies ahead, or the run waits for a slot of its workflow. The `start` timer moves the run on: it is due then,
+    /// or asks again.
     Waiting,
     /// Steps are under way. Results of its tasks move the run on.
     Running,

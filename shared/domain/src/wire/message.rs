@@ -5,11 +5,11 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::lock::{Ask, LockGroup, LockName};
+use crate::lock::{Ask, Asker, LockGroup, LockName};
 use crate::run::{Act, ChildStart};
 use crate::submission::Submission;
 use crate::task::{Task, TaskResult};
-use crate::{Epoch, PartitionId, RunId, Seq, SessionId, TaskId, WireCode, WorkflowId};
+use crate::{Epoch, Outcome, PartitionId, RunId, Seq, SessionId, TaskId, WireCode, WorkflowId};
 
 /// The version of messages that this code writes.
 pub const VERSION: u8 = 1;
@@ -151,23 +151,26 @@ pub enum InboxBody {
         /// The result of the attempt that it is.
         result: Box<TaskResult>,
     },
-    /// A step asks for locks whose home is here. Answered with a [`Self::LocksGranted`], or [`Self::LocksRefused`].
+    /// A step asks for locks whose home is here, or a run for a slot of its workflow. Answered with a [`Self::LocksGranted`] or
+    /// [`Self::LocksRefused`], or with a [`Self::SlotGranted`] or [`Self::SlotRefused`].
     AskLocks {
         /// What is asked for.
         ask: Box<Ask>,
     },
-    /// A step does not want any more what it has asked for of locks whose home is here, or was granted.
+    /// A step or a run does not want any more what it has asked for whose home is here, or was granted.
     ReleaseLocks {
-        /// The attempt for which it was asked.
-        task: TaskId,
+        /// Who had asked.
+        #[serde(flatten)]
+        asker: Asker,
         /// The group of the locks.
         group: LockGroup,
     },
-    /// Somebody has a step let go of locks whose home is here. Answered with a [`Reply`], and the step is told with a
-    /// [`Self::LocksTaken`].
+    /// Somebody has a step or a run let go of what it holds whose home is here. Answered with a [`Reply`], and whoever held it
+    /// is told with a [`Self::LocksTaken`] or [`Self::SlotTaken`].
     TakeLocks {
-        /// The attempt for which it was asked.
-        task: TaskId,
+        /// Who had asked.
+        #[serde(flatten)]
+        asker: Asker,
         /// The group of the locks.
         group: LockGroup,
         /// Who does it.
@@ -198,6 +201,43 @@ pub enum InboxBody {
         task: TaskId,
         /// The locks.
         locks: Vec<LockName>,
+        /// Who has done it.
+        by: String,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
+    },
+    /// A run is granted a slot of its workflow. It may be told so more than once.
+    SlotGranted {
+        /// The run.
+        run: RunId,
+        /// The slots of which it is one.
+        slots: LockName,
+    },
+    /// A run cannot have a slot of its workflow, ever.
+    SlotRefused {
+        /// The run.
+        run: RunId,
+        /// How it is to end.
+        outcome: Outcome,
+        /// Why not.
+        reason: String,
+    },
+    /// A run is to end, since another takes its place.
+    Displace {
+        /// The run.
+        run: RunId,
+        /// The slots of which it has one.
+        slots: LockName,
+        /// Which run takes its place.
+        reason: String,
+    },
+    /// Somebody has released the slot that a run has.
+    SlotTaken {
+        /// The run.
+        run: RunId,
+        /// The slots of which it had one.
+        slots: LockName,
         /// Who has done it.
         by: String,
         /// Why.

@@ -54,7 +54,6 @@ fn booleans_are_true_and_false_only() {
 fn what_a_later_release_will_do_is_refused_as_such() {
     for field in [
         "triggers: [{event: x}]",
-        "concurrency: {limit: 1}",
         "deadline: \"06:00\"",
         "calendar: c",
         "catchup: latest",

@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, reason = "a test fails by panicking, in its small functions too")]
 
 mod children;
+mod concurrency;
 mod expressions;
 mod fan;
 mod fields;

@@ -133,7 +133,7 @@ const MAPS: [&str; 22] = [
 ];
 
 /// Sound definitions into which a field of each kind of map is put: all fields are tried at each of these places.
-const PLACES: [(&str, &str); 17] = [
+const PLACES: [(&str, &str); 18] = [
     (
         "workflow",
         "name: w\nparams: [{name: p, default: x}]\nsteps: [{name: c, run: x}, {name: b, run: x}]\n@",
@@ -163,6 +163,7 @@ const PLACES: [(&str, &str); 17] = [
     ("step", "name: w\nparams: [{name: p, default: x}]\nsteps: [{name: c, @}]"),
     ("step", "name: w\nsteps: [{name: c, uses: workflow, with: {name: p}, @}, {name: b, run: x}]"),
     ("recursive", "name: w\nrecursive: {@}\nsteps: [{name: c, run: x}]"),
+    ("concurrency", "name: w\nparams: [{name: p, default: x}]\nconcurrency: {@}\nsteps: [{name: c, run: x}]"),
 ];
 
 /// The same for the maps within a step.

@@ -23,6 +23,11 @@ fn slips_are_found_by_the_schema_and_refused_by_the_parser() {
         with("priority: 11"),
         with("priority: high"),
         with("catchup: latest"),
+        with("concurrency: 0"),
+        with("concurrency: {limit: 1, policy: forbid}"),
+        with("concurrency: {key: region}"),
+        with("concurrency: {on_full: merge}"),
+        with("concurrency: {group: a}"),
         with("schedule: []"),
         with("schedule: {every: 5m, timezone: UTC}"),
         with("schedule: {every: 5m, cron: \"0 2 * * *\"}"),
@@ -72,9 +77,7 @@ fn slips_are_found_by_the_schema_and_refused_by_the_parser() {
 #[test]
 fn what_is_not_supported_yet_is_in_no_place_of_the_schema() {
     let validator = validator();
-    for field in
-        ["triggers: []", "concurrency: {limit: 1}", "deadline: \"06:00\"", "namespace: x", "alerts: []"]
-    {
+    for field in ["triggers: []", "deadline: \"06:00\"", "namespace: x", "alerts: []"] {
         let source = format!("name: w\n{field}\nsteps: [{{name: a, run: x}}]\n");
         assert!(
             definition::parse(&source, "f").unwrap_err().to_string().contains("not supported yet"),

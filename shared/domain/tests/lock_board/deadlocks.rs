@@ -6,7 +6,7 @@ use crate::model::{Told, Why};
 use crate::table::{Table, ask, want};
 
 fn granted(told: &[Told], ask: &Ask) -> bool {
-    told.iter().any(|told| matches!(told, Told::Granted(task, _) if *task == ask.task))
+    told.iter().any(|told| matches!(told, Told::Granted(task, _) if *task == ask.asker))
 }
 
 #[test]
@@ -26,7 +26,7 @@ fn of_two_runs_that_wait_for_the_runs_that_they_are_in_the_last_is_refused() {
     table.ask(&ask(2, &[want("g/b", 1, 1)], &[]));
     assert!(table.ask(&ask(3, &[want("g/b", 1, 1)], &[1])).is_empty());
     let last = ask(4, &[want("g/a", 1, 1)], &[2]);
-    assert_eq!(table.ask(&last), [Told::Refused(last.task, Why::Deadlock)]);
+    assert_eq!(table.ask(&last), [Told::Refused(last.asker, Why::Deadlock)]);
     table.drain();
 }
 
@@ -38,7 +38,7 @@ fn one_that_would_keep_whoever_is_before_it_waiting_for_ever_is_refused_though_t
     }
     assert!(table.ask(&ask(4, &[want("g/a", 3, 2)], &[1])).is_empty());
     let last = ask(5, &[want("g/a", 3, 1)], &[2]);
-    assert_eq!(table.ask(&last), [Told::Refused(last.task, Why::Deadlock)]);
+    assert_eq!(table.ask(&last), [Told::Refused(last.asker, Why::Deadlock)]);
     table.drain();
 }
 
@@ -64,7 +64,7 @@ fn an_older_version_does_not_say_how_many_slots_there_are_after_somebody_else_ha
     table.ask(&of(1, 1, 2, 1));
     let other = of(2, 1, 1, 2);
     table.ask(&other);
-    table.release(other.task);
+    table.release(other.asker);
     assert!(table.ask(&of(3, 2, 1, 1)).is_empty(), "the newest version says that there is one slot");
 }
 
@@ -79,7 +79,7 @@ fn a_board_that_was_restored_has_the_slots_that_it_had() {
     table.ask(&of(1, 2, 1));
     let newer = of(2, 1, 2);
     assert!(table.ask(&newer).is_empty());
-    table.release(newer.task);
+    table.release(newer.asker);
     table.restore();
     let last = of(3, 2, 1);
     assert!(granted(&table.ask(&last), &last));

@@ -4,14 +4,14 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
-use millrace_domain::lock::{Ask, Entry, Grant, Holder, LockName, Want};
-use millrace_domain::{Priority, TaskId, Timestamp};
+use millrace_domain::lock::{Ask, Asker, Entry, Grant, Holder, LockName, Want};
+use millrace_domain::{Priority, Timestamp};
 
 /// What somebody is told.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Told {
-    Granted(TaskId, u64),
-    Refused(TaskId, Why),
+    Granted(Asker, u64),
+    Refused(Asker, Why),
 }
 
 /// Why somebody is refused.
@@ -39,7 +39,7 @@ fn want<'e>(entry: &'e Entry, lock: &LockName) -> Option<&'e Want> {
 
 /// Whether `entry` waits for a run that `holder` is above of.
 pub(crate) fn is_above(holder: Holder, entry: &Entry) -> bool {
-    entry.ask.above.iter().any(|(run, unit)| Holder { run: *run, unit: *unit } == holder)
+    entry.ask.above.contains(&holder)
 }
 
 impl Model {
@@ -48,35 +48,34 @@ impl Model {
     }
 
     pub(crate) fn ask(&mut self, ask: Ask, now: Timestamp, token: u64) -> Vec<Told> {
-        let task = ask.task;
-        let holder = Holder { run: task.run, unit: task.unit };
+        let asker = ask.asker;
+        let holder = asker.holder();
         if let Some(entry) = self.entry(holder) {
-            match entry.ask.task.attempt.cmp(&task.attempt) {
+            match entry.ask.asker.attempt.cmp(&asker.attempt) {
                 Ordering::Greater => return Vec::new(),
                 Ordering::Equal => {
-                    return entry.grant.iter().map(|grant| Told::Granted(task, grant.token)).collect();
+                    return entry.grant.iter().map(|grant| Told::Granted(asker, grant.token)).collect();
                 }
                 Ordering::Less => self.entries.retain(|entry| entry.holder() != holder),
             }
         }
         let mut told = Vec::new();
         // "`above` holders' descendants go before all other waiters."
-        let nested = self.entries.iter().any(|holder| {
-            holder.grant.is_some() && ask.above.contains(&(holder.ask.task.run, holder.ask.task.unit))
-        });
-        let entry = Entry { ask, grant: None, nested };
+        let is_above = |holder: &Entry| holder.grant.is_some() && ask.above.contains(&holder.holder());
+        let nested = self.entries.iter().any(is_above);
+        let entry = Entry { ask, grant: None, nested, replaced_by: None };
         match self.refusal(&entry) {
-            Some(why) => told.push(Told::Refused(task, why)),
+            Some(why) => told.push(Told::Refused(asker, why)),
             None => self.entries.push(entry),
         }
         self.serve(now, token, &mut told);
         told
     }
 
-    pub(crate) fn release(&mut self, task: TaskId, now: Timestamp, token: u64) -> Vec<Told> {
-        let holder = Holder { run: task.run, unit: task.unit };
+    pub(crate) fn release(&mut self, asker: Asker, now: Timestamp, token: u64) -> Vec<Told> {
+        let holder = asker.holder();
         let mut told = Vec::new();
-        self.entries.retain(|entry| entry.holder() != holder || entry.ask.task.attempt > task.attempt);
+        self.entries.retain(|entry| entry.holder() != holder || entry.ask.asker.attempt > asker.attempt);
         self.serve(now, token, &mut told);
         told
     }
@@ -154,12 +153,12 @@ impl Model {
                 }
                 let is_too_much = |want: &Want| want.weight > slots[&want.lock];
                 if entry.ask.wants.iter().any(|want| self.is_first(entry, want) && is_too_much(want)) {
-                    told.push(Told::Refused(entry.ask.task, Why::TooMuch));
+                    told.push(Told::Refused(entry.ask.asker, Why::TooMuch));
                     self.entries.remove(at);
                     continue 'again;
                 }
                 if self.is_next(entry, &slots) {
-                    told.push(Told::Granted(entry.ask.task, token));
+                    told.push(Told::Granted(entry.ask.asker, token));
                     self.entries[at].grant = Some(Grant { token, at: now });
                     continue 'again;
                 }

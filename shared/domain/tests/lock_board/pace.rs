@@ -28,8 +28,9 @@ fn time(waiters: usize, cycles: usize) -> Duration {
     let before = spent();
     for cycle in 0..cycles {
         let holder = asks.pop_front().unwrap();
-        let effects = board.release(holder.task, START, 2);
-        let is_told = |effect: &Effect| matches!(effect, Effect::Grant { task, .. } if *task == asks[0].task);
+        let effects = board.release(holder.asker, START, 2);
+        let is_told =
+            |effect: &Effect| matches!(effect, Effect::Grant { asker, .. } if *asker == asks[0].asker);
         assert!(effects.len() == 3 && effects.iter().any(is_told), "{effects:?}");
         // It comes again at the end of the queue.
         let since = START + Duration::from_secs((waiters + cycle + 1) as u64);

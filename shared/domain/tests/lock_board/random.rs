@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use millrace_domain::lock::{Ask, Holder, Want};
+use millrace_domain::lock::{Ask, Asker, Holder, Want};
 use millrace_domain::{Priority, TaskId};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
 use crate::model::{Told, is_above};
-use crate::table::{Table, run, unit, want, workflow};
+use crate::table::{Table, holder, run, unit, want, workflow};
 
 /// How many cases are tried: some hundreds, or as many as `MILLRACE_CASES` says.
 fn cases() -> u32 {
@@ -97,7 +97,7 @@ impl Drawn {
         let mut above = Vec::new();
         let mut next = parent(self.run).filter(|_| about == About::Nesting);
         while let Some((of, by)) = next {
-            above.insert(0, (run(of), unit(by)));
+            above.insert(0, holder(of, by));
             next = parent(of);
         }
         let mut wants: Vec<Want> = Vec::new();
@@ -118,14 +118,15 @@ impl Drawn {
         }
         let of = if about == About::Versions { self.run / 6 } else { self.run };
         Ask {
-            task: TaskId { run: run(self.run), unit: unit(self.unit), attempt },
+            asker: TaskId { run: run(self.run), unit: unit(self.unit), attempt }.into(),
             wants: wants.into(),
             priority: self.priority,
             since: table.now - Duration::from_millis(self.waited),
             workflow: workflow(&format!("workflow_{of}")),
             version: Some(self.version).filter(|version| *version > 1),
-            step: format!("step_{}_{}", self.run, self.unit).parse().unwrap(),
+            step: Some(format!("step_{}_{}", self.run, self.unit).parse().unwrap()),
             above,
+            at_limit: None,
         }
     }
 }
@@ -133,13 +134,11 @@ impl Drawn {
 /// Whether such a letter can be there: nobody asks while a run is under way that it waits for, and no run is under way while
 /// whoever waits for it has not been granted what it asked for.
 fn can_be(table: &Table, ask: &Ask) -> bool {
-    let holder = Holder { run: ask.task.run, unit: ask.task.unit };
+    let holder = ask.asker.holder();
     let entries = &table.model.entries;
-    let is_known = table.model.entry(holder).is_some_and(|entry| entry.ask.task.attempt >= ask.task.attempt);
-    let waits = |(run, unit): &(_, _)| {
-        let entry = table.model.entry(Holder { run: *run, unit: *unit });
-        entry.is_some_and(|entry| entry.grant.is_none())
-    };
+    let is_known =
+        table.model.entry(holder).is_some_and(|entry| entry.ask.asker.attempt >= ask.asker.attempt);
+    let waits = |above: &Holder| table.model.entry(*above).is_some_and(|entry| entry.grant.is_none());
     is_known || (!entries.iter().any(|entry| is_above(holder, entry)) && !ask.above.iter().any(waits))
 }
 
@@ -157,9 +156,9 @@ fn play(about: About, moves: &[Move]) -> Table {
                     let told = table.ask(&ask);
                     // The same letter is answered with the grant, or with nothing while it waits.
                     let is_told =
-                        told.iter().any(|told| matches!(told, Told::Granted(task, _) if *task == ask.task));
+                        told.iter().any(|told| matches!(told, Told::Granted(task, _) if *task == ask.asker));
                     let is_refused =
-                        told.iter().any(|told| matches!(told, Told::Refused(task, _) if *task == ask.task));
+                        told.iter().any(|told| matches!(told, Told::Refused(task, _) if *task == ask.asker));
                     if !is_refused {
                         assert_eq!(table.ask(&ask).len(), usize::from(is_told));
                     }
@@ -172,9 +171,9 @@ fn play(about: About, moves: &[Move]) -> Table {
                     table.ask(ask);
                 }
             }
-            Move::Release(pick) if !sent.is_empty() => drop(table.release(sent[pick % sent.len()].task)),
+            Move::Release(pick) if !sent.is_empty() => drop(table.release(sent[pick % sent.len()].asker)),
             Move::Leave(pick) if !table.model.entries.is_empty() => {
-                let task = table.model.entries[pick % table.model.entries.len()].ask.task;
+                let task = table.model.entries[pick % table.model.entries.len()].ask.asker;
                 table.release(task);
             }
             Move::Pass(millis) => table.now = table.now + Duration::from_millis(*millis),
@@ -188,17 +187,17 @@ fn play(about: About, moves: &[Move]) -> Table {
 
 /// The tokens of a lock do not fall.
 fn check_tokens(table: &Table) {
-    let mut first: BTreeMap<TaskId, u64> = BTreeMap::new();
+    let mut first: BTreeMap<Asker, u64> = BTreeMap::new();
     let mut last = 0;
     for told in &table.told {
         let Told::Granted(task, token) = told else { continue };
         // Whoever asked for the same attempt after it was taken back has another grant.
         if first.get(task).is_none_or(|before| before < token) {
-            assert!(last <= *token, "{task}: a token that falls");
+            assert!(last <= *token, "{task:?}: a token that falls");
             last = *token;
             first.insert(*task, *token);
         }
-        assert_eq!(first[task], *token, "{task}: another token");
+        assert_eq!(first[task], *token, "{task:?}: another token");
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use millrace_domain::lock::{Ask, Board, Effect, Entry, Holder, Want};
+use millrace_domain::lock::{Ask, Asker, Board, Effect, Entry, Holder, Want};
 use millrace_domain::{RunId, StepIndex, TaskId, Timestamp, Unit, WorkflowId, WorkflowName};
 
 use crate::model::{Model, Told, Why, is_above};
@@ -20,6 +20,10 @@ pub(crate) fn unit(n: usize) -> Unit {
     StepIndex(n as u32).into()
 }
 
+pub(crate) fn holder(n: usize, of: usize) -> Holder {
+    Holder { run: run(n), unit: Some(unit(of)) }
+}
+
 pub(crate) fn workflow(name: &str) -> WorkflowId {
     WorkflowId::from(name.parse::<WorkflowName>().unwrap())
 }
@@ -31,14 +35,15 @@ pub(crate) fn want(lock: &str, slots: u32, weight: u32) -> Want {
 /// The ask of the first step of a run, in the runs of which the first steps wait for it.
 pub(crate) fn ask(n: usize, wants: &[Want], above: &[usize]) -> Ask {
     Ask {
-        task: TaskId { run: run(n), unit: unit(0), attempt: 1 },
+        asker: TaskId { run: run(n), unit: unit(0), attempt: 1 }.into(),
         wants: wants.into(),
         priority: Default::default(),
         since: START + Duration::from_secs(n as u64),
         workflow: workflow(&format!("workflow_{n}")),
         version: Some(1),
-        step: format!("step_{n}").parse().unwrap(),
-        above: above.iter().map(|n| (run(*n), unit(0))).collect(),
+        step: Some(format!("step_{n}").parse().unwrap()),
+        above: above.iter().map(|n| holder(*n, 0)).collect(),
+        at_limit: None,
     }
 }
 
@@ -68,17 +73,17 @@ impl Table {
         let effects = self.board.ask(ask.clone(), self.now, self.token);
         let expected = self.model.ask(ask.clone(), self.now, self.token);
         for effect in &effects {
-            if let Effect::Refuse { task, why } = effect {
-                check_text(&before, ask, *task, why);
+            if let Effect::Refuse { asker, why, .. } = effect {
+                check_text(&before, ask, *asker, why);
             }
         }
         self.check(effects, expected)
     }
 
-    pub(crate) fn release(&mut self, task: TaskId) -> Vec<Told> {
+    pub(crate) fn release(&mut self, asker: Asker) -> Vec<Told> {
         self.token += 1;
-        let effects = self.board.release(task, self.now, self.token);
-        let expected = self.model.release(task, self.now, self.token);
+        let effects = self.board.release(asker, self.now, self.token);
+        let expected = self.model.release(asker, self.now, self.token);
         self.check(effects, expected)
     }
 
@@ -103,7 +108,7 @@ impl Table {
         due.truncate(limit);
         let expected = due.iter().map(|(_, holder)| {
             let entry = self.model.entry(*holder).unwrap();
-            Told::Granted(entry.ask.task, entry.grant.unwrap().token)
+            Told::Granted(entry.ask.asker, entry.grant.unwrap().token)
         });
         let expected = expected.collect();
         self.told_at.extend(due.into_iter().map(|(_, holder)| (holder, self.now)));
@@ -121,8 +126,9 @@ impl Table {
                     self.rows.insert(holder.to_string(), serde_json::to_string(entry).unwrap());
                 }
                 Effect::Delete(holder) => drop(self.rows.remove(&holder.to_string())),
-                Effect::Grant { task, token } => told.push(Told::Granted(task, token)),
-                Effect::Refuse { task, why } => told.push(Told::Refused(task, kind(&why))),
+                Effect::Grant { asker, token } => told.push(Told::Granted(asker, token)),
+                Effect::Refuse { asker, why, .. } => told.push(Told::Refused(asker, kind(&why))),
+                Effect::Displace { asker, .. } => panic!("{asker:?} is no run"),
             }
         }
         self.take_tokens(&told, &mut expected);
@@ -161,10 +167,10 @@ impl Table {
         for told in told {
             let Told::Granted(task, token) = told else { continue };
             let is_new = |entry: &&mut Entry| {
-                entry.ask.task == *task && entry.grant.is_some_and(|grant| grant.token == least)
+                entry.ask.asker == *task && entry.grant.is_some_and(|grant| grant.token == least)
             };
             let Some(entry) = self.model.entries.iter_mut().find(is_new) else { continue };
-            assert!(*token >= least && (*token > self.token || self.new.is_empty()), "{task}: {token}");
+            assert!(*token >= least && (*token > self.token || self.new.is_empty()), "{task:?}: {token}");
             self.new.push(entry.holder());
             self.token = *token;
             entry.grant.as_mut().unwrap().token = *token;
@@ -208,8 +214,8 @@ impl Table {
             let Some(over) = entries.iter().find(is_over) else {
                 panic!("these wait for ever: {entries:#?}");
             };
-            let task = over.ask.task;
-            self.release(task);
+            let asker = over.ask.asker;
+            self.release(asker);
         }
     }
 }
@@ -223,16 +229,16 @@ fn kind(why: &str) -> Why {
 }
 
 /// The text of a refusal names both steps, and their workflows.
-fn check_text(before: &Model, ask: &Ask, task: TaskId, why: &str) {
+fn check_text(before: &Model, ask: &Ask, asker: Asker, why: &str) {
     if kind(why) == Why::TooMuch {
         return;
     }
-    assert_eq!(task, ask.task, "another is refused: {why}");
+    assert_eq!(asker, ask.asker, "another is refused: {why}");
     let names = |other: &Ask| {
-        why.contains(&format!("step {} of {}", other.step, other.workflow))
-            && (other.task.run, other.task.unit) != (task.run, task.unit)
+        let step = other.step.as_ref().unwrap();
+        why.contains(&format!("step {step} of {}", other.workflow)) && other.asker.holder() != asker.holder()
     };
-    let own = why.contains(&format!("step {} of {}", ask.step, ask.workflow));
+    let own = why.contains(&format!("step {} of {}", ask.step.as_ref().unwrap(), ask.workflow));
     let others = before.entries.iter().any(|entry| names(&entry.ask));
     assert!(own && others, "{why}");
 }

@@ -15,6 +15,7 @@ use serde_json::{Map, Value};
 pub(crate) use crate::asked::{CREATED, Order};
 use crate::invariants;
 use crate::locks::Locks;
+use crate::slots::Slots;
 
 /// What the store holds of a run.
 #[derive(Default)]
@@ -63,6 +64,8 @@ pub(crate) struct Fleet {
     pub(crate) stops: Vec<(Vec<(Unit, u32)>, bool)>,
     /// What was asked for of locks, and released.
     pub(crate) locks: Locks,
+    /// What the run has asked for of slots, and released.
+    pub(crate) slots: Slots,
     /// Every attempt that is over, with its outcome.
     pub(crate) retired: Vec<(Unit, u32, Outcome)>,
     /// What the run has to end with, as far as it is known.
@@ -99,6 +102,7 @@ impl Fleet {
             timers: HashMap::new(),
             stops: Vec::new(),
             locks: Locks::default(),
+            slots: Slots::default(),
             retired: Vec::new(),
             verdict: None,
             because: None,
@@ -242,8 +246,12 @@ impl Fleet {
                     self.hooks_stopped += u32::from(hooks);
                     *self.asked_to_stop.entry(start.parent.attempt).or_default() += 1;
                 }
+                Action::AskLocks(ask) if ask.asker.unit.is_none() => self.slots.ask(*ask),
                 Action::AskLocks(ask) => self.locks.ask(*ask),
-                Action::ReleaseLocks { task, .. } => self.locks.release(task),
+                Action::ReleaseLocks { asker, .. } => match asker.task() {
+                    Some(task) => self.locks.release(task),
+                    None => self.slots.release(),
+                },
                 Action::TellParent(told) => self.told_parent.push(*told),
                 Action::End => self.ends += 1,
             }

@@ -8,6 +8,7 @@ use millrace_domain::{Outcome, StepIndex, Unit};
 use crate::fleet::Fleet;
 use crate::invariants_children::{check_child, check_child_of, is_attempt};
 use crate::locks::{check_ask, check_locking};
+use crate::slots::check_slot_ask;
 
 /// Two runs are the same, down to what is only counted in memory.
 pub(crate) fn assert_same(one: &Run, other: &Run, why: &str) {
@@ -117,10 +118,12 @@ fn check_actions(fleet: &Fleet, advanced: &Advanced) {
             Action::Stop { tasks, .. } => {
                 assert!(tasks.iter().all(|(unit, n)| current.get(unit) == Some(n)));
             }
+            Action::AskLocks(ask) if ask.asker.unit.is_none() => check_slot_ask(fleet, ask),
             Action::AskLocks(ask) => check_ask(fleet, ask),
-            Action::ReleaseLocks { task, .. } => {
-                assert!(fleet.run.hold_of(task.unit).is_none(), "{task} is released, and held");
-            }
+            Action::ReleaseLocks { asker, .. } => match asker.task() {
+                Some(task) => assert!(fleet.run.hold_of(task.unit).is_none(), "{task} is released, and held"),
+                None => assert!(fleet.run.head.state.is_terminal(), "a run that goes on gives its slot back"),
+            },
             Action::StartChild { start, again } => check_child(fleet, start, *again),
             Action::StopChild { start, .. } => {
                 let is_child =
@@ -272,7 +275,8 @@ fn check_step(fleet: &Fleet, step: StepIndex) {
                     assert!(was_child, "{step:?} was skipped, and yet it started");
                     return;
                 }
-                if run.workflow.steps[step.at()].is_run_hook() {
+                if run.workflow.steps[step.at()].is_run_hook() || run.head.stopping == Some(Outcome::Skipped)
+                {
                     return;
                 }
                 let has_condition = run.workflow.steps[step.at()].condition.is_some();

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use millrace_domain::lock::{Ask, Entry, Grant, Want};
+use millrace_domain::lock::{Ask, Entry, Grant, Holder, Want};
 use millrace_domain::message::{Inbox, InboxBody};
 use millrace_domain::run::{Ancestor, Attempts, Event, Parent, Refusal, RunTimer};
 use millrace_domain::{Epoch, Outcome, PartitionId, RunId, Seq, StepIndex, TaskId, Unit, WorkflowId};
@@ -26,7 +26,7 @@ pub(crate) struct Locks {
 
 impl Locks {
     pub(crate) fn ask(&mut self, ask: Ask) {
-        if let Some(before) = self.open.insert(ask.task.unit, ask.clone()) {
+        if let Some(before) = self.open.insert(task_of(&ask).unit, ask.clone()) {
             assert_eq!(before, ask, "what is asked for again is what was asked for");
         }
         self.asks.push(ask);
@@ -34,18 +34,23 @@ impl Locks {
 
     pub(crate) fn release(&mut self, task: TaskId) {
         let open = self.open.remove(&task.unit);
-        assert_eq!(open.map(|ask| ask.task), Some(task), "what was not asked for was released");
+        assert_eq!(open.as_ref().map(task_of), Some(task), "what was not asked for was released");
         self.released.push(task);
     }
 }
 
+/// The attempt for which a step asks.
+pub(crate) fn task_of(ask: &Ask) -> TaskId {
+    ask.asker.task().expect("a step asks, and no run")
+}
+
 /// Locks are asked for before an attempt that may be made.
 pub(crate) fn check_ask(fleet: &Fleet, ask: &Ask) {
-    let (run, unit) = (&fleet.run, ask.task.unit);
+    let (run, unit) = (&fleet.run, task_of(ask).unit);
     assert!(!run.head.is_stopping(), "locks were asked for after a stop");
     assert!(rule_holds(run, unit.step), "its rule does not hold: {unit}");
     let hold = run.hold_of(unit).unwrap_or_else(|| panic!("{unit} asks, and does not know of it"));
-    assert_eq!((hold.attempt, hold.token), (ask.task.attempt, None));
+    assert_eq!((hold.attempt, hold.token), (ask.asker.attempt, None));
 }
 
 /// A unit that waits for locks has asked for them, and asks again.
@@ -53,7 +58,7 @@ pub(crate) fn check_locking(fleet: &Fleet, unit: Unit, attempts: &Attempts, stop
     assert!(!stops, "{unit} waits for locks, and is given up");
     assert!(fleet.timers.contains_key(&RunTimer::Retry(unit)), "{unit} does not ask again");
     let ask = fleet.locks.open.get(&unit).unwrap_or_else(|| panic!("{unit} has not asked"));
-    assert_eq!(ask.task.attempt, attempts.attempt + 1);
+    assert_eq!(ask.asker.attempt, attempts.attempt + 1);
 }
 
 impl Fleet {
@@ -70,7 +75,8 @@ impl Fleet {
 
 fn granted(ask: &Ask, token: u64) -> Event {
     let locks = ask.wants.iter().map(|want| want.lock.clone()).collect();
-    Event::Granted { unit: ask.task.unit, attempt: ask.task.attempt, locks, token }
+    let TaskId { unit, attempt, .. } = task_of(ask);
+    Event::Granted { unit, attempt, locks, token }
 }
 
 const ONE: &str = "name: w\nsteps: [{name: a, run: x, locks: [db/primary], retry: {limit: 1, delay: 10s}}]\n";
@@ -105,7 +111,7 @@ fn an_attempt_that_was_lost_goes_on_with_its_locks_and_one_that_failed_asks_anew
     assert_eq!((fleet.stands("a"), fleet.locks.released[0].attempt), ("backoff", 1));
     fleet.now = fleet.now + Duration::from_secs(10);
     fleet.apply(Event::RetryDue { unit: A.into() }).unwrap();
-    assert_eq!((fleet.stands("a"), fleet.locks.asks[1].task.attempt), ("locking", 3));
+    assert_eq!((fleet.stands("a"), fleet.locks.asks[1].asker.attempt), ("locking", 3));
     fleet.grant(A, 23).unwrap();
     assert_eq!(fleet.token(), Some("23"));
     fleet.end("a", Outcome::Succeeded);
@@ -230,7 +236,8 @@ fn what_a_step_asks_for_reads_as_it_was_written_in_a_letter_and_in_a_row() {
     let letter = Inbox::new(InboxBody::Letter { from, epoch, seq, n: 0, body: Box::new(body) });
     let text = serde_json::to_vec(&letter).unwrap();
     assert_eq!(Inbox::read(&text).unwrap(), letter);
-    let entry = Entry { ask, grant: Some(Grant { token: u64::MAX, at: fleet.now }), nested: true };
+    let entry =
+        Entry { ask, grant: Some(Grant { token: u64::MAX, at: fleet.now }), nested: true, replaced_by: None };
     let row = serde_json::to_string(&entry).unwrap();
     assert_eq!(serde_json::from_str::<Entry>(&row).unwrap(), entry);
 }
@@ -250,7 +257,8 @@ fn only_those_above_that_wait_for_the_run_are_named_by_its_ask() {
     {
         let ancestors = waits.iter().zip(0..).map(|(waits, n)| above(n, *waits)).collect();
         let fleet = Fleet::start(&Order { parent: parent(ancestors), ..Order::of(ONE) });
-        let named: Vec<(RunId, Unit)> = named.into_iter().map(|n| (run(n), A.into())).collect();
+        let named = named.into_iter().map(|n| Holder { run: run(n), unit: Some(A.into()) });
+        let named: Vec<Holder> = named.collect();
         assert_eq!(fleet.locks.asks[0].above, named, "{waits:?}");
     }
 }

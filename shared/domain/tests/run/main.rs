@@ -45,5 +45,6 @@ mod reference_sentences;
 mod repeat;
 mod rules;
 mod run_outputs;
+mod slots;
 mod stop;
 mod wire;

@@ -3,10 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use millrace_domain::lock::Ask;
+use millrace_domain::lock::{Ask, Holder};
 use millrace_domain::run::{Event, Parent, StepState};
-use millrace_domain::{Outcome, RunId, Unit};
+use millrace_domain::{Outcome, TaskId, Unit};
 
+use crate::locks::task_of;
 use crate::random_children::parent;
 use crate::random_driver::Driver;
 use crate::reference::{End, Locks};
@@ -72,16 +73,16 @@ impl Driver<'_> {
     }
 
     fn is_waited_for(&self, ask: &Ask) -> bool {
-        self.locking().iter().any(|waiting| waiting.task == ask.task)
+        self.locking().iter().any(|waiting| waiting.asker == ask.asker)
     }
 
     /// Whether it is for what a unit has.
     fn is_held(&self, ask: &Ask) -> bool {
-        self.held.tokens.get(&ask.task.unit).is_some_and(|(attempt, _)| *attempt == ask.task.attempt)
+        self.held.tokens.get(&task_of(ask).unit).is_some_and(|(attempt, _)| *attempt == ask.asker.attempt)
     }
 
     fn grant(&mut self, ask: &Ask) {
-        let (unit, attempt) = (ask.task.unit, ask.task.attempt);
+        let TaskId { unit, attempt, .. } = task_of(ask);
         let locks = ask.wants.iter().map(|want| want.lock.clone()).collect();
         let is_new = self.is_waited_for(ask);
         let held = self.held.tokens.get(&unit).map(|(_, token)| *token).filter(|_| self.is_held(ask));
@@ -100,7 +101,7 @@ impl Driver<'_> {
     }
 
     fn refuse(&mut self, ask: &Ask) {
-        let (unit, attempt) = (ask.task.unit, ask.task.attempt);
+        let TaskId { unit, attempt, .. } = task_of(ask);
         let event = Event::LockRefused { unit, attempt, reason: "it never can be had".to_owned() };
         if !self.is_waited_for(ask) {
             return self.changes_nothing(event, false);
@@ -120,7 +121,7 @@ impl Driver<'_> {
     }
 
     fn take(&mut self, ask: &Ask) {
-        let (unit, attempt) = (ask.task.unit, ask.task.attempt);
+        let TaskId { unit, attempt, .. } = task_of(ask);
         let locks = ask.wants.iter().map(|want| want.lock.clone()).collect();
         let event = Event::LockTaken { unit, attempt, locks, by: "ann".to_owned(), why: None };
         let (waits, held) = (self.is_waited_for(ask), self.is_held(ask));
@@ -155,7 +156,7 @@ impl Driver<'_> {
         for ask in &self.fleet.locks.asks[self.held.asked..] {
             wrong.extend(self.wrong_ask(ask));
             let before = &self.fleet.locks.asks[..self.held.asked];
-            let again = before.iter().any(|before| before.task == ask.task);
+            let again = before.iter().any(|before| before.asker == ask.asker);
             self.saw.extend(again.then_some("locks were asked for again"));
             self.saw.extend((!ask.above.is_empty()).then_some("locks were asked for in a run of another"));
         }
@@ -206,19 +207,19 @@ impl Driver<'_> {
 
     /// What is wrong with what was asked for.
     fn wrong_ask(&self, ask: &Ask) -> Option<String> {
-        let unit = ask.task.unit;
+        let unit = task_of(ask).unit;
         let (run, locks) = (&self.fleet.run, self.locks_of(unit));
         let waiting = |above: &Parent| above.waits.then(|| above.ancestors.clone());
         let above = self.case.parent.map(parent).as_ref().and_then(waiting).unwrap_or_default();
-        let above: Vec<(RunId, Unit)> =
-            above.iter().filter_map(|above| Some((above.run, above.unit?))).collect();
+        let above = above.iter().map(|above| Holder { run: above.run, unit: above.unit });
+        let above: Vec<Holder> = above.filter(|above| above.unit.is_some()).collect();
         let made = self.fleet.made.iter().filter(|(made, _)| made.unit == unit).map(|(made, _)| made.attempt);
         let is_right = locks.is_some_and(|locks| ask.wants[..] == locks.wants(unit.item)[..])
-            && ask.task.run == run.id
-            && ask.task.attempt > made.filter(|attempt| *attempt < ask.task.attempt).max().unwrap_or(0)
+            && ask.asker.run == run.id
+            && ask.asker.attempt > made.filter(|attempt| *attempt < ask.asker.attempt).max().unwrap_or(0)
             && ask.priority == run.spec.priority
             && ask.workflow == run.workflow.id
-            && ask.step.as_str() == format!("s{}", self.number(unit.step))
+            && ask.step.as_ref().is_some_and(|step| step.as_str() == format!("s{}", self.number(unit.step)))
             && ask.since <= self.fleet.now
             && ask.above == above;
         (!is_right).then(|| format!("of {locks:?} this was asked for: {ask:?}"))

@@ -22,7 +22,7 @@ impl Auditor {
         let hold = serde_json::from_str::<Value>(text)
             .ok()
             .and_then(|mut record| serde_json::from_value::<Hold>(record["hold"].take()).ok());
-        let holder = Holder { run, unit };
+        let holder = Holder { run, unit: Some(unit) };
         match hold.and_then(|hold| hold.token).filter(|_| is_under_way) {
             Some(token) => drop(self.holds.insert(holder, token)),
             None => drop(self.holds.remove(&holder)),
@@ -37,7 +37,7 @@ impl Auditor {
         let read = |row: &str| serde_json::from_str::<Entry>(row).ok();
         let Some(entry) = after.and_then(read) else { return };
         let before = before.and_then(read);
-        if before.as_ref().is_none_or(|before| before.ask.task != entry.ask.task) {
+        if before.as_ref().is_none_or(|before| before.ask.asker != entry.ask.asker) {
             self.just_asked.push(key.to_owned());
         }
         let was_granted = before.is_some_and(|before| before.grant.is_some());

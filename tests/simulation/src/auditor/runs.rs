@@ -285,7 +285,7 @@ impl Auditor {
             self.object(4, || format!("{dispatched:?} of run {run} although its rule does not hold"));
         }
         let needs_locks = !book.workflow.steps[step.at()].locks.is_empty();
-        if needs_locks && !self.holds.contains_key(&Holder { run, unit }) {
+        if needs_locks && !self.holds.contains_key(&Holder { run, unit: Some(unit) }) {
             self.object(6, || format!("{dispatched:?} of run {run} without the locks that it needs"));
         }
         let slot = book.unit_mut(unit);

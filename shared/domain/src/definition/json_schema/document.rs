@@ -7,7 +7,7 @@ use super::executors::{self, wait};
 use super::fan;
 use super::step::{dependency, lock, retry, step};
 use super::values;
-use super::workflow::{defaults, output, param, recursive, schedule, workflow};
+use super::workflow::{concurrency, defaults, output, param, recursive, schedule, workflow};
 
 /// The JSON Schema (draft 2020-12) of one document of a definition file.
 pub fn json_schema() -> Value {
@@ -28,6 +28,7 @@ fn kinds() -> Vec<Described> {
     let fans = [fan::foreach(), fan::matrix(), fan::shards(), fan::repeat()];
     [
         workflow(),
+        concurrency(),
         recursive(),
         defaults(),
         param(),

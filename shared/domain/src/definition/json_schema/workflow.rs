@@ -3,11 +3,12 @@
 use serde_json::{Value, json};
 
 use super::super::parse::{
-    DEFAULTS, ENTRY, KINDS, MAX_CHOICES, MAX_OUTPUTS, MAX_PARAMS, MAX_RECURSION, MAX_SCHEDULES, MAX_STEPS,
-    OUTPUT, PARAM, RECURSIVE, WORKFLOW,
+    CONCURRENCY, DEFAULTS, ENTRY, KINDS, MAX_CHOICES, MAX_OUTPUTS, MAX_PARAMS, MAX_QUEUED, MAX_RECURSION,
+    MAX_SCHEDULES, MAX_STEPS, ON_FULL, OUTPUT, PARAM, POLICIES, RECURSIVE, WORKFLOW,
 };
 use super::described::Described;
 use super::values::{directory, labels, matching, name, one_of, reference, text};
+use crate::lock::{MAX_SLOTS, OnFull};
 use crate::{ParamName, PoolName, Priority, WorkflowName};
 
 /// A workflow: one document.
@@ -67,6 +68,11 @@ pub(super) fn workflow() -> Described {
                 }),
             ),
             (
+                "concurrency",
+                "How many runs may be under way at a time, and what becomes of one more: 1, or {limit: 3, policy: skip}.",
+                json!({"anyOf": [slots(), reference("concurrency")]}),
+            ),
+            (
                 "recursive",
                 "That runs of it may be within runs of it, and how often: {max: 5}.",
                 reference("recursive"),
@@ -96,6 +102,35 @@ pub(super) fn recursive() -> Described {
         fields: vec![("max", "How many runs of the workflow there may be above a run of it.", max)],
         rules: json!({"required": ["max"]}),
     }
+}
+
+/// How many runs of a workflow may be under way at a time.
+pub(super) fn concurrency() -> Described {
+    let key = json!({"type": "string", "pattern": r"\$\{\{"});
+    Described {
+        name: "concurrency",
+        table: &CONCURRENCY,
+        fields: vec![
+            ("limit", "How many runs may be under way at a time; 1 when absent.", slots()),
+            ("key", "What tells runs apart that do not limit each other: an expression.", key),
+            ("policy", "What becomes of one more; queue when absent.", one_of(POLICIES)),
+            (
+                "max_queued",
+                "How many may wait with policy queue. Any number when absent.",
+                json!({"type": "integer", "minimum": 0, "maximum": MAX_QUEUED}),
+            ),
+            (
+                "on_full",
+                "What becomes of one more when so many wait; reject when absent.",
+                one_of(ON_FULL.map(OnFull::as_str)),
+            ),
+        ],
+        rules: json!({"dependentRequired": {"on_full": ["max_queued"]}}),
+    }
+}
+
+fn slots() -> Value {
+    json!({"type": "integer", "minimum": 1, "maximum": MAX_SLOTS})
 }
 
 /// What holds of every step.

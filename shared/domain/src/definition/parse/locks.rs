@@ -134,7 +134,7 @@ fn read_name(
     if !template.is_literal() {
         return Some((template, None));
     }
-    match checker.text(node, "name")?.parse::<LockName>() {
+    match LockName::of_lock(checker.text(node, "name")?) {
         Ok(name) => Some((template, Some(name))),
         Err(error) => {
             let hint = "it begins with a letter or a digit; a group and a lock in it are written group/lock";

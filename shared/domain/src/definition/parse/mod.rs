@@ -3,6 +3,7 @@
 
 mod byte_order_mark;
 mod child;
+mod concurrency;
 mod environment;
 mod executor;
 mod expression;
@@ -32,6 +33,7 @@ mod workflow;
 
 // What the JSON Schema of definitions is made from.
 pub(super) use child::{MAX_RECURSION, NOT_OF_CHILDREN, RECURSIVE, WORKFLOW_INPUT};
+pub(super) use concurrency::{CONCURRENCY, MAX_QUEUED, ON_FULL, POLICIES};
 pub(super) use environment::MAX_VARIABLES;
 pub(super) use executor::{
     EXECUTORS, HTTP, HTTP_INPUT, MAX_SCRIPT_BYTES, MAX_SHELL_WORDS, METHODS, NOOP, NOOP_INPUT, REDIRECTS,

@@ -113,10 +113,8 @@ pub(super) const OF_WORKFLOW: Synonyms = &[
     ),
     (&["dependson", "dependencies", "depends", "needs", "upstream"], "`depends_on` is a field of a step"),
     (&["defaultargs", "default"], "write `defaults`"),
-    (
-        &["concurrencypolicy", "maxactiveruns", "maxconcurrency", "parallelism", "maxinstances"],
-        "runs of a workflow may overlap: `concurrency`, which limits them, is not supported yet",
-    ),
+    (&["concurrencypolicy", "overlappolicy"], "write concurrency: {limit: 1, policy: skip}"),
+    (&["maxactiveruns", "maxconcurrency", "parallelism", "maxinstances"], "write concurrency: 3"),
     (
         &["enabled", "disabled", "suspend", "suspended", "paused", "active", "ispauseduponcreation"],
         "remove it, and say `millrace workflows pause NAME`",

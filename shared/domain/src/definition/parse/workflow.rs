@@ -7,6 +7,7 @@ use super::super::checker::Checker;
 use super::super::document::Node;
 use super::super::{MAX_ACTIONS, Places, Workflow};
 use super::child::{read_recursive, refuse_recursion};
+use super::concurrency::read_concurrency;
 use super::environment::read_env;
 use super::expression::{Names, Place};
 use super::fields::{NOT_SUPPORTED, Schema};
@@ -39,6 +40,7 @@ pub(in crate::definition) const WORKFLOW: Schema = Schema {
         "defaults",
         "steps",
         "outputs",
+        "concurrency",
         "recursive",
         "on_success",
         "on_failure",
@@ -47,7 +49,6 @@ pub(in crate::definition) const WORKFLOW: Schema = Schema {
     later: &[
         "namespace",
         "triggers",
-        "concurrency",
         "deadline",
         "calendar",
         "catchup_window",
@@ -100,6 +101,7 @@ pub(super) fn read_workflow(root: &mut Node, checker: &mut Checker) -> Option<Wo
     let names = Names { params: &params, place: Place::Workflow };
     let mut env =
         fields.get("env").map(|node| read_env(node, names, &mut Vec::new(), checker)).unwrap_or_default();
+    let concurrency = fields.get("concurrency").and_then(|node| read_concurrency(node, names, checker));
     let mut defaults = Defaults::default();
     if let Some(node) = fields.get("defaults") {
         let own = read_defaults(node, &mut defaults, names, checker);
@@ -137,6 +139,7 @@ pub(super) fn read_workflow(root: &mut Node, checker: &mut Checker) -> Option<Wo
         run_hooks,
         fans_out,
         places: Places::default(),
+        concurrency: concurrency.map(Box::new),
         recursive: recursive.unwrap_or_default(),
         max_actions: MAX_ACTIONS,
     })

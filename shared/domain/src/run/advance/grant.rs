@@ -106,12 +106,12 @@ pub(super) fn release(run: &mut Run, out: &mut Advanced) {
             continue;
         }
         if let Some(Hold { attempt, group, .. }) = run.holds.remove(&unit) {
-            let task = TaskId { run: run.id, unit, attempt };
+            let asker = TaskId { run: run.id, unit, attempt }.into();
             // What was asked for by this very advance was not sent yet.
             let asked = out.actions.len();
-            out.actions.retain(|action| !matches!(action, Action::AskLocks(ask) if ask.task == task));
+            out.actions.retain(|action| !matches!(action, Action::AskLocks(ask) if ask.asker == asker));
             if out.actions.len() == asked {
-                out.actions.push(Action::ReleaseLocks { task, group });
+                out.actions.push(Action::ReleaseLocks { asker, group });
             }
         }
     }

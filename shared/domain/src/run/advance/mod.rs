@@ -14,6 +14,7 @@ mod fan;
 mod grant;
 mod lock;
 mod run_end;
+mod slot;
 mod start;
 mod step;
 mod stop;
@@ -73,6 +74,10 @@ pub fn advance(run: &mut Run, event: Event, now: Timestamp) -> Result<Advanced, 
             grant::refused(run, unit, attempt, reason, now, out)?;
         }
         (_, Event::LockTaken { unit, attempt, .. }) => grant::taken(run, unit, attempt, now, out)?,
+        (_, Event::SlotGranted { .. }) => slot::granted(run, now, out)?,
+        (_, Event::SlotRefused { outcome, reason }) => slot::refused(run, outcome, &reason, now, out)?,
+        (_, Event::Displaced { reason, .. }) => slot::displaced(run, &reason, now, out)?,
+        (_, Event::SlotTaken { .. }) => slot::taken(run, now, out)?,
         (_, Event::Lost { unit, attempt, reason }) => {
             let attempts = current(run, unit, attempt)?;
             retire(out, unit, attempt, Outcome::Lost);

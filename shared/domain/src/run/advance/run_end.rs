@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::ending::{ended, mark_ended};
+use super::slot;
 use super::step::follow;
 use crate::definition::Step;
 use crate::run::dispatch::run_outputs;
@@ -38,6 +39,7 @@ pub(super) fn end_if_done(run: &mut Run, now: Timestamp, out: &mut Advanced) {
     if run.head.stopping.is_some() || run.workflow.steps.iter().any(gives_items_up) {
         out.actions.push(Action::Clear(RunTimer::CancelCheck));
     }
+    slot::release(run, out);
     out.actions.extend(run.head.told_parent().map(|told| Action::TellParent(Box::new(told))));
     out.actions.push(Action::End);
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::ending::number;
 use super::run_end::end_if_done;
+use super::slot;
 use super::step::start_roots;
 use crate::definition::Workflow;
 use crate::rule::Tally;
@@ -48,8 +49,19 @@ pub fn create(
     (run, advanced)
 }
 
-/// Starts a run: its first steps are dispatched.
+/// Starts a run, once it has a slot where its workflow allows only so many runs at a time.
 pub(super) fn start(run: &mut Run, now: Timestamp, out: &mut Advanced) {
+    if run.workflow.concurrency.is_none() {
+        return begin(run, now, out);
+    }
+    if !slot::ask_again(run, now, out) && !slot::ask(run, now, out) {
+        begin(run, now, out);
+    }
+    end_if_done(run, now, out);
+}
+
+/// Begins a run: its first steps are dispatched.
+pub(super) fn begin(run: &mut Run, now: Timestamp, out: &mut Advanced) {
     run.head.state = RunState::Running;
     run.head.started_at = Some(now);
     out.head = true;

@@ -11,7 +11,7 @@ use crate::{Outcome, StepIndex, Timestamp};
 /// The grace of workers: claimed attempts of a stopped run are taken back by force after this long.
 const FORCE: Duration = Duration::from_secs(30);
 
-/// Stops a run: what has not started never will, and what runs is told to end.
+/// Stops a run: what has not started never will, and what runs is told to end. The steps of one that is skipped are skipped.
 pub(super) fn stop(
     run: &mut Run,
     outcome: Outcome,
@@ -34,6 +34,7 @@ pub(super) fn stop(
     run.head.hooks_stopped = run.head.hooks_since.is_some();
     run.head.stopping_since = Some(now);
     out.head = true;
+    let of_steps = if outcome == Outcome::Skipped { Outcome::Skipped } else { Outcome::Cancelled };
     for index in 0..run.steps.len() {
         if run.is_held_back(index.into()) {
             continue;
@@ -59,7 +60,7 @@ pub(super) fn stop(
             }
             StepState::Dispatched(_) | StepState::Ended(_) => continue,
         };
-        let end = ended(run, Outcome::Cancelled, attempts, now, Some(reason.to_owned()));
+        let end = ended(run, of_steps, attempts, now, Some(reason.to_owned()));
         mark_ended(run, index.into(), end, out);
     }
     run.judge_all();

@@ -91,6 +91,20 @@ impl Happened {
                 let text = format!("{}, which {name} held, was released{by}", in_words(locks));
                 ("lock_taken", None, with_reason(text, why.as_deref()))
             }
+            Event::SlotGranted { .. } => ("slot_granted", None, "the run has its turn".to_owned()),
+            Event::SlotRefused { outcome, reason } => (
+                "slot_refused",
+                None,
+                with_reason(format!("the run is not to start, and ends as {outcome}"), Some(reason)),
+            ),
+            Event::Displaced { reason, .. } => {
+                ("displaced", None, with_reason("the run is to end".to_owned(), Some(reason)))
+            }
+            Event::SlotTaken { slots, by, why } => {
+                let by = if by.is_empty() { String::new() } else { format!(" by {by}") };
+                let text = format!("{}, which the run had, was released{by}", slots.in_words());
+                ("slot_taken", None, with_reason(text, why.as_deref()))
+            }
             Event::RetryDue { .. } if attempts > 0 => {
                 ("retry_due", Some(attempts + 1), format!("the retry of {name} is due"))
             }

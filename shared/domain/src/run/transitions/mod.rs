@@ -88,13 +88,18 @@ fn kind(event: &Event) -> usize {
         Event::Granted { .. } => 11,
         Event::LockRefused { .. } => 12,
         Event::LockTaken { .. } => 13,
+        Event::SlotGranted { .. } => 14,
+        Event::SlotRefused { .. } => 15,
+        Event::Displaced { .. } => 16,
+        Event::SlotTaken { .. } => 17,
     }
 }
 
 fn all_events() -> Vec<Event> {
     let tables = ["step", "child", "locks"].into_iter().flat_map(|corner| table(corner).1);
     let of_steps = tables.flat_map(|(row, _)| step_events(row).1);
-    let of_runs = table("run").1.into_iter().map(|(row, _)| run_event(row));
+    let tables = ["run", "slots"].into_iter().flat_map(|corner| table(corner).1);
+    let of_runs = tables.map(|(row, _)| run_event(row));
     of_steps.chain(of_runs).collect()
 }
 
@@ -130,8 +135,17 @@ fn holds_of_steps(corner: &str, size: (usize, usize)) {
 
 #[test]
 fn every_event_does_to_a_run_what_its_table_says() {
-    let (columns, rows) = table("run");
-    assert_eq!((columns.len(), rows.len()), (6, 5));
+    holds_of_runs("run", (6, 5));
+}
+
+#[test]
+fn every_event_does_to_a_run_that_needs_a_slot_what_its_table_says() {
+    holds_of_runs("slots", (6, 7));
+}
+
+fn holds_of_runs(corner: &str, size: (usize, usize)) {
+    let (columns, rows) = table(corner);
+    assert_eq!((columns.len(), rows.len()), size);
     for (row, cells) in rows {
         for (column, said) in columns.iter().zip(cells) {
             for run in run_in(column) {
@@ -153,7 +167,7 @@ fn a_run_that_has_ended_refuses_every_event() {
 #[test]
 fn every_kind_of_event_stands_in_a_table() {
     let kinds: std::collections::BTreeSet<usize> = all_events().iter().map(kind).collect();
-    assert_eq!(kinds, (0..14).collect());
+    assert_eq!(kinds, (0..18).collect());
 }
 
 #[test]
@@ -166,7 +180,7 @@ fn every_state_is_moved_on_by_what_its_table_says() {
         }
     }
     let (columns, rows) = table("mover of a run");
-    assert_eq!((columns.len(), rows.len()), (6, 1));
+    assert_eq!((columns.len(), rows.len()), (7, 1));
     for (column, said) in columns.iter().zip(&rows[0].1) {
         for run in run_in(column) {
             assert_eq!(mover_word(run.mover()), *said, "a run while {column}");

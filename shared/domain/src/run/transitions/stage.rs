@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::lock::LockName;
 use crate::run::{
     Act, Advanced, Deed, Event, Head, Run, RunState, Source, Spec, StepState, Trigger, advance, create,
 };
@@ -218,12 +219,44 @@ pub(super) fn run_event(row: &str) -> Event {
         "timed out" => Event::TimedOut,
         "poisoned" => Event::Poisoned { reason: "it broke its owner".into() },
         "cancel check due" => Event::CancelCheckDue,
+        "slot granted" => Event::SlotGranted { slots: slots() },
+        "slot refused" => {
+            Event::SlotRefused { outcome: Outcome::Skipped, reason: "another is under way".into() }
+        }
+        "displaced" => Event::Displaced { slots: slots(), reason: "replaced by another".into() },
+        "slot taken" => Event::SlotTaken { slots: slots(), by: "ann".into(), why: None },
         _ => panic!("no row {row}"),
     }
 }
 
+fn slots() -> LockName {
+    "@w".parse().unwrap()
+}
+
+/// A run whose workflow allows one at a time, which waits for its turn, has it, or has no slot any more.
+fn with_slot(state: &str) -> Run {
+    let source = "name: w\ntimeout: 1h\nconcurrency: 1\nsteps: [{name: only, run: x}]\non_finish: [{name: tell, run: x}]\n";
+    let (mut run, _) = of(source, None);
+    let mut after = |rows: &[&str]| rows.iter().for_each(|row| accept(&mut run, run_event(row)));
+    match state {
+        "waiting" => {}
+        "running" => after(&["slot granted"]),
+        "stopping" => after(&["slot granted", "cancel"]),
+        "taken" => after(&["slot granted", "slot taken"]),
+        "hooks" => {
+            after(&["slot granted"]);
+            accept(&mut run, result(GATE, 1, Outcome::Succeeded));
+        }
+        _ => panic!("no state {state}"),
+    }
+    run
+}
+
 /// Runs that stand as the column of the run table says.
 pub(super) fn run_in(column: &str) -> Vec<Run> {
+    if let Some(state) = column.strip_prefix("slots: ") {
+        return vec![with_slot(state)];
+    }
     let started = || run("retry: {limit: 1}", None).0;
     let after = |events: Vec<Event>| {
         let mut run = started();

@@ -89,6 +89,7 @@ impl Submission {
             steps: vec![step],
             graph: Graph::single(),
             success_only: true,
+            concurrency: None,
             recursive: 0,
             run_hooks: 0,
             fans_out: false,
