@@ -10,7 +10,7 @@ use millrace_tests::Fleet;
 use serde_json::{Value, json};
 
 /// Each example with its arguments and the status of `millrace run`.
-const RUNS: [(&str, &[&str], i32); 25] = [
+const RUNS: [(&str, &[&str], i32); 27] = [
     ("hello.yaml", &["-p", "who=Ada"], 0),
     ("diamond.yaml", &[], 0),
     ("diamond.yaml", &["-p", "n=0"], 3),
@@ -30,6 +30,8 @@ const RUNS: [(&str, &[&str], i32); 25] = [
     ("close_day.yaml", &["--workflow", "close_day"], 0),
     ("close_day.yaml", &["--workflow", "close_day", "-p", "missing=harbour"], 3),
     ("month_end.yaml", &[], 0),
+    ("sync.yaml", &["--workflow", "rush"], 0),
+    ("sync.yaml", &["--workflow", "sync", "-p", "source=stock"], 0),
     ("crontab_like.yaml", &["--workflow", "disk_usage"], 0),
     ("crontab_like.yaml", &["--workflow", "pack_logs"], 0),
     ("crontab_like.yaml", &["--workflow", "clean_old_files"], 0),
@@ -57,6 +59,7 @@ async fn examples_run_the_same_embedded_and_on_a_fleet() {
             "month_end",
             "reconciliation",
             "retry",
+            "sync",
             "word_count"
         ],
         "each is run here"
@@ -69,10 +72,12 @@ async fn examples_run_the_same_embedded_and_on_a_fleet() {
     let mut worker = fleet.start_worker(&["--work-dir", examples.to_str().unwrap()], &[("HOME", home)]);
     worker.is_ready().await;
     // A server runs what is stored there, and not what else is in a file.
-    let apply = ["apply", examples.join("close_day.yaml").to_str().unwrap()].map(str::to_owned);
-    let applied =
-        fleet.millrace().env("MILLRACE_SERVER", producer.api().base()).args(apply).output().unwrap();
-    assert!(applied.status.success(), "{applied:?}");
+    for called in ["close_day.yaml", "sync.yaml"] {
+        let apply = ["apply", examples.join(called).to_str().unwrap()].map(str::to_owned);
+        let applied =
+            fleet.millrace().env("MILLRACE_SERVER", producer.api().base()).args(apply).output().unwrap();
+        assert!(applied.status.success(), "{applied:?}");
+    }
     for (name, arguments, status) in RUNS {
         let file = examples.join(name);
         let run = |server: Option<&str>| {

@@ -1,4 +1,4 @@
-//! `locks`: who holds them, and who waits.
+//! `locks`: who holds them, or has a slot of a workflow, and who waits.
 
 use clap::{Args, Subcommand};
 use millrace_domain::lock::LockName;
@@ -17,13 +17,13 @@ pub(crate) enum LocksCommand {
     List,
     /// Show who holds one, and who waits for it
     Get(GetArgs),
-    /// Take one away from a step that holds it, whatever that does: the next in its queue gets it
+    /// Take one away from a step or a run that holds it, whatever that does: the next in its queue gets it
     Release(ReleaseArgs),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct GetArgs {
-    /// The name of the lock, such as db/primary
+    /// The name of the lock, such as db/primary; @nightly or @nightly:KEY for the slots of a workflow
     #[arg(value_name = "NAME")]
     name: String,
 }
@@ -95,12 +95,11 @@ fn words(lock: &Value) -> String {
         vec![format!("{}: {} of {} slots are taken", text(&lock["name"]), lock["taken"], lock["slots"])];
     let who = |entry: &Value| {
         let item = entry["item"].as_u64().map(|item| format!("item {item} of ")).unwrap_or_default();
-        let mut who = format!(
-            "{item}{} of {}, run {}",
-            text(&entry["step"]),
-            text(&entry["workflow"]),
-            text(&entry["run_id"])
-        );
+        let (run, workflow) = (text(&entry["run_id"]), text(&entry["workflow"]));
+        let mut who = match entry["step"].as_str() {
+            Some(step) => format!("{item}{step} of {workflow}, run {run}"),
+            None => format!("run {run} of {workflow}"),
+        };
         match (entry["shared"].as_bool(), entry["weight"].as_u64()) {
             (Some(true), _) => who.push_str(", shared"),
             (_, Some(weight)) if weight > 1 => who.push_str(&format!(", {weight} slots")),
@@ -134,8 +133,7 @@ fn words(lock: &Value) -> String {
 
 fn path(name: &str) -> Result<String, CliError> {
     name.parse::<LockName>().map_err(|error| CliError::Usage(error.to_string()))?;
-    let parts: Vec<String> = name.split('/').map(segment).collect();
-    Ok(format!("/api/v1/locks/{}", parts.join("/")))
+    Ok(format!("/api/v1/locks/{}", segment(name)))
 }
 
 fn rows<'v>(value: &'v Value, field: &str) -> &'v [Value] {

@@ -7,7 +7,7 @@ use millrace_domain::run::{Fate, Plan, PlannedStep};
 use millrace_domain::{StepIndex, Timestamp};
 use serde_json::{Map, Value, json};
 
-use super::plan_settings::{settings, word};
+use super::plan_settings::{concurrency, settings, word};
 
 /// The widest that the names of settings are padded to.
 const WIDEST_NAME: usize = 17;
@@ -32,7 +32,8 @@ impl Planned<'_> {
         let steps: Vec<Value> = (0..self.workflow.steps.len()).map(|at| self.step_json(at)).collect();
         let id = self.workflow.id.as_str();
         let assumed = ASSUMED;
-        json!({"workflow": id, "params": self.params, "assumes": assumed, "waves": waves, "steps": steps})
+        let concurrency = concurrency(self.workflow, self.plan).map(|setting| setting.value);
+        json!({"workflow": id, "params": self.params, "assumes": assumed, "concurrency": concurrency, "waves": waves, "steps": steps})
     }
 
     fn step_json(&self, at: usize) -> Value {
@@ -70,6 +71,9 @@ impl Planned<'_> {
         let params: Vec<String> = params.collect();
         if !params.is_empty() {
             lines.push(format!("params: {}", params.join(" ")));
+        }
+        if let Some(setting) = concurrency(self.workflow, self.plan) {
+            lines.push(format!("{}: {}", setting.name, setting.text));
         }
         for (wave, steps) in self.plan.waves.iter().enumerate() {
             lines.push(String::new());

@@ -1,9 +1,10 @@
 //! What is set for a step, as a plan shows it.
 
 use millrace_domain::child::WORKFLOW;
-use millrace_domain::definition::{SHELL, Step, Tolerance};
+use millrace_domain::definition::{Concurrency, SHELL, Step, Tolerance, Workflow};
+use millrace_domain::lock::AtLimit;
 use millrace_domain::quantity::format_duration;
-use millrace_domain::run::PlannedStep;
+use millrace_domain::run::{Plan, PlannedStep};
 use millrace_domain::wait::WAIT;
 use millrace_domain::{Hook, Outcome, RetryPolicy, Timestamp, TriggerRule};
 use serde_json::{Map, Value, json};
@@ -40,6 +41,33 @@ pub(super) fn settings(step: &Step, planned: &PlannedStep, now: Timestamp) -> Ve
     settings.extend(input(step, planned));
     settings.push(optional("waits_until", planned.waits_until.map(|until| until.to_string())));
     settings
+}
+
+/// How many runs may be under way at a time, and what becomes of one more; `None` where any number may.
+pub(super) fn concurrency(workflow: &Workflow, plan: &Plan) -> Option<Setting> {
+    let Concurrency { limit, at_limit, .. } = workflow.concurrency.as_deref()?;
+    let key = plan.key.as_ref().map(|key| key.as_ref().map_or_else(Clone::clone, Clone::clone));
+    let of_key = match &plan.key {
+        None => String::new(),
+        Some(Ok(key)) => format!(" with key {key}"),
+        Some(Err(why)) => format!(" (its key: {why})"),
+    };
+    let (max_queued, on_full) = match at_limit {
+        AtLimit::Queue { max_queued: Some(most), on_full } => (Some(*most), Some(on_full.as_str())),
+        _ => (None, None),
+    };
+    let one_more = match at_limit {
+        AtLimit::Queue { .. } => match (max_queued, on_full) {
+            (Some(most), Some(on_full)) => format!("waits, beside at most {most} others: then {on_full}"),
+            _ => "waits".to_owned(),
+        },
+        AtLimit::Skip => "is skipped".to_owned(),
+        AtLimit::Replace => "takes the place of the oldest".to_owned(),
+        AtLimit::Fail => "fails".to_owned(),
+    };
+    let runs = if *limit == 1 { "1 run".to_owned() } else { format!("{limit} runs") };
+    let value = json!({"limit": limit, "key": key, "policy": at_limit.as_str(), "max_queued": max_queued, "on_full": on_full});
+    Some(setting("concurrency", value, format!("{runs}{of_key} at a time; one more {one_more}")))
 }
 
 fn setting(name: &'static str, value: impl Into<Value>, text: impl Into<String>) -> Setting {

@@ -71,6 +71,7 @@ fn every_example_is_run_here() {
         "month_end",
         "reconciliation",
         "retry",
+        "sync",
         "word_count",
     ];
     assert_eq!(names, all.map(|name| format!("{name}.yaml")));
@@ -296,6 +297,17 @@ fn month_end_loses_no_posting_although_all_regions_post_at_once() {
     let month = millrace(folder.path(), &["run", "--output", "json", &file]).with(0).json();
     assert_eq!(month["outputs"], json!({"balance": 400}));
     assert_eq!(step(&month, "transfers")["items"]["succeeded"], 4);
+}
+
+#[test]
+fn sync_serves_all_who_ask_at_once_by_as_few_runs_as_it_takes() {
+    let examples = Examples::new();
+    let (file, folder) = (examples.file("sync.yaml"), tempfile::tempdir().unwrap());
+    let place = format!("place={}", folder.path().join("busy").display());
+    let arguments = ["run", "--output", "json", &file, "--workflow", "rush", "-p", &place];
+    let rush = millrace(folder.path(), &arguments).with(0).json();
+    let items = &step(&rush, "ask")["items"];
+    assert_eq!((&items["succeeded"], &items["skipped"]), (&json!(3), &json!(2)));
 }
 
 #[test]

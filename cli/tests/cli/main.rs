@@ -10,6 +10,7 @@ mod binary;
 mod children;
 mod clock;
 mod commands;
+mod concurrency;
 mod connections;
 mod dev;
 mod dry_run;

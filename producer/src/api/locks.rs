@@ -59,44 +59,9 @@ fn summary((name, standing): (&LockName, Standing<'_>)) -> (String, Value) {
     (name.to_string(), lock)
 }
 
-/// One lock whose name is one word.
+/// One lock.
 pub(super) async fn get(State(api): State<Api>, Path(name): Path<String>) -> ApiResult<Json<Value>> {
-    show(&api, &name).await
-}
-
-/// One lock of a group.
-pub(super) async fn get_of_group(
-    State(api): State<Api>,
-    Path((group, lock)): Path<(String, String)>,
-) -> ApiResult<Json<Value>> {
-    show(&api, &format!("{group}/{lock}")).await
-}
-
-/// Takes a lock whose name is one word away from its holder.
-pub(super) async fn release(
-    State(api): State<Api>,
-    Path(name): Path<String>,
-    body: Bytes,
-) -> ApiResult<Json<Value>> {
-    take(&api, &name, &body).await
-}
-
-/// Takes a lock of a group away from its holder.
-pub(super) async fn release_of_group(
-    State(api): State<Api>,
-    Path((group, lock)): Path<(String, String)>,
-    body: Bytes,
-) -> ApiResult<Json<Value>> {
-    take(&api, &format!("{group}/{lock}"), &body).await
-}
-
-/// The board of a partition, as it is stored.
-pub(super) async fn board(api: &Api, partition: PartitionId) -> ApiResult<Board> {
-    Ok(board_of(api.context.store.read_table(partition, LOCKS).await?))
-}
-
-async fn show(api: &Api, name: &str) -> ApiResult<Json<Value>> {
-    let (name, board) = find(api, name).await?;
+    let (name, board) = find(&api, &name).await?;
     let standing = standing_of(&board, &name)?;
     let Standing { slots, taken, holders, waiters, .. } = standing;
     let waiting = waiters.len();
@@ -117,6 +82,22 @@ async fn show(api: &Api, name: &str) -> ApiResult<Json<Value>> {
         "waiting": waiting,
         "waiters": waiters,
     })))
+}
+
+/// Takes a lock away from its holder: `<name>/release`.
+pub(super) async fn release(
+    State(api): State<Api>,
+    Path(path): Path<String>,
+    body: Bytes,
+) -> ApiResult<Json<Value>> {
+    let name = path.strip_suffix("/release");
+    let name = name.ok_or_else(|| ApiError::not_found(format!("route POST /api/v1/locks/{path}")))?;
+    take(&api, name, &body).await
+}
+
+/// The board of a partition, as it is stored.
+pub(super) async fn board(api: &Api, partition: PartitionId) -> ApiResult<Board> {
+    Ok(board_of(api.context.store.read_table(partition, LOCKS).await?))
 }
 
 /// A lock by the text of its name, on the board where it is at home.
@@ -218,18 +199,18 @@ pub(super) async fn waited_for(api: &Api, own: Holder, wants: &[LockName]) -> Ap
         let place = waiters.iter().position(|waiter| waiter.holder() == own).map(|place| place + 1);
         let named: Vec<Value> =
             holders.iter().take(NAMED).map(|entry| holder_view(entry, &want.lock)).collect();
+        let (many, lock) = (waiters.len(), want.lock.in_words());
         let mut text = match place {
-            Some(place) => {
-                format!("number {place} of {} that wait for {}", waiters.len(), want.lock.in_words())
-            }
-            None => format!("{} is being granted to it", want.lock.in_words()),
+            Some(place) if own.unit.is_none() => format!("it is number {place} of {many} that wait"),
+            Some(place) => format!("number {place} of {many} that wait for {lock}"),
+            None => format!("{lock} is being granted to it"),
         };
         if let Some(holder) = holders.first() {
             let since = holder.grant.map(|grant| grant.at.to_string()).unwrap_or_default();
             let (workflow, run) = (&holder.ask.workflow, holder.ask.asker.run);
             text.push_str(&match &holder.ask.step {
                 Some(step) => format!(", which {step} of {workflow} holds since {since} (run {run}"),
-                None => format!(", which another run has since {since} (run {run}"),
+                None => format!("; the oldest is under way since {since} (run {run}"),
             });
             let others = holders.len() - 1;
             text.push_str(&if others > 0 { format!(", and {others} more)") } else { ")".to_owned() });

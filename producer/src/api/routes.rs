@@ -42,10 +42,8 @@ pub(crate) fn router(context: Arc<Context>, gateway: Arc<Gateway>, access: Acces
         .route("/workflows/{name}/pause", post(workflows::pause))
         .route("/workflows/{name}/resume", post(workflows::resume))
         .route("/locks", get(locks::list))
-        .route("/locks/{name}", get(locks::get))
-        .route("/locks/{name}/{lock}", get(locks::get_of_group))
-        .route("/locks/{name}/release", post(locks::release))
-        .route("/locks/{name}/{lock}/release", post(locks::release_of_group))
+        // A name may have slashes.
+        .route("/locks/{*name}", get(locks::get).post(locks::release))
         .route("/workers", get(workers::list))
         .route("/queues", get(workers::queues));
     let routes = Router::new()

@@ -34,6 +34,8 @@ pub enum Shape {
     Nested,
     /// A step that one run may be in at a time, and one that three may.
     Locked,
+    /// A step in a run beside which no other of its workflow may be under way.
+    Limited,
     /// A run that is an item of [`Shape::Nested`]. It is not submitted.
     Part,
 }
@@ -97,7 +99,13 @@ impl Shape {
     /// The number of tasks that a run of this shape makes, as a load.
     pub fn tasks(self) -> usize {
         match self {
-            Self::Quick | Self::Noop | Self::Long | Self::Failing | Self::Doomed | Self::Part => 1,
+            Self::Quick
+            | Self::Noop
+            | Self::Long
+            | Self::Failing
+            | Self::Doomed
+            | Self::Part
+            | Self::Limited => 1,
             Self::Nested => 2 + PARTS,
             Self::Handover | Self::Asked | Self::Locked => 2,
             Self::Flaky => 3,
@@ -151,8 +159,10 @@ impl Shape {
         };
         const LOCKED_STEPS: &[StepRule] =
             &[step(ALONE, &[], Must::End, 1), step(FEW, &[ALONE], Must::End, 1)];
+        const LIMITED_STEPS: &[StepRule] = &[step(LIMITED, &[], Must::End, 1)];
         match self {
             Self::Locked => LOCKED_STEPS,
+            Self::Limited => LIMITED_STEPS,
             Self::Quick | Self::Long | Self::Part => ONE,
             Self::Noop => &[],
             Self::Diamond => DIAMOND,
@@ -196,13 +206,14 @@ impl Shape {
             Self::Wide => json!({"workflow": WIDE}),
             Self::Nested => json!({"workflow": NESTED}),
             Self::Locked => json!({"workflow": LOCKED}),
+            Self::Limited => json!({"workflow": LIMITED}),
             Self::Part => json!({"workflow": PART}),
         }
     }
 }
 
 /// The workflows of which version 0.1 knows nothing, or not all that they are about.
-pub(crate) const NEWER: [&str; 7] = [BRANCHES, MANY, WIDE, ASKED, NESTED, PART, LOCKED];
+pub(crate) const NEWER: [&str; 8] = [BRANCHES, MANY, WIDE, ASKED, NESTED, PART, LOCKED, LIMITED];
 
 const BRANCHES: &str = "branches";
 const MANY: &str = "many";
@@ -215,6 +226,9 @@ const LOCKED: &str = "locked";
 pub(crate) const ALONE: &str = "alone";
 pub(crate) const FEW: &str = "few";
 pub(crate) const SLOTS: usize = 3;
+
+/// The name of the workflow of [`Shape::Limited`], and of its one step.
+pub(crate) const LIMITED: &str = "limited";
 
 /// The name of the workflow that [`Shape::Nested`] runs, and of its one step.
 pub(crate) const PART: &str = "part";
@@ -260,6 +274,7 @@ pub(crate) fn workflows(start: &str, end: &str, schedules: usize) -> Vec<Value> 
         wide(&both, &retry),
         asked(start, end, &retry),
         locked(start, end, &retry),
+        limited(start, end, &retry),
     ];
     all.extend(nested(start, end, &retry));
     all.extend((0..schedules).map(|number| {
@@ -285,6 +300,12 @@ fn locked(start: &str, end: &str, retry: &Value) -> Value {
     json!({"name": LOCKED, "defaults": retry, "steps": [
         {"name": ALONE, "run": lasts("0.2"), "locks": ["faults/alone"]},
         {"name": FEW, "depends_on": [ALONE], "run": lasts("1"), "locks": [few]}]})
+}
+
+/// The workflow that allows one run at a time.
+fn limited(start: &str, end: &str, retry: &Value) -> Value {
+    json!({"name": LIMITED, "defaults": retry, "concurrency": 1,
+        "steps": [{"name": LIMITED, "run": format!("{start}\nsleep 0.3\n{end}")}]})
 }
 
 /// The workflow that runs another one, and that.

@@ -165,6 +165,7 @@ fn shape(dice: &mut Dice, load: Load) -> Shape {
         276..291 if load.rules => Shape::Asked,
         291..311 if load.rules => Shape::Nested,
         311..331 if load.rules => Shape::Locked,
+        331..346 if load.rules => Shape::Limited,
         _ => Shape::Quick,
     }
 }

@@ -91,6 +91,11 @@ fn a_producer_that_keeps_a_grant_which_nobody_wants_is_noticed() {
     is_noticed_without("lock-grant", "has locks of");
 }
 
+#[test]
+fn a_producer_that_has_runs_wait_which_are_not_to_is_noticed() {
+    is_noticed_without("limit", "invariant 6: ");
+}
+
 /// Panics unless a missing guard of a producer is noticed. It is taken away by the environment, and so from a whole
 /// process.
 #[expect(clippy::unwrap_used, reason = "a test fails where it stands")]

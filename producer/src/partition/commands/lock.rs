@@ -51,9 +51,13 @@ pub(crate) fn handle(turn: &mut Turn<'_>, order: Order) -> Option<Reply> {
     if failpoint::is_removed("lock") && matches!(order.wish, Wish::Ask(_)) {
         *board = Board::default();
     }
+    let mut wish = order.wish;
+    if let (Wish::Ask(ask), true) = (&mut wish, failpoint::is_removed("limit")) {
+        ask.at_limit = None;
+    }
     let last_token = board.last_token();
     let mut reply = None;
-    let effects = match order.wish {
+    let effects = match wish {
         Wish::Ask(ask) => board.ask(*ask, now, least),
         Wish::Release(asker) => board.release(asker, now, least),
         Wish::Tell => board.tell_due(now, TOLD_AT_ONCE),

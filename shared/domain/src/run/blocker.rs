@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::advance::READING;
 use super::dispatch::known_values;
+use super::slot::at_a_time;
 use super::{Attempts, Fan, Run, RunState, Slot, StepState};
 use crate::lock::{LockName, Want, in_words};
 use crate::rule::{Judgement, Readiness, Status, Tally};
@@ -274,11 +275,7 @@ impl Blocker {
         match self {
             Self::Start { at } => format!("the run starts at {at}"),
             Self::Slot { slots, since, limit } => {
-                let at_a_time = if *limit == 1 { "1 run".to_owned() } else { format!("{limit} runs") };
-                format!(
-                    "the run waits for {} since {since}, of which {at_a_time} may have one at a time",
-                    slots.in_words()
-                )
+                format!("the run waits for its turn since {since}: {}", at_a_time(slots, *limit))
             }
             Self::Dependency { step, wants, state } => {
                 let stands = if *state == "waiting" { "has not started" } else { "has not ended" };

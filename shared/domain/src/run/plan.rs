@@ -12,6 +12,7 @@ use super::{Advanced, Event, Head, Run, Source, Spec, StepState, Trigger, advanc
 use crate::child::WORKFLOW;
 use crate::definition::{Step, Workflow};
 use crate::expression::{Fire, Scope, Template, Use};
+use crate::lock::LockName;
 use crate::params::Params;
 use crate::task::TaskResult;
 use crate::wait::WAIT;
@@ -20,6 +21,8 @@ use crate::{Outcome, PartitionId, RunId, StepIndex, Timestamp, Unit};
 /// The plan of a run: what it comes to when every step that starts succeeds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
+    /// What tells the run apart from others, where only so many may be under way at a time.
+    pub key: Option<Result<String, String>>,
     /// The waves: the steps that start together, once those of the wave before have succeeded. A wait whose time has passed
     /// ends at once, and what waits for it alone is in the same wave.
     pub waves: Vec<Vec<StepIndex>>,
@@ -116,7 +119,12 @@ pub fn plan(workflow: &Workflow, params: Params, now: Timestamp) -> Plan {
             .collect(),
         locks: step.locks.iter().map(|lock| text(&lock.name, &scope)).collect(),
     };
-    Plan { steps: workflow.steps.iter().enumerate().map(planned).collect(), waves }
+    let key = workflow.concurrency.as_ref().and_then(|concurrency| concurrency.key.as_ref());
+    let key = key.map(|key| {
+        let key = text(key, &scope)?;
+        LockName::of_slots(&workflow.id, Some(&key)).map_err(|error| error.to_string()).map(|_| key)
+    });
+    Plan { key, steps: workflow.steps.iter().enumerate().map(planned).collect(), waves }
 }
 
 /// The workflow without what needs a run: conditions that do hold, and such input is not looked at.
@@ -124,8 +132,8 @@ fn assumed(workflow: &Workflow) -> Workflow {
     let mut assumed = workflow.clone();
     // What a run begins by and by is one wave.
     assumed.max_actions = usize::MAX;
-    // Nothing hands anything on.
-    assumed.outputs = None;
+    // Nothing hands anything on, and no other run is under way.
+    (assumed.outputs, assumed.concurrency) = (None, None);
     assumed.env.retain(|(_, value)| !needs_run(value.uses()));
     for step in &mut assumed.steps {
         // All items, and all repetitions, are one attempt here, which gives nothing.

@@ -57,9 +57,14 @@ impl Run {
     /// What the run waits for, in words.
     pub(super) fn slot_words(&self, slot: &Slot) -> String {
         let limit = self.workflow.concurrency.as_ref().map_or(1, |concurrency| concurrency.limit);
-        let runs = if limit == 1 { "1 run".to_owned() } else { format!("{limit} runs") };
-        let key = slot.name.slots().and_then(|(_, key)| key);
-        let key = key.map(|key| format!(" with key {key}")).unwrap_or_default();
-        format!("waits for its turn: {runs} of {}{key} may be under way at a time", self.head.workflow)
+        format!("waits for its turn: {}", at_a_time(&slot.name, limit))
     }
+}
+
+/// How many runs may be under way at a time, in words.
+pub(super) fn at_a_time(slots: &LockName, limit: u32) -> String {
+    let runs = if limit == 1 { "1 run".to_owned() } else { format!("{limit} runs") };
+    let (workflow, key) = slots.slots().unwrap_or_default();
+    let key = key.map(|key| format!(" with key {key}")).unwrap_or_default();
+    format!("{runs} of {workflow}{key} may be under way at a time")
 }

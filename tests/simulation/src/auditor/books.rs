@@ -130,7 +130,10 @@ impl Book {
     /// A step that was skipped although its rule holds, and no condition kept it from starting.
     pub(super) fn wrongly_skipped(&self) -> Option<StepIndex> {
         let places = (0..self.steps.len()).map(StepIndex::from);
-        let mut skipped = places.filter(|step| self.steps[step.at()].ended == Some(Outcome::Skipped));
+        // Those of a run that is skipped as a whole are.
+        let is_open = self.state != RunState::Skipped;
+        let mut skipped =
+            places.filter(|step| is_open && self.steps[step.at()].ended == Some(Outcome::Skipped));
         skipped.find(|step| {
             let definition = &self.workflow.steps[step.at()];
             definition.condition.is_none()

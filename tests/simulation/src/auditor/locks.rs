@@ -1,16 +1,17 @@
-//! Locks: nobody holds more of one than there is, whoever has an attempt under way with one holds it, the first in the queue
-//! is served first, and when all has ended nothing is held.
+//! Locks, and slots of workflows: nobody holds more of one than there is, whoever has an attempt under way with one holds it,
+//! the first in the queue is served first, no more runs wait than may, and when all has ended nothing is held.
 
 use std::collections::BTreeMap;
 
-use millrace_domain::lock::{Entry, Holder, Want};
-use millrace_domain::run::Hold;
+use millrace_domain::lock::{AtLimit, Entry, Holder, Want};
 use millrace_domain::run::record::StepRecord;
+use millrace_domain::run::{Head, Hold};
 use millrace_domain::{PartitionId, RunId, Unit};
 use millrace_store::Table;
 use serde_json::Value;
 
 use super::Auditor;
+use super::books::Book;
 
 /// The table of locks.
 const LOCKS: Table = Table("locks");
@@ -29,6 +30,15 @@ impl Auditor {
         }
     }
 
+    /// Notes whether a run is under way with a slot of its workflow, by its head.
+    pub(super) fn note_slot(&mut self, run: RunId, head: &Head) {
+        let has_one = head.slot.as_ref().is_some_and(|slot| slot.granted_at.is_some());
+        match has_one && !head.state.is_terminal() {
+            true => self.slots.insert(run),
+            false => self.slots.remove(&run),
+        };
+    }
+
     /// Notes that locks were granted, or are gone, by the row of a holder before and after a commit.
     pub(super) fn note_lock(&mut self, table: Table, key: &str, before: Option<&str>, after: Option<&str>) {
         if table != LOCKS {
@@ -40,9 +50,14 @@ impl Auditor {
         if before.as_ref().is_none_or(|before| before.ask.asker != entry.ask.asker) {
             self.just_asked.push(key.to_owned());
         }
+        let was_replaced = before.as_ref().is_some_and(|before| before.replaced_by.is_some());
+        self.replaced += u64::from(entry.replaced_by.is_some() && !was_replaced);
         let was_granted = before.is_some_and(|before| before.grant.is_some());
         if entry.grant.is_some() && !was_granted {
-            self.grants += 1;
+            match entry.ask.step {
+                Some(_) => self.grants += 1,
+                None => self.granted_slots += 1,
+            }
             self.granted.push(key.to_owned());
         }
     }
@@ -67,7 +82,7 @@ impl Auditor {
             let first = entries.iter().filter(waits).find(|other| place(other) < place(granted))?;
             Some(format!("{granted:?} was granted what {first:?} has waited for"))
         });
-        if let Some(what) = over.or(passed_over) {
+        if let Some(what) = over.or(passed_over).or_else(|| too_many(&self.runs, &entries)) {
             self.object(6, || what);
         }
     }
@@ -82,8 +97,17 @@ impl Auditor {
             let grant = row.and_then(|row| serde_json::from_str::<Entry>(row).ok()?.grant);
             grant.is_none_or(|grant| grant.token != **token)
         });
-        if let Some((holder, token)) = lost.map(|(holder, token)| (*holder, *token)) {
+        let lost = lost.map(|(holder, token)| (*holder, *token));
+        let has_slot =
+            |row: &str| serde_json::from_str::<Entry>(row).is_ok_and(|entry| entry.grant.is_some());
+        let key = run.to_string();
+        let is_without =
+            self.slots.contains(&run) && !rows().any(|((_, _, row), text)| *row == key && has_slot(text));
+        if let Some((holder, token)) = lost {
             self.object(6, || format!("{holder} goes on with locks that it does not hold: token {token}"));
+        }
+        if is_without {
+            self.object(6, || format!("run {run} goes on with a slot that it does not have"));
         }
     }
 
@@ -92,6 +116,32 @@ impl Auditor {
         let mut rows = self.rows.iter().filter(|((_, table, key), _)| *table == LOCKS && key != "token");
         rows.next().map(|((partition, _, key), row)| format!("{key} has locks of {partition}: {row}"))
     }
+}
+
+/// What is wrong with the runs that wait: there are more of them than may, or such as should have made room.
+fn too_many(runs: &BTreeMap<RunId, Book>, entries: &[Entry]) -> Option<String> {
+    let mut by_slots: BTreeMap<&str, Vec<&Entry>> = BTreeMap::new();
+    for entry in entries.iter().filter(|entry| entry.ask.step.is_none()) {
+        by_slots.entry(entry.ask.wants[0].lock.as_str()).or_default().push(entry);
+    }
+    by_slots.into_iter().find_map(|(slots, entries)| {
+        let waiting = entries.iter().filter(|entry| entry.grant.is_none()).count();
+        let left = entries.iter().filter(|entry| entry.replaced_by.is_none()).count();
+        let most = entries[0].ask.wants[0].slots as usize;
+        let concurrency = runs.get(&entries[0].ask.asker.run)?.workflow.concurrency.as_ref()?;
+        match concurrency.at_limit {
+            AtLimit::Queue { max_queued: Some(most), .. } if waiting > most as usize => {
+                Some(format!("{waiting} runs wait for {slots}, and {most} may"))
+            }
+            AtLimit::Skip | AtLimit::Fail if waiting > 0 => {
+                Some(format!("{waiting} runs wait for {slots}, for which none may"))
+            }
+            AtLimit::Replace if left > most => {
+                Some(format!("{left} runs of {slots} go on, and {most} may: {entries:?}"))
+            }
+            _ => None,
+        }
+    })
 }
 
 /// Whether more is held of a lock than there is.

@@ -79,6 +79,10 @@ pub struct Seen {
     pub children: u64,
     /// The grants of locks.
     pub grants: u64,
+    /// The grants of slots to runs.
+    pub slots: u64,
+    /// The runs that others took the place of while they ran.
+    pub replaced: u64,
 }
 
 impl Seen {
@@ -98,6 +102,8 @@ impl Seen {
             acts: self.acts + other.acts,
             children: self.children + other.children,
             grants: self.grants + other.grants,
+            slots: self.slots + other.slots,
+            replaced: self.replaced + other.replaced,
         }
     }
 
@@ -116,10 +122,12 @@ impl Seen {
             acts,
             children,
             grants,
+            slots,
+            replaced,
         } = *self;
         let counts = [
             runs, started, lost, cancelled, timed_out, died, takeovers, fires, letters, acts, children,
-            grants,
+            grants, slots, replaced,
         ];
         counts.iter().all(|count| *count > 0)
     }
@@ -161,11 +169,15 @@ pub(crate) struct Auditor {
     children: BTreeMap<TaskId, RunId>,
     /// The fencing tokens of units that have an attempt under way with locks.
     holds: BTreeMap<Holder, u64>,
+    /// The runs that are under way with a slot of their workflow.
+    slots: BTreeSet<RunId>,
     /// The keys of rows to which the commit that is being looked at has granted locks.
     granted: Vec<String>,
     /// Those by which it has taken in an ask.
     just_asked: Vec<String>,
     grants: u64,
+    granted_slots: u64,
+    replaced: u64,
 }
 
 impl Auditor {
@@ -242,6 +254,8 @@ impl Auditor {
             acts: self.acted.len() as u64,
             children: self.children.len() as u64,
             grants: self.grants,
+            slots: self.granted_slots,
+            replaced: self.replaced,
         }
     }
 }

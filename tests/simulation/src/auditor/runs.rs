@@ -107,6 +107,7 @@ impl Auditor {
                     }
                     advances.push(head.advance);
                     book.state = head.state;
+                    self.note_slot(run, &head);
                     book.stopping = head.is_stopping();
                     book.hooks |= head.hooks_since.is_some();
                     let hands_on = book.workflow.outputs.is_some() && head.state == RunState::Succeeded;
@@ -288,8 +289,11 @@ impl Auditor {
         if needs_locks && !self.holds.contains_key(&Holder { run, unit: Some(unit) }) {
             self.object(6, || format!("{dispatched:?} of run {run} without the locks that it needs"));
         }
-        let slot = book.unit_mut(unit);
-        (slot.attempt, slot.current, slot.dispatched_at) = (attempt, true, at);
+        if book.workflow.concurrency.is_some() && !self.slots.contains(&run) {
+            self.object(6, || format!("{dispatched:?} of run {run} without a slot of its workflow"));
+        }
+        let unit = book.unit_mut(unit);
+        (unit.attempt, unit.current, unit.dispatched_at) = (attempt, true, at);
     }
 }
 
