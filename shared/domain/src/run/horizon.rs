@@ -14,6 +14,7 @@ impl Run {
         match timer {
             // What became ready beside too many others starts at once.
             RunTimer::Start if self.head.state == RunState::Running => Some(now),
+            RunTimer::Start if self.awaited_slot().is_some() => Some(now + LONGEST_ASK),
             RunTimer::Start => {
                 let start_at = self.head.start_at.filter(|_| self.head.delayed)?;
                 (self.head.created_at > now).then(|| now + start_at.since(self.head.created_at))

@@ -79,6 +79,13 @@ fn a_delay_that_began_ahead_is_as_long_from_now_and_an_instant_that_was_named_st
 }
 
 #[test]
+fn a_slot_that_is_waited_for_is_asked_for_again_at_least_every_ten_minutes() {
+    let fleet = Fleet::of("name: w\nconcurrency: 1\nsteps: [{name: a, run: x}]\n");
+    let true_now = CREATED - AHEAD;
+    assert_eq!(fleet.run.horizon(RunTimer::Start, true_now), Some(true_now + Duration::from_secs(600)));
+}
+
+#[test]
 fn a_wait_that_began_ahead_is_as_long_from_now_or_until_the_next_time_of_day_and_an_instant_stands() {
     let horizon = |with: &str, now| {
         let fleet = Fleet::of(&format!("name: w\nsteps: [{{name: a, uses: wait, with: {{{with}}}}}]\n"));
