@@ -114,4 +114,6 @@ pub(crate) const FIGURES: &[Figure] = &[
     figure("w9.lock_chain", "W9 chain of 40 steps, each with a lock", "ms"),
     figure("w9.lock_fan", "W9 1,000 items, each with a lock of its own", "ms"),
     figure("w9.lock_queue", "W9 1,000 items, one after the other through one lock", "ms"),
+    figure("w9.slot_fan", "W9 1,000 runs within a run, each with a slot of its own", "ms"),
+    figure("w9.slot_queue", "W9 250 runs within a run, one at a time", "ms"),
 ];

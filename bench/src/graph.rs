@@ -1,5 +1,5 @@
 //! W3: a chain and a fan of no-op steps, from the run's creation to its end, by its own stamps. W9: the same of steps that are
-//! runs of a workflow with one such step, and of steps that hold locks.
+//! runs of a workflow with one such step, of steps that hold locks, and of runs of which only so many may be under way.
 
 use serde_json::{Value, json};
 
@@ -32,10 +32,23 @@ pub(crate) async fn fan(api: &Api) -> Result<f64, Failure> {
 /// What the steps of W9 run.
 const PART: &str = "bench_part";
 
+/// The same with a limit of one run at a time, for each key.
+const LIMITED: &str = "bench_limited";
+
+/// The runs that are under way one after the other.
+const QUEUE: usize = 250;
+
 /// Stores what the steps of W9 run.
-pub(crate) async fn store_part(api: &Api) -> Result<(), Failure> {
-    let definition = json!({"name": PART, "steps": [{"name": "only", "uses": "noop"}]}).to_string();
-    api.post("/api/v1/workflows", json!({"definition": definition}).to_string()).await.map(drop)
+pub(crate) async fn store_parts(api: &Api) -> Result<(), Failure> {
+    let steps = json!([{"name": "only", "uses": "noop"}]);
+    let part = json!({"name": PART, "steps": steps});
+    let limited = json!({"name": LIMITED, "params": [{"name": "key", "type": "int"}],
+        "concurrency": {"limit": 1, "key": "${{ params.key }}"}, "steps": steps});
+    for definition in [part, limited] {
+        let body = json!({"definition": definition.to_string()}).to_string();
+        api.post("/api/v1/workflows", body).await?;
+    }
+    Ok(())
 }
 
 /// Runs a chain of runs, and returns how long it took: milliseconds.
@@ -67,6 +80,21 @@ pub(crate) async fn chain_of_locks(api: &Api) -> Result<f64, Failure> {
 pub(crate) async fn fan_of_locks(api: &Api, lock: &str) -> Result<f64, Failure> {
     let many = json!({"name": "many", "uses": "noop", "shards": FAN, "locks": [format!("bench/{lock}")]});
     run(api, vec![many]).await
+}
+
+/// Runs many runs at once, each with a slot of its own, and returns how long it took: milliseconds.
+pub(crate) async fn fan_of_slots(api: &Api) -> Result<f64, Failure> {
+    run(api, vec![limited(FAN, "${{ item_index }}")]).await
+}
+
+/// Runs some runs one after the other, as they come to have the one slot that there is, and returns how long it took:
+/// milliseconds.
+pub(crate) async fn queue_of_slots(api: &Api) -> Result<f64, Failure> {
+    run(api, vec![limited(QUEUE, "${{ 0 }}")]).await
+}
+
+fn limited(count: usize, key: &str) -> Value {
+    json!({"name": "many", "uses": "workflow", "shards": count, "with": {"name": LIMITED, "params": {"key": key}}})
 }
 
 async fn run(api: &Api, steps: Vec<Value>) -> Result<f64, Failure> {

@@ -172,7 +172,7 @@ impl<'a> Rounds<'a> {
         let mut apis = vec![(self.sync, self.fleet.api.clone())];
         apis.extend(self.embedded.as_ref().map(|embedded| (EMBEDDED, embedded.api.clone())));
         for (column, api) in apis {
-            if let Err(why) = graph::store_part(&api).await {
+            if let Err(why) = graph::store_parts(&api).await {
                 self.report.note_failure("w9.chain", &why);
                 continue;
             }
@@ -186,6 +186,9 @@ impl<'a> Rounds<'a> {
                 self.note("w9.lock_chain", column, chain);
                 self.note("w9.lock_fan", column, apart);
                 self.note("w9.lock_queue", column, queue);
+                let (apart, queue) = (graph::fan_of_slots(&api).await, graph::queue_of_slots(&api).await);
+                self.note("w9.slot_fan", column, apart);
+                self.note("w9.slot_queue", column, queue);
             }
         }
     }
