@@ -41,7 +41,7 @@ impl Locks {
 
 /// The attempt for which a step asks.
 pub(crate) fn task_of(ask: &Ask) -> TaskId {
-    ask.asker.task().expect("a step asks, and no run")
+    ask.asker.task().unwrap()
 }
 
 /// Locks are asked for before an attempt that may be made.

@@ -136,7 +136,7 @@ fn hint_of_policy(word: &str, checker: &mut Checker) -> Option<String> {
         "cancel" | "cancel_in_progress" | "cancel_other" | "terminate" | "restart" => "write replace",
         "wait" | "enqueue" | "serial" | "buffer" => "write queue",
         "error" | "reject" => "write fail",
-        _ => return checker.did_you_mean(word, POLICIES.into_iter()),
+        _ => return checker.did_you_mean(word, POLICIES),
     };
     Some(hint.to_owned())
 }
