@@ -167,7 +167,7 @@ impl Board {
             }
         }
         let had_one = !freed.is_empty();
-        match self.at_limit(&ask).and_then(|displaced| self.admit(&ask).map(|()| displaced)) {
+        match self.at_limit(&ask).and_then(|displaced| self.admit(&ask, &displaced).map(|()| displaced)) {
             Ok(displaced) => {
                 for one in displaced {
                     freed.extend(self.displace(one, &ask, &mut effects));

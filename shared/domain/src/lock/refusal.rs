@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::at_limit::Displaced;
 use super::entry::{Entry, Holder};
 use super::queue::{Lock, has_room, place_of};
 use super::{Ask, Board, LockName, Want, size_in_words};
@@ -20,11 +21,11 @@ pub(super) struct Refused {
 type Kept<'b> = BTreeMap<&'b LockName, (u32, u32)>;
 
 impl Board {
-    /// Whether what is asked for can be had at all.
-    pub(super) fn admit(&self, ask: &Ask) -> Result<(), Refused> {
+    /// Whether what is asked for can be had at all, once these have made room.
+    pub(super) fn admit(&self, ask: &Ask, displaced: &[Displaced]) -> Result<(), Refused> {
         // Of a workflow's runs the newest version says how many there may be.
         let sizes = if ask.step.is_some() { self.check_sizes(ask) } else { Ok(()) };
-        let admitted = sizes.and_then(|()| self.refuse_deadlock(ask));
+        let admitted = sizes.and_then(|()| self.refuse_deadlock(ask, displaced));
         admitted.map_err(|why| Refused { outcome: Outcome::Failed, why })
     }
 
@@ -66,13 +67,16 @@ impl Board {
 
     /// Whether with this ask somebody waits for a run that waits for it in turn. All others let go of what they hold in the
     /// end: what is left are those that wait and are in a run that a holder waits for. Whoever of them can have what it wants
-    /// beside what such holders keep will end, and a holder of which all runs have ended lets go as well.
-    fn refuse_deadlock(&self, ask: &Ask) -> Result<(), String> {
+    /// beside what such holders keep will end, and a holder of which all runs have ended lets go as well. Who waits and makes
+    /// room keeps nobody waiting.
+    fn refuse_deadlock(&self, ask: &Ask, displaced: &[Displaced]) -> Result<(), String> {
         if !self.is_nested(ask) {
             return Ok(());
         }
         let own = Entry { ask: ask.clone(), grant: None, nested: true, replaced_by: None };
-        let nested = self.nested.iter().filter_map(|(_, waiter)| self.entries.get(waiter));
+        let goes = |waiter: &Holder| displaced.iter().any(|one| one.holder == *waiter);
+        let nested = self.nested.iter().filter(|(_, waiter)| !goes(waiter));
+        let nested = nested.filter_map(|(_, waiter)| self.entries.get(waiter));
         let mut waiting: Vec<&Entry> = nested.collect();
         let place = (place_of(&own), own.holder());
         let locks = own.ask.wants.iter().filter_map(|want| Some((want, self.locks.get(&want.lock)?)));

@@ -5,5 +5,7 @@
 mod deadlocks;
 mod model;
 mod pace;
+mod policies;
 mod random;
+mod slots;
 mod table;

@@ -5,13 +5,15 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use millrace_domain::lock::{Ask, Asker, Entry, Grant, Holder, LockName, Want};
-use millrace_domain::{Priority, Timestamp};
+use millrace_domain::{Outcome, Priority, RunId, Timestamp};
 
 /// What somebody is told.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Told {
     Granted(Asker, u64),
     Refused(Asker, Why),
+    /// It is to end, since this run takes its place.
+    Displaced(Asker, RunId),
 }
 
 /// Why somebody is refused.
@@ -20,6 +22,25 @@ pub(crate) enum Why {
     TooMuch,
     Conflict,
     Deadlock,
+    /// Its policy is to skip, or to fail, and others are under way.
+    Skip,
+    Fail,
+    /// As many wait as may.
+    Full,
+    Merged,
+    Dropped,
+    Replaced,
+}
+
+impl Why {
+    /// How a run ends for it.
+    pub(crate) fn outcome(self) -> Outcome {
+        match self {
+            Self::TooMuch | Self::Conflict | Self::Deadlock | Self::Fail | Self::Full => Outcome::Failed,
+            Self::Skip | Self::Merged => Outcome::Skipped,
+            Self::Dropped | Self::Replaced => Outcome::Cancelled,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Default)]
@@ -29,11 +50,20 @@ pub(crate) struct Model {
 
 type Slots = BTreeMap<LockName, u32>;
 
+/// What whoever holds is told, as often as it is told.
+pub(crate) fn told_of(entry: &Entry) -> Option<Told> {
+    let (asker, grant) = (entry.ask.asker, entry.grant?);
+    Some(match entry.replaced_by {
+        Some(by) => Told::Displaced(asker, by),
+        None => Told::Granted(asker, grant.token),
+    })
+}
+
 fn place(entry: &Entry) -> (bool, Priority, Timestamp, Holder) {
     (!entry.nested, entry.ask.priority, entry.ask.since, entry.holder())
 }
 
-fn want<'e>(entry: &'e Entry, lock: &LockName) -> Option<&'e Want> {
+pub(crate) fn want<'e>(entry: &'e Entry, lock: &LockName) -> Option<&'e Want> {
     entry.ask.wants.iter().find(|want| want.lock == *lock)
 }
 
@@ -53,9 +83,7 @@ impl Model {
         if let Some(entry) = self.entry(holder) {
             match entry.ask.asker.attempt.cmp(&asker.attempt) {
                 Ordering::Greater => return Vec::new(),
-                Ordering::Equal => {
-                    return entry.grant.iter().map(|grant| Told::Granted(asker, grant.token)).collect();
-                }
+                Ordering::Equal => return told_of(entry).into_iter().collect(),
                 Ordering::Less => self.entries.retain(|entry| entry.holder() != holder),
             }
         }
@@ -64,9 +92,16 @@ impl Model {
         let is_above = |holder: &Entry| holder.grant.is_some() && ask.above.contains(&holder.holder());
         let nested = self.entries.iter().any(is_above);
         let entry = Entry { ask, grant: None, nested, replaced_by: None };
-        match self.refusal(&entry) {
-            Some(why) => told.push(Told::Refused(asker, why)),
-            None => self.entries.push(entry),
+        // It is all or nothing: nobody makes room for one that is refused.
+        let mut tried = self.clone();
+        let room = tried.make_room(&entry);
+        match room.and_then(|room| tried.refusal(&entry).map_or(Ok(room), Err)) {
+            Err(why) => told.push(Told::Refused(asker, why)),
+            Ok(room) => {
+                told.extend(room);
+                tried.entries.push(entry);
+                *self = tried;
+            }
         }
         self.serve(now, token, &mut told);
         told
@@ -97,7 +132,9 @@ impl Model {
     }
 
     fn refusal(&self, entry: &Entry) -> Option<Why> {
-        for wanted in &entry.ask.wants {
+        // "Runs never conflict over sizes."
+        let of_steps = entry.ask.wants.iter().filter(|_| entry.ask.step.is_some());
+        for wanted in of_steps {
             if wanted.weight > wanted.slots {
                 return Some(Why::TooMuch);
             }

@@ -13,7 +13,7 @@ use crate::model::{Told, is_above};
 use crate::table::{Table, holder, run, unit, want, workflow};
 
 /// How many cases are tried: some hundreds, or as many as `MILLRACE_CASES` says.
-fn cases() -> u32 {
+pub(crate) fn cases() -> u32 {
     std::env::var("MILLRACE_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(500)
 }
 
@@ -133,7 +133,7 @@ impl Drawn {
 
 /// Whether such a letter can be there: nobody asks while a run is under way that it waits for, and no run is under way while
 /// whoever waits for it has not been granted what it asked for.
-fn can_be(table: &Table, ask: &Ask) -> bool {
+pub(crate) fn can_be(table: &Table, ask: &Ask) -> bool {
     let holder = ask.asker.holder();
     let entries = &table.model.entries;
     let is_known =
@@ -186,7 +186,7 @@ fn play(about: About, moves: &[Move]) -> Table {
 }
 
 /// The tokens of a lock do not fall.
-fn check_tokens(table: &Table) {
+pub(crate) fn check_tokens(table: &Table) {
     let mut first: BTreeMap<Asker, u64> = BTreeMap::new();
     let mut last = 0;
     for told in &table.told {
@@ -212,6 +212,7 @@ fn random_letters_come_to_all_that_a_board_does() {
             let words = table.told.iter().map(|told| match told {
                 Told::Granted(..) => format!("{about:?} granted"),
                 Told::Refused(_, why) => format!("{about:?} refused: {why:?}"),
+                Told::Displaced(..) => unreachable!("no step is displaced"),
             });
             let entries = table.model.entries.iter();
             let stands = entries.map(|entry| match (entry.nested, entry.grant) {

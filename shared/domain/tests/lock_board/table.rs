@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use millrace_domain::lock::{Ask, Asker, Board, Effect, Entry, Holder, Want};
-use millrace_domain::{RunId, StepIndex, TaskId, Timestamp, Unit, WorkflowId, WorkflowName};
+use millrace_domain::{Outcome, RunId, StepIndex, TaskId, Timestamp, Unit, WorkflowId, WorkflowName};
 
-use crate::model::{Model, Told, Why, is_above};
+use crate::model::{Model, Told, Why, is_above, told_of, want as wanted};
 
 pub(crate) const START: Timestamp = Timestamp::from_millis(1_772_407_800_000);
 
@@ -73,8 +73,8 @@ impl Table {
         let effects = self.board.ask(ask.clone(), self.now, self.token);
         let expected = self.model.ask(ask.clone(), self.now, self.token);
         for effect in &effects {
-            if let Effect::Refuse { asker, why, .. } = effect {
-                check_text(&before, ask, *asker, why);
+            if let Effect::Refuse { asker, why, outcome } = effect {
+                check_text(&before, ask, *asker, (why, *outcome));
             }
         }
         self.check(effects, expected)
@@ -106,10 +106,7 @@ impl Table {
         assert_eq!(self.board.due(), due.first().map(|(at, _)| *at));
         due.retain(|(at, _)| *at <= self.now);
         due.truncate(limit);
-        let expected = due.iter().map(|(_, holder)| {
-            let entry = self.model.entry(*holder).unwrap();
-            Told::Granted(entry.ask.asker, entry.grant.unwrap().token)
-        });
+        let expected = due.iter().map(|(_, holder)| told_of(self.model.entry(*holder).unwrap()).unwrap());
         let expected = expected.collect();
         self.told_at.extend(due.into_iter().map(|(_, holder)| (holder, self.now)));
         let effects = self.board.tell_due(self.now, limit);
@@ -127,8 +124,15 @@ impl Table {
                 }
                 Effect::Delete(holder) => drop(self.rows.remove(&holder.to_string())),
                 Effect::Grant { asker, token } => told.push(Told::Granted(asker, token)),
-                Effect::Refuse { asker, why, .. } => told.push(Told::Refused(asker, kind(&why))),
-                Effect::Displace { asker, .. } => panic!("{asker:?} is no run"),
+                Effect::Refuse { asker, outcome, why } => {
+                    let kind = kind(&why, outcome);
+                    assert_eq!(outcome, kind.outcome(), "{why}");
+                    told.push(Told::Refused(asker, kind));
+                }
+                Effect::Displace { asker, why } => {
+                    let by = why.strip_prefix("replaced by run ").unwrap();
+                    told.push(Told::Displaced(asker, by.parse().unwrap()));
+                }
             }
         }
         self.take_tokens(&told, &mut expected);
@@ -220,25 +224,52 @@ impl Table {
     }
 }
 
-fn kind(why: &str) -> Why {
+fn kind(why: &str, outcome: Outcome) -> Why {
     match why {
         _ if why.contains("say the same in both") => Why::Conflict,
         _ if why.contains("would wait for ever") => Why::Deadlock,
+        _ if why.starts_with("replaced by run ") => Why::Replaced,
+        _ if why.starts_with("dropped for run ") => Why::Dropped,
+        _ if why.starts_with("merged into run ") => Why::Merged,
+        _ if why.contains("no more may (max_queued: ") => Why::Full,
+        _ if why.contains("under way") && outcome == Outcome::Skipped => Why::Skip,
+        _ if why.contains("under way") => Why::Fail,
         _ => Why::TooMuch,
     }
 }
 
-/// The text of a refusal names both steps, and their workflows.
-fn check_text(before: &Model, ask: &Ask, asker: Asker, why: &str) {
-    if kind(why) == Why::TooMuch {
-        return;
-    }
-    assert_eq!(asker, ask.asker, "another is refused: {why}");
-    let names = |other: &Ask| {
-        let step = other.step.as_ref().unwrap();
-        why.contains(&format!("step {step} of {}", other.workflow)) && other.asker.holder() != asker.holder()
+/// The text of a refusal names both steps, and their workflows; or the run that is in the way.
+fn check_text(before: &Model, ask: &Ask, asker: Asker, (why, outcome): (&str, Outcome)) {
+    let kind = kind(why, outcome);
+    let own = match &ask.step {
+        Some(step) => format!("step {step} of {}", ask.workflow),
+        None => format!("a run of {}", ask.workflow),
     };
-    let own = why.contains(&format!("step {} of {}", ask.step.as_ref().unwrap(), ask.workflow));
-    let others = before.entries.iter().any(|entry| names(&entry.ask));
-    assert!(own && others, "{why}");
+    // A run of this lock that holds it, or waits for it.
+    let named = |holds: bool| {
+        let others = before.entries.iter().filter(|entry| wanted(entry, &ask.wants[0].lock).is_some());
+        let mut others = others.filter(|entry| entry.grant.is_some() == holds);
+        others.any(|entry| why.contains(&format!("run {}", entry.ask.asker.run)))
+    };
+    let is_right = match kind {
+        Why::TooMuch => return,
+        Why::Replaced | Why::Dropped => {
+            asker != ask.asker && why.contains(&format!(" run {}", ask.asker.run)) && !named(true)
+        }
+        Why::Merged => asker == ask.asker && named(false),
+        Why::Skip | Why::Fail => asker == ask.asker && named(true),
+        Why::Full => asker == ask.asker,
+        Why::Conflict | Why::Deadlock => {
+            let names = |other: &Ask| {
+                let who = match &other.step {
+                    Some(step) => format!("step {step} of {}", other.workflow),
+                    None => format!("a run of {}", other.workflow),
+                };
+                why.contains(&who) && other.asker.holder() != asker.holder()
+            };
+            let others = before.entries.iter().any(|entry| names(&entry.ask));
+            asker == ask.asker && why.contains(&own) && others
+        }
+    };
+    assert!(is_right, "{asker:?} is told: {why}");
 }

@@ -1,0 +1,121 @@
+//! What becomes of runs of a workflow that allows only so many at a time: sentence by sentence.
+
+use std::time::Duration;
+
+use millrace_domain::lock::{Ask, Asker, AtLimit, Holder, LockName, OnFull, Want};
+
+use crate::model::{Told, Why};
+use crate::table::{START, Table, run, workflow};
+
+/// The slots of a workflow.
+pub(crate) fn name(of: &str, key: Option<&str>) -> LockName {
+    LockName::of_slots(&workflow(of), key).unwrap()
+}
+
+/// The ask of a run.
+pub(crate) fn ask_of(n: usize, slots_of: &LockName, slots: u32, policy: AtLimit) -> Ask {
+    Ask {
+        asker: Asker::of_run(run(n)),
+        wants: [Want { slots, ..Want::exclusive(slots_of.clone()) }].into(),
+        priority: Default::default(),
+        since: START + Duration::from_secs(n as u64),
+        workflow: workflow(slots_of.group_name()),
+        version: Some(1),
+        step: None,
+        above: Vec::new(),
+        at_limit: Some(policy),
+    }
+}
+
+fn queue(most: u32, on_full: OnFull) -> AtLimit {
+    AtLimit::Queue { max_queued: Some(most), on_full }
+}
+
+/// The ask of a run that is in these.
+fn within(above: &[usize], ask: Ask) -> Ask {
+    Ask { above: above.iter().map(|n| Holder { run: run(*n), unit: None }).collect(), ..ask }
+}
+
+fn is_granted(told: &[Told], ask: &Ask) -> bool {
+    matches!(told, [Told::Granted(asker, _)] if *asker == ask.asker)
+}
+
+/// A run of a workflow that allows so many at a time asks, and is granted its slot at once.
+fn begin(table: &mut Table, slots: u32, numbers: &[usize]) {
+    for n in numbers {
+        let ask = ask_of(*n, &name("w", None), slots, AtLimit::default());
+        assert!(is_granted(&table.ask(&ask), &ask));
+    }
+}
+
+#[test]
+fn a_run_that_is_alone_gets_its_slot_whatever_its_policy() {
+    let policies = [AtLimit::Skip, AtLimit::Fail, AtLimit::Replace, queue(0, OnFull::Reject)];
+    for policy in policies.into_iter().chain([OnFull::DropOldest, OnFull::Merge].map(|full| queue(1, full))) {
+        let mut table = Table::new();
+        begin(&mut table, 2, &[1]);
+        let ask = ask_of(2, &name("w", None), 2, policy);
+        assert!(is_granted(&table.ask(&ask), &ask), "{policy:?}");
+        let other = ask_of(3, &name("w", Some("eu")), 1, policy);
+        assert!(is_granted(&table.ask(&other), &other), "{policy:?}: another key is another limit");
+    }
+}
+
+#[test]
+fn the_one_that_has_waited_longest_is_dropped_though_it_is_the_most_urgent() {
+    let mut table = Table::new();
+    begin(&mut table, 1, &[1]);
+    let urgent = ask_of(2, &name("w", None), 1, AtLimit::default());
+    let urgent = Ask { priority: "P0".parse().unwrap(), ..urgent };
+    assert!(table.ask(&urgent).is_empty());
+    assert!(table.ask(&ask_of(3, &name("w", None), 1, AtLimit::default())).is_empty());
+    let last = ask_of(4, &name("w", None), 1, queue(2, OnFull::DropOldest));
+    assert_eq!(table.ask(&last), [Told::Refused(urgent.asker, Why::Dropped)]);
+    table.drain();
+}
+
+#[test]
+fn a_run_that_replaces_others_has_the_oldest_make_room_and_they_keep_their_slots_until_they_have_ended() {
+    let mut table = Table::new();
+    begin(&mut table, 2, &[1, 2]);
+    let waits = ask_of(3, &name("w", None), 2, AtLimit::default());
+    assert!(table.ask(&waits).is_empty());
+    let last = ask_of(4, &name("w", None), 2, AtLimit::Replace);
+    let (first, second) = (Asker::of_run(run(1)), Asker::of_run(run(2)));
+    let told = [Told::Displaced(first, run(4)), Told::Displaced(second, run(4))];
+    assert_eq!(table.ask(&last), told);
+    table.restore();
+    table.now = table.now + Duration::from_secs(60);
+    table.tell_due(2);
+    assert_eq!(table.told[table.told.len() - 2..], told, "each is told again");
+    let later = ask_of(5, &name("w", None), 2, AtLimit::Replace);
+    assert_eq!(table.ask(&later), [Told::Refused(waits.asker, Why::Replaced)]);
+    assert!(is_granted(&table.release(first), &last));
+    table.drain();
+}
+
+#[test]
+fn a_run_in_one_that_has_the_only_slot_is_refused_and_replaces_nobody() {
+    for policy in [AtLimit::default(), AtLimit::Replace] {
+        let mut table = Table::new();
+        begin(&mut table, 1, &[1]);
+        let inner = within(&[1], ask_of(2, &name("w", None), 1, policy));
+        assert_eq!(table.ask(&inner), [Told::Refused(inner.asker, Why::Deadlock)]);
+        table.drain();
+    }
+}
+
+#[test]
+fn a_run_in_another_is_not_refused_for_one_that_waits_and_makes_room_for_it() {
+    let mut table = Table::new();
+    begin(&mut table, 2, &[1, 2]);
+    let dropped = within(&[2], ask_of(3, &name("w", None), 2, AtLimit::default()));
+    assert!(table.ask(&dropped).is_empty());
+    let last = within(&[1], ask_of(4, &name("w", None), 2, queue(1, OnFull::DropOldest)));
+    assert_eq!(
+        table.ask(&last),
+        [Told::Refused(dropped.asker, Why::Dropped)],
+        "the second ends, and so all do"
+    );
+    table.drain();
+}
