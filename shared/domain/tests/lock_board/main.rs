@@ -7,5 +7,6 @@ mod model;
 mod pace;
 mod policies;
 mod random;
+mod random_slots;
 mod slots;
 mod table;
