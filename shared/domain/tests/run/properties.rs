@@ -15,6 +15,7 @@ use serde_json::json;
 
 use crate::fleet::Fleet;
 use crate::random_plans::plan;
+use crate::slots::slots;
 
 #[derive(Debug, Clone)]
 pub(crate) enum Move {
@@ -34,6 +35,8 @@ pub(crate) enum Move {
     Repeat(Index),
     Cancel,
     Poison,
+    /// Whoever keeps the slots of the workflow says something of that of the run.
+    Slot(u8, Outcome),
     Pass(u64),
 }
 
@@ -61,7 +64,8 @@ pub(crate) fn moves() -> impl Strategy<Value = Vec<Move>> {
         20 => index().prop_map(Move::Repeat),
         2 => Just(Move::Cancel),
         1 => Just(Move::Poison),
-        16 => (0u64..20_000).prop_map(Move::Pass),
+        8 => (0u8..12, outcome()).prop_map(|(what, outcome)| Move::Slot(what, outcome)),
+        16 => (0u64..40_000).prop_map(Move::Pass),
     ];
     proptest::collection::vec(one, 0..120)
 }
@@ -113,6 +117,12 @@ impl Move {
             Self::Repeat(index) => (!fleet.history.is_empty()).then(|| index.get(&fleet.history).1.clone()),
             Self::Cancel => Some(Event::Cancel { reason: "enough".to_owned() }),
             Self::Poison => Some(Event::Poisoned { reason: "it broke its owner".to_owned() }),
+            Self::Slot(what, outcome) => Some(match (what, slots()) {
+                (0, slots) => Event::Displaced { slots, reason: "replaced".to_owned() },
+                (1, _) => Event::SlotRefused { outcome: *outcome, reason: "another is under way".to_owned() },
+                (2 | 3, slots) => Event::SlotTaken { slots, by: "ann".to_owned(), why: None },
+                (_, slots) => Event::SlotGranted { slots },
+            }),
             Self::Fire(_) | Self::Pass(_) => None,
         }
     }
@@ -174,6 +184,7 @@ pub(crate) fn drain(fleet: &mut Fleet, outcome: Outcome) {
                 fleet.apply(Event::Result(result)).unwrap();
             }
             None if end_a_child(fleet, outcome) => {}
+            None if fleet.run.awaited_slot().is_some() => fleet.grant_slot().unwrap(),
             None => {
                 // Refused when a stray one came before it.
                 let timer = fleet.until_next();
@@ -210,6 +221,10 @@ fn exhaust_movers(fleet: &mut Fleet, outcome: Outcome) {
                     _ => false,
                 };
                 fleet.fire_timer(timer).unwrap();
+                // It asks for its slot, and in the end it is granted.
+                if timer == RunTimer::Start && fleet.run.awaited_slot().is_some() {
+                    fleet.grant_slot().unwrap();
+                }
                 if asks {
                     end_a_child(fleet, outcome);
                 }
@@ -241,6 +256,7 @@ proptest! {
             one.make(&mut fleet);
         }
         drain(&mut fleet, rest);
+        prop_assert_eq!(fleet.slots.released, u32::from(fleet.run.head.slot.is_some()));
         let again: Vec<Event> = fleet.history.iter().map(|(_, event, _)| event.clone()).collect();
         for event in again {
             prop_assert!(fleet.apply(event).is_err());
@@ -282,7 +298,7 @@ proptest! {
 fn random_histories_reach_every_end_and_every_kind_of_step() {
     let mut seen: HashMap<&str, usize> = HashMap::new();
     let mut runner = proptest::test_runner::TestRunner::deterministic();
-    for n in 0..150 {
+    for n in 0..400 {
         let plan = plan().new_tree(&mut runner).unwrap().current();
         let moves = moves().new_tree(&mut runner).unwrap().current();
         let mut fleet = Fleet::start(&plan.order());
@@ -321,6 +337,10 @@ fn random_histories_reach_every_end_and_every_kind_of_step() {
             let is_told = fleet.asked_to_stop.contains_key(&start.parent.attempt);
             *seen.entry(if is_told { "a run that was told to stop" } else { "a run" }).or_default() += 1;
         }
+        if let Some(began) = fleet.slots.asks.first().map(|_| fleet.run.head.started_at) {
+            let what = if began.is_some() { "a run that got its slot" } else { "a run that got no slot" };
+            *seen.entry(what).or_default() += 1;
+        }
         if fleet.stops.iter().any(|(_, by_force)| *by_force) {
             *seen.entry("a stop by force").or_default() += 1;
         }
@@ -339,6 +359,8 @@ fn random_histories_reach_every_end_and_every_kind_of_step() {
         "a step with too many failures",
         "a run",
         "a run that was told to stop",
+        "a run that got its slot",
+        "a run that got no slot",
     ];
     for kind in kinds.into_iter().chain(["succeeded", "failed", "timed_out", "cancelled", "a stop by force"])
     {

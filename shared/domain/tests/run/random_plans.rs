@@ -41,6 +41,8 @@ pub(crate) struct Plan {
     steps: Vec<StepPlan>,
     timeout: bool,
     delayed: bool,
+    /// Only so many runs of it may be under way.
+    limited: bool,
     hooks: Vec<When>,
 }
 
@@ -64,8 +66,10 @@ pub(crate) fn plan() -> impl Strategy<Value = Plan> {
         });
     let hooks = prop_oneof![2 => Just(Vec::new()), 1 => proptest::collection::vec(when(), 0..4)];
     let steps = proptest::collection::vec(step, 1..=30);
-    (steps, proptest::bool::weighted(0.3), proptest::bool::weighted(0.2), hooks)
-        .prop_map(|(steps, timeout, delayed, hooks)| Plan { steps, timeout, delayed, hooks })
+    let weighted = proptest::bool::weighted;
+    (steps, weighted(0.3), weighted(0.2), weighted(0.2), hooks).prop_map(
+        |(steps, timeout, delayed, limited, hooks)| Plan { steps, timeout, delayed, limited, hooks },
+    )
 }
 
 fn when() -> impl Strategy<Value = When> {
@@ -127,6 +131,9 @@ impl Plan {
             if !hooks.is_empty() {
                 let _ = writeln!(source, "{when}: [{}]", hooks.join(", "));
             }
+        }
+        if self.limited {
+            source.push_str("concurrency: 2\n");
         }
         if self.timeout {
             source.push_str("timeout: 60s\n");

@@ -49,13 +49,13 @@ const ONE: &str =
 
 const A: StepIndex = StepIndex(0);
 
-fn slots() -> LockName {
+pub(crate) fn slots() -> LockName {
     "@w".parse().unwrap()
 }
 
 impl Fleet {
     /// The slot that the run has asked for is granted.
-    fn grant_slot(&mut self) -> Result<(), Refusal> {
+    pub(crate) fn grant_slot(&mut self) -> Result<(), Refusal> {
         self.apply(Event::SlotGranted { slots: self.slots.asks[0].wants[0].lock.clone() })
     }
 
