@@ -8,9 +8,11 @@ use millrace_domain::{Outcome, Timestamp};
 use proptest::prelude::*;
 
 use crate::fleet::CREATED;
+use crate::random_slots::concurrency;
 use crate::random_steps::{drawn, drawn_hook};
 use crate::random_yaml::yaml;
 use crate::reference::{Attempt, RunOutput, Step, Task, Work, Workflow};
+use crate::reference_slots::Concurrency;
 
 /// A workflow, what the attempts of its steps do, and what happens around them.
 #[derive(Clone)]
@@ -70,6 +72,8 @@ pub(crate) enum Move {
     Act(u16, u8),
     /// Whoever keeps the locks grants or refuses them, late or once more, or somebody takes them away.
     Lock(u16, u8),
+    /// Whoever keeps the slots of the workflow says something of that of the run, or somebody takes it away.
+    Slot(u16, u8),
     /// So many milliseconds pass.
     Pass(u64),
 }
@@ -89,6 +93,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         8 => (any::<u16>(), 1u32..5, outcome).prop_map(|(pick, attempt, outcome)| Move::Stray(pick, attempt, outcome)),
         20 => (any::<u16>(), 0u8..8).prop_map(|(pick, deed)| Move::Act(pick, deed)),
         30 => (any::<u16>(), 0u8..12).prop_map(|(pick, what)| Move::Lock(pick, what)),
+        20 => (any::<u16>(), 0u8..9).prop_map(|(pick, what)| Move::Slot(pick, what)),
         8 => (0u64..40_000_000).prop_map(Move::Pass),
     ];
     proptest::collection::vec(one, 0..150)
@@ -110,12 +115,14 @@ pub(crate) fn case() -> impl Strategy<Value = Case> {
     let above = (above, proptest::bool::weighted(0.7)).prop_map(|(runs, waits)| Above { runs, waits });
     let stops = (cancel, cancel_hooks, timeout, proptest::option::weighted(0.3, above));
     let max_actions = proptest::option::weighted(0.4, prop_oneof![3 => 1usize..4, 1 => 4usize..20]);
+    let limits = (max_actions, proptest::option::weighted(0.35, concurrency()));
     let outputs = prop_oneof![1 => Just(0usize), 1 => 1usize..4]
         .prop_flat_map(|size| proptest::collection::vec((any::<u16>(), any::<bool>(), any::<bool>()), size));
-    ((steps, hooks, outputs), zone, any::<bool>(), start_after, moves(), stops, max_actions).prop_map(
-        move |((drawn, hooks, outputs), zone, backwards, start_after, moves, stops, max_actions)| {
+    ((steps, hooks, outputs), zone, any::<bool>(), start_after, moves(), stops, limits).prop_map(
+        move |((drawn, hooks, outputs), zone, backwards, start_after, moves, stops, limits)| {
             let (cancel, cancel_hooks, timeout, parent) = stops;
-            let mut workflow = Workflow::default();
+            let (max_actions, concurrency) = limits;
+            let mut workflow = Workflow { concurrency, ..Workflow::default() };
             let mut attempts = Vec::new();
             for one in drawn {
                 let step = one.step(&workflow.steps);
@@ -177,7 +184,8 @@ impl Case {
 
     /// The definition of the workflow.
     pub(crate) fn yaml(&self) -> String {
-        yaml(&self.workflow, self.zone.name, self.timeout, self.backwards)
+        let yaml = yaml(&self.workflow, self.zone.name, self.timeout, self.backwards);
+        self.workflow.concurrency.map(Concurrency::yaml).unwrap_or_default() + &yaml
     }
 }
 

@@ -13,12 +13,14 @@ use crate::fleet::{Fleet, Order};
 use crate::random_cases::{Case, Move};
 use crate::random_children::parent;
 use crate::random_locks::Held;
+use crate::random_slots::Queued;
 use crate::random_yaml::params;
 use crate::reference::{
     Attempt, End, Hook, Rule, Said, Status, Step, Work, decided, has_turn, interpret, judge, nth, of_item,
     outcome_of_run,
 };
 use crate::reference_items::outputs_of;
+use crate::reference_slots::Stand;
 
 pub(crate) struct Driver<'c> {
     pub(crate) case: &'c Case,
@@ -55,6 +57,7 @@ pub(crate) struct Driver<'c> {
     pub(crate) sent: BTreeMap<Unit, u32>,
     pub(crate) looked_at: usize,
     pub(crate) held: Held,
+    pub(crate) queued: Queued,
 }
 
 /// How the run is asked for.
@@ -83,6 +86,7 @@ pub(crate) fn drive(case: &Case, see: &mut impl FnMut(&str)) -> Vec<End> {
         if head.hooks_since.is_some() {
             made_since_hooks += 1;
             if case.cancel_hooks == Some(made_since_hooks - 1) {
+                driver.replace_in_hooks();
                 driver.cancel();
                 continue;
             }
@@ -97,6 +101,7 @@ pub(crate) fn drive(case: &Case, see: &mut impl FnMut(&str)) -> Vec<End> {
         driver.make(&moves[made % moves.len()], made / moves.len());
     }
     driver.compare();
+    driver.tell_of_slots_after_the_end();
     driver.tell(see);
     driver.reference
 }
@@ -126,7 +131,13 @@ impl<'c> Driver<'c> {
             sent: BTreeMap::new(),
             looked_at: 0,
             held: Held::default(),
+            queued: Queued::of(case),
         };
+        if let (Stand::Never, Some(outcome)) =
+            (driver.queued.turn.stands, driver.queued.turn.fails_when_due())
+        {
+            driver.note_never_started(outcome);
+        }
         driver.interpret();
         driver.note(None);
         driver
@@ -145,7 +156,8 @@ impl<'c> Driver<'c> {
         let other = |pick: u16| pick.wrapping_add(round as u16);
         let is_looked_after = self.fleet.timers.contains_key(&RunTimer::CancelCheck)
             || !self.fleet.children.is_empty()
-            || !self.locking().is_empty();
+            || !self.locking().is_empty()
+            || self.waits_for_slot();
         match *one {
             Move::Fire(pick) if first_time || !is_looked_after => {
                 let _ = self.fire(other(pick)) || self.finish(other(pick), false);
@@ -154,6 +166,7 @@ impl<'c> Driver<'c> {
             Move::Stray(pick, attempt, outcome) if first_time => self.stray(pick, attempt, outcome),
             Move::Act(pick, deed) if first_time => self.act(pick, deed),
             Move::Lock(pick, what) if first_time => self.lock(pick, what),
+            Move::Slot(pick, what) if first_time => self.slot(pick, what),
             Move::Pass(millis) if first_time => self.fleet.pass(Duration::from_millis(millis)),
             Move::Finish(pick, otherwise) => {
                 let _ = self.finish(other(pick), otherwise) || self.fire(other(pick));
@@ -162,7 +175,8 @@ impl<'c> Driver<'c> {
             | Move::Repeat(pick)
             | Move::Stray(pick, ..)
             | Move::Act(pick, _)
-            | Move::Lock(pick, _) => {
+            | Move::Lock(pick, _)
+            | Move::Slot(pick, _) => {
                 let _ = self.finish(other(pick), true) || self.fire(other(pick));
             }
             Move::Pass(_) => {
@@ -176,7 +190,7 @@ impl<'c> Driver<'c> {
         let mut current: Vec<(Unit, u32)> = self.fleet.current.iter().map(|(unit, n)| (*unit, *n)).collect();
         current.extend(self.fleet.children.iter().map(|(unit, start)| (*unit, start.parent.attempt.attempt)));
         current.sort_unstable();
-        if self.grants_instead(pick, current.len()) {
+        if self.answers_ask_instead(pick) || self.grants_instead(pick, current.len()) {
             return true;
         }
         if current.is_empty() {
@@ -241,6 +255,10 @@ impl<'c> Driver<'c> {
         if timer == RunTimer::Timeout {
             self.note_stop(Outcome::TimedOut);
         }
+        let is_begun = timer == RunTimer::Start && self.queued.turn.stands == Stand::Later;
+        if let Some(outcome) = self.queued.turn.fails_when_due().filter(|_| is_begun) {
+            self.note_never_started(outcome);
+        }
         let (was, has_hooks) = (self.fleet.run.head.state, self.fleet.run.head.hooks_since.is_some());
         let is_read = self.fleet.run.mover() == Some(Mover::Timer(RunTimer::Start));
         let asked = self.asked();
@@ -261,46 +279,6 @@ impl<'c> Driver<'c> {
         true
     }
 
-    /// Cancels the run. What is being stopped already cannot be stopped twice.
-    fn cancel(&mut self) {
-        if self.fleet.run.head.is_stopping() {
-            let again = self.fleet.apply(Event::Cancel { reason: "more than enough".to_owned() });
-            // It tells the children, whose hooks may be under way.
-            let has_children = self.fleet.run.children().next().is_some();
-            assert_eq!(again.is_ok(), has_children, "what is being stopped was stopped again");
-            return;
-        }
-        self.note_stop(Outcome::Cancelled);
-        self.happen(Event::Cancel { reason: "enough".to_owned() }, None);
-    }
-
-    /// Notes how the steps will end that have not and are stopped now; what happens to their attempts changes it. The
-    /// hooks of the workflow are stopped once they have their turn. "A run that never started has none."
-    fn note_stop(&mut self, outcome: Outcome) {
-        let head = &self.fleet.run.head;
-        let (in_hooks, never_started) = (head.hooks_since.is_some(), head.state == RunState::Waiting);
-        for (n, step) in self.case.workflow.steps.iter().enumerate() {
-            let is_hook = step.is_hook_of_workflow();
-            let attempts = match &self.fleet.run.steps[self.places[n].at()] {
-                StepState::Ended(_) => continue,
-                StepState::Dispatched(attempts)
-                | StepState::Child { attempts, .. }
-                | StepState::Locking { attempts, .. }
-                | StepState::Backoff { attempts, .. } => attempts.attempt,
-                StepState::Asking { end, .. } => end.attempts.attempt,
-                // What has not started has no attempts. Those of items are theirs.
-                StepState::Waiting | StepState::Fanned(_) => 0,
-            };
-            if is_hook && never_started {
-                self.stopped.insert(n, End::of(Outcome::Skipped, 0, None));
-            } else if is_hook == in_hooks {
-                self.stopped.insert(n, End::of(Outcome::Cancelled, attempts, None));
-            }
-        }
-        self.stopped_with.get_or_insert(outcome);
-        self.interpret();
-    }
-
     /// Lets something happen that the run must take.
     pub(crate) fn happen(&mut self, event: Event, own: Option<usize>) {
         self.told.push(format!("{} {}", self.fleet.now, self.words(&event)));
@@ -312,6 +290,7 @@ impl<'c> Driver<'c> {
     /// Notes which steps have ended by what just happened: the one that it happened to before those that it skipped,
     /// or that could not start after it.
     pub(crate) fn note(&mut self, own: Option<usize>) {
+        self.note_slot();
         self.note_giving_up();
         let mut noted = vec![false; self.places.len()];
         self.in_order.iter().for_each(|n| noted[*n] = true);

@@ -41,6 +41,7 @@ impl Driver<'_> {
             wrong.extend(self.fleet.starts.iter().filter_map(|start| self.wrong_start(start)));
             wrong.extend(self.wrong_told(outcome));
             wrong.extend(self.wrong_locks());
+            wrong.extend(self.wrong_slot());
         }
         assert!(
             !differs && wrong.is_empty(),
@@ -71,6 +72,7 @@ impl Driver<'_> {
             see("a parent was told");
         }
         self.saw.iter().for_each(|what| see(what));
+        self.tell_slot(see);
         self.given_up.iter().for_each(|_| see("items were given up"));
         self.begun_later.iter().for_each(|what| see(what));
     }

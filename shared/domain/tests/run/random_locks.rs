@@ -142,7 +142,7 @@ impl Driver<'_> {
     }
 
     /// A letter that is late, or comes again.
-    fn changes_nothing(&mut self, event: Event, is_known: bool) {
+    pub(crate) fn changes_nothing(&mut self, event: Event, is_known: bool) {
         let words = self.words(&event);
         let (before, made) = (self.fleet.run.last_advance(), self.fleet.made.len());
         let answer = self.fleet.apply(event);

@@ -19,8 +19,8 @@ impl Driver<'_> {
         let (timers, head) = (&self.fleet.timers, &self.fleet.run.head);
         match &event {
             Event::RetryDue { unit } if timers.contains_key(&RunTimer::Retry(*unit)) => return,
-            // What comes again of locks is a move of its own.
-            Event::LockTaken { .. } => return,
+            // What comes again of locks and slots is a move of its own.
+            Event::LockTaken { .. } | Event::SlotTaken { .. } => return,
             Event::Cancel { .. } if head.hooks_since.is_some() && !head.hooks_stopped => return,
             _ => {}
         }

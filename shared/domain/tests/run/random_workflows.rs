@@ -67,8 +67,31 @@ fn random_workflows_come_to_every_rule_every_judgement_and_every_end() {
     }
 }
 
-/// What is seen of items, repetitions, hooks and questions.
-const NEW: [&str; 84] = [
+/// What is seen of slots, locks, items, repetitions, hooks and questions.
+const NEW: [&str; 107] = [
+    "a run got its slot",
+    "a run with a key had a slot",
+    "a run in another asked for a slot",
+    "a slot was granted twice",
+    "a run was refused a slot that it has",
+    "a run that wants no slot was told of one",
+    "a slot was asked for again",
+    "a slot was asked for when the start was due",
+    "a key could not be told",
+    "a run was skipped for want of a slot",
+    "a run failed for want of a slot",
+    "a run was cancelled for want of a slot",
+    "a run was cancelled that waits for its slot",
+    "a run with a slot timed out",
+    "a run was replaced before its grant came",
+    "a run was replaced",
+    "a run was replaced that is stopped",
+    "a run was replaced whose hooks run",
+    "a run that waits for its slot asked anew",
+    "the slot of a run was taken away",
+    "a run without its slot was told of one",
+    "a run was told of a slot before its start",
+    "steps of a run with a slot began by and by",
     "a step got its locks",
     "an item got its locks",
     "a run had locks",

@@ -13,6 +13,7 @@ pub(crate) use crate::reference_items::{
 };
 pub(crate) use crate::reference_locks::Locks;
 pub(crate) use crate::reference_outputs::{RunOutput, handed_on};
+use crate::reference_slots::Concurrency;
 
 /// A workflow. Each step depends only on steps before it.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +21,8 @@ pub(crate) struct Workflow {
     pub(crate) steps: Vec<Step>,
     /// What a run of it hands on.
     pub(crate) outputs: Vec<RunOutput>,
+    /// How many runs of it may be under way at a time.
+    pub(crate) concurrency: Option<Concurrency>,
 }
 
 #[derive(Debug, Clone)]
