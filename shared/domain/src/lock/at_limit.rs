@@ -25,7 +25,7 @@ pub enum AtLimit {
     },
     /// It is skipped.
     Skip,
-    /// It takes the place of the oldest, which is cancelled.
+    /// It takes the place of the oldest, which is cancelled: never of a run that waits for it.
     Replace,
     /// It fails.
     Fail,
@@ -93,8 +93,7 @@ impl Board {
             return Ok(Vec::new());
         }
         let refuse = |outcome, why| Err(Refused { outcome, why });
-        let of_key = want.lock.slots().and_then(|(_, key)| key);
-        let of_key = of_key.map(|key| format!(" (key {key})")).unwrap_or_default();
+        let of_key = want.lock.key_in_words().map(|key| format!(" ({key})")).unwrap_or_default();
         match policy {
             AtLimit::Skip => refuse(Outcome::Skipped, self.under_way(lock, slots, &of_key)),
             AtLimit::Fail => refuse(Outcome::Failed, self.under_way(lock, slots, &of_key)),
@@ -116,7 +115,7 @@ impl Board {
             AtLimit::Queue { .. } => Ok(Vec::new()),
             AtLimit::Replace => {
                 let why = replaced(ask.asker.run);
-                let displaced = self.to_be_replaced(lock, slots);
+                let displaced = self.to_be_replaced(ask, lock, slots);
                 Ok(displaced.into_iter().map(|holder| Displaced { holder, why: why.clone() }).collect())
             }
         }
@@ -135,8 +134,10 @@ impl Board {
         }
     }
 
-    /// Those that are to end so that, with one more, as many are left as there are slots: the oldest. O(slots).
-    fn to_be_replaced(&self, lock: &Lock, slots: u32) -> Vec<Holder> {
+    /// Those that are to end so that, with one more, as many are left as there are slots: the oldest, but for the runs that
+    /// wait for the new one, which would end with them. O(holders + waiters), of which there are no more than slots and those
+    /// that are to end, where all have the same policy.
+    fn to_be_replaced(&self, ask: &Ask, lock: &Lock, slots: u32) -> Vec<Holder> {
         let holders = lock.holders.iter().copied();
         let all = holders.chain(lock.queue.iter().map(|(_, holder)| *holder));
         let left: BTreeSet<(Timestamp, Holder)> = all
@@ -145,7 +146,8 @@ impl Board {
             .map(|entry| (entry.ask.since, entry.holder()))
             .collect();
         let many = (left.len() + 1).saturating_sub(slots as usize);
-        left.into_iter().take(many).map(|(_, holder)| holder).collect()
+        let others = left.into_iter().map(|(_, holder)| holder).filter(|holder| !ask.above.contains(holder));
+        others.take(many).collect()
     }
 
     /// Ends the entry of one that waits, or has one that holds a slot be told to end.

@@ -75,12 +75,18 @@ impl LockName {
         Some(text.split_once(':').map_or((text, None), |(workflow, key)| (workflow, Some(key))))
     }
 
+    /// The key of the runs that have such slots, in words: `key eu`, or `key ""` for an empty one.
+    pub(crate) fn key_in_words(&self) -> Option<String> {
+        let (_, key) = self.slots()?;
+        key.map(|key| if key.is_empty() { "key \"\"".to_owned() } else { format!("key {key}") })
+    }
+
     /// What it is, in words: `lock db/primary`, `a slot of nightly (key eu)`.
     pub fn in_words(&self) -> String {
-        match self.slots() {
-            None => format!("lock {self}"),
-            Some((workflow, None)) => format!("a slot of {workflow}"),
-            Some((workflow, Some(key))) => format!("a slot of {workflow} (key {key})"),
+        match (self.slots(), self.key_in_words()) {
+            (None, _) => format!("lock {self}"),
+            (Some((workflow, _)), None) => format!("a slot of {workflow}"),
+            (Some((workflow, _)), Some(key)) => format!("a slot of {workflow} ({key})"),
         }
     }
 

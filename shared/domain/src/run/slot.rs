@@ -64,7 +64,7 @@ impl Run {
 /// How many runs may be under way at a time, in words.
 pub(super) fn at_a_time(slots: &LockName, limit: u32) -> String {
     let runs = if limit == 1 { "1 run".to_owned() } else { format!("{limit} runs") };
-    let (workflow, key) = slots.slots().unwrap_or_default();
-    let key = key.map(|key| format!(" with key {key}")).unwrap_or_default();
+    let (workflow, _) = slots.slots().unwrap_or_default();
+    let key = slots.key_in_words().map(|key| format!(" with {key}")).unwrap_or_default();
     format!("{runs} of {workflow}{key} may be under way at a time")
 }

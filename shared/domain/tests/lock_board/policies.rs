@@ -45,14 +45,16 @@ impl Model {
     }
 
     /// "Of all that hold, and were not replaced yet, and wait, with the newcomer, only as many go on as there are slots: the
-    /// oldest make room."
+    /// oldest make room", but for the runs that wait for the newcomer.
     fn replace(&mut self, by: &Entry, holding: Vec<Entry>, waiting: Vec<Entry>, slots: usize) -> Vec<Told> {
         let mut go_on: Vec<Entry> = holding.into_iter().chain(waiting).collect();
         go_on.retain(|other| other.replaced_by.is_none());
         go_on.sort_by_key(age);
-        let mut told = Vec::new();
-        while !go_on.is_empty() && go_on.len() + 1 > slots {
+        let (mut left, mut told) = (go_on.len() + 1, Vec::new());
+        go_on.retain(|other| !by.ask.above.contains(&other.holder()));
+        while !go_on.is_empty() && left > slots {
             let oldest = go_on.remove(0);
+            left -= 1;
             if oldest.grant.is_none() {
                 told.push(self.refuse(&oldest, Why::Replaced));
                 continue;

@@ -106,6 +106,16 @@ fn a_run_in_one_that_has_the_only_slot_is_refused_and_replaces_nobody() {
 }
 
 #[test]
+fn a_run_never_takes_the_place_of_one_that_it_is_in_though_that_is_the_oldest() {
+    let mut table = Table::new();
+    begin(&mut table, 2, &[1, 2]);
+    let child = within(&[1], ask_of(3, &name("w", None), 2, AtLimit::Replace));
+    assert_eq!(table.ask(&child), [Told::Displaced(Asker::of_run(run(2)), run(3))]);
+    assert!(is_granted(&table.release(Asker::of_run(run(2))), &child));
+    table.drain();
+}
+
+#[test]
 fn a_run_in_another_is_not_refused_for_one_that_waits_and_makes_room_for_it() {
     let mut table = Table::new();
     begin(&mut table, 2, &[1, 2]);

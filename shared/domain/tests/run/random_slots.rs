@@ -176,7 +176,8 @@ impl Driver<'_> {
     pub(crate) fn note_slot(&mut self) {
         let mut wrong = Vec::new();
         for (at, event, answer) in &self.fleet.history[self.queued.looked_at..] {
-            let takes = self.queued.turn.happens(event);
+            let since = self.fleet.slots.asks.first().map_or(*at, |ask| ask.since);
+            let takes = self.queued.turn.happens(event, at.since(since));
             if takes.is_some_and(|takes| takes != answer.starts_with("Ok")) {
                 wrong.push(format!("{at} {event:?} was answered with {answer}"));
             }

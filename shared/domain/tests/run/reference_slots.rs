@@ -1,6 +1,8 @@
 //! What becomes of a run whose workflow allows only so many at a time: a part of the [`reference`](crate::reference). It asks
 //! before it starts, and what is said to it then decides whether it ever does.
 
+use std::time::Duration;
+
 use millrace_domain::Outcome;
 use millrace_domain::lock::{AtLimit, LockName};
 use millrace_domain::run::Event;
@@ -124,8 +126,8 @@ impl Turn {
         }
     }
 
-    /// Notes what happens, and says of what is about slots whether the run takes it.
-    pub(crate) fn happens(&mut self, event: &Event) -> Option<bool> {
+    /// Notes what happens to a run that has waited for so long, and says of what is about slots whether the run takes it.
+    pub(crate) fn happens(&mut self, event: &Event, waited: Duration) -> Option<bool> {
         match (self.stands, event) {
             (Stand::Later, Event::StartDue) => self.begin(),
             // It asks again until it is told something.
@@ -134,9 +136,9 @@ impl Turn {
                 self.stands = Stand::Never;
             }
             (Stand::Waits, Event::SlotGranted { .. }) => self.stands = Stand::Has,
-            // Whoever refuses keeps nothing of it; whoever replaces does.
+            // Whoever refuses keeps nothing of it; but it may be about to be asked again. Whoever replaces does.
             (Stand::Waits, Event::SlotRefused { .. }) => {
-                (self.stands, self.gives_back) = (Stand::Never, false);
+                (self.stands, self.gives_back) = (Stand::Never, waited >= Duration::from_secs(30));
             }
             (Stand::Waits, Event::Displaced { .. }) => self.stands = Stand::Never,
             // It wants one still.

@@ -142,6 +142,19 @@ fn a_run_that_cannot_have_a_slot_ends_as_it_is_told_and_none_of_its_steps_and_ho
 }
 
 #[test]
+fn a_run_that_is_refused_after_it_has_asked_again_takes_that_back() {
+    let mut fleet = Fleet::of(ONE);
+    fleet.pass(Duration::from_secs(30));
+    fleet.apply(Event::StartDue).unwrap();
+    fleet.refuse_slot(Outcome::Failed).unwrap();
+    assert_eq!(
+        (fleet.state(), fleet.slots.released),
+        ("failed", 1),
+        "the second ask may come after the refusal"
+    );
+}
+
+#[test]
 fn a_run_whose_place_another_takes_is_cancelled_but_for_one_whose_hooks_have_their_turn() {
     let displaced = || Event::Displaced { slots: slots(), reason: "replaced by run 8".into() };
     let mut fleet = Fleet::of(ONE);

@@ -69,8 +69,8 @@ pub(super) fn refused(
     if run.head.state != RunState::Waiting || run.awaited_slot().is_none() {
         return Err(Refusal::RunNotWaiting);
     }
-    // There is nothing to be taken back.
-    run.head.slot = None;
+    // There is nothing to be taken back, unless it has asked again meanwhile: that would wait on, and count.
+    run.head.slot.take_if(|slot| now.since(slot.since) < ASK_AGAIN);
     stop(run, outcome, reason, now, out)
 }
 
