@@ -1,6 +1,7 @@
 //! The table in which a partition keeps who holds its locks, and who waits.
 
-use millrace_domain::lock::{Board, Entry};
+use millrace_domain::Timestamp;
+use millrace_domain::lock::{Board, Row};
 use millrace_runtime::Unknown;
 use millrace_store::Table;
 
@@ -11,19 +12,19 @@ pub(crate) const LOCKS: Table = Table("locks");
 pub(crate) const TOKEN: &str = "token";
 
 /// The board of the rows of a partition. One that cannot be read is passed over: a newer version has written it.
-pub(crate) fn board_of(rows: Vec<(String, String)>) -> Board {
-    let (mut entries, mut token) = (Vec::with_capacity(rows.len()), None);
+pub(crate) fn board_of(rows: Vec<(String, String)>, now: Timestamp) -> Board {
+    let (mut read, mut token) = (Vec::with_capacity(rows.len()), None);
     for (key, row) in rows {
         if key == TOKEN {
             token = row.parse().ok();
             continue;
         }
-        match serde_json::from_str::<Entry>(&row) {
-            Ok(entry) => entries.push(entry),
+        match serde_json::from_str::<Row>(&row) {
+            Ok(row) => read.push(row),
             Err(error) => Unknown::Row.note(format_args!("a lock of {key}: {error}")),
         }
     }
-    let mut board = Board::of(entries);
+    let mut board = Board::of(read, now);
     token.into_iter().for_each(|token| board.note_token(token));
     board
 }

@@ -97,7 +97,7 @@ pub(super) async fn release(
 
 /// The board of a partition, as it is stored.
 pub(super) async fn board(api: &Api, partition: PartitionId) -> ApiResult<Board> {
-    Ok(board_of(api.context.store.read_table(partition, LOCKS).await?))
+    Ok(board_of(api.context.store.read_table(partition, LOCKS).await?, api.context.now()))
 }
 
 /// A lock by the text of its name, on the board where it is at home.

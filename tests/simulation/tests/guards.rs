@@ -96,6 +96,11 @@ fn a_producer_that_has_runs_wait_which_are_not_to_is_noticed() {
     is_noticed_without("limit", "invariant 6: ");
 }
 
+#[test]
+fn a_producer_that_forgets_at_once_which_runs_have_had_their_slot_is_noticed() {
+    is_noticed_without("gone", "once more, when that was over");
+}
+
 /// Panics unless a missing guard of a producer is noticed. It is taken away by the environment, and so from a whole
 /// process.
 #[expect(clippy::unwrap_used, reason = "a test fails where it stands")]

@@ -1,6 +1,6 @@
 //! Locks, and slots of workflows, whose home is here: they are asked for, granted in order, and released.
 
-use millrace_domain::lock::{Ask, Asker, Board, Effect, Entry, Holder, LockGroup, LockName};
+use millrace_domain::lock::{Ask, Asker, Board, Effect, Entry, Holder, LockGroup, LockName, Row};
 use millrace_domain::message::{InboxBody, Reply};
 use millrace_domain::{Code, Outcome, PartitionId};
 use millrace_store::RowDelta;
@@ -51,6 +51,10 @@ pub(crate) fn handle(turn: &mut Turn<'_>, order: Order) -> Option<Reply> {
     if failpoint::is_removed("lock") && matches!(order.wish, Wish::Ask(_)) {
         *board = Board::default();
     }
+    if failpoint::is_removed("gone") {
+        let entries: Vec<Row> = board.entries().cloned().map(|entry| Row::Entry(Box::new(entry))).collect();
+        *board = Board::of(entries, now);
+    }
     let mut wish = order.wish;
     if let (Wish::Ask(ask), true) = (&mut wish, failpoint::is_removed("limit")) {
         ask.at_limit = None;
@@ -71,16 +75,15 @@ pub(crate) fn handle(turn: &mut Turn<'_>, order: Order) -> Option<Reply> {
                 turn.draft.send(None, asker.run.partition(), &taken, now);
             }
             reply = Some(Reply::Run { run_id: asker.run, duplicate: false });
-            board.release(asker, now, least)
+            board.take(asker, now, least)
         }
     };
     for effect in effects {
         let (asker, told) = match effect {
             Effect::Put(holder) => {
-                let Some(entry) = board.entry(holder) else { continue };
-                let row = serde_json::to_string(entry).unwrap_or_default();
+                let row = serde_json::to_string(&board.row(holder)).unwrap_or_default();
                 turn.draft.change_row(None, RowDelta::put(LOCKS, holder.to_string(), row));
-                note_wait(entry);
+                board.entry(holder).into_iter().for_each(note_wait);
                 continue;
             }
             Effect::Delete(holder) => {

@@ -44,7 +44,7 @@ impl Locks {
                 continue;
             }
             match context.store.read_table(partition, LOCKS).await {
-                Ok(rows) => drop(self.boards.insert(partition, board_of(rows))),
+                Ok(rows) => drop(self.boards.insert(partition, board_of(rows, context.now()))),
                 Err(error) => {
                     tracing::warn!(%partition, %error, "its locks cannot be read");
                     return None;

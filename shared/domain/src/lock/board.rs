@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use super::at_limit::replaced;
 use super::entry::{Entry, Grant, Holder};
+use super::gone::{Past, Row};
 use super::queue::{Lock, Place, declared, has_room, place_of};
 use super::refusal::Refused;
 use super::{Ask, Asker, LockName, TOKENS, Want};
@@ -31,6 +32,8 @@ pub struct Board {
     tell_at: HashMap<Holder, Timestamp>,
     /// Those that wait and are in a run that a holder waits for, in order.
     pub(super) nested: BTreeSet<(Place, Holder)>,
+    /// Runs whose ask is over.
+    pub(super) past: Past,
     /// The highest token of a grant so far.
     last_token: u64,
 }
@@ -38,9 +41,9 @@ pub struct Board {
 /// What is to be done after a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    /// The entry of this holder is to be written down as it is now.
+    /// The row of this holder is to be written down as it is now.
     Put(Holder),
-    /// The entry of this holder is gone.
+    /// The row of this holder is gone.
     Delete(Holder),
     /// Whoever asked is told that it holds what it asked for.
     Grant {
@@ -94,10 +97,17 @@ impl Entry {
 }
 
 impl Board {
-    /// The board of what is written down.
-    pub fn of(entries: impl IntoIterator<Item = Entry>) -> Self {
+    /// The board of what is written down, as it is read `now`.
+    pub fn of(rows: impl IntoIterator<Item = Row>, now: Timestamp) -> Self {
         let mut board = Self::default();
-        for entry in entries {
+        for row in rows {
+            let entry = match row {
+                Row::Entry(entry) => *entry,
+                Row::Gone(gone) => {
+                    board.past.insert(gone, now);
+                    continue;
+                }
+            };
             let holder = entry.holder();
             board.declare(holder, &entry.ask);
             match entry.grant {
@@ -144,17 +154,23 @@ impl Board {
         (holders, self.entries.len() - holders)
     }
 
-    /// When somebody is to be told again.
+    /// When somebody is to be told again, or forgotten.
     pub fn due(&self) -> Option<Timestamp> {
-        self.told.first().map(|(at, _)| *at)
+        let told = self.told.first().map(|(at, _)| *at);
+        told.into_iter().chain(self.past.due()).min()
     }
 
-    /// Takes in an ask. The same ask once more is answered with its grant, where it has that. The tokens of grants are `least`,
-    /// or higher.
+    /// Takes in an ask. The same ask once more is answered with its grant, where it has that; that of a run which was refused,
+    /// with the same refusal. The tokens of grants are `least`, or higher.
     pub fn ask(&mut self, ask: Ask, now: Timestamp, least: u64) -> Vec<Effect> {
         let (asker, mut effects) = (ask.asker, Vec::new());
         let holder = asker.holder();
         let mut freed = Vec::new();
+        if let Some(gone) = self.past.get(holder) {
+            let refused = gone.refused.clone();
+            effects.extend(refused.map(|(outcome, why)| Effect::Refuse { asker, outcome, why }));
+            return effects;
+        }
         if let Some(entry) = self.entries.get(&holder) {
             match entry.ask.asker.attempt.cmp(&asker.attempt) {
                 Ordering::Greater => return effects,
@@ -170,7 +186,7 @@ impl Board {
         match self.at_limit(&ask).and_then(|displaced| self.admit(&ask, &displaced).map(|()| displaced)) {
             Ok(displaced) => {
                 for one in displaced {
-                    freed.extend(self.displace(one, &ask, &mut effects));
+                    freed.extend(self.displace(one, &ask, now, &mut effects));
                 }
                 let nested = self.is_nested(&ask);
                 let entry = Entry { ask, grant: None, nested, replaced_by: None };
@@ -180,7 +196,9 @@ impl Board {
                 self.entries.insert(holder, entry);
             }
             Err(Refused { outcome, why }) => {
-                effects.extend(had_one.then_some(Effect::Delete(holder)));
+                if had_one || asker.unit.is_none() {
+                    self.note_gone(holder, Some((outcome, why.clone())), now, &mut effects);
+                }
                 effects.push(Effect::Refuse { asker, outcome, why });
             }
         }
@@ -191,19 +209,32 @@ impl Board {
         effects
     }
 
-    /// Takes back what was asked for this attempt, or granted to it. Of a later one it takes nothing.
+    /// Takes back what was asked for this attempt, or granted to it. Of a later one it takes nothing. A run that has done so
+    /// asks no more, and its ask may yet come.
     pub fn release(&mut self, asker: Asker, now: Timestamp, least: u64) -> Vec<Effect> {
         let holder = asker.holder();
-        let mut effects = Vec::new();
-        if self.entries.get(&holder).is_some_and(|entry| entry.ask.asker.attempt <= asker.attempt) {
-            let freed = self.remove(holder);
-            effects.push(Effect::Delete(holder));
-            self.serve(freed, now, least, &mut effects);
+        let (mut effects, mut freed) = (Vec::new(), Vec::new());
+        let is_of_it =
+            self.entries.get(&holder).is_some_and(|entry| entry.ask.asker.attempt <= asker.attempt);
+        if is_of_it {
+            freed = self.remove(holder);
         }
+        if is_of_it || (holder.unit.is_none() && self.past.get(holder).is_none()) {
+            self.note_gone(holder, None, now, &mut effects);
+        }
+        self.serve(freed, now, least, &mut effects);
         effects
     }
 
-    /// Tells holders again whose time has come, at most `limit` of them.
+    /// Takes away what somebody holds, who may ask for it anew.
+    pub fn take(&mut self, asker: Asker, now: Timestamp, least: u64) -> Vec<Effect> {
+        let holder = asker.holder();
+        let (mut effects, freed) = (vec![Effect::Delete(holder)], self.remove(holder));
+        self.serve(freed, now, least, &mut effects);
+        effects
+    }
+
+    /// Tells holders again whose time has come, and forgets those whose ask is over for long, at most `limit` of each.
     pub fn tell_due(&mut self, now: Timestamp, limit: usize) -> Vec<Effect> {
         let due = self.told.iter().take_while(|(at, _)| *at <= now).take(limit);
         let due: Vec<Holder> = due.map(|(_, holder)| *holder).collect();
@@ -212,6 +243,7 @@ impl Board {
             self.tell_again(holder, now);
             effects.extend(self.entries.get(&holder).and_then(Entry::told));
         }
+        effects.extend(self.past.forget_due(now, limit).into_iter().map(Effect::Delete));
         effects
     }
 

@@ -13,6 +13,7 @@ mod ask;
 mod at_limit;
 mod board;
 mod entry;
+mod gone;
 mod name;
 mod queue;
 mod refusal;
@@ -22,6 +23,7 @@ pub(crate) use ask::{check_wants, size_in_words};
 pub use at_limit::{AtLimit, OnFull};
 pub use board::{Board, Effect, Standing};
 pub use entry::{Entry, Grant, Holder};
+pub use gone::{Gone, Row};
 pub use name::{LockGroup, LockName};
 
 /// The number of tokens that a grant has: the first attempt gets the first, and each one that goes on with the grant the next.

@@ -46,6 +46,9 @@ impl Why {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Model {
     pub(crate) entries: Vec<Entry>,
+    /// The runs whose ask is over, and with what they were refused: an ask that comes again is answered with that, or not at
+    /// all.
+    pub(crate) gone: BTreeMap<Holder, Option<Why>>,
 }
 
 type Slots = BTreeMap<LockName, u32>;
@@ -80,6 +83,9 @@ impl Model {
     pub(crate) fn ask(&mut self, ask: Ask, now: Timestamp, token: u64) -> Vec<Told> {
         let asker = ask.asker;
         let holder = asker.holder();
+        if let Some(refused) = self.gone.get(&holder) {
+            return refused.iter().map(|why| Told::Refused(asker, *why)).collect();
+        }
         if let Some(entry) = self.entry(holder) {
             match entry.ask.asker.attempt.cmp(&asker.attempt) {
                 Ordering::Greater => return Vec::new(),
@@ -104,6 +110,11 @@ impl Model {
             }
         }
         self.serve(now, token, &mut told);
+        let refused = told.iter().filter_map(|told| match told {
+            Told::Refused(asker, why) if asker.unit.is_none() => Some((asker.holder(), Some(*why))),
+            _ => None,
+        });
+        self.gone.extend(refused);
         told
     }
 
@@ -111,6 +122,9 @@ impl Model {
         let holder = asker.holder();
         let mut told = Vec::new();
         self.entries.retain(|entry| entry.holder() != holder || entry.ask.asker.attempt > asker.attempt);
+        if holder.unit.is_none() {
+            self.gone.entry(holder).or_default();
+        }
         self.serve(now, token, &mut told);
         told
     }

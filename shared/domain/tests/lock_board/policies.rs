@@ -24,37 +24,51 @@ impl Model {
         let mut with = self.clone();
         with.entries.push(entry.clone());
         let slots = with.slots()[&entry.ask.wants[0].lock] as usize;
-        // "A run that asks while a slot is free and nobody waits gets it at once, whatever the policy."
-        if waiting.is_empty() && holding.len() < slots {
+        // "A run that asks while a slot is free gets it at once, whatever the policy", after those that wait and have room by now.
+        if waiting.len() + holding.len() < slots {
             return Ok(Vec::new());
         }
+        let waits = waiting.len() - waiting.len().min(slots.saturating_sub(holding.len()));
         match policy {
             AtLimit::Skip => Err(Why::Skip),
             AtLimit::Fail => Err(Why::Fail),
-            AtLimit::Queue { max_queued: Some(most), on_full } if waiting.len() >= most as usize => {
+            AtLimit::Queue { max_queued: Some(most), on_full } if waits >= most as usize => {
                 match (on_full, waiting.iter().min_by_key(|other| age(other))) {
                     (OnFull::Merge, Some(_)) => Err(Why::Merged),
-                    // "The one that has waited longest, whatever its priority."
+                    // "The one that has waited longest, whatever its priority", which may be the newcomer.
+                    (OnFull::DropOldest, Some(oldest)) if age(entry) < age(oldest) => Err(Why::Dropped),
                     (OnFull::DropOldest, Some(oldest)) => Ok(vec![self.refuse(oldest, Why::Dropped)]),
                     _ => Err(Why::Full),
                 }
             }
             AtLimit::Queue { .. } => Ok(Vec::new()),
-            AtLimit::Replace => Ok(self.replace(entry, holding, waiting, slots)),
+            AtLimit::Replace => self.replace(entry, holding, waiting, slots),
         }
     }
 
     /// "Of all that hold, and were not replaced yet, and wait, with the newcomer, only as many go on as there are slots: the
     /// oldest make room", but for the runs that wait for the newcomer.
-    fn replace(&mut self, by: &Entry, holding: Vec<Entry>, waiting: Vec<Entry>, slots: usize) -> Vec<Told> {
-        let mut go_on: Vec<Entry> = holding.into_iter().chain(waiting).collect();
+    fn replace(
+        &mut self,
+        by: &Entry,
+        holding: Vec<Entry>,
+        waiting: Vec<Entry>,
+        slots: usize,
+    ) -> Result<Vec<Told>, Why> {
+        let mut go_on: Vec<Entry> = holding.into_iter().chain(waiting).chain([by.clone()]).collect();
         go_on.retain(|other| other.replaced_by.is_none());
         go_on.sort_by_key(age);
-        let (mut left, mut told) = (go_on.len() + 1, Vec::new());
+        let newest = go_on.last().map(Entry::holder);
+        let many = go_on.len().saturating_sub(slots);
         go_on.retain(|other| !by.ask.above.contains(&other.holder()));
-        while !go_on.is_empty() && left > slots {
-            let oldest = go_on.remove(0);
-            left -= 1;
+        let ends: Vec<Entry> = go_on.into_iter().take(many).collect();
+        // A newcomer whose letter came late may be among the oldest.
+        let is_newcomer = |other: &Entry| other.holder() == by.holder();
+        if newest != Some(by.holder()) && ends.iter().any(is_newcomer) {
+            return Err(Why::Replaced);
+        }
+        let mut told = Vec::new();
+        for oldest in ends.into_iter().filter(|other| !is_newcomer(other)) {
             if oldest.grant.is_none() {
                 told.push(self.refuse(&oldest, Why::Replaced));
                 continue;
@@ -63,7 +77,7 @@ impl Model {
             same.unwrap().replaced_by = Some(by.ask.asker.run);
             told.push(Told::Displaced(oldest.ask.asker, by.ask.asker.run));
         }
-        told
+        Ok(told)
     }
 
     /// Removes one that waits.

@@ -106,6 +106,51 @@ fn a_run_in_one_that_has_the_only_slot_is_refused_and_replaces_nobody() {
 }
 
 #[test]
+fn an_ask_that_comes_again_when_its_run_has_ended_or_was_refused_makes_nobody_end_or_wait() {
+    let replacing = |n| ask_of(n, &name("w", None), 1, AtLimit::Replace);
+    let mut table = Table::new();
+    let (first, second) = (replacing(1), replacing(2));
+    table.ask(&first);
+    table.release(first.asker);
+    assert!(is_granted(&table.ask(&second), &second));
+    for _ in 0..2 {
+        assert_eq!(table.ask(&first), [], "it has ended");
+        table.restore();
+    }
+    // Its release may come before it.
+    let third = replacing(3);
+    table.release(third.asker);
+    assert_eq!(table.ask(&third), []);
+    let merging = ask_of(4, &name("w", None), 1, queue(0, OnFull::Reject));
+    assert_eq!(table.ask(&merging), [Told::Refused(merging.asker, Why::Full)]);
+    table.release(second.asker);
+    assert_eq!(table.ask(&merging), [Told::Refused(merging.asker, Why::Full)], "it is told what it was told");
+    table.now = table.now + Duration::from_secs(300);
+    table.tell_due(9);
+    assert_eq!(table.board.due(), None, "nothing is remembered for ever");
+}
+
+#[test]
+fn a_run_that_asks_late_makes_none_end_that_is_newer() {
+    let mut table = Table::new();
+    let newer = ask_of(2, &name("w", None), 1, AtLimit::Replace);
+    table.ask(&newer);
+    let older = ask_of(1, &name("w", None), 1, AtLimit::Replace);
+    assert_eq!(table.ask(&older), [Told::Refused(older.asker, Why::Replaced)]);
+}
+
+#[test]
+fn runs_of_a_version_that_allows_more_begin_beside_those_that_wait() {
+    let mut table = Table::new();
+    begin(&mut table, 1, &[1]);
+    let waits = ask_of(2, &name("w", None), 1, AtLimit::default());
+    assert_eq!(table.ask(&waits), []);
+    let newer = Ask { version: Some(2), ..ask_of(3, &name("w", None), 3, AtLimit::Skip) };
+    let told = table.ask(&newer);
+    assert_eq!(told.len(), 2, "{told:?}");
+}
+
+#[test]
 fn a_run_never_takes_the_place_of_one_that_it_is_in_though_that_is_the_oldest() {
     let mut table = Table::new();
     begin(&mut table, 2, &[1, 2]);

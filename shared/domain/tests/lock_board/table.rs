@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use millrace_domain::lock::{Ask, Asker, Board, Effect, Entry, Holder, Want};
+use millrace_domain::lock::{Ask, Asker, Board, Effect, Entry, Holder, Row, Want};
 use millrace_domain::{Outcome, RunId, StepIndex, TaskId, Timestamp, Unit, WorkflowId, WorkflowName};
+
+use serde_json::json;
 
 use crate::model::{Model, Told, Why, is_above, told_of, want as wanted};
 
@@ -55,6 +57,8 @@ pub(crate) struct Table {
     pub(crate) token: u64,
     rows: BTreeMap<String, String>,
     told_at: BTreeMap<Holder, Timestamp>,
+    /// Until when it is remembered whose ask is over.
+    gone_until: BTreeMap<Holder, Timestamp>,
     /// Those to whom the last change has granted what they want.
     new: Vec<Holder>,
     /// All that was told, in order.
@@ -73,7 +77,9 @@ impl Table {
         let effects = self.board.ask(ask.clone(), self.now, self.token);
         let expected = self.model.ask(ask.clone(), self.now, self.token);
         for effect in &effects {
-            if let Effect::Refuse { asker, why, outcome } = effect {
+            if let Effect::Refuse { asker, why, outcome } = effect
+                && !before.gone.contains_key(&asker.holder())
+            {
                 check_text(&before, ask, *asker, (why, *outcome));
             }
         }
@@ -91,7 +97,8 @@ impl Table {
     pub(crate) fn restore(&mut self) {
         self.token += 1;
         let rows = self.rows.values().rev();
-        self.board = Board::of(rows.map(|row| serde_json::from_str::<Entry>(row).unwrap()));
+        self.board = Board::of(rows.map(|row| serde_json::from_str::<Row>(row).unwrap()), self.now);
+        self.gone_until.clear();
         let holders = self.model.entries.iter();
         self.told_at = holders.filter_map(|entry| Some((entry.holder(), entry.grant?.at))).collect();
         self.check(Vec::new(), Vec::new());
@@ -103,7 +110,16 @@ impl Table {
         let mut due: Vec<(Timestamp, Holder)> =
             self.told_at.iter().map(|(holder, at)| (*at + TELL_AGAIN, *holder)).collect();
         due.sort_unstable();
-        assert_eq!(self.board.due(), due.first().map(|(at, _)| *at));
+        let mut gone: Vec<(Timestamp, Holder)> =
+            self.gone_until.iter().map(|(holder, until)| (*until, *holder)).collect();
+        gone.sort_unstable();
+        assert_eq!(self.board.due(), due.iter().chain(&gone).map(|(at, _)| *at).min());
+        gone.retain(|(until, _)| *until <= self.now);
+        gone.truncate(limit);
+        for (_, holder) in gone {
+            self.model.gone.remove(&holder);
+            self.gone_until.remove(&holder);
+        }
         due.retain(|(at, _)| *at <= self.now);
         due.truncate(limit);
         let expected = due.iter().map(|(_, holder)| told_of(self.model.entry(*holder).unwrap()).unwrap());
@@ -119,8 +135,8 @@ impl Table {
         for effect in effects {
             match effect {
                 Effect::Put(holder) => {
-                    let entry = self.board.entry(holder).unwrap_or_else(|| panic!("{holder} is not there"));
-                    self.rows.insert(holder.to_string(), serde_json::to_string(entry).unwrap());
+                    let row = self.board.row(holder).unwrap_or_else(|| panic!("{holder} is not there"));
+                    self.rows.insert(holder.to_string(), serde_json::to_string(&row).unwrap());
                 }
                 Effect::Delete(holder) => drop(self.rows.remove(&holder.to_string())),
                 Effect::Grant { asker, token } => told.push(Told::Granted(asker, token)),
@@ -141,12 +157,17 @@ impl Table {
         told.sort();
         expected.sort();
         assert_eq!(told, expected, "{:#?}", self.model);
-        let written: Vec<String> =
-            self.board.entries().map(|entry| serde_json::to_string(entry).unwrap()).collect();
-        let mut rows: Vec<&String> = self.rows.values().collect();
-        let mut written: Vec<&String> = written.iter().collect();
-        rows.sort();
-        written.sort();
+        for holder in self.model.gone.keys() {
+            // Longer than two minutes, and forgotten together with others.
+            let until = (self.now + Duration::from_secs(120)).as_millis() / 10_000 * 10_000 + 10_000;
+            self.gone_until.entry(*holder).or_insert(Timestamp::from_millis(until));
+        }
+        let all = self.model.entries.iter().map(Entry::holder).chain(self.model.gone.keys().copied());
+        let written = all.map(|holder| (holder.to_string(), json!(self.board.row(holder)).to_string()));
+        let rows = self.rows.iter().map(|(key, row)| {
+            (key.clone(), serde_json::from_str::<serde_json::Value>(row).unwrap().to_string())
+        });
+        let (rows, written): (BTreeMap<_, _>, BTreeMap<_, _>) = (rows.collect(), written.collect());
         assert_eq!(rows, written, "what is written down is not what there is");
         let mut entries = self.model.entries.clone();
         entries.sort_by_key(Entry::holder);
@@ -231,7 +252,7 @@ fn kind(why: &str, outcome: Outcome) -> Why {
         _ if why.starts_with("replaced by run ") => Why::Replaced,
         _ if why.starts_with("dropped for run ") => Why::Dropped,
         _ if why.starts_with("merged into run ") => Why::Merged,
-        _ if why.contains("no more may (max_queued: ") => Why::Full,
+        _ if why.contains("no more may (max_queued: ") || why.starts_with("no run may wait") => Why::Full,
         _ if why.contains("under way") && outcome == Outcome::Skipped => Why::Skip,
         _ if why.contains("under way") => Why::Fail,
         _ => Why::TooMuch,
@@ -253,6 +274,8 @@ fn check_text(before: &Model, ask: &Ask, asker: Asker, (why, outcome): (&str, Ou
     };
     let is_right = match kind {
         Why::TooMuch => return,
+        // Its own letter came late.
+        Why::Replaced | Why::Dropped if asker == ask.asker => named(true) || named(false),
         Why::Replaced | Why::Dropped => {
             asker != ask.asker && why.contains(&format!(" run {}", ask.asker.run)) && !named(true)
         }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use millrace_domain::lock::{AtLimit, Entry, Holder, Want};
+use millrace_domain::lock::{AtLimit, Entry, Gone, Holder, Want};
 use millrace_domain::run::record::StepRecord;
 use millrace_domain::run::{Head, Hold};
 use millrace_domain::{PartitionId, RunId, Unit};
@@ -46,6 +46,9 @@ impl Auditor {
         }
         let read = |row: &str| serde_json::from_str::<Entry>(row).ok();
         let Some(entry) = after.and_then(read) else { return };
+        if before.is_some_and(|row| serde_json::from_str::<Gone>(row).is_ok()) {
+            self.object(6, || format!("run {key} has asked for a slot once more, when that was over"));
+        }
         let before = before.and_then(read);
         if before.as_ref().is_none_or(|before| before.ask.asker != entry.ask.asker) {
             self.just_asked.push(key.to_owned());
@@ -113,7 +116,9 @@ impl Auditor {
 
     /// Finds what is held, or waited for, when nothing is under way any more.
     pub(super) fn left_locked(&self) -> Option<String> {
-        let mut rows = self.rows.iter().filter(|((_, table, key), _)| *table == LOCKS && key != "token");
+        // Of runs it is remembered for a while that they have none any more.
+        let is_entry = |row: &str| serde_json::from_str::<Entry>(row).is_ok();
+        let mut rows = self.rows.iter().filter(|((_, table, _), row)| *table == LOCKS && is_entry(row));
         rows.next().map(|((partition, _, key), row)| format!("{key} has locks of {partition}: {row}"))
     }
 }
