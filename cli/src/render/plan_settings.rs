@@ -2,7 +2,7 @@
 
 use millrace_domain::child::WORKFLOW;
 use millrace_domain::definition::{Concurrency, SHELL, Step, Tolerance, Workflow};
-use millrace_domain::lock::AtLimit;
+use millrace_domain::lock::{AtLimit, OnFull};
 use millrace_domain::quantity::format_duration;
 use millrace_domain::run::{Plan, PlannedStep};
 use millrace_domain::wait::WAIT;
@@ -49,17 +49,23 @@ pub(super) fn concurrency(workflow: &Workflow, plan: &Plan) -> Option<Setting> {
     let key = plan.key.as_ref().map(|key| key.as_ref().map_or_else(Clone::clone, Clone::clone));
     let of_key = match &plan.key {
         None => String::new(),
+        Some(Ok(key)) if key.is_empty() => " with key \"\"".to_owned(),
         Some(Ok(key)) => format!(" with key {key}"),
-        Some(Err(why)) => format!(" (its key: {why})"),
+        Some(Err(why)) => format!(" (this run would fail, for its key: {why})"),
     };
     let (max_queued, on_full) = match at_limit {
         AtLimit::Queue { max_queued: Some(most), on_full } => (Some(*most), Some(on_full.as_str())),
         _ => (None, None),
     };
     let one_more = match at_limit {
-        AtLimit::Queue { .. } => match (max_queued, on_full) {
-            (Some(most), Some(on_full)) => format!("waits, beside at most {most} others: then {on_full}"),
-            _ => "waits".to_owned(),
+        AtLimit::Queue { max_queued: None, .. } => "waits".to_owned(),
+        AtLimit::Queue { max_queued: Some(0), .. } => "fails, since none may wait".to_owned(),
+        AtLimit::Queue { max_queued: Some(most), on_full } => match on_full {
+            OnFull::Reject => format!("waits, or fails when {most} wait already"),
+            OnFull::DropOldest => {
+                format!("waits, and when {most} wait already the oldest of them is dropped")
+            }
+            OnFull::Merge => format!("waits, or is merged into the last of those when {most} wait already"),
         },
         AtLimit::Skip => "is skipped".to_owned(),
         AtLimit::Replace => "takes the place of the oldest".to_owned(),

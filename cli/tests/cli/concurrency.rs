@@ -152,8 +152,7 @@ fn a_slot_is_taken_away_by_somebody_and_the_next_run_begins_beside_the_one_that_
 fn a_dry_run_tells_how_many_runs_there_may_be_and_of_which_key_this_one_is() {
     let dev = applied();
     let told = dev.cli(&["run", "limited.yaml", "--workflow", "queued", "--dry-run"]).with(0).stdout;
-    let line =
-        "concurrency: 1 run with key eu at a time; one more waits, beside at most 2 others: then reject";
+    let line = "concurrency: 1 run with key eu at a time; one more waits, or fails when 2 wait already";
     assert!(told.contains(line), "{told}");
     let plan = dev
         .cli(&["run", "limited.yaml", "--workflow", "skipped", "--dry-run", "--output", "json"])
@@ -165,5 +164,8 @@ fn a_dry_run_tells_how_many_runs_there_may_be_and_of_which_key_this_one_is() {
     let arguments =
         ["run", "limited.yaml", "--workflow", "queued", "--dry-run", "-p", &format!("region={key}")];
     let told = dev.cli(&arguments).with(0).stdout;
-    assert!(told.contains("(its key: a key of 129 bytes: expected at most 128)"), "{told}");
+    assert!(
+        told.contains("(this run would fail, for its key: a key of 129 bytes: expected at most 128)"),
+        "{told}"
+    );
 }

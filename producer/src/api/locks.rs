@@ -111,7 +111,17 @@ async fn find(api: &Api, name: &str) -> ApiResult<(LockName, Board)> {
 
 fn standing_of<'b>(board: &'b Board, name: &LockName) -> ApiResult<Standing<'b>> {
     let standing = board.locks().into_iter().find(|(other, _)| *other == name);
-    let nobody = || ApiError::not_found(format!("lock \"{name}\" that anybody holds, or waits for"));
+    let nobody = || {
+        ApiError::not_found(match name.slots() {
+            None => format!("lock \"{name}\" that anybody holds, or waits for"),
+            Some((workflow, None)) => format!(
+                "slot of {workflow} that a run has, or waits for; with a key, they are @{workflow}:<key>"
+            ),
+            Some((workflow, Some(_))) => {
+                format!("run of {workflow} with that key that has a slot, or waits for one")
+            }
+        })
+    };
     standing.map(|(_, standing)| standing).ok_or_else(nobody)
 }
 
@@ -172,7 +182,9 @@ async fn take(api: &Api, name: &str, body: &[u8]) -> ApiResult<Json<Value>> {
         let lock = name.in_words();
         let why = match meant.len() {
             0 if waiters.iter().any(is_meant) => {
-                format!("it only waits for {lock}: skip its step, or cancel its run; held by {held}")
+                let instead =
+                    if name.slots().is_none() { "skip its step, or cancel its run" } else { "cancel it" };
+                format!("it only waits for {lock}: {instead}; held by {held}")
             }
             0 => format!("nobody like that holds {lock}: held by {held}"),
             many => format!("{many} hold {lock}: say which run, step and item; held by {held}"),

@@ -11,8 +11,11 @@ fn a_limit_is_a_number_of_runs() {
     assert!(
         told("0").contains("`concurrency` must be a whole number from 1 to 1000000, found 0 [out-of-range]")
     );
-    assert!(told("many").contains("`concurrency` must be a whole number"), "{}", told("many"));
-    assert!(told("[1]").contains("a number of runs, or a map with `limit`"), "{}", told("[1]"));
+    for other in ["many", "\"3\"", "[1]", "null", "\"${{ params.region }}\""] {
+        let told = told(other);
+        assert!(told.contains("a number of runs, or a map with `limit`"), "{told}");
+        assert!(told.contains("hint: write concurrency: 1, or {limit: 3, policy: queue}"), "{told}");
+    }
     assert!(told("{limit: 0}").contains("`limit` must be a whole number from 1 to"));
     assert!(told("{max_runs: 2}").contains("hint: write limit: 3"));
     let told = only(&with("max_active_runs: 1"));
@@ -57,8 +60,11 @@ fn only_runs_that_wait_can_be_too_many() {
         let told = told(fields);
         assert!(told.contains(words), "{told}");
     };
-    told_of("{policy: skip, max_queued: 3}", "`max_queued` does not go with `policy: skip`");
-    told_of("{policy: replace, on_full: merge}", "`on_full` does not go with `policy: replace`");
+    told_of(
+        "{policy: skip, max_queued: 3}",
+        "`max_queued` goes with `policy: queue` only, and not with skip",
+    );
+    told_of("{policy: replace, on_full: merge}", "`on_full` goes with `policy: queue` only");
     told_of("{on_full: merge}", "`on_full: merge` never has its turn: any number of runs may wait");
     told_of(
         "{max_queued: 0, on_full: drop_oldest}",

@@ -40,7 +40,7 @@ pub(in crate::definition) const MAX_QUEUED: u32 = 1_000_000;
 /// Reads `concurrency`: a number, or a map.
 pub(super) fn read_concurrency(node: &Node, names: Names<'_>, checker: &mut Checker) -> Option<Concurrency> {
     let hint = || Some("write concurrency: 1, or {limit: 3, policy: queue}".to_owned());
-    if let (Content::Scalar { .. }, false) = (&node.content, node.is_nothing()) {
+    if node.plain().is_some_and(|text| text.parse::<f64>().is_ok()) {
         let limit = checker.integer(node, "concurrency", 1..=MAX_SLOTS)?;
         return Some(Concurrency { limit, key: None, at_limit: AtLimit::default() });
     }
@@ -96,7 +96,7 @@ fn read_at_limit(fields: Fields<'_>, checker: &mut Checker) -> Option<AtLimit> {
         _ => return read_queue(fields, checker),
     };
     for (key, _) in ["max_queued", "on_full"].iter().filter_map(|name| fields.entry(name)) {
-        let message = format!("`{}` does not go with `policy: {policy}`, with which no run waits", key.text);
+        let message = format!("`{}` goes with `policy: queue` only, and not with {policy}", key.text);
         let hint = Some("remove it, or write policy: queue".to_owned());
         checker.problem(key.at, "bad-field", message, hint);
     }

@@ -113,8 +113,11 @@ pub(super) const OF_WORKFLOW: Synonyms = &[
     ),
     (&["dependson", "dependencies", "depends", "needs", "upstream"], "`depends_on` is a field of a step"),
     (&["defaultargs", "default"], "write `defaults`"),
-    (&["concurrencypolicy", "overlappolicy"], "write concurrency: {limit: 1, policy: skip}"),
-    (&["maxactiveruns", "maxconcurrency", "parallelism", "maxinstances"], "write concurrency: 3"),
+    (&["concurrencypolicy", "overlappolicy", "overlap"], "write concurrency: {limit: 1, policy: skip}"),
+    (
+        &["maxactiveruns", "maxconcurrency", "maxconcurrentruns", "parallelism", "maxinstances"],
+        "write concurrency: 3",
+    ),
     (
         &["enabled", "disabled", "suspend", "suspended", "paused", "active", "ispauseduponcreation"],
         "remove it, and say `millrace workflows pause NAME`",
