@@ -7,29 +7,23 @@ use serde_json::{Map, Value, json};
 use super::super::checker::Checker;
 use super::super::document::{Content, Node};
 use super::super::problem::Position;
+use super::action::{Action, missing};
 use super::child::{ParsedCall, read_child};
 use super::expression::{Names, OutputUse, read_templated, templated_of};
 use super::fields::{Fields, NOT_SUPPORTED, Schema, not_supported};
 use super::json;
+use super::shell::{SHELL, SHELL_INPUT, read_shell};
 use super::synonyms;
 use super::wait::read_wait;
 use crate::child::WORKFLOW;
-use crate::expression::{Template, Templated, Use};
+use crate::expression::Templated;
 use crate::wait::WAIT;
-
-/// The name of the executor that runs a step's `run`.
-pub const SHELL: &str = "shell";
 
 /// The name of the executor that makes a request.
 pub(in crate::definition) const HTTP: &str = "http";
 
 /// The name of the executor that does nothing.
 pub(in crate::definition) const NOOP: &str = "noop";
-
-/// The longest script, in bytes: it travels to the shell as one argument.
-pub(in crate::definition) const MAX_SCRIPT_BYTES: usize = 128 * 1024 - 1;
-
-pub(in crate::definition) const MAX_SHELL_WORDS: usize = 32;
 
 pub(in crate::definition) const EXECUTORS: [&str; 5] = [SHELL, HTTP, NOOP, WAIT, WORKFLOW];
 const LATER_EXECUTORS: [&str; 7] = ["docker", "kubernetes", "sql", "handler", "approval", "input", "email"];
@@ -40,9 +34,6 @@ pub(in crate::definition) const STATUSES: RangeInclusive<u32> = 100..=599;
 
 /// The values of `redirects` of an `http` step. Without it, all are followed that leave the method as it is.
 pub(in crate::definition) const REDIRECTS: [&str; 2] = ["follow", "none"];
-
-pub(in crate::definition) const SHELL_INPUT: Schema =
-    Schema { what: "`with` of shell", known: &["run", "shell"], later: &[], synonyms: &[] };
 
 pub(in crate::definition) const HTTP_INPUT: Schema = Schema {
     what: "`with` of http",
@@ -59,22 +50,6 @@ const OF_HTTP: [&str; 3] = ["status", "body", "truncated"];
 
 /// What a step gives that starts a run and does not wait for its end.
 const OF_STARTED: [&str; 1] = ["run_id"];
-
-/// The action of a step: what it does.
-pub(super) struct Action {
-    pub(super) uses: &'static str,
-    pub(super) with: Templated,
-    /// The outputs that it gives; `None` where that cannot be told.
-    pub(super) gives: Option<&'static [&'static str]>,
-    /// The workflow that it runs, where that is no expression.
-    pub(super) calls: Option<(Position, Box<str>)>,
-}
-
-impl Action {
-    fn new(uses: &'static str, with: Templated, gives: Option<&'static [&'static str]>) -> Self {
-        Self { uses, with, gives, calls: None }
-    }
-}
 
 /// Reads the action of a step. A missing one, and two, are reported at `at`.
 pub(super) fn read_action(
@@ -203,94 +178,6 @@ fn read_executor(
             None
         }
     }
-}
-
-fn missing(at: Position, executor: &str, field: &str, checker: &mut Checker) -> Option<Action> {
-    let message = format!("`{executor}` needs `{field}`");
-    checker.problem(at, "missing-field", message, Some(format!("write with: {{{field}: ...}}")));
-    None
-}
-
-fn read_shell(
-    run: Option<&Node>,
-    shell: Option<&Node>,
-    at: Position,
-    checker: &mut Checker,
-) -> Option<Action> {
-    let argv = shell.map(|node| read_argv(node, checker));
-    let Some(run) = run else { return missing(at, SHELL, "run", checker) };
-    let script = checker.text(run, "run")?;
-    if let Err(problem) = check_script(script) {
-        checker.problem(run.at, problem.code, problem.message, problem.hint);
-        return None;
-    }
-    let mut with = Map::new();
-    with.insert("run".to_owned(), Value::String(script.to_owned()));
-    if let Some(argv) = argv {
-        with.insert("shell".to_owned(), Value::Array(argv?));
-    }
-    Some(Action::new(SHELL, Templated::literal(Value::Object(with)), None))
-}
-
-fn read_argv(node: &Node, checker: &mut Checker) -> Option<Vec<Value>> {
-    let hint = node.plain().map(|word| format!("write [{word}, -e, -c]"));
-    let words = checker.list(node, "shell", "words, to which the script is added", hint)?;
-    if words.is_empty() || words.len() > MAX_SHELL_WORDS {
-        let message = format!("`shell` has {} words: expected 1 to {MAX_SHELL_WORDS}", words.len());
-        checker.problem(node.at, "out-of-range", message, None);
-        return None;
-    }
-    let mut argv = Vec::with_capacity(words.len());
-    for word in words {
-        let text = checker.text(word, "shell")?;
-        if text.is_empty() || text.contains('\0') || text.contains("${{") {
-            let message = "`shell` must be of plain words: none is empty, has a NUL byte or an expression";
-            checker.problem(word.at, "bad-value", message, None);
-            return None;
-        }
-        argv.push(Value::String(text.to_owned()));
-    }
-    Some(argv)
-}
-
-/// The reason why a script cannot be run.
-pub(crate) struct ScriptProblem {
-    /// The code, which is stable.
-    pub(crate) code: &'static str,
-    /// The message: what was expected.
-    pub(crate) message: String,
-    /// The hint: what to write instead.
-    pub(crate) hint: Option<String>,
-}
-
-/// Checks a script. It is never templated, so that no value can become code: an expression in it is a mistake.
-pub(crate) fn check_script(script: &str) -> Result<(), ScriptProblem> {
-    let problem = |code, message: String, hint| Err(ScriptProblem { code, message, hint });
-    if script.trim().is_empty() {
-        return problem("bad-value", "`run` is empty: expected a shell command".to_owned(), None);
-    }
-    if script.len() > MAX_SCRIPT_BYTES {
-        let message = format!("`run` is {} bytes long: expected at most {MAX_SCRIPT_BYTES}", script.len());
-        return problem("out-of-range", message, Some("put the script into a file".to_owned()));
-    }
-    if script.contains('\0') {
-        return problem("bad-value", "`run` has a NUL byte, which no command can hold".to_owned(), None);
-    }
-    let Some(at) = script.find("${{") else { return Ok(()) };
-    let inside = &script[at + 3..];
-    let inside = inside.split_once("}}").map_or(inside, |(inside, _)| inside).trim();
-    let shown: String = inside.chars().take(60).collect();
-    let message = format!("`run` is never templated: `${{{{ {shown} }}}}` would stay as it is");
-    let single = Template::parse(&format!("${{{{ {inside} }}}}")).ok();
-    let param = single.as_ref().and_then(|template| match template.uses().next() {
-        Some(Use::Param(name)) if *inside == format!("params.{name}") => Some(name.as_str()),
-        _ => None,
-    });
-    let hint = match param {
-        Some(name) => format!("params are environment variables: write \"${name}\""),
-        None => format!("write env: {{NAME: \"${{{{ {shown} }}}}\"}} and use \"$NAME\""),
-    };
-    problem("expression-in-run", message, Some(hint))
 }
 
 fn read_http(

@@ -1,6 +1,7 @@
 //! From a tree to a [`Workflow`](super::Workflow): one file for each thing that a user writes. Everything that is
 //! wrong is collected; nothing stops at the first problem.
 
+mod action;
 mod byte_order_mark;
 mod child;
 mod concurrency;
@@ -23,6 +24,7 @@ mod retry;
 mod rule;
 mod run_outputs;
 mod schedule;
+mod shell;
 mod source;
 mod step;
 mod steps;
@@ -35,10 +37,7 @@ mod workflow;
 pub(super) use child::{MAX_RECURSION, NOT_OF_CHILDREN, RECURSIVE, WORKFLOW_INPUT};
 pub(super) use concurrency::{CONCURRENCY, MAX_QUEUED, ON_FULL, POLICIES};
 pub(super) use environment::MAX_VARIABLES;
-pub(super) use executor::{
-    EXECUTORS, HTTP, HTTP_INPUT, MAX_SCRIPT_BYTES, MAX_SHELL_WORDS, METHODS, NOOP, NOOP_INPUT, REDIRECTS,
-    SHELL_INPUT, STATUSES,
-};
+pub(super) use executor::{EXECUTORS, HTTP, HTTP_INPUT, METHODS, NOOP, NOOP_INPUT, REDIRECTS, STATUSES};
 pub(super) use fan::{FOREACH, MATRIX, SHARDS};
 pub(super) use fields::Schema;
 pub(super) use kind::{KINDS, MAX_CHOICES};
@@ -49,12 +48,14 @@ pub(super) use repeat::{DELAY, MAX_TIMES, REPEAT};
 pub(super) use retry::{ASK, MAX_BACKOFF, MAX_LIMIT, RETRIED, RETRY};
 pub(super) use rule::{DEPENDENCY, SUCCEEDED};
 pub(super) use schedule::{ENTRY, MAX_SCHEDULES};
+pub(super) use shell::{MAX_SCRIPT_BYTES, MAX_SHELL_WORDS, SHELL_INPUT};
 pub(super) use step::{MAX_DIR_BYTES, STEP};
 pub(super) use steps::MAX_STEPS;
 pub(super) use wait::{OF_TASKS, WAIT_INPUT};
 pub(super) use workflow::{DEFAULTS, MAX_LABEL_BYTES, MAX_LABELS, WORKFLOW};
 
-pub use executor::SHELL;
-pub(crate) use executor::{action_of_json, check_script};
+pub(crate) use executor::action_of_json;
 pub(crate) use retry::retry_of_json;
+pub use shell::SHELL;
+pub(crate) use shell::check_script;
 pub use source::{MAX_FILE_BYTES, Parsed, parse, parse_bytes, parse_stored};
