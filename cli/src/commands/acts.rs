@@ -1,10 +1,12 @@
-//! `runs retry`, `runs skip`, `runs mark`: what people do to a step that waits, or asks.
+//! `runs retry`, `skip` and `mark`: what people do to a step that waits, or asks; `runs approve`, `reject` and `supply`: what they
+//! answer it.
 
 use clap::Args;
 use millrace_domain::number;
 use serde_json::{Map, Value, json};
 
 use crate::client::{Client, run_path, segment};
+use crate::commands::params::{self, Pair};
 use crate::commands::run_id::{self, RunAndStepArgs};
 use crate::error::CliError;
 use crate::options::Common;
@@ -62,6 +64,18 @@ pub(crate) struct MarkArgs {
     output_values: Option<String>,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct SupplyArgs {
+    #[command(flatten)]
+    act: ActArgs,
+    /// A value, with the type that the step declares; repeat it for more
+    #[arg(short, long = "param", value_name = "NAME=VALUE", value_parser = params::pair)]
+    params: Vec<Pair>,
+    /// Values, as a JSON object
+    #[arg(long, value_name = "JSON")]
+    values: Option<String>,
+}
+
 /// Has a step tried again, at once.
 pub(super) async fn retry(client: &Client, common: &Common, args: ActArgs) -> Result<(), CliError> {
     act(client, common, args, "retry", Map::new()).await
@@ -83,17 +97,39 @@ pub(super) async fn mark(client: &Client, common: &Common, args: MarkArgs) -> Re
     act(client, common, args.act, "mark", more).await
 }
 
+/// Approves what a step asks for.
+pub(super) async fn approve(client: &Client, common: &Common, args: ActArgs) -> Result<(), CliError> {
+    act(client, common, args, "approve", Map::new()).await
+}
+
+/// Rejects what a step asks for.
+pub(super) async fn reject(client: &Client, common: &Common, args: ActArgs) -> Result<(), CliError> {
+    act(client, common, args, "reject", Map::new()).await
+}
+
+/// Gives a step the values that it asks for.
+pub(super) async fn supply(client: &Client, common: &Common, args: SupplyArgs) -> Result<(), CliError> {
+    let values = args.values.as_deref().map_or(Ok(Map::new()), |text| object("--values", text))?;
+    let texts: Map<String, Value> = params::texts(&args.params).into_iter().collect();
+    if texts.len() < args.params.len() || values.keys().any(|name| texts.contains_key(name)) {
+        return Err(CliError::Usage("a value is given twice".to_owned()));
+    }
+    let more = [("values", values), ("texts", texts)];
+    let more = more.map(|(name, values)| (name.to_owned(), Value::Object(values)));
+    act(client, common, args.act, "supply", Map::from_iter(more)).await
+}
+
+/// Reads a JSON object.
+fn object(option: &str, text: &str) -> Result<Map<String, Value>, CliError> {
+    let object = serde_json::from_str(text)
+        .map_err(|error| CliError::Usage(format!("{option}: expected a JSON object: {error}")))?;
+    number::check_numbers(text.as_bytes()).map_err(|error| CliError::Usage(format!("{option}: {error}")))?;
+    Ok(object)
+}
+
 fn outputs(args: &MarkArgs) -> Result<Map<String, Value>, CliError> {
-    let mut outputs = match &args.output_values {
-        None => Map::new(),
-        Some(text) => {
-            let outputs = serde_json::from_str(text)
-                .map_err(|error| CliError::Usage(format!("--outputs: expected a JSON object: {error}")))?;
-            number::check_numbers(text.as_bytes())
-                .map_err(|error| CliError::Usage(format!("--outputs: {error}")))?;
-            outputs
-        }
-    };
+    let mut outputs =
+        args.output_values.as_deref().map_or(Ok(Map::new()), |text| object("--outputs", text))?;
     for given in &args.outputs {
         let Some((key, value)) = given.split_once('=') else {
             return Err(CliError::Usage(format!("--output-text: expected KEY=VALUE, found {given:?}")));

@@ -7,7 +7,7 @@ use millrace_domain::run::RunState;
 use serde_json::{Value, json};
 
 use crate::client::{Client, run_path, segment};
-use crate::commands::acts::{self, ActArgs, MarkArgs, RecordArgs};
+use crate::commands::acts::{self, ActArgs, MarkArgs, RecordArgs, SupplyArgs};
 use crate::commands::history::{self, HistoryArgs};
 use crate::commands::items::{self, ItemsArgs};
 use crate::commands::logs::{self, LogsArgs};
@@ -65,10 +65,16 @@ pub(crate) enum RunsCommand {
     Logs(LogsArgs),
     /// Have a step tried again, at once: one that waits for its retry, or asks what is to become of it
     Retry(ActArgs),
-    /// Skip a step that waits, or asks what is to become of it
+    /// Skip a step that waits, or asks somebody
     Skip(ActArgs),
-    /// Say how a step ended that waits, or asks what is to become of it
+    /// Say how a step ended that waits, or asks somebody
     Mark(MarkArgs),
+    /// Approve what a step asks for
+    Approve(ActArgs),
+    /// Reject what a step asks for: it fails
+    Reject(ActArgs),
+    /// Give a step the values that it asks for
+    Supply(SupplyArgs),
     /// Stop one, with the runs that its steps are; once more, also the hooks that are under way then
     Cancel {
         #[command(flatten)]
@@ -119,6 +125,9 @@ pub(crate) async fn run(common: &Common, command: RunsCommand) -> Result<(), Cli
         RunsCommand::Retry(args) => acts::retry(&client, common, args).await,
         RunsCommand::Skip(args) => acts::skip(&client, common, args).await,
         RunsCommand::Mark(args) => acts::mark(&client, common, args).await,
+        RunsCommand::Approve(args) => acts::approve(&client, common, args).await,
+        RunsCommand::Reject(args) => acts::reject(&client, common, args).await,
+        RunsCommand::Supply(args) => acts::supply(&client, common, args).await,
         RunsCommand::Cancel { run, record } => {
             cancel(&client, common, &run_id::find(&client, &run).await?, record).await
         }

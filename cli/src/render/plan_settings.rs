@@ -1,8 +1,9 @@
 //! What is set for a step, as a plan shows it.
 
 use millrace_domain::child::WORKFLOW;
-use millrace_domain::definition::{Concurrency, SHELL, Step, Tolerance, Workflow};
+use millrace_domain::definition::{Concurrency, SHELL, Step, Tolerance, Wants, Workflow};
 use millrace_domain::lock::{AtLimit, OnFull};
+use millrace_domain::people::{APPROVAL, INPUT};
 use millrace_domain::quantity::format_duration;
 use millrace_domain::run::{Plan, PlannedStep};
 use millrace_domain::wait::WAIT;
@@ -19,7 +20,7 @@ pub(super) struct Setting {
 /// All that a plan says of a step, in the order in which it is shown. A new field of a step is a line here.
 pub(super) fn settings(step: &Step, planned: &PlannedStep, now: Timestamp) -> Vec<Setting> {
     let rule = if step.rule == TriggerRule::default() { String::new() } else { step.rule.to_string() };
-    let makes_tasks = ![WAIT, WORKFLOW].contains(&step.uses);
+    let makes_tasks = ![WAIT, WORKFLOW, APPROVAL, INPUT].contains(&step.uses);
     let mut settings = vec![
         setting("trigger_rule", step.rule.as_str(), rule),
         condition(step, planned),
@@ -39,6 +40,7 @@ pub(super) fn settings(step: &Step, planned: &PlannedStep, now: Timestamp) -> Ve
         locks(planned),
     ];
     settings.extend(input(step, planned));
+    settings.push(question(step));
     settings.push(optional("waits_until", planned.waits_until.map(|until| until.to_string())));
     settings
 }
@@ -213,6 +215,27 @@ fn input(step: &Step, planned: &PlannedStep) -> Vec<Setting> {
             let fields = with.as_object().into_iter().flatten();
             let lines: Vec<String> = fields.map(|(name, value)| format!("{name}: {}", word(value))).collect();
             vec![setting("with", with.clone(), lines.join("\n"))]
+        }
+    }
+}
+
+/// What the step asks people, beside what is in its input.
+fn question(step: &Step) -> Setting {
+    let Some(question) = &step.question else { return setting("question", Value::Null, "") };
+    let timeout = format_duration(question.timeout);
+    match &question.wants {
+        Wants::Approval { of, by_default } => {
+            let default = if *by_default { "approve" } else { "reject" };
+            let people = if *of == 1 { "1 has" } else { &format!("{of} have") };
+            let text = format!("{people} to approve within {timeout}; default: {default}");
+            setting("question", json!({"of": of, "timeout": timeout, "default": default}), text)
+        }
+        Wants::Input { fields, by_default } => {
+            let names: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();
+            let default = by_default.clone().map(Value::Object);
+            let told = default.as_ref().map_or("none".to_owned(), ToString::to_string);
+            let text = format!("{} within {timeout}; default: {told}", names.join(", "));
+            setting("question", json!({"fields": names, "timeout": timeout, "default": default}), text)
         }
     }
 }

@@ -144,6 +144,13 @@ impl Dev {
         http::post(&self.address, path, body)
     }
 
+    /// The bytes of memory that the server has.
+    pub(crate) fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.split_whitespace().next().unwrap().parse::<u64>().unwrap() * 1024
+    }
+
     /// Ends the server as a crash would.
     pub(crate) fn crash(mut self) {
         self.child.kill().unwrap();

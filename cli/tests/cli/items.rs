@@ -154,7 +154,7 @@ steps:
     std::fs::write(dev.path("asks.yaml"), asks).unwrap();
     dev.cli(&["apply", "asks.yaml"]).with(0);
     dev.cli(&["workflows", "trigger", "asks"]).with(0);
-    let told = "1 of 3 items have ended, 2 are under way, 2 of which ask what is to become of them";
+    let told = "1 of 3 items have ended, 2 are under way, 2 of which ask somebody";
     until("two items ask", || {
         dev.cli(&["runs", "why", "--last", "each"]).with(0).stdout.contains(told).then_some(())
     });

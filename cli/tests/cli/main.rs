@@ -25,6 +25,7 @@ mod keys;
 mod locks;
 mod outputs;
 mod patterns;
+mod people;
 mod pools;
 mod requests;
 mod restart;

@@ -1,10 +1,10 @@
-//! What people do to a step: they have it tried again, skip it, or say how it ended.
+//! What people do to a step: they have it tried again, skip it, say how it ended, or answer what it asks for.
 
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
-use millrace_domain::definition::is_output_key;
+use millrace_domain::definition::{Question, from_text, is_output_key};
 use millrace_domain::message::Reply;
 use millrace_domain::nesting::{MAX_NESTING, check_nesting};
 use millrace_domain::run::act::MAX_WORDS;
@@ -47,6 +47,24 @@ struct MarkBody {
     idempotency_key: Option<String>,
 }
 
+/// Who answers, and with which values.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SupplyBody {
+    #[serde(default)]
+    values: Map<String, Value>,
+    /// Values as they are typed on a command line: they get the types that the step declares.
+    #[serde(default)]
+    texts: Map<String, Value>,
+    item: Option<u32>,
+    attempt: Option<u32>,
+    #[serde(default)]
+    by: String,
+    #[serde(default)]
+    why: String,
+    idempotency_key: Option<String>,
+}
+
 /// Has a step tried again, at once.
 pub(super) async fn retry(
     State(api): State<Api>,
@@ -76,7 +94,7 @@ pub(super) async fn mark(
 ) -> ApiResult<Json<Value>> {
     let MarkBody { outcome, outputs, item, attempt, by, why, idempotency_key } = read(&body)?;
     let deed = match (outcome.as_str(), outputs) {
-        ("succeeded", outputs) => Deed::Succeed { outputs: checked(outputs.unwrap_or_default())? },
+        ("succeeded", outputs) => Deed::Succeed { outputs: checked("outputs", outputs.unwrap_or_default())? },
         ("failed", None) => Deed::Fail,
         ("failed", Some(_)) => return Err(bad_field("outputs: a step that is said to have failed has none")),
         (other, _) => {
@@ -84,6 +102,61 @@ pub(super) async fn mark(
         }
     };
     act(&api, path, &headers, ActBody { item, attempt, by, why, idempotency_key }, deed).await
+}
+
+/// Approves what a step asks for.
+pub(super) async fn approve(
+    State(api): State<Api>,
+    Path(path): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> ApiResult<Json<Value>> {
+    act(&api, path, &headers, read(&body)?, Deed::Approve).await
+}
+
+/// Rejects what a step asks for.
+pub(super) async fn reject(
+    State(api): State<Api>,
+    Path(path): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> ApiResult<Json<Value>> {
+    act(&api, path, &headers, read(&body)?, Deed::Reject).await
+}
+
+/// Gives a step the values that it asks for.
+pub(super) async fn supply(
+    State(api): State<Api>,
+    Path(path): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> ApiResult<Json<Value>> {
+    let SupplyBody { mut values, texts, item, attempt, by, why, idempotency_key } = read(&body)?;
+    if !texts.is_empty() {
+        values.extend(typed(&api, &path, texts).await?);
+    }
+    let deed = Deed::Supply { values: checked("values", values)? };
+    act(&api, path, &headers, ActBody { item, attempt, by, why, idempotency_key }, deed).await
+}
+
+/// Texts as values of the types that a step declares. What is none stays a text, which is told when it is held against them.
+async fn typed(
+    api: &Api,
+    (id, name): &(String, String),
+    texts: Map<String, Value>,
+) -> ApiResult<Map<String, Value>> {
+    let id = view::parse_id(id)?;
+    let stored = view::load(&api.context, id).await?;
+    let run = view::restored(&api.context, id, &stored).await.map_err(view::unreadable)?;
+    let step = run.workflow.index_of(name).and_then(|step| run.workflow.step(step));
+    let question = step.and_then(|step| step.question.as_deref());
+    let fields = question.map(Question::fields).unwrap_or_default();
+    let typed = |(name, text): (String, Value)| {
+        let field = fields.iter().find(|field| field.name.as_str() == name);
+        let value = field.zip(text.as_str()).and_then(|(field, text)| from_text(&field.kind, text).ok());
+        (name, value.unwrap_or(text))
+    };
+    Ok(texts.into_iter().map(typed).collect())
 }
 
 /// Reads a body. None is one that says nothing.
@@ -108,12 +181,12 @@ pub(super) fn check_words(by: &str, why: &str) -> ApiResult<()> {
 }
 
 /// Outputs as an attempt may give them.
-fn checked(outputs: Map<String, Value>) -> ApiResult<Map<String, Value>> {
+fn checked(field: &str, outputs: Map<String, Value>) -> ApiResult<Map<String, Value>> {
     for (key, value) in &outputs {
         if !is_output_key(key) {
-            return Err(bad_field(format!("outputs: {key:?} must match [a-z][a-z0-9_]*")));
+            return Err(bad_field(format!("{field}: {key:?} must match [a-z][a-z0-9_]*")));
         }
-        check_nesting(value, MAX_NESTING).map_err(|error| bad_field(format!("outputs: {key} is {error}")))?;
+        check_nesting(value, MAX_NESTING).map_err(|error| bad_field(format!("{field}: {key} is {error}")))?;
     }
     Ok(outputs)
 }

@@ -192,6 +192,7 @@ fn item(run: &Run, unit: Unit, end: Option<Ended>, held: Option<&TaskRecord>) ->
             state: "asking",
             attempt: end.attempts.attempt,
             lost: end.attempts.lost,
+            started_at: end.started_at.map(|at| at.to_string()),
             code: end.code,
             reason: run.blockers(unit, millrace_domain::Timestamp::default()).first().map(Blocker::words),
             ..ItemView::default()

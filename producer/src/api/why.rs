@@ -130,7 +130,7 @@ impl Fleet<'_> {
             if matches!(blocker, Blocker::Items { .. }) {
                 state = "running";
             }
-            if matches!(blocker, Blocker::Asking { .. }) {
+            if matches!(blocker, Blocker::Asking { .. } | Blocker::Approval(_) | Blocker::Input(_)) {
                 state = "asking";
             }
             if matches!(blocker, Blocker::Fleet { .. }) {

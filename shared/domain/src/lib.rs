@@ -20,6 +20,7 @@ pub mod nesting;
 pub mod number;
 pub mod outcome;
 pub mod params;
+pub mod people;
 pub mod priority;
 pub mod quantity;
 pub mod repeat;

@@ -66,7 +66,8 @@ pub(crate) fn apply(turn: &mut Turn<'_>, id: RunId, event: &Event) -> Result<App
         metrics::counter!("millrace_child_runs_total", "outcome" => result.outcome.as_str()).increment(1);
     }
     if let (Some(Ok(Ok(_))), Event::Act(act)) = (&outcome, event)
-        && let (None, Deed::Succeed { outputs }) = (act.unit.item, &act.deed)
+        && let (None, Deed::Succeed { outputs } | Deed::Supply { values: outputs }) =
+            (act.unit.item, &act.deed)
     {
         turn.memory.runs.note_outputs(outputs);
     }

@@ -79,15 +79,25 @@ pub fn check_kind(kind: &ParamKind, value: &Value) -> Result<(), String> {
 /// # Errors
 /// Everything that is wrong, a text for each param.
 pub fn check_params(declared: &[Param], given: &Params, fire: Fire<'_>) -> Result<Params, Vec<String>> {
+    check_values("param", declared, given, fire)
+}
+
+/// The same of what is called by another word than params.
+pub(super) fn check_values(
+    word: &str,
+    declared: &[Param],
+    given: &Params,
+    fire: Fire<'_>,
+) -> Result<Params, Vec<String>> {
     let mut errors: Vec<String> =
-        given.keys().filter_map(|name| undeclared(declared, name)).take(MAX_LISTED).collect();
+        given.keys().filter_map(|name| undeclared(word, declared, name)).take(MAX_LISTED).collect();
     let mut params = Params::new();
     for param in declared {
         match value_of(param, given, &params, fire) {
             Ok(value) => {
                 params.insert(param.name.as_str().to_owned(), value);
             }
-            Err(error) => errors.push(format!("param `{}`: {error}", param.name)),
+            Err(error) => errors.push(format!("{word} `{}`: {error}", param.name)),
         }
     }
     if errors.is_empty() { Ok(params) } else { Err(errors) }
@@ -109,19 +119,19 @@ fn value_of(param: &Param, given: &Params, before: &Params, fire: Fire<'_>) -> R
     Ok(value)
 }
 
-fn undeclared(declared: &[Param], name: &str) -> Option<String> {
+fn undeclared(word: &str, declared: &[Param], name: &str) -> Option<String> {
     let names = || declared.iter().map(|param| param.name.as_str());
     if names().any(|declared| declared == name) {
         return None;
     }
-    let mut message = format!("param {} is not declared", shown(name));
+    let mut message = format!("{word} {} is not declared", shown(name));
     if declared.is_empty() {
         message.push_str(": the workflow has none");
         return Some(message);
     }
     let listed = names().take(MAX_LISTED).collect::<Vec<_>>().join(", ");
     let more = if declared.len() > MAX_LISTED { ", …" } else { "" };
-    let _ = write!(message, "; params: {listed}{more}");
+    let _ = write!(message, "; {word}s: {listed}{more}");
     if let Some(near) = nearest(name, names()) {
         let _ = write!(message, "; did you mean `{near}`?");
     }

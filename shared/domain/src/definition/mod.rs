@@ -18,6 +18,7 @@ mod nearest;
 mod outputs;
 mod parse;
 mod problem;
+mod question;
 mod syntax;
 mod values;
 mod workflow;
@@ -33,6 +34,7 @@ pub use outputs::{check_outputs, is_output_key};
 pub use parse::{MAX_FILE_BYTES, Parsed, SHELL, parse, parse_bytes, parse_stored};
 pub(crate) use parse::{action_of_json, check_script, retry_of_json};
 pub use problem::{Problem, Problems};
+pub use question::complete_fields;
 pub use workflow::*;
 
 pub use crate::params::{Params, env_of_params};

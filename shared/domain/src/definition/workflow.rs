@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use serde_json::{Map, Value};
+
 use super::fan::FanOut;
 use super::limits::Limits;
 use crate::expression::{Condition, Template, Templated};
@@ -135,6 +137,22 @@ pub struct Concurrency {
     pub at_limit: AtLimit,
 }
 
+impl ParamKind {
+    /// The word for the kind in a definition.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::String => "string",
+            Self::Int => "int",
+            Self::Float => "float",
+            Self::Bool => "bool",
+            Self::Date => "date",
+            Self::Path => "path",
+            Self::Enum(_) => "enum",
+            Self::Json => "json",
+        }
+    }
+}
+
 /// A lock that a step needs, as it declares it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LockUse {
@@ -148,15 +166,46 @@ pub struct LockUse {
     pub shared: bool,
 }
 
+/// The question that a step asks people, as far as it is known before the run.
+#[derive(Debug, Clone)]
+pub struct Question {
+    /// How long people have to answer.
+    pub timeout: Duration,
+    /// What is asked for.
+    pub wants: Wants,
+}
+
+/// What a question asks for.
+#[derive(Debug, Clone)]
+pub enum Wants {
+    /// The approval of people.
+    Approval {
+        /// The number of different people who have to approve.
+        of: u32,
+        /// Whether it counts as approved when too few have said so in time.
+        by_default: bool,
+    },
+    /// Values.
+    Input {
+        /// What the values must be. A field without a default has to be given.
+        fields: Box<[Param]>,
+        /// The values that count when nobody has supplied any in time, complete; without them the step times out.
+        by_default: Option<Map<String, Value>>,
+    },
+}
+
 /// A step: a node of the DAG.
 #[derive(Debug, Clone)]
 pub struct Step {
     /// The name, unique in its workflow.
     pub name: StepName,
-    /// The name of the executor: `shell`, `http`, `noop`; or `wait` and `workflow`, which are the run's own.
+    /// The name of the executor: `shell`, `http`, `noop`; or `wait`, `workflow`, `approval` and `input`, which are the run's
+    /// own.
     pub uses: &'static str,
     /// The input of the executor. A shell script is under `run`, as written, beside `shell` (its argv).
     pub with: Templated,
+    /// What the step asks people; `None` for one that asks nobody.
+    pub question: Option<Box<Question>>,
     /// What the step is the hook of; `None` for one that is none.
     pub hook: Option<Hook>,
     /// How the step fans out; without it, the step has one attempt after the other.

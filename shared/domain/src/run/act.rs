@@ -1,4 +1,4 @@
-//! What people do to a step of a run: they have it tried again, skip it, or say how it ended.
+//! What people do to a step of a run: they have it tried again, skip it, say how it ended, or answer what it asks for.
 
 use std::fmt;
 
@@ -46,7 +46,12 @@ pub struct Done {
 impl Act {
     /// What a run remembers of the act.
     pub(super) fn remembered(&self) -> Done {
-        let what = serde_json::to_vec(&(self.unit, &self.deed)).unwrap_or_default();
+        // Who answers is what is done: another's answer is another act.
+        let what = match self.deed.is_answer() {
+            true => serde_json::to_vec(&(self.unit, &self.deed, &self.by)),
+            false => serde_json::to_vec(&(self.unit, &self.deed)),
+        };
+        let what = what.unwrap_or_default();
         let what = Sha256::digest(what).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         Done { id: self.id.clone(), what }
     }
@@ -68,6 +73,16 @@ pub enum Deed {
     },
     /// The unit ends as one that failed.
     Fail,
+    /// What the unit asks for is approved.
+    Approve,
+    /// What the unit asks for is rejected, by which it fails.
+    Reject,
+    /// The unit gets the values that it asks for.
+    Supply {
+        /// The values, with their types, as they were given.
+        #[serde(default, skip_serializing_if = "Map::is_empty")]
+        values: Map<String, Value>,
+    },
 }
 
 impl Deed {
@@ -78,6 +93,9 @@ impl Deed {
             Self::Skip => "skip",
             Self::Succeed { .. } => "mark_succeeded",
             Self::Fail => "mark_failed",
+            Self::Approve => "approve",
+            Self::Reject => "reject",
+            Self::Supply { .. } => "supply",
         }
     }
 
@@ -88,6 +106,17 @@ impl Deed {
             Self::Skip => "skipped",
             Self::Succeed { .. } => "marked as succeeded",
             Self::Fail => "marked as failed",
+            Self::Approve => "approved",
+            Self::Reject => "rejected",
+            Self::Supply { .. } => "given values",
+        }
+    }
+
+    /// Whether this answers what a unit asks for.
+    pub fn is_answer(&self) -> bool {
+        match self {
+            Self::Approve | Self::Reject | Self::Supply { .. } => true,
+            Self::Retry | Self::Skip | Self::Succeed { .. } | Self::Fail => false,
         }
     }
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::advance::READING;
 use super::dispatch::known_values;
 use super::slot::at_a_time;
-use super::{Attempts, Fan, Run, RunState, Slot, StepState};
+use super::{ApprovalWanted, Attempts, Fan, InputWanted, Run, RunState, Slot, StepState};
 use crate::lock::{LockName, Want, in_words};
 use crate::rule::{Judgement, Readiness, Status, Tally};
 use crate::{Hook, StepIndex, Timestamp, TriggerRule, Unit, WorkflowId};
@@ -99,6 +99,10 @@ pub enum Blocker {
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
+    /// The step waits for the approval of people.
+    Approval(ApprovalWanted),
+    /// The step waits for values that somebody supplies.
+    Input(InputWanted),
     /// The step has fanned out, and some of its items have not ended.
     Items {
         /// The number of all items.
@@ -107,7 +111,7 @@ pub enum Blocker {
         ended: u32,
         /// The number of those that are with the fleet, wait for their next attempt, or ask.
         open: u32,
-        /// The number of those that ask what is to become of them.
+        /// The number of those that ask people.
         asking: u32,
         /// The number of those that wait for locks.
         blocked: u32,
@@ -166,11 +170,12 @@ impl Run {
                 0 => Blocker::Time { until: *until, what: reason.clone().unwrap_or_default() },
                 attempt => Blocker::Retry { attempt, until: *until, reason: reason.clone() },
             }],
-            Some(StepState::Asking { end, until }) => vec![Blocker::Asking {
-                attempt: end.attempts.attempt,
-                until: *until,
-                reason: end.reason.clone(),
-            }],
+            Some(StepState::Asking { asks, end, until }) => {
+                let approval = self.approval_wanted(unit, asks, *until).map(Blocker::Approval);
+                let wanted = approval.or_else(|| self.input_wanted(unit, asks, *until).map(Blocker::Input));
+                let (attempt, reason) = (end.attempts.attempt, end.reason.clone());
+                vec![wanted.unwrap_or(Blocker::Asking { attempt, until: *until, reason })]
+            }
             Some(StepState::Locking { since, wants, .. }) => {
                 vec![Blocker::Locks { wants: wants.clone(), since: *since }]
             }
@@ -318,6 +323,8 @@ impl Blocker {
                     "attempt {attempt}: {why}; there is no retry left, and it fails at {until} if nobody says what is to become of it (millrace runs retry, skip, mark)"
                 )
             }
+            Self::Approval(wanted) => wanted.words(),
+            Self::Input(wanted) => wanted.words(),
             Self::Items { total, ended, open, given_up: true, .. } => {
                 format!("{ended} of {total} items have ended; too many failed, and {open} are being stopped")
             }
@@ -328,8 +335,8 @@ impl Blocker {
                 };
                 let asking = match asking {
                     0 => String::new(),
-                    1 => ", 1 of which asks what is to become of it".to_owned(),
-                    asking => format!(", {asking} of which ask what is to become of them"),
+                    1 => ", 1 of which asks somebody".to_owned(),
+                    asking => format!(", {asking} of which ask somebody"),
                 };
                 format!("{ended} of {total} items have ended, {open} are under way{blocked}{asking}")
             }

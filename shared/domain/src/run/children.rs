@@ -1,6 +1,6 @@
 //! The children of a run: which are under way, how each is asked for; and what a run that is one tells its parent.
 
-use super::dispatch::child_input;
+use super::dispatch::unit_input;
 use super::{Ancestor, Attempts, ChildStart, Head, Parent, Run, RunState, StepState};
 use crate::child::{Call, MAX_DEPTH};
 use crate::params::Params;
@@ -24,7 +24,7 @@ impl Run {
     /// # Errors
     /// A text that says which expression could not be rendered, and why; or that runs are nested too deep.
     pub(super) fn child_start(&self, unit: Unit, attempts: &Attempts) -> Result<ChildStart, String> {
-        let Call { workflow, params, waits } = Call::read(&child_input(self, unit)?)?;
+        let Call { workflow, params, waits } = Call::read(&unit_input(self, unit)?)?;
         let start = self.child_of(unit, attempts, workflow, waits);
         let depth = start.parent.ancestors.len();
         if depth > MAX_DEPTH {

@@ -131,11 +131,11 @@ pub(super) fn input(run: &Run, step: &Step) -> Result<serde_json::Value, String>
     step.with.render(&scope(run, &outputs)).map_err(|e| format!("`with` cannot be rendered: {e}"))
 }
 
-/// The input of a unit that is a run of another workflow, rendered.
+/// The input of a unit that makes no task, rendered: that of a run of another workflow, or of a question.
 ///
 /// # Errors
 /// A text that says which expression could not be rendered, and why.
-pub(super) fn child_input(run: &Run, unit: Unit) -> Result<serde_json::Value, String> {
+pub(super) fn unit_input(run: &Run, unit: Unit) -> Result<serde_json::Value, String> {
     let step = run.workflow.step(unit.step).ok_or_else(|| format!("there is no step {}", unit.step.0))?;
     let outputs = |name: &str| outputs_of(run, name);
     let scope = Scope { item: item_of(run, unit)?, ..scope(run, &outputs) };

@@ -34,7 +34,9 @@ impl Run {
                     Some(now + repeat.map_or(retry, |repeat| repeat.delay))
                 }
                 StepState::Asking { .. } => {
-                    Some(now + self.workflow.steps.get(unit.step.at())?.retry.ask.unwrap_or_default())
+                    let definition = self.workflow.steps.get(unit.step.at())?;
+                    let asks = definition.question.as_ref().map(|question| question.timeout);
+                    Some(now + asks.or(definition.retry.ask).unwrap_or_default())
                 }
                 StepState::Child { .. } | StepState::Locking { .. } => Some(now + LONGEST_ASK),
                 // A step that waits only for outputs is woken at once.

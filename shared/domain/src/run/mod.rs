@@ -11,7 +11,8 @@
 //! ```
 //!
 //! A unit with `repeat` that succeeded goes to backoff too, until its condition is true; one whose retries are used up and
-//! whose policy says so is *asking*, until somebody says what is to become of it, or nobody has in time.
+//! whose policy says so is *asking*, until somebody says what is to become of it, or nobody has in time. So is one that is there
+//! to ask, for approval or for values: it makes no attempt.
 //! A unit that needs locks is *locking* before each attempt, until they are granted; one that was lost goes on with them.
 //! A unit that is a run of another workflow is a *child*: the end of that run ends it as a result does.
 //! A step that fans out is *fanned* between waiting and ended, and each of its items goes from dispatched to ended as a
@@ -91,6 +92,21 @@
 //! | act on what had no attempt: skip  | skipped        | `Act`          | `StaleAttempt` |
 //! | act on what had no attempt: retry | `Act`          | `Act`          | `StaleAttempt` |
 //!
+//! What each event makes of a step that asks people: for the approval of one, of two of whom one has approved, or for values.
+//!
+//! | people                        | asks: approval | asks: one more | asks: input    | asks: waiting |
+//! |-------------------------------|----------------|----------------|----------------|----------------|
+//! | act: approve                  | succeeded      | succeeded      | `Act`          | `Act`          |
+//! | act: approve, the same person | succeeded      | `Act`          | `Act`          | `Act`          |
+//! | act: approve, without a name  | succeeded      | `Act`          | `Act`          | `Act`          |
+//! | act: reject                   | failed         | failed         | `Act`          | `Act`          |
+//! | act: supply                   | `Act`          | `Act`          | succeeded      | `Act`          |
+//! | act: supply nothing           | `Act`          | `Act`          | `Act`          | `Act`          |
+//! | act on a question: retry      | `Act`          | `Act`          | `Act`          | `Act`          |
+//! | act on a question: skip       | skipped        | skipped        | skipped        | `Act`          |
+//! | retry due                     | timed_out      | timed_out      | timed_out      | `NotExpected`  |
+//! | result: succeeded             | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` |
+//!
 //! What each event makes of a run. When all its steps have ended, its hooks have their turn, and then it ends. A stop ends it at once when nothing is with the fleet. An ended run refuses
 //! the events of its steps too.
 //!
@@ -117,9 +133,9 @@
 //!
 //! What moves them on: the [`Mover`] that each state names, and none when it has ended.
 //!
-//! | mover of a step | waiting | dispatched | backoff     | fanned | asking      | child       | locks: locking | ended | stopping: dispatched | stopping: child    | stopping: ended |
-//! |-----------------|---------|------------|-------------|--------|-------------|-------------|----------------|-------|----------------------|--------------------|-----------------|
-//! | moved on by     | steps   | attempt    | retry timer | items  | retry timer | retry timer | retry timer    | none  | attempt              | cancel check timer | none            |
+//! | mover of a step | waiting | dispatched | backoff     | fanned | asking      | asks: one more | child       | locks: locking | ended | stopping: dispatched | stopping: child    | stopping: ended |
+//! |-----------------|---------|------------|-------------|--------|-------------|----------------|-------------|----------------|-------|----------------------|--------------------|-----------------|
+//! | moved on by     | steps   | attempt    | retry timer | items  | retry timer | retry timer    | retry timer | retry timer    | none  | attempt              | cancel check timer | none            |
 //!
 //! | mover of a run | waiting     | slots: waiting | running | running, nothing dispatched | hooks           | stopping           | ended |
 //! |----------------|-------------|----------------|---------|-----------------------------|-----------------|--------------------|-------|
@@ -132,13 +148,14 @@
 //! [`state`] and `step_state` say what there is, [`event`] what can happen, [`act`](mod@act) what people do, [`action`] what the shell must then do, and
 //! [`advance`](mod@advance) is the total function between them (a file for each part of it).
 //! [`dispatch`] renders the task of an attempt, [`child`] is what runs that are steps of others are told and tell, `children` how a run asks for them, [`record`] is how a run is stored and comes back, `horizon` how far
-//! ahead it can be waiting, `mover` what it waits for, `blocker` the same in full, for people, `verdict` how it ends,
+//! ahead it can be waiting, `mover` what it waits for, `blocker` the same in full, for people, `asks` what it asks them, `wanted` how that is told, `verdict` how it ends,
 //! `declared` what its attempts must give. [`fan`] is a step with items, `units` how steps and items stand, [`large`] how
 //! large outputs may be, `lent` those that are not in memory, `hold` what its units hold of locks, `lock` how they ask for them, `slot` what a run has of the limit of its workflow, `plan` what a run would come to if all went well, [`history`] what has happened to it.
 
 pub mod act;
 pub mod action;
 pub mod advance;
+mod asks;
 mod blocker;
 pub mod child;
 mod children;
@@ -165,10 +182,12 @@ mod step_state;
 mod transitions;
 mod units;
 mod verdict;
+mod wanted;
 
 pub use act::{Act, Deed, Done};
 pub use action::{Action, Advanced, RunTimer};
 pub use advance::{advance, create};
+pub use asks::{Approval, Asked, Asks, Vote};
 pub use blocker::Blocker;
 pub use child::{Ancestor, ChildStart, Parent};
 pub use event::{Event, Refusal};
@@ -180,3 +199,4 @@ pub use slot::Slot;
 pub use spec::{Source, Spec, Trigger};
 pub use state::{Carried, Head, Run, RunState};
 pub use step_state::{Attempts, Ended, Fan, Fanned, ItemCounts, StepState};
+pub use wanted::{ApprovalWanted, FieldWanted, InputWanted};

@@ -8,12 +8,13 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::{Advanced, Event, Head, Run, Source, Spec, StepState, Trigger, advance, create};
+use super::{Act, Advanced, Deed, Event, Head, Run, Source, Spec, StepState, Trigger, advance, create};
 use crate::child::WORKFLOW;
-use crate::definition::{Step, Workflow};
+use crate::definition::{Step, Wants, Workflow};
 use crate::expression::{Fire, Scope, Template, Use};
 use crate::lock::LockName;
 use crate::params::Params;
+use crate::people::{APPROVAL, INPUT};
 use crate::task::TaskResult;
 use crate::wait::WAIT;
 use crate::{Outcome, PartitionId, RunId, StepIndex, Timestamp, Unit};
@@ -138,6 +139,9 @@ fn assumed(workflow: &Workflow) -> Workflow {
     for step in &mut assumed.steps {
         // All items, and all repetitions, are one attempt here, which gives nothing.
         (step.fan, step.repeat, step.outputs) = (None, None, Box::default());
+        if let Some(question) = &mut step.question {
+            question.wants = Wants::Approval { of: question.of(), by_default: true };
+        }
         step.env.retain(|(_, value)| !needs_run(value.uses()));
         step.locks = step.locks.iter().filter(|lock| !needs_run(lock.name.uses())).cloned().collect();
         step.condition.take_if(|condition| needs_run(condition.uses()));
@@ -145,6 +149,7 @@ fn assumed(workflow: &Workflow) -> Workflow {
             let input = match step.uses {
                 WAIT => json!({"for": "1ms"}),
                 WORKFLOW => json!({"name": "any"}),
+                APPROVAL | INPUT => json!({}),
                 _ => Value::Null,
             };
             step.with = crate::expression::Templated::literal(input);
@@ -184,10 +189,11 @@ fn has_started(state: &StepState) -> bool {
         StepState::Dispatched(_)
         | StepState::Child { .. }
         | StepState::Backoff { .. }
+        | StepState::Asking { .. }
         | StepState::Locking { .. } => true,
         StepState::Ended(end) => end.outcome == Outcome::Succeeded,
-        // Nothing fans out in a plan, and nothing fails.
-        StepState::Waiting | StepState::Asking { .. } | StepState::Fanned(_) => false,
+        // Nothing fans out in a plan.
+        StepState::Waiting | StepState::Fanned(_) => false,
     }
 }
 
@@ -203,6 +209,14 @@ fn succeed(run: &mut Run, step: StepIndex, now: Timestamp, changed: &mut Vec<Uni
         let (attempt, locks) = (hold.attempt, Vec::new());
         let granted = Event::Granted { unit: step.into(), attempt, locks, token: 1 };
         changed.extend(advance(run, granted, now).unwrap_or_default().units);
+    }
+    // Whoever is asked says yes, or that what was asked for is there.
+    if let StepState::Asking { .. } = &run.steps[step.at()] {
+        let (unit, deed) = (step.into(), Deed::Succeed { outputs: Map::new() });
+        let act =
+            Act { id: step.0.to_string(), unit, attempt: 0, deed, by: String::new(), why: String::new() };
+        changed.extend(advance(run, Event::Act(Box::new(act)), now).unwrap_or_default().units);
+        return;
     }
     let (attempt, is_child) = match &run.steps[step.at()] {
         StepState::Dispatched(attempts) => (attempts.attempt, false),

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::hold::{HOLD, Hold};
 use super::state::Carried;
-use super::{Attempts, Ended, Fan, Fanned, Head, Run, Spec, StepState};
+use super::{Asks, Attempts, Ended, Fan, Fanned, Head, Run, Spec, StepState};
 use crate::carried::{unknown_fields, with_fields};
 use crate::definition::Workflow;
 use crate::lock::Want;
@@ -30,8 +30,11 @@ pub enum StepRecord {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
-    /// Somebody is asked what is to become of the unit.
+    /// The unit asks people.
     Asking {
+        /// What it asks.
+        #[serde(default, skip_serializing_if = "Asks::is_after_failure")]
+        asks: Asks,
         /// The end that it comes to when nobody answers.
         end: Box<Ended>,
         /// When that is.
@@ -79,7 +82,9 @@ impl StepRecord {
             StepState::Backoff { attempts, until, reason } => {
                 Self::Backoff { attempts: *attempts, until: *until, reason: reason.clone() }
             }
-            StepState::Asking { end, until } => Self::Asking { end: end.clone(), until: *until },
+            StepState::Asking { asks, end, until } => {
+                Self::Asking { asks: asks.clone(), end: end.clone(), until: *until }
+            }
             StepState::Locking { attempts, since, wants } => {
                 Self::Locking { attempts: *attempts, since: *since, wants: wants.clone() }
             }
@@ -95,7 +100,7 @@ impl StepRecord {
         match self {
             Self::Dispatched(attempts) => StepState::Dispatched(attempts),
             Self::Backoff { attempts, until, reason } => StepState::Backoff { attempts, until, reason },
-            Self::Asking { end, until } => StepState::Asking { end, until },
+            Self::Asking { asks, end, until } => StepState::Asking { asks, end, until },
             Self::Locking { attempts, since, wants } => StepState::Locking { attempts, since, wants },
             Self::Child { attempts, workflow, waits } => StepState::Child { attempts, workflow, waits },
             Self::Fanned(fanned) => {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::Asks;
 use crate::lock::Want;
 use crate::{Outcome, Timestamp, WorkflowId};
 
@@ -27,9 +28,11 @@ pub enum StepState {
         /// Why the last attempt was not enough; before the first attempt, what is waited for.
         reason: Option<String>,
     },
-    /// The unit has used up its retries, and somebody is asked what is to become of it. Its `retry` timer ends it when
-    /// nobody has answered.
+    /// The unit asks people: for approval, for values, or what is to become of it, since its retries are used up. Its `retry`
+    /// timer ends it when they have not answered.
     Asking {
+        /// What it asks.
+        asks: Asks,
         /// The end that it comes to then.
         end: Box<Ended>,
         /// When that is.

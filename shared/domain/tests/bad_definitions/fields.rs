@@ -71,7 +71,7 @@ fn what_a_later_release_will_do_is_refused_as_such() {
         let told = only(&step(&format!("run: x\n{field}")));
         assert!(told.contains("is not supported yet") && told.contains("[not-supported-yet]"), "{told}");
     }
-    for executor in ["docker", "kubernetes", "sql", "handler", "approval", "input"] {
+    for executor in ["docker", "kubernetes", "sql", "handler", "email"] {
         let told = only(&step(&format!("uses: {executor}\nwith: {{anything: 1}}")));
         assert!(told.contains(&format!("`uses: {executor}` is not supported yet")), "{told}");
     }

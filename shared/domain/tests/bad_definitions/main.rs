@@ -11,6 +11,7 @@ mod graph;
 mod hooks;
 mod locks;
 mod outputs;
+mod people;
 mod problems;
 mod text;
 #[path = "../json_schema/yaml.rs"]

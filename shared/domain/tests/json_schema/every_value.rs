@@ -167,7 +167,7 @@ const PLACES: [(&str, &str); 18] = [
 ];
 
 /// The same for the maps within a step.
-const WITHIN: [(&str, &str); 20] = [
+const WITHIN: [(&str, &str); 23] = [
     ("dependency", "name: w\nsteps: [{name: c, run: x, depends_on: [{@}]}, {name: b, run: x}]"),
     ("dependency", "name: w\nsteps: [{name: c, run: x, depends_on: [{step: b, @}]}, {name: b, run: x}]"),
     ("retry", "name: w\nsteps: [{name: c, run: x, retry: {@}}]"),
@@ -197,6 +197,15 @@ const WITHIN: [(&str, &str); 20] = [
         "name: w\nparams: [{name: p, default: x}]\nsteps: [{name: c, uses: workflow, with: {@}}]",
     ),
     ("with_wait", "name: w\nparams: [{name: p, default: 1s}]\nsteps: [{name: c, uses: wait, with: {@}}]"),
+    (
+        "with_approval",
+        "name: w\nparams: [{name: p, default: 1s}]\nsteps: [{name: c, uses: approval, with: {@}}]",
+    ),
+    (
+        "with_input",
+        "name: w\nparams: [{name: p, default: 1s}]\nsteps: [{name: c, uses: input, with: {fields: [{name: x, type: json, default: 1}], @}}]",
+    ),
+    ("with_input", "name: w\nparams: [{name: p, default: 1s}]\nsteps: [{name: c, uses: input, with: {@}}]"),
 ];
 
 #[test]

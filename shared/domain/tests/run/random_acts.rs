@@ -5,7 +5,7 @@ use millrace_domain::{Outcome, StepIndex, Unit};
 use serde_json::Value;
 
 use crate::random_driver::Driver;
-use crate::reference::End;
+use crate::reference::{Ask, End, Work};
 
 impl Driver<'_> {
     /// Somebody does something to a unit: "They are never for one that still waits for others, one of which an attempt is
@@ -70,7 +70,8 @@ impl Driver<'_> {
         let act = Act { id, unit, attempt: attempt.unwrap_or(1), deed: deed.clone(), by, why };
         let event = Event::Act(Box::new(act));
         // What is declared has to be given, by whoever says that it was.
-        let declares = step.task().is_some_and(|task| task.declares);
+        let asks_for_values = matches!(step.work, Work::Ask(Ask::Input { .. }));
+        let declares = step.task().is_some_and(|task| task.declares) || asks_for_values;
         let is_incomplete = declares && v.is_none() && matches!(deed, Deed::Succeed { .. });
         let is_whole_fan = unit.item.is_none() && step.fan().is_some();
         let is_possible = attempt
@@ -100,6 +101,7 @@ impl Driver<'_> {
             (Deed::Fail, None) => "somebody marked a step as failed",
             (Deed::Skip, Some(_)) => "somebody skipped an item",
             (_, Some(_)) => "somebody marked an item",
+            (deed, None) => unreachable!("{deed:?} is drawn elsewhere"),
         });
         let place = unit.item.map(|item| item as usize);
         let outcome = match deed {
@@ -112,6 +114,7 @@ impl Driver<'_> {
             Deed::Skip => Some(Outcome::Skipped),
             Deed::Succeed { .. } => Some(Outcome::Succeeded),
             Deed::Fail => Some(Outcome::Failed),
+            other => unreachable!("{other:?} is drawn elsewhere"),
         };
         if let Some(outcome) = outcome {
             let end = End::of(outcome, attempt, given);

@@ -70,6 +70,8 @@ pub(crate) enum Move {
     Stray(u16, u32, Outcome),
     /// Somebody does something to a step, or an item, that waits or asks: has it tried again, skips it, or says how it ended.
     Act(u16, u8),
+    /// Somebody answers what a step asks, or one that asks for something else, or for nothing.
+    Answer(u16, u8, u8),
     /// Whoever keeps the locks grants or refuses them, late or once more, or somebody takes them away.
     Lock(u16, u8),
     /// Whoever keeps the slots of the workflow says something of that of the run, or somebody takes it away.
@@ -92,6 +94,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         10 => any::<u16>().prop_map(Move::Repeat),
         8 => (any::<u16>(), 1u32..5, outcome).prop_map(|(pick, attempt, outcome)| Move::Stray(pick, attempt, outcome)),
         20 => (any::<u16>(), 0u8..8).prop_map(|(pick, deed)| Move::Act(pick, deed)),
+        30 => (any::<u16>(), 0u8..4, 0u8..12).prop_map(|(pick, who, what)| Move::Answer(pick, who, what)),
         30 => (any::<u16>(), 0u8..12).prop_map(|(pick, what)| Move::Lock(pick, what)),
         20 => (any::<u16>(), 0u8..9).prop_map(|(pick, what)| Move::Slot(pick, what)),
         8 => (0u64..40_000_000).prop_map(Move::Pass),
@@ -167,6 +170,9 @@ fn as_child((step, attempts): (&mut Step, &mut Vec<Attempt>), is_too_deep: bool)
 /// An output of a run, of a step that is picked.
 fn run_output((pick, is_all, has_default): (u16, bool, bool), steps: &[Step]) -> Option<RunOutput> {
     let step = usize::from(pick) % steps.len();
+    if !steps[step].gives_number() {
+        return None;
+    }
     // A list of what is not waited for is none that is known.
     let step = if steps[step].key() == "v" || steps[step].fan().is_none() { step } else { return None };
     Some(match (is_all || steps[step].fan().is_some(), has_default) {

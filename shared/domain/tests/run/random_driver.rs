@@ -165,6 +165,7 @@ impl<'c> Driver<'c> {
             Move::Repeat(pick) if first_time => self.repeat(pick),
             Move::Stray(pick, attempt, outcome) if first_time => self.stray(pick, attempt, outcome),
             Move::Act(pick, deed) if first_time => self.act(pick, deed),
+            Move::Answer(pick, who, what) if first_time => self.answer(pick, who, what),
             Move::Lock(pick, what) if first_time => self.lock(pick, what),
             Move::Slot(pick, what) if first_time => self.slot(pick, what),
             Move::Pass(millis) if first_time => self.fleet.pass(Duration::from_millis(millis)),
@@ -175,6 +176,7 @@ impl<'c> Driver<'c> {
             | Move::Repeat(pick)
             | Move::Stray(pick, ..)
             | Move::Act(pick, _)
+            | Move::Answer(pick, ..)
             | Move::Lock(pick, _)
             | Move::Slot(pick, _) => {
                 let _ = self.finish(other(pick), true) || self.fire(other(pick));

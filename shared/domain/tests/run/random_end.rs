@@ -71,6 +71,7 @@ impl Driver<'_> {
         if !self.fleet.told_parent.is_empty() {
             see("a parent was told");
         }
+        self.see_unanswered(see);
         self.saw.iter().for_each(|what| see(what));
         self.tell_slot(see);
         self.given_up.iter().for_each(|_| see("items were given up"));

@@ -4,7 +4,7 @@ use millrace_domain::Outcome;
 use proptest::prelude::*;
 
 use crate::reference::{
-    Attempt, Child, Condition, Dependency, Fan, Hook, Items, Locks, Name, Needs, Params, Repeat, Rule,
+    Ask, Attempt, Child, Condition, Dependency, Fan, Hook, Items, Locks, Name, Needs, Params, Repeat, Rule,
     Status, Step, Task, Tolerance, Until, Wait, When, Work, wanted_by_hook,
 };
 
@@ -20,6 +20,7 @@ pub(crate) struct Drawn {
     continue_on_error: bool,
     not_before: Option<u16>,
     wait: Option<Wait>,
+    ask: Option<Ask>,
     task: Task,
     /// Its environment needs an output of a step before it.
     needs: Option<u16>,
@@ -101,6 +102,14 @@ fn wait() -> impl Strategy<Value = Wait> {
         2 => time_of_day().prop_map(Wait::UntilTime),
         1 => Just(Wait::Unclear),
     ]
+}
+
+fn ask() -> impl Strategy<Value = Ask> {
+    let approval = (1u32..4, any::<bool>(), proptest::bool::weighted(0.3))
+        .prop_map(|(of, is_named, by_default)| Ask::Approval { of, is_named, by_default });
+    let input = (any::<bool>(), proptest::option::weighted(0.4, 0i64..8))
+        .prop_map(|(is_named, by_default)| Ask::Input { is_named, by_default });
+    prop_oneof![8 => approval, 6 => input, 1 => Just(Ask::Unclear)]
 }
 
 fn time_of_day() -> impl Strategy<Value = u16> {
@@ -203,7 +212,8 @@ pub(crate) fn drawn() -> impl Strategy<Value = Drawn> {
     let near = proptest::collection::vec((1usize..8, status()), 0..4);
     let far = proptest::collection::vec((1usize..200, status()), 0..20);
     let waits_for = (prop_oneof![6 => near, 1 => far], rule(), weighted(0.3, condition()));
-    let others = (proptest::bool::weighted(0.2), weighted(0.1, time_of_day()), weighted(0.1, wait()));
+    let held = (weighted(0.1, wait()), weighted(0.12, ask()));
+    let others = (proptest::bool::weighted(0.2), weighted(0.1, time_of_day()), held);
     let attempts = prop_oneof![
         5 => proptest::collection::vec(attempt(), 1..5),
         1 => proptest::collection::vec(troubled(), 3..10),
@@ -213,7 +223,7 @@ pub(crate) fn drawn() -> impl Strategy<Value = Drawn> {
     let tasks = (task(), weighted(0.3, any::<u16>()), fan, attempts);
     (hook, waits_for, others, tasks).prop_map(|(hook, waits_for, others, tasks)| {
         let (back, trigger_rule, condition) = waits_for;
-        let (continue_on_error, not_before, wait) = others;
+        let (continue_on_error, not_before, (wait, ask)) = others;
         let (task, needs, fan, attempts) = tasks;
         Drawn {
             hook,
@@ -223,6 +233,7 @@ pub(crate) fn drawn() -> impl Strategy<Value = Drawn> {
             continue_on_error,
             not_before,
             wait,
+            ask,
             task,
             needs,
             fan,
@@ -283,6 +294,7 @@ impl Drawn {
         before: &[Step],
         readable: impl Fn(u16) -> Option<usize>,
     ) -> Step {
+        let readable = |pick| readable(pick).filter(|step: &usize| before[*step].gives_number());
         let fans_out = |step: usize| before[step].fan().is_some();
         let condition = self.condition.and_then(|condition| match condition {
             DrawnCondition::OfParams(condition) => Some(condition),
@@ -326,7 +338,11 @@ impl Drawn {
             condition,
             continue_on_error: self.continue_on_error,
             not_before: self.not_before,
-            work: self.wait.map_or_else(|| Work::Task(task), Work::Wait),
+            work: match (self.wait, self.ask) {
+                (Some(wait), _) => Work::Wait(wait),
+                (None, Some(ask)) => Work::Ask(ask),
+                (None, None) => Work::Task(task),
+            },
             depends_on,
         }
     }

@@ -41,6 +41,7 @@ impl<'c> Times<'c> {
             let from = self.earliest(step);
             let (at, earliest) = match &step.work {
                 Work::Task(_) => (started.get(&self.places[n]).copied(), from),
+                Work::Ask(_) => (self.unanswered_at(n), from + ASK_TIMEOUT),
                 Work::Wait(wait) => (self.waited_until(n), over(*wait, from, self.case.zone)),
             };
             if let Some(at) = at.filter(|at| *at < earliest) {
@@ -103,6 +104,12 @@ impl<'c> Times<'c> {
             StepState::Ended(end) => Some(end),
             _ => None,
         }
+    }
+
+    /// When the time of a question was over, if it came to that.
+    fn unanswered_at(&self, n: usize) -> Option<Timestamp> {
+        let was_asked = |end: &&Ended| end.started_at.is_some() && end.by.is_none();
+        self.end(n).filter(was_asked).and_then(|end| end.applied_at)
     }
 
     /// When a wait was over, if it came to that.

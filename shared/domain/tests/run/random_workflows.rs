@@ -68,7 +68,7 @@ fn random_workflows_come_to_every_rule_every_judgement_and_every_end() {
 }
 
 /// What is seen of slots, locks, items, repetitions, hooks and questions.
-const NEW: [&str; 107] = [
+const NEW: [&str; 119] = [
     "a run got its slot",
     "a run with a key had a slot",
     "a run in another asked for a slot",
@@ -92,6 +92,18 @@ const NEW: [&str; 107] = [
     "a run without its slot was told of one",
     "a run was told of a slot before its start",
     "steps of a run with a slot began by and by",
+    "somebody approved",
+    "somebody approved, and others have to",
+    "several people have approved",
+    "somebody rejected",
+    "somebody gave values",
+    "somebody could not answer so",
+    "somebody answered what is not asked",
+    "a question was unclear",
+    "an approval timed out",
+    "an approval was given by default",
+    "an input timed out",
+    "an input was given by default",
     "a step got its locks",
     "an item got its locks",
     "a run had locks",
@@ -305,6 +317,7 @@ fn kind(step: &Step, end: &End) -> &'static str {
         (_, Outcome::Skipped) if step.depends_on.is_empty() => "skipped by if",
         (_, Outcome::Skipped) => "skipped",
         (Work::Wait(_), _) => "waited",
+        (Work::Ask(_), _) => "asked",
         (_, Outcome::Failed) if end.attempts == 0 => "failed before an attempt",
         (_, Outcome::Failed) if step.continue_on_error => "forgiven",
         _ if end.attempts >= 4 => "tried four times",

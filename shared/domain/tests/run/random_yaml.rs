@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use crate::fleet::CREATED;
 use crate::reference::{
-    Child, Condition, Dependency, Fan, Hook, Items, Name, Params, Repeat, Rule, RunOutput, Status, Task,
+    Ask, Child, Condition, Dependency, Fan, Hook, Items, Name, Params, Repeat, Rule, RunOutput, Status, Task,
     Tolerance, Until, Wait, When, Work, Workflow,
 };
-use crate::reference_items::list_of;
+use crate::reference_items::{list_of, outputs_of};
 
 /// The params that conditions and waits are about.
 const PARAMS: &str = "params:
@@ -90,6 +90,7 @@ fn fields_of(workflow: &Workflow, n: usize) -> String {
         Work::Wait(wait) => {
             let _ = write!(line, ", uses: wait, with: {{{}}}", duration(*wait));
         }
+        Work::Ask(ask) => line.push_str(&question(*ask)),
     }
     for (when, name) in WHENS {
         let is_one = |hook: &usize| workflow.steps[*hook].hook == Some(Hook::OfStep(when, n));
@@ -283,6 +284,23 @@ fn duration(wait: Wait) -> String {
         }
         Wait::UntilTime(minutes) => format!("until: {}", time(minutes)),
         Wait::Unclear => "for: \"${{ params.word }}\"".to_owned(),
+    }
+}
+
+fn question(ask: Ask) -> String {
+    let who = |is_named: bool| if is_named { ", who: [ann, bob, \"${{ params.word }}\"]" } else { "" };
+    match ask {
+        Ask::Approval { of, is_named, by_default } => {
+            let (default, who) = (if by_default { "approve" } else { "reject" }, who(is_named));
+            format!(", uses: approval, with: {{of: {of}, timeout: 1h, default: {default}{who}}}")
+        }
+        Ask::Input { is_named, by_default } => {
+            let fields = "[{name: v, type: int}, {name: list, type: json, default: []}]";
+            let default = by_default.map(|v| format!(", default: {}", outputs_of(Some(v))));
+            let (default, who) = (default.unwrap_or_default(), who(is_named));
+            format!(", uses: input, with: {{fields: {fields}, timeout: 1h{default}{who}}}")
+        }
+        Ask::Unclear => ", uses: approval, with: {who: \"${{ params.word }}\"}".to_owned(),
     }
 }
 

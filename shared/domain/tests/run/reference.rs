@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 
 use millrace_domain::Outcome;
 
+use crate::reference_asks::asked;
+pub(crate) use crate::reference_asks::{Answer, Ask};
 pub(crate) use crate::reference_children::{Child, Name, Params};
 use crate::reference_items::done;
 pub(crate) use crate::reference_items::{
@@ -116,6 +118,7 @@ pub(crate) enum Work {
     /// A task, or a run of another workflow.
     Task(Task),
     Wait(Wait),
+    Ask(Ask),
 }
 
 /// What a step with `uses: wait` waits for.
@@ -311,6 +314,7 @@ fn end_of(
     }
     match &step.work {
         Work::Wait(wait) => waited(*wait),
+        Work::Ask(ask) => asked(*ask, said.answers.get(&n).map(Vec::as_slice).unwrap_or_default()),
         Work::Task(task) => done((n, task), ends, attempts, said),
     }
 }

@@ -4,7 +4,7 @@
 use millrace_domain::Outcome;
 use serde_json::{Map, Value, json};
 
-use crate::reference::{Attempt, End, Step, Task, Work, Workflow, given_by, items};
+use crate::reference::{Ask, Attempt, End, Step, Task, Work, Workflow, given_by, items};
 use crate::reference_items::outputs_of;
 
 /// What a step with `uses: workflow` says of the runs that it is.
@@ -77,8 +77,13 @@ impl Step {
     pub(crate) fn task(&self) -> Option<&Task> {
         match &self.work {
             Work::Task(task) => Some(task),
-            Work::Wait(_) => None,
+            Work::Wait(_) | Work::Ask(_) => None,
         }
+    }
+
+    /// Whether it may hand a number on.
+    pub(crate) fn gives_number(&self) -> bool {
+        !matches!(self.work, Work::Ask(Ask::Approval { .. } | Ask::Unclear))
     }
 
     pub(crate) fn child(&self) -> Option<&Child> {

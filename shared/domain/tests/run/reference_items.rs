@@ -7,6 +7,7 @@ use millrace_domain::Outcome;
 use serde_json::{Value, json};
 
 use crate::reference::{Attempt, Child, End, Locks, failed_without_an_attempt, is_failure};
+use crate::reference_asks::Said as Answered;
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Task {
@@ -131,6 +132,8 @@ pub(crate) struct Said {
     pub(crate) items: BTreeMap<(usize, usize), End>,
     /// The steps, or items of them, that were tried again after so many attempts, when somebody was asked.
     pub(crate) again: BTreeSet<(usize, Option<usize>, u32)>,
+    /// What was answered to the questions of steps, and counts.
+    pub(crate) answers: BTreeMap<usize, Vec<Answered>>,
 }
 
 /// The end of a step that has started and is a task, or a run.

@@ -24,6 +24,7 @@ pub fn json_schema() -> Value {
 
 /// All kinds of maps in a definition.
 fn kinds() -> Vec<Described> {
+    let people = [executors::approval(), executors::input()];
     let inputs = [executors::shell(), executors::http(), executors::noop(), wait(), executors::workflow()];
     let fans = [fan::foreach(), fan::matrix(), fan::shards(), fan::repeat()];
     [
@@ -42,6 +43,7 @@ fn kinds() -> Vec<Described> {
     .into_iter()
     .chain(fans)
     .chain(inputs)
+    .chain(people)
     .collect()
 }
 

@@ -3,11 +3,13 @@
 use serde_json::{Value, json};
 
 use super::super::parse::{
-    HTTP_INPUT, MAX_SCRIPT_BYTES, MAX_SHELL_WORDS, METHODS, NOOP_INPUT, REDIRECTS, SHELL_INPUT, STATUSES,
-    WAIT_INPUT, WORKFLOW_INPUT,
+    APPROVAL_DEFAULTS, APPROVAL_INPUT, ASK, HTTP_INPUT, INPUT_INPUT, MAX_PARAMS, MAX_SCRIPT_BYTES,
+    MAX_SHELL_WORDS, METHODS, NOOP_INPUT, REDIRECTS, SHELL_INPUT, STATUSES, WAIT_INPUT, WORKFLOW_INPUT,
 };
-use super::described::Described;
+use super::described::{Described, Field};
 use super::values::{boolean, matching, name, one_of, plain, reference, text};
+use crate::people::MAX_PEOPLE;
+use crate::quantity::format_duration;
 use crate::{ParamName, WorkflowName};
 
 /// The input of `shell`.
@@ -109,6 +111,48 @@ pub(super) fn workflow() -> Described {
         ],
         rules: json!({"required": ["name"]}),
     }
+}
+
+/// The input of `approval`.
+pub(super) fn approval() -> Described {
+    let mut of = json!({"type": "integer", "minimum": 1, "maximum": MAX_PEOPLE});
+    of["default"] = 1.into();
+    let mut by_default = one_of(APPROVAL_DEFAULTS);
+    by_default["default"] = "reject".into();
+    let mut fields = asked();
+    fields.extend([
+        ("of", "The number of different people who have to approve.", of),
+        ("default", "What is so when too few have approved in time: approve, or reject.", by_default),
+    ]);
+    Described { name: "with_approval", table: &APPROVAL_INPUT, fields, rules: json!({}) }
+}
+
+/// The input of `input`.
+pub(super) fn input() -> Described {
+    let given = json!({"type": "object", "propertyNames": {"pattern": format!("^{}$", ParamName::PATTERN)}});
+    let wanted = json!({"type": "array", "items": reference("param"), "minItems": 1, "maxItems": MAX_PARAMS});
+    let mut fields = asked();
+    fields.extend([
+        ("fields", "The values that are asked for, declared as params are, without expressions.", wanted),
+        ("default", "The values that count when nobody has given any in time.", given),
+    ]);
+    Described { name: "with_input", table: &INPUT_INPUT, fields, rules: json!({"required": ["fields"]}) }
+}
+
+/// What the two have in common that ask people.
+fn asked() -> Vec<Field> {
+    let who = json!({"type": "array", "items": text(), "minItems": 1, "maxItems": MAX_PEOPLE});
+    let mut timeout = reference("duration");
+    timeout["default"] = format_duration(ASK).into();
+    vec![
+        ("message", "What is asked. It may hold expressions.", text()),
+        (
+            "who",
+            "The names of those who may answer; anybody when absent. They may hold expressions, or be one.",
+            json!({"anyOf": [who, reference("expression")]}),
+        ),
+        ("timeout", "How long they have to answer.", timeout),
+    ]
 }
 
 /// A script.

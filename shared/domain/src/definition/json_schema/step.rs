@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::parse::{
     ASK, DEPENDENCY, EXECUTORS, HTTP, KINDS, LOCK, MAX_BACKOFF, MAX_LIMIT, MAX_OUTPUTS, NOOP,
-    NOT_OF_CHILDREN, OF_TASKS, RETRIED, RETRY, SHELL, STEP, SUCCEEDED,
+    NOT_OF_CHILDREN, NOT_OF_QUESTIONS, OF_TASKS, RETRIED, RETRY, SHELL, STEP, SUCCEEDED,
 };
 use super::described::Described;
 use super::executors::{argv, script};
@@ -12,6 +12,7 @@ use super::fan::{condition, foreach_value, shards_value};
 use super::values::{boolean, directory, name, one_of, quoted, reference, text};
 use crate::child::WORKFLOW;
 use crate::lock::{LockName, MAX_LOCKS, MAX_SLOTS};
+use crate::people::{APPROVAL, INPUT};
 use crate::quantity::format_duration;
 use crate::rule::Status;
 use crate::wait::WAIT;
@@ -131,6 +132,8 @@ pub(super) fn step() -> Described {
                 with(NOOP, false, &["working_dir"]),
                 with(WAIT, true, &OF_TASKS),
                 with(WORKFLOW, true, &[&NOT_OF_CHILDREN[..], &["working_dir"]].concat()),
+                with(APPROVAL, false, &NOT_OF_QUESTIONS),
+                with(INPUT, true, &NOT_OF_QUESTIONS),
                 {"not": {"required": ["foreach", "matrix"]}},
                 {"not": {"required": ["foreach", "shards"]}},
                 {"not": {"required": ["matrix", "shards"]}},

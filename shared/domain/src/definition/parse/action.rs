@@ -1,5 +1,6 @@
 //! What a step does, once it is read.
 
+use super::super::Question;
 use super::super::checker::Checker;
 use super::super::problem::Position;
 use crate::expression::Templated;
@@ -12,11 +13,13 @@ pub(super) struct Action {
     pub(super) gives: Option<&'static [&'static str]>,
     /// The workflow that it runs, where that is no expression.
     pub(super) calls: Option<(Position, Box<str>)>,
+    /// What it asks people.
+    pub(super) question: Option<Box<Question>>,
 }
 
 impl Action {
     pub(super) fn new(uses: &'static str, with: Templated, gives: Option<&'static [&'static str]>) -> Self {
-        Self { uses, with, gives, calls: None }
+        Self { uses, with, gives, calls: None, question: None }
     }
 }
 

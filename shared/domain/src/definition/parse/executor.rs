@@ -12,11 +12,13 @@ use super::child::{ParsedCall, read_child};
 use super::expression::{Names, OutputUse, read_templated, templated_of};
 use super::fields::{Fields, NOT_SUPPORTED, Schema, not_supported};
 use super::json;
+use super::people::{read_approval, read_input};
 use super::shell::{SHELL, SHELL_INPUT, read_shell};
-use super::synonyms;
+use super::synonyms::{self, Synonyms, meant};
 use super::wait::read_wait;
 use crate::child::WORKFLOW;
 use crate::expression::Templated;
+use crate::people::{APPROVAL, INPUT};
 use crate::wait::WAIT;
 
 /// The name of the executor that makes a request.
@@ -25,8 +27,33 @@ pub(in crate::definition) const HTTP: &str = "http";
 /// The name of the executor that does nothing.
 pub(in crate::definition) const NOOP: &str = "noop";
 
-pub(in crate::definition) const EXECUTORS: [&str; 5] = [SHELL, HTTP, NOOP, WAIT, WORKFLOW];
-const LATER_EXECUTORS: [&str; 7] = ["docker", "kubernetes", "sql", "handler", "approval", "input", "email"];
+pub(in crate::definition) const EXECUTORS: [&str; 7] = [SHELL, HTTP, NOOP, WAIT, WORKFLOW, APPROVAL, INPUT];
+const LATER_EXECUTORS: [&str; 5] = ["docker", "kubernetes", "sql", "handler", "email"];
+
+/// What others call an executor.
+const OF_EXECUTORS: Synonyms = &[
+    (
+        &[
+            "manual",
+            "manualapproval",
+            "manualvalidation",
+            "approve",
+            "approvaltask",
+            "gate",
+            "human",
+            "review",
+            "signoff",
+            "pause",
+            "suspend",
+        ],
+        "write uses: approval",
+    ),
+    (&["form", "prompt", "userinput", "humaninput", "usertask", "entry"], "write uses: input"),
+    (&["sleep", "delay", "timer"], "write uses: wait"),
+    (&["subworkflow", "subflow", "subdag", "callworkflow", "triggerdagrun", "flow"], "write uses: workflow"),
+    (&["bash", "sh", "script", "command"], "write run: <a shell command>"),
+];
+
 pub(in crate::definition) const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 
 /// The statuses that an `http` step may expect.
@@ -166,12 +193,23 @@ fn read_executor(
                 None
             }
         },
+        APPROVAL | INPUT => match names {
+            Some(names) if name == APPROVAL => read_approval(with, names, outputs, checker),
+            Some(names) => read_input(uses.at, with, names, outputs, checker),
+            None => {
+                let message = format!("`uses: {name}` is for the steps of a workflow");
+                let hint = Some("write a workflow with such a step".to_owned());
+                checker.problem(uses.at, "bad-value", message, hint);
+                None
+            }
+        },
         _ if LATER_EXECUTORS.contains(&name) => {
             checker.problem(uses.at, NOT_SUPPORTED, not_supported(&format!("uses: {name}")), None);
             None
         }
         _ => {
-            let hint = checker.did_you_mean(name, EXECUTORS);
+            let hint = meant(OF_EXECUTORS, name).map(str::to_owned);
+            let hint = hint.or_else(|| checker.did_you_mean(name, EXECUTORS));
             let message =
                 format!("unknown executor {}: expected one of {}", uses.describe(), EXECUTORS.join(", "));
             checker.problem(uses.at, "unknown-executor", message, hint);

@@ -30,19 +30,25 @@ pub(in crate::definition) const PARAM: Schema = Schema {
 
 /// Reads the params of `node`, in the order of the file.
 pub(super) fn read_params(node: &Node, checker: &mut Checker) -> Vec<Param> {
+    read_declared(node, "param", checker)
+}
+
+/// Reads what is declared as params are, and called by another word.
+pub(super) fn read_declared(node: &Node, word: &str, checker: &mut Checker) -> Vec<Param> {
+    let words = format!("{word}s");
     let hint = matches!(node.content, Content::Map(_)).then(|| "write - {name: ..., type: ...}".to_owned());
-    let items = checker.list(node, "params", "params", hint).unwrap_or_default();
+    let items = checker.list(node, &words, &words, hint).unwrap_or_default();
     if items.len() > MAX_PARAMS {
-        let message = format!("{} params: expected at most {MAX_PARAMS}", items.len());
+        let message = format!("{} {words}: expected at most {MAX_PARAMS}", items.len());
         checker.problem(node.at, "out-of-range", message, None);
         return Vec::new();
     }
     let mut params: Vec<Param> = Vec::with_capacity(items.len());
     let mut seen = HashSet::new();
     for item in items {
-        let Some(param) = read_param(item, &params, checker) else { continue };
+        let Some(param) = read_param(item, word, &params, checker) else { continue };
         if !seen.insert(param.name.clone()) {
-            let message = format!("param `{}` is declared twice", param.name);
+            let message = format!("{word} `{}` is declared twice", param.name);
             checker.problem(item.at, "duplicate-param", message, None);
             continue;
         }
@@ -51,7 +57,7 @@ pub(super) fn read_params(node: &Node, checker: &mut Checker) -> Vec<Param> {
     params
 }
 
-fn read_param(node: &Node, before: &[Param], checker: &mut Checker) -> Option<Param> {
+fn read_param(node: &Node, word: &str, before: &[Param], checker: &mut Checker) -> Option<Param> {
     let fields = PARAM.read(node, checker)?;
     let name = match fields.get("name") {
         Some(name) => {
@@ -64,15 +70,15 @@ fn read_param(node: &Node, before: &[Param], checker: &mut Checker) -> Option<Pa
             settable.map_err(|message| checker.problem(name.at, "bad-name", message, None)).ok()
         }
         None => {
-            checker.problem(node.at, "missing-field", "a param needs a `name`", None);
+            checker.problem(node.at, "missing-field", format!("a {word} needs a `name`"), None);
             None
         }
     };
     let description =
         fields.get("description").and_then(|node| checker.text(node, "description")).map(str::to_owned);
-    let word = fields.get("type").map_or(Some("string"), |node| checker.text(node, "type"));
+    let kind = fields.get("type").map_or(Some("string"), |node| checker.text(node, "type"));
     let at = fields.get("type").map_or(node.at, |node| node.at);
-    let kind = word.and_then(|word| read_kind(word, at, (node.at, fields.get("values")), checker));
+    let kind = kind.and_then(|kind| read_kind(kind, at, (node.at, fields.get("values")), checker));
     let limits = kind.as_ref().map(|kind| read_limits(fields, kind, checker)).unwrap_or_default();
     // One of which something cannot be read is declared all the same, so that its uses are no further problems.
     let default = fields.get("default").map(|node| {
@@ -131,11 +137,27 @@ fn read_default(
     if !templated.is_literal() {
         return Some(templated);
     }
-    let value = match (&node.content, kind) {
-        (Content::Scalar { .. }, _) if node.is_nothing() => {
-            checker.wrong_type(node, "default", "a value", None);
-            return None;
+    if matches!(node.content, Content::Scalar { .. }) && node.is_nothing() {
+        checker.wrong_type(node, "default", "a value", None);
+        return None;
+    }
+    let value = value_of(node, kind);
+    let value = value.and_then(|value| limits.check(&value).map(|()| value));
+    match value {
+        Ok(value) => Some(Templated::literal(value)),
+        Err(error) => {
+            checker.problem(node.at, "bad-default", format!("`default`: {error}"), None);
+            None
         }
+    }
+}
+
+/// The value of a tree that is to be of this kind.
+///
+/// # Errors
+/// What was expected instead.
+pub(super) fn value_of(node: &Node, kind: &ParamKind) -> Result<Value, String> {
+    match (&node.content, kind) {
         (
             Content::Scalar { text, .. },
             ParamKind::String | ParamKind::Date | ParamKind::Path | ParamKind::Enum(_),
@@ -146,14 +168,6 @@ fn read_default(
         _ => {
             let value: Value = json::of_node(node);
             check_kind(kind, &value).map(|()| value)
-        }
-    };
-    let value = value.and_then(|value| limits.check(&value).map(|()| value));
-    match value {
-        Ok(value) => Some(Templated::literal(value)),
-        Err(error) => {
-            checker.problem(node.at, "bad-default", format!("`default`: {error}"), None);
-            None
         }
     }
 }

@@ -6,7 +6,7 @@ use super::super::checker::Checker;
 use super::super::document::Node;
 use super::expression::{Names, OutputUse, told};
 use super::fields::Schema;
-use super::synonyms;
+use super::synonyms::Synonyms;
 use crate::expression::Condition;
 use crate::repeat::Repeat;
 
@@ -16,12 +16,16 @@ pub(in crate::definition) const DELAY: Duration = Duration::from_secs(30);
 /// The greatest number of times.
 pub(in crate::definition) const MAX_TIMES: u32 = 1_000_000;
 
-pub(in crate::definition) const REPEAT: Schema = Schema {
-    what: "a repetition",
-    known: &["until", "max", "delay"],
-    later: &[],
-    synonyms: synonyms::OF_REPEAT,
-};
+pub(in crate::definition) const REPEAT: Schema =
+    Schema { what: "a repetition", known: &["until", "max", "delay"], later: &[], synonyms: OF_REPEAT };
+
+/// The synonyms of the fields of `repeat`.
+const OF_REPEAT: Synonyms = &[
+    (&["while"], "write until: with the condition that ends it"),
+    (&["interval", "every", "pollinterval", "pokeinterval", "wait", "sleep"], "write delay: 30s"),
+    (&["times", "limit", "count", "maxattempts", "attempts", "maxiterations"], "write max: 60"),
+    (&["condition", "if", "success", "done"], "write until: outputs.check.ready == 'yes'"),
+];
 
 /// Reads the repetition of the step called `own`, whose condition may use the outputs of the step itself.
 pub(super) fn read_repeat(

@@ -20,9 +20,10 @@ use super::retry::read_retry;
 use super::rule::{ParsedDependency, read_condition, read_depends_on, read_not_before, read_trigger_rule};
 use super::shell::SHELL;
 use super::synonyms;
-use super::{child, wait};
+use super::{child, people, wait};
 use crate::child::WORKFLOW;
 use crate::expression::Condition;
+use crate::people::{APPROVAL, INPUT};
 use crate::schedule::TimeOfDay;
 use crate::wait::WAIT;
 use crate::{Hook, IdError, PoolName, RetryPolicy, TriggerRule, When};
@@ -150,7 +151,11 @@ pub(super) fn read_step(
     let of_start = outputs.len();
     let names = if fans_out { Names { place: Place::Item, ..names } } else { names };
     let mut action = read_action(fields, at, names, &mut outputs, checker);
-    let declared = fields.get("outputs").map(|node| read_outputs(node, checker)).unwrap_or_default();
+    let question = action.as_mut().and_then(|action| action.question.take());
+    let declared = match &question {
+        Some(question) => question.outputs(),
+        None => fields.get("outputs").map(|node| read_outputs(node, checker)).unwrap_or_default(),
+    };
     let env = fields.get("env").map(|node| read_env(node, names, &mut outputs, checker)).unwrap_or_default();
     let pool =
         fields.get("pool").map_or_else(|| Some(defaults.pool.clone()), |node| read_pool(node, checker));
@@ -179,6 +184,7 @@ pub(super) fn read_step(
         match action.uses {
             WAIT => wait::refuse_fields_of_tasks(fields, checker),
             WORKFLOW => child::refuse_fields_of_tasks(fields, checker),
+            APPROVAL | INPUT => people::refuse_fields_of_tasks(action.uses, fields, checker),
             _ => {}
         }
         if let Some(given) = action.gives {
@@ -209,6 +215,7 @@ pub(super) fn read_step(
             name,
             uses: action.uses,
             with: action.with,
+            question,
             hook: None,
             fan: fan.flatten(),
             repeat: repeat.map(Box::new),

@@ -10,14 +10,6 @@ pub(super) fn meant(synonyms: Synonyms, word: &str) -> Option<&'static str> {
     synonyms.iter().find(|(words, _)| words.contains(&word.as_str())).map(|(_, meant)| *meant)
 }
 
-/// The synonyms of the fields of `repeat`.
-pub(super) const OF_REPEAT: Synonyms = &[
-    (&["while"], "write until: with the condition that ends it"),
-    (&["interval", "every", "pollinterval", "pokeinterval", "wait", "sleep"], "write delay: 30s"),
-    (&["times", "limit", "count", "maxattempts", "attempts", "maxiterations"], "write max: 60"),
-    (&["condition", "if", "success", "done"], "write until: outputs.check.ready == 'yes'"),
-];
-
 /// The synonyms of the fields of `with` of a step that runs another workflow.
 pub(super) const OF_CHILD: Synonyms = &[
     (
@@ -229,6 +221,20 @@ pub(super) const OF_STEP: Synonyms = &[
         &["workflow", "subworkflow", "subflow", "subdag", "childworkflow", "triggerdagid", "call"],
         "write uses: workflow, and with: {name: load_day}",
     ),
+    (
+        &[
+            "approval",
+            "approvals",
+            "approver",
+            "approvers",
+            "manual",
+            "gate",
+            "suspend",
+            "reviewers",
+            "signoff",
+        ],
+        "write uses: approval",
+    ),
     (&["sharding", "shardcount", "partitions", "splits"], "write shards: 4"),
     (&["lock", "mutex", "semaphore"], "write locks: [primary_db]"),
     (&["memory", "cpu", "limits"], "`resources` is not supported yet"),
@@ -378,18 +384,9 @@ mod tests {
 
     #[test]
     fn each_word_stands_once_in_its_plain_form() {
-        for synonyms in [
-            OF_FAN,
-            OF_REPEAT,
-            OF_WORKFLOW,
-            OF_STEP,
-            OF_DEFAULTS,
-            OF_RETRY,
-            OF_SCHEDULE,
-            OF_PARAM,
-            OF_OUTPUT,
-            OF_HTTP,
-        ] {
+        for synonyms in
+            [OF_FAN, OF_WORKFLOW, OF_STEP, OF_DEFAULTS, OF_RETRY, OF_SCHEDULE, OF_PARAM, OF_OUTPUT, OF_HTTP]
+        {
             let mut words: Vec<&str> = synonyms.iter().flat_map(|(words, _)| *words).copied().collect();
             assert!(words.iter().all(|word| word.bytes().all(|byte| byte.is_ascii_lowercase())), "{words:?}");
             let count = words.len();

@@ -1,5 +1,6 @@
 //! An act of somebody on a unit that waits, or asks: it is tried again, skipped, or ends as somebody says.
 
+use super::answer::answer;
 use super::ending::ended;
 use super::step::{dispatch, end_unit};
 use super::unit::clear_retry;
@@ -16,6 +17,11 @@ use crate::{Outcome, Timestamp};
 pub(super) fn act(run: &mut Run, act: Act, now: Timestamp, out: &mut Advanced) -> Result<(), Refusal> {
     let so_far = run.allows(&act)?;
     let unit = act.unit;
+    if act.deed.is_answer() {
+        remember(run, &act, out);
+        answer(run, act, now, out);
+        return Ok(());
+    }
     let asked = match run.state_of(unit) {
         Some(StepState::Asking { end, .. }) => Some(end.clone()),
         _ => None,
@@ -25,6 +31,10 @@ pub(super) fn act(run: &mut Run, act: Act, now: Timestamp, out: &mut Advanced) -
         Some(StepState::Backoff { .. } | StepState::Asking { .. } | StepState::Locking { .. })
     ) || run.is_woken(unit.step);
     let reason = Some(act.to_string());
+    let given = match &act.deed {
+        Deed::Succeed { outputs } => run.marked_outputs(&act, outputs).ok(),
+        _ => None,
+    };
     remember(run, &act, out);
     let (outcome, outputs) = match act.deed {
         Deed::Retry => {
@@ -37,7 +47,8 @@ pub(super) fn act(run: &mut Run, act: Act, now: Timestamp, out: &mut Advanced) -
         }
         Deed::Skip => (Outcome::Skipped, None),
         Deed::Fail => (Outcome::Failed, None),
-        Deed::Succeed { outputs } => (Outcome::Succeeded, Some(outputs)),
+        Deed::Succeed { outputs } => (Outcome::Succeeded, Some(given.unwrap_or(outputs))),
+        Deed::Approve | Deed::Reject | Deed::Supply { .. } => return Ok(()),
     };
     if had_timer {
         out.actions.push(Action::Clear(RunTimer::Retry(unit)));
@@ -96,6 +107,7 @@ impl Run {
     pub fn allows(&self, act: &Act) -> Result<Attempts, Refusal> {
         let unit = act.unit;
         let refuse = |why: &str| Err(Refusal::Act { unit, why: why.to_owned() });
+        self.asks_for(act)?;
         let so_far = match self.state_of(unit) {
             None if self.has_begun(unit) => return refuse("it has ended"),
             None => return Err(Refusal::NoSuchUnit(unit)),
@@ -140,7 +152,11 @@ impl Run {
         }
         match &act.deed {
             Deed::Retry if so_far.attempt == 0 => refuse("it had no attempt that could be tried again"),
-            Deed::Succeed { outputs } => self.allows_outputs(unit, outputs).map(|()| so_far),
+            Deed::Succeed { outputs } => match self.marked_outputs(act, outputs) {
+                Ok(outputs) => self.allows_outputs(unit, &outputs).map(|()| so_far),
+                Err(why) => refuse(&why),
+            },
+            Deed::Approve | Deed::Reject | Deed::Supply { .. } => self.allows_answer(act).map(|()| so_far),
             Deed::Retry | Deed::Skip | Deed::Fail => Ok(so_far),
         }
     }

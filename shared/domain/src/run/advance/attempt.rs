@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::ask::ask;
 use super::ending::ended;
 use super::step::{dispatch, end_unit};
 use super::unit::{clear_retry, hold};
@@ -9,7 +10,7 @@ use crate::repeat::Repeat;
 use crate::run::declared::as_declared;
 use crate::run::dispatch::is_repeated_enough;
 use crate::run::large::within_bounds;
-use crate::run::{Action, Advanced, Attempts, Ended, Refusal, Run, RunTimer, StepState};
+use crate::run::{Action, Advanced, Asks, Attempts, Ended, Refusal, Run, RunTimer, StepState};
 use crate::task::TaskResult;
 use crate::{Outcome, Timestamp, Unit, retry};
 
@@ -158,22 +159,11 @@ fn repeated(run: &Run, unit: Unit, repeat: &Repeat, attempts: Attempts, result: 
 /// Ends a unit with the end of its last attempt, or asks first what is to become of it, where it failed and its policy says
 /// so.
 fn end_or_ask(run: &mut Run, unit: Unit, end: Ended, now: Timestamp, out: &mut Advanced) {
-    let ask = run.workflow.steps[unit.step.at()].retry.ask.filter(|_| !run.is_given_up(unit));
-    let Some(ask) = ask.filter(|_| matches!(end.outcome, Outcome::Failed | Outcome::TimedOut)) else {
+    let wait = run.workflow.steps[unit.step.at()].retry.ask.filter(|_| !run.is_given_up(unit));
+    let Some(wait) = wait.filter(|_| matches!(end.outcome, Outcome::Failed | Outcome::TimedOut)) else {
         return end_unit(run, unit, end, now, out);
     };
-    let until = now + ask;
-    run.set_state(unit, StepState::Asking { end: Box::new(end), until });
-    out.units.push(unit);
-    out.actions.push(Action::Set(until, RunTimer::Retry(unit)));
-}
-
-/// Ends a unit of which nobody has said in time what is to become of it.
-pub(super) fn nobody_answered(run: &mut Run, unit: Unit, end: Ended, now: Timestamp, out: &mut Advanced) {
-    let why = end.reason.as_deref().unwrap_or(end.outcome.as_str());
-    let reason = Some(format!("{why}; nobody said in time what is to become of it"));
-    let end = Ended { reason, advance: run.this_advance(), applied_at: Some(now), ..end };
-    end_unit(run, unit, end, now, out);
+    ask(run, unit, Asks::AfterFailure, end, now + wait, out);
 }
 
 /// Applies the loss of an attempt: the unit gets a new one at once, or fails when too many were lost.

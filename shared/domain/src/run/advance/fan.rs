@@ -159,11 +159,13 @@ fn give_up(run: &mut Run, step: StepIndex, now: Timestamp, out: &mut Advanced) {
 /// Ends the items of a step that wait for their next attempt, for locks or for an answer. Children are not asked after any more.
 fn end_waiting(run: &mut Run, step: StepIndex, why: &str, now: Timestamp, out: &mut Advanced) {
     let StepState::Fanned(fan) = &run.steps[step.at()] else { return };
-    let asked = |state: &StepState| matches!(state, StepState::Child { .. } | StepState::Locking { .. });
+    let asked = |state: &StepState| {
+        matches!(state, StepState::Child { .. } | StepState::Locking { .. } | StepState::Asking { .. })
+    };
     let asked = fan.open.iter().filter(|(_, state)| asked(state));
     let timers: BTreeSet<RunTimer> =
         asked.map(|(item, _)| RunTimer::Retry(Unit { step, item: Some(*item) })).collect();
-    // One that has just begun is not asked after at all.
+    // One that has just begun is not asked after at all, and asks nobody.
     out.actions.retain(|action| !matches!(action, Action::Set(_, timer) if timers.contains(timer)));
     out.actions.extend(timers.iter().copied().map(Action::Clear));
     let waiting = fan.open.iter().filter_map(|(item, state)| match state {

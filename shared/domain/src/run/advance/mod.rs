@@ -7,6 +7,8 @@
 //! a refused timer is gone and nothing else would move the step on.
 
 mod act;
+mod answer;
+mod ask;
 mod attempt;
 mod child;
 mod ending;
@@ -20,7 +22,8 @@ mod step;
 mod stop;
 mod unit;
 
-use attempt::{child_ended, current, ended_attempt, lost_attempt, nobody_answered, plausible, retire};
+use answer::nobody_answered;
+use attempt::{child_ended, current, ended_attempt, lost_attempt, plausible, retire};
 pub(super) use child::LONGEST_ASK;
 use ending::{ended, number};
 pub(super) use fan::LOOK_AGAIN;
@@ -104,10 +107,7 @@ pub fn advance(run: &mut Run, event: Event, now: Timestamp) -> Result<Advanced, 
                     let attempts = *attempts;
                     time_has_come(run, unit, attempts, now, out);
                 }
-                Some(StepState::Asking { end, .. }) => {
-                    let end = end.clone();
-                    nobody_answered(run, unit, *end, now, out);
-                }
+                Some(StepState::Asking { .. }) => nobody_answered(run, unit, now, out),
                 Some(StepState::Locking { .. }) => lock::ask_again(run, unit, now, out),
                 Some(StepState::Child { attempts, .. }) if !run.is_given_up(unit) => {
                     child::ask_again(run, unit, *attempts, now, out);

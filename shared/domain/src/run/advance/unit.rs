@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::ask;
 use super::child;
 use super::ending::ended;
 use super::lock;
@@ -28,6 +29,9 @@ pub(super) fn attempt(
     if run.tasks_want(unit.step).next().is_some() {
         hold(run, unit, so_far, now, READING.to_owned(), out);
         return Ok(());
+    }
+    if let Some(question) = &definition.question {
+        return ask::begin(run, unit, question, now, out);
     }
     if definition.uses == WAIT {
         return begin_wait(run, unit.step, definition, now, out);

@@ -3,7 +3,7 @@
 use super::entry::Entry;
 use super::merge::{Happened, What};
 use crate::lock::in_words;
-use crate::run::{Ended, Event, Run, RunState, StepState, Trigger};
+use crate::run::{Deed, Ended, Event, Run, RunState, StepState, Trigger};
 use crate::task::TaskResult;
 use crate::{Outcome, Unit};
 
@@ -113,6 +113,9 @@ impl Happened {
                 self.ended_attempt(*unit),
                 format!("nobody has said in time what is to become of {name}"),
             ),
+            Event::RetryDue { unit } if self.was_asked(run, *unit) => {
+                ("time_due", None, format!("the time to answer {name} is over"))
+            }
             Event::RetryDue { .. } => ("time_due", None, format!("the time of {name} has come")),
             Event::Lost { attempt, reason, .. } => {
                 let lost = with_reason(format!("attempt {attempt} of {name} was lost"), Some(reason));
@@ -122,7 +125,8 @@ impl Happened {
                 ("revoked", Some(*attempt), format!("attempt {attempt} of {name} was taken back"))
             }
             Event::Act(act) => {
-                ("act", Some(act.attempt).filter(|attempt| *attempt > 0), format!("{name} was {act}"))
+                let more = if act.deed == Deed::Approve && !is_over { "; others have to, too" } else { "" };
+                ("act", Some(act.attempt).filter(|attempt| *attempt > 0), format!("{name} was {act}{more}"))
             }
             // Whoever said who it was has said what was done, too.
             Event::Cancel { reason } if reason.starts_with("cancelled") => ("cancel", None, reason.clone()),
@@ -138,6 +142,12 @@ impl Happened {
             }
         };
         Told { kind, unit: event.unit(), attempt, text }
+    }
+
+    /// Whether a unit had asked people, and ended by this.
+    fn was_asked(&self, run: &Run, unit: Unit) -> bool {
+        let asks = run.workflow.step(unit.step).is_some_and(|step| step.question.is_some());
+        asks && self.followed.iter().any(|(ended, end)| *ended == unit && end.started_at.is_some())
     }
 
     /// The attempt of a unit that had one, and ended by this.

@@ -96,7 +96,7 @@ fn kind(event: &Event) -> usize {
 }
 
 fn all_events() -> Vec<Event> {
-    let tables = ["step", "child", "locks"].into_iter().flat_map(|corner| table(corner).1);
+    let tables = ["step", "child", "locks", "people"].into_iter().flat_map(|corner| table(corner).1);
     let of_steps = tables.flat_map(|(row, _)| step_events(row).1);
     let tables = ["run", "slots"].into_iter().flat_map(|corner| table(corner).1);
     let of_runs = tables.map(|(row, _)| run_event(row));
@@ -116,6 +116,11 @@ fn every_event_does_to_a_child_what_its_table_says() {
 #[test]
 fn every_event_does_to_a_step_with_locks_what_its_table_says() {
     holds_of_steps("locks", (3, 15));
+}
+
+#[test]
+fn every_event_does_to_a_step_that_asks_people_what_its_table_says() {
+    holds_of_steps("people", (4, 10));
 }
 
 fn holds_of_steps(corner: &str, size: (usize, usize)) {
@@ -173,7 +178,7 @@ fn every_kind_of_event_stands_in_a_table() {
 #[test]
 fn every_state_is_moved_on_by_what_its_table_says() {
     let (columns, rows) = table("mover of a step");
-    assert_eq!((columns.len(), rows.len()), (11, 1));
+    assert_eq!((columns.len(), rows.len()), (12, 1));
     for (column, said) in columns.iter().zip(&rows[0].1) {
         for run in subject_in(column, "retry: {limit: 1}") {
             assert_eq!(mover_word(run.mover_of(SUBJECT.into())), *said, "a step while {column}");

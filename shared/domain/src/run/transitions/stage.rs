@@ -92,6 +92,9 @@ pub(super) fn subject_in(column: &str, policy: &str) -> Vec<Run> {
         "asking" => "retry: {limit: 0, then: ask}".to_owned(),
         _ => policy.to_owned(),
     };
+    if let Some(state) = column.strip_prefix("asks: ") {
+        return vec![asking(state)];
+    }
     if let Some(state) = column.strip_prefix("locks: ") {
         return vec![with_locks(state, &policy)];
     }
@@ -120,6 +123,34 @@ pub(super) fn subject_in(column: &str, policy: &str) -> Vec<Run> {
         _ => panic!("no column {column}"),
     }
     vec![run]
+}
+
+/// A run whose subject asks people.
+fn asking(state: &str) -> Run {
+    let what = match state {
+        "input" => "uses: input, with: {fields: [{name: n, type: int}]}",
+        "one more" => "uses: approval, with: {of: 2}",
+        _ => "uses: approval",
+    };
+    let (mut run, _) = doing(what, "continue_on_error: true", None);
+    if state == "waiting" {
+        return run;
+    }
+    accept(&mut run, result(GATE, 1, Outcome::Succeeded));
+    if state == "one more" {
+        accept(&mut run, answer("0", "bob", Deed::Approve));
+    }
+    run
+}
+
+fn answer(id: &str, by: &str, deed: Deed) -> Event {
+    let (id, by, why) = (id.into(), by.into(), String::new());
+    Event::Act(Box::new(Act { id, unit: SUBJECT.into(), attempt: 0, deed, by, why }))
+}
+
+fn supply(values: &[(&str, i64)]) -> Event {
+    let values = values.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value))).collect();
+    answer("1", "ann", Deed::Supply { values })
 }
 
 /// A run whose subject needs a lock, and waits for it, holds it, or has given it back.
@@ -201,6 +232,14 @@ pub(super) fn step_events(row: &str) -> (&'static str, Vec<Event>) {
         "lock refused, unknown step" => (retries, vec![lock_refused(UNKNOWN)]),
         "lock taken" => (retries, vec![lock_taken(SUBJECT)]),
         "lock taken, unknown step" => (retries, vec![lock_taken(UNKNOWN)]),
+        "act: approve" => (retries, vec![answer("1", "ann", Deed::Approve)]),
+        "act: approve, the same person" => (retries, vec![answer("1", "bob", Deed::Approve)]),
+        "act: approve, without a name" => (retries, vec![answer("1", "", Deed::Approve)]),
+        "act: reject" => (retries, vec![answer("1", "ann", Deed::Reject)]),
+        "act: supply" => (retries, vec![supply(&[("n", 1)])]),
+        "act: supply nothing" => (retries, vec![supply(&[])]),
+        "act on a question: retry" => (retries, vec![act(SUBJECT, 0, Deed::Retry)]),
+        "act on a question: skip" => (retries, vec![act(SUBJECT, 0, Deed::Skip)]),
         "act on what had no attempt: skip" => (retries, vec![act(SUBJECT, 0, Deed::Skip)]),
         "act on what had no attempt: retry" => (retries, vec![act(SUBJECT, 0, Deed::Retry)]),
         "retry due, unknown step" => (retries, vec![Event::RetryDue { unit: UNKNOWN.into() }]),

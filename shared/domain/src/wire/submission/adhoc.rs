@@ -60,6 +60,7 @@ impl Submission {
             repeat: None,
             inputs: Box::default(),
             task_inputs: Box::default(),
+            question: None,
             outputs: Box::default(),
             name: TASK.clone(),
             uses,
