@@ -3,6 +3,7 @@
 
 mod acts;
 mod apply;
+mod asked;
 mod completion;
 mod config;
 mod dev;

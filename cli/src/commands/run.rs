@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::client::{Client, run_path};
 use crate::commands::params::{self, Pair};
-use crate::commands::{dry_run, validate};
+use crate::commands::{asked, dry_run, validate};
 use crate::duration;
 use crate::embedded::Embedded;
 use crate::error::CliError;
@@ -72,6 +72,7 @@ pub(crate) async fn run(common: &Common, args: RunArgs) -> Result<(), CliError> 
         let id = start(&client, &body).await?;
         return render::wait(&client, &id, how).await;
     }
+    let may_ask = called.iter().chain([&parsed]).any(asked::may_ask);
     let shutdown = Shutdown::new();
     let pools = validate::pools(called.iter().chain([&parsed])).into_iter().collect();
     let schedules = false;
@@ -88,6 +89,7 @@ pub(crate) async fn run(common: &Common, args: RunArgs) -> Result<(), CliError> 
     let result = match started.await {
         Ok(id) => tokio::select! {
             ended = until_all_have_ended(&client, &id, how, !called.is_empty()) => ended,
+            never = asked::tell(&client), if may_ask => match never {},
             () = shutdown.begun() => CliError::of_end(&shutdown),
         }
         .map_err(|error| (error, Some(id))),
