@@ -12,6 +12,7 @@
 //!
 //! [`run`] runs a seed. The same seed does the same, to the last call.
 
+mod asking;
 mod auditor;
 mod broker;
 mod client;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use millrace_domain::definition::Workflow;
 use millrace_domain::rule::{Ending, Readiness, Tally};
 use millrace_domain::run::history::Entry;
-use millrace_domain::run::{Ended, Event, RunState};
+use millrace_domain::run::{Act, Ended, Event, RunState};
 use millrace_domain::{ClaimToken, Outcome, SessionId, StepIndex, TaskId, Timestamp, TriggerId, Unit};
 use millrace_store::SESSION_LEASE_MS;
 
@@ -60,6 +60,10 @@ pub(super) struct Step {
     pub(super) after_failure: bool,
     /// Whether somebody has said that it ended so.
     pub(super) by_somebody: bool,
+    /// Those who may answer what it asks; nobody is named where anybody may.
+    pub(super) may: Option<Vec<String>>,
+    /// What was done to it by people.
+    pub(super) acts: Vec<Act>,
 }
 
 impl fmt::Debug for Book {

@@ -10,6 +10,7 @@
 //! | `claims` | 3, 5, 7: who may hold, start and finish an attempt; how often it starts |
 //! | `schedules` | 1: every fire exactly once |
 //! | `messages` | 8, 11: what may be acked; nothing vanishes |
+//! | `people` | 3: whose answers count, and what they come to |
 //! | `locks` | 6: who may hold locks, and in which order they are granted |
 //! | `letters` | 2, 8: what was sent with a commit arrives, and nothing else; tables are as they were written |
 //! | `sessions` | 5: when a worker may be given up |
@@ -23,6 +24,7 @@ mod history;
 mod letters;
 mod locks;
 mod messages;
+mod people;
 mod runs;
 mod schedules;
 mod sessions;
@@ -83,6 +85,8 @@ pub struct Seen {
     pub slots: u64,
     /// The runs that others took the place of while they ran.
     pub replaced: u64,
+    /// The answers of people to what steps ask.
+    pub answers: u64,
 }
 
 impl Seen {
@@ -104,6 +108,7 @@ impl Seen {
             grants: self.grants + other.grants,
             slots: self.slots + other.slots,
             replaced: self.replaced + other.replaced,
+            answers: self.answers + other.answers,
         }
     }
 
@@ -124,10 +129,11 @@ impl Seen {
             grants,
             slots,
             replaced,
+            answers,
         } = *self;
         let counts = [
             runs, started, lost, cancelled, timed_out, died, takeovers, fires, letters, acts, children,
-            grants, slots, replaced,
+            grants, slots, replaced, answers,
         ];
         counts.iter().all(|count| *count > 0)
     }
@@ -178,6 +184,7 @@ pub(crate) struct Auditor {
     grants: u64,
     granted_slots: u64,
     replaced: u64,
+    answers: u64,
 }
 
 impl Auditor {
@@ -256,6 +263,7 @@ impl Auditor {
             grants: self.grants,
             slots: self.granted_slots,
             replaced: self.replaced,
+            answers: self.answers,
         }
     }
 }

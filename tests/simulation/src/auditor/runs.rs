@@ -127,6 +127,7 @@ impl Auditor {
                 self.claims.remove(&TaskId { run, unit, attempt });
             }
         }
+        self.note_answers(book, delta);
         for (unit, record) in delta.ended_items.iter().chain(&delta.steps) {
             advances.extend(self.check_unit(book, run, *unit, record));
         }
@@ -182,6 +183,7 @@ impl Auditor {
             return None;
         };
         self.check_items(book, run, unit, &record);
+        self.check_answers(book, run, unit, &record);
         self.note_hold(run, unit, text, &record);
         let (attempts, ended, after_failure, advance) = match &record {
             StepRecord::Dispatched(attempts)
