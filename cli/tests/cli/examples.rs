@@ -70,6 +70,7 @@ fn every_example_is_run_here() {
         "hello",
         "month_end",
         "reconciliation",
+        "release",
         "retry",
         "sync",
         "word_count",
@@ -113,6 +114,21 @@ fn retry_succeeds_at_its_third_attempt() {
         assert!(seen.contains(part), "{part} in {seen}");
     }
     assert!(seen.contains("after | the step before took 3 attempts\n"), "{seen}");
+}
+
+#[test]
+fn release_asks_people_and_goes_by_its_defaults_when_nobody_answers() {
+    let examples = Examples::new();
+    let run = run(&[&examples.file("release.yaml")]);
+    assert_eq!(step(&run, "how_much")["outputs"], json!({"share": 10, "region": "all"}));
+    let told = "nobody approved within 2s, and it is approved by default";
+    assert_eq!(step(&run, "sign_off")["reason"], told);
+    assert_eq!(step(&run, "sign_off")["outputs"], json!({"approved": true, "by": [], "comment": ""}));
+    assert_eq!(step(&run, "ship")["outputs"], json!({"share": "10"}));
+    let seen = followed(&[&examples.file("release.yaml")]);
+    assert!(seen.contains("ship | shipping 1.2.0 to 10%, approved by default\n"), "{seen}");
+    assert!(seen.contains("how_much waits for share (int) and region"), "{seen}");
+    assert!(seen.contains("nobody can answer a run without a server (use millrace dev)"), "{seen}");
 }
 
 #[test]
