@@ -2,20 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AtLimit, Holder, LockGroup, LockName, MAX_LOCKS};
-use crate::{Priority, RunId, StepName, TaskId, Timestamp, Unit, WorkflowId};
-
-/// Who asks: an attempt of a step or of an item, or a run as a whole, which asks once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Asker {
-    /// The run.
-    pub run: RunId,
-    /// The step or item; `None` for the run as a whole.
-    #[serde(flatten)]
-    pub unit: Option<Unit>,
-    /// The attempt. One that follows it because it was lost goes on with what it had.
-    pub attempt: u32,
-}
+use super::{Asker, AtLimit, Holder, LockGroup, LockName, MAX_LOCKS};
+use crate::{Priority, StepName, Timestamp, WorkflowId};
 
 /// What is wanted of one lock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,29 +57,6 @@ fn one() -> u32 {
 
 fn is_one(number: &u32) -> bool {
     *number == 1
-}
-
-impl Asker {
-    /// A run as a whole.
-    pub fn of_run(run: RunId) -> Self {
-        Self { run, unit: None, attempt: 1 }
-    }
-
-    /// The attempt of a step or an item; `None` for a run as a whole.
-    pub fn task(self) -> Option<TaskId> {
-        self.unit.map(|unit| TaskId { run: self.run, unit, attempt: self.attempt })
-    }
-
-    /// Who it is, whatever the attempt.
-    pub fn holder(self) -> Holder {
-        Holder { run: self.run, unit: self.unit }
-    }
-}
-
-impl From<TaskId> for Asker {
-    fn from(TaskId { run, unit, attempt }: TaskId) -> Self {
-        Self { run, unit: Some(unit), attempt }
-    }
 }
 
 impl Want {

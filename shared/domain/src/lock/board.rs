@@ -10,12 +10,11 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-use super::at_limit::replaced;
-use super::entry::{Entry, Grant, Holder};
-use super::gone::{Past, Row};
+use super::entry::{Entry, Grant};
+use super::gone::{Gone, Past, Row};
 use super::queue::{Lock, Place, declared, has_room, place_of};
-use super::refusal::Refused;
-use super::{Ask, Asker, LockName, TOKENS, Want};
+use super::verdict::{Refused, replaced};
+use super::{Ask, Asker, Holder, LockName, TOKENS, Want};
 use crate::{Outcome, Timestamp};
 
 /// A holder is told again of its grant after so long: one that does not want it any more, whatever has become of it, says
@@ -68,21 +67,6 @@ pub enum Effect {
         /// Why, for people.
         why: String,
     },
-}
-
-/// How somebody stands with one lock.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing<'b> {
-    /// What is wanted.
-    pub want: &'b Want,
-    /// The slots that the lock has.
-    pub slots: u32,
-    /// The slots that are taken: all of them where others share it.
-    pub taken: u32,
-    /// Who holds it, the oldest grant first.
-    pub holders: Vec<&'b Entry>,
-    /// Who waits for it, in order.
-    pub waiters: Vec<&'b Entry>,
 }
 
 impl Entry {
@@ -141,6 +125,28 @@ impl Board {
     /// The entry of a holder.
     pub fn entry(&self, holder: Holder) -> Option<&Entry> {
         self.entries.get(&holder)
+    }
+
+    /// The row of a holder, as it is to be written down now.
+    pub fn row(&self, holder: Holder) -> Option<Row> {
+        let entry = self.entries.get(&holder).map(|entry| Row::Entry(Box::new(entry.clone())));
+        entry.or_else(|| self.past.get(holder).cloned().map(Row::Gone))
+    }
+
+    /// Notes that an ask is over whose entry is gone. Of steps nothing is remembered: each attempt has an ask of its own, and
+    /// one that comes again harms nobody.
+    pub(super) fn note_gone(
+        &mut self,
+        holder: Holder,
+        refused: Option<(Outcome, String)>,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) {
+        if holder.unit.is_some() {
+            return effects.push(Effect::Delete(holder));
+        }
+        self.past.insert(Gone { holder, gone: now, refused }, now);
+        effects.push(Effect::Put(holder));
     }
 
     /// All entries, in the order of their keys.
@@ -245,35 +251,6 @@ impl Board {
         }
         effects.extend(self.past.forget_due(now, limit).into_iter().map(Effect::Delete));
         effects
-    }
-
-    /// How an entry stands with each lock that it wants.
-    pub fn standings(&self, holder: Holder) -> Vec<Standing<'_>> {
-        let wants = self.entries.get(&holder).map_or(&[][..], |entry| &entry.ask.wants);
-        wants.iter().filter_map(|want| self.standing(want)).collect()
-    }
-
-    /// All locks, in the order of their names.
-    pub fn locks(&self) -> Vec<(&LockName, Standing<'_>)> {
-        let mut names: Vec<&LockName> = self.locks.keys().collect();
-        names.sort_unstable();
-        let standing = |name| {
-            let lock: &Lock = self.locks.get(name)?;
-            let holder = lock.holders.iter().chain(lock.queue.iter().map(|(_, holder)| holder)).next()?;
-            let want = self.entries.get(holder)?.ask.wants.iter().find(|want| want.lock == *name)?;
-            Some((name, self.standing(want)?))
-        };
-        names.into_iter().filter_map(standing).collect()
-    }
-
-    fn standing<'b>(&'b self, want: &'b Want) -> Option<Standing<'b>> {
-        let lock = self.locks.get(&want.lock)?;
-        let mut holders: Vec<&Entry> =
-            lock.holders.iter().filter_map(|holder| self.entries.get(holder)).collect();
-        holders.sort_by_key(|entry| (entry.grant.map(|grant| grant.at), entry.holder()));
-        let waiters = lock.queue.iter().filter_map(|(_, holder)| self.entries.get(holder)).collect();
-        let taken = if lock.sharing > 0 { lock.slots() } else { lock.taken };
-        Some(Standing { want, slots: lock.slots(), taken, holders, waiters })
     }
 
     /// Notes how many slots the locks have, as an ask says that is admitted.

@@ -1,23 +1,9 @@
 //! What is written down of whoever holds locks, or waits for them.
 
-use std::fmt;
-use std::str::FromStr;
-
 use serde::{Deserialize, Serialize};
 
-use super::Ask;
-use crate::{IdError, RunId, Timestamp, Unit};
-
-/// Who holds, or waits: a step or an item of a run, or a run as a whole. It has one entry at a time on a board. Its text form,
-/// `<run>:<unit>` or `<run>`, is the key of that.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Holder {
-    /// The run.
-    pub run: RunId,
-    /// The step or item; `None` for the run as a whole.
-    #[serde(flatten)]
-    pub unit: Option<Unit>,
-}
+use super::{Ask, Holder};
+use crate::{RunId, Timestamp};
 
 /// An entry of a board: an ask, and what was granted of it. As JSON it is one row of the table of its partition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,23 +35,5 @@ impl Entry {
     /// Who it is of.
     pub fn holder(&self) -> Holder {
         self.ask.asker.holder()
-    }
-}
-
-impl fmt::Display for Holder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.unit {
-            Some(unit) => write!(f, "{}:{unit}", self.run),
-            None => self.run.fmt(f),
-        }
-    }
-}
-
-impl FromStr for Holder {
-    type Err = IdError;
-
-    fn from_str(text: &str) -> Result<Self, IdError> {
-        let (run, unit) = text.split_once(':').map_or((text, None), |(run, unit)| (run, Some(unit)));
-        Ok(Self { run: run.parse()?, unit: unit.map(str::parse).transpose()? })
     }
 }

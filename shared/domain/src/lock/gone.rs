@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Board;
-use super::board::Effect;
-use super::entry::{Entry, Holder};
+use super::Holder;
+use super::entry::Entry;
 use crate::{Outcome, Timestamp};
 
 /// How long it is remembered, at least: longer than it takes until the letters of an owner that died are sent again. After a
@@ -76,29 +75,5 @@ impl Past {
             self.by_holder.remove(&one.1);
         }
         due.into_iter().map(|(_, holder)| holder).collect()
-    }
-}
-
-impl Board {
-    /// The row of a holder, as it is to be written down now.
-    pub fn row(&self, holder: Holder) -> Option<Row> {
-        let entry = self.entries.get(&holder).map(|entry| Row::Entry(Box::new(entry.clone())));
-        entry.or_else(|| self.past.get(holder).cloned().map(Row::Gone))
-    }
-
-    /// Notes that an ask is over whose entry is gone. Of steps nothing is remembered: each attempt has an ask of its own, and
-    /// one that comes again harms nobody.
-    pub(super) fn note_gone(
-        &mut self,
-        holder: Holder,
-        refused: Option<(Outcome, String)>,
-        now: Timestamp,
-        effects: &mut Vec<Effect>,
-    ) {
-        if holder.unit.is_some() {
-            return effects.push(Effect::Delete(holder));
-        }
-        self.past.insert(Gone { holder, gone: now, refused }, now);
-        effects.push(Effect::Put(holder));
     }
 }

@@ -14,17 +14,23 @@ mod at_limit;
 mod board;
 mod entry;
 mod gone;
+mod holder;
+mod limit;
 mod name;
 mod queue;
 mod refusal;
+mod standing;
+mod verdict;
 
-pub use ask::{Ask, Asker, Want, in_words};
+pub use ask::{Ask, Want, in_words};
 pub(crate) use ask::{check_wants, size_in_words};
 pub use at_limit::{AtLimit, OnFull};
-pub use board::{Board, Effect, Standing};
-pub use entry::{Entry, Grant, Holder};
+pub use board::{Board, Effect};
+pub use entry::{Entry, Grant};
 pub use gone::{Gone, Row};
+pub use holder::{Asker, Holder};
 pub use name::{LockGroup, LockName};
+pub use standing::Standing;
 
 /// The number of tokens that a grant has: the first attempt gets the first, and each one that goes on with the grant the next.
 pub const TOKENS: u64 = 16;

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::entry::{Entry, Holder};
-use super::{Ask, Want};
+use super::entry::Entry;
+use super::{Ask, Holder, Want};
 use crate::{Priority, Timestamp};
 
 /// One lock, as long as somebody holds it or waits for it.

@@ -3,19 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::at_limit::Displaced;
-use super::entry::{Entry, Holder};
+use super::entry::Entry;
 use super::queue::{Lock, has_room, place_of};
-use super::{Ask, Board, LockName, Want, size_in_words};
+use super::verdict::{Displaced, Refused};
+use super::{Ask, Board, Holder, LockName, Want, size_in_words};
 use crate::Outcome;
-
-/// What somebody asked for can never be had.
-pub(super) struct Refused {
-    /// How whoever asked is to end for it.
-    pub(super) outcome: Outcome,
-    /// Why, for people.
-    pub(super) why: String,
-}
 
 /// What is taken of each lock by those that wait for runs which wait themselves.
 type Kept<'b> = BTreeMap<&'b LockName, (u32, u32)>;

@@ -150,7 +150,7 @@
 //! [`dispatch`] renders the task of an attempt, [`child`] is what runs that are steps of others are told and tell, `children` how a run asks for them, [`record`] is how a run is stored and comes back, `horizon` how far
 //! ahead it can be waiting, `mover` what it waits for, `blocker` the same in full, for people, `asks` what it asks them, `wanted` how that is told, `verdict` how it ends,
 //! `declared` what its attempts must give. [`fan`] is a step with items, `units` how steps and items stand, [`large`] how
-//! large outputs may be, `lent` those that are not in memory, `hold` what its units hold of locks, `lock` how they ask for them, `slot` what a run has of the limit of its workflow, `plan` what a run would come to if all went well, [`history`] what has happened to it.
+//! large outputs may be, `lent` those that are not in memory, `hold` what its units hold of locks, `lock` how they ask for them, `slot` what a run has of the limit of its workflow, `limit` how it asks for that, `plan` what a run would come to if all went well, [`history`] what has happened to it.
 
 pub mod act;
 pub mod action;
@@ -170,6 +170,7 @@ mod hold;
 mod horizon;
 pub mod large;
 mod lent;
+mod limit;
 mod lock;
 mod mover;
 mod plan;

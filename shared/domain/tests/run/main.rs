@@ -11,6 +11,7 @@ mod clock;
 mod data;
 mod fan;
 mod fleet;
+mod fleet_seen;
 mod held_over;
 mod history;
 mod hooks;

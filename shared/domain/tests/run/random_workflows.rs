@@ -30,7 +30,7 @@ proptest! {
 fn random_workflows_come_to_every_rule_every_judgement_and_every_end() {
     let mut seen: HashMap<String, usize> = HashMap::new();
     let mut runner = proptest::test_runner::TestRunner::deterministic();
-    for _ in 0..900 {
+    for _ in 0..1_500 {
         let case = case().new_tree(&mut runner).unwrap().current();
         let mut see = |what: &str| *seen.entry(what.to_owned()).or_default() += 1;
         let ends = drive(&case, &mut see);

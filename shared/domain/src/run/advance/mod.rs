@@ -29,7 +29,7 @@ use ending::{ended, number};
 pub(super) use fan::LOOK_AGAIN;
 use run_end::{end_if_done, give_hooks_up};
 pub use start::create;
-use start::start;
+use start::{granted, start};
 use step::{end_unit, fill, start_held_over, start_ready, time_has_come};
 pub(super) use unit::READING;
 
@@ -77,7 +77,7 @@ pub fn advance(run: &mut Run, event: Event, now: Timestamp) -> Result<Advanced, 
             grant::refused(run, unit, attempt, reason, now, out)?;
         }
         (_, Event::LockTaken { unit, attempt, .. }) => grant::taken(run, unit, attempt, now, out)?,
-        (_, Event::SlotGranted { .. }) => slot::granted(run, now, out)?,
+        (_, Event::SlotGranted { .. }) => granted(run, now, out)?,
         (_, Event::SlotRefused { outcome, reason }) => slot::refused(run, outcome, &reason, now, out)?,
         (_, Event::Displaced { reason, .. }) => slot::displaced(run, &reason, now, out)?,
         (_, Event::SlotTaken { .. }) => slot::taken(run, now, out)?,

@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use super::child::LONGEST_ASK;
-use super::start::begin;
 use super::stop::stop;
 use crate::lock::Asker;
 use crate::run::{Action, Advanced, Refusal, Run, RunState, RunTimer, Slot};
@@ -42,20 +41,15 @@ pub(super) fn ask_again(run: &Run, now: Timestamp, out: &mut Advanced) -> bool {
     true
 }
 
-/// Applies a grant: the run starts. One that has it already goes on.
-pub(super) fn granted(run: &mut Run, now: Timestamp, out: &mut Advanced) -> Result<(), Refusal> {
+/// Notes a grant. `false` where the run had it already.
+pub(super) fn granted(run: &mut Run, now: Timestamp) -> Result<bool, Refusal> {
     let slot = run.head.slot.as_deref_mut().ok_or(Refusal::RunNotWaiting)?;
     if run.head.state != RunState::Waiting || slot.granted_at.is_some() {
-        return Ok(());
+        return Ok(false);
     }
     slot.granted_at = Some(now);
     run.head.reason = None;
-    begin(run, now, out);
-    let is_set = |action: &Action| matches!(action, Action::Set(_, RunTimer::Start));
-    if !out.actions.iter().any(is_set) {
-        out.actions.push(Action::Clear(RunTimer::Start));
-    }
-    Ok(())
+    Ok(true)
 }
 
 /// Ends a run that will never be granted a slot.

@@ -9,7 +9,7 @@ use super::slot;
 use super::step::start_roots;
 use crate::definition::Workflow;
 use crate::rule::Tally;
-use crate::run::{Action, Advanced, Head, Run, RunState, RunTimer, Spec, StepState};
+use crate::run::{Action, Advanced, Head, Refusal, Run, RunState, RunTimer, Spec, StepState};
 use crate::{RunId, Timestamp};
 
 /// Creates a run, and says what to do first. The run starts at `head.start_at`, or at once.
@@ -60,8 +60,20 @@ pub(super) fn start(run: &mut Run, now: Timestamp, out: &mut Advanced) {
     end_if_done(run, now, out);
 }
 
+/// Applies the grant of a slot: the run begins. One that has it already goes on.
+pub(super) fn granted(run: &mut Run, now: Timestamp, out: &mut Advanced) -> Result<(), Refusal> {
+    if slot::granted(run, now)? {
+        begin(run, now, out);
+        let is_set = |action: &Action| matches!(action, Action::Set(_, RunTimer::Start));
+        if !out.actions.iter().any(is_set) {
+            out.actions.push(Action::Clear(RunTimer::Start));
+        }
+    }
+    Ok(())
+}
+
 /// Begins a run: its first steps are dispatched.
-pub(super) fn begin(run: &mut Run, now: Timestamp, out: &mut Advanced) {
+fn begin(run: &mut Run, now: Timestamp, out: &mut Advanced) {
     run.head.state = RunState::Running;
     run.head.started_at = Some(now);
     out.head = true;
