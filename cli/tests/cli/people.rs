@@ -162,6 +162,10 @@ fn an_answer_over_rest_counts_once_under_its_key_and_is_checked_as_it_stands() {
     }
     refused("sign_off", "approve", &keyed("bob"), 409, "key-conflict");
     refused("sign_off", "approve", &json!({}), 409, "wrong-state");
+    let again = json!({"by": " ann ", "idempotency_key": "k1"});
+    dev.post(&path("sign_off", "approve"), &again.to_string()).json(200);
+    refused("sign_off", "approve", &json!({"by": "bob\u{1b}[31m"}), 422, "bad-field");
+    refused("sign_off", "approve", &json!({"by": "bob", "why": "\u{0}"}), 422, "bad-field");
     refused("sign_off", "approve", &json!({"values": {}}), 422, "bad-field");
     refused("how_much", "supply", &json!({"by": "ann", "values": {"Amount": 1}}), 422, "bad-field");
     refused("how_much", "supply", &json!({"by": "ann", "values": {"amount": "5"}}), 409, "wrong-state");

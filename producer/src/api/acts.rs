@@ -176,6 +176,10 @@ pub(super) fn check_words(by: &str, why: &str) -> ApiResult<()> {
         if text.chars().count() > MAX_WORDS {
             return Err(bad_field(format!("{field}: expected at most {MAX_WORDS} characters")));
         }
+        // They are shown on terminals.
+        if text.chars().any(|c| c.is_control() && (field == "by" || !"\n\t".contains(c))) {
+            return Err(bad_field(format!("{field}: expected no control characters")));
+        }
     }
     Ok(())
 }
@@ -199,6 +203,7 @@ async fn act(
     deed: Deed,
 ) -> ApiResult<Json<Value>> {
     let ActBody { item, attempt, by, why, idempotency_key } = body;
+    let by = by.trim().to_owned();
     check_words(&by, &why)?;
     let id = view::parse_id(&id)?;
     let stored = view::load(&api.context, id).await?;

@@ -1,6 +1,6 @@
 //! `uses: approval` and `uses: input`.
 
-use crate::fixture::{only, step};
+use crate::fixture::{only, problems, step};
 
 #[test]
 fn an_approval_that_nobody_may_give_is_refused_where_it_stands() {
@@ -33,6 +33,12 @@ fn an_approval_that_nobody_may_give_is_refused_where_it_stands() {
     }
     let long = format!("uses: approval\nwith: {{message: {}}}", "x".repeat(4_001));
     assert!(only(&step(&long)).contains("`message`: 4001 characters: expected at most 4000 [out-of-range]"));
+}
+
+#[test]
+fn all_that_is_wrong_with_a_question_is_told_at_once() {
+    let source = step("uses: approval\nwith: {default: maybe, of: 0, timeout: zzz, who: []}");
+    assert_eq!(problems(&source).len(), 4);
 }
 
 #[test]

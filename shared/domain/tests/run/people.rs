@@ -293,7 +293,53 @@ fn a_question_that_cannot_be_rendered_fails_its_step_and_asks_nobody() {
         );
         let fleet = Fleet::start(&Order { params: json!({"who": ["ann"]}), ..Order::of(&source) });
         assert_eq!((fleet.stands("a"), fleet.ended("a").reason.as_deref()), ("failed", Some(told)));
+        assert_eq!(fleet.ended("a").outputs["approved"], false, "an `if` can go by it");
     }
+}
+
+#[test]
+fn an_approval_that_is_marked_gives_what_an_approval_gives_and_nothing_else() {
+    let mut fleet = release(RELEASE);
+    let succeed = |outputs: Value| Deed::Succeed { outputs: outputs.as_object().cloned().unwrap() };
+    for outputs in [json!({"by": 5}), json!({"by": [5]}), json!({"zz": 1}), json!({"approved": false})] {
+        let refused = does(&mut fleet, "sign_off", "root", succeed(outputs)).unwrap_err();
+        assert!(refused.contains("an approval gives approved (true), by (a list of names)"), "{refused}");
+    }
+    does(&mut fleet, "sign_off", "root", succeed(json!({"comment": "by phone"}))).unwrap();
+    assert_eq!(json!(fleet.ended("sign_off").outputs), json!({"approved": true, "by": ["root"], "comment": "by phone"}));
+    let mut fleet = release(RELEASE);
+    does(&mut fleet, "sign_off", "root", Deed::Fail).unwrap();
+    assert_eq!(
+        json!(fleet.ended("sign_off").outputs),
+        json!({"approved": false, "by": ["root"], "comment": "looks good"})
+    );
+}
+
+#[test]
+fn values_for_which_there_is_no_room_beside_those_of_other_items_are_refused_and_not_lost() {
+    let items: Vec<String> = (0..140).map(|item| item.to_string()).collect();
+    let source = format!(
+        "name: w\nsteps:\n  - {{name: ask, uses: input, foreach: {{items: [{}], max_parallel: 140}}, with: {{fields: [{{name: text}}]}}}}\n",
+        items.join(", ")
+    );
+    let mut fleet = Fleet::of(&source);
+    let text = "x".repeat(64_000);
+    let refused = (0..140).find_map(|item| {
+        let unit = fleet.item("ask", item);
+        let act = Act {
+            id: format!("{item}"),
+            unit,
+            attempt: 0,
+            deed: values(&json!({"text": text})),
+            by: "ann".into(),
+            why: String::new(),
+        };
+        let refused = fleet.apply(Event::Act(Box::new(act.clone())));
+        refused.err().map(|refusal| (item, fleet.run.why_refused(&act, &refusal)))
+    });
+    let (item, why) = refused.unwrap();
+    assert!(why.contains("with these, ") && why.contains("8388608"), "{why}");
+    assert!(matches!(fleet.run.state_of(fleet.item("ask", item)), Some(StepState::Asking { .. })));
 }
 
 #[test]

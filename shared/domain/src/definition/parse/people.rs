@@ -92,34 +92,32 @@ pub(super) fn read_approval(
     outputs: &mut Vec<OutputUse>,
     checker: &mut Checker,
 ) -> Option<Action> {
-    let (mut of, mut by_default) = (1, false);
     let Some(with) = with else {
-        let question = Question { timeout: ASK, wants: Wants::Approval { of, by_default } };
+        let question = Question { timeout: ASK, wants: Wants::Approval { of: 1, by_default: false } };
         return Some(asking(APPROVAL, Templated::literal(Value::Object(Map::new())), question));
     };
     let fields = APPROVAL_INPUT.read(with, checker)?;
-    if let Some(node) = fields.get("of") {
-        of = checker.integer(node, "of", 1..=MAX_PEOPLE)?;
-    }
-    if let Some(node) = fields.get("default") {
-        by_default = match checker.text(node, "default")? {
-            "approve" => true,
-            "reject" => false,
-            word => {
-                let hint = match word {
-                    "approved" | "true" | "yes" => Some("write default: approve".to_owned()),
-                    "rejected" | "false" | "no" | "fail" => Some("write default: reject".to_owned()),
-                    _ => checker.did_you_mean(word, APPROVAL_DEFAULTS),
-                };
-                let message = format!("`default` must be approve or reject, found {}", node.describe());
-                checker.problem(node.at, "bad-value", message, hint);
-                return None;
-            }
-        };
-    }
-    let timeout = read_timeout(fields, checker)?;
-    let with = read_asked(fields, with.at, of, names, outputs, checker)?;
-    Some(asking(APPROVAL, with, Question { timeout, wants: Wants::Approval { of, by_default } }))
+    let of = fields.get("of").map_or(Some(1), |node| checker.integer(node, "of", 1..=MAX_PEOPLE));
+    let by_default = fields.get("default").map_or(Some(false), |node| read_by_default(node, checker));
+    let timeout = read_timeout(fields, checker);
+    let with = read_asked(fields, with.at, of.unwrap_or(1), names, outputs, checker);
+    let wants = Wants::Approval { of: of?, by_default: by_default? };
+    Some(asking(APPROVAL, with?, Question { timeout: timeout?, wants }))
+}
+
+/// Reads whether an approval is given when nobody has answered in time.
+fn read_by_default(node: &Node, checker: &mut Checker) -> Option<bool> {
+    let word = checker.text(node, "default")?;
+    let hint = match word {
+        "approve" => return Some(true),
+        "reject" => return Some(false),
+        "approved" | "true" | "yes" => Some("write default: approve".to_owned()),
+        "rejected" | "false" | "no" | "fail" => Some("write default: reject".to_owned()),
+        _ => checker.did_you_mean(word, APPROVAL_DEFAULTS),
+    };
+    let message = format!("`default` must be approve or reject, found {}", node.describe());
+    checker.problem(node.at, "bad-value", message, hint);
+    None
 }
 
 /// Reads the question of a step that asks for values.
@@ -133,15 +131,16 @@ pub(super) fn read_input(
     let Some(with) = with else { return missing(at, INPUT, "fields", checker) };
     let fields = INPUT_INPUT.read(with, checker)?;
     let Some(node) = fields.get("fields") else { return missing(with.at, INPUT, "fields", checker) };
-    let wanted = read_fields(node, checker)?;
+    let wanted = read_fields(node, checker);
+    let timeout = read_timeout(fields, checker);
+    let with = read_asked(fields, with.at, 1, names, outputs, checker);
+    let wanted = wanted?;
     let by_default = match fields.get("default") {
         Some(node) => Some(read_values(node, &wanted, checker)?),
         None => None,
     };
-    let timeout = read_timeout(fields, checker)?;
-    let with = read_asked(fields, with.at, 1, names, outputs, checker)?;
     let wants = Wants::Input { fields: wanted.into(), by_default };
-    Some(asking(INPUT, with, Question { timeout, wants }))
+    Some(asking(INPUT, with?, Question { timeout: timeout?, wants }))
 }
 
 fn asking(uses: &'static str, with: Templated, question: Question) -> Action {

@@ -46,7 +46,7 @@ pub(super) fn act(run: &mut Run, act: Act, now: Timestamp, out: &mut Advanced) -
             return Ok(());
         }
         Deed::Skip => (Outcome::Skipped, None),
-        Deed::Fail => (Outcome::Failed, None),
+        Deed::Fail => (Outcome::Failed, run.not_approved(&act)),
         Deed::Succeed { outputs } => (Outcome::Succeeded, Some(given.unwrap_or(outputs))),
         Deed::Approve | Deed::Reject | Deed::Supply { .. } => return Ok(()),
     };
@@ -218,7 +218,7 @@ impl Run {
     }
 
     /// The bytes of what the items gave of the step whose item this is.
-    fn bytes_of_items(&self, unit: crate::Unit) -> u64 {
+    pub(super) fn bytes_of_items(&self, unit: crate::Unit) -> u64 {
         match self.steps.get(unit.step.at()) {
             Some(StepState::Fanned(fan)) => fan.fanned.output_bytes,
             _ => 0,

@@ -6,12 +6,12 @@ use serde_json::{Map, Value};
 
 use super::ending::ended;
 use super::step::end_unit;
-use crate::definition::{Question, Wants, check_outputs, complete_fields};
+use crate::definition::{Question, Wants, complete_fields};
 use crate::people::{APPROVAL, INPUT, MAX_VALUE_BYTES, list};
 use crate::quantity::format_duration;
 use crate::run::act::{Act, Deed};
 use crate::run::asks::approval_outputs;
-use crate::run::large::{bytes_of, too_large};
+use crate::run::large::{MAX_OUTPUT_BYTES, bytes_of, too_large};
 use crate::run::{Action, Advanced, Asks, Ended, Refusal, Run, RunTimer, StepState, Vote};
 use crate::{Outcome, Timestamp, Unit};
 
@@ -139,7 +139,8 @@ impl Run {
                 if approval.votes.iter().any(|vote| vote.by == by) {
                     return refuse(format!("{by} has approved already; {got} of {of}"));
                 }
-                Ok(())
+                let all: Vec<String> = approval.by().into_iter().chain([by.to_owned()]).collect();
+                self.allows_size(act, &approval_outputs(true, &all, &act.why))
             }
             (Deed::Supply { values }, _) => match complete_fields(question.fields(), values) {
                 Err(errors) => refuse(errors.join("; ")),
@@ -164,10 +165,21 @@ impl Run {
         match &question.wants {
             Wants::Input { fields, .. } => complete_fields(fields, given).map_err(|errors| errors.join("; ")),
             Wants::Approval { .. } => {
-                let by: Vec<String> = Some(act.by.clone()).filter(|by| !by.is_empty()).into_iter().collect();
-                let mut outputs = approval_outputs(true, &by, &act.why);
-                outputs.extend(given.clone());
-                check_outputs(&question.outputs(), &mut outputs, true)?;
+                let mut outputs = approval_outputs(true, &named(act), &act.why);
+                for (key, value) in given {
+                    let is_right = match (key.as_str(), value) {
+                        ("approved", value) => *value == Value::Bool(true),
+                        ("by", Value::Array(by)) => by.iter().all(Value::is_string),
+                        ("comment", value) => value.is_string(),
+                        _ => false,
+                    };
+                    if !is_right {
+                        return Err(format!(
+                            "an approval gives approved (true), by (a list of names) and comment (a text), and not {key}: {value}"
+                        ));
+                    }
+                    outputs.insert(key.clone(), value.clone());
+                }
                 Ok(outputs)
             }
         }
@@ -178,10 +190,28 @@ impl Run {
         act.unit.item.is_none() && self.workflow.step(act.unit.step).is_some_and(|step| step.fan.is_some())
     }
 
+    /// What an approval gives of which somebody says that it has failed.
+    pub(super) fn not_approved(&self, act: &Act) -> Option<Map<String, Value>> {
+        let question = self.workflow.step(act.unit.step)?.question.as_deref()?;
+        let is_approval = matches!(question.wants, Wants::Approval { .. }) && !self.is_fan(act);
+        is_approval.then(|| approval_outputs(false, &named(act), &act.why))
+    }
+
+    /// Whether a unit may give these values, beside what other items of its step have given.
     fn allows_size(&self, act: &Act, values: &Map<String, Value>) -> Result<(), Refusal> {
-        match bytes_of(values) {
-            0..=MAX_VALUE_BYTES => Ok(()),
-            bytes => Err(Refusal::Act { unit: act.unit, why: too_large(bytes, MAX_VALUE_BYTES) }),
+        let refuse = |why: String| Err(Refusal::Act { unit: act.unit, why });
+        let (bytes, of_others) = (bytes_of(values), self.bytes_of_items(act.unit));
+        if bytes > MAX_VALUE_BYTES {
+            return refuse(too_large(bytes, MAX_VALUE_BYTES));
+        }
+        match of_others + bytes {
+            0..=MAX_OUTPUT_BYTES => Ok(()),
+            all => refuse(format!("with these, {}", too_large(all, MAX_OUTPUT_BYTES))),
         }
     }
+}
+
+/// Whoever acts, where that is said.
+fn named(act: &Act) -> Vec<String> {
+    Some(act.by.clone()).filter(|by| !by.is_empty()).into_iter().collect()
 }

@@ -21,7 +21,12 @@ pub(super) fn begin(
     let asked = match asked {
         Ok(asked) => asked,
         Err(problem) => {
-            return Err(Box::new(ended(run, Outcome::Failed, Attempts::default(), now, Some(problem))));
+            let end = ended(run, Outcome::Failed, Attempts::default(), now, Some(problem));
+            let outputs = match question.wants {
+                Wants::Approval { .. } => approval_outputs(false, &[], ""),
+                Wants::Input { .. } => Map::new(),
+            };
+            return Err(Box::new(Ended { outputs, ..end }));
         }
     };
     let (asks, (outcome, outputs)) = match &question.wants {
