@@ -59,6 +59,7 @@ async fn examples_run_the_same_embedded_and_on_a_fleet() {
             "hello",
             "month_end",
             "reconciliation",
+            "release",
             "retry",
             "sync",
             "word_count"

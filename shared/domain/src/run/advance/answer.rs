@@ -170,8 +170,9 @@ impl Run {
                     let is_right = match (key.as_str(), value) {
                         ("approved", value) => *value == Value::Bool(true),
                         ("by", Value::Array(by)) => by.iter().all(Value::is_string),
+                        ("by", _) => false,
                         ("comment", value) => value.is_string(),
-                        _ => false,
+                        _ => true,
                     };
                     if !is_right {
                         return Err(format!(
