@@ -10,13 +10,13 @@
 //! their workflow, which is a lock whose group is the workflow. A run asks as a whole, and has the slot until it has ended.
 
 mod ask;
-mod at_limit;
 mod board;
 mod entry;
 mod gone;
 mod holder;
 mod limit;
 mod name;
+mod policy;
 mod queue;
 mod refusal;
 mod standing;
@@ -24,12 +24,12 @@ mod verdict;
 
 pub use ask::{Ask, Want, in_words};
 pub(crate) use ask::{check_wants, size_in_words};
-pub use at_limit::{AtLimit, OnFull};
 pub use board::{Board, Effect};
 pub use entry::{Entry, Grant};
 pub use gone::{Gone, Row};
 pub use holder::{Asker, Holder};
 pub use name::{LockGroup, LockName};
+pub use policy::{AtLimit, OnFull};
 pub use standing::Standing;
 
 /// The number of tokens that a grant has: the first attempt gets the first, and each one that goes on with the grant the next.
