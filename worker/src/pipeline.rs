@@ -18,6 +18,10 @@ use crate::session::Renewal;
 use crate::settings::Settings;
 use crate::stop::{Stop, StopHandle, StopReason};
 
+/// The home of its rate is told of a task that has run for so long: what it used comes back a period after its start, however
+/// long it runs.
+const TELL_OF_START: Duration = Duration::from_millis(50);
+
 /// The pipeline of a worker, with all that a task needs on its way.
 pub(crate) struct Pipeline {
     pub(crate) claims: Claims,
@@ -64,11 +68,21 @@ impl Pipeline {
             handle.stop(StopReason::LeaseLost);
         }
         let started = (self.now(), Instant::now());
-        let ended = self.run_executor(task, &handle, stop.clone()).await;
+        let ended = {
+            let executing = self.run_executor(task, &handle, stop.clone());
+            tokio::pin!(executing);
+            tokio::select! {
+                biased;
+                ended = &mut executing => ended,
+                () = self.tell_of_start(task) => executing.await,
+            }
+        };
         metrics::histogram!("millrace_task_duration_seconds").record(started.1.elapsed().as_secs_f64());
         // The drain takes nobody's attempt: it goes back as if it had never been claimed.
         let drained = stop.now() == Some(StopReason::Draining) && ended.outcome == Outcome::Lost;
-        if drained && !task.at_most_once && self.claims.hand_back(task.id(), token).await {
+        // What it used of a rate cannot be used again: its next attempt needs a reserve of its own.
+        let goes_back = drained && !task.at_most_once && task.rate.is_none();
+        if goes_back && self.claims.hand_back(task.id(), token).await {
             delivery.give_back();
             return drop(running);
         }
@@ -98,6 +112,13 @@ impl Pipeline {
         }
         delivery.done();
         drop(running);
+    }
+
+    /// Tells the home of the task's rate that it has started, unless it ends at once and tells by that.
+    async fn tell_of_start(&self, task: &Task) {
+        let Some(rate) = task.rate else { return std::future::pending().await };
+        tokio::time::sleep(TELL_OF_START).await;
+        self.owners.started(task.id(), rate).await;
     }
 
     /// Moves a task to its owner since its run is not stored: forgotten, or lost. The owner decides which.
@@ -145,6 +166,7 @@ impl Pipeline {
             ended_at: self.now(),
             code: ended.code,
             reason: ended.reason,
+            retry_after_ms: ended.retry_after.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
             is_typed: ended.is_typed && !ended.outputs.is_empty(),
             outputs: ended.outputs,
             worker: self.host.clone(),

@@ -1,4 +1,4 @@
-//! `locks`: who holds them, or has a slot of a workflow, and who waits.
+//! `locks`: who holds them, has a slot of a workflow or a part of a rate, and who waits.
 
 use clap::{Args, Subcommand};
 use millrace_domain::lock::LockName;
@@ -13,7 +13,7 @@ use crate::output;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum LocksCommand {
-    /// List those that somebody holds, or waits for
+    /// List those that somebody holds, or waits for, and rates of which anything is used
     List,
     /// Show who holds one, and who waits for it
     Get(GetArgs),
@@ -23,7 +23,7 @@ pub(crate) enum LocksCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct GetArgs {
-    /// The name of the lock, such as db/primary; @nightly or @nightly:KEY for the slots of a workflow
+    /// The name of the lock, such as db/primary; @nightly or @nightly:KEY for the slots of a workflow, +NAME or +NAME:KEY for a rate
     #[arg(value_name = "NAME")]
     name: String,
 }
@@ -60,6 +60,7 @@ async fn list(client: &Client, common: &Common) -> Result<(), CliError> {
     let columns = [
         ("NAME", "name"),
         ("SLOTS", "slots"),
+        ("PER", "per"),
         ("TAKEN", "taken"),
         ("HOLDERS", "holders"),
         ("WAITERS", "waiters"),
@@ -91,8 +92,18 @@ async fn release(client: &Client, common: &Common, args: ReleaseArgs) -> Result<
 /// A lock in words: a line for each that holds it, and for each that waits.
 fn words(lock: &Value) -> String {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let mut lines =
-        vec![format!("{}: {} of {} slots are taken", text(&lock["name"]), lock["taken"], lock["slots"])];
+    let is_rate = lock["kind"] == "rate";
+    let (name, taken, slots) = (text(&lock["name"]), &lock["taken"], &lock["slots"]);
+    let mut lines = vec![match (lock["per"].as_str(), lock["frees_at"].as_str()) {
+        (None, _) => format!("{name}: {taken} of {slots} slots are taken"),
+        (Some(per), None) => format!("{name}: {taken} of {slots} per {per} are taken"),
+        (Some(per), Some(at)) => {
+            format!("{name}: {taken} of {slots} per {per} are taken, enough for the next at {at}")
+        }
+    }];
+    if let Some(until) = lock["paused_until"].as_str() {
+        lines.push(format!("nobody gets any until {until}, since the other side has said so"));
+    }
     let who = |entry: &Value| {
         let item = entry["item"].as_u64().map(|item| format!("item {item} of ")).unwrap_or_default();
         let (run, workflow) = (text(&entry["run_id"]), text(&entry["workflow"]));
@@ -102,14 +113,16 @@ fn words(lock: &Value) -> String {
         };
         match (entry["shared"].as_bool(), entry["weight"].as_u64()) {
             (Some(true), _) => who.push_str(", shared"),
+            (_, Some(weight)) if weight > 1 && is_rate => who.push_str(&format!(", {weight} of it")),
             (_, Some(weight)) if weight > 1 => who.push_str(&format!(", {weight} slots")),
             _ => {}
         }
         who
     };
+    let held = if is_rate { "reserved for" } else { "held by" };
     for holder in rows(lock, "holders") {
         lines.push(format!(
-            "held by {}, since {} (token {})",
+            "{held} {}, since {} (token {})",
             who(holder),
             text(&holder["since"]),
             text(&holder["token"])

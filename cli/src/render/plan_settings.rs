@@ -38,6 +38,7 @@ pub(super) fn settings(step: &Step, planned: &PlannedStep, now: Timestamp) -> Ve
         optional("working_dir", step.working_dir.as_deref().map(str::to_owned)),
         env(planned, makes_tasks),
         locks(planned),
+        rate(planned),
     ];
     settings.extend(input(step, planned));
     settings.push(question(step));
@@ -152,6 +153,18 @@ fn locks(planned: &PlannedStep) -> Setting {
         .map(String::as_str)
         .collect();
     setting("locks", names.clone(), names.join(", "))
+}
+
+/// What each attempt takes of the rate of the step.
+fn rate(planned: &PlannedStep) -> Setting {
+    let Some(rate) = &planned.rate else { return setting("rate", Value::Null, "") };
+    let told = |text: &Result<String, String>| text.as_ref().unwrap_or_else(|why| why).clone();
+    let (key, cost) = (rate.key.as_ref().map(told), rate.cost.as_ref().map(told));
+    let of = rate.name.as_ref().map(|name| format!(" of {name}")).unwrap_or_default();
+    let with = key.as_ref().map(|key| format!(" with key {key:?}")).unwrap_or_default();
+    let each = cost.as_ref().map(|cost| format!(", each takes {cost}")).unwrap_or_default();
+    let text = format!("{}{of}{with}{each}", rate.limit);
+    setting("rate", json!({"limit": rate.limit, "name": rate.name, "key": key, "cost": cost}), text)
 }
 
 /// The outputs that the step declares.

@@ -4,9 +4,10 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use futures_util::future::try_join_all;
-use millrace_domain::lock::{Board, Entry, Holder, LockName, Standing, in_words};
+use millrace_domain::lock::{Board, Entry, Holder, LockName, Standing, Want, in_words};
 use millrace_domain::message::Reply;
-use millrace_domain::{Code, PartitionId};
+use millrace_domain::quantity::format_duration;
+use millrace_domain::{Code, PartitionId, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -37,20 +38,26 @@ struct TakeBody {
 
 /// The locks that somebody holds, or waits for.
 pub(super) async fn list(State(api): State<Api>) -> ApiResult<Json<Value>> {
+    let now = api.context.now();
     let partitions = (0..api.context.partitions).map(PartitionId);
     let boards = try_join_all(partitions.map(|partition| board(&api, partition))).await?;
-    let mut locks: Vec<(String, Value)> = boards.iter().flat_map(Board::locks).map(summary).collect();
+    let mut locks: Vec<(String, Value)> =
+        boards.iter().flat_map(|board| board.locks(now)).map(summary).collect();
     locks.sort_unstable_by(|one, other| one.0.cmp(&other.0));
     let locks: Vec<Value> = locks.into_iter().map(|(_, lock)| lock).collect();
     Ok(Json(json!({ "locks": locks })))
 }
 
 fn summary((name, standing): (&LockName, Standing<'_>)) -> (String, Value) {
-    let Standing { slots, taken, holders, waiters, .. } = standing;
+    let Standing { want, slots, taken, holders, waiters, frees_at, paused_until } = standing;
     let waiting_since = waiters.iter().map(|waiter| waiter.ask.since).min();
     let lock = json!({
         "name": name,
+        "kind": kind(name),
         "slots": slots,
+        "per": per(want),
+        "frees_at": frees_at.map(|at| at.to_string()),
+        "paused_until": paused_until.map(|at| at.to_string()),
         "taken": taken,
         "holders": holders.len(),
         "waiters": waiters.len(),
@@ -59,12 +66,26 @@ fn summary((name, standing): (&LockName, Standing<'_>)) -> (String, Value) {
     (name.to_string(), lock)
 }
 
+/// What has such a name.
+fn kind(name: &LockName) -> &'static str {
+    match (name.slots(), name.rate()) {
+        (Some(_), _) => "slots",
+        (_, Some(_)) => "rate",
+        (None, None) => "lock",
+    }
+}
+
+/// The period of a rate.
+fn per(want: &Want) -> Option<String> {
+    want.is_rate().then(|| format_duration(want.per()))
+}
+
 /// One lock.
 pub(super) async fn get(State(api): State<Api>, Path(name): Path<String>) -> ApiResult<Json<Value>> {
     let (name, board) = find(&api, &name).await?;
-    let standing = standing_of(&board, &name)?;
-    let Standing { slots, taken, holders, waiters, .. } = standing;
-    let waiting = waiters.len();
+    let standing = standing_of(&board, &name, api.context.now())?;
+    let Standing { want, slots, taken, holders, waiters, frees_at, paused_until } = standing;
+    let (waiting, per) = (waiters.len(), per(want));
     let waiters = waiters.into_iter().take(SHOWN).enumerate().map(|(place, entry)| {
         let mut waiter = entry_view(entry, &name);
         waiter["place"] = json!(place + 1);
@@ -76,8 +97,12 @@ pub(super) async fn get(State(api): State<Api>, Path(name): Path<String>) -> Api
     let holders: Vec<Value> = holders.into_iter().map(|entry| holder_view(entry, &name)).collect();
     Ok(Json(json!({
         "name": name,
+        "kind": kind(&name),
         "slots": slots,
+        "per": per,
         "taken": taken,
+        "frees_at": frees_at.map(|at| at.to_string()),
+        "paused_until": paused_until.map(|at| at.to_string()),
         "holders": holders,
         "waiting": waiting,
         "waiters": waiters,
@@ -109,10 +134,13 @@ async fn find(api: &Api, name: &str) -> ApiResult<(LockName, Board)> {
     Ok((name, board))
 }
 
-fn standing_of<'b>(board: &'b Board, name: &LockName) -> ApiResult<Standing<'b>> {
-    let standing = board.locks().into_iter().find(|(other, _)| *other == name);
+fn standing_of<'b>(board: &'b Board, name: &LockName, now: Timestamp) -> ApiResult<Standing<'b>> {
+    let standing = board.locks(now).into_iter().find(|(other, _)| *other == name);
     let nobody = || {
         ApiError::not_found(match name.slots() {
+            None if name.rate().is_some() => {
+                format!("rate \"{name}\" of which anything is used, or that anybody waits for")
+            }
             None => format!("lock \"{name}\" that anybody holds, or waits for"),
             Some((workflow, None)) => format!(
                 "slot of {workflow} that a run has, or waits for; with a key, they are @{workflow}:<key>"
@@ -167,7 +195,11 @@ async fn take(api: &Api, name: &str, body: &[u8]) -> ApiResult<Json<Value>> {
     check_words(&by, &why)?;
     let run_id = run_id.as_deref().map(view::parse_id).transpose()?;
     let (name, board) = find(api, name).await?;
-    let Standing { holders, waiters, .. } = standing_of(&board, &name)?;
+    if name.rate().is_some() {
+        let why = format!("{} cannot be released: what is used of it comes back by itself", name.in_words());
+        return Err(ApiError::new(Code::WrongState, why));
+    }
+    let Standing { holders, waiters, .. } = standing_of(&board, &name, api.context.now())?;
     let is_meant = |entry: &&Entry| {
         run_id.is_none_or(|run| run == entry.ask.asker.run)
             && step
@@ -207,7 +239,9 @@ async fn take(api: &Api, name: &str, body: &[u8]) -> ApiResult<Json<Value>> {
 pub(super) async fn waited_for(api: &Api, own: Holder, wants: &[LockName]) -> ApiResult<Vec<Value>> {
     let Some(first) = wants.first() else { return Ok(Vec::new()) };
     let board = board(api, first.group().home(api.context.partitions)).await?;
-    let told = board.standings(own).into_iter().map(|Standing { want, slots, taken, holders, waiters }| {
+    let now = api.context.now();
+    let told = board.standings(own, now).into_iter().map(|standing| {
+        let Standing { want, slots, taken, holders, waiters, frees_at, paused_until } = &standing;
         let place = waiters.iter().position(|waiter| waiter.holder() == own).map(|place| place + 1);
         let named: Vec<Value> =
             holders.iter().take(NAMED).map(|entry| holder_view(entry, &want.lock)).collect();
@@ -217,7 +251,9 @@ pub(super) async fn waited_for(api: &Api, own: Holder, wants: &[LockName]) -> Ap
             Some(place) => format!("number {place} of {many} that wait for {lock}"),
             None => format!("{lock} is being granted to it"),
         };
-        if let Some(holder) = holders.first() {
+        if want.is_rate() {
+            text.push_str(&rate_words(&standing));
+        } else if let Some(holder) = holders.first() {
             let since = holder.grant.map(|grant| grant.at.to_string()).unwrap_or_default();
             let (workflow, run) = (&holder.ask.workflow, holder.ask.asker.run);
             text.push_str(&match &holder.ask.step {
@@ -227,8 +263,21 @@ pub(super) async fn waited_for(api: &Api, own: Holder, wants: &[LockName]) -> Ap
             let others = holders.len() - 1;
             text.push_str(&if others > 0 { format!(", and {others} more)") } else { ")".to_owned() });
         }
-        json!({"name": want.lock, "slots": slots, "taken": taken, "place": place, "waiting": waiters.len(),
-            "holders": named, "text": text})
+        json!({"name": want.lock, "kind": kind(&want.lock), "slots": slots, "per": per(want), "taken": taken,
+            "frees_at": frees_at.map(|at| at.to_string()), "paused_until": paused_until.map(|at| at.to_string()),
+            "place": place, "waiting": waiters.len(), "holders": named, "text": text})
     });
     Ok(told.collect())
+}
+
+/// How a rate stands, in words that follow its name.
+fn rate_words(standing: &Standing<'_>) -> String {
+    let Standing { want, slots, frees_at, paused_until, .. } = standing;
+    let allows = format!(", which allows {slots} per {}", format_duration(want.per()));
+    let then = match (paused_until, frees_at) {
+        (Some(until), _) => format!("nobody gets any until {until}, since the other side has said so"),
+        (None, Some(at)) => format!("there is enough for the first of them at {at}"),
+        (None, None) => "there is enough when tasks have started that it is reserved for".to_owned(),
+    };
+    format!("{allows}: {then}")
 }

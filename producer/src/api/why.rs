@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use millrace_broker::Queue;
-use millrace_domain::lock::{Holder, LockName};
+use millrace_domain::lock::{Holder, LockName, Need};
 use millrace_domain::run::{Blocker, Head};
 use millrace_domain::{Lane, PartitionId, RunId, StepIndex, TaskId, Timestamp, Unit};
 use millrace_store::{Session, TaskRecord};
@@ -152,12 +152,14 @@ impl Fleet<'_> {
             if let Blocker::Locks { wants, .. } = &blocker {
                 state = "blocked";
                 let wants: Vec<LockName> = wants.iter().map(|want| want.lock.clone()).collect();
-                let own = Holder { run: of.0, unit: Some(of.1) };
+                let need =
+                    if wants.iter().any(|want| want.rate().is_some()) { Need::Rate } else { Need::Locks };
+                let own = Holder::of_unit(of.0, of.1, need);
                 self.waited_for(own, &wants, &blocker, &mut one).await?;
             }
             if let Blocker::Slot { slots, .. } = &blocker {
                 if self.slot.is_none() {
-                    let own = Holder { run: of.0, unit: None };
+                    let own = Holder::of_run(of.0);
                     self.waited_for(own, std::slice::from_ref(slots), &blocker, &mut one).await?;
                     self.slot = Some(one.clone());
                 }

@@ -2,6 +2,7 @@
 //! its file in [`commands`](super::commands) carries it out. What is the same for all is here: how one is read, where it
 //! belongs, and what it needs in memory.
 
+use millrace_domain::lock::{Asker, Need};
 use millrace_domain::message::{InboxBody, Reply};
 use millrace_domain::run::{Event, Trigger};
 use millrace_domain::{Code, PartitionId, RunId, SessionId, TaskId, WorkflowId};
@@ -85,9 +86,14 @@ impl Command {
                 Some(order) => Self::Lock(Box::new(order)),
                 None => return Err(refusal(Code::BadLetter, "expected at least one lock that is wanted")),
             },
-            InboxBody::ReleaseLocks { asker, group } => {
-                Self::Lock(Box::new(lock::Order::of(group, LockWish::Release(asker), partitions)))
+            InboxBody::ReleaseLocks { asker, group, used } => {
+                Self::Lock(Box::new(lock::Order::of(group, LockWish::Release(asker, used), partitions)))
             }
+            InboxBody::RateStarted { task, group } => Self::Lock(Box::new(lock::Order::of(
+                group,
+                LockWish::Started(Asker::of_task(task, Need::Rate)),
+                partitions,
+            ))),
             InboxBody::TakeLocks { asker, group, by, why } => {
                 let wish = LockWish::Take { asker, by, why };
                 Self::Lock(Box::new(lock::Order::of(group, wish, partitions)))

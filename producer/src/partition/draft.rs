@@ -254,8 +254,8 @@ impl Draft {
                     let home = ask.group().map(|group| group.home(partitions));
                     letters.extend(home.map(|home| (home, InboxBody::AskLocks { ask })));
                 }
-                Action::ReleaseLocks { asker, group } => {
-                    letters.push((group.home(partitions), InboxBody::ReleaseLocks { asker, group }));
+                Action::ReleaseLocks { asker, group, used } => {
+                    letters.push((group.home(partitions), InboxBody::ReleaseLocks { asker, group, used }));
                 }
                 Action::End => {
                     delta.expires_at = Some(now + retention);

@@ -38,6 +38,7 @@ impl Actor {
         }
         self.steps_back = steps_back;
         self.dispatcher.progress.clear();
+        self.memory.locks.clock_went_back(self.context.now());
         // Until it is done, whoever takes a partition over must know.
         self.partitions.values_mut().for_each(|owned| owned.is_ahead = true);
         self.replan(self.partitions.iter().map(|(partition, owned)| (partition, owned.epoch)).collect());

@@ -95,6 +95,7 @@ fn succeeded(run: RunId, task: &Task) -> Event {
         code: Some(0),
         reason: None,
         outputs: json!({"v": "one"}).as_object().unwrap().clone(),
+        retry_after_ms: None,
         is_typed: true,
         worker: String::new(),
     })

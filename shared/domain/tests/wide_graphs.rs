@@ -76,6 +76,7 @@ fn succeeded(task: &Task) -> Event {
         code: Some(0),
         reason: None,
         outputs: Map::new(),
+        retry_after_ms: None,
         is_typed: false,
         worker: String::new(),
     })

@@ -240,6 +240,7 @@ fn inbox(body: &str) -> &'static str {
         | InboxBody::ChildEnded { .. }
         | InboxBody::AskLocks { .. }
         | InboxBody::ReleaseLocks { .. }
+        | InboxBody::RateStarted { .. }
         | InboxBody::TakeLocks { .. }
         | InboxBody::LocksGranted { .. }
         | InboxBody::LocksRefused { .. }

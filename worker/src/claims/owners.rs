@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millrace_broker::{Broker, Outgoing, Queue, Route};
+use millrace_domain::lock::LockGroup;
 use millrace_domain::message::{Inbox, InboxBody, VERSION};
 use millrace_domain::{PartitionId, RunId, SessionId, TaskId};
 use millrace_runtime::Shutdown;
@@ -78,6 +79,18 @@ impl Owners {
                 tracing::warn!(%error, "a task cannot be moved to its owner yet");
                 false
             }
+        }
+    }
+
+    /// Tells the home of a rate that a task has started which has a reserve of it. Where that is not known, it is told by the
+    /// end of the task.
+    pub(crate) async fn started(&self, task: TaskId, rate: LockGroup) {
+        let Some(partitions) = self.partitions.get() else { return };
+        let body = InboxBody::RateStarted { task, group: rate };
+        let body = serde_json::to_vec(&Inbox::new(body)).unwrap_or_default();
+        let message = Outgoing::new(Route::Queue(Queue::Inbox(rate.home(*partitions).0)), body);
+        for error in self.broker.publish(vec![message]).await.into_iter().filter_map(Result::err) {
+            tracing::debug!(%task, %error, "the home of its rate could not be told that it has started");
         }
     }
 

@@ -1,6 +1,7 @@
 //! The contract between the pipeline and whatever runs a task.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use millrace_domain::Outcome;
@@ -41,6 +42,8 @@ pub struct Ended {
     pub reason: Option<String>,
     /// The outputs that it gives to the steps after it.
     pub outputs: Map<String, Value>,
+    /// For how long the other side has said that everybody is to wait.
+    pub retry_after: Option<Duration>,
     /// Whether the outputs came as JSON, and not as texts.
     pub is_typed: bool,
 }
@@ -48,7 +51,7 @@ pub struct Ended {
 impl Ended {
     /// The end of an attempt that did what it should.
     pub fn succeeded(code: Option<i32>, outputs: Map<String, Value>) -> Self {
-        Self { outcome: Outcome::Succeeded, code, reason: None, outputs, is_typed: true }
+        Self { outcome: Outcome::Succeeded, code, reason: None, outputs, retry_after: None, is_typed: true }
     }
 
     /// The end of an attempt that reported an error, or could not be run at all.
@@ -58,6 +61,7 @@ impl Ended {
             code,
             reason: Some(reason.into()),
             outputs: Map::new(),
+            retry_after: None,
             is_typed: true,
         }
     }
@@ -69,6 +73,7 @@ impl Ended {
             code: None,
             reason: Some(reason.into()),
             outputs: Map::new(),
+            retry_after: None,
             is_typed: true,
         }
     }
@@ -87,6 +92,7 @@ impl Ended {
             code: None,
             reason: Some(words),
             outputs: Map::new(),
+            retry_after: None,
             is_typed: true,
         }
     }

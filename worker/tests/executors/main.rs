@@ -145,6 +145,7 @@ fn task(uses: &str, with: Value) -> Task {
         scheduled_at: Timestamp::from_millis(1_700_000_000_000),
         dispatched_at: Timestamp::from_millis(1_700_000_000_000),
         at_most_once: false,
+        rate: None,
         traceparent: None,
     }
 }

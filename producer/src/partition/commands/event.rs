@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use millrace_domain::lock::{Asker, LockName};
+use millrace_domain::lock::{Asker, LockName, Need};
 use millrace_domain::message::{InboxBody, Reply};
 use millrace_domain::run::history::advance_noting;
 use millrace_domain::run::{Deed, Event, Refusal};
@@ -140,7 +140,9 @@ fn unknown_run(run: RunId, event: &Event) {
 fn refuse_grant(turn: &mut Turn<'_>, run: RunId, event: &Event) {
     let (asker, name) = match event {
         Event::Granted { unit, attempt, locks, .. } => {
-            (TaskId { run, unit: *unit, attempt: *attempt }.into(), locks.first())
+            let is_rate = locks.first().is_some_and(|name| name.rate().is_some());
+            let need = if is_rate { Need::Rate } else { Need::Locks };
+            (Asker::of_task(TaskId { run, unit: *unit, attempt: *attempt }, need), locks.first())
         }
         Event::SlotGranted { slots } | Event::Displaced { slots, .. } => (Asker::of_run(run), Some(slots)),
         _ => return,
@@ -149,7 +151,7 @@ fn refuse_grant(turn: &mut Turn<'_>, run: RunId, event: &Event) {
         return;
     };
     let home = group.home(turn.context.partitions);
-    turn.draft.send(None, home, &InboxBody::ReleaseLocks { asker, group }, turn.now);
+    turn.draft.send(None, home, &InboxBody::ReleaseLocks { asker, group, used: None }, turn.now);
 }
 
 /// A result that came too late leaves nothing behind in the store.

@@ -1,6 +1,6 @@
-//! Locks, and slots of workflows, whose home is here: they are asked for, granted in order, and released.
+//! Locks, slots of workflows and rates whose home is here: they are asked for, granted in order, and released.
 
-use millrace_domain::lock::{Ask, Asker, Board, Effect, Entry, Holder, LockGroup, LockName, Row};
+use millrace_domain::lock::{Ask, Asker, Board, Effect, Entry, LockGroup, LockName, Row, Used, Want};
 use millrace_domain::message::{InboxBody, Reply};
 use millrace_domain::{Code, Outcome, PartitionId};
 use millrace_store::RowDelta;
@@ -24,11 +24,13 @@ pub(crate) struct Order {
 pub(crate) enum Wish {
     /// A step wants locks, or a run a slot.
     Ask(Box<Ask>),
-    /// Whoever asked does not want any more what that was.
-    Release(Asker),
+    /// Whoever asked does not want any more what that was. Of a rate it may have used something.
+    Release(Asker, Option<Used>),
+    /// An attempt has started that has a reserve of a rate.
+    Started(Asker),
     /// Somebody takes away what is held.
     Take { asker: Asker, by: String, why: Option<String> },
-    /// Those that have held theirs for a while are told again.
+    /// Those that have held theirs for a while are told again, and those are served for whom a rate has come back.
     Tell,
 }
 
@@ -59,12 +61,17 @@ pub(crate) fn handle(turn: &mut Turn<'_>, order: Order) -> Option<Reply> {
     if let (Wish::Ask(ask), true) = (&mut wish, failpoint::is_removed("limit")) {
         ask.at_limit = None;
     }
+    if let (Wish::Release(_, used), true) = (&mut wish, failpoint::is_removed("rate")) {
+        *used = None;
+    }
     let last_token = board.last_token();
     let mut reply = None;
     let effects = match wish {
         Wish::Ask(ask) => board.ask(*ask, now, least),
-        Wish::Release(asker) => board.release(asker, now, least),
-        Wish::Tell => board.tell_due(now, TOLD_AT_ONCE),
+        Wish::Release(asker, used) => board.release(asker, used, now, least),
+        Wish::Started(_) if failpoint::is_removed("rate") => Vec::new(),
+        Wish::Started(asker) => board.started(asker, now, least),
+        Wish::Tell => board.tell_due(now, TOLD_AT_ONCE, least),
         Wish::Take { asker, by, why } => {
             let holder = asker.holder();
             let held = board.entry(holder).filter(|held| held.grant.is_some() && held.ask.asker == asker);
@@ -90,12 +97,22 @@ pub(crate) fn handle(turn: &mut Turn<'_>, order: Order) -> Option<Reply> {
                 turn.draft.change_row(None, RowDelta::delete(LOCKS, holder.to_string()));
                 continue;
             }
+            Effect::PutRate(rate) => {
+                let row = board.window(&rate).map(|window| Row::Window(Box::new(window.clone())));
+                let row = serde_json::to_string(&row).unwrap_or_default();
+                turn.draft.change_row(None, RowDelta::put(LOCKS, rate.to_string(), row));
+                continue;
+            }
+            Effect::DeleteRate(rate) => {
+                turn.draft.change_row(None, RowDelta::delete(LOCKS, rate.to_string()));
+                continue;
+            }
             Effect::Grant { asker, token } => {
                 let locks = board.entry(asker.holder()).map(locks_of).unwrap_or_default();
                 (asker, granted(asker, locks, token))
             }
             Effect::Refuse { asker, outcome, why } => {
-                let of = of(asker.holder());
+                let of = if asker.unit.is_some() { "step" } else { "run" };
                 metrics::counter!("millrace_locks_refused_total", "of" => of).increment(1);
                 (asker, Some(refused(asker, outcome, why)))
             }
@@ -144,12 +161,16 @@ fn taken(asker: Asker, locks: Vec<LockName>, by: String, why: Option<String>) ->
 fn note_wait(entry: &Entry) {
     let Some(grant) = entry.grant.filter(|_| entry.replaced_by.is_none()) else { return };
     let waited = grant.at.since(entry.ask.since).as_secs_f64();
-    metrics::histogram!("millrace_lock_wait_seconds", "of" => of(entry.holder())).record(waited);
+    metrics::histogram!("millrace_lock_wait_seconds", "of" => of(entry)).record(waited);
 }
 
 /// What an entry is of, for the metrics.
-fn of(holder: Holder) -> &'static str {
-    if holder.unit.is_some() { "step" } else { "run" }
+fn of(entry: &Entry) -> &'static str {
+    match entry.ask.asker.unit {
+        None => "run",
+        Some(_) if entry.ask.wants.iter().any(Want::is_rate) => "rate",
+        Some(_) => "step",
+    }
 }
 
 fn locks_of(entry: &Entry) -> Vec<LockName> {

@@ -122,6 +122,7 @@ mod tests {
             scheduled_at: Timestamp::default(),
             dispatched_at: Timestamp::default(),
             at_most_once: false,
+            rate: None,
             traceparent: None,
         }
     }

@@ -1,5 +1,5 @@
 //! The locks that are at home in the owned partitions: read when somebody first asks for one, or a while after a partition was
-//! taken, since those that hold one are told again.
+//! taken, since those that hold one are told again, and rates come back by themselves.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -10,8 +10,9 @@ use millrace_domain::{PartitionId, Timestamp};
 use crate::context::Context;
 use crate::lock_table::{LOCKS, board_of};
 
-/// A partition is read so long after it was taken, when nobody has asked for one of its locks until then.
-const READ_AFTER: Duration = Duration::from_secs(60);
+/// A partition is read so long after it was taken, when nobody has asked for one of its locks until then: somebody may wait for
+/// a rate that comes back by itself.
+const READ_AFTER: Duration = Duration::from_secs(3);
 
 /// The boards of the owned partitions.
 #[derive(Default)]
@@ -54,6 +55,13 @@ impl Locks {
             self.changed();
         }
         Some(())
+    }
+
+    /// Has what a clock has noted that was ahead be looked at.
+    pub(crate) fn clock_went_back(&mut self, now: Timestamp) {
+        self.boards.values_mut().for_each(|board| board.clock_went_back(now));
+        self.unread.values_mut().for_each(|at| *at = (*at).min(now + READ_AFTER));
+        self.changed();
     }
 
     /// The board of a partition that was read.

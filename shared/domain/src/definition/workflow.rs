@@ -10,7 +10,7 @@ use super::fan::FanOut;
 use super::limits::Limits;
 use crate::expression::{Condition, Template, Templated};
 use crate::graph::Graph;
-use crate::lock::AtLimit;
+use crate::lock::{AtLimit, rate_in_words};
 use crate::repeat::Repeat;
 use crate::schedule::{Schedule, TimeOfDay};
 use crate::{
@@ -166,6 +166,21 @@ pub struct LockUse {
     pub shared: bool,
 }
 
+/// The rate that each attempt of a step takes from, as it declares it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RateUse {
+    /// How much there is in any period.
+    pub limit: u32,
+    /// The period.
+    pub per: Duration,
+    /// The name, where steps share the rate; otherwise it is that of the step alone.
+    pub name: Option<Arc<str>>,
+    /// The key: each has as much.
+    pub key: Option<Template>,
+    /// How much an attempt takes: 1 where nothing is said.
+    pub cost: Option<Template>,
+}
+
 /// The question that a step asks people, as far as it is known before the run.
 #[derive(Debug, Clone)]
 pub struct Question {
@@ -236,10 +251,24 @@ pub struct Step {
     pub condition: Option<Box<Condition>>,
     /// The locks that each of its attempts needs.
     pub locks: Box<[LockUse]>,
+    /// The rate that each of its attempts takes from.
+    pub rate: Option<Box<RateUse>>,
     /// The time of day before which the step does not start: on the day of the run's fire, in the workflow's zone.
     pub not_before: Option<TimeOfDay>,
     /// Whether a failure of the step counts as a success for all that waits for it, and for the run.
     pub continue_on_error: bool,
+}
+
+impl RateUse {
+    /// What it allows, in words: `100 per 1m`.
+    pub fn in_words(&self) -> String {
+        rate_in_words(self.limit, self.per)
+    }
+
+    /// The templates of it.
+    pub fn templates(&self) -> impl Iterator<Item = &Template> {
+        self.key.iter().chain(&self.cost)
+    }
 }
 
 impl Workflow {

@@ -1,8 +1,11 @@
 //! What is wanted of locks, and by whom.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Asker, AtLimit, Holder, LockGroup, LockName, MAX_LOCKS};
+use crate::quantity::format_duration;
 use crate::{Priority, StepName, Timestamp, WorkflowId};
 
 /// What is wanted of one lock.
@@ -20,6 +23,10 @@ pub struct Want {
     /// share it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub shared: bool,
+    /// The period of a rate, in milliseconds: its slots come back so long after they were used, and not when they are given
+    /// back. `None` for a lock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_ms: Option<u64>,
 }
 
 /// An ask for locks of one group: all of them, or none.
@@ -51,6 +58,13 @@ pub struct Ask {
     pub at_limit: Option<AtLimit>,
 }
 
+/// How much there is of a lock or a rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Size {
+    pub(super) slots: u32,
+    per_ms: Option<u64>,
+}
+
 fn one() -> u32 {
     1
 }
@@ -62,7 +76,33 @@ fn is_one(number: &u32) -> bool {
 impl Want {
     /// A lock that one may hold at a time.
     pub fn exclusive(lock: LockName) -> Self {
-        Self { lock, slots: 1, weight: 1, shared: false }
+        Self { lock, slots: 1, weight: 1, shared: false, per_ms: None }
+    }
+
+    /// A rate that allows so much in any period, of which `cost` is wanted.
+    pub fn of_rate(lock: LockName, limit: u32, per: Duration, cost: u32) -> Self {
+        let per_ms = Some(u64::try_from(per.as_millis()).unwrap_or(u64::MAX));
+        Self { lock, slots: limit, weight: cost, shared: false, per_ms }
+    }
+
+    /// Whether it is a rate.
+    pub fn is_rate(&self) -> bool {
+        self.per_ms.is_some()
+    }
+
+    /// The period of a rate.
+    pub fn per(&self) -> Duration {
+        Duration::from_millis(self.per_ms.unwrap_or_default())
+    }
+
+    /// How much there is of it, which all that want it have to agree on.
+    pub(super) fn size(&self) -> Size {
+        Size { slots: self.slots, per_ms: self.per_ms }
+    }
+
+    /// The same of a lock of which there is so much.
+    pub(super) fn of_size(&self, size: Size) -> Self {
+        Self { slots: size.slots, per_ms: size.per_ms, ..self.clone() }
     }
 }
 
@@ -92,6 +132,11 @@ pub fn in_words<'n>(names: impl IntoIterator<Item = &'n LockName>) -> String {
             format!("locks {} and {last}", first.join(", "))
         }
     }
+}
+
+/// How much a rate allows, in words: `100 per 1m`.
+pub(crate) fn rate_in_words(limit: u32, per: Duration) -> String {
+    format!("{limit} per {}", format_duration(per))
 }
 
 /// How many slots a lock has, in words that follow its name.

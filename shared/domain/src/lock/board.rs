@@ -10,11 +10,12 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-use super::entry::{Entry, Grant};
+use super::entry::Entry;
 use super::gone::{Gone, Past, Row};
-use super::queue::{Lock, Place, declared, has_room, place_of};
+use super::queue::{Lock, Place, declared, place_of};
+use super::rate::Rates;
 use super::verdict::{Refused, replaced};
-use super::{Ask, Asker, Holder, LockName, TOKENS, Want};
+use super::{Ask, Asker, Holder, LockName, Used, Want};
 use crate::{Outcome, Timestamp};
 
 /// A holder is told again of its grant after so long: one that does not want it any more, whatever has become of it, says
@@ -33,8 +34,10 @@ pub struct Board {
     pub(super) nested: BTreeSet<(Place, Holder)>,
     /// Runs whose ask is over.
     pub(super) past: Past,
+    /// What was used of the rates.
+    pub(super) rates: Rates,
     /// The highest token of a grant so far.
-    last_token: u64,
+    pub(super) last_token: u64,
 }
 
 /// What is to be done after a change.
@@ -44,6 +47,10 @@ pub enum Effect {
     Put(Holder),
     /// The row of this holder is gone.
     Delete(Holder),
+    /// What was used of this rate is to be written down as it is now.
+    PutRate(LockName),
+    /// All of this rate has come back: its row is gone.
+    DeleteRate(LockName),
     /// Whoever asked is told that it holds what it asked for.
     Grant {
         /// Who asked.
@@ -71,7 +78,7 @@ pub enum Effect {
 
 impl Entry {
     /// What whoever it is of is told, unless it waits.
-    fn told(&self) -> Option<Effect> {
+    pub(super) fn told(&self) -> Option<Effect> {
         let (asker, grant) = (self.ask.asker, self.grant?);
         Some(match self.replaced_by {
             Some(by) => Effect::Displace { asker, why: replaced(by) },
@@ -91,16 +98,23 @@ impl Board {
                     board.past.insert(gone, now);
                     continue;
                 }
+                Row::Window(window) => {
+                    board.rates.insert(*window, now);
+                    continue;
+                }
             };
             let holder = entry.holder();
             board.declare(holder, &entry.ask);
             match entry.grant {
                 Some(grant) => {
                     board.note_token(grant.token);
-                    board.occupy(holder, &entry.ask.wants);
+                    board.occupy(holder, &entry.ask.wants, grant.used_at.is_some());
                     board.tell_again(holder, grant.at);
                 }
                 None => board.enqueue(holder, &entry),
+            }
+            for rate in entry.ask.wants.iter().filter(|want| want.is_rate()) {
+                board.rates.look_at(&rate.lock, now);
             }
             board.entries.insert(holder, entry);
         }
@@ -160,10 +174,10 @@ impl Board {
         (holders, self.entries.len() - holders)
     }
 
-    /// When somebody is to be told again, or forgotten.
+    /// When somebody is to be told again, or forgotten, or what was used of a rate has come back.
     pub fn due(&self) -> Option<Timestamp> {
         let told = self.told.first().map(|(at, _)| *at);
-        told.into_iter().chain(self.past.due()).min()
+        told.into_iter().chain(self.past.due()).chain(self.rates.due()).min()
     }
 
     /// Takes in an ask. The same ask once more is answered with its grant, where it has that; that of a run which was refused,
@@ -171,24 +185,40 @@ impl Board {
     pub fn ask(&mut self, ask: Ask, now: Timestamp, least: u64) -> Vec<Effect> {
         let (asker, mut effects) = (ask.asker, Vec::new());
         let holder = asker.holder();
-        let mut freed = Vec::new();
+        let (mut freed, mut had_one) = (Vec::new(), false);
         if let Some(gone) = self.past.get(holder) {
             let refused = gone.refused.clone();
             effects.extend(refused.map(|(outcome, why)| Effect::Refuse { asker, outcome, why }));
             return effects;
         }
-        if let Some(entry) = self.entries.get(&holder) {
-            match entry.ask.asker.attempt.cmp(&asker.attempt) {
-                Ordering::Greater => return effects,
-                Ordering::Equal => {
-                    effects.extend(entry.told());
-                    return effects;
-                }
-                // What it had for an earlier attempt it does not want any more.
-                Ordering::Less => freed = self.remove(holder),
+        // A clock that was ahead would have those that wait do so for longer than they have to.
+        for rate in ask.wants.iter().filter(|want| want.is_rate()) {
+            if self.rates.set_clock(&rate.lock, now, &mut effects) {
+                freed.push(rate.lock.clone());
             }
         }
-        let had_one = !freed.is_empty();
+        if let Some(entry) = self.entries.get(&holder) {
+            match entry.ask.asker.attempt.cmp(&asker.attempt) {
+                Ordering::Greater => {
+                    self.serve(freed, now, least, &mut effects);
+                    return effects;
+                }
+                Ordering::Equal => {
+                    effects.extend(entry.told());
+                    let rates = entry.ask.wants.iter().filter(|want| want.is_rate());
+                    freed.extend(rates.map(|rate| rate.lock.clone()));
+                    self.serve(freed, now, least, &mut effects);
+                    return effects;
+                }
+                // What it had for an earlier attempt it does not want any more. Nobody has said what that has used.
+                Ordering::Less => {
+                    self.settle_all(holder, now, &mut effects);
+                    let removed = self.remove(holder);
+                    had_one = !removed.is_empty();
+                    freed.extend(removed);
+                }
+            }
+        }
         match self.at_limit(&ask).and_then(|displaced| self.admit(&ask, &displaced).map(|()| displaced)) {
             Ok(displaced) => {
                 for one in displaced {
@@ -215,14 +245,15 @@ impl Board {
         effects
     }
 
-    /// Takes back what was asked for this attempt, or granted to it. Of a later one it takes nothing. A run that has done so
-    /// asks no more, and its ask may yet come.
-    pub fn release(&mut self, asker: Asker, now: Timestamp, least: u64) -> Vec<Effect> {
+    /// Takes back what was asked for this attempt, or granted to it. Of a later one it takes nothing. Of a rate comes back at
+    /// once what was not used. A run that has done so asks no more, and its ask may yet come.
+    pub fn release(&mut self, asker: Asker, used: Option<Used>, now: Timestamp, least: u64) -> Vec<Effect> {
         let holder = asker.holder();
         let (mut effects, mut freed) = (Vec::new(), Vec::new());
         let is_of_it =
             self.entries.get(&holder).is_some_and(|entry| entry.ask.asker.attempt <= asker.attempt);
         if is_of_it {
+            self.settle(holder, used, now, &mut effects);
             freed = self.remove(holder);
         }
         if is_of_it || (holder.unit.is_none() && self.past.get(holder).is_none()) {
@@ -240,8 +271,9 @@ impl Board {
         effects
     }
 
-    /// Tells holders again whose time has come, and forgets those whose ask is over for long, at most `limit` of each.
-    pub fn tell_due(&mut self, now: Timestamp, limit: usize) -> Vec<Effect> {
+    /// Tells holders again whose time has come, forgets those whose ask is over for long, and serves those that waited for a
+    /// rate, at most `limit` of each.
+    pub fn tell_due(&mut self, now: Timestamp, limit: usize, least: u64) -> Vec<Effect> {
         let due = self.told.iter().take_while(|(at, _)| *at <= now).take(limit);
         let due: Vec<Holder> = due.map(|(_, holder)| *holder).collect();
         let mut effects = Vec::with_capacity(due.len());
@@ -250,6 +282,7 @@ impl Board {
             effects.extend(self.entries.get(&holder).and_then(Entry::told));
         }
         effects.extend(self.past.forget_due(now, limit).into_iter().map(Effect::Delete));
+        self.look_at_rates(now, limit, least, &mut effects);
         effects
     }
 
@@ -258,7 +291,7 @@ impl Board {
         for want in &ask.wants {
             let lock = self.locks.entry(want.lock.clone()).or_default();
             if lock.declared.insert(declared(holder, ask, want)) {
-                *lock.sizes.entry(want.slots).or_default() += 1;
+                *lock.sizes.entry(want.size()).or_default() += 1;
             }
         }
     }
@@ -271,11 +304,16 @@ impl Board {
         }
     }
 
-    fn occupy(&mut self, holder: Holder, wants: &[Want]) {
+    /// Notes what somebody holds. What is used of a rate is noted elsewhere.
+    pub(super) fn occupy(&mut self, holder: Holder, wants: &[Want], is_used: bool) {
         for want in wants {
             let lock = self.locks.entry(want.lock.clone()).or_default();
             lock.holders.insert(holder);
-            if want.shared { lock.sharing += 1 } else { lock.taken += want.weight }
+            match (want.shared, is_used) {
+                (true, _) => lock.sharing += 1,
+                (false, false) => lock.taken += want.weight,
+                (false, true) => {}
+            }
         }
     }
 
@@ -289,14 +327,18 @@ impl Board {
         self.nested.remove(&(place, holder));
         for want in &entry.ask.wants {
             let Some(lock) = self.locks.get_mut(&want.lock) else { continue };
-            if entry.grant.is_some() {
+            if let Some(grant) = entry.grant {
                 lock.holders.remove(&holder);
-                if want.shared { lock.sharing -= 1 } else { lock.taken -= want.weight }
+                match (want.shared, grant.used_at) {
+                    (true, _) => lock.sharing -= 1,
+                    (false, None) => lock.taken -= want.weight,
+                    (false, Some(_)) => {}
+                }
             } else {
                 lock.queue.remove(&(place, holder));
             }
             if lock.declared.remove(&declared(holder, &entry.ask, want))
-                && let Some(count) = lock.sizes.get_mut(&want.slots)
+                && let Some(count) = lock.sizes.get_mut(&want.size())
             {
                 *count -= 1;
                 lock.sizes.retain(|_, count| *count > 0);
@@ -308,62 +350,11 @@ impl Board {
         entry.ask.wants.iter().map(|want| want.lock.clone()).collect()
     }
 
-    fn tell_again(&mut self, holder: Holder, now: Timestamp) {
+    pub(super) fn tell_again(&mut self, holder: Holder, now: Timestamp) {
         let at = now + TELL_AGAIN;
         if let Some(before) = self.tell_at.insert(holder, at) {
             self.told.remove(&(before, holder));
         }
         self.told.insert((at, holder));
-    }
-
-    /// Grants what can be granted after something has changed about these locks.
-    fn serve(&mut self, mut changed: Vec<LockName>, now: Timestamp, least: u64, effects: &mut Vec<Effect>) {
-        while let Some(name) = changed.pop() {
-            let Some(lock) = self.locks.get(&name) else { continue };
-            let Some((place, holder)) = lock.queue.first().copied() else { continue };
-            let Some(entry) = self.entries.get(&holder) else { continue };
-            // The slots may have become fewer since it asked.
-            if let Some(want) = entry.ask.wants.iter().find(|want| want.lock == name)
-                && want.weight > lock.slots()
-            {
-                let by = lock.declared.last().and_then(|last| self.entries.get(&last.holder));
-                let by = by.map(|by| format!(", as {} says", by.ask.who()));
-                let why = format!(
-                    "it wants {} slots of lock {name}, which has {} by now{}: want no more than that",
-                    want.weight,
-                    lock.slots(),
-                    by.unwrap_or_default()
-                );
-                let (asker, outcome) = (entry.ask.asker, Outcome::Failed);
-                changed.extend(self.remove(holder));
-                effects.extend([Effect::Delete(holder), Effect::Refuse { asker, outcome, why }]);
-                continue;
-            }
-            let is_first_with_room = |want: &Want| {
-                self.locks.get(&want.lock).is_some_and(|lock| {
-                    lock.queue.first() == Some(&(place, holder))
-                        && has_room(want, lock.slots(), lock.taken, lock.sharing)
-                })
-            };
-            if !entry.ask.wants.iter().all(is_first_with_room) {
-                continue;
-            }
-            let (asker, wants) = (entry.ask.asker, entry.ask.wants.clone());
-            self.nested.remove(&(place, holder));
-            for want in &wants {
-                if let Some(lock) = self.locks.get_mut(&want.lock) {
-                    lock.queue.remove(&(place, holder));
-                }
-                changed.push(want.lock.clone());
-            }
-            self.occupy(holder, &wants);
-            self.last_token = least.max(self.last_token + TOKENS);
-            let token = self.last_token;
-            if let Some(entry) = self.entries.get_mut(&holder) {
-                entry.grant = Some(Grant { token, at: now });
-            }
-            self.tell_again(holder, now);
-            effects.extend([Effect::Put(holder), Effect::Grant { asker, token }]);
-        }
     }
 }

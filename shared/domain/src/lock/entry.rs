@@ -29,6 +29,9 @@ pub struct Grant {
     pub token: u64,
     /// When it was made.
     pub at: Timestamp,
+    /// Of a rate: since when the reserve is used, as far as is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used_at: Option<Timestamp>,
 }
 
 impl Entry {

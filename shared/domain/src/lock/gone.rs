@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Holder;
 use super::entry::Entry;
+use super::{Holder, Window};
 use crate::{Outcome, Timestamp};
 
 /// How long it is remembered, at least: longer than it takes until the letters of an owner that died are sent again. After a
@@ -38,6 +38,8 @@ pub enum Row {
     Entry(Box<Entry>),
     /// One whose ask is over.
     Gone(Gone),
+    /// What was used of a rate.
+    Window(Box<Window>),
 }
 
 /// Those whose ask is over.

@@ -8,6 +8,9 @@
 //!
 //! The runs of a workflow that allows only so many at a time are limited by the same machine: what they want is a slot of
 //! their workflow, which is a lock whose group is the workflow. A run asks as a whole, and has the slot until it has ended.
+//!
+//! A rate, which allows so much in any period, is a lock as well: what is taken of it comes back a period after it was used
+//! ([`Window`]). Each of its keys is a group of its own.
 
 mod ask;
 mod board;
@@ -18,25 +21,32 @@ mod limit;
 mod name;
 mod policy;
 mod queue;
+mod rate;
 mod refusal;
+mod serve;
 mod standing;
 mod verdict;
+mod window;
 
 pub use ask::{Ask, Want, in_words};
-pub(crate) use ask::{check_wants, size_in_words};
+pub(crate) use ask::{check_wants, rate_in_words, size_in_words};
 pub use board::{Board, Effect};
 pub use entry::{Entry, Grant};
 pub use gone::{Gone, Row};
-pub use holder::{Asker, Holder};
+pub use holder::{Asker, Holder, Need};
 pub use name::{LockGroup, LockName};
 pub use policy::{AtLimit, OnFull};
 pub use standing::Standing;
+pub use window::{Pause, Used, Window, used_at};
 
 /// The number of tokens that a grant has: the first attempt gets the first, and each one that goes on with the grant the next.
 pub const TOKENS: u64 = 16;
 
 /// The most locks that a step may want.
 pub const MAX_LOCKS: usize = 16;
+
+/// The most that a rate may allow in its period.
+pub const MAX_RATE: u32 = 1_000_000_000;
 
 /// The most slots that a lock may have.
 pub const MAX_SLOTS: u32 = 1_000_000;

@@ -1,4 +1,4 @@
-//! The names of locks and of the slots of workflows, and the groups that they are in.
+//! The names of locks, of the slots of workflows and of rates, and the groups that they are in.
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,8 +15,11 @@ const MAX_PART: usize = 128;
 /// What the name of the slots of a workflow begins with, and that of no lock.
 const SLOTS: char = '@';
 
+/// What the name of a rate begins with, and that of no lock.
+const RATE: char = '+';
+
 /// The name of a lock: `<group>/<lock>`, or one word, which is a group of its own. That of the slots which the runs of a workflow
-/// have is `@<workflow>`, or `@<workflow>:<key>`.
+/// have is `@<workflow>`, or `@<workflow>:<key>`; that of a rate is `+<name>`, or `+<name>:<key>`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct LockName(Arc<str>);
@@ -31,19 +34,39 @@ impl LockName {
     pub const PATTERN: &'static str =
         "[A-Za-z0-9][A-Za-z0-9_.:@-]{0,127}(/[A-Za-z0-9][A-Za-z0-9_.:@-]{0,127})?";
 
+    /// The pattern of the names that people give to rates, which each matches as a whole.
+    pub const RATE_PATTERN: &'static str = "[A-Za-z0-9][A-Za-z0-9_.@-]{0,127}";
+
     /// The name of the slots of a workflow, or of those of its runs with a key.
     ///
     /// # Errors
     /// When the key is too long, or has control characters, such as line breaks.
     pub fn of_slots(workflow: &WorkflowId, key: Option<&str>) -> Result<Self, IdError> {
-        let Some(key) = key else { return Ok(Self(format!("{SLOTS}{workflow}").into())) };
+        Self::with_key(SLOTS, workflow, key)
+    }
+
+    /// The name of a rate, or of what it allows for a key. Each of these has a home of its own.
+    ///
+    /// # Errors
+    /// When the name is none, or the key is too long or has control characters, such as line breaks.
+    pub fn of_rate(name: &str, key: Option<&str>) -> Result<Self, IdError> {
+        // That of a step is `<workflow>/<step>`.
+        if !name.split('/').all(is_part) || name.contains(':') {
+            let shown: String = name.chars().take(70).collect();
+            return Err(IdError(format!("the name of a rate, {shown:?}, must match {}", Self::RATE_PATTERN)));
+        }
+        Self::with_key(RATE, name, key)
+    }
+
+    fn with_key(of: char, name: impl fmt::Display, key: Option<&str>) -> Result<Self, IdError> {
+        let Some(key) = key else { return Ok(Self(format!("{of}{name}").into())) };
         if key.len() > MAX_PART {
             return Err(IdError(format!("a key of {} bytes: expected at most {MAX_PART}", key.len())));
         }
         if key.chars().any(char::is_control) {
             return Err(IdError(format!("key {key:?} has control characters, such as line breaks")));
         }
-        Ok(Self(format!("{SLOTS}{workflow}:{key}").into()))
+        Ok(Self(format!("{of}{name}:{key}").into()))
     }
 
     /// The name of a lock, which is not that of slots.
@@ -51,13 +74,6 @@ impl LockName {
     /// # Errors
     /// When the text is no such name: what was expected.
     pub fn of_lock(text: &str) -> Result<Self, IdError> {
-        let is_word = |c: char| c.is_ascii_alphanumeric() || "_.:@-".contains(c);
-        let is_part = |part: &str| {
-            let first = part.chars().next();
-            part.len() <= MAX_PART
-                && first.is_some_and(|c| c.is_ascii_alphanumeric())
-                && part.chars().all(is_word)
-        };
         let is_name = match text.split_once('/') {
             Some((group, lock)) => is_part(group) && is_part(lock),
             None => is_part(text),
@@ -75,18 +91,28 @@ impl LockName {
         Some(text.split_once(':').map_or((text, None), |(workflow, key)| (workflow, Some(key))))
     }
 
-    /// The key of the runs that have such slots, in words: `key eu`, or `key ""` for an empty one.
+    /// The name that people know a rate by, and the key; `None` for what is no rate.
+    pub fn rate(&self) -> Option<(&str, Option<&str>)> {
+        let text = self.0.strip_prefix(RATE)?;
+        Some(text.split_once(':').map_or((text, None), |(name, key)| (name, Some(key))))
+    }
+
+    /// The key of the runs that have such slots, or of a rate, in words: `key eu`, or `key ""` for an empty one.
     pub(crate) fn key_in_words(&self) -> Option<String> {
-        let (_, key) = self.slots()?;
+        let (_, key) = self.slots().or_else(|| self.rate())?;
         key.map(|key| if key.is_empty() { "key \"\"".to_owned() } else { format!("key {key}") })
     }
 
-    /// What it is, in words: `lock db/primary`, `a slot of nightly (key eu)`.
+    /// What it is, in words: `lock db/primary`, `a slot of nightly (key eu)`, `rate openai`.
     pub fn in_words(&self) -> String {
-        match (self.slots(), self.key_in_words()) {
-            (None, _) => format!("lock {self}"),
-            (Some((workflow, _)), None) => format!("a slot of {workflow}"),
-            (Some((workflow, _)), Some(key)) => format!("a slot of {workflow} ({key})"),
+        let what = match (self.slots(), self.rate()) {
+            (Some((workflow, _)), _) => format!("a slot of {workflow}"),
+            (_, Some((name, _))) => format!("rate {name}"),
+            (None, None) => return format!("lock {self}"),
+        };
+        match self.key_in_words() {
+            None => what,
+            Some(key) => format!("{what} ({key})"),
         }
     }
 
@@ -95,10 +121,13 @@ impl LockName {
         &self.0
     }
 
-    /// The name of the group that it is in: that of slots is the workflow.
+    /// The name of the group that it is in: that of slots is the workflow, and a rate is one of its own for each key.
     pub fn group_name(&self) -> &str {
         if let Some((workflow, _)) = self.slots() {
             return workflow;
+        }
+        if self.rate().is_some() {
+            return &self.0;
         }
         self.0.split_once('/').map_or(&*self.0, |(group, _)| group)
     }
@@ -112,6 +141,14 @@ impl LockName {
             None => LockGroup::of(&format!("lock {}/{group}", Namespace::DEFAULT)),
         }
     }
+}
+
+/// Whether a text is a part of a name.
+fn is_part(part: &str) -> bool {
+    let first = part.chars().next();
+    part.len() <= MAX_PART
+        && first.is_some_and(|c| c.is_ascii_alphanumeric())
+        && part.chars().all(|c| c.is_ascii_alphanumeric() || "_.:@-".contains(c))
 }
 
 impl LockGroup {
@@ -132,6 +169,10 @@ impl FromStr for LockName {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<Self, IdError> {
+        if let Some(rate) = text.strip_prefix(RATE) {
+            let (name, key) = rate.split_once(':').map_or((rate, None), |(name, key)| (name, Some(key)));
+            return Self::of_rate(name, key);
+        }
         let Some(slots) = text.strip_prefix(SLOTS) else { return Self::of_lock(text) };
         let (workflow, key) = slots.split_once(':').map_or((slots, None), |(name, key)| (name, Some(key)));
         Self::of_slots(&workflow.parse()?, key)

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::ask::Size;
 use super::entry::Entry;
 use super::{Ask, Holder, Want};
 use crate::{Priority, Timestamp};
@@ -12,8 +13,8 @@ pub(super) struct Lock {
     /// How many slots it has, as each says that holds it or waits for it: the newest version, and of the same the last. So
     /// it has as many when the board comes back from what is written down.
     pub(super) declared: BTreeSet<Declared>,
-    /// How many say each number of slots.
-    pub(super) sizes: BTreeMap<u32, u32>,
+    /// How many say each size.
+    pub(super) sizes: BTreeMap<Size, u32>,
     /// The slots that are taken by those that do not share it.
     pub(super) taken: u32,
     /// The number of holders that share it.
@@ -28,7 +29,7 @@ pub(super) struct Declared {
     version: Option<u32>,
     since: Timestamp,
     pub(super) holder: Holder,
-    slots: u32,
+    size: Size,
 }
 
 /// A place in a queue: the lowest is served first.
@@ -52,24 +53,29 @@ impl Place {
 
 impl Lock {
     /// Whether all that hold it and wait for it say that it has so many slots.
-    pub(super) fn agrees_on(&self, slots: u32) -> bool {
-        self.sizes.len() == 1 && self.sizes.contains_key(&slots)
+    pub(super) fn agrees_on(&self, size: Size) -> bool {
+        self.sizes.len() == 1 && self.sizes.contains_key(&size)
+    }
+
+    /// How much there is of it.
+    pub(super) fn size(&self) -> Option<Size> {
+        self.declared.last().map(|declared| declared.size)
     }
 
     /// The slots that it has.
     pub(super) fn slots(&self) -> u32 {
-        self.declared.last().map_or(0, |declared| declared.slots)
+        self.size().map_or(0, |size| size.slots)
     }
 
     /// The slots that it has once this is admitted.
     pub(super) fn slots_with(&self, entry: &Entry, want: &Want) -> u32 {
         let own = declared(entry.holder(), &entry.ask, want);
-        self.declared.last().map_or(own, |last| own.max(*last)).slots
+        self.declared.last().map_or(own, |last| own.max(*last)).size.slots
     }
 }
 
 pub(super) fn declared(holder: Holder, ask: &Ask, want: &Want) -> Declared {
-    Declared { version: ask.version, since: ask.since, holder, slots: want.slots }
+    Declared { version: ask.version, since: ask.since, holder, size: want.size() }
 }
 
 /// Whether a lock has room for what is wanted of it.

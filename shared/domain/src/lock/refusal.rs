@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::entry::Entry;
 use super::queue::{Lock, has_room, place_of};
 use super::verdict::{Displaced, Refused};
-use super::{Ask, Board, Holder, LockName, Want, size_in_words};
+use super::{Ask, Board, Holder, LockName, Want, rate_in_words, size_in_words};
 use crate::Outcome;
 
 /// What is taken of each lock by those that wait for runs which wait themselves.
@@ -25,16 +25,22 @@ impl Board {
     fn check_sizes(&self, ask: &Ask) -> Result<(), String> {
         for want in &ask.wants {
             if want.weight > want.slots {
-                let Want { lock, weight, slots, .. } = want;
-                return Err(format!("it wants {weight} slots of lock {lock}, which has {slots}"));
+                let (what, Want { weight, slots, .. }) = (want.lock.in_words(), want);
+                return Err(match want.is_rate() {
+                    true => format!(
+                        "it costs {weight} of {what}, which allows {}",
+                        rate_in_words(*slots, want.per())
+                    ),
+                    false => format!("it wants {weight} slots of {what}, which has {slots}"),
+                });
             }
             let Some(lock) = self.locks.get(&want.lock) else { continue };
             // What another version of the same workflow says is no conflict: the newest counts.
             let disagrees = |other: &Entry| {
                 let is_version = other.ask.workflow == ask.workflow && other.ask.version != ask.version;
-                !is_version && want_of(other, &want.lock).is_some_and(|other| other.slots != want.slots)
+                !is_version && want_of(other, &want.lock).is_some_and(|other| other.size() != want.size())
             };
-            if !lock.agrees_on(want.slots) {
+            if !lock.agrees_on(want.size()) {
                 let all = lock.holders.iter().chain(lock.queue.iter().map(|(_, holder)| holder));
                 let mut others = all.filter_map(|holder| self.entries.get(holder));
                 if let Some(other) = others.find(|other| disagrees(other)) {
@@ -126,7 +132,8 @@ impl Board {
         let now = || self.locks.get(&want.lock).map_or(want.slots, Lock::slots);
         let slots = slots.get(&want.lock).copied().unwrap_or_else(now);
         let (taken, sharing) = kept.get(&want.lock).copied().unwrap_or_default();
-        want.weight > slots || has_room(want, slots, taken, sharing)
+        // A rate comes back by itself.
+        want.is_rate() || want.weight > slots || has_room(want, slots, taken, sharing)
     }
 
     /// Who keeps what an ask wants, or keeps what it has because of that ask.
@@ -175,11 +182,14 @@ fn wants(entry: &Entry) -> impl Iterator<Item = &Want> {
 
 /// Two that do not agree on how many slots a lock has.
 fn conflict(ask: &Ask, want: &Want, other: &Entry) -> String {
-    let words = |want: &Want| size_in_words(want.shared, want.slots);
+    let words = |want: &Want| match want.is_rate() {
+        true => format!("allows {}", rate_in_words(want.slots, want.per())),
+        false => size_in_words(want.shared, want.slots),
+    };
     let version = other.ask.version.map(|version| format!(" (version {version})")).unwrap_or_default();
     format!(
-        "lock {} {} as {} says, and {} as {}{version} does, which {} now (run {}): say the same in both",
-        want.lock,
+        "{} {} as {} says, and {} as {}{version} does, which {} now (run {}): say the same in both",
+        want.lock.in_words(),
         words(want),
         ask.who(),
         want_of(other, &want.lock).map(words).unwrap_or_default(),

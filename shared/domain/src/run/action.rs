@@ -1,7 +1,7 @@
 //! What the shell must do after an advance, once its commit holds.
 
 use super::{ChildStart, Ended};
-use crate::lock::{Ask, Asker, LockGroup};
+use crate::lock::{Ask, Asker, LockGroup, Used};
 use crate::task::{Task, TaskResult};
 use crate::{Outcome, StepIndex, Timestamp, Unit};
 
@@ -76,6 +76,8 @@ pub enum Action {
         asker: Asker,
         /// The group of the locks.
         group: LockGroup,
+        /// What was used of the reserve of a rate; `None` where nothing was, as far as is known.
+        used: Option<Used>,
     },
     /// The run has ended.
     End,

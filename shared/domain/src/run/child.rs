@@ -104,6 +104,7 @@ impl Parent {
             code: None,
             reason: None,
             outputs: serde_json::Map::new(),
+            retry_after_ms: None,
             is_typed: true,
             worker: String::new(),
         }

@@ -10,11 +10,12 @@ use super::{Run, StepState};
 use crate::definition::{LockUse, RunOutputs, Step};
 use crate::environment;
 use crate::expression::{Fire, Given, Outputs, Scope, Template, Use};
+use crate::lock::{LockName, Want};
 use crate::nesting::{MAX_NESTING, check_nesting};
 use crate::params::env_of_params;
 use crate::repeat::Repeat;
 use crate::task::Task;
-use crate::{Epoch, Hook, Outcome, Seq, StepIndex, Timestamp, Unit};
+use crate::{Epoch, Hook, IdError, Outcome, Seq, StepIndex, Timestamp, Unit};
 
 /// The greatest size of what a task is given, in bytes. A broker takes messages of 16 MiB.
 const MAX_INPUT_BYTES: usize = 10 * 1024 * 1024;
@@ -40,7 +41,8 @@ pub fn task(run: &Run, unit: Unit, attempt: u32, now: Timestamp) -> Result<Task,
         }
     }
     env.extend(env_of_hook(run, definition));
-    if let Some(token) = run.holds.get(&unit).and_then(|hold| hold.token_of(attempt)) {
+    let holds = run.holds_of(unit).copied().unwrap_or_default();
+    if let Some(token) = holds.locks.and_then(|hold| hold.token_of(attempt)) {
         env.insert("MILLRACE_LOCK_TOKEN".to_owned(), token.to_string());
     }
     let task = Task {
@@ -63,6 +65,7 @@ pub fn task(run: &Run, unit: Unit, attempt: u32, now: Timestamp) -> Result<Task,
         scheduled_at: run.spec.scheduled_at,
         dispatched_at: now,
         at_most_once: definition.at_most_once,
+        rate: holds.rate.map(|hold| hold.group),
         traceparent: run.spec.traceparent.clone(),
     };
     match task.input_bytes() {
@@ -156,6 +159,36 @@ pub(super) fn lock_names(run: &Run, unit: Unit) -> Result<Vec<String>, String> {
         .map(name)
         .collect::<Result<_, _>>()
         .map_err(|e| format!("`locks` cannot be rendered: {e}"))
+}
+
+/// What a unit wants of the rate of its step, rendered.
+///
+/// # Errors
+/// A text that says what cannot be told, and why.
+pub(super) fn rate_wanted(run: &Run, unit: Unit) -> Result<Want, String> {
+    let step = run.workflow.step(unit.step).ok_or_else(|| format!("there is no step {}", unit.step.0))?;
+    let rate = step.rate.as_deref().ok_or_else(|| format!("step {} has no rate", step.name))?;
+    let outputs = |name: &str| outputs_of(run, name);
+    let scope = Scope { item: item_of(run, unit)?, ..scope(run, &outputs) };
+    let key = rate.key.as_ref().map(|key| key.render_text(&scope)).transpose();
+    let key = key.map_err(|e| format!("`rate.key` cannot be rendered: {e}"))?;
+    let name = match &rate.name {
+        Some(name) => LockName::of_rate(name, key.as_deref()),
+        None => LockName::of_rate(&format!("{}/{}", run.head.workflow, step.name), key.as_deref()),
+    };
+    let name = name.map_err(|IdError(why)| format!("`rate.key`: {why}"))?;
+    let cost = match &rate.cost {
+        None => 1,
+        Some(cost) => {
+            let text =
+                cost.render_text(&scope).map_err(|e| format!("`rate.cost` cannot be rendered: {e}"))?;
+            let number: Option<f64> = text.trim().parse().ok();
+            let number = number.filter(|number| (0.0..=f64::from(u32::MAX)).contains(number));
+            number.ok_or_else(|| format!("`rate.cost` is {text:?}: expected a number from 0 on"))?.ceil()
+                as u32
+        }
+    };
+    Ok(Want::of_rate(name, rate.limit, rate.per, cost))
 }
 
 /// The key of a run, rendered: only runs with the same key limit each other.

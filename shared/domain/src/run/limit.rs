@@ -36,7 +36,7 @@ impl Run {
             workflow: self.head.workflow.clone(),
             version: self.head.version,
             step: None,
-            above: self.waiting_above().map(|above| Holder { run: above.run, unit: None }).collect(),
+            above: self.waiting_above().map(|above| Holder::of_run(above.run)).collect(),
             at_limit: Some(concurrency.at_limit),
         })
     }

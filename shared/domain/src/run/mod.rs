@@ -192,7 +192,7 @@ pub use asks::{Approval, Asked, Asks, Vote};
 pub use blocker::Blocker;
 pub use child::{Ancestor, ChildStart, Parent};
 pub use event::{Event, Refusal};
-pub use hold::Hold;
+pub use hold::{Hold, Holds};
 pub use lent::Apart;
 pub use mover::Mover;
 pub use plan::{Fate, Plan, PlannedStep, plan};

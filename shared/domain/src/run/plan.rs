@@ -8,9 +8,11 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::{Act, Advanced, Deed, Event, Head, Run, Source, Spec, StepState, Trigger, advance, create};
+use super::{
+    Act, Advanced, Deed, Event, Head, Holds, Run, Source, Spec, StepState, Trigger, advance, create,
+};
 use crate::child::WORKFLOW;
-use crate::definition::{Step, Wants, Workflow};
+use crate::definition::{RateUse, Step, Wants, Workflow};
 use crate::expression::{Fire, Scope, Template, Use};
 use crate::lock::LockName;
 use crate::params::Params;
@@ -50,6 +52,21 @@ pub struct PlannedStep {
     pub env: BTreeMap<String, Result<String, String>>,
     /// The names of the locks that it holds.
     pub locks: Vec<Result<String, String>>,
+    /// What it takes of a rate.
+    pub rate: Option<PlannedRate>,
+}
+
+/// What a step takes of a rate.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlannedRate {
+    /// How much there is, and in which period: `100 per 1m`.
+    pub limit: String,
+    /// The name, where it has one.
+    pub name: Option<String>,
+    /// The key.
+    pub key: Option<Result<String, String>>,
+    /// How much each attempt takes, where that is not 1.
+    pub cost: Option<Result<String, String>>,
 }
 
 /// What becomes of a step in a plan.
@@ -119,6 +136,12 @@ pub fn plan(workflow: &Workflow, params: Params, now: Timestamp) -> Plan {
             .map(|(name, value)| (name.clone(), text(value, &scope)))
             .collect(),
         locks: step.locks.iter().map(|lock| text(&lock.name, &scope)).collect(),
+        rate: step.rate.as_deref().map(|rate| PlannedRate {
+            limit: rate.in_words(),
+            name: rate.name.as_deref().map(str::to_owned),
+            key: rate.key.as_ref().map(|key| text(key, &scope)),
+            cost: rate.cost.as_ref().map(|cost| text(cost, &scope)),
+        }),
     };
     let key = workflow.concurrency.as_ref().and_then(|concurrency| concurrency.key.as_ref());
     let key = key.map(|key| {
@@ -144,6 +167,8 @@ fn assumed(workflow: &Workflow) -> Workflow {
         }
         step.env.retain(|(_, value)| !needs_run(value.uses()));
         step.locks = step.locks.iter().filter(|lock| !needs_run(lock.name.uses())).cloned().collect();
+        let is_of_run = |rate: &mut Box<RateUse>| rate.templates().any(|template| needs_run(template.uses()));
+        step.rate.take_if(is_of_run);
         step.condition.take_if(|condition| needs_run(condition.uses()));
         if needs_run(step.with.uses()) {
             let input = match step.uses {
@@ -204,11 +229,14 @@ fn succeed(run: &mut Run, step: StepIndex, now: Timestamp, changed: &mut Vec<Uni
         let Ok(due) = advance(run, Event::RetryDue { unit: step.into() }, until.max(now)) else { return };
         changed.extend(due.units);
     }
-    // What it wants of locks is there when it is alone.
-    if let (StepState::Locking { .. }, Some(hold)) = (&run.steps[step.at()], run.hold_of(step.into())) {
+    // What it wants of locks and of a rate is there when it is alone.
+    while let (StepState::Locking { .. }, Some(hold)) =
+        (&run.steps[step.at()], run.holds_of(step.into()).and_then(Holds::awaited))
+    {
         let (attempt, locks) = (hold.attempt, Vec::new());
         let granted = Event::Granted { unit: step.into(), attempt, locks, token: 1 };
-        changed.extend(advance(run, granted, now).unwrap_or_default().units);
+        let Ok(advanced) = advance(run, granted, now) else { break };
+        changed.extend(advanced.units);
     }
     // Whoever is asked says yes, or that what was asked for is there.
     if let StepState::Asking { .. } = &run.steps[step.at()] {
@@ -234,6 +262,7 @@ fn succeed(run: &mut Run, step: StepIndex, now: Timestamp, changed: &mut Vec<Uni
         code: None,
         reason: None,
         outputs: Map::new(),
+        retry_after_ms: None,
         is_typed: false,
         worker: String::new(),
     };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::hold::{HOLD, Hold};
+use super::hold::{HOLD, Holds};
 use super::state::Carried;
 use super::{Asks, Attempts, Ended, Fan, Fanned, Head, Run, Spec, StepState};
 use crate::carried::{unknown_fields, with_fields};
@@ -190,7 +190,7 @@ impl Run {
             step.ok_or_else(|| error("step", format!("the definition has no step {unit}")))
         };
         let mut items: BTreeMap<Unit, StepState> = BTreeMap::new();
-        let mut holds: BTreeMap<Unit, Hold> = BTreeMap::new();
+        let mut holds: BTreeMap<Unit, Holds> = BTreeMap::new();
         for (unit, text) in records {
             let at = place(*unit)?;
             let record: StepRecord = serde_json::from_str(text).map_err(|e| error("step", e.to_string()))?;

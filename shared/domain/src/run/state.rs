@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::act::Done;
 use super::child::Parent;
-use super::hold::Hold;
+use super::hold::Holds;
 use super::{Slot, Spec, StepState};
 use crate::definition::Workflow;
 use crate::rule::{Ending, Tally};
@@ -36,7 +36,7 @@ pub struct Run {
     /// Outputs that are kept elsewhere, lent for the time in which a batch of events is applied.
     pub(super) lent: BTreeMap<StepIndex, Arc<Value>>,
     /// What units hold of locks, or have asked for: only those that wait for locks, or have an attempt under way with them.
-    pub(super) holds: BTreeMap<Unit, Hold>,
+    pub(super) holds: BTreeMap<Unit, Holds>,
     /// The number of the last advance that changed the run, see [`Run::last_advance`].
     pub(super) advance: u64,
 }

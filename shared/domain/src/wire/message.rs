@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::lock::{Ask, Asker, LockGroup, LockName};
+use crate::lock::{Ask, Asker, LockGroup, LockName, Used};
 use crate::run::{Act, ChildStart};
 use crate::submission::Submission;
 use crate::task::{Task, TaskResult};
@@ -163,6 +163,16 @@ pub enum InboxBody {
         #[serde(flatten)]
         asker: Asker,
         /// The group of the locks.
+        group: LockGroup,
+        /// What was used of the reserve of a rate; `None` where nothing was, as far as is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        used: Option<Used>,
+    },
+    /// A task has started that has a reserve of a rate whose home is here. Its worker says so, unless the task ends at once.
+    RateStarted {
+        /// The attempt.
+        task: TaskId,
+        /// The group of the rate.
         group: LockGroup,
     },
     /// Somebody has a step or a run let go of what it holds whose home is here. Answered with a [`Reply`], and whoever held it

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use crate::lock::LockGroup;
 use crate::{
     Epoch, Lane, Outcome, PoolName, Priority, RunId, Seq, StepIndex, StepName, TaskId, TaskQueue, Timestamp,
     Unit, WorkflowId,
@@ -59,6 +60,9 @@ pub struct Task {
     /// Whether the task is not to be started again after a loss.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub at_most_once: bool,
+    /// The rate of which the task has a reserve: its home is told when the task has started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<LockGroup>,
     /// The W3C trace context of the submission.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
@@ -244,6 +248,9 @@ pub struct TaskResult {
     /// The outputs for the steps after it.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub outputs: Map<String, Value>,
+    /// For how long everybody is to wait, as the other side has said. In milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
     /// Whether the outputs have kinds of their own, since they came as JSON. Otherwise texts may stand for other values.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_typed: bool,

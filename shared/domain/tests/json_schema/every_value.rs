@@ -167,7 +167,7 @@ const PLACES: [(&str, &str); 18] = [
 ];
 
 /// The same for the maps within a step.
-const WITHIN: [(&str, &str); 23] = [
+const WITHIN: [(&str, &str); 25] = [
     ("dependency", "name: w\nsteps: [{name: c, run: x, depends_on: [{@}]}, {name: b, run: x}]"),
     ("dependency", "name: w\nsteps: [{name: c, run: x, depends_on: [{step: b, @}]}, {name: b, run: x}]"),
     ("retry", "name: w\nsteps: [{name: c, run: x, retry: {@}}]"),
@@ -175,6 +175,11 @@ const WITHIN: [(&str, &str); 23] = [
     ("foreach", "name: w\nsteps: [{name: c, run: x, foreach: {@}}]"),
     ("lock", "name: w\nsteps: [{name: c, run: x, locks: [{name: a, @}]}]"),
     ("lock", "name: w\nparams: [{name: p, default: x}]\nsteps: [{name: c, run: x, locks: {@}}]"),
+    ("rate", "name: w\nparams: [{name: p, default: x}]\nsteps: [{name: c, run: x, rate: {@}}]"),
+    (
+        "rate",
+        "name: w\nparams: [{name: p, default: x}]\nsteps: [{name: c, run: x, rate: {limit: 2, per: 1m, @}}]",
+    ),
     ("output", "name: w\nsteps: [{name: c, run: x, outputs: {a: {@}}}]"),
     ("shards", "name: w\nsteps: [{name: c, run: x, shards: {count: 2, @}}]"),
     ("matrix", "name: w\nsteps: [{name: c, run: x, matrix: {a: [1], @}}]"),

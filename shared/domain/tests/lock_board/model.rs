@@ -210,7 +210,7 @@ impl Model {
                 }
                 if self.is_next(entry, &slots) {
                     told.push(Told::Granted(entry.ask.asker, token));
-                    self.entries[at].grant = Some(Grant { token, at: now });
+                    self.entries[at].grant = Some(Grant { token, at: now, used_at: None });
                     continue 'again;
                 }
             }

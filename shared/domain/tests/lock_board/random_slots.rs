@@ -112,7 +112,7 @@ impl Drawn {
         let holders = table.model.entries.iter().filter(|entry| entry.grant.is_some());
         let inside = holders.filter(|_| about == About::Nesting).nth(self.inside);
         let above = inside.map(|entry| {
-            let own = Holder { run: entry.ask.asker.run, unit: None };
+            let own = Holder::of_run(entry.ask.asker.run);
             entry.ask.above.iter().copied().chain([own]).collect()
         });
         Ask {

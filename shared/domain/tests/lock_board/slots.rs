@@ -33,7 +33,7 @@ fn queue(most: u32, on_full: OnFull) -> AtLimit {
 
 /// The ask of a run that is in these.
 fn within(above: &[usize], ask: Ask) -> Ask {
-    Ask { above: above.iter().map(|n| Holder { run: run(*n), unit: None }).collect(), ..ask }
+    Ask { above: above.iter().map(|n| Holder::of_run(run(*n))).collect(), ..ask }
 }
 
 fn is_granted(told: &[Told], ask: &Ask) -> bool {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use millrace_domain::lock::{Ask, Asker, Board, Effect, Entry, Holder, Row, Want};
+use millrace_domain::lock::{Ask, Asker, Board, Effect, Entry, Holder, Need, Row, Want};
 use millrace_domain::{Outcome, RunId, StepIndex, TaskId, Timestamp, Unit, WorkflowId, WorkflowName};
 
 use serde_json::json;
@@ -23,7 +23,7 @@ pub(crate) fn unit(n: usize) -> Unit {
 }
 
 pub(crate) fn holder(n: usize, of: usize) -> Holder {
-    Holder { run: run(n), unit: Some(unit(of)) }
+    Holder::of_unit(run(n), unit(of), Need::Locks)
 }
 
 pub(crate) fn workflow(name: &str) -> WorkflowId {
@@ -88,7 +88,7 @@ impl Table {
 
     pub(crate) fn release(&mut self, asker: Asker) -> Vec<Told> {
         self.token += 1;
-        let effects = self.board.release(asker, self.now, self.token);
+        let effects = self.board.release(asker, None, self.now, self.token);
         let expected = self.model.release(asker, self.now, self.token);
         self.check(effects, expected)
     }
@@ -125,7 +125,7 @@ impl Table {
         let expected = due.iter().map(|(_, holder)| told_of(self.model.entry(*holder).unwrap()).unwrap());
         let expected = expected.collect();
         self.told_at.extend(due.into_iter().map(|(_, holder)| (holder, self.now)));
-        let effects = self.board.tell_due(self.now, limit);
+        let effects = self.board.tell_due(self.now, limit, self.token);
         self.check(effects, expected);
     }
 
@@ -139,6 +139,7 @@ impl Table {
                     self.rows.insert(holder.to_string(), serde_json::to_string(&row).unwrap());
                 }
                 Effect::Delete(holder) => drop(self.rows.remove(&holder.to_string())),
+                Effect::PutRate(rate) | Effect::DeleteRate(rate) => panic!("{rate}: there are no rates here"),
                 Effect::Grant { asker, token } => told.push(Told::Granted(asker, token)),
                 Effect::Refuse { asker, outcome, why } => {
                     let kind = kind(&why, outcome);
@@ -209,7 +210,7 @@ impl Table {
         let slots = self.model.slots();
         let is_next = self.model.entries.iter().find(|e| e.grant.is_none() && self.model.is_next(e, &slots));
         assert_eq!(is_next, None, "one waits that could have it");
-        let locks = self.board.locks();
+        let locks = self.board.locks(self.now);
         assert!(locks.iter().map(|(name, _)| *name).eq(slots.keys()));
         for (name, standing) in locks {
             let (alone, sharing) = self.model.taken(name);
@@ -220,7 +221,7 @@ impl Table {
             assert!(alone <= slots[name] || !grows, "{name} has more holders than slots");
             assert_eq!(standing.slots, slots[name]);
             let taken = if sharing > 0 { standing.slots } else { alone };
-            assert_eq!(standing.taken, taken);
+            assert_eq!(standing.taken, u64::from(taken));
             let waiters = standing
                 .waiters
                 .iter()

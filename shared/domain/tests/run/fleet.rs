@@ -281,6 +281,7 @@ impl Fleet {
             code: None,
             reason: None,
             outputs: Map::new(),
+            retry_after_ms: None,
             is_typed: false,
             worker: "worker-1".to_owned(),
         }

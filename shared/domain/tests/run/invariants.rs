@@ -121,7 +121,9 @@ fn check_actions(fleet: &Fleet, advanced: &Advanced) {
             Action::AskLocks(ask) if ask.asker.unit.is_none() => check_slot_ask(fleet, ask),
             Action::AskLocks(ask) => check_ask(fleet, ask),
             Action::ReleaseLocks { asker, .. } => match asker.task() {
-                Some(task) => assert!(fleet.run.hold_of(task.unit).is_none(), "{task} is released, and held"),
+                Some(task) => {
+                    assert!(fleet.run.holds_of(task.unit).is_none(), "{task} is released, and held")
+                }
                 None => assert!(fleet.run.head.state.is_terminal(), "a run that goes on gives its slot back"),
             },
             Action::StartChild { start, again } => check_child(fleet, start, *again),

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use millrace_domain::lock::{Ask, Entry, Grant, Holder, Want};
+use millrace_domain::lock::{Ask, Entry, Grant, Holder, Need, Want};
 use millrace_domain::message::{Inbox, InboxBody};
 use millrace_domain::run::{Ancestor, Attempts, Event, Parent, Refusal, RunTimer};
 use millrace_domain::{Epoch, Outcome, PartitionId, RunId, Seq, StepIndex, TaskId, Unit, WorkflowId};
@@ -49,7 +49,10 @@ pub(crate) fn check_ask(fleet: &Fleet, ask: &Ask) {
     let (run, unit) = (&fleet.run, task_of(ask).unit);
     assert!(!run.head.is_stopping(), "locks were asked for after a stop");
     assert!(rule_holds(run, unit.step), "its rule does not hold: {unit}");
-    let hold = run.hold_of(unit).unwrap_or_else(|| panic!("{unit} asks, and does not know of it"));
+    let hold = run
+        .holds_of(unit)
+        .and_then(|holds| holds.locks.as_ref())
+        .unwrap_or_else(|| panic!("{unit} asks, and does not know of it"));
     assert_eq!((hold.attempt, hold.token), (ask.asker.attempt, None));
 }
 
@@ -236,8 +239,12 @@ fn what_a_step_asks_for_reads_as_it_was_written_in_a_letter_and_in_a_row() {
     let letter = Inbox::new(InboxBody::Letter { from, epoch, seq, n: 0, body: Box::new(body) });
     let text = serde_json::to_vec(&letter).unwrap();
     assert_eq!(Inbox::read(&text).unwrap(), letter);
-    let entry =
-        Entry { ask, grant: Some(Grant { token: u64::MAX, at: fleet.now }), nested: true, replaced_by: None };
+    let entry = Entry {
+        ask,
+        grant: Some(Grant { token: u64::MAX, at: fleet.now, used_at: None }),
+        nested: true,
+        replaced_by: None,
+    };
     let row = serde_json::to_string(&entry).unwrap();
     assert_eq!(serde_json::from_str::<Entry>(&row).unwrap(), entry);
 }
@@ -257,7 +264,7 @@ fn only_those_above_that_wait_for_the_run_are_named_by_its_ask() {
     {
         let ancestors = waits.iter().zip(0..).map(|(waits, n)| above(n, *waits)).collect();
         let fleet = Fleet::start(&Order { parent: parent(ancestors), ..Order::of(ONE) });
-        let named = named.into_iter().map(|n| Holder { run: run(n), unit: Some(A.into()) });
+        let named = named.into_iter().map(|n| Holder::of_unit(run(n), A.into(), Need::Locks));
         let named: Vec<Holder> = named.collect();
         assert_eq!(fleet.locks.asks[0].above, named, "{waits:?}");
     }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use millrace_domain::lock::{Ask, Holder};
+use millrace_domain::lock::{Ask, Holder, Need};
 use millrace_domain::run::{Event, Parent, StepState};
 use millrace_domain::{Outcome, TaskId, Unit};
 
@@ -211,7 +211,7 @@ impl Driver<'_> {
         let (run, locks) = (&self.fleet.run, self.locks_of(unit));
         let waiting = |above: &Parent| above.waits.then(|| above.ancestors.clone());
         let above = self.case.parent.map(parent).as_ref().and_then(waiting).unwrap_or_default();
-        let above = above.iter().map(|above| Holder { run: above.run, unit: above.unit });
+        let above = above.iter().map(|above| Holder::of_unit(above.run, above.unit.unwrap(), Need::Locks));
         let above: Vec<Holder> = above.filter(|above| above.unit.is_some()).collect();
         let made = self.fleet.made.iter().filter(|(made, _)| made.unit == unit).map(|(made, _)| made.attempt);
         let is_right = locks.is_some_and(|locks| ask.wants[..] == locks.wants(unit.item)[..])

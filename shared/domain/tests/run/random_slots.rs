@@ -234,8 +234,8 @@ impl Driver<'_> {
         let concurrency = self.case.workflow.concurrency?;
         let above = self.case.parent.filter(|above| above.waits).map(parent);
         let above = above.map(|above| above.ancestors).unwrap_or_default();
-        let above: Vec<Holder> = above.iter().map(|above| Holder { run: above.run, unit: None }).collect();
-        let is_right = ask.asker.holder() == Holder { run: run.id, unit: None }
+        let above: Vec<Holder> = above.iter().map(|above| Holder::of_run(above.run)).collect();
+        let is_right = ask.asker.holder() == Holder::of_run(run.id)
             && matches!(&ask.wants[..], [want] if want.lock == self.slots()
                 && (want.slots, want.weight, want.shared) == (concurrency.limit, 1, false))
             && ask.at_limit == Some(concurrency.at_limit)

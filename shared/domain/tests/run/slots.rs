@@ -236,10 +236,10 @@ fn a_slot_that_is_asked_for_comes_back_from_json_as_it_was() {
     let source = "name: w\nconcurrency: {max_queued: 5, on_full: merge}\nsteps: [{name: a, run: x}]\n";
     let mut fleet = Fleet::start(&Order { parent, ..Order::of(source) });
     let ask = fleet.slots.asks[0].clone();
-    assert_eq!(ask.above, [Holder { run: run(1), unit: None }], "only those that wait for it");
+    assert_eq!(ask.above, [Holder::of_run(run(1))], "only those that wait for it");
     for body in [
         InboxBody::AskLocks { ask: Box::new(ask.clone()) },
-        InboxBody::ReleaseLocks { asker: ask.asker, group: slots().group() },
+        InboxBody::ReleaseLocks { asker: ask.asker, group: slots().group(), used: None },
         InboxBody::SlotGranted { run: run(1), slots: slots() },
     ] {
         let text = serde_json::to_vec(&Inbox::new(body.clone())).unwrap();

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use async_trait::async_trait;
+use millrace_domain::Timestamp;
 use millrace_domain::task::Task;
 use reqwest::Client;
 use tokio::sync::OnceCell;
@@ -45,7 +46,8 @@ impl Http {
                 .log
                 .say(&format!("the answer is encoded as {encoding:?}, which is not read: `body` is null\n"));
         }
-        Ok(answer.judge(&request.expect))
+        let now = Timestamp::from_millis(context.settings.ambient.wall_millis());
+        Ok(answer.judge(&request.expect, now))
     }
 }
 

@@ -1,11 +1,13 @@
 //! The response to a request: its outputs (`status`, `body`, `truncated`), and whether that was expected.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
+use jiff::fmt::rfc2822;
 use millrace_domain::nesting::{MAX_NESTING, check_nesting};
-use millrace_domain::{Outcome, number};
-use reqwest::Response;
-use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use millrace_domain::{Outcome, Timestamp, number};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
+use reqwest::{Response, StatusCode};
 use serde_json::{Map, Value};
 
 use super::request::Expect;
@@ -24,6 +26,8 @@ pub(super) struct Answer {
     truncated: bool,
     /// The encoding of the body, when it cannot be undone.
     pub(super) unread: Option<String>,
+    /// When to come back, as the other side has said who has too much to do.
+    retry_after: Option<String>,
 }
 
 /// Reads the body up to the limit, after it was unpacked; the rest is not waited for.
@@ -37,6 +41,9 @@ pub(super) async fn read(mut response: Response, limit_bytes: usize) -> reqwest:
         (!encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity")).then(|| encoding.to_owned());
     let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let json = kind == "application/json" || kind.ends_with("+json");
+    let status = response.status();
+    let is_busy = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+    let retry_after = Some(header(RETRY_AFTER).trim().to_owned()).filter(|text| is_busy && !text.is_empty());
     let mut body = Vec::new();
     let mut cut = false;
     while let Some(piece) = response.chunk().await? {
@@ -48,13 +55,23 @@ pub(super) async fn read(mut response: Response, limit_bytes: usize) -> reqwest:
         }
     }
     let (body, complete) = text::decode(&body, &content_type, cut, limit_bytes);
-    Ok(Answer { status: response.status().as_u16(), json, body, truncated: !complete, unread })
+    Ok(Answer { status: status.as_u16(), json, body, truncated: !complete, unread, retry_after })
+}
+
+/// The wait that `Retry-After` asks for: a number of seconds, or an instant (RFC 9110, 10.2.3). `None` for anything else.
+fn wait_of(text: &str, now: Timestamp) -> Option<Duration> {
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let at = rfc2822::parse(text).ok()?.timestamp().as_millisecond();
+    Some(Timestamp::from_millis(at).since(now))
 }
 
 impl Answer {
-    /// Judges the answer: the end of the task.
-    pub(super) fn judge(self, expect: &Expect) -> Ended {
+    /// Judges the answer, which has come `now`: the end of the task.
+    pub(super) fn judge(self, expect: &Expect, now: Timestamp) -> Ended {
         let code = Some(i32::from(self.status));
+        let retry_after = self.retry_after.as_deref().and_then(|text| wait_of(text, now));
         let text = if self.unread.is_some() { String::new() } else { self.body };
         let (outcome, reason) = if expect.accepts(self.status) {
             (Outcome::Succeeded, None)
@@ -77,6 +94,6 @@ impl Answer {
         outputs.insert("status".to_owned(), self.status.into());
         outputs.insert("body".to_owned(), body);
         outputs.insert("truncated".to_owned(), self.truncated.into());
-        Ended { outcome, code, reason, outputs, is_typed: true }
+        Ended { outcome, code, reason, outputs, retry_after, is_typed: true }
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::described::Described;
 use super::executors::{self, wait};
 use super::fan;
-use super::step::{dependency, lock, retry, step};
+use super::step::{dependency, lock, rate, retry, step};
 use super::values;
 use super::workflow::{concurrency, defaults, output, param, recursive, schedule, workflow};
 
@@ -38,6 +38,7 @@ fn kinds() -> Vec<Described> {
         step(),
         dependency(),
         lock(),
+        rate(),
         retry(),
     ]
     .into_iter()

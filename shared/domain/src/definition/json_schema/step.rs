@@ -4,14 +4,14 @@ use serde_json::{Value, json};
 
 use super::super::parse::{
     ASK, DEPENDENCY, EXECUTORS, HTTP, KINDS, LOCK, MAX_BACKOFF, MAX_LIMIT, MAX_OUTPUTS, NOOP,
-    NOT_OF_CHILDREN, NOT_OF_QUESTIONS, OF_TASKS, RETRIED, RETRY, SHELL, STEP, SUCCEEDED,
+    NOT_OF_CHILDREN, NOT_OF_QUESTIONS, OF_TASKS, RATE, RETRIED, RETRY, SHELL, STEP, SUCCEEDED,
 };
 use super::described::Described;
 use super::executors::{argv, script};
 use super::fan::{condition, foreach_value, shards_value};
 use super::values::{boolean, directory, name, one_of, quoted, reference, text};
 use crate::child::WORKFLOW;
-use crate::lock::{LockName, MAX_LOCKS, MAX_SLOTS};
+use crate::lock::{LockName, MAX_LOCKS, MAX_RATE, MAX_SLOTS};
 use crate::people::{APPROVAL, INPUT};
 use crate::quantity::format_duration;
 use crate::rule::Status;
@@ -118,6 +118,11 @@ pub(super) fn step() -> Described {
                 "The locks and semaphores, of one group, that each attempt holds: names, or {name, slots, weight, shared}.",
                 locks,
             ),
+            (
+                "rate",
+                "How much there is in any period, of which each attempt takes its part.",
+                reference("rate"),
+            ),
             ("on_success", "Steps that start when this one has succeeded.", hooks()),
             ("on_failure", "Steps that start when this one has failed.", hooks()),
             ("on_finish", "Steps that start when this one has ended, unless it was skipped.", hooks()),
@@ -157,6 +162,32 @@ fn with(executor: &str, is_required: bool, refused: &[&str]) -> Value {
 /// The name of a lock, or an expression that gives one.
 fn lock_name() -> Value {
     json!({"anyOf": [name(LockName::PATTERN), reference("expression")]})
+}
+
+/// A rate.
+pub(super) fn rate() -> Described {
+    let cost =
+        json!({"anyOf": [{"type": "integer", "minimum": 0, "maximum": MAX_RATE}, reference("expression")]});
+    Described {
+        name: "rate",
+        table: &RATE,
+        fields: vec![
+            (
+                "limit",
+                "How much there is in any period: all who use the rate say the same.",
+                json!({"type": "integer", "minimum": 1, "maximum": MAX_RATE}),
+            ),
+            ("per", "The period.", reference("duration")),
+            (
+                "name",
+                "The name, where steps share the rate. Without one it is the step's own.",
+                name(LockName::RATE_PATTERN),
+            ),
+            ("key", "The key: each has as much.", text()),
+            ("cost", "How much an attempt takes: 1 where nothing is said.", cost),
+        ],
+        rules: json!({"required": ["limit", "per"]}),
+    }
 }
 
 /// A lock that is written as a map.

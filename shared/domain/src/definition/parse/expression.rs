@@ -140,7 +140,7 @@ impl Names<'_> {
                 Use::Item | Use::ItemIndex if self.place != Place::Item => {
                     let word = if *name == Use::Item { "item" } else { "item_index" };
                     let message = format!("`{word}` cannot be used here: there is no item");
-                    let hint = "an item is known to `env`, `with`, `locks` and `repeat.until` of a step with foreach, matrix or shards"
+                    let hint = "an item is known to `env`, `with`, `locks`, `rate` and `repeat.until` of a step with foreach, matrix or shards"
                         .to_owned();
                     checker.problem(at, "unknown-name", message, Some(hint));
                 }

@@ -36,7 +36,7 @@ pub(in crate::definition) const INPUT_INPUT: Schema = Schema {
 pub(in crate::definition) const APPROVAL_DEFAULTS: [&str; 2] = ["approve", "reject"];
 
 /// The fields of a step that are about a task, which a question does not make.
-pub(in crate::definition) const NOT_OF_QUESTIONS: [&str; 10] = [
+pub(in crate::definition) const NOT_OF_QUESTIONS: [&str; 11] = [
     "env",
     "pool",
     "timeout",
@@ -47,6 +47,7 @@ pub(in crate::definition) const NOT_OF_QUESTIONS: [&str; 10] = [
     "shards",
     "outputs",
     "locks",
+    "rate",
 ];
 
 /// The synonyms of the fields of `with` of a step that asks people.
@@ -274,6 +275,7 @@ pub(super) fn refuse_fields_of_tasks(uses: &str, fields: Fields<'_>, checker: &m
         let hint = match &*key.text {
             "timeout" => "write it in `with`: {timeout: 24h}",
             "locks" => "give them to the step that follows: nobody should hold a lock while people think",
+            "rate" => "give it to the step that follows",
             "outputs" if uses == INPUT => "write `fields` in `with`",
             "outputs" => "remove it: it gives `approved`, `by` and `comment`",
             _ => "remove it",

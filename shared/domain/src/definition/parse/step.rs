@@ -15,6 +15,7 @@ use super::fan::read_fan;
 use super::fields::{Fields, Schema};
 use super::locks::read_locks;
 use super::outputs::{read_outputs, refuse_never_given};
+use super::rate::read_rate;
 use super::repeat::read_repeat;
 use super::retry::read_retry;
 use super::rule::{ParsedDependency, read_condition, read_depends_on, read_not_before, read_trigger_rule};
@@ -58,11 +59,11 @@ pub(in crate::definition) const STEP: Schema = Schema {
         "on_finish",
         "outputs",
         "locks",
+        "rate",
     ],
     later: &[
         "broadcast",
         "resources",
-        "rate",
         "breaker",
         "worker_selector",
         "affinity",
@@ -160,6 +161,7 @@ pub(super) fn read_step(
     let pool =
         fields.get("pool").map_or_else(|| Some(defaults.pool.clone()), |node| read_pool(node, checker));
     let locks = fields.get("locks").map(|node| read_locks(node, names, &mut outputs, checker));
+    let rate = fields.get("rate").and_then(|node| read_rate(node, names, &mut outputs, checker));
     let timeout = match fields.get("timeout") {
         Some(node) => checker.positive_duration(node, "timeout"),
         None => defaults.timeout,
@@ -231,6 +233,7 @@ pub(super) fn read_step(
             rule: starts.rule,
             condition: starts.condition,
             locks: locks.unwrap_or_default(),
+            rate: rate.map(Box::new),
             not_before: starts.not_before,
             continue_on_error,
         }),

@@ -237,6 +237,7 @@ pub(super) const OF_STEP: Synonyms = &[
     ),
     (&["sharding", "shardcount", "partitions", "splits"], "write shards: 4"),
     (&["lock", "mutex", "semaphore"], "write locks: [primary_db]"),
+    (&["ratelimit", "throttle", "limiter", "quota", "rpm", "qps"], "write rate: {limit: 100, per: 1m}"),
     (&["memory", "cpu", "limits"], "`resources` is not supported yet"),
     (
         &["concurrencypolicy", "concurrency", "poolslots", "maxactivetisperdag"],

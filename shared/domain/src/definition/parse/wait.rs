@@ -14,7 +14,7 @@ pub(in crate::definition) const WAIT_INPUT: Schema =
     Schema { what: "`with` of wait", known: &["for", "until"], later: &[], synonyms: &[] };
 
 /// The fields of a step that are about a task, which a wait does not make.
-pub(in crate::definition) const OF_TASKS: [&str; 12] = [
+pub(in crate::definition) const OF_TASKS: [&str; 13] = [
     "env",
     "pool",
     "timeout",
@@ -27,6 +27,7 @@ pub(in crate::definition) const OF_TASKS: [&str; 12] = [
     "shards",
     "outputs",
     "locks",
+    "rate",
 ];
 
 /// Reads what a `wait` waits for.

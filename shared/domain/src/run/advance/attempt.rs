@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::ask::ask;
 use super::ending::ended;
+use super::grant::{give_up_reserve, spend};
 use super::step::{dispatch, end_unit};
 use super::unit::{clear_retry, hold};
 use crate::repeat::Repeat;
@@ -176,6 +177,8 @@ pub(super) fn lost_attempt(
     out: &mut Advanced,
 ) {
     let attempts = Attempts { lost: attempts.lost + 1, ..attempts };
+    // Nobody knows what it has used.
+    spend(run, unit, now);
     if run.is_given_up(unit) {
         let end = ended(run, Outcome::Cancelled, attempts, now, Some(reason));
         return end_unit(run, unit, end, now, out);
@@ -189,5 +192,6 @@ pub(super) fn lost_attempt(
         let end = ended(run, Outcome::Failed, attempts, now, Some(reason));
         return end_or_ask(run, unit, end, now, out);
     }
+    give_up_reserve(run, unit, out);
     dispatch(run, unit, attempts, now, out);
 }

@@ -1,28 +1,33 @@
-//! A unit whose locks are granted, refused or taken away. It has them until its attempt is over: one that was lost goes on with
-//! what it had, and one that has to wait for its next attempt gives it back.
+//! A unit whose locks or whose rate is granted, refused or taken away. It has locks until its attempt is over: one that was lost
+//! goes on with what it had, and one that has to wait for its next attempt gives it back. A reserve of a rate is for one attempt:
+//! what that did not use of it is given back.
 
 use super::ending::ended;
 use super::lock::ask_again;
 use super::step::{dispatch, end_unit};
 use super::unit::clear_retry;
+use crate::lock::{Asker, LockName, Need, Used, used_at};
+use crate::run::declared::cost_of;
 use crate::run::{Action, Advanced, Attempts, Hold, Refusal, Run, RunTimer, StepState};
+use crate::task::TaskResult;
 use crate::{Outcome, TaskId, Timestamp, Unit};
 
-/// Applies a grant: the attempt starts. One that has it already goes on.
+/// Applies a grant: the attempt starts, or the unit asks for what else it needs. One that has it already goes on.
 pub(super) fn granted(
     run: &mut Run,
     unit: Unit,
     attempt: u32,
+    locks: &[LockName],
     token: u64,
     now: Timestamp,
     out: &mut Advanced,
 ) -> Result<(), Refusal> {
-    let attempts = match (asked(run, unit, attempt)?, run.state_of(unit)) {
+    let hold = asked(run, unit, attempt, locks)?;
+    let attempts = match (hold, run.state_of(unit)) {
         (Hold { token: None, .. }, Some(StepState::Locking { attempts, .. })) => *attempts,
         _ => return Ok(()),
     };
-    let group = run.holds.get(&unit).map(|hold| hold.group);
-    run.holds.extend(group.map(|group| (unit, Hold { attempt, group, token: Some(token) })));
+    run.holds.entry(unit).or_default().note(Hold { token: Some(token), ..hold });
     dispatch(run, unit, attempts, now, out);
     clear_retry(run, unit, out);
     Ok(())
@@ -37,13 +42,16 @@ pub(super) fn refused(
     now: Timestamp,
     out: &mut Advanced,
 ) -> Result<(), Refusal> {
-    asked(run, unit, attempt)?;
+    asked(run, unit, attempt, &[])?;
     let Some(StepState::Locking { attempts, .. }) = run.state_of(unit) else {
         return Err(Refusal::NotExpected(unit));
     };
     let end = ended(run, Outcome::Failed, *attempts, now, Some(reason));
-    // There is nothing to be taken back.
-    run.holds.remove(&unit);
+    // There is nothing to be taken back of what was refused.
+    if let Some(holds) = run.holds.get_mut(&unit) {
+        holds.locks = holds.locks.filter(|hold| hold.token.is_some());
+        holds.rate = holds.rate.filter(|hold| hold.token.is_some());
+    }
     out.actions.push(Action::Clear(RunTimer::Retry(unit)));
     end_unit(run, unit, end, now, out);
     Ok(())
@@ -54,19 +62,27 @@ pub(super) fn taken(
     run: &mut Run,
     unit: Unit,
     attempt: u32,
+    locks: &[LockName],
     now: Timestamp,
     out: &mut Advanced,
 ) -> Result<(), Refusal> {
-    asked(run, unit, attempt)?;
-    if let Some(StepState::Locking { .. }) = run.state_of(unit) {
+    let hold = asked(run, unit, attempt, locks)?;
+    let state = run.state_of(unit).cloned();
+    if hold.token.is_none() {
         ask_again(run, unit, now, out);
         return Ok(());
     }
-    run.holds.remove(&unit);
-    let state = match run.state_of(unit).cloned() {
+    if let Some(place) = run.holds.entry(unit).or_default().of_group(hold.group) {
+        *place = None;
+    }
+    let state = match state {
         Some(StepState::Dispatched(attempts)) => StepState::Dispatched(noted(run, attempts)),
         Some(StepState::Child { attempts, workflow, waits }) => {
             StepState::Child { attempts: noted(run, attempts), workflow, waits }
+        }
+        // It has a rate to wait for, and asks for its locks again when it has that.
+        Some(StepState::Locking { attempts, since, wants }) => {
+            StepState::Locking { attempts: noted(run, attempts), since, wants }
         }
         _ => return Ok(()),
     };
@@ -79,10 +95,15 @@ fn noted(run: &Run, attempts: Attempts) -> Attempts {
     Attempts { advance: run.this_advance(), ..attempts }
 }
 
-/// What a unit has asked for, when that was for this attempt.
-fn asked(run: &Run, unit: Unit, attempt: u32) -> Result<Hold, Refusal> {
-    match run.hold_of(unit) {
-        Some(hold) if hold.attempt == attempt => Ok(*hold),
+/// What a unit has asked for, when that was for this attempt: the locks that are named, or else what it waits for.
+fn asked(run: &Run, unit: Unit, attempt: u32, locks: &[LockName]) -> Result<Hold, Refusal> {
+    let holds = run.holds_of(unit).copied().unwrap_or_default();
+    let hold = match locks.first().map(LockName::group) {
+        Some(group) => holds.all().find(|hold| hold.group == group).copied(),
+        None => holds.awaited().or_else(|| holds.all().next()).copied(),
+    };
+    match hold {
+        Some(hold) if hold.attempt == attempt => Ok(hold),
         Some(_) => Err(Refusal::StaleAttempt { unit, attempt }),
         None if run.state_of(unit).is_some() || run.has_begun(unit) => {
             Err(Refusal::StaleAttempt { unit, attempt })
@@ -91,27 +112,73 @@ fn asked(run: &Run, unit: Unit, attempt: u32) -> Result<Hold, Refusal> {
     }
 }
 
-/// Releases what units hold that have changed, and have no attempt under way any more.
+/// Notes what an attempt has used of its reserve: what it says, or else all of it.
+pub(super) fn note_used(run: &mut Run, result: &TaskResult, now: Timestamp) {
+    let Some(per) = run.workflow.step(result.step).and_then(|step| Some(step.rate.as_deref()?.per)) else {
+        return;
+    };
+    let at = used_at(result.ended_at.since(result.started_at), per, now);
+    let Some(rate) = run.holds.get_mut(&result.id().unit).and_then(|holds| holds.rate.as_mut()) else {
+        return;
+    };
+    let reserve = u64::from(rate.cost.unwrap_or_default());
+    let cost = cost_of(&result.outputs).ok().flatten().unwrap_or(reserve);
+    rate.used = Some(Used { cost, at, retry_after_ms: result.retry_after_ms });
+}
+
+/// Notes that a unit has used all of its reserve by now.
+pub(super) fn spend(run: &mut Run, unit: Unit, now: Timestamp) {
+    if let Some(rate) = run.holds.get_mut(&unit).and_then(|holds| holds.rate.as_mut()) {
+        let cost = u64::from(rate.cost.unwrap_or_default());
+        rate.used = Some(Used { cost, at: now, retry_after_ms: None });
+    }
+}
+
+/// Gives back the reserve of an attempt that was lost: the next one has one of its own.
+pub(super) fn give_up_reserve(run: &mut Run, unit: Unit, out: &mut Advanced) {
+    if let Some(rate) = run.holds.get_mut(&unit).and_then(|holds| holds.rate.take()) {
+        out.actions.push(let_go(run, unit, rate));
+    }
+}
+
+/// Who has asked for what a unit holds.
+fn asker_of(run: &Run, unit: Unit, hold: Hold) -> Asker {
+    let need = if hold.cost.is_some() { Need::Rate } else { Need::Locks };
+    Asker::of_task(TaskId { run: run.id, unit, attempt: hold.attempt }, need)
+}
+
+fn let_go(run: &Run, unit: Unit, hold: Hold) -> Action {
+    Action::ReleaseLocks { asker: asker_of(run, unit, hold), group: hold.group, used: hold.used }
+}
+
+/// Releases what units hold that have changed, and have no attempt under way any more. A child has used the rate of its step
+/// when it begins.
 pub(super) fn release(run: &mut Run, out: &mut Advanced) {
     if run.holds.is_empty() {
         return;
     }
     let ended = out.ended_items.iter().map(|(unit, _)| *unit);
     for unit in out.units.iter().copied().chain(ended).collect::<Vec<_>>() {
-        let needs_it = matches!(
-            run.state_of(unit),
-            Some(StepState::Locking { .. } | StepState::Dispatched(_) | StepState::Child { .. })
-        );
-        if needs_it {
-            continue;
+        let (needs_locks, needs_rate) = match run.state_of(unit) {
+            Some(StepState::Locking { .. } | StepState::Dispatched(_)) => (true, true),
+            Some(StepState::Child { .. }) => (true, false),
+            _ => (false, false),
+        };
+        let Some(holds) = run.holds.get_mut(&unit) else { continue };
+        let locks = if needs_locks { None } else { holds.locks.take() };
+        let rate = if needs_rate { None } else { holds.rate.take() };
+        if holds.is_empty() {
+            run.holds.remove(&unit);
         }
-        if let Some(Hold { attempt, group, .. }) = run.holds.remove(&unit) {
-            let asker = TaskId { run: run.id, unit, attempt }.into();
+        for hold in locks.into_iter().chain(rate) {
+            let released = let_go(run, unit, hold);
+            let asker = asker_of(run, unit, hold);
+            let is_of_it = |action: &Action| matches!(action, Action::AskLocks(ask) if ask.asker == asker);
             // What was asked for by this very advance was not sent yet.
             let asked = out.actions.len();
-            out.actions.retain(|action| !matches!(action, Action::AskLocks(ask) if ask.asker == asker));
+            out.actions.retain(|action| !is_of_it(action));
             if out.actions.len() == asked {
-                out.actions.push(Action::ReleaseLocks { asker, group });
+                out.actions.push(released);
             }
         }
     }

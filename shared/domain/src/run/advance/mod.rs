@@ -66,17 +66,20 @@ pub fn advance(run: &mut Run, event: Event, now: Timestamp) -> Result<Advanced, 
         (_, Event::Result(result)) => {
             let attempts = current(run, result.id().unit, result.attempt)?;
             let result = judged(run, result);
+            grant::note_used(run, &result, now);
             retire(out, result.id().unit, result.attempt, result.outcome);
             ended_attempt(run, attempts, result, now, out);
         }
         (_, Event::ChildEnded(result)) => child_ended(run, result, now, out)?,
-        (_, Event::Granted { unit, attempt, token, .. }) => {
-            grant::granted(run, unit, attempt, token, now, out)?;
+        (_, Event::Granted { unit, attempt, locks, token }) => {
+            grant::granted(run, unit, attempt, &locks, token, now, out)?;
         }
         (_, Event::LockRefused { unit, attempt, reason }) => {
             grant::refused(run, unit, attempt, reason, now, out)?;
         }
-        (_, Event::LockTaken { unit, attempt, .. }) => grant::taken(run, unit, attempt, now, out)?,
+        (_, Event::LockTaken { unit, attempt, locks, .. }) => {
+            grant::taken(run, unit, attempt, &locks, now, out)?;
+        }
         (_, Event::SlotGranted { .. }) => granted(run, now, out)?,
         (_, Event::SlotRefused { outcome, reason }) => slot::refused(run, outcome, &reason, now, out)?,
         (_, Event::Displaced { reason, .. }) => slot::displaced(run, &reason, now, out)?,

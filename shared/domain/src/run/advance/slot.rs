@@ -101,6 +101,10 @@ pub(super) fn taken(run: &mut Run, now: Timestamp, out: &mut Advanced) -> Result
 /// Gives back the slot of a run that has ended, or what it had asked for.
 pub(super) fn release(run: &Run, out: &mut Advanced) {
     if let Some(Slot { name, .. }) = run.head.slot.as_deref() {
-        out.actions.push(Action::ReleaseLocks { asker: Asker::of_run(run.id), group: name.group() });
+        out.actions.push(Action::ReleaseLocks {
+            asker: Asker::of_run(run.id),
+            group: name.group(),
+            used: None,
+        });
     }
 }

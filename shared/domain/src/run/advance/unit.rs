@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::ask;
 use super::child;
 use super::ending::ended;
+use super::grant::spend;
 use super::lock;
 use crate::child::WORKFLOW;
 use crate::definition::Step;
@@ -36,10 +37,11 @@ pub(super) fn attempt(
     if definition.uses == WAIT {
         return begin_wait(run, unit.step, definition, now, out);
     }
-    if !definition.locks.is_empty() && !run.holds.contains_key(&unit) {
-        return lock::begin(run, unit, so_far, now, out);
+    if let Some(need) = run.next_need(unit) {
+        return lock::begin(run, unit, need, so_far, now, out);
     }
     if definition.uses == WORKFLOW {
+        spend(run, unit, now);
         return child::begin(run, unit, so_far, now, out);
     }
     // A first attempt that is made at once has no record that could keep the number: that of what it follows has it.

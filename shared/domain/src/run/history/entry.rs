@@ -128,9 +128,9 @@ fn what_follows(run: &Run, event: &Event) -> (Option<String>, bool) {
 /// Whether more becomes of a step's outputs than that its end has them: they are held against what is declared, decide
 /// whether it is done again, or are kept until somebody has said what is to become of it.
 fn uses_outputs(run: &Run, step: StepIndex) -> bool {
-    run.workflow
-        .step(step)
-        .is_some_and(|step| step.repeat.is_some() || step.retry.ask.is_some() || !step.outputs.is_empty())
+    run.workflow.step(step).is_some_and(|step| {
+        step.repeat.is_some() || step.retry.ask.is_some() || !step.outputs.is_empty() || step.rate.is_some()
+    })
 }
 
 /// The result whose end this is, as the event that it was: all that it said is in it.
@@ -149,6 +149,7 @@ pub(super) fn told_by(run: &Run, unit: Unit, end: &Ended) -> Option<Event> {
         code: end.code,
         reason: end.reason.clone(),
         outputs: end.outputs.clone(),
+        retry_after_ms: None,
         // They are of the declared kinds by now.
         is_typed: true,
         worker: end.worker.clone(),
@@ -172,6 +173,7 @@ fn tells(run: &Run, end: &Ended, result: &TaskResult) -> bool {
         code,
         reason,
         outputs,
+        retry_after_ms: _,
         is_typed: _,
         worker,
     } = result;

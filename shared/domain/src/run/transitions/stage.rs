@@ -66,6 +66,7 @@ pub(super) fn result_of(step: StepIndex, attempt: u32, outcome: Outcome) -> Task
         code: None,
         reason: None,
         outputs: Map::<String, Value>::new(),
+        retry_after_ms: None,
         is_typed: false,
         worker: String::new(),
     }

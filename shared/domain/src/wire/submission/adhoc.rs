@@ -73,6 +73,7 @@ impl Submission {
             working_dir: self.step_dir(uses)?,
             rule: TriggerRule::default(),
             locks: Box::default(),
+            rate: None,
             condition: None,
             not_before: None,
             continue_on_error: false,
