@@ -3,6 +3,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use millrace_domain::SessionId;
@@ -57,7 +58,7 @@ impl Executor for Simulated {
             }
             () = tokio::time::sleep(takes) => match dice.chance(fails) {
                 true => Ended::failed(Some(1), "it was to fail"),
-                false => Ended::succeeded(Some(0), outputs(script)),
+                false => Ended { retry_after: retry_after(script), ..Ended::succeeded(Some(0), outputs(script)) },
             },
         }
     }
@@ -67,6 +68,12 @@ impl Executor for Simulated {
 fn outputs(script: &str) -> Map<String, Value> {
     match script {
         "large" => Map::from_iter([("text".to_owned(), Value::String("x".repeat(70_000)))]),
+        "thrifty" => Map::from_iter([("cost".to_owned(), 3.into())]),
         _ => Map::new(),
     }
+}
+
+/// For how long everybody is to wait, as whatever a script asks says: where that is `busy`.
+fn retry_after(script: &str) -> Option<Duration> {
+    (script == "busy").then_some(Duration::from_secs(3))
 }

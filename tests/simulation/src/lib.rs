@@ -27,6 +27,7 @@ mod locking;
 mod nemesis;
 mod newcomer;
 mod process;
+mod rating;
 mod simulation;
 mod store;
 mod trace;

@@ -131,6 +131,7 @@ async fn live(seed: u64, guards: Guards, in_words: bool) -> (Shared, Result<u64,
     let workload = workload.locking(&mut other_dice, window_ms);
     let workload = workload.limiting(&mut other_dice, window_ms);
     let workload = workload.asking(&mut other_dice, window_ms);
+    let workload = workload.rating(&mut other_dice, window_ms);
     let world = Shared::new(dice.fork(), faults, guards, Auditor::awake(), in_words);
     let began = Instant::now();
     let (producers, workers) = (dice.range(1, 3) as usize, dice.range(1, 3) as usize);

@@ -101,6 +101,7 @@ impl World {
     /// Sets the store's clock.
     pub(crate) fn set_clock(&mut self, by_ms: i64) {
         self.clock.step(by_ms, self.true_now());
+        self.auditor.clock_was_set = true;
         let shows = self.now();
         self.note(0, "clock", || format!("the store's clock is set by {by_ms} ms, and shows {shows}"));
     }

@@ -101,6 +101,11 @@ fn a_producer_that_forgets_at_once_which_runs_have_had_their_slot_is_noticed() {
     is_noticed_without("gone", "once more, when that was over");
 }
 
+#[test]
+fn a_producer_that_has_what_was_used_of_a_rate_come_back_at_once_is_noticed() {
+    is_noticed_without("rate", "invariant 6: ");
+}
+
 /// Panics unless a missing guard of a producer is noticed. It is taken away by the environment, and so from a whole
 /// process.
 #[expect(clippy::unwrap_used, reason = "a test fails where it stands")]

@@ -40,7 +40,10 @@ impl Auditor {
         }
         let task = finish.task;
         match self.claims.get_mut(&task) {
-            Some(held) if held.token == finish.token => held.finished = true,
+            Some(held) if held.token == finish.token => {
+                held.finished = true;
+                self.note_spared(task, &finish.result);
+            }
             held => {
                 let held = held.copied();
                 let by = finish.token;
@@ -97,6 +100,7 @@ impl Auditor {
         if !self.is_current(task) {
             self.object(5, || format!("{task} starts and is not current"));
         }
+        self.note_use(task, now);
         if self.runs.get(&task.run).is_none_or(Book::has_ended) {
             self.object(7, || format!("{task} starts after its run ended"));
         }

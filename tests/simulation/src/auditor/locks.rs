@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use millrace_domain::lock::{AtLimit, Entry, Gone, Holder, Want};
+use millrace_domain::lock::{AtLimit, Entry, Gone, Holder, Need, Want};
 use millrace_domain::run::record::StepRecord;
-use millrace_domain::run::{Head, Hold};
+use millrace_domain::run::{Head, Holds};
 use millrace_domain::{PartitionId, RunId, Unit};
 use millrace_store::Table;
 use serde_json::Value;
@@ -14,7 +14,7 @@ use super::Auditor;
 use super::books::Book;
 
 /// The table of locks.
-const LOCKS: Table = Table("locks");
+pub(super) const LOCKS: Table = Table("locks");
 
 impl Auditor {
     /// Notes what a unit holds that has an attempt under way, by its record.
@@ -22,8 +22,9 @@ impl Auditor {
         let is_under_way = matches!(record, StepRecord::Dispatched(_) | StepRecord::Child { .. });
         let hold = serde_json::from_str::<Value>(text)
             .ok()
-            .and_then(|mut record| serde_json::from_value::<Hold>(record["hold"].take()).ok());
-        let holder = Holder { run, unit: Some(unit) };
+            .and_then(|mut record| serde_json::from_value::<Holds>(record["hold"].take()).ok())
+            .and_then(|holds| holds.locks);
+        let holder = Holder::of_unit(run, unit, Need::Locks);
         match hold.and_then(|hold| hold.token).filter(|_| is_under_way) {
             Some(token) => drop(self.holds.insert(holder, token)),
             None => drop(self.holds.remove(&holder)),
@@ -72,7 +73,9 @@ impl Auditor {
         let entries: Vec<Entry> = rows.filter_map(|(_, row)| serde_json::from_str(row).ok()).collect();
         let mut held: BTreeMap<&str, Vec<&Want>> = BTreeMap::new();
         for entry in entries.iter().filter(|entry| entry.grant.is_some()) {
-            entry.ask.wants.iter().for_each(|want| held.entry(want.lock.as_str()).or_default().push(want));
+            // What is used of a rate comes back while its holder goes on.
+            let locks = entry.ask.wants.iter().filter(|want| !want.is_rate());
+            locks.for_each(|want| held.entry(want.lock.as_str()).or_default().push(want));
         }
         let over = held.into_iter().find(|(_, wants)| is_over(wants));
         let over = over.map(|(lock, wants)| format!("lock {lock} is held by too many: {wants:?}"));

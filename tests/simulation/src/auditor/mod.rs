@@ -12,6 +12,7 @@
 //! | `messages` | 8, 11: what may be acked; nothing vanishes |
 //! | `people` | 3: whose answers count, and what they come to |
 //! | `locks` | 6: who may hold locks, and in which order they are granted |
+//! | `rates` | 6: how much tasks use in a period |
 //! | `letters` | 2, 8: what was sent with a commit arrives, and nothing else; tables are as they were written |
 //! | `sessions` | 5: when a worker may be given up |
 //!
@@ -25,6 +26,7 @@ mod letters;
 mod locks;
 mod messages;
 mod people;
+mod rates;
 mod runs;
 mod schedules;
 mod sessions;
@@ -32,9 +34,9 @@ mod sessions;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use millrace_domain::lock::Holder;
+use millrace_domain::lock::{Holder, LockName};
 use millrace_domain::run::RunState;
-use millrace_domain::{Epoch, PartitionId, RunId, Seq, SessionId, TaskId};
+use millrace_domain::{Epoch, PartitionId, RunId, Seq, SessionId, TaskId, Timestamp};
 use millrace_store::Table;
 
 use books::{Book, Fires, Held, Presence};
@@ -87,6 +89,8 @@ pub struct Seen {
     pub replaced: u64,
     /// The answers of people to what steps ask.
     pub answers: u64,
+    /// The tasks that took from a rate.
+    pub reserves: u64,
 }
 
 impl Seen {
@@ -109,6 +113,7 @@ impl Seen {
             slots: self.slots + other.slots,
             replaced: self.replaced + other.replaced,
             answers: self.answers + other.answers,
+            reserves: self.reserves + other.reserves,
         }
     }
 
@@ -130,10 +135,11 @@ impl Seen {
             slots,
             replaced,
             answers,
+            reserves,
         } = *self;
         let counts = [
             runs, started, lost, cancelled, timed_out, died, takeovers, fires, letters, acts, children,
-            grants, slots, replaced, answers,
+            grants, slots, replaced, answers, reserves,
         ];
         counts.iter().all(|count| *count > 0)
     }
@@ -185,6 +191,11 @@ pub(crate) struct Auditor {
     granted_slots: u64,
     replaced: u64,
     answers: u64,
+    /// What tasks have used of each rate, and when.
+    uses: BTreeMap<LockName, Vec<(Timestamp, TaskId, u32)>>,
+    reserves: u64,
+    /// Whether the store's clock was set.
+    pub(crate) clock_was_set: bool,
 }
 
 impl Auditor {
@@ -264,6 +275,7 @@ impl Auditor {
             slots: self.granted_slots,
             replaced: self.replaced,
             answers: self.answers,
+            reserves: self.reserves,
         }
     }
 }

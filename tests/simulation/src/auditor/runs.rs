@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use millrace_domain::definition::{self, Workflow};
-use millrace_domain::lock::Holder;
+use millrace_domain::lock::{Holder, Need};
 use millrace_domain::rule::Readiness;
 use millrace_domain::run::record::StepRecord;
 use millrace_domain::run::{Attempts, Head, RunState, Source, Spec};
@@ -288,7 +288,7 @@ impl Auditor {
             self.object(4, || format!("{dispatched:?} of run {run} although its rule does not hold"));
         }
         let needs_locks = !book.workflow.steps[step.at()].locks.is_empty();
-        if needs_locks && !self.holds.contains_key(&Holder { run, unit: Some(unit) }) {
+        if needs_locks && !self.holds.contains_key(&Holder::of_unit(run, unit, Need::Locks)) {
             self.object(6, || format!("{dispatched:?} of run {run} without the locks that it needs"));
         }
         if book.workflow.concurrency.is_some() && !self.slots.contains(&run) {
