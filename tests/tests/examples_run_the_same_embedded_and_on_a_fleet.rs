@@ -10,7 +10,7 @@ use millrace_tests::Fleet;
 use serde_json::{Value, json};
 
 /// Each example with its arguments and the status of `millrace run`.
-const RUNS: [(&str, &[&str], i32); 28] = [
+const RUNS: [(&str, &[&str], i32); 29] = [
     ("hello.yaml", &["-p", "who=Ada"], 0),
     ("diamond.yaml", &[], 0),
     ("diamond.yaml", &["-p", "n=0"], 3),
@@ -33,6 +33,7 @@ const RUNS: [(&str, &[&str], i32); 28] = [
     ("sync.yaml", &["--workflow", "rush"], 0),
     ("sync.yaml", &["--workflow", "sync", "-p", "source=stock"], 0),
     ("release.yaml", &[], 0),
+    ("digest.yaml", &[], 0),
     ("crontab_like.yaml", &["--workflow", "disk_usage"], 0),
     ("crontab_like.yaml", &["--workflow", "pack_logs"], 0),
     ("crontab_like.yaml", &["--workflow", "clean_old_files"], 0),
@@ -55,6 +56,7 @@ async fn examples_run_the_same_embedded_and_on_a_fleet() {
             "crontab_like",
             "daily_sales",
             "diamond",
+            "digest",
             "etl",
             "hello",
             "month_end",

@@ -66,6 +66,7 @@ fn every_example_is_run_here() {
         "crontab_like",
         "daily_sales",
         "diamond",
+        "digest",
         "etl",
         "hello",
         "month_end",
@@ -313,6 +314,24 @@ fn month_end_loses_no_posting_although_all_regions_post_at_once() {
     let month = millrace(folder.path(), &["run", "--output", "json", &file]).with(0).json();
     assert_eq!(month["outputs"], json!({"balance": 400}));
     assert_eq!(step(&month, "transfers")["items"]["succeeded"], 4);
+}
+
+#[test]
+fn digest_fetches_five_a_second_and_gives_back_what_the_model_did_not_need() {
+    let examples = Examples::new();
+    let (file, folder) = (examples.file("digest.yaml"), tempfile::tempdir().unwrap());
+    let digest = millrace(folder.path(), &["run", "--output", "json", &file]).with(0).json();
+    let took = |name: &str| {
+        let instant = |field: &str| {
+            let text = step(&digest, name)[field].as_str().unwrap().to_owned();
+            text.parse::<jiff::Timestamp>().unwrap().as_millisecond()
+        };
+        instant("ended_at") - instant("started_at")
+    };
+    // Of eight articles five are fetched at once, and the others a second later.
+    assert!((1_000..5_000).contains(&took("fetch")), "{}", took("fetch"));
+    // All of them may need more than twice of what there is, and use less than that.
+    assert!(took("sum_up") < 9_000, "{}", took("sum_up"));
 }
 
 #[test]

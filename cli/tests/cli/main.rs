@@ -27,6 +27,7 @@ mod outputs;
 mod patterns;
 mod people;
 mod pools;
+mod rates;
 mod requests;
 mod restart;
 mod run;
