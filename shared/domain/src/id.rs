@@ -72,6 +72,11 @@ impl RunId {
         Self::of_digest(&digest, home)
     }
 
+    /// The id of a continuation of this run, by its number: it lives in the same partition.
+    pub fn continuation(self, n: u32) -> Self {
+        Self::of_digest(&Sha256::digest(format!("{self}/continuation/{n}")), self.partition())
+    }
+
     /// The id of a run that exactly one thing asks for, which this text names. The same text always gives the same id.
     pub(crate) fn of_text(text: &str, partitions: u16) -> Self {
         let digest = Sha256::digest(text);

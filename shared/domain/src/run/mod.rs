@@ -147,7 +147,7 @@
 //!
 //! [`state`] and `step_state` say what there is, [`event`] what can happen, [`act`](mod@act) what people do, [`action`] what the shell must then do, and
 //! [`advance`](mod@advance) is the total function between them (a file for each part of it).
-//! [`dispatch`] renders the task of an attempt, [`child`] is what runs that are steps of others are told and tell, `children` how a run asks for them, [`record`] is how a run is stored and comes back, `horizon` how far
+//! [`dispatch`] renders the task of an attempt, [`child`] is what runs that are steps of others are told and tell, `children` how a run asks for them, [`continuation`] is a run that begins where another one has failed, `retry` what the two know of each other, [`record`] is how a run is stored and comes back, `horizon` how far
 //! ahead it can be waiting, `mover` what it waits for, `blocker` the same in full, for people, `asks` what it asks them, `wanted` how that is told, `verdict` how it ends,
 //! `declared` what its attempts must give. [`fan`] is a step with items, `units` how steps and items stand, [`large`] how
 //! large outputs may be, `lent` those that are not in memory, `hold` what its units hold of locks, `lock` how they ask for them, `slot` what a run has of the limit of its workflow, `limit` how it asks for that, `plan` what a run would come to if all went well, [`history`] what has happened to it.
@@ -159,6 +159,7 @@ mod asks;
 mod blocker;
 pub mod child;
 mod children;
+pub mod continuation;
 mod declared;
 pub mod dispatch;
 #[cfg(test)]
@@ -175,6 +176,7 @@ mod lock;
 mod mover;
 mod plan;
 pub mod record;
+mod retry;
 pub mod slot;
 mod spec;
 pub mod state;
@@ -187,7 +189,7 @@ mod wanted;
 
 pub use act::{Act, Deed, Done};
 pub use action::{Action, Advanced, RunTimer};
-pub use advance::{advance, create};
+pub use advance::{advance, create, create_continuation};
 pub use asks::{Approval, Asked, Asks, Vote};
 pub use blocker::Blocker;
 pub use child::{Ancestor, ChildStart, Parent};
@@ -196,6 +198,7 @@ pub use hold::{Hold, Holds};
 pub use lent::Apart;
 pub use mover::Mover;
 pub use plan::{Fate, Plan, PlannedStep, plan};
+pub use retry::{Continuation, RetryOf};
 pub use slot::Slot;
 pub use spec::{Source, Spec, Trigger};
 pub use state::{Carried, Head, Run, RunState};

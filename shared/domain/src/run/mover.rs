@@ -56,10 +56,8 @@ impl Run {
             // It is woken with outputs that are kept elsewhere; by the start timer, where they came to be so after it was
             // left to that.
             StepState::Waiting if self.is_woken(step) => Some(Mover::Timer(RunTimer::Retry(unit))),
-            StepState::Waiting if self.is_held_back(step) || self.waits_for(step).next().is_some() => {
-                Some(Mover::Steps)
-            }
-            // A step that waits for no other is dispatched when its run starts.
+            StepState::Waiting if self.waits_for(step).next().is_some() => Some(Mover::Steps),
+            // A step that waits for no other, or only for what was carried over, is dispatched when its run starts.
             StepState::Waiting => Some(Mover::Timer(RunTimer::Start)),
             StepState::Dispatched(attempts) => Some(Mover::Attempt { unit, attempt: attempts.attempt }),
             // It is told to stop, again and again, until it has told of its end.

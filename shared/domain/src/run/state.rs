@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::act::Done;
 use super::child::Parent;
 use super::hold::Holds;
-use super::{Slot, Spec, StepState};
+use super::{Continuation, RetryOf, Slot, Spec, StepState};
 use crate::definition::Workflow;
 use crate::rule::{Ending, Tally};
 use crate::{Outcome, RunId, StepIndex, Timestamp, Unit, WorkflowId};
@@ -99,6 +99,12 @@ pub struct Head {
     /// The step of another run that this one is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Box<Parent>>,
+    /// The run that this one goes on with: it is a continuation of that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_of: Option<Box<RetryOf>>,
+    /// The continuations of the run, once it has ended: the last of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub continuations: Vec<Continuation>,
     /// The labels of the run, for people and filters.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
@@ -149,6 +155,8 @@ impl Head {
             outputs_missing: None,
             acts: Vec::new(),
             parent: None,
+            retry_of: None,
+            continuations: Vec::new(),
             labels: BTreeMap::new(),
             digest: None,
             advance: 0,

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::Asks;
 use crate::lock::Want;
-use crate::{Outcome, Timestamp, WorkflowId};
+use crate::{Outcome, RunId, Timestamp, WorkflowId};
 
 /// The state of a step, for its owner. Whether a dispatched attempt is still queued or already running is known to
 /// the store alone.
@@ -128,6 +128,9 @@ pub struct Ended {
     /// Who has said that the unit ended so; `None` where nobody has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
+    /// The run in which the unit had ended, of which this one is a continuation: its end was carried over from there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carried: Option<RunId>,
     /// The items of a step that has fanned out. Their ends, with their outputs, are kept apart from the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub items: Option<Box<ItemCounts>>,

@@ -22,7 +22,7 @@ pub(crate) struct Stored {
     head: String,
     records: BTreeMap<Unit, String>,
     attempts: BTreeMap<Unit, (u32, Timestamp)>,
-    apart: BTreeMap<StepIndex, String>,
+    pub(crate) apart: BTreeMap<StepIndex, String>,
     /// The ends of items.
     pub(crate) items: BTreeMap<Unit, Ended>,
     /// The entries of its history, by their numbers.
@@ -85,10 +85,19 @@ impl Fleet {
     }
 
     pub(crate) fn start(order: &Order) -> Self {
-        let (run, advanced) = order.create(order.workflow());
+        Self::of_created(order.create(order.workflow()), CREATED, BTreeMap::new(), BTreeMap::new())
+    }
+
+    /// A run that was just created, with what it keeps apart from its beginning.
+    pub(crate) fn of_created(
+        (run, advanced): (Run, Advanced),
+        now: Timestamp,
+        apart: BTreeMap<StepIndex, String>,
+        items: BTreeMap<Unit, Ended>,
+    ) -> Self {
         let mut fleet = Self {
             run,
-            now: CREATED,
+            now,
             tasks: Vec::new(),
             starts: Vec::new(),
             made: Vec::new(),
@@ -108,7 +117,7 @@ impl Fleet {
             ends: 0,
             history: Vec::new(),
             lending: Lending::Wanted,
-            stored: Stored::default(),
+            stored: Stored { apart, items, ..Stored::default() },
             seen: 0,
         };
         fleet.take(None, advanced);

@@ -8,6 +8,7 @@ mod asked;
 mod attempts;
 mod children;
 mod clock;
+mod continuations;
 mod data;
 mod fan;
 mod fleet;

@@ -176,7 +176,16 @@ impl Run {
             }
             Refusal::NoSuchUnit(_) => format!("{name} cannot be {done}: it has not begun, or does not exist"),
             Refusal::RunEnded(_) => {
-                format!("{name} cannot be {done}: its run has ended: {}", self.head.state.as_str())
+                let again = match (&act.deed, self.can_be_continued()) {
+                    (Deed::Retry, Ok(())) => {
+                        format!(
+                            "; a run that has ended goes on as another: `millrace runs retry {}`, without a step",
+                            self.id
+                        )
+                    }
+                    _ => String::new(),
+                };
+                format!("{name} cannot be {done}: its run has ended: {}{again}", self.head.state.as_str())
             }
             Refusal::AnotherAct(id) => {
                 format!("{name} was not {done}: the idempotency key {id:?} belongs to another act")

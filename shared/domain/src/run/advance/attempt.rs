@@ -98,6 +98,7 @@ pub(super) fn ended_attempt(
         outputs_bytes: 0,
         worker: result.worker,
         by: None,
+        carried: None,
         items: None,
     };
     end_or_ask(run, unit, ended, now, out);

@@ -27,6 +27,7 @@ pub(super) fn ended(
         outputs_bytes: 0,
         worker: String::new(),
         by: None,
+        carried: None,
         items: None,
     }
 }

@@ -28,7 +28,7 @@ pub(super) use child::LONGEST_ASK;
 use ending::{ended, number};
 pub(super) use fan::LOOK_AGAIN;
 use run_end::{end_if_done, give_hooks_up};
-pub use start::create;
+pub use start::{create, create_continuation};
 use start::{granted, start};
 use step::{end_unit, fill, start_held_over, start_ready, time_has_come};
 pub(super) use unit::READING;

@@ -8,12 +8,13 @@ use super::slot;
 use super::step::follow;
 use crate::definition::Step;
 use crate::run::dispatch::run_outputs;
-use crate::run::{Action, Advanced, Attempts, Run, RunTimer, StepState};
+use crate::run::{Action, Advanced, Attempts, Run, RunState, RunTimer, StepState};
 use crate::{Hook, Outcome, StepIndex, Timestamp};
 
 /// Ends the run when all its steps have: as whoever stops it wants, or by its verdict.
 pub(super) fn end_if_done(run: &mut Run, now: Timestamp, out: &mut Advanced) {
-    if run.head.state.is_terminal() || !has_given_outputs(run, now, out) {
+    // One that goes on with another may have nothing left to do, and waits for its start all the same.
+    if run.head.state != RunState::Running || !has_given_outputs(run, now, out) {
         return;
     }
     begin_hooks(run, now, out);

@@ -9,8 +9,8 @@ use super::slot;
 use super::step::start_roots;
 use crate::definition::Workflow;
 use crate::rule::Tally;
-use crate::run::{Action, Advanced, Head, Refusal, Run, RunState, RunTimer, Spec, StepState};
-use crate::{RunId, Timestamp};
+use crate::run::{Action, Advanced, Ended, Head, Refusal, Run, RunState, RunTimer, Spec, StepState};
+use crate::{RunId, StepIndex, Timestamp, Unit};
 
 /// Creates a run, and says what to do first. The run starts at `head.start_at`, or at once.
 pub fn create(
@@ -20,10 +20,27 @@ pub fn create(
     head: Head,
     now: Timestamp,
 ) -> (Run, Advanced) {
+    create_continuation(id, workflow, spec, head, Vec::new(), now)
+}
+
+/// Creates a run in which these steps have ended already, as [`create`] does: see [`Run::carried_over`].
+pub fn create_continuation(
+    id: RunId,
+    workflow: Arc<Workflow>,
+    spec: Arc<Spec>,
+    head: Head,
+    carried: Vec<(StepIndex, Ended)>,
+    now: Timestamp,
+) -> (Run, Advanced) {
     let count = workflow.steps.len();
     let tallies =
         (0..count).map(|step| Tally::open(workflow.graph.dependencies(step.into()).len())).collect();
-    let steps = vec![StepState::Waiting; count];
+    let mut steps = vec![StepState::Waiting; count];
+    let units = carried.iter().map(|(step, _)| Unit::from(*step)).collect();
+    let (open, elsewhere) =
+        (count - carried.len(), carried.iter().filter(|(_, end)| end.is_apart()).count() as u32);
+    let is_continuation = !carried.is_empty();
+    carried.into_iter().for_each(|(step, end)| steps[step.at()] = StepState::Ended(Box::new(end)));
     let mut run = Run {
         id,
         workflow,
@@ -31,13 +48,16 @@ pub fn create(
         head,
         steps,
         tallies,
-        open: count as u32,
-        elsewhere: 0,
+        open: open as u32,
+        elsewhere,
         lent: BTreeMap::new(),
         holds: BTreeMap::new(),
         advance: 0,
     };
-    let mut advanced = Advanced { head: true, ..Advanced::default() };
+    if is_continuation {
+        run.judge_all();
+    }
+    let mut advanced = Advanced { head: true, units, ..Advanced::default() };
     match run.head.start_at {
         Some(start) if start > now => {
             run.head.state = RunState::Waiting;

@@ -14,11 +14,30 @@ use crate::run::{Action, Advanced, Attempts, Ended, Refusal, Run, RunTimer, Step
 use crate::wait::WAIT;
 use crate::{Outcome, StepIndex, Timestamp, TriggerRule, Unit};
 
-/// Starts the steps that wait for no other.
+/// Starts the steps that wait for no other; of a continuation, those that wait only for what was carried over.
 pub(super) fn start_roots(run: &mut Run, now: Timestamp, out: &mut Advanced) {
     let workflow = Arc::clone(&run.workflow);
-    let roots = workflow.graph.roots().iter().copied();
-    follow(run, Vec::new(), roots.filter(|root| !run.is_held_back(*root)).collect(), now, out);
+    if run.open as usize == run.steps.len() {
+        let roots = workflow.graph.roots().iter().copied();
+        return follow(run, Vec::new(), roots.filter(|root| !run.is_held_back(*root)).collect(), now, out);
+    }
+    let steps = (0..run.steps.len()).map(StepIndex::from);
+    let waits = |step: &StepIndex| run.steps[step.at()] == StepState::Waiting && !run.is_held_back(*step);
+    let judged = |step: StepIndex| (step, workflow.steps[step.at()].rule.readiness(run.tally(step)));
+    let waiting: Vec<(StepIndex, Readiness)> = steps.filter(waits).map(judged).collect();
+    let (mut over, mut ready) = (Vec::new(), VecDeque::new());
+    for (step, readiness) in waiting {
+        match readiness {
+            Readiness::Starts => ready.push_back(step),
+            Readiness::Waits => {}
+            Readiness::Never => {
+                let end = skipped(run, step, now);
+                mark_ended(run, step, end, out);
+                over.push(step);
+            }
+        }
+    }
+    follow(run, over, ready, now, out);
 }
 
 /// Ends a step, and with it starts what can now start and skips what never will.

@@ -135,8 +135,9 @@ fn uses_outputs(run: &Run, step: StepIndex) -> bool {
 
 /// The result whose end this is, as the event that it was: all that it said is in it.
 pub(super) fn told_by(run: &Run, unit: Unit, end: &Ended) -> Option<Event> {
-    // What ended without a result has not started, is a step with items, or a wait, or ended as somebody has said.
-    let is_result = end.attempts.attempt > 0 && end.items.is_none() && end.by.is_none();
+    // What ended without a result has not started, is a step with items, or a wait, ended as somebody has said, or in another run.
+    let is_result =
+        end.attempts.attempt > 0 && end.items.is_none() && end.by.is_none() && end.carried.is_none();
     let started_at = end.started_at.filter(|_| is_result)?;
     let result = TaskResult {
         run: run.id,

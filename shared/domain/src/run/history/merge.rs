@@ -87,11 +87,12 @@ impl History {
         history
     }
 
-    /// The items of steps whose ends have to be added: each step, with how many of its items have begun.
+    /// The items of steps whose ends have to be added: each step that has any and was not carried over, with how many of its items have begun.
     pub fn items_wanted(run: &Run) -> Vec<(StepIndex, u32)> {
         let begun = |state: &StepState| match state {
             StepState::Fanned(fan) => Some(fan.fanned.counts.begun),
-            StepState::Ended(end) => end.items.as_ref().map(|counts| counts.begun),
+            // What was carried over is told as a whole.
+            StepState::Ended(end) if end.carried.is_none() => end.items.as_ref().map(|counts| counts.begun),
             _ => None,
         };
         let steps = run.steps.iter().enumerate();

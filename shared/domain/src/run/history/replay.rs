@@ -7,14 +7,27 @@ use serde_json::Value;
 use super::entry::Entry;
 use crate::StepIndex;
 use crate::definition::Workflow;
-use crate::run::{Advanced, Event, Head, Refusal, Run, advance, create};
+use crate::run::{Advanced, Event, Head, Refusal, Run, StepState, advance, create_continuation};
 
 /// The run as it was when it was created: the first advance, made again.
 pub fn as_created(run: &Run) -> (Run, Advanced) {
-    let Head { workflow, version, created_at, start_at, delayed, parent, labels, digest, .. } =
+    let Head { workflow, version, created_at, start_at, delayed, parent, retry_of, labels, digest, .. } =
         run.head.clone();
-    let head = Head { start_at, delayed, parent, labels, digest, ..Head::new(workflow, version, created_at) };
-    create(run.id, Arc::clone(&run.workflow), Arc::clone(&run.spec), head, created_at)
+    let head = Head {
+        start_at,
+        delayed,
+        parent,
+        retry_of,
+        labels,
+        digest,
+        ..Head::new(workflow, version, created_at)
+    };
+    let carried = run.steps.iter().enumerate().filter_map(|(step, state)| match state {
+        StepState::Ended(end) if end.carried.is_some() => Some((step.into(), (**end).clone())),
+        _ => None,
+    });
+    let (workflow, spec) = (Arc::clone(&run.workflow), Arc::clone(&run.spec));
+    create_continuation(run.id, workflow, spec, head, carried.collect(), created_at)
 }
 
 /// Applies an event of a history to a run that has come to the advance before it. `outputs` are those of a step that

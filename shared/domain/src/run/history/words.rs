@@ -3,7 +3,7 @@
 use super::entry::Entry;
 use super::merge::{Happened, What};
 use crate::lock::in_words;
-use crate::run::{Deed, Ended, Event, Run, RunState, StepState, Trigger};
+use crate::run::{Deed, Ended, Event, RetryOf, Run, RunState, StepState, Trigger};
 use crate::task::TaskResult;
 use crate::{Outcome, Unit};
 
@@ -35,6 +35,11 @@ impl Happened {
             let state = run.head.state;
             let text = with_reason(format!("the run {}", words_of(state)), run.head.reason.as_deref());
             told.push(Told { kind: "run_ended", unit: None, attempt: None, text });
+            told.extend(run.head.continuations.iter().map(|known| {
+                let what = format!("the run was retried at {}, as run {}", known.at, known.run);
+                let text = by_and_why(what, &known.by, &known.why);
+                Told { kind: "retried", unit: None, attempt: None, text }
+            }));
         }
         told
     }
@@ -171,6 +176,9 @@ fn has_read_for_outputs(run: &Run, entry: &Entry) -> bool {
 }
 
 fn created(run: &Run) -> String {
+    if let Some(RetryOf { run, by, why, .. }) = run.head.retry_of.as_deref() {
+        return by_and_why(format!("created as a retry of run {run}"), by, why);
+    }
     let mut text = match run.spec.trigger {
         Trigger::Schedule => format!("created: its schedule fired, for {}", run.spec.scheduled_at),
         Trigger::Api => "created through the API or by a command".to_owned(),
@@ -216,6 +224,10 @@ fn child_told(run: &Run, name: &str, result: &TaskResult) -> String {
 
 fn end_told(run: &Run, unit: Unit, end: &Ended) -> Told {
     let kind = if unit.item.is_some() { "item_ended" } else { "step_ended" };
+    if let Some(of) = end.carried {
+        let text = format!("{} had succeeded in run {of}, and is carried over", name_of(run, unit));
+        return Told { kind: "carried_over", unit: Some(unit), attempt: None, text };
+    }
     let how = words_of(end.outcome.into());
     let without = if end.attempts.attempt == 0 && end.outcome == Outcome::Failed && end.items.is_none() {
         " without an attempt"
@@ -247,6 +259,11 @@ fn name_of(run: &Run, unit: Unit) -> String {
         None => name,
         Some(item) => format!("item {item} of {name}"),
     }
+}
+
+fn by_and_why(text: String, by: &str, why: &str) -> String {
+    let text = if by.is_empty() { text } else { format!("{text} by {by}") };
+    with_reason(text, Some(why))
 }
 
 fn with_reason(text: String, reason: Option<&str>) -> String {
