@@ -1,4 +1,4 @@
-//! `runs retry`, `skip` and `mark`: what people do to a step that waits, or asks; `runs approve`, `reject` and `supply`: what they
+//! `runs skip` and `mark`, and `runs retry` of a step: what people do to one that waits, or asks; `runs approve`, `reject` and `supply`: what they
 //! answer it.
 
 use clap::Args;
@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::client::{Client, run_path, segment};
 use crate::commands::params::{self, Pair};
-use crate::commands::run_id::{self, RunAndStepArgs};
+use crate::commands::run_id::{self, RunAndStepArgs, RunIdArgs};
 use crate::error::CliError;
 use crate::options::Common;
 use crate::output;
@@ -24,6 +24,25 @@ pub(crate) struct ActArgs {
     attempt: Option<u32>,
     #[command(flatten)]
     record: RecordArgs,
+}
+
+impl ActArgs {
+    /// Whether a step is named.
+    pub(super) fn names_step(&self) -> bool {
+        self.of.names_step()
+    }
+
+    /// The run, where it is meant as a whole.
+    ///
+    /// # Errors
+    /// When something is said that only a step has.
+    pub(super) fn of_run(self) -> Result<(RunIdArgs, RecordArgs), CliError> {
+        if self.item.is_some() || self.attempt.is_some() {
+            let why = "--item and --attempt are of a step: say which, millrace runs retry ID STEP";
+            return Err(CliError::Usage(why.to_owned()));
+        }
+        Ok((self.of.split().0, self.record))
+    }
 }
 
 /// What is kept of who does something.
@@ -74,11 +93,6 @@ pub(crate) struct SupplyArgs {
     /// Values, as a JSON object
     #[arg(long, value_name = "JSON")]
     values: Option<String>,
-}
-
-/// Has a step tried again, at once.
-pub(super) async fn retry(client: &Client, common: &Common, args: ActArgs) -> Result<(), CliError> {
-    act(client, common, args, "retry", Map::new()).await
 }
 
 /// Skips a step.
@@ -141,7 +155,7 @@ fn outputs(args: &MarkArgs) -> Result<Map<String, Value>, CliError> {
     Ok(outputs)
 }
 
-async fn act(
+pub(super) async fn act(
     client: &Client,
     common: &Common,
     args: ActArgs,

@@ -19,6 +19,7 @@ mod outputs;
 mod params;
 mod producer;
 mod queues;
+mod retry;
 mod run;
 mod run_id;
 mod runs;

@@ -42,6 +42,11 @@ pub(crate) struct RunAndStepArgs {
 }
 
 impl RunAndStepArgs {
+    /// Whether a step is named.
+    pub(crate) fn names_step(&self) -> bool {
+        if self.last { self.id.is_some() } else { self.step.is_some() }
+    }
+
     /// The run and the step that are meant.
     pub(crate) fn split(self) -> (RunIdArgs, Option<String>) {
         match self.last {

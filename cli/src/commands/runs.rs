@@ -12,10 +12,11 @@ use crate::commands::history::{self, HistoryArgs};
 use crate::commands::items::{self, ItemsArgs};
 use crate::commands::logs::{self, LogsArgs};
 use crate::commands::outputs::{self, OutputsArgs};
+use crate::commands::retry::{self, RetryArgs};
 use crate::commands::run_id::{self, RunAndStepArgs, RunIdArgs};
 use crate::commands::tree::{self, TreeArgs};
 use crate::error::CliError;
-use crate::options::{Common, PatienceArgs};
+use crate::options::{Common, Output, PatienceArgs};
 use crate::output;
 use crate::render::{self, View, Wait};
 
@@ -29,6 +30,9 @@ pub(crate) enum RunsCommand {
         /// Only in this state
         #[arg(long, value_parser = PossibleValuesParser::new(RunState::ALL.map(RunState::as_str)))]
         state: Option<String>,
+        /// Only this one, and those that go on with it: its retries, and theirs
+        #[arg(long, value_name = "ID")]
+        origin: Option<String>,
         /// Without those that are steps of others
         #[arg(long)]
         no_children: bool,
@@ -63,8 +67,9 @@ pub(crate) enum RunsCommand {
     Outputs(OutputsArgs),
     /// What its tasks printed
     Logs(LogsArgs),
-    /// Have a step tried again, at once: one that waits for its retry, or asks what is to become of it
-    Retry(ActArgs),
+    /// Go on with one that has failed, as a new run that carries over what had succeeded; with a STEP, have that tried again at once:
+    /// one that waits for its retry, or asks what is to become of it
+    Retry(RetryArgs),
     /// Skip a step that waits, or asks somebody
     Skip(ActArgs),
     /// Say how a step ended that waits, or asks somebody
@@ -88,10 +93,15 @@ pub(crate) enum RunsCommand {
 pub(crate) async fn run(common: &Common, command: RunsCommand) -> Result<(), CliError> {
     let client = Client::of(common)?;
     match command {
-        RunsCommand::List { workflow, state, no_children, limit } => {
+        RunsCommand::List { workflow, state, origin, no_children, limit } => {
+            let origin = match origin {
+                Some(typed) => Some(run_id::find_typed(&client, &typed).await?),
+                None => None,
+            };
             let workflow = workflow.map(|name| name.to_string());
             let children = no_children.then(|| "false".to_owned());
-            let filters = [("workflow", workflow), ("state", state), ("children", children)];
+            let filters =
+                [("workflow", workflow), ("state", state), ("origin", origin), ("children", children)];
             list(&client, common, &filters, limit).await
         }
         RunsCommand::Get { run } => {
@@ -122,7 +132,7 @@ pub(crate) async fn run(common: &Common, command: RunsCommand) -> Result<(), Cli
                 () = output::reader_is_gone() => Ok(()),
             }
         }
-        RunsCommand::Retry(args) => acts::retry(&client, common, args).await,
+        RunsCommand::Retry(args) => retry::run(&client, common, args).await,
         RunsCommand::Skip(args) => acts::skip(&client, common, args).await,
         RunsCommand::Mark(args) => acts::mark(&client, common, args).await,
         RunsCommand::Approve(args) => acts::approve(&client, common, args).await,
@@ -141,6 +151,7 @@ async fn why(client: &Client, common: &Common, id: &str, step: Option<&str>) -> 
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let reason = answer["reason"].as_str().map(|reason| format!(": {reason}")).unwrap_or_default();
     let mut lines = vec![format!("run {id} is {}{reason}", text(&answer["state"]))];
+    lines.extend(render::of_retry(&answer));
     for step in answer["steps"].as_array().into_iter().flatten() {
         lines.push(format!("{} is {}", text(&step["name"]), text(&step["state"])));
         let blockers = step["blockers"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -190,6 +201,15 @@ async fn list(
         cursor = page["next_cursor"].as_str().map(str::to_owned);
         if cursor.is_none() {
             break;
+        }
+    }
+    if common.output == Output::Table {
+        for run in &mut runs {
+            let reason = run["reason"].as_str().map(str::to_owned);
+            let told: Vec<String> = render::of_retry(run).into_iter().chain(reason).collect();
+            if !told.is_empty() {
+                run["reason"] = json!(told.join("; "));
+            }
         }
     }
     let columns = [

@@ -34,7 +34,8 @@ pub(super) async fn run(client: &Client, common: &Common, args: &TreeArgs) -> Re
     let mut left = args.limit;
     let (children, more) = below(client, &id, args.depth, &mut left).await?;
     let mut tree = json!({"run_id": id, "children": children, "more": more});
-    for field in ["workflow", "state", "reason", "started_at", "ended_at", "parent"] {
+    for field in ["workflow", "state", "reason", "started_at", "ended_at", "parent", "retry_of", "retried_by"]
+    {
         if let Some(value) = run.get(field).filter(|value| !value.is_null()) {
             tree[field] = value.clone();
         }

@@ -23,6 +23,6 @@ pub(crate) use run_tree::run_tree;
 pub(crate) use screen::View;
 pub(crate) use terminal::{Style, columns_of_stdout};
 pub(crate) use timeline::timeline;
-pub(crate) use tree::run_in_full;
+pub(crate) use tree::{of_retry, run_in_full};
 pub(crate) use visible::Showing;
 pub(crate) use wait::{Wait, has_ended, wait};

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::terminal::{Colour, Style};
-use super::tree::{mark, of_parent, took};
+use super::tree::{mark, of_parent, of_retry, took};
 
 /// Draws a run, and below it its children, each with its own.
 pub(crate) fn run_tree(run: &Value, style: Style) -> Vec<String> {
@@ -11,6 +11,7 @@ pub(crate) fn run_tree(run: &Value, style: Style) -> Vec<String> {
     if let Some(parent) = of_parent(run) {
         lines.push(style.paint(Colour::Grey, &parent));
     }
+    lines.extend(of_retry(run).iter().map(|told| style.paint(Colour::Grey, told)));
     lines.push(line(run, run, None, style));
     draw(run, "", style, &mut lines);
     lines

@@ -122,6 +122,10 @@ impl Screen {
         let name = step["name"].as_str().unwrap_or_default();
         let state = step["state"].as_str().unwrap_or_default();
         let now = format!("{state} {}", step["attempt"]);
+        // It was carried over: what it has printed was printed before.
+        if step["carried_from"].is_string() {
+            return Ok(());
+        }
         let shown = self.steps.entry(name.to_owned()).or_default();
         let moved = shown.state != now;
         let tell = moved && !self.live && (state != "waiting" || step["attempt"] != 0);

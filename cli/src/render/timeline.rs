@@ -54,6 +54,10 @@ pub(crate) fn timeline(run: &Value, now: Timestamp, columns: usize, style: Style
 }
 
 fn bar(step: &Value, now: Timestamp) -> Option<Bar<'_>> {
+    // What was carried over ran before.
+    if step["carried_from"].is_string() {
+        return None;
+    }
     let (from, ended_at) = (instant(step, "started_at")?, instant(step, "ended_at"));
     let to = ended_at.unwrap_or(now).max(from);
     let name = step["name"].as_str().unwrap_or_default();

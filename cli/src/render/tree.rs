@@ -52,6 +52,7 @@ pub(crate) fn run_in_full(run: &Value, style: Style) -> Vec<String> {
         lines.push(style.paint(Colour::Grey, &format!("params {}", params.join(" "))));
     }
     lines.extend(of_parent(run).map(|told| style.paint(Colour::Grey, &told)));
+    lines.extend(of_retry(run).iter().map(|told| style.paint(Colour::Grey, told)));
     lines.extend(outputs(run).map(|told| style.paint(Colour::Grey, &told)));
     let widest = widest(steps, &depths, &order);
     for place in order {
@@ -84,6 +85,12 @@ pub(super) fn of_parent(run: &Value) -> Option<String> {
     let text = |key: &str| parent[key].as_str().unwrap_or_default();
     let item = parent["item"].as_u64().map(|item| format!("item {item} of ")).unwrap_or_default();
     Some(format!("{item}step {} of run {} ({})", text("step"), text("run_id"), text("workflow")))
+}
+
+/// With which run a run goes on, and which goes on with it, in a line each.
+pub(crate) fn of_retry(run: &Value) -> Vec<String> {
+    let told = [("retry of", "retry_of"), ("retried as", "retried_by")];
+    told.into_iter().filter_map(|(what, key)| Some(format!("{what} {}", run[key].as_str()?))).collect()
 }
 
 /// Writes one step in one line, for those who read lines.

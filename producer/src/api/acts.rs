@@ -195,6 +195,14 @@ fn checked(field: &str, outputs: Map<String, Value>) -> ApiResult<Map<String, Va
     Ok(outputs)
 }
 
+/// The id of a request: its idempotency key, or a new one.
+pub(super) fn request_id(api: &Api, of_body: Option<String>, headers: &HeaderMap) -> ApiResult<String> {
+    let of_body = of_body.map(|key| IdempotencyKey::given(key.as_bytes())).transpose();
+    let of_body = of_body.map_err(|error| bad_field(format!("idempotency_key: {}", error.message)))?;
+    let key = of_body.flatten().or(key::of(headers)?).map(|key| key.as_str().to_owned());
+    Ok(key.unwrap_or_else(|| api.context.options.ambient.random_id().simple().to_string()))
+}
+
 async fn act(
     api: &Api,
     (id, name): (String, String),
@@ -210,11 +218,8 @@ async fn act(
     let run = view::restored(&api.context, id, &stored).await.map_err(view::unreadable)?;
     let step = run.workflow.index_of(&name).ok_or_else(|| view::no_such_step(&run, &name))?;
     let unit = Unit { step, item };
-    let of_body = idempotency_key.map(|key| IdempotencyKey::given(key.as_bytes())).transpose();
-    let of_body = of_body.map_err(|error| bad_field(format!("idempotency_key: {}", error.message)))?;
-    let key = of_body.flatten().or(key::of(headers)?).map(|key| key.as_str().to_owned());
     let act = Act {
-        id: key.unwrap_or_else(|| api.context.options.ambient.random_id().simple().to_string()),
+        id: request_id(api, idempotency_key, headers)?,
         unit,
         attempt: attempt.unwrap_or_else(|| run.last_attempt(unit)),
         deed,

@@ -27,6 +27,7 @@ mod state;
 mod submit;
 mod tasks;
 mod view;
+mod waits;
 mod why;
 mod workers;
 mod workflows;

@@ -1,7 +1,7 @@
 //! How a run and its children look from each other.
 
 use millrace_domain::child::WORKFLOW;
-use millrace_domain::run::{Ancestor, Parent, Run};
+use millrace_domain::run::{Ancestor, Parent, Run, StepState};
 use millrace_domain::{RunId, StepName, TaskId, Unit};
 use serde::Serialize;
 
@@ -48,5 +48,10 @@ impl ParentView {
 pub(super) fn child_of(run: &Run, unit: Unit, attempt: u32, partitions: u16) -> Option<RunId> {
     let has_items = unit.item.is_none() && run.workflow.step(unit.step)?.fan.is_some();
     let is_child = run.workflow.step(unit.step)?.uses == WORKFLOW && attempt > 0 && !has_items;
-    is_child.then(|| TaskId { run: run.id, unit, attempt }.child(partitions))
+    // That of a step which was carried over is that of the run in which it ended.
+    let of = match run.state_of(unit.step.into()) {
+        Some(StepState::Ended(end)) => end.carried.unwrap_or(run.id),
+        _ => run.id,
+    };
+    is_child.then(|| TaskId { run: of, unit, attempt }.child(partitions))
 }

@@ -13,11 +13,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::acts;
-use super::error::{ApiError, ApiResult, created};
+use super::error::{ApiError, ApiResult, created, refused};
 use super::newer;
 use super::state::Api;
 use super::submit::{Submissions, start, start_many, submissions};
-use super::view;
+use super::{view, waits};
 
 /// Runs in one page of a list, at most.
 const PAGE: usize = 500;
@@ -42,6 +42,8 @@ pub(super) struct ListQuery {
     state: Option<String>,
     /// Whether runs that are steps of others are listed, too.
     children: Option<bool>,
+    /// The run of which, and of whose continuations, only these are listed.
+    origin: Option<String>,
     limit: Option<usize>,
     cursor: Option<String>,
 }
@@ -64,10 +66,11 @@ pub(super) async fn list(
             format!("unknown state {state:?}: expected one of {known}"),
         ));
     }
+    let origin = query.origin.as_deref().map(view::parse_id).transpose()?;
     let mut after = query.cursor.as_deref().map(parse_cursor).transpose()?;
     let mut runs = Vec::new();
-    // Neither states nor parents are indexed: read on until the page is full, within a bound.
-    let is_filtered = query.state.is_some() || query.children == Some(false);
+    // Neither states, nor parents, nor origins are indexed: read on until the page is full, within a bound.
+    let is_filtered = query.state.is_some() || query.children == Some(false) || origin.is_some();
     let read = if is_filtered { PAGE } else { limit };
     for _ in 0..20 {
         let wanted =
@@ -77,7 +80,8 @@ pub(super) async fn list(
         for found in page {
             after = Some((found.created_at, found.run));
             let run = newer::listed(found);
-            let is_wanted = query.children.unwrap_or(true) || run.parent_run_id.is_none();
+            let is_of = origin.is_none() || run.origin == origin || Some(run.run) == origin;
+            let is_wanted = is_of && (query.children.unwrap_or(true) || run.parent_run_id.is_none());
             if is_wanted && query.state.as_deref().is_none_or(|state| run.state == state) {
                 runs.push(run);
             }
@@ -93,7 +97,7 @@ pub(super) async fn list(
         }
     }
     let next = after.map(|(at, run)| format!("{}.{run}", at.as_millis()));
-    view::say_what_waits(&api.context, &mut runs).await?;
+    waits::say_what_waits(&api.context, &mut runs).await?;
     Ok(Json(json!({"runs": runs, "next_cursor": next})))
 }
 
@@ -147,6 +151,39 @@ pub(super) async fn cancel(
     Ok((StatusCode::ACCEPTED, Json(json!({"run_id": id}))).into_response())
 }
 
+/// Who wants a run to go on from where it failed, and why.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct RetryBody {
+    by: String,
+    why: String,
+    idempotency_key: Option<String>,
+}
+
+/// Has a run that has ended go on from where it failed, as another run.
+pub(super) async fn retry(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> ApiResult<Response> {
+    let RetryBody { by, why, idempotency_key } = acts::read(&body)?;
+    let by = by.trim().to_owned();
+    acts::check_words(&by, &why)?;
+    let request = acts::request_id(&api, idempotency_key, &headers)?;
+    let id = view::parse_id(&id)?;
+    view::load(&api.context, id).await?;
+    match api.gateway.retry(id, request, by, why).await? {
+        Reply::Run { run_id, duplicate } => {
+            metrics::counter!("millrace_acts_total", "act" => "retry_run").increment(u64::from(!duplicate));
+            let status = if duplicate { StatusCode::OK } else { StatusCode::CREATED };
+            let answer = json!({"run_id": run_id, "retry_of": id, "duplicate": duplicate});
+            Ok((status, Json(answer)).into_response())
+        }
+        other => Err(refused(other)),
+    }
+}
+
 /// Stops a run; one that has ended stays as it is.
 pub(super) async fn stop(api: &Api, id: RunId, reason: &str) -> ApiResult<()> {
     match api.gateway.cancel(id, reason).await? {
@@ -191,7 +228,9 @@ pub(super) async fn logs(
     let unit = Unit { step, item: query.item };
     let attempt = query.attempt.unwrap_or(last.max(1));
     let from = query.from.unwrap_or(0);
-    let chunks = api.context.store.read_log(TaskId { run: id, unit, attempt }, from, 1_000).await?;
+    // What a step wrote that was carried over is with the run in which it ended.
+    let of = run.steps[step.at()].carried_from.unwrap_or(id);
+    let chunks = api.context.store.read_log(TaskId { run: of, unit, attempt }, from, 1_000).await?;
     let next = from + chunks.len() as u64;
     Ok(Json(LogPage { step: query.step, item: query.item, attempt, chunks, next }))
 }

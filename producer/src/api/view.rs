@@ -9,7 +9,7 @@ use millrace_domain::run::{
     Blocker, Head, ItemCounts, Mover, Run, RunState, RunTimer, Spec, StepState, Trigger,
 };
 use millrace_domain::{Code, Hook, RunId, SessionId, StepIndex, Timestamp, Unit};
-use millrace_store::{StoreError, StoredRun, TaskRecord};
+use millrace_store::{StoredRun, TaskRecord};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -48,10 +48,10 @@ pub(crate) struct AskedView {
 #[derive(Debug, Serialize)]
 pub(crate) struct RunSummaryView {
     #[serde(rename = "id")]
-    run: RunId,
+    pub(super) run: RunId,
     pub(super) workflow: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    version: Option<u32>,
+    pub(super) version: Option<u32>,
     pub(super) state: Cow<'static, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) reason: Option<String>,
@@ -67,6 +67,14 @@ pub(crate) struct RunSummaryView {
     /// The run of which this one is a step.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) parent_run_id: Option<RunId>,
+    /// The run that this one goes on with, and the first of those.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) retry_of: Option<RunId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) origin: Option<RunId>,
+    /// The run that goes on with this one, the last of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) retried_by: Option<RunId>,
 }
 
 /// A step of a run.
@@ -95,6 +103,9 @@ pub(crate) struct StepView {
     pub(super) reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     worker: Option<String>,
+    /// The run in which it had ended, of which this one is a continuation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) carried_from: Option<RunId>,
     /// Who has said that it ended so.
     #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<String>,
@@ -153,6 +164,9 @@ pub(crate) fn summary(id: RunId, head: Head) -> RunSummaryView {
         started_at: text(head.started_at),
         ended_at: text(head.ended_at),
         labels: head.labels,
+        retry_of: head.retry_of.as_ref().map(|of| of.run),
+        origin: head.retry_of.map(|of| of.origin),
+        retried_by: head.continuations.last().map(|known| known.run),
         parent_run_id: head.parent.map(|parent| parent.attempt.run),
     }
 }
@@ -316,12 +330,16 @@ fn step(
         StepState::Ended(end) => StepView {
             items: end.items.as_deref().map(|counts| ItemsView::of(counts, true)),
             state: end.outcome.to_string(),
+            carried_from: end.carried,
             attempt: end.attempts.attempt,
             lost: end.attempts.lost,
             started_at: end.started_at.map(|at| at.to_string()),
             ended_at: Some(end.ended_at.to_string()),
             code: end.code,
-            reason: end.reason.clone(),
+            reason: end
+                .carried
+                .map(|of| format!("carried over from run {of}"))
+                .or_else(|| end.reason.clone()),
             worker: Some(end.worker.clone()).filter(|worker| !worker.is_empty()),
             by: end.by.clone().filter(|by| !by.is_empty()),
             outputs: end.outputs.clone(),
@@ -329,40 +347,6 @@ fn step(
             ..view
         },
     }
-}
-
-/// Runs of a list that are looked into, at most, to see what they wait for.
-const LOOKED_INTO: usize = 100;
-
-/// Runs that have more steps are not looked into for a list.
-const LOOKED_INTO_STEPS: usize = 1_000;
-
-/// Says of runs of a list why nothing of them is under way, where that is so. The newest are looked into.
-pub(crate) async fn say_what_waits(context: &Context, runs: &mut [RunSummaryView]) -> Result<(), StoreError> {
-    // To look into a run is to read all of it.
-    let is_small = |summary: &RunSummaryView| {
-        let known = summary.workflow.parse().ok().zip(summary.version);
-        let steps = known.and_then(|(workflow, version)| context.definitions.steps_of(&workflow, version));
-        steps.is_none_or(|steps| steps <= LOOKED_INTO_STEPS)
-    };
-    let is_open = |summary: &RunSummaryView| {
-        summary.state == "running" && summary.reason.is_none() && is_small(summary)
-    };
-    let open: Vec<usize> = (0..runs.len()).filter(|at| is_open(&runs[*at])).take(LOOKED_INTO).collect();
-    let ids: Vec<RunId> = open.iter().map(|at| runs[*at].run).collect();
-    if ids.is_empty() {
-        return Ok(());
-    }
-    for (at, stored) in open.into_iter().zip(context.store.load_runs(&ids).await?) {
-        let Some(stored) = stored.filter(|stored| stored.tasks.len() <= LOOKED_INTO_STEPS) else { continue };
-        // What cannot be read is told where the run is asked for by itself.
-        let Ok(view) = run(context, runs[at].run, &stored).await else { continue };
-        if !view.steps.iter().any(|step| step.state == "running") {
-            let waits = |step: &StepView| matches!(step.state.as_str(), "queued" | "blocked" | "asking");
-            runs[at].reason = view.steps.into_iter().find(waits).and_then(|step| step.reason);
-        }
-    }
-    Ok(())
 }
 
 /// A step of a run by its name: its place, and its last attempt. Of one that has items, each has its own.

@@ -81,12 +81,19 @@ pub(super) async fn why(
         }
         answers.push(answer);
     }
-    Ok(Json(json!({
+    let mut answer = json!({
         "run_id": id,
         "state": run.head.state.as_str(),
         "reason": run.head.reason,
         "steps": answers,
-    })))
+    });
+    let retry_of = run.head.retry_of.as_ref().map(|of| of.run);
+    for (field, other) in [("retry_of", retry_of), ("retried_by", run.continued_last())] {
+        if let Some(other) = other {
+            answer[field] = json!(other);
+        }
+    }
+    Ok(Json(answer))
 }
 
 /// What is to be said when nobody owns a partition: nothing of its runs moves on until somebody does.

@@ -21,6 +21,7 @@ use crate::partition::answer::{Answer, Gather, put_away};
 use crate::partition::command::Command;
 use crate::partition::commands::apply::Apply;
 use crate::partition::commands::lock::{Order, Wish};
+use crate::partition::commands::retry::Retry;
 use crate::partition::commands::submit::Submit;
 use crate::partition::mailbox::{Input, Work};
 
@@ -209,6 +210,23 @@ impl Gateway {
     pub(crate) async fn cancel(&self, run: RunId, reason: &str) -> Result<Reply, Unavailable> {
         let body = || InboxBody::Cancel { run, reason: reason.to_owned() };
         let command = || Command::Event(run, Event::Cancel { reason: reason.to_owned() });
+        self.ask(Some(run.partition()), command, body).await
+    }
+
+    /// Has a run that has ended go on from where it failed. However often the owner has to be asked, there is one continuation for
+    /// a request.
+    pub(crate) async fn retry(
+        &self,
+        run: RunId,
+        id: String,
+        by: String,
+        why: String,
+    ) -> Result<Reply, Unavailable> {
+        let body = || InboxBody::Retry { run, id: id.clone(), by: by.clone(), why: why.clone() };
+        let command = || {
+            let (id, by, why) = (id.clone(), by.clone(), why.clone());
+            Command::Retry(Box::new(Retry { run, id, by, why, last: None }))
+        };
         self.ask(Some(run.partition()), command, body).await
     }
 

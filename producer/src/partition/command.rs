@@ -13,6 +13,7 @@ use super::commands::child::{self, Fate, Order, Wish};
 use super::commands::event::{self, Applied, Broke};
 use super::commands::lock::{self, Wish as LockWish};
 use super::commands::replan::{self, Planned};
+use super::commands::retry::{self, Retried, Retry};
 use super::commands::submit::{self, Created, Submit};
 use super::commands::{delete, fire, pause};
 use super::fired::Fire;
@@ -29,6 +30,8 @@ pub(crate) enum Command {
     Child(Box<Order>),
     /// Locks or slots of this partition are asked for, or released.
     Lock(Box<lock::Order>),
+    /// A run that has ended is to go on from where it failed.
+    Retry(Box<Retry>),
     /// Something happened to a run.
     Event(RunId, Event),
     /// Attempts ended, all of one partition.
@@ -122,6 +125,9 @@ impl Command {
             }
             InboxBody::ChildEnded { result } => Self::Event(result.run, Event::ChildEnded(*result)),
             InboxBody::Act { run, act } => Self::Event(run, Event::Act(act)),
+            InboxBody::Retry { run, id, by, why } => {
+                Self::Retry(Box::new(Retry { run, id, by, why, last: None }))
+            }
             InboxBody::Cancel { run, reason } => Self::Event(run, Event::Cancel { reason }),
             InboxBody::Held { task, session } => Self::Held(task, session),
             InboxBody::Pause { workflow, paused } => Self::Pause(workflow, paused),
@@ -156,6 +162,7 @@ impl Command {
             Self::Submit(submit) | Self::Restore(submit) => submit.run.map(RunId::partition),
             Self::Child(order) => Some(order.child.partition()),
             Self::Lock(order) => Some(order.home),
+            Self::Retry(retry) => Some(retry.run.partition()),
             Self::Event(run, _) => Some(run.partition()),
             Self::Results(results) => results.first().map(|(run, _)| run.partition()),
             Self::Held(task, _) => Some(task.run.partition()),
@@ -188,6 +195,10 @@ impl Command {
                 needs.runs.extend(order.needs_run().then_some(order.child));
             }
             Self::Lock(order) => drop(needs.locks.insert(order.home)),
+            Self::Retry(retry) => {
+                needs.runs.extend([retry.run].into_iter().chain(retry.last));
+                needs.continued.push(retry.run);
+            }
             Self::Event(run, _) => needs.runs.push(*run),
             Self::Results(results) => needs.runs.extend(results.iter().map(|(run, _)| *run)),
             Self::Held(..) => {}
@@ -240,6 +251,16 @@ impl Command {
                     Fate::Stop(reason) => return Self::Event(run, Event::Cancel { reason }).handle(turn),
                     Fate::Later(order) => return Handled::Later(Self::Child(order)),
                     Fate::Kept => return kept(turn, run),
+                }
+            }
+            Self::Retry(retry) => {
+                let run = retry.run;
+                match retry::handle(turn, retry) {
+                    Retried::New(run) => return Handled::Created(run),
+                    Retried::Known(run) => Some(Reply::Run { run_id: run, duplicate: true }),
+                    Retried::Refused(reply) => Some(reply),
+                    Retried::Later(retry) => return Handled::Later(Self::Retry(retry)),
+                    Retried::Kept => return kept(turn, run),
                 }
             }
             Self::Lock(order) => lock::handle(turn, *order),

@@ -266,6 +266,20 @@ impl Draft {
         letters.iter().for_each(|(to, body)| self.send(Some(run), *to, body, now));
     }
 
+    /// Keeps apart from a run what another has kept apart before.
+    pub(crate) fn keep_apart(
+        &mut self,
+        run: RunId,
+        apart: Option<(StepIndex, String)>,
+        items: Vec<(Unit, String)>,
+    ) {
+        let items_bytes: usize = items.iter().map(|(_, end)| end.len()).sum();
+        self.bytes += items_bytes + apart.iter().map(|(_, apart)| apart.len()).sum::<usize>();
+        let delta = self.delta(run);
+        delta.apart.extend(apart);
+        delta.ended_items.extend(items);
+    }
+
     /// Adds an entry to the history of a run.
     pub(crate) fn note(&mut self, run: RunId, entry: &Entry) {
         let text = serde_json::to_string(entry).unwrap_or_default();

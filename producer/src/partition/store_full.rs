@@ -28,6 +28,14 @@ impl Actor {
             return false;
         }
         commit.runs.retain(|delta| !new.contains(&delta.run));
+        // A run does not know a continuation that is not there.
+        for delta in commit.runs.iter_mut().filter(|delta| delta.head.is_some()) {
+            if let Some(run) = self.memory.runs.get(delta.run)
+                && run.forget_continuations(|continuation| new.contains(&continuation))
+            {
+                delta.head = Some(run.head_record());
+            }
+        }
         then.tasks.retain(|task| !new.contains(&task.run));
         then.stops.retain(|stop| !new.contains(&stop.run));
         then.ended.retain(|run| !new.contains(run));

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use millrace_domain::definition::Workflow;
 use millrace_domain::run::history::advance_noting;
-use millrace_domain::run::{Advanced, Event, Head, Spec, create};
-use millrace_domain::{PartitionId, RunId, Timestamp};
+use millrace_domain::run::{Advanced, Ended, Event, Head, Spec, create_continuation};
+use millrace_domain::{PartitionId, RunId, StepIndex, Timestamp};
 use millrace_store::NewRun;
 
 use super::dispatch::Dispatcher;
@@ -40,6 +40,8 @@ pub(crate) struct Wanted {
     pub(crate) workflow: Arc<Workflow>,
     pub(crate) spec: Spec,
     pub(crate) head: Head,
+    /// The steps that have ended before it begins, in the run of which it is a continuation.
+    pub(crate) carried: Vec<(StepIndex, Ended)>,
     /// Why it is stopped before it begins: whoever asked for it does not want it any more.
     pub(crate) stopped: Option<String>,
 }
@@ -47,7 +49,7 @@ pub(crate) struct Wanted {
 impl Turn<'_> {
     /// Creates a run, in the draft and in memory.
     pub(crate) fn create(&mut self, wanted: Wanted) {
-        let Wanted { id, keyed, workflow, spec, mut head, stopped } = wanted;
+        let Wanted { id, keyed, workflow, spec, mut head, carried, stopped } = wanted;
         if stopped.is_some() {
             // It waits for a moment that does not come.
             head.start_at = Some(self.now + Duration::from_millis(1));
@@ -57,7 +59,8 @@ impl Turn<'_> {
         let rehearsal = self.context.options.rehearsal;
         let rehearsed = rehearsal.map(|rehearse| rehearse(id, &head.labels, self.context.partitions));
         let new = NewRun { created_at: self.now, workflow: head.workflow.clone(), keyed, definition };
-        let (mut run, mut advanced) = create(id, workflow, Arc::new(spec), head, self.now);
+        let (mut run, mut advanced) =
+            create_continuation(id, workflow, Arc::new(spec), head, carried, self.now);
         self.draft.create(id, new);
         let stop = stopped.map(|reason| Event::Cancel { reason });
         let stop = stop.and_then(|event| advance_noting(&mut run, &event, self.now).ok());

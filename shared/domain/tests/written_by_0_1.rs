@@ -235,6 +235,7 @@ fn inbox(body: &str) -> &'static str {
         }
         InboxBody::Letter { .. }
         | InboxBody::Act { .. }
+        | InboxBody::Retry { .. }
         | InboxBody::StartChild { .. }
         | InboxBody::StopChild { .. }
         | InboxBody::ChildEnded { .. }

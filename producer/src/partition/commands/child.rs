@@ -158,7 +158,7 @@ fn create(turn: &mut Turn<'_>, mut order: Box<Order>) -> Fate {
         None => told,
         Some(reason) => refused(&order, Outcome::Cancelled, reason.clone(), turn.now),
     });
-    turn.create(Wanted { id, keyed: true, workflow, spec, head, stopped });
+    turn.create(Wanted { id, keyed: true, workflow, spec, head, carried: Vec::new(), stopped });
     if let Some(told) = told {
         tell(turn, Some(id), told);
     }

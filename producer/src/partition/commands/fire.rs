@@ -92,6 +92,6 @@ fn start(
     };
     let version = Some(head.version);
     let head = Head { labels: workflow.labels.clone(), ..Head::new(name.clone(), version, turn.now) };
-    turn.create(Wanted { id, keyed: true, workflow, spec, head, stopped: None });
+    turn.create(Wanted { id, keyed: true, workflow, spec, head, carried: Vec::new(), stopped: None });
     Some(id)
 }

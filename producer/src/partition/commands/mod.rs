@@ -8,4 +8,5 @@ pub(crate) mod fire;
 pub(crate) mod lock;
 pub(crate) mod pause;
 pub(crate) mod replan;
+pub(crate) mod retry;
 pub(crate) mod submit;

@@ -153,7 +153,7 @@ impl Plan {
             base_dir,
             source: source.unwrap_or_else(|| Source::Adhoc(Box::new(submission))),
         };
-        Wanted { id, keyed, workflow, spec, head, stopped: None }
+        Wanted { id, keyed, workflow, spec, head, carried: Vec::new(), stopped: None }
     }
 }
 

@@ -10,6 +10,7 @@ use millrace_runtime::Unknown;
 use millrace_store::{StoreError, StoredRun};
 
 use super::Memory;
+use super::carry::Carried;
 use crate::context::Context;
 use crate::definitions::DefinitionError;
 use crate::workflow_head::WorkflowHead;
@@ -22,6 +23,8 @@ const LOAD: usize = 512;
 pub(crate) struct Needs {
     /// Runs that something happened to.
     pub(crate) runs: Vec<RunId>,
+    /// Runs that are to be continued: what they keep apart is read with them.
+    pub(crate) continued: Vec<RunId>,
     /// Stored workflows that runs are wanted of.
     pub(crate) started: BTreeSet<WorkflowId>,
     /// Partitions whose locks are asked for, or released.
@@ -37,6 +40,8 @@ pub(crate) struct Loaded {
     pub(crate) current: HashMap<WorkflowId, (WorkflowHead, Arc<Workflow>)>,
     /// Runs that are stored and cannot be read here.
     pub(crate) foreign: Foreign,
+    /// What runs keep apart that are to be continued.
+    pub(crate) carried: Carried,
 }
 
 /// Runs that are stored and cannot be read here, and why: a newer version has written them. They are not in memory, and
@@ -55,7 +60,7 @@ impl Memory {
     /// Loads the runs and workflows that a batch needs: in one trip those that runs are wanted of, in one those that are
     /// to change or to fire. `None` when the store does not answer.
     pub(crate) async fn load(&mut self, context: &Context, needs: Needs) -> Option<Loaded> {
-        let Needs { mut runs, started, locks, at_home } = needs;
+        let Needs { mut runs, continued, started, locks, at_home } = needs;
         runs.retain(|run| !self.runs.has(*run));
         runs.sort_unstable();
         runs.dedup();
@@ -63,11 +68,12 @@ impl Memory {
             true => Foreign::new(),
             false => self.load_runs(context, &runs).await?,
         };
+        let carried = self.read_carried(context, &continued).await?;
         self.locks.load(context, locks).await?;
         let current = context.definitions.current(&*context.store, context.partitions, started).await;
         let loaded = self.workflows.load(context, at_home).await;
         match (current, loaded) {
-            (Ok(current), Ok(())) => Some(Loaded { current, foreign }),
+            (Ok(current), Ok(())) => Some(Loaded { current, foreign, carried }),
             (Err(error), _) | (_, Err(error)) => {
                 tracing::warn!(%error, "workflows cannot be loaded");
                 None

@@ -1,6 +1,7 @@
 //! What the loop remembers of its partitions. All of it is in the store as well: it can be dropped between batches, and
 //! is loaded again when it is needed.
 
+mod carry;
 pub(crate) mod lend;
 pub(crate) mod lent;
 pub(crate) mod load;

@@ -261,6 +261,19 @@ pub enum InboxBody {
         /// What is done, to which step, by whom.
         act: Box<Act>,
     },
+    /// Somebody wants a run that has ended to go on from where it failed, as another run. Answered with a [`Reply`].
+    Retry {
+        /// The run that has ended.
+        run: RunId,
+        /// The id of the request, which no other request has.
+        id: String,
+        /// Who wants it.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        by: String,
+        /// Why.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        why: String,
+    },
     /// Somebody wants a run stopped.
     Cancel {
         /// The run to stop.
