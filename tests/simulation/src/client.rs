@@ -29,7 +29,7 @@ const BODY_BYTES: usize = 1 << 20;
 /// A client of the fleet, over messages and over the API.
 pub(crate) struct Client {
     fleet: Arc<Fleet>,
-    process: Arc<Process>,
+    pub(crate) process: Arc<Process>,
     dice: Dice,
 }
 
@@ -143,7 +143,7 @@ impl Client {
     }
 
     /// Posts a body under a key until the answer is a good one, or a refusal that may be.
-    async fn post_as(
+    pub(crate) async fn post_as(
         &mut self,
         path: &str,
         body: &Value,
@@ -192,7 +192,7 @@ impl Client {
 }
 
 /// The run of a key.
-fn run_of(submission: &Submission) -> RunId {
+pub(crate) fn run_of(submission: &Submission) -> RunId {
     let adhoc = WorkflowId::adhoc();
     let key = submission.idempotency_key.as_ref().map(IdempotencyKey::as_str).unwrap_or_default();
     RunId::of_key(submission.workflow.as_ref().unwrap_or(&adhoc), key, PARTITIONS)

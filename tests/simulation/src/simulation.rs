@@ -132,6 +132,7 @@ async fn live(seed: u64, guards: Guards, in_words: bool) -> (Shared, Result<u64,
     let workload = workload.limiting(&mut other_dice, window_ms);
     let workload = workload.asking(&mut other_dice, window_ms);
     let workload = workload.rating(&mut other_dice, window_ms);
+    let workload = workload.retrying(&mut other_dice);
     let world = Shared::new(dice.fork(), faults, guards, Auditor::awake(), in_words);
     let began = Instant::now();
     let (producers, workers) = (dice.range(1, 3) as usize, dice.range(1, 3) as usize);
@@ -221,6 +222,9 @@ async fn ask_for(fleet: Arc<Fleet>, mut dice: Dice, workload: Workload) {
     }
     for wanted in workload.wanted {
         asking.spawn(Client::new(&fleet, &mut dice).submit(wanted));
+    }
+    for wanted in workload.retries {
+        asking.spawn(Client::new(&fleet, &mut dice).retry(wanted));
     }
     while asking.join_next().await.is_some() {}
 }

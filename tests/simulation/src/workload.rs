@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::dice::Dice;
 use crate::faults::Faults;
 use crate::letters::{TELLS, WAITS};
+use crate::wanted_retries::WantedRetries;
 
 /// The definitions that are stored, each a document of its own.
 pub(crate) const DEFINITIONS: [&str; 7] = [
@@ -210,6 +211,8 @@ pub(crate) struct Workload {
     /// Definitions that are stored later on, in place of what there is, and how much later.
     pub(crate) later: Vec<(u64, &'static str)>,
     pub(crate) wanted: Vec<Wanted>,
+    /// The retries that are wanted of runs, once they have failed.
+    pub(crate) retries: Vec<WantedRetries>,
 }
 
 impl Workload {
@@ -230,7 +233,7 @@ impl Workload {
                 || BY_HAND_NAMES.iter().any(|name| text.contains(&format!("name: {name}\n")) && named(name))
         });
         wanted.sort_by_key(|one| one.after_ms);
-        Self { definitions, later: Vec::new(), wanted }
+        Self { definitions, later: Vec::new(), wanted, retries: Vec::new() }
     }
 
     /// Has the schedules of some seeds put in another order, and some back again. With dice of its own, as for letters.

@@ -106,6 +106,11 @@ fn a_producer_that_has_what_was_used_of_a_rate_come_back_at_once_is_noticed() {
     is_noticed_without("rate", "invariant 6: ");
 }
 
+#[test]
+fn a_producer_that_makes_a_retry_of_each_request_that_comes_again_is_noticed() {
+    is_noticed_without("retry", "invariant 10: ");
+}
+
 /// Panics unless a missing guard of a producer is noticed. It is taken away by the environment, and so from a whole
 /// process.
 #[expect(clippy::unwrap_used, reason = "a test fails where it stands")]

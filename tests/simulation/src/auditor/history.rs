@@ -99,8 +99,11 @@ impl Book {
         let mut run = Run::restore(id, workflow, Arc::new(spec), &self.past.head, &records, &[])
             .map_err(|e| e.to_string())?;
         run.head.carried = None;
+        // What came of it after its end, its history does not tell.
+        run.head.continuations.clear();
         let mut history = History::of(&run, 0, usize::MAX);
-        let of_items = self.past.ends.iter().filter(|(unit, _)| unit.item.is_some());
+        let of_items =
+            self.past.ends.iter().filter(|(unit, end)| unit.item.is_some() && end.carried.is_none());
         of_items.for_each(|(unit, end)| history.add_end(*unit, end.clone()));
         self.past.entries.iter().for_each(|(n, entry)| history.add_entry(*n, entry.clone()));
 

@@ -11,6 +11,7 @@
 //! | `schedules` | 1: every fire exactly once |
 //! | `messages` | 8, 11: what may be acked; nothing vanishes |
 //! | `people` | 3: whose answers count, and what they come to |
+//! | `retries` | 2, 3, 10: what a run that goes on with another carries over; one for each request |
 //! | `locks` | 6: who may hold locks, and in which order they are granted |
 //! | `rates` | 6: how much tasks use in a period |
 //! | `letters` | 2, 8: what was sent with a commit arrives, and nothing else; tables are as they were written |
@@ -27,6 +28,7 @@ mod locks;
 mod messages;
 mod people;
 mod rates;
+mod retries;
 mod runs;
 mod schedules;
 mod sessions;
@@ -91,6 +93,8 @@ pub struct Seen {
     pub answers: u64,
     /// The tasks that took from a rate.
     pub reserves: u64,
+    /// The runs that went on with others.
+    pub retries: u64,
 }
 
 impl Seen {
@@ -114,6 +118,7 @@ impl Seen {
             replaced: self.replaced + other.replaced,
             answers: self.answers + other.answers,
             reserves: self.reserves + other.reserves,
+            retries: self.retries + other.retries,
         }
     }
 
@@ -136,10 +141,11 @@ impl Seen {
             replaced,
             answers,
             reserves,
+            retries,
         } = *self;
         let counts = [
             runs, started, lost, cancelled, timed_out, died, takeovers, fires, letters, acts, children,
-            grants, slots, replaced, answers, reserves,
+            grants, slots, replaced, answers, reserves, retries,
         ];
         counts.iter().all(|count| *count > 0)
     }
@@ -173,6 +179,9 @@ pub(crate) struct Auditor {
     made: BTreeMap<(PartitionId, Epoch, Seq), millrace_domain::Timestamp>,
     /// The runs that somebody was promised.
     pub(crate) promised: BTreeSet<RunId>,
+    /// The retries that runs know of, by the requests that brought them about; and which run each is the retry of.
+    retries: BTreeMap<(RunId, String), RunId>,
+    retry_of: BTreeMap<RunId, RunId>,
     /// What somebody was told that was done to a step of a run, by the ids of the acts.
     acted: BTreeMap<String, RunId>,
     /// The attempts for which a child was asked, and whether they wait for its end.
@@ -276,6 +285,7 @@ impl Auditor {
             replaced: self.replaced,
             answers: self.answers,
             reserves: self.reserves,
+            retries: self.retry_of.len() as u64,
         }
     }
 }

@@ -78,6 +78,7 @@ impl Auditor {
             }
             self.check_told(run, new);
             self.check_child_created(memory, run, delta);
+            self.check_retry(run, delta);
             let Some(workflow) = workflow_of(memory, &new.definition, run) else {
                 return self.object(9, || format!("run {run} has no definition: {}", new.definition));
             };
@@ -105,7 +106,11 @@ impl Auditor {
                             format!("run {run} had ended as {was:?} and is {:?} now", head.state)
                         });
                     }
-                    advances.push(head.advance);
+                    match ended_before {
+                        true => self.check_ended_head(book, run, &head),
+                        false => advances.push(head.advance),
+                    }
+                    self.note_retries(run, &head);
                     book.state = head.state;
                     self.note_slot(run, &head);
                     book.stopping = head.is_stopping();
@@ -183,7 +188,10 @@ impl Auditor {
             return None;
         };
         self.check_items(book, run, unit, &record);
-        self.check_answers(book, run, unit, &record);
+        let is_carried = matches!(&record, StepRecord::Ended(end) if end.carried.is_some());
+        if !is_carried {
+            self.check_answers(book, run, unit, &record);
+        }
         self.note_hold(run, unit, text, &record);
         let (attempts, ended, after_failure, advance) = match &record {
             StepRecord::Dispatched(attempts)
@@ -223,8 +231,10 @@ impl Auditor {
         if attempts.retries > definition.retry.limit || attempts.lost > limit {
             self.object(3, || format!("step {unit} of run {run} is past its limits: {attempts:?}"));
         }
-        if let StepRecord::Ended(end) = &record {
-            self.check_child_ended(book, run, unit, end);
+        match &record {
+            StepRecord::Ended(end) if is_carried => self.check_carried(run, unit, end),
+            StepRecord::Ended(end) => self.check_child_ended(book, run, unit, end),
+            _ => {}
         }
         let slot = book.unit_mut(unit);
         (slot.attempt, slot.dispatched_at) = (known.attempt, known.dispatched_at);
