@@ -30,6 +30,7 @@ mod pools;
 mod rates;
 mod requests;
 mod restart;
+mod retry;
 mod run;
 mod seed_calls;
 mod servers;

@@ -34,6 +34,11 @@ impl Memory {
             let Some(run) = self.runs.peek(*id).filter(|run| run.can_be_continued().is_ok()) else {
                 continue;
             };
+            let last = run.continued_last().and_then(|last| self.runs.peek(last));
+            // There is to be no other beside that.
+            if last.is_some_and(|last| !last.head.state.is_terminal()) {
+                continue;
+            }
             for (step, _) in run.carried_over(Timestamp::default()) {
                 let Some(apart) = run.apart(step) else { continue };
                 match read(&*context.store, run, step, apart).await {
