@@ -60,6 +60,14 @@ impl Client {
         Ok(Self::Remote { http, base, token })
     }
 
+    /// The address of the server, when it is another process.
+    pub(crate) fn address(&self) -> Option<&str> {
+        match self {
+            Self::Local { .. } => None,
+            Self::Remote { base, .. } => Some(base),
+        }
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Result<Value, CliError> {
         self.call(Method::GET, path, None, None).await
     }

@@ -21,6 +21,7 @@ mod context;
 mod definitions;
 mod failpoint;
 mod intake;
+mod link;
 mod lock_table;
 mod maintenance;
 mod ownership;

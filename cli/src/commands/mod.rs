@@ -13,6 +13,7 @@ mod graph;
 mod healthcheck;
 mod history;
 mod items;
+mod link;
 mod locks;
 mod logs;
 mod outputs;

@@ -10,6 +10,7 @@ use crate::client::{Client, run_path, segment};
 use crate::commands::acts::{self, ActArgs, MarkArgs, RecordArgs, SupplyArgs};
 use crate::commands::history::{self, HistoryArgs};
 use crate::commands::items::{self, ItemsArgs};
+use crate::commands::link::{self, LinkArgs};
 use crate::commands::logs::{self, LogsArgs};
 use crate::commands::outputs::{self, OutputsArgs};
 use crate::commands::retry::{self, RetryArgs};
@@ -78,6 +79,8 @@ pub(crate) enum RunsCommand {
     Approve(ActArgs),
     /// Reject what a step asks for: it fails
     Reject(ActArgs),
+    /// Make a link by which somebody approves or rejects what a step asks for, once, in a browser
+    Link(LinkArgs),
     /// Give a step the values that it asks for
     Supply(SupplyArgs),
     /// Stop one, with the runs that its steps are; once more, also the hooks that are under way then
@@ -137,6 +140,7 @@ pub(crate) async fn run(common: &Common, command: RunsCommand) -> Result<(), Cli
         RunsCommand::Mark(args) => acts::mark(&client, common, args).await,
         RunsCommand::Approve(args) => acts::approve(&client, common, args).await,
         RunsCommand::Reject(args) => acts::reject(&client, common, args).await,
+        RunsCommand::Link(args) => link::run(&client, common, args).await,
         RunsCommand::Supply(args) => acts::supply(&client, common, args).await,
         RunsCommand::Cancel { run, record } => {
             cancel(&client, common, &run_id::find(&client, &run).await?, record).await

@@ -10,6 +10,8 @@ use serde_json::Value;
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    /// The status line and the headers, in lower case.
+    pub(crate) head: String,
     pub(crate) body: String,
 }
 
@@ -55,7 +57,7 @@ pub(crate) fn send(address: &str, method: &str, path: &str, headers: &[(&str, &s
         text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer ({read:?}): {text:?}"));
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status line");
     assert!(!head.to_ascii_lowercase().contains("transfer-encoding"), "a body of unknown length: {head}");
-    Answer { status, body: body.to_owned() }
+    Answer { status, head: head.to_ascii_lowercase(), body: body.to_owned() }
 }
 
 /// Sends a GET.

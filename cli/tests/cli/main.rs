@@ -22,6 +22,7 @@ mod http;
 mod interrupt;
 mod items;
 mod keys;
+mod links;
 mod locks;
 mod outputs;
 mod patterns;

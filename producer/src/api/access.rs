@@ -1,5 +1,6 @@
 //! Who may come in. Browsers reach loopback, so foreign hosts and origins and bodies that are not JSON are always
-//! refused; with a token, everything but health and metrics needs it.
+//! refused; with a token, everything but health and metrics needs it, and links by which people act, which are the right
+//! themselves.
 
 use std::sync::Arc;
 
@@ -23,6 +24,9 @@ pub struct Access {
 
 /// Routes that anybody may ask, so that probes and scrapers need no secret.
 const OPEN: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
+/// The beginning of the path of a link by which somebody acts. Its page has a form, which a browser posts.
+const LINK: &str = "/act/";
 
 /// Lets a request through, or not.
 pub(super) async fn check(State(access): State<Access>, request: Request, next: Next) -> Response {
@@ -49,12 +53,13 @@ fn refusal(access: &Access, request: &Request) -> Option<ApiError> {
     {
         return Some(ApiError::new(Code::ForeignOrigin, "requests of other sites are refused"));
     }
-    if request.method() == Method::POST && !is_json(headers) && !is_bare(request) {
+    let is_form = is_link(request.uri().path()) && has_type(headers, FORM);
+    if request.method() == Method::POST && !is_form && !has_type(headers, JSON) && !is_bare(request) {
         let message = "a POST needs the header Content-Type: application/json";
         return Some(ApiError::new(Code::NotJson, message));
     }
     let token = access.token.as_deref()?;
-    if OPEN.contains(&request.uri().path()) {
+    if OPEN.contains(&request.uri().path()) || is_link(request.uri().path()) {
         return None;
     }
     let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
@@ -91,10 +96,18 @@ fn same_origin(origin: &str, host: &str) -> bool {
     origin.strip_prefix("http://").or(origin.strip_prefix("https://")).is_some_and(|from| from == host)
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
+/// Whether a path is that of one link, and nothing else.
+fn is_link(path: &str) -> bool {
+    path.strip_prefix(LINK).is_some_and(|link| !link.is_empty() && !link.contains('/'))
+}
+
+const JSON: &str = "application/json";
+const FORM: &str = "application/x-www-form-urlencoded";
+
+fn has_type(headers: &HeaderMap, expected: &str) -> bool {
     let content_type =
         headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    content_type.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+    content_type.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(expected))
 }
 
 /// Without a body there is nothing to read; a browser would name its origin.

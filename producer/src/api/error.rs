@@ -116,7 +116,10 @@ pub(super) async fn as_api_errors(request: Request, next: Next) -> Response {
     let asked = format!("{} {}", request.method(), request.uri().path());
     let response = next.run(request).await;
     let content_type = response.headers().get(header::CONTENT_TYPE);
-    let is_ours = content_type.is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+    // The framework answers with plain text.
+    let is_one =
+        |kind: &[u8]| [&b"application/json"[..], b"text/html"].iter().any(|ours| kind.starts_with(ours));
+    let is_ours = content_type.is_some_and(|kind| is_one(kind.as_bytes()));
     match response.status() {
         status if !status.is_client_error() || is_ours => response,
         StatusCode::METHOD_NOT_ALLOWED => {

@@ -10,8 +10,8 @@ use axum::routing::{delete, get, post};
 use super::error::{self, ApiError};
 use super::state::{Api, BODY_BYTES, Counted};
 use super::{
-    Access, access, acts, children, events, health, home, items, key, locks, outputs, runs, tasks, why,
-    workers, workflows,
+    Access, access, acts, children, events, health, home, items, key, links, locks, outputs, runs, tasks,
+    why, workers, workflows,
 };
 use crate::context::Context;
 use crate::intake::gateway::Gateway;
@@ -38,6 +38,7 @@ pub(crate) fn router(context: Arc<Context>, gateway: Arc<Gateway>, access: Acces
         .route("/runs/{id}/steps/{step}/approve", post(acts::approve))
         .route("/runs/{id}/steps/{step}/reject", post(acts::reject))
         .route("/runs/{id}/steps/{step}/supply", post(acts::supply))
+        .route("/runs/{id}/steps/{step}/links", post(links::make))
         .route("/runs/{id}/logs", get(runs::logs))
         .route("/workflows", post(workflows::apply).get(workflows::list))
         .route("/workflows/{name}", get(workflows::get))
@@ -53,6 +54,7 @@ pub(crate) fn router(context: Arc<Context>, gateway: Arc<Gateway>, access: Acces
     let routes = Router::new()
         .nest("/api/v1", v1)
         .route("/", get(home::page))
+        .route("/act/{link}", get(links::show).post(links::act))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))

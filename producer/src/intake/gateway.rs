@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use super::question::{Question, Waiting, answer};
 use crate::context::Context;
+use crate::link;
 use crate::partition::answer::{Answer, Gather, put_away};
 use crate::partition::command::Command;
 use crate::partition::commands::apply::Apply;
@@ -228,6 +229,11 @@ impl Gateway {
             Command::Retry(Box::new(Retry { run, id, by, why, last: None }))
         };
         self.ask(Some(run.partition()), command, body).await
+    }
+
+    /// Has the secret made with which links are signed, unless there is one.
+    pub(crate) async fn make_secret(&self) -> Result<Reply, Unavailable> {
+        self.ask(Some(link::HOME), || Command::MakeSecret, || InboxBody::MakeLinkSecret).await
     }
 
     /// Does something to a step of a run. However often the owner has to be asked, it is done once.

@@ -15,10 +15,11 @@ use super::commands::lock::{self, Wish as LockWish};
 use super::commands::replan::{self, Planned};
 use super::commands::retry::{self, Retried, Retry};
 use super::commands::submit::{self, Created, Submit};
-use super::commands::{delete, fire, pause};
+use super::commands::{delete, fire, pause, secret};
 use super::fired::Fire;
 use super::memory::load::Needs;
 use super::turn::Turn;
+use crate::link;
 
 /// A command.
 pub(crate) enum Command {
@@ -32,6 +33,8 @@ pub(crate) enum Command {
     Lock(Box<lock::Order>),
     /// A run that has ended is to go on from where it failed.
     Retry(Box<Retry>),
+    /// The secret is wanted with which links are signed.
+    MakeSecret,
     /// Something happened to a run.
     Event(RunId, Event),
     /// Attempts ended, all of one partition.
@@ -125,6 +128,7 @@ impl Command {
             }
             InboxBody::ChildEnded { result } => Self::Event(result.run, Event::ChildEnded(*result)),
             InboxBody::Act { run, act } => Self::Event(run, Event::Act(act)),
+            InboxBody::MakeLinkSecret => Self::MakeSecret,
             InboxBody::Retry { run, id, by, why } => {
                 Self::Retry(Box::new(Retry { run, id, by, why, last: None }))
             }
@@ -163,6 +167,7 @@ impl Command {
             Self::Child(order) => Some(order.child.partition()),
             Self::Lock(order) => Some(order.home),
             Self::Retry(retry) => Some(retry.run.partition()),
+            Self::MakeSecret => Some(link::HOME),
             Self::Event(run, _) => Some(run.partition()),
             Self::Results(results) => results.first().map(|(run, _)| run.partition()),
             Self::Held(task, _) => Some(task.run.partition()),
@@ -195,6 +200,7 @@ impl Command {
                 needs.runs.extend(order.needs_run().then_some(order.child));
             }
             Self::Lock(order) => drop(needs.locks.insert(order.home)),
+            Self::MakeSecret => needs.secret = true,
             Self::Retry(retry) => {
                 needs.runs.extend([retry.run].into_iter().chain(retry.last));
                 needs.continued.push(retry.run);
@@ -253,6 +259,7 @@ impl Command {
                     Fate::Kept => return kept(turn, run),
                 }
             }
+            Self::MakeSecret => Some(secret::handle(turn)),
             Self::Retry(retry) => {
                 let run = retry.run;
                 match retry::handle(turn, retry) {

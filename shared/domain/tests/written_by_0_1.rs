@@ -236,6 +236,7 @@ fn inbox(body: &str) -> &'static str {
         InboxBody::Letter { .. }
         | InboxBody::Act { .. }
         | InboxBody::Retry { .. }
+        | InboxBody::MakeLinkSecret
         | InboxBody::StartChild { .. }
         | InboxBody::StopChild { .. }
         | InboxBody::ChildEnded { .. }

@@ -9,4 +9,5 @@ pub(crate) mod lock;
 pub(crate) mod pause;
 pub(crate) mod replan;
 pub(crate) mod retry;
+pub(crate) mod secret;
 pub(crate) mod submit;

@@ -13,6 +13,7 @@ use super::Memory;
 use super::carry::Carried;
 use crate::context::Context;
 use crate::definitions::DefinitionError;
+use crate::link;
 use crate::workflow_head::WorkflowHead;
 
 /// Runs loaded in one trip, at most.
@@ -25,6 +26,8 @@ pub(crate) struct Needs {
     pub(crate) runs: Vec<RunId>,
     /// Runs that are to be continued: what they keep apart is read with them.
     pub(crate) continued: Vec<RunId>,
+    /// Whether the secret of links is wanted.
+    pub(crate) secret: bool,
     /// Stored workflows that runs are wanted of.
     pub(crate) started: BTreeSet<WorkflowId>,
     /// Partitions whose locks are asked for, or released.
@@ -42,6 +45,8 @@ pub(crate) struct Loaded {
     pub(crate) foreign: Foreign,
     /// What runs keep apart that are to be continued.
     pub(crate) carried: Carried,
+    /// Whether the secret of links is stored, where that was asked.
+    pub(crate) has_secret: bool,
 }
 
 /// Runs that are stored and cannot be read here, and why: a newer version has written them. They are not in memory, and
@@ -60,7 +65,7 @@ impl Memory {
     /// Loads the runs and workflows that a batch needs: in one trip those that runs are wanted of, in one those that are
     /// to change or to fire. `None` when the store does not answer.
     pub(crate) async fn load(&mut self, context: &Context, needs: Needs) -> Option<Loaded> {
-        let Needs { mut runs, continued, started, locks, at_home } = needs;
+        let Needs { mut runs, continued, secret, started, locks, at_home } = needs;
         runs.retain(|run| !self.runs.has(*run));
         runs.sort_unstable();
         runs.dedup();
@@ -70,12 +75,18 @@ impl Memory {
         };
         let carried = self.read_carried(context, &continued).await?;
         self.locks.load(context, locks).await?;
+        let has_secret = match secret {
+            true => link::secret(&*context.store).await,
+            false => Ok(None),
+        };
         let current = context.definitions.current(&*context.store, context.partitions, started).await;
         let loaded = self.workflows.load(context, at_home).await;
-        match (current, loaded) {
-            (Ok(current), Ok(())) => Some(Loaded { current, foreign, carried }),
-            (Err(error), _) | (_, Err(error)) => {
-                tracing::warn!(%error, "workflows cannot be loaded");
+        match (current, loaded, has_secret) {
+            (Ok(current), Ok(()), Ok(secret)) => {
+                Some(Loaded { current, foreign, carried, has_secret: secret.is_some() })
+            }
+            (Err(error), ..) | (_, Err(error), _) | (.., Err(error)) => {
+                tracing::warn!(%error, "what a batch needs cannot be loaded");
                 None
             }
         }

@@ -9,7 +9,9 @@ use crate::lock::{Ask, Asker, LockGroup, LockName, Used};
 use crate::run::{Act, ChildStart};
 use crate::submission::Submission;
 use crate::task::{Task, TaskResult};
-use crate::{Epoch, Outcome, PartitionId, RunId, Seq, SessionId, TaskId, WireCode, WorkflowId};
+use crate::{Epoch, Outcome, PartitionId, RunId, Seq, SessionId, TaskId, WorkflowId};
+
+pub use super::reply::{Reply, ReplyError};
 
 /// The version of messages that this code writes.
 pub const VERSION: u8 = 1;
@@ -274,6 +276,9 @@ pub enum InboxBody {
         #[serde(default, skip_serializing_if = "String::is_empty")]
         why: String,
     },
+    /// The secret is wanted with which links are signed by which people act: it is made where there is none, and nobody is told
+    /// it. Answered with a [`Reply`].
+    MakeLinkSecret,
     /// Somebody wants a run stopped.
     Cancel {
         /// The run to stop.
@@ -333,53 +338,6 @@ pub enum InboxBody {
         /// What the letter says: any other body but a letter.
         body: Box<InboxBody>,
     },
-}
-
-/// The reply of a producer to a message that has `reply_to`, sent after the commit.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Reply {
-    /// The message was refused, for good.
-    Error {
-        /// Why it was refused.
-        error: ReplyError,
-    },
-    /// A run was accepted, or the key was known and this is its run.
-    Run {
-        /// The id of the run.
-        run_id: RunId,
-        /// Whether the key was known: nothing new was started.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        duplicate: bool,
-    },
-    /// An array was submitted: one reply for each submission, in order.
-    Many(Vec<Reply>),
-    /// A workflow was changed.
-    Workflow {
-        /// The name of the workflow.
-        workflow: WorkflowId,
-        /// The version of the workflow now.
-        version: u32,
-        /// Whether the definition was the same already.
-        #[serde(default)]
-        unchanged: bool,
-    },
-}
-
-/// The error of a reply: a refusal with a stable code.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ReplyError {
-    /// The code, which is stable, for programs.
-    pub code: WireCode,
-    /// The message for people: what was expected, and the fix.
-    pub message: String,
-}
-
-impl ReplyError {
-    /// A refusal with this code and this message.
-    pub fn new(code: impl Into<WireCode>, message: impl Into<String>) -> Self {
-        Self { code: code.into(), message: message.into() }
-    }
 }
 
 /// A message to every worker.

@@ -2,5 +2,6 @@
 //! the version in a field `v`. What is stored of a run is in [`run::record`](crate::run::record).
 
 pub mod message;
+mod reply;
 pub mod submission;
 pub mod task;

@@ -140,6 +140,11 @@ fn every_message_to_a_partition_of_version_1_is_read() {
     assert!(
         matches!(cancel, InboxBody::Cancel { run, reason } if run.to_string() == RUN && reason == "by hand")
     );
+    let retry = body(
+        r#"{"v":1,"kind":"retry","run":"0192f3c1-7a7b-7000-8000-0000000e0011","id":"k1","by":"ann","why":"mended"}"#,
+    );
+    assert!(matches!(retry, InboxBody::Retry { run, id, .. } if run.to_string() == RUN && id == "k1"));
+    assert!(matches!(body(r#"{"v":1,"kind":"make_link_secret"}"#), InboxBody::MakeLinkSecret));
     let held = body(
         r#"{"v":1,"kind":"held","task":{"run":"0192f3c1-7a7b-7000-8000-0000000e0011","step":2,"attempt":1},
         "session":"6b1f4b1e-0000-4000-8000-000000000001"}"#,
