@@ -48,7 +48,7 @@ impl ActArgs {
 /// What is kept of who does something.
 #[derive(Debug, Args)]
 pub(crate) struct RecordArgs {
-    /// Why, for the history of the run
+    /// Why; it is kept, for others to see
     #[arg(long, value_name = "TEXT")]
     why: Option<String>,
     /// Who does it; when absent, the name by which you are logged in

@@ -22,6 +22,7 @@ mod producer;
 mod queues;
 mod retry;
 mod run;
+mod run_acts;
 mod run_id;
 mod runs;
 mod schema;

@@ -28,6 +28,13 @@ pub(crate) struct RunIdArgs {
     last: bool,
 }
 
+impl RunIdArgs {
+    /// That one, or the last.
+    pub(crate) fn new(id: Option<String>, last: bool) -> Self {
+        Self { id, last }
+    }
+}
+
 /// Which run, and perhaps which of its steps: `ID`, `ID STEP`, `--last`, or `--last STEP`.
 #[derive(Debug, Args)]
 pub(crate) struct RunAndStepArgs {

@@ -14,6 +14,7 @@ use crate::commands::link::{self, LinkArgs};
 use crate::commands::logs::{self, LogsArgs};
 use crate::commands::outputs::{self, OutputsArgs};
 use crate::commands::retry::{self, RetryArgs};
+use crate::commands::run_acts::{self, PriorityArgs, RunActArgs};
 use crate::commands::run_id::{self, RunAndStepArgs, RunIdArgs};
 use crate::commands::tree::{self, TreeArgs};
 use crate::error::CliError;
@@ -83,6 +84,12 @@ pub(crate) enum RunsCommand {
     Link(LinkArgs),
     /// Give a step the values that it asks for
     Supply(SupplyArgs),
+    /// Have nothing more of one begin, until it is resumed; what runs goes on
+    Pause(RunActArgs),
+    /// Let one go on that is paused
+    Resume(RunActArgs),
+    /// Give one another priority, what is queued of it included
+    Priority(PriorityArgs),
     /// Stop one, with the runs that its steps are; once more, also the hooks that are under way then
     Cancel {
         #[command(flatten)]
@@ -142,6 +149,9 @@ pub(crate) async fn run(common: &Common, command: RunsCommand) -> Result<(), Cli
         RunsCommand::Reject(args) => acts::reject(&client, common, args).await,
         RunsCommand::Link(args) => link::run(&client, common, args).await,
         RunsCommand::Supply(args) => acts::supply(&client, common, args).await,
+        RunsCommand::Pause(args) => run_acts::pause(&client, common, args).await,
+        RunsCommand::Resume(args) => run_acts::resume(&client, common, args).await,
+        RunsCommand::Priority(args) => run_acts::priority(&client, common, args).await,
         RunsCommand::Cancel { run, record } => {
             cancel(&client, common, &run_id::find(&client, &run).await?, record).await
         }

@@ -10,7 +10,7 @@ use axum::routing::{delete, get, post};
 use super::error::{self, ApiError};
 use super::state::{Api, BODY_BYTES, Counted};
 use super::{
-    Access, access, acts, children, events, health, home, items, key, links, locks, outputs, runs, tasks,
+    Access, access, acts, children, events, health, home, items, key, links, locks, outputs, run_acts, runs, tasks,
     why, workers, workflows,
 };
 use crate::context::Context;
@@ -27,6 +27,9 @@ pub(crate) fn router(context: Arc<Context>, gateway: Arc<Gateway>, access: Acces
         .route("/runs/{id}", get(runs::get))
         .route("/runs/{id}/cancel", post(runs::cancel))
         .route("/runs/{id}/retry", post(runs::retry))
+        .route("/runs/{id}/pause", post(run_acts::pause))
+        .route("/runs/{id}/resume", post(run_acts::resume))
+        .route("/runs/{id}/priority", post(run_acts::priority))
         .route("/runs/{id}/children", get(children::list))
         .route("/runs/{id}/why", get(why::why))
         .route("/runs/{id}/events", get(events::list))

@@ -1,13 +1,10 @@
 //! How a run looks from outside.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use millrace_domain::definition::{Params, nearest};
-use millrace_domain::run::{
-    Blocker, Head, ItemCounts, Mover, Run, RunState, RunTimer, Spec, StepState, Trigger,
-};
+use millrace_domain::run::{Blocker, ItemCounts, Mover, Run, RunState, RunTimer, Spec, StepState, Trigger};
 use millrace_domain::{Code, Hook, RunId, SessionId, StepIndex, Timestamp, Unit};
 use millrace_store::{StoredRun, TaskRecord};
 use serde::Serialize;
@@ -16,6 +13,7 @@ use serde_json::{Map, Value};
 use super::error::{ApiError, ApiResult};
 use super::parent::{ParentView, child_of};
 use super::pools::Served;
+pub(crate) use super::summary::{RunSummaryView, reason, summary};
 use crate::context::Context;
 
 /// A run with its steps.
@@ -42,39 +40,6 @@ pub(crate) struct AskedView {
     trigger: Trigger,
     priority: String,
     scheduled_at: String,
-}
-
-/// A run in a list.
-#[derive(Debug, Serialize)]
-pub(crate) struct RunSummaryView {
-    #[serde(rename = "id")]
-    pub(super) run: RunId,
-    pub(super) workflow: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) version: Option<u32>,
-    pub(super) state: Cow<'static, str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) reason: Option<String>,
-    created_at: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    start_at: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    started_at: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) ended_at: Option<String>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    labels: BTreeMap<String, String>,
-    /// The run of which this one is a step.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) parent_run_id: Option<RunId>,
-    /// The run that this one goes on with, and the first of those.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) retry_of: Option<RunId>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) origin: Option<RunId>,
-    /// The run that goes on with this one, the last of them.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) retried_by: Option<RunId>,
 }
 
 /// A step of a run.
@@ -150,27 +115,6 @@ fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
-/// The summary of a head.
-pub(crate) fn summary(id: RunId, head: Head) -> RunSummaryView {
-    let text = |at: Option<Timestamp>| at.map(|at| at.to_string());
-    RunSummaryView {
-        run: id,
-        workflow: head.workflow.to_string(),
-        version: head.version,
-        state: head.state.as_str().into(),
-        reason: head.reason,
-        created_at: head.created_at.to_string(),
-        start_at: text(head.start_at),
-        started_at: text(head.started_at),
-        ended_at: text(head.ended_at),
-        labels: head.labels,
-        retry_of: head.retry_of.as_ref().map(|of| of.run),
-        origin: head.retry_of.map(|of| of.origin),
-        retried_by: head.continuations.last().map(|known| known.run),
-        parent_run_id: head.parent.map(|parent| parent.attempt.run),
-    }
-}
-
 /// A stored run, restored; a text when it cannot be read.
 pub(super) async fn restored(context: &Context, id: RunId, stored: &StoredRun) -> Result<Run, String> {
     let spec: Spec = serde_json::from_str(&stored.definition).map_err(|e| e.to_string())?;
@@ -199,7 +143,7 @@ pub(crate) async fn run(context: &Context, id: RunId, stored: &StoredRun) -> Res
     let asked = AskedView {
         params: run.spec.params.clone(),
         trigger: run.spec.trigger,
-        priority: run.spec.priority.to_string(),
+        priority: run.priority().to_string(),
         scheduled_at: run.spec.scheduled_at.to_string(),
     };
     let mut head = run.head;
@@ -251,10 +195,18 @@ fn step(
                     let open: Vec<_> = run.waits_for(index).map(|on| name(&on)).collect();
                     Some(format!("waits for {}", open.join(", ")))
                 }
+                Some(Mover::Resume) => why_held(run, index),
                 Some(Mover::Timer(_) | Mover::Attempt { .. } | Mover::Items) | None => None,
             };
             StepView { state: "waiting".to_owned(), reason, ..view }
         }
+        StepState::Backoff { attempts, .. } if run.head.paused.is_some() => StepView {
+            state: "waiting".to_owned(),
+            attempt: attempts.attempt,
+            lost: attempts.lost,
+            reason: why_held(run, index),
+            ..view
+        },
         StepState::Backoff { attempts, until, reason } if attempts.attempt == 0 => {
             let what = reason.as_deref().unwrap_or("it waits");
             StepView { state: "waiting".to_owned(), reason: Some(format!("{what}; until {until}")), ..view }
@@ -347,6 +299,13 @@ fn step(
             ..view
         },
     }
+}
+
+/// Why a step does not begin whose run is paused.
+fn why_held(run: &Run, index: StepIndex) -> Option<String> {
+    let blockers = run.blockers(index.into(), Timestamp::default());
+    let words: Vec<String> = blockers.iter().map(Blocker::words).collect();
+    (!words.is_empty()).then(|| words.join("; "))
 }
 
 /// A step of a run by its name: its place, and its last attempt. Of one that has items, each has its own.

@@ -84,7 +84,7 @@ pub(super) async fn why(
     let mut answer = json!({
         "run_id": id,
         "state": run.head.state.as_str(),
-        "reason": run.head.reason,
+        "reason": view::reason(&run.head),
         "steps": answers,
     });
     let retry_of = run.head.retry_of.as_ref().map(|of| of.run);

@@ -8,7 +8,7 @@ use millrace_broker::{BrokerError, Outgoing, Queue, Route};
 use millrace_domain::definition::Workflow;
 use millrace_domain::lock::{Asker, LockGroup};
 use millrace_domain::message::{Inbox, InboxBody, Reply, ReplyError};
-use millrace_domain::run::{Act, Event, Trigger};
+use millrace_domain::run::{Act, Event, RunAct, Trigger};
 use millrace_domain::submission::Submission;
 use millrace_domain::{Code, PartitionId, RunId, WorkflowId};
 use millrace_runtime::{Subscription, Unknown};
@@ -240,6 +240,13 @@ impl Gateway {
     pub(crate) async fn act(&self, run: RunId, act: Act) -> Result<Reply, Unavailable> {
         let body = || InboxBody::Act { run, act: Box::new(act.clone()) };
         let command = || Command::Event(run, Event::Act(Box::new(act.clone())));
+        self.ask(Some(run.partition()), command, body).await
+    }
+
+    /// Does something to a run as a whole.
+    pub(crate) async fn run_act(&self, run: RunId, act: RunAct) -> Result<Reply, Unavailable> {
+        let body = || InboxBody::RunAct { run, act: Box::new(act.clone()) };
+        let command = || Command::Event(run, Event::RunAct(Box::new(act.clone())));
         self.ask(Some(run.partition()), command, body).await
     }
 

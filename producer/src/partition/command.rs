@@ -132,6 +132,7 @@ impl Command {
             InboxBody::Retry { run, id, by, why } => {
                 Self::Retry(Box::new(Retry { run, id, by, why, last: None }))
             }
+            InboxBody::RunAct { run, act } => Self::Event(run, Event::RunAct(act)),
             InboxBody::Cancel { run, reason } => Self::Event(run, Event::Cancel { reason }),
             InboxBody::Held { task, session } => Self::Held(task, session),
             InboxBody::Pause { workflow, paused } => Self::Pause(workflow, paused),

@@ -61,6 +61,8 @@ pub(crate) struct FollowUp {
     /// Letters that the commit has sent: known when it holds.
     pub(crate) letters: Vec<Sent>,
     pub(crate) stops: Vec<Stop>,
+    /// Attempts that are to be taken back where nobody has claimed them, by their runs.
+    pub(crate) take_backs: Vec<(RunId, Vec<(Unit, u32)>)>,
     pub(crate) done: Vec<Settlement>,
     /// Runs that ended: they leave the memory.
     pub(crate) ended: Vec<RunId>,
@@ -239,6 +241,7 @@ impl Draft {
                     delta.cleared.push(timer);
                 }
                 Action::Stop { tasks, by_force } => self.then.stops.push(Stop { run, tasks, by_force }),
+                Action::TakeBack { tasks } => self.then.take_backs.push((run, tasks)),
                 Action::StartChild { start, again } => {
                     let child = start.parent.attempt.child(partitions);
                     letters.push((child.partition(), InboxBody::StartChild { start, again }));

@@ -144,6 +144,7 @@ impl Actor {
                 tasks: mut new,
                 letters: mut sent,
                 stops,
+                take_backs,
                 done,
                 ended,
                 outcomes: _,
@@ -168,6 +169,11 @@ impl Actor {
             }
             tasks.append(&mut new);
             letters.append(&mut sent);
+            for (run, tasks) in take_backs.into_iter().filter(|(run, _)| !duplicates.contains(run)) {
+                if let Some(owned) = self.partitions.get(partition) {
+                    stop::take_back(&self.context, self.inner.clone(), (partition, owned.epoch), run, tasks);
+                }
+            }
             for stop in stops.into_iter().filter(|stop| !duplicates.contains(&stop.run)) {
                 if let Some(owned) = self.partitions.get(partition) {
                     stop::carry_out(&self.context, self.inner.clone(), partition, owned.epoch, stop);

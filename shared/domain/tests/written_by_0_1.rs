@@ -237,6 +237,7 @@ fn inbox(body: &str) -> &'static str {
         | InboxBody::Act { .. }
         | InboxBody::Retry { .. }
         | InboxBody::MakeLinkSecret
+        | InboxBody::RunAct { .. }
         | InboxBody::StartChild { .. }
         | InboxBody::StopChild { .. }
         | InboxBody::ChildEnded { .. }

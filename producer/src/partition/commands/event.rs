@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use millrace_domain::lock::{Asker, LockName, Need};
 use millrace_domain::message::{InboxBody, Reply};
 use millrace_domain::run::history::advance_noting;
-use millrace_domain::run::{Deed, Event, Refusal};
+use millrace_domain::run::{Deed, Event, Paused, Refusal, Run};
 use millrace_domain::task::TaskResult;
 use millrace_domain::{Code, RunId, TaskId};
 use millrace_store::Timer;
@@ -50,7 +50,10 @@ pub(crate) fn apply(turn: &mut Turn<'_>, id: RunId, event: &Event) -> Result<App
     let outcome = run.map(|run| {
         catch_unwind(AssertUnwindSafe(|| {
             failpoint::pass("advance");
-            advance_noting(run, event, now)
+            let hidden = hide_pause(run, event);
+            let advanced = advance_noting(run, event, now);
+            run.head.paused = run.head.paused.take().or(hidden);
+            advanced
         }))
     });
     // What an item gave is not kept in memory.
@@ -85,7 +88,7 @@ pub(crate) fn apply(turn: &mut Turn<'_>, id: RunId, event: &Event) -> Result<App
         None => {
             unknown_run(id, event);
             refuse_grant(turn, id, event);
-            if let Event::Act(_) = event {
+            if let Event::Act(_) | Event::RunAct(_) = event {
                 return Ok(Applied::Refused(refusal(Code::NotFound, format!("there is no run {id}"))));
             }
         }
@@ -102,12 +105,18 @@ pub(crate) fn apply(turn: &mut Turn<'_>, id: RunId, event: &Event) -> Result<App
             tracing::debug!(run = %id, %refused, "an event without effect");
             retire_stale(turn.draft, id, event);
             refuse_grant(turn, id, event);
-            if let (Event::Act(act), Some(run)) = (event, turn.memory.runs.get(id)) {
+            let run = turn.memory.runs.get(id);
+            let why = run.and_then(|run| match event {
+                Event::Act(act) => Some(run.why_refused(act, &refused)),
+                Event::RunAct(act) => Some(run.why_run_act_refused(act, &refused)),
+                _ => None,
+            });
+            if let Some(why) = why {
                 let code = match refused {
                     Refusal::AnotherAct(_) => Code::KeyConflict,
                     _ => Code::WrongState,
                 };
-                return Ok(Applied::Refused(refusal(code, run.why_refused(act, &refused))));
+                return Ok(Applied::Refused(refusal(code, why)));
             }
         }
         Some(Err(_)) => {}
@@ -115,12 +124,19 @@ pub(crate) fn apply(turn: &mut Turn<'_>, id: RunId, event: &Event) -> Result<App
     Ok(Applied::Done)
 }
 
+/// Hides from the rules that a run is paused, where that guard is taken away for the test of the auditor.
+fn hide_pause(run: &mut Run, event: &Event) -> Option<Box<Paused>> {
+    let is_hidden =
+        run.head.paused.is_some() && !matches!(event, Event::RunAct(_)) && failpoint::is_removed("pause");
+    is_hidden.then(|| run.head.paused.take()).flatten()
+}
+
 /// Keeps an event of a run that cannot be read here. A timer stays set in the store, and comes up with the next owner.
 /// What is stored of an attempt stays too: the watch need not look at it every second.
 fn keep(draft: &mut Draft, run: RunId, event: &Event) {
     let (unit, attempt) = match event {
         Event::Result(result) => (result.id().unit, result.attempt),
-        Event::Lost { unit, attempt, .. } | Event::Revoked { unit, attempt } => (*unit, *attempt),
+        Event::Lost { unit, attempt, .. } | Event::Revoked { unit, attempt, .. } => (*unit, *attempt),
         _ => return,
     };
     draft.then.kept.push(TaskId { run, unit, attempt });

@@ -17,7 +17,7 @@ pub(super) fn note(progress: &mut Progress, run: &Run, unit: Unit, now: Timestam
         _ => return,
     };
     let Some(step) = run.workflow.step(unit.step) else { return };
-    let lane = Lane { queue: step.queue(), priority: run.spec.priority };
+    let lane = Lane { queue: step.queue(), priority: run.priority() };
     let latest = progress.entry(lane).or_default();
     *latest = (*latest).max(dispatched_at);
 }

@@ -33,11 +33,19 @@ fn is_of(task: TaskId, result: &str) -> bool {
     serde_json::from_str::<TaskId>(result).is_ok_and(|of| of == task)
 }
 
+/// An attempt was taken back that nobody had claimed: it never began, and is not lost.
+pub(super) fn never_begun(inner: &UnboundedSender<Input>, task: TaskId) {
+    let TaskId { run, unit, attempt } = task;
+    let event = Event::Revoked { unit, attempt, unclaimed: true };
+    let _ = inner.send(Input::Work(Work::silent(Command::Event(run, event))));
+}
+
 /// An attempt was taken back. Of a run that is being stopped, it ends there; of any other, it is lost. One of
 /// the two events applies, the other is refused.
 pub(super) fn taken_back(inner: &UnboundedSender<Input>, task: TaskId, reason: &str) {
     let TaskId { run, unit, attempt } = task;
-    let events = [Event::Revoked { unit, attempt }, Event::Lost { unit, attempt, reason: reason.to_owned() }];
+    let revoked = Event::Revoked { unit, attempt, unclaimed: false };
+    let events = [revoked, Event::Lost { unit, attempt, reason: reason.to_owned() }];
     for event in events {
         let _ = inner.send(Input::Work(Work::silent(Command::Event(run, event))));
     }

@@ -13,7 +13,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
 
 use super::damaged::skip_if_damaged;
-use super::outcome::{report, taken_back};
+use super::outcome::{never_begun, report, taken_back};
 use super::queues::Sweep;
 use super::sessions::SessionWatch;
 use super::stop::tell_workers;
@@ -223,6 +223,7 @@ impl Watch {
                         None => {}
                     }
                 }
+                Some(TaskRecord::Revoked { unclaimed: true, .. }) => never_begun(inner, *task),
                 Some(TaskRecord::Revoked { .. }) => revoked.push(*task),
                 Some(TaskRecord::Claimed { session, .. }) => {
                     let is_over = self
@@ -276,6 +277,8 @@ impl Watch {
                 suspects.remove(task);
             }
             match revoked {
+                // It was handed back meanwhile.
+                Revoked::Unclaimed => never_begun(inner, *task),
                 Revoked::Done => {
                     let host =
                         self.0.sessions.lock().map(|s| s.host(*session).to_owned()).unwrap_or_default();

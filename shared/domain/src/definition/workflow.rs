@@ -272,6 +272,11 @@ impl RateUse {
 }
 
 impl Workflow {
+    /// Whether a step gives its items up when too many of them have failed.
+    pub fn gives_items_up(&self) -> bool {
+        self.steps.iter().any(|step| step.fan.as_ref().is_some_and(|fan| fan.fail_fast))
+    }
+
     /// The step at `index`.
     pub fn step(&self, index: StepIndex) -> Option<&Step> {
         self.steps.get(index.at())

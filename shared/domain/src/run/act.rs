@@ -51,10 +51,17 @@ impl Act {
             true => serde_json::to_vec(&(self.unit, &self.deed, &self.by)),
             false => serde_json::to_vec(&(self.unit, &self.deed)),
         };
-        let what = what.unwrap_or_default();
-        let what = Sha256::digest(what).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        Done { id: self.id.clone(), what }
+        Done { id: self.id.clone(), what: digest_of(&what.unwrap_or_default()) }
     }
+}
+
+/// The digest of what was done.
+pub(super) fn digest(what: &impl Serialize) -> String {
+    digest_of(&serde_json::to_vec(what).unwrap_or_default())
+}
+
+fn digest_of(what: &[u8]) -> String {
+    Sha256::digest(what).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The deed of an act: what is done to a unit.

@@ -50,6 +50,11 @@ pub enum Action {
         /// Whether they are taken back even when claimed: their worker had its time.
         by_force: bool,
     },
+    /// Take these attempts back where nobody has claimed them, and leave those alone that somebody runs.
+    TakeBack {
+        /// The attempts, by their units.
+        tasks: Vec<(Unit, u32)>,
+    },
     /// Ask for this child: the run that an attempt is.
     StartChild {
         /// What is asked for.
@@ -93,6 +98,6 @@ pub enum RunTimer {
     Retry(Unit),
     /// The timeout of the run.
     Timeout,
-    /// The next look at a stopped run.
+    /// The next look at a stopped run, or at a paused one of which something is with the fleet.
     CancelCheck,
 }

@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::advance::READING;
+use super::advance::{HELD, READING};
 use super::dispatch::known_values;
 use super::slot::at_a_time;
-use super::{ApprovalWanted, Attempts, Fan, InputWanted, Run, RunState, Slot, StepState};
+use super::{ApprovalWanted, Attempts, Fan, InputWanted, Paused, Run, RunState, Slot, StepState};
 use crate::lock::{LockName, Want, in_words};
 use crate::rule::{Judgement, Readiness, Status, Tally};
 use crate::{Hook, StepIndex, Timestamp, TriggerRule, Unit, WorkflowId};
@@ -19,6 +19,8 @@ use crate::{Hook, StepIndex, Timestamp, TriggerRule, Unit, WorkflowId};
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Blocker {
+    /// The run is paused, and nothing of it begins.
+    Paused(Paused),
     /// The run starts later.
     Start {
         /// When the run starts.
@@ -156,6 +158,18 @@ const MOST_NAMED: usize = 20;
 impl Run {
     /// The blockers of a unit `now`, the first to go away first; none when it has ended, or does not exist.
     pub fn blockers(&self, unit: Unit, now: Timestamp) -> Vec<Blocker> {
+        let mut blockers = self.own_blockers(unit, now);
+        let begins = matches!(
+            self.state_of(unit),
+            Some(StepState::Waiting | StepState::Backoff { .. } | StepState::Fanned(_))
+        );
+        if let (true, Some(paused)) = (begins, &self.head.paused) {
+            blockers.insert(0, Blocker::Paused((**paused).clone()));
+        }
+        blockers
+    }
+
+    fn own_blockers(&self, unit: Unit, now: Timestamp) -> Vec<Blocker> {
         match self.state_of(unit) {
             Some(StepState::Waiting) => self.blockers_of_waiting(unit.step, now),
             Some(StepState::Fanned(fan)) => vec![Blocker::Items {
@@ -166,6 +180,8 @@ impl Run {
                 blocked: count(fan, |item| matches!(item, StepState::Locking { .. })),
                 given_up: fan.fanned.stopping_since.is_some(),
             }],
+            // Nothing else keeps it.
+            Some(StepState::Backoff { reason: Some(reason), .. }) if reason == HELD => Vec::new(),
             Some(StepState::Backoff { attempts, until, reason }) => vec![match attempts.attempt {
                 0 => Blocker::Time { until: *until, what: reason.clone().unwrap_or_default() },
                 attempt => Blocker::Retry { attempt, until: *until, reason: reason.clone() },
@@ -189,6 +205,9 @@ impl Run {
 
     fn blockers_of_waiting(&self, step: StepIndex, now: Timestamp) -> Vec<Blocker> {
         let mut blockers = Vec::new();
+        if self.is_held(step) && self.head.state == RunState::Running {
+            return blockers;
+        }
         if self.is_woken(step) {
             let what = if self.is_held_over(step) { HELD_OVER } else { READING };
             return vec![Blocker::Time { until: now, what: what.to_owned() }];
@@ -278,6 +297,7 @@ impl Blocker {
     /// The blocker in words.
     pub fn words(&self) -> String {
         match self {
+            Self::Paused(paused) => format!("its run is {paused} (millrace runs resume)"),
             Self::Start { at } => format!("the run starts at {at}"),
             Self::Slot { slots, since, limit } => {
                 format!("the run waits for its turn since {since}: {}", at_a_time(slots, *limit))

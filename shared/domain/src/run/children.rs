@@ -54,7 +54,7 @@ impl Run {
             workflow,
             params: Params::new(),
             scheduled_at: self.spec.scheduled_at,
-            priority: self.spec.priority,
+            priority: self.priority(),
             traceparent: self.spec.traceparent.clone(),
             began_at: attempts.dispatched_at,
         }

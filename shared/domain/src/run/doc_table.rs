@@ -12,7 +12,18 @@ pub(super) fn table(corner: &str) -> Table {
         .take_while(|row| row.len() > 1 || row.is_empty())
         .filter(|row| !row.is_empty());
     let columns = rows.next().unwrap()[1..].to_vec();
-    let corners = ["step", "child", "locks", "people", "run", "slots", "mover of a step", "mover of a run"];
+    let corners = [
+        "step",
+        "child",
+        "locks",
+        "people",
+        "run",
+        "slots",
+        "paused",
+        "pauses",
+        "mover of a step",
+        "mover of a run",
+    ];
     let rows = rows.take_while(|row| !corners.contains(&row[0])).map(|row| (row[0], row[1..].to_vec()));
     (columns, rows.collect())
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Act;
+use super::{Act, RunAct};
 use crate::lock::LockName;
 use crate::task::TaskResult;
 use crate::{Outcome, RunId, Unit};
@@ -99,15 +99,20 @@ pub enum Event {
         #[serde(default)]
         reason: String,
     },
-    /// An attempt of a run that is being stopped was taken back.
+    /// An attempt was taken back: of a run that is being stopped, or one that nobody had claimed.
     Revoked {
         /// The unit.
         unit: Unit,
         /// The attempt.
         attempt: u32,
+        /// Whether nobody had claimed it, so that it never began.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        unclaimed: bool,
     },
     /// Somebody does something to a unit.
     Act(Box<Act>),
+    /// Somebody does something to the run as a whole.
+    RunAct(Box<RunAct>),
     /// Somebody wants the run stopped.
     Cancel {
         /// Who wants it stopped, or why.
@@ -139,6 +144,7 @@ impl Event {
             | Self::LockRefused { unit, .. }
             | Self::LockTaken { unit, .. } => Some(*unit),
             Self::StartDue
+            | Self::RunAct(_)
             | Self::SlotGranted { .. }
             | Self::SlotRefused { .. }
             | Self::Displaced { .. }
@@ -179,6 +185,9 @@ pub enum Refusal {
         /// Why it cannot be done, for whoever acts.
         why: String,
     },
+    /// The run does not stand so that this can be done to it.
+    #[error("this cannot be done to the run: {0}")]
+    RunAct(String),
     /// Another act has the id of this one.
     #[error("another act has the id {0}")]
     AnotherAct(String),

@@ -47,6 +47,10 @@ impl Holds {
         self.all().find(|hold| hold.token.is_none())
     }
 
+    pub(super) fn awaited_mut(&mut self) -> Option<&mut Hold> {
+        self.locks.iter_mut().chain(&mut self.rate).find(|hold| hold.token.is_none())
+    }
+
     /// The place of what has its home with a group.
     pub(super) fn of_group(&mut self, group: LockGroup) -> Option<&mut Option<Hold>> {
         let is_it = |hold: &Option<Hold>| hold.is_some_and(|hold| hold.group == group);

@@ -1,7 +1,7 @@
 //! How far ahead a timer of a run can lie. One that lies further was set by a clock that was ahead, and has been set
 //! back since: it would come late by as much.
 
-use super::advance::{LONGEST_ASK, LOOK_AGAIN};
+use super::advance::{LONGEST_ASK, LONGEST_LOOK, LOOK_AGAIN};
 use super::dispatch::input;
 use super::{Run, RunState, RunTimer, StepState};
 use crate::Timestamp;
@@ -45,6 +45,7 @@ impl Run {
                 _ => None,
             },
             RunTimer::Timeout => self.workflow.timeout.map(|timeout| now + timeout),
+            RunTimer::CancelCheck if self.head.paused.is_some() => Some(now + LONGEST_LOOK),
             RunTimer::CancelCheck => Some(now + LOOK_AGAIN),
         }
     }

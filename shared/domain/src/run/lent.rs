@@ -33,6 +33,7 @@ impl Run {
             Event::Act(act) => return self.tasks_want(act.unit.step).collect(),
             Event::StartDue if self.owes_outputs() => return self.outputs_want().collect(),
             Event::StartDue
+            | Event::RunAct(_)
             | Event::Cancel { .. }
             | Event::TimedOut
             | Event::CancelCheckDue

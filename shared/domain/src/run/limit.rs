@@ -12,6 +12,11 @@ impl Run {
         self.head.slot.as_deref().filter(|slot| slot.granted_at.is_none() && !self.head.state.is_terminal())
     }
 
+    /// Whether the run has its slot, and has not started.
+    pub(super) fn has_slot(&self) -> bool {
+        self.head.slot.as_deref().is_some_and(|slot| slot.granted_at.is_some())
+    }
+
     /// The slot that the run wants now, by the expression of its key; `None` where any number of runs may be under way.
     ///
     /// # Errors
@@ -31,7 +36,7 @@ impl Run {
         Some(Ask {
             asker: Asker::of_run(self.id),
             wants: Box::new([want]),
-            priority: self.spec.priority,
+            priority: self.priority(),
             since: slot.since,
             workflow: self.head.workflow.clone(),
             version: self.head.version,

@@ -73,7 +73,7 @@ impl Run {
         Ask {
             asker: Asker::of_task(TaskId { run: self.id, unit, attempt }, need),
             wants,
-            priority: self.spec.priority,
+            priority: self.priority(),
             since,
             workflow: self.head.workflow.clone(),
             version: self.head.version,

@@ -40,6 +40,7 @@
 //! | lost, another attempt     | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` |
 //! | lost, unknown step        | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   |
 //! | revoked                   | `StaleAttempt` | `NotExpected`  | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | cancelled      | `StaleAttempt` |
+//! | revoked, nobody had claimed it | `StaleAttempt` | dispatched | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | cancelled | `StaleAttempt` |
 //! | revoked, another attempt  | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` |
 //! | revoked, unknown step     | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   | `NoSuchUnit`   |
 //! | child ended: succeeded   | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` |
@@ -131,6 +132,39 @@
 //! | cancel       | cancelled       | stopping        | stopping        | `RunNotWaiting` | stopping        | `RunEnded` |
 //! | timed out    | `RunNotWaiting` | stopping        | `RunNotWaiting` | `RunNotWaiting` | stopping        | `RunEnded` |
 //!
+//! What each event makes of a step while its run is paused: nothing of it begins, and whatever would waits in backoff, or stays as it
+//! is, until the run is resumed. What waits for locks gives back what it has asked for. What is under way goes on: an attempt that
+//! somebody runs, a child, and what is asked of people.
+//!
+//! | paused                           | waiting        | ready          | dispatched     | held           | fanned         | locks          | asking         | child          |
+//! |----------------------------------|----------------|----------------|----------------|----------------|----------------|----------------|----------------|----------------|
+//! | result: succeeded                | `StaleAttempt` | `StaleAttempt` | succeeded      | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` |
+//! | result, retries left             | `StaleAttempt` | `StaleAttempt` | backoff        | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` |
+//! | lost                             | `StaleAttempt` | `StaleAttempt` | backoff        | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` |
+//! | revoked                          | `StaleAttempt` | `StaleAttempt` | `NotExpected`  | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` |
+//! | revoked, nobody had claimed it   | `StaleAttempt` | `StaleAttempt` | backoff        | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` |
+//! | retry due                        | `NotExpected`  | `NotExpected`  | `NotExpected`  | `NotExpected`  | `NotExpected`  | `NotExpected`  | timed_out      | child          |
+//! | act: retry                       | `Act`          | `StaleAttempt` | `Act`          | backoff        | `Act`          | backoff        | `StaleAttempt` | `Act`          |
+//! | act: skip                        | `Act`          | `StaleAttempt` | `Act`          | skipped        | `Act`          | skipped        | `StaleAttempt` | `Act`          |
+//! | act on what had no attempt: skip | `Act`          | skipped        | `Act`          | `StaleAttempt` | `Act`          | `StaleAttempt` | skipped        | `Act`          |
+//! | granted                          | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` | `StaleAttempt` |
+//! | resume                           | waiting        | dispatched     | dispatched     | dispatched     | fanned         | locking        | asking         | child          |
+//!
+//! What each event makes of a run that somebody pauses, or has paused. A stop ends the pause; so does the end of the run.
+//!
+//! | pauses            | waiting         | running         | stopping        | paused: waiting | paused: its turn | paused: running | paused: hooks   | ended      |
+//! |-------------------|-----------------|-----------------|-----------------|-----------------|------------------|-----------------|-----------------|------------|
+//! | pause             | paused          | paused          | `RunAct`        | `RunAct`        | `RunAct`         | `RunAct`        | `RunAct`        | `RunEnded` |
+//! | the same pause    | paused          | paused          | `RunAct`        | paused          | paused           | paused          | paused          | `RunEnded` |
+//! | resume            | `RunAct`        | `RunAct`        | `RunAct`        | waiting         | waiting          | running         | hooks           | `RunEnded` |
+//! | priority          | waiting         | running         | `RunAct`        | paused          | paused           | paused          | paused          | `RunEnded` |
+//! | the same priority | `RunAct`        | `RunAct`        | `RunAct`        | `RunAct`        | `RunAct`         | `RunAct`        | `RunAct`        | `RunEnded` |
+//! | start due         | running         | `RunNotWaiting` | `RunNotWaiting` | `RunNotWaiting` | paused           | `RunNotWaiting` | `RunNotWaiting` | `RunEnded` |
+//! | slot granted      | `RunNotWaiting` | `RunNotWaiting` | `RunNotWaiting` | `RunNotWaiting` | paused           | `RunNotWaiting` | `RunNotWaiting` | `RunEnded` |
+//! | cancel            | cancelled       | stopping        | `RunNotWaiting` | cancelled       | cancelled        | stopping        | cancelled       | `RunEnded` |
+//! | timed out         | `RunNotWaiting` | stopping        | `RunNotWaiting` | `RunNotWaiting` | `RunNotWaiting`  | stopping        | `RunNotWaiting` | `RunEnded` |
+//! | cancel check due  | `RunNotWaiting` | `RunNotWaiting` | stopping        | `RunNotWaiting` | `RunNotWaiting`  | paused          | `RunNotWaiting` | `RunEnded` |
+//!
 //! What moves them on: the [`Mover`] that each state names, and none when it has ended.
 //!
 //! | mover of a step | waiting | dispatched | backoff     | fanned | asking      | asks: one more | child       | locks: locking | ended | stopping: dispatched | stopping: child    | stopping: ended |
@@ -150,7 +184,7 @@
 //! [`dispatch`] renders the task of an attempt, [`child`] is what runs that are steps of others are told and tell, `children` how a run asks for them, [`continuation`] is a run that begins where another one has failed, `retry` what the two know of each other, [`record`] is how a run is stored and comes back, `horizon` how far
 //! ahead it can be waiting, `mover` what it waits for, `blocker` the same in full, for people, `asks` what it asks them, `wanted` how that is told, `verdict` how it ends,
 //! `declared` what its attempts must give. [`fan`] is a step with items, `units` how steps and items stand, [`large`] how
-//! large outputs may be, `lent` those that are not in memory, `hold` what its units hold of locks, `lock` how they ask for them, `slot` what a run has of the limit of its workflow, `limit` how it asks for that, `plan` what a run would come to if all went well, [`history`] what has happened to it.
+//! large outputs may be, `lent` those that are not in memory, `hold` what its units hold of locks, `lock` how they ask for them, `run_act` what people do to a run as a whole, `slot` what a run has of the limit of its workflow, `limit` how it asks for that, `plan` what a run would come to if all went well, [`history`] what has happened to it.
 
 pub mod act;
 pub mod action;
@@ -177,6 +211,7 @@ mod mover;
 mod plan;
 pub mod record;
 mod retry;
+mod run_act;
 pub mod slot;
 mod spec;
 pub mod state;
@@ -199,6 +234,7 @@ pub use lent::Apart;
 pub use mover::Mover;
 pub use plan::{Fate, Plan, PlannedStep, plan};
 pub use retry::{Continuation, RetryOf};
+pub use run_act::{Paused, RunAct, RunDeed};
 pub use slot::Slot;
 pub use spec::{Source, Spec, Trigger};
 pub use state::{Carried, Head, Run, RunState};

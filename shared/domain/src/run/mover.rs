@@ -9,6 +9,8 @@ use crate::{StepIndex, Unit};
 pub enum Mover {
     /// A timer of the run, which is set.
     Timer(RunTimer),
+    /// Somebody who resumes the run: it is paused.
+    Resume,
     /// An attempt that is with the fleet: its worker reports how it ended, or the watch finds that it never will.
     Attempt {
         /// The unit.
@@ -27,6 +29,7 @@ impl Run {
     /// The mover of the run; `None` when the run has ended.
     pub fn mover(&self) -> Option<Mover> {
         match (self.head.state, self.head.stopping.filter(|_| self.head.is_stopping())) {
+            (RunState::Waiting, _) if self.head.paused.is_some() => Some(Mover::Resume),
             (RunState::Waiting, _) => Some(Mover::Timer(RunTimer::Start)),
             // What they use is being read.
             (RunState::Running, None) if self.owes_outputs() => Some(Mover::Timer(RunTimer::Start)),
@@ -52,6 +55,8 @@ impl Run {
             StepState::Waiting if self.is_held_back(step) && self.owes_outputs() => {
                 Some(Mover::Timer(RunTimer::Start))
             }
+            StepState::Waiting if self.is_held(step) => Some(Mover::Resume),
+            StepState::Backoff { .. } if self.head.paused.is_some() => Some(Mover::Resume),
             StepState::Waiting if self.is_held_over(step) => Some(Mover::Timer(RunTimer::Start)),
             // It is woken with outputs that are kept elsewhere; by the start timer, where they came to be so after it was
             // left to that.
@@ -68,6 +73,9 @@ impl Run {
             | StepState::Asking { .. }
             | StepState::Locking { .. }
             | StepState::Child { .. } => Some(Mover::Timer(RunTimer::Retry(unit))),
+            StepState::Fanned(fan) if fan.open.is_empty() && self.head.paused.is_some() => {
+                Some(Mover::Resume)
+            }
             StepState::Fanned(fan) if fan.open.is_empty() => Some(Mover::Timer(RunTimer::Retry(unit))),
             StepState::Fanned(_) => Some(Mover::Items),
             StepState::Ended(_) => None,

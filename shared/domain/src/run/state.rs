@@ -9,10 +9,10 @@ use serde_json::{Map, Value};
 use super::act::Done;
 use super::child::Parent;
 use super::hold::Holds;
-use super::{Continuation, RetryOf, Slot, Spec, StepState};
+use super::{Continuation, Paused, RetryOf, Slot, Spec, StepState};
 use crate::definition::Workflow;
 use crate::rule::{Ending, Tally};
-use crate::{Outcome, RunId, StepIndex, Timestamp, Unit, WorkflowId};
+use crate::{Outcome, Priority, RunId, StepIndex, Timestamp, Unit, WorkflowId};
 
 /// A run in its owner's memory.
 #[derive(Debug, Clone)]
@@ -93,7 +93,13 @@ pub struct Head {
     /// Why the outputs of the run could not be made, for which it fails.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outputs_missing: Option<String>,
-    /// What people did to steps of the run: the last of it.
+    /// The pause of the run, while nothing of it is to begin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<Box<Paused>>,
+    /// The priority that somebody has given it since it was created.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given_priority: Option<Priority>,
+    /// What people did to the run and its steps: the last of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub acts: Vec<Done>,
     /// The step of another run that this one is.
@@ -153,6 +159,8 @@ impl Head {
             verdict: None,
             outputs: None,
             outputs_missing: None,
+            paused: None,
+            given_priority: None,
             acts: Vec::new(),
             parent: None,
             retry_of: None,

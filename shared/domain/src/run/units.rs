@@ -64,6 +64,11 @@ impl Run {
         unit.item.zip(counts).is_some_and(|(item, counts)| item < counts.begun)
     }
 
+    /// Whether anything of the run may begin now: nobody stops it, or has paused it.
+    pub(super) fn may_begin(&self) -> bool {
+        !self.head.is_stopping() && self.head.paused.is_none()
+    }
+
     /// Whether a unit gets no further attempt: its run is being stopped, or its step gives its items up.
     pub(super) fn is_given_up(&self, unit: Unit) -> bool {
         let is_given_up = |fan: &Fan| fan.fanned.stopping_since.is_some();
@@ -75,6 +80,14 @@ impl Run {
     /// starts it. One that uses outputs which are kept apart is woken with them, by a timer of its own.
     pub(super) fn is_held_over(&self, step: StepIndex) -> bool {
         matches!(self.steps[step.at()], StepState::Waiting) && self.is_woken(step) && !self.uses_apart(step)
+    }
+
+    /// Whether a step that waits would begin if its run were not paused.
+    pub(super) fn is_held(&self, step: StepIndex) -> bool {
+        let is_first = self.head.state == RunState::Waiting
+            && !self.is_held_back(step)
+            && self.waits_for(step).next().is_none();
+        self.head.paused.is_some() && (is_first || self.is_woken(step))
     }
 
     /// Whether a step that waits is only waiting to be woken, with outputs that are not in memory or after others that

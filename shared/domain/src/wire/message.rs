@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::lock::{Ask, Asker, LockGroup, LockName, Used};
-use crate::run::{Act, ChildStart};
+use crate::run::{Act, ChildStart, RunAct};
 use crate::submission::Submission;
 use crate::task::{Task, TaskResult};
 use crate::{Epoch, Outcome, PartitionId, RunId, Seq, SessionId, TaskId, WorkflowId};
@@ -279,6 +279,13 @@ pub enum InboxBody {
     /// The secret is wanted with which links are signed by which people act: it is made where there is none, and nobody is told
     /// it. Answered with a [`Reply`].
     MakeLinkSecret,
+    /// Somebody does something to a run as a whole. Answered with a [`Reply`].
+    RunAct {
+        /// The run.
+        run: RunId,
+        /// What is done, by whom.
+        act: Box<RunAct>,
+    },
     /// Somebody wants a run stopped.
     Cancel {
         /// The run to stop.

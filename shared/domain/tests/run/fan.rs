@@ -157,7 +157,7 @@ fn with_fail_fast_the_items_that_are_left_are_given_up() {
         assert_eq!(fleet.fire(), RunTimer::CancelCheck);
     }
     assert!(fleet.stops.last().unwrap().1);
-    fleet.apply(Event::Revoked { unit: one, attempt: 1 }).unwrap();
+    fleet.apply(Event::Revoked { unit: one, attempt: 1, unclaimed: false }).unwrap();
     assert_eq!((fleet.stands("each"), counts(&fleet)), ("failed", (5, 3, 0, 1, 2)));
     assert_eq!(fleet.ended("each").reason.as_deref(), Some("1 of 5 items failed; item 0: failed"));
     assert_eq!(fleet.item_end("each", 1).unwrap().reason.as_deref(), Some("too many other items failed"));
@@ -172,7 +172,7 @@ fn a_run_that_is_stopped_begins_no_item_and_waits_for_those_that_are_with_the_fl
     assert_eq!((fleet.stands("each"), fleet.stands("join")), ("fanned", "cancelled"));
     assert_eq!(counts(&fleet), (3, 2, 0, 0, 1));
     let one = fleet.item("each", 1);
-    fleet.apply(Event::Revoked { unit: one, attempt: 1 }).unwrap();
+    fleet.apply(Event::Revoked { unit: one, attempt: 1, unclaimed: false }).unwrap();
     assert_eq!((fleet.stands("each"), fleet.state(), fleet.sent().len()), ("cancelled", "cancelled", 0));
 }
 

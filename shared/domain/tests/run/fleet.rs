@@ -61,6 +61,10 @@ pub(crate) struct Fleet {
     pub(crate) timers: HashMap<RunTimer, Timestamp>,
     /// Every request to stop: the attempts, and whether by force.
     pub(crate) stops: Vec<(Vec<(Unit, u32)>, bool)>,
+    /// Every request to take back what nobody has claimed.
+    pub(crate) take_backs: Vec<Vec<(Unit, u32)>>,
+    /// Whether an attempt was taken back that nobody had claimed.
+    pub(crate) took_back: bool,
     /// What was asked for of locks, and released.
     pub(crate) locks: Locks,
     /// What the run has asked for of slots, and released.
@@ -109,6 +113,8 @@ impl Fleet {
             told_parent: Vec::new(),
             timers: HashMap::new(),
             stops: Vec::new(),
+            take_backs: Vec::new(),
+            took_back: false,
             locks: Locks::default(),
             slots: Slots::default(),
             retired: Vec::new(),
@@ -135,6 +141,7 @@ impl Fleet {
             self.run.lend(step, Arc::clone(&outputs));
             loaded.lend(step, outputs);
         }
+        self.took_back |= matches!(event, Event::Revoked { unclaimed: true, .. });
         let answer = history::advance_noting(&mut self.run, &event, self.now);
         let same = history::advance_noting(&mut loaded, &event, self.now);
         let words = format!("{answer:?}");
@@ -242,6 +249,7 @@ impl Fleet {
                 Action::Set(due, timer) => drop(self.timers.insert(timer, due)),
                 Action::Clear(timer) => drop(self.timers.remove(&timer)),
                 Action::Stop { tasks, by_force } => self.stops.push((tasks, by_force)),
+                Action::TakeBack { tasks } => self.take_backs.push(tasks),
                 Action::StartChild { start, again: false } => {
                     self.made.push((start.parent.attempt, self.now));
                     self.starts.push((*start).clone());

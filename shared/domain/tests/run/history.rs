@@ -284,7 +284,7 @@ fn a_history_names_the_cause_of_all_that_happened_and_what_followed() {
     fleet.apply(Event::Result(failed)).unwrap();
     fleet.cancel();
     let attempt = fleet.current[&Unit::from(fleet.index("other"))];
-    fleet.apply(Event::Revoked { unit: fleet.index("other").into(), attempt }).unwrap();
+    fleet.apply(Event::Revoked { unit: fleet.index("other").into(), attempt, unclaimed: false }).unwrap();
     assert_eq!(
         told(&fleet),
         [

@@ -80,14 +80,14 @@ fn a_hook_sees_the_outputs_of_steps_and_a_run_whose_hook_fails_has_failed() {
 fn a_run_that_is_stopped_has_its_on_finish_and_a_second_stop_ends_that_too() {
     let mut fleet = Fleet::of(HOOKS);
     fleet.cancel();
-    fleet.apply(Event::Revoked { unit: fleet.index("a").into(), attempt: 1 }).unwrap();
+    fleet.apply(Event::Revoked { unit: fleet.index("a").into(), attempt: 1, unclaimed: false }).unwrap();
     assert_eq!(
         (fleet.stands("done"), fleet.stands("tell"), fleet.state()),
         ("dispatched", "skipped", "running")
     );
     assert!(fleet.apply(Event::TimedOut).is_err());
     fleet.cancel();
-    fleet.apply(Event::Revoked { unit: fleet.index("done").into(), attempt: 1 }).unwrap();
+    fleet.apply(Event::Revoked { unit: fleet.index("done").into(), attempt: 1, unclaimed: false }).unwrap();
     assert_eq!((fleet.stands("done"), fleet.state()), ("cancelled", "cancelled"));
 }
 
@@ -95,7 +95,7 @@ fn a_run_that_is_stopped_has_its_on_finish_and_a_second_stop_ends_that_too() {
 fn a_run_that_took_too_long_has_its_on_failure_and_one_that_never_started_has_none() {
     let mut fleet = Fleet::of(HOOKS);
     fleet.apply(Event::TimedOut).unwrap();
-    fleet.apply(Event::Revoked { unit: fleet.index("a").into(), attempt: 1 }).unwrap();
+    fleet.apply(Event::Revoked { unit: fleet.index("a").into(), attempt: 1, unclaimed: false }).unwrap();
     assert_eq!((fleet.stands("tell"), fleet.stands("done")), ("dispatched", "dispatched"));
 
     let later = Fleet::of(HOOKS).now + std::time::Duration::from_secs(60);
@@ -109,7 +109,7 @@ fn a_run_that_broke_its_owner_has_no_hooks() {
     let mut fleet = Fleet::of(HOOKS);
     fleet.apply(Event::Poisoned { reason: "it broke".into() }).unwrap();
     assert_eq!(fleet.stands("done"), "cancelled");
-    fleet.apply(Event::Revoked { unit: fleet.index("a").into(), attempt: 1 }).unwrap();
+    fleet.apply(Event::Revoked { unit: fleet.index("a").into(), attempt: 1, unclaimed: false }).unwrap();
     assert_eq!(fleet.state(), "failed");
 }
 
@@ -132,13 +132,13 @@ fn a_stop_while_steps_end_counts_once_and_one_in_the_turn_of_the_hooks_stops_the
     let mut fleet = Fleet::of(HOOKS);
     fleet.cancel();
     assert!(fleet.apply(Event::Cancel { reason: "at once".into() }).is_err());
-    fleet.apply(Event::Revoked { unit: fleet.index("a").into(), attempt: 1 }).unwrap();
+    fleet.apply(Event::Revoked { unit: fleet.index("a").into(), attempt: 1, unclaimed: false }).unwrap();
     assert_eq!(fleet.stands("done"), "dispatched");
 
     let mut fleet = Fleet::of("name: w\nsteps: [{name: a, run: x}]\non_finish: [{name: done, run: x}]\n");
     fleet.end("a", Outcome::Succeeded);
     fleet.cancel();
-    fleet.apply(Event::Revoked { unit: fleet.index("done").into(), attempt: 1 }).unwrap();
+    fleet.apply(Event::Revoked { unit: fleet.index("done").into(), attempt: 1, unclaimed: false }).unwrap();
     assert_eq!(
         (fleet.stands("a"), fleet.stands("done"), fleet.state()),
         ("succeeded", "cancelled", "cancelled")

@@ -91,6 +91,7 @@ fn check_actions(fleet: &Fleet, advanced: &Advanced) {
             Action::Dispatch(task) => {
                 let (run, step, unit) = (&fleet.run, task.index, task.id().unit);
                 assert!(!run.head.is_stopping(), "dispatched after a stop");
+                assert!(run.head.paused.is_none(), "dispatched in a paused run");
                 let is_run_hook = run.workflow.steps[step.at()].is_run_hook();
                 assert!(!is_run_hook || run.head.hooks_since.is_some(), "a hook before its turn");
                 assert!(rule_holds(run, step), "its rule does not hold: {step:?}");
@@ -101,11 +102,14 @@ fn check_actions(fleet: &Fleet, advanced: &Advanced) {
                     .rev()
                     .find(|task| task.id().unit == unit)
                     .map_or(0, |task| task.attempt);
-                assert_eq!(task.attempt, last + 1, "{unit}: attempts rise by one, and the first comes once");
+                // What was asked of locks for an attempt, and given back, has used its number.
+                let is_next = task.attempt == last + 1 || (task.attempt > last && !run.head.acts.is_empty());
+                assert!(is_next, "{unit}: attempts rise by one, and the first comes once");
                 let definition = run.workflow.step(step).unwrap();
                 let most = 1 + definition.retry.limit + definition.lost_limit();
                 let times = definition.repeat.as_ref().map_or(1, |repeat| repeat.max);
-                let is_within = task.attempt <= most * times || !run.head.acts.is_empty();
+                let is_acted_on = !run.head.acts.is_empty() || fleet.took_back;
+                let is_within = task.attempt <= most * times || is_acted_on;
                 assert!(is_within, "past the limits: {task:?}");
             }
             Action::Retire { unit, attempt, .. } => assert_eq!(current.remove(unit), Some(*attempt)),
@@ -115,18 +119,25 @@ fn check_actions(fleet: &Fleet, advanced: &Advanced) {
                 assert!(other.is_none_or(|other| other == *due), "{timer:?} set for two instants");
             }
             Action::Clear(timer) => assert!(cleared.insert(*timer), "{timer:?} cleared twice"),
-            Action::Stop { tasks, .. } => {
+            Action::Stop { tasks, .. } | Action::TakeBack { tasks } => {
                 assert!(tasks.iter().all(|(unit, n)| current.get(unit) == Some(n)));
             }
             Action::AskLocks(ask) if ask.asker.unit.is_none() => check_slot_ask(fleet, ask),
-            Action::AskLocks(ask) => check_ask(fleet, ask),
+            Action::AskLocks(ask) => {
+                assert!(fleet.run.head.paused.is_none(), "locks are asked for in a paused run");
+                check_ask(fleet, ask);
+            }
             Action::ReleaseLocks { asker, .. } => match asker.task() {
                 Some(task) => {
-                    assert!(fleet.run.holds_of(task.unit).is_none(), "{task} is released, and held")
+                    let holds = fleet.run.holds_of(task.unit);
+                    assert!(holds.is_none(), "{task} is released, and held");
                 }
                 None => assert!(fleet.run.head.state.is_terminal(), "a run that goes on gives its slot back"),
             },
-            Action::StartChild { start, again } => check_child(fleet, start, *again),
+            Action::StartChild { start, again } => {
+                assert!(*again || fleet.run.head.paused.is_none(), "a child begins in a paused run");
+                check_child(fleet, start, *again);
+            }
             Action::StopChild { start, .. } => {
                 let is_child =
                     fleet.run.children().any(|(unit, attempts, _)| is_attempt(start, unit, attempts.attempt));
@@ -168,7 +179,10 @@ pub(crate) fn hold(fleet: &Fleet) {
     } else {
         let moves = |timer: &RunTimer| matches!(timer, RunTimer::Start | RunTimer::Retry(_));
         assert!(
-            !fleet.current.is_empty() || !fleet.children.is_empty() || fleet.timers.keys().any(moves),
+            !fleet.current.is_empty()
+                || !fleet.children.is_empty()
+                || fleet.timers.keys().any(moves)
+                || run.head.paused.is_some(),
             "nothing will ever move the run on"
         );
     }
@@ -232,9 +246,10 @@ fn check_step(fleet: &Fleet, step: StepIndex) {
             }
             assert!(!run.head.is_stopping(), "{step:?} waits in a stopping run");
             let judged = dependencies.iter().all(|d| end(run, *d).is_some()) || rule_holds(run, step);
-            let is_woken = fleet.is_woken(step);
+            let is_woken = fleet.is_woken(step) || run.head.paused.is_some();
             assert!(!judged || is_woken || run.head.state != RunState::Running, "{step:?} waits for nothing");
         }
+        StepState::Backoff { .. } if run.head.paused.is_some() => {}
         StepState::Backoff { until, .. } => {
             assert_eq!(fleet.timers.get(&RunTimer::Retry(step.into())), Some(until), "{step:?} is not woken");
         }
@@ -243,7 +258,7 @@ fn check_step(fleet: &Fleet, step: StepIndex) {
             assert!(attempts.retries <= definition.retry.limit && attempts.lost <= definition.lost_limit());
             // What somebody had tried again is none of these.
             let counted = 1 + attempts.retries + attempts.lost;
-            let is_counted = attempts.attempt == counted || !run.head.acts.is_empty();
+            let is_counted = attempts.attempt == counted || !run.head.acts.is_empty() || fleet.took_back;
             assert!(attempts.repeats > 0 || (is_counted && attempts.attempt >= counted));
             let most = definition.repeat.as_ref().map_or(0, |repeat| repeat.max - 1);
             assert!(attempts.repeats <= most, "{step:?} is repeated too often");
@@ -297,11 +312,13 @@ fn check_fan(fleet: &Fleet, step: StepIndex, fan: &Fan) {
     let stops = fleet.run.head.is_stopping() || fan.fanned.stopping_since.is_some();
     let room = fan.open.len() < policy.max_parallel as usize && counts.begun < counts.total && !stops;
     let is_woken = fleet.timers.contains_key(&RunTimer::Retry(step.into()));
-    assert!(!room || is_woken, "{step:?} has room for an item, and begins none");
+    let is_paused = fleet.run.head.paused.is_some();
+    assert!(!room || is_woken || is_paused, "{step:?} has room for an item, and begins none");
     for (item, state) in &fan.open {
         let unit = Unit { step, item: Some(*item) };
         match state {
             StepState::Dispatched(attempts) => assert_eq!(fleet.current.get(&unit), Some(&attempts.attempt)),
+            StepState::Backoff { .. } if is_paused => assert!(!stops, "{unit} is held, and given up"),
             StepState::Backoff { until, .. } | StepState::Asking { until, .. } => {
                 assert!(!stops, "{unit} waits for a retry, and is given up");
                 assert_eq!(fleet.timers.get(&RunTimer::Retry(unit)), Some(until), "{unit} is not woken");
@@ -376,6 +393,7 @@ fn is_there(fleet: &Fleet, mover: Mover, open: Option<StepIndex>) -> bool {
         Mover::Attempt { unit, attempt } => fleet.current.get(&unit) == Some(&attempt),
         // What each item is moved on by is checked with its step.
         Mover::Items => true,
+        Mover::Resume => fleet.run.head.paused.is_some(),
         Mover::Steps => open.is_some(),
     }
 }

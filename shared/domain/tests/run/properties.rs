@@ -5,15 +5,16 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use millrace_domain::run::history::advance_noting;
-use millrace_domain::run::{ChildStart, Event, Mover, RunTimer, StepState};
+use millrace_domain::run::{ChildStart, Event, Mover, RunDeed, RunTimer, StepState};
 use millrace_domain::task::TaskResult;
-use millrace_domain::{Outcome, StepIndex, Unit};
+use millrace_domain::{Outcome, Priority, StepIndex, Unit};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::strategy::ValueTree;
 use serde_json::json;
 
 use crate::fleet::Fleet;
+use crate::pauses::run_act;
 use crate::random_plans::plan;
 use crate::slots::slots;
 
@@ -35,6 +36,10 @@ pub(crate) enum Move {
     Repeat(Index),
     Cancel,
     Poison,
+    /// Somebody pauses the run, resumes it, or gives it another priority.
+    Steer(u8),
+    /// An attempt is taken back that nobody has claimed.
+    TakeBack(Index),
     /// Whoever keeps the slots of the workflow says something of that of the run.
     Slot(u8, Outcome),
     Pass(u64),
@@ -62,6 +67,8 @@ pub(crate) fn moves() -> impl Strategy<Value = Vec<Move>> {
         60 => index().prop_map(Move::Fire),
         8 => (index(), any::<u8>()).prop_map(|(step, kind)| Move::Stray(step, kind)),
         20 => index().prop_map(Move::Repeat),
+        12 => (0u8..8).prop_map(Move::Steer),
+        16 => index().prop_map(Move::TakeBack),
         2 => Just(Move::Cancel),
         1 => Just(Move::Poison),
         8 => (0u8..12, outcome()).prop_map(|(what, outcome)| Move::Slot(what, outcome)),
@@ -107,7 +114,21 @@ impl Move {
             Self::FinishAny(index, outcome) => any(index).map(|task| finished(task, *outcome, true)),
             Self::Lose(index) => current(index).map(lost),
             Self::LoseAny(index) => any(index).map(lost),
-            Self::Revoke(index) => current(index).map(|(unit, attempt)| Event::Revoked { unit, attempt }),
+            Self::Steer(what) => Some(run_act(
+                fleet.history.len(),
+                match what {
+                    0..3 => RunDeed::Pause,
+                    3..6 => RunDeed::Resume,
+                    6 => RunDeed::Priority { priority: Priority::P0 },
+                    _ => RunDeed::Priority { priority: Priority::P3 },
+                },
+            )),
+            Self::TakeBack(index) => {
+                current(index).map(|(unit, attempt)| Event::Revoked { unit, attempt, unclaimed: true })
+            }
+            Self::Revoke(index) => {
+                current(index).map(|(unit, attempt)| Event::Revoked { unit, attempt, unclaimed: false })
+            }
             Self::Stray(index, kind) => Some(match kind % 4 {
                 0 => Event::StartDue,
                 1 => Event::CancelCheckDue,
@@ -184,6 +205,7 @@ pub(crate) fn drain(fleet: &mut Fleet, outcome: Outcome) {
                 fleet.apply(Event::Result(result)).unwrap();
             }
             None if end_a_child(fleet, outcome) => {}
+            None if fleet.run.head.paused.is_some() => fleet.resume().unwrap(),
             None if fleet.run.awaited_slot().is_some() => fleet.grant_slot().unwrap(),
             None => {
                 // Refused when a stray one came before it.
@@ -212,6 +234,7 @@ fn exhaust_movers(fleet: &mut Fleet, outcome: Outcome) {
         let moves = |mover: &Mover| !matches!(mover, Mover::Steps | Mover::Items);
         match movers.into_iter().chain(fleet.run.mover()).find(moves) {
             None => return,
+            Some(Mover::Resume) => fleet.resume().unwrap(),
             Some(Mover::Timer(timer)) => {
                 fleet.now = fleet.now.max(fleet.timers[&timer]);
                 // Both ask a child again for its end, and in the end it is told.
@@ -259,7 +282,9 @@ proptest! {
         prop_assert_eq!(fleet.slots.released, u32::from(fleet.run.head.slot.is_some()));
         let again: Vec<Event> = fleet.history.iter().map(|(_, event, _)| event.clone()).collect();
         for event in again {
-            prop_assert!(fleet.apply(event).is_err());
+            // What somebody did to the run is known by its id.
+            let is_known = matches!(event, Event::RunAct(_));
+            prop_assert!(fleet.apply(event).is_err() || is_known);
         }
 
         // The same events at the same instants give the same answers.

@@ -76,6 +76,8 @@ pub(crate) enum Move {
     Lock(u16, u8),
     /// Whoever keeps the slots of the workflow says something of that of the run, or somebody takes it away.
     Slot(u16, u8),
+    /// Somebody pauses the run, or lets it go on.
+    Pause(bool),
     /// So many milliseconds pass.
     Pass(u64),
 }
@@ -97,6 +99,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         30 => (any::<u16>(), 0u8..4, 0u8..12).prop_map(|(pick, who, what)| Move::Answer(pick, who, what)),
         30 => (any::<u16>(), 0u8..12).prop_map(|(pick, what)| Move::Lock(pick, what)),
         20 => (any::<u16>(), 0u8..9).prop_map(|(pick, what)| Move::Slot(pick, what)),
+        16 => proptest::bool::weighted(0.6).prop_map(Move::Pause),
         8 => (0u64..40_000_000).prop_map(Move::Pass),
     ];
     proptest::collection::vec(one, 0..150)

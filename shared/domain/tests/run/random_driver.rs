@@ -92,6 +92,11 @@ pub(crate) fn drive(case: &Case, see: &mut impl FnMut(&str)) -> Vec<End> {
             }
         }
         let fleet = &driver.fleet;
+        let is_held = fleet.current.is_empty() && fleet.children.is_empty() && fleet.timers.is_empty();
+        if (is_held || made >= moves.len()) && driver.is_let_go_on() {
+            continue;
+        }
+        let fleet = &driver.fleet;
         assert!(
             !fleet.current.is_empty() || !fleet.children.is_empty() || !fleet.timers.is_empty(),
             "nothing will ever move the run on:\n{}",
@@ -168,6 +173,7 @@ impl<'c> Driver<'c> {
             Move::Answer(pick, who, what) if first_time => self.answer(pick, who, what),
             Move::Lock(pick, what) if first_time => self.lock(pick, what),
             Move::Slot(pick, what) if first_time => self.slot(pick, what),
+            Move::Pause(is_to_pause) if first_time => self.pause(is_to_pause),
             Move::Pass(millis) if first_time => self.fleet.pass(Duration::from_millis(millis)),
             Move::Finish(pick, otherwise) => {
                 let _ = self.finish(other(pick), otherwise) || self.fire(other(pick));
@@ -181,7 +187,7 @@ impl<'c> Driver<'c> {
             | Move::Slot(pick, _) => {
                 let _ = self.finish(other(pick), true) || self.fire(other(pick));
             }
-            Move::Pass(_) => {
+            Move::Pass(_) | Move::Pause(_) => {
                 let _ = self.finish(other(0), true) || self.fire(other(0));
             }
         }
@@ -215,7 +221,7 @@ impl<'c> Driver<'c> {
             self.see_end_of_child(unit, outcome, is_stopped);
             self.end_of_child(unit, does, is_stopped && otherwise)
         } else if is_stopped && otherwise {
-            Event::Revoked { unit, attempt }
+            Event::Revoked { unit, attempt, unclaimed: false }
         } else if does.outcome == Outcome::Lost && otherwise {
             Event::Lost { unit, attempt, reason: "its worker went away".to_owned() }
         } else {
@@ -344,7 +350,7 @@ impl<'c> Driver<'c> {
             (Some(Hook::OfWorkflow(when)), Some(outcome)) if !has_turn(when, outcome) => Some(false),
             _ => decided(step.trigger_rule, &judged),
         };
-        let is_woken = self.fleet.is_woken(self.places[n]);
+        let is_woken = self.fleet.is_woken(self.places[n]) || self.fleet.run.head.paused.is_some();
         let is_held = step.not_before.is_some() || matches!(step.work, Work::Wait(_)) || is_woken;
         let what = match (decided, state) {
             // "In a workflow in which no step has a `trigger_rule` or a `status`, that is as soon as one has failed".

@@ -68,7 +68,7 @@ impl Driver<'_> {
         self.must_be_refused(match (is_child, pick % 3) {
             (false, _) => Event::ChildEnded(result),
             (true, 0) => Event::Lost { unit, attempt, reason: "its worker went away".to_owned() },
-            (true, 1) => Event::Revoked { unit, attempt },
+            (true, 1) => Event::Revoked { unit, attempt, unclaimed: false },
             (true, _) => Event::Result(result),
         });
         self.saw.push(if is_child { "a worker told of a run" } else { "a run told of a task" });

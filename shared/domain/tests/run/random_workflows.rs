@@ -68,7 +68,9 @@ fn random_workflows_come_to_every_rule_every_judgement_and_every_end() {
 }
 
 /// What is seen of slots, locks, items, repetitions, hooks and questions.
-const NEW: [&str; 119] = [
+const NEW: [&str; 121] = [
+    "a run was paused",
+    "a run was resumed",
     "a run got its slot",
     "a run with a key had a slot",
     "a run in another asked for a slot",

@@ -57,7 +57,7 @@ fn a_cancel_ends_what_waits_and_tells_the_workers_of_what_runs() {
     assert_eq!(fleet.stops, [(vec![(StepIndex(0).into(), 1), (StepIndex(2).into(), 1)], false)]);
     fleet.end("a", Outcome::Cancelled);
     assert_eq!(fleet.state(), "running");
-    fleet.apply(Event::Revoked { unit: StepIndex(2).into(), attempt: 1 }).unwrap();
+    fleet.apply(Event::Revoked { unit: StepIndex(2).into(), attempt: 1, unclaimed: false }).unwrap();
     assert_eq!((fleet.state(), fleet.reason()), ("cancelled", "stopped by hand"));
     assert_eq!((fleet.sent().len(), fleet.timers.len()), (2, 0));
 }
@@ -116,14 +116,14 @@ fn workers_are_told_again_every_five_seconds_and_after_thirty_the_tasks_are_take
     assert!(fleet.stops.iter().all(|(tasks, _)| *tasks == [(StepIndex(0).into(), 1)]));
     fleet.fire();
     assert_eq!(fleet.stops.last().map(|(_, by_force)| *by_force), Some(true), "until it has worked");
-    fleet.apply(Event::Revoked { unit: StepIndex(0).into(), attempt: 1 }).unwrap();
+    fleet.apply(Event::Revoked { unit: StepIndex(0).into(), attempt: 1, unclaimed: false }).unwrap();
     assert_eq!((fleet.state(), fleet.timers.len()), ("cancelled", 0));
 }
 
 #[test]
 fn an_attempt_is_revoked_only_in_a_run_that_is_being_stopped() {
     let mut fleet = Fleet::of(CHAIN);
-    let revoked = Event::Revoked { unit: StepIndex(0).into(), attempt: 1 };
+    let revoked = Event::Revoked { unit: StepIndex(0).into(), attempt: 1, unclaimed: false };
     assert_eq!(fleet.apply(revoked.clone()), Err(Refusal::NotExpected(StepIndex(0).into())));
     fleet.cancel();
     fleet.apply(revoked).unwrap();

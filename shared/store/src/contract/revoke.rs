@@ -16,8 +16,10 @@ pub enum Revoke {
 /// The verdict on a revocation.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Revoked {
-    /// The attempt is taken back: no claim and no finish of it succeeds any more.
+    /// The attempt is taken back: no claim and no finish of it succeeds any more. Somebody had claimed it, or it cannot be told.
     Done,
+    /// The same, and nobody had claimed it: it never began.
+    Unclaimed,
     /// The attempt is claimed and stays so.
     Claimed {
         /// The session that holds it.

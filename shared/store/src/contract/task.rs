@@ -47,6 +47,8 @@ pub enum TaskRecord {
     Revoked {
         /// When it was dispatched; `None` when a producer of version 0.1 took it back, which does not say.
         dispatched_at: Option<Timestamp>,
+        /// Whether it is known that nobody had claimed it.
+        unclaimed: bool,
     },
     /// The record can be read by a newer version only. It stays as it is.
     Unknown,
@@ -57,7 +59,7 @@ impl TaskRecord {
     pub fn dispatched_at(&self) -> Option<Timestamp> {
         match self {
             Self::Queued { dispatched_at, .. } | Self::Claimed { dispatched_at, .. } => Some(*dispatched_at),
-            Self::Finished { dispatched_at, .. } | Self::Revoked { dispatched_at } => *dispatched_at,
+            Self::Finished { dispatched_at, .. } | Self::Revoked { dispatched_at, .. } => *dispatched_at,
             Self::Unknown => None,
         }
     }

@@ -41,6 +41,7 @@ pub(super) async fn revoke(
         for (index, answer) in batch.into_iter().zip(array(answer)?) {
             verdicts[index] = match tagged(answer)? {
                 Tagged::Number(0) => Revoked::Gone,
+                Tagged::Number(2) => Revoked::Unclaimed,
                 Tagged::Number(_) => Revoked::Done,
                 Tagged::Claimed(session) => Revoked::Claimed { session: parsed(&session, "a session")? },
                 Tagged::Finished(result) => Revoked::Finished { result },

@@ -5,6 +5,7 @@
 //! c|<token>|<session>|<claimed ms>|<dispatched ms>|<level>|<pool>  claimed
 //! f|<token><dispatched ms>|<result>                               finished
 //! x|<dispatched ms>                                               revoked
+//! x|<dispatched ms>|q                                             revoked before anybody had claimed it
 //! ```
 //!
 //! The level is that of AMQP: 3 for P0, 0 for P3. Tokens and sessions are 32 hexadecimal digits. `q` is written by a
@@ -62,7 +63,10 @@ pub(super) fn read(text: &str) -> TaskRecord {
         "q" => waiting(rest),
         "c" => held(rest),
         "f" => ended(rest),
-        "x" => Some(TaskRecord::Revoked { dispatched_at: timestamp(rest).ok() }),
+        "x" => {
+            let (at, unclaimed) = rest.strip_suffix("|q").map_or((rest, false), |at| (at, true));
+            Some(TaskRecord::Revoked { dispatched_at: timestamp(at).ok(), unclaimed })
+        }
         _ => None,
     };
     record.unwrap_or(TaskRecord::Unknown)
@@ -143,8 +147,10 @@ mod tests {
         let token = "a".repeat(32);
         assert_eq!(read(&format!("f|{token}|{{\"a\":\"b|c\"}}")), finished(None));
         assert_eq!(read(&format!("f|{token}17|{{\"a\":\"b|c\"}}")), finished(Some(at)));
-        assert_eq!(read("x"), TaskRecord::Revoked { dispatched_at: None });
-        assert_eq!(read("x|17"), TaskRecord::Revoked { dispatched_at: Some(at) });
+        let revoked = |dispatched_at, unclaimed| TaskRecord::Revoked { dispatched_at, unclaimed };
+        assert_eq!(read("x"), revoked(None, false));
+        assert_eq!(read("x|17"), revoked(Some(at), false));
+        assert_eq!(read("x|17|q"), revoked(Some(at), true));
         for wrong in ["", "c|a", "f|a", "z|1", "c|a|b|17", "q|1", "q|1|2|", "q|1|9|gpu"] {
             assert_eq!(read(wrong), TaskRecord::Unknown, "{wrong}");
         }

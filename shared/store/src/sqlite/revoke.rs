@@ -32,17 +32,18 @@ pub(super) fn revoke(
 }
 
 fn revoke_one(connection: &Connection, task: TaskId, when: Revoke) -> Result<Revoked> {
+    let mut unclaimed = false;
     let Some(Attempt { record, .. }) = task::find(connection, task)? else { return Ok(Revoked::Gone) };
     match record {
         TaskRecord::Finished { result, .. } => return Ok(Revoked::Finished { result }),
-        TaskRecord::Revoked { .. } => return Ok(Revoked::Done),
+        TaskRecord::Revoked { unclaimed, .. } => return Ok(taken_back(unclaimed)),
         TaskRecord::Claimed { session, .. } => match when {
             Revoke::Anyway => {}
             Revoke::HeldBy(named) if named == session => {}
             Revoke::HeldBy(_) | Revoke::Unclaimed => return Ok(Revoked::Claimed { session }),
         },
         TaskRecord::Unknown => return Ok(Revoked::Gone),
-        TaskRecord::Queued { .. } => {}
+        TaskRecord::Queued { .. } => unclaimed = true,
     }
     connection
         .prepare_cached(
@@ -50,5 +51,9 @@ fn revoke_one(connection: &Connection, task: TaskId, when: Revoke) -> Result<Rev
              WHERE run = (SELECT id FROM runs WHERE run = ?1) AND step = ?2 AND attempt = ?3",
         )?
         .execute(params![Text(task.run), UnitColumn(task.unit), task.attempt])?;
-    Ok(Revoked::Done)
+    Ok(taken_back(unclaimed))
+}
+
+fn taken_back(unclaimed: bool) -> Revoked {
+    if unclaimed { Revoked::Unclaimed } else { Revoked::Done }
 }

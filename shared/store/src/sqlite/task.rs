@@ -106,7 +106,11 @@ fn record(row: &Row<'_>) -> Result<TaskRecord> {
             dispatched_at,
         },
         State::Finished => TaskRecord::Finished { result: row.get(4)?, dispatched_at: Some(dispatched_at) },
-        State::Revoked => TaskRecord::Revoked { dispatched_at: Some(dispatched_at) },
+        // That of a claim is left in it.
+        State::Revoked => TaskRecord::Revoked {
+            dispatched_at: Some(dispatched_at),
+            unclaimed: row.get::<_, Option<String>>(2)?.is_none(),
+        },
         State::Unknown => TaskRecord::Unknown,
     })
 }

@@ -210,7 +210,12 @@ pub(crate) fn finished(result: &str) -> TaskRecord {
 
 /// The record of one that was taken back.
 pub(crate) fn revoked() -> TaskRecord {
-    TaskRecord::Revoked { dispatched_at: Some(at(2_000)) }
+    TaskRecord::Revoked { dispatched_at: Some(at(2_000)), unclaimed: false }
+}
+
+/// The record of one that was taken back before anybody had claimed it.
+pub(crate) fn revoked_unclaimed() -> TaskRecord {
+    TaskRecord::Revoked { dispatched_at: Some(at(2_000)), unclaimed: true }
 }
 
 pub(crate) async fn load(store: &Given, run: RunId) -> Option<StoredRun> {

@@ -115,7 +115,8 @@ enum State {
     Queued,
     Claimed(u8),
     Finished(u8, String),
-    Revoked,
+    /// With whether nobody had claimed it.
+    Revoked(bool),
 }
 
 /// Each token is of a session of its own.
@@ -154,7 +155,7 @@ impl Model {
             Some(State::Claimed(holder)) if *holder == token => ClaimVerdict::Granted,
             Some(State::Claimed(holder)) => ClaimVerdict::Held { session: session_of(*holder) },
             Some(State::Finished(_, result)) => ClaimVerdict::Finished { result: result.clone() },
-            Some(State::Revoked) | None => ClaimVerdict::Stale,
+            Some(State::Revoked(_)) | None => ClaimVerdict::Stale,
         }
     }
 
@@ -187,10 +188,11 @@ impl Model {
                     return Revoked::Claimed { session };
                 }
             }
-            State::Queued | State::Revoked => {}
+            State::Queued | State::Revoked(_) => {}
         }
-        *state = State::Revoked;
-        Revoked::Done
+        let unclaimed = matches!(state, State::Queued | State::Revoked(true));
+        *state = State::Revoked(unclaimed);
+        if unclaimed { Revoked::Unclaimed } else { Revoked::Done }
     }
 
     fn agrees(&self, tasks: &[(Unit, u32, TaskRecord)]) -> bool {
@@ -198,8 +200,10 @@ impl Model {
         tasks.len() == self.current.len()
             && tasks.iter().zip(expected).all(|((unit, attempt, record), (expected, (current, state)))| {
                 let same = match (state, record) {
-                    (State::Queued, TaskRecord::Queued { .. })
-                    | (State::Revoked, TaskRecord::Revoked { .. }) => true,
+                    (State::Queued, TaskRecord::Queued { .. }) => true,
+                    (State::Revoked(expected), TaskRecord::Revoked { unclaimed, .. }) => {
+                        expected == unclaimed
+                    }
                     (State::Claimed(holder), TaskRecord::Claimed { session, .. }) => {
                         *session == session_of(*holder)
                     }

@@ -12,6 +12,7 @@ on_every_store!(
     a_claimed_attempt_is_taken_from_anybody,
     a_finished_attempt_is_not_taken_back_but_answers_its_result,
     taking_back_again_answers_the_same,
+    what_was_claimed_and_handed_back_counts_as_unclaimed,
     what_is_not_the_current_attempt_is_gone,
     a_stale_epoch_takes_nothing_back,
     an_owner_takes_back_only_in_its_partition,
@@ -30,8 +31,8 @@ async fn an_unclaimed_attempt_is_taken_back_and_nobody_gets_it(store: Given) {
     let mut owner = Owner::of(&store, 1).await;
     for when in [Revoke::Unclaimed, Revoke::HeldBy(session()), Revoke::Anyway] {
         let task = owner.queued().await;
-        assert_eq!(revoke(&owner, task, when).await, Revoked::Done);
-        assert_eq!(stands(&store, task).await, Some(revoked()));
+        assert_eq!(revoke(&owner, task, when).await, Revoked::Unclaimed);
+        assert_eq!(stands(&store, task).await, Some(revoked_unclaimed()));
         let claim = Claim { task, token: token(), session: session() };
         assert_eq!(claim_one(&store, &claim).await, ClaimVerdict::Stale);
         assert_eq!(finish_one(&store, &claim, "{}").await, FinishVerdict::Stale);
@@ -79,6 +80,18 @@ async fn taking_back_again_answers_the_same(store: Given) {
     assert_eq!(revoke(&owner, task, Revoke::Anyway).await, Revoked::Done);
     assert_eq!(revoke(&owner, task, Revoke::Anyway).await, Revoked::Done);
     assert_eq!(revoke(&owner, task, Revoke::Unclaimed).await, Revoked::Done);
+    let queued = owner.queued().await;
+    for when in [Revoke::Unclaimed, Revoke::Anyway, Revoke::HeldBy(session())] {
+        assert_eq!(revoke(&owner, queued, when).await, Revoked::Unclaimed);
+    }
+}
+
+async fn what_was_claimed_and_handed_back_counts_as_unclaimed(store: Given) {
+    let mut owner = Owner::of(&store, 1).await;
+    let claim = owner.claimed().await;
+    store.hand_back(&[(claim.task, claim.token)]).await.unwrap();
+    assert_eq!(revoke(&owner, claim.task, Revoke::Unclaimed).await, Revoked::Unclaimed);
+    assert_eq!(stands(&store, claim.task).await, Some(revoked_unclaimed()));
 }
 
 async fn what_is_not_the_current_attempt_is_gone(store: Given) {
@@ -104,7 +117,7 @@ async fn a_stale_epoch_takes_nothing_back(store: Given) {
         assert_eq!(answers, [Revoked::Gone, Revoked::Gone]);
     }
     assert!(matches!(stands(&store, queued).await, Some(TaskRecord::Queued { .. })));
-    assert_eq!(revoke(&new, queued, Revoke::Unclaimed).await, Revoked::Done);
+    assert_eq!(revoke(&new, queued, Revoke::Unclaimed).await, Revoked::Unclaimed);
 }
 
 async fn an_owner_takes_back_only_in_its_partition(store: Given) {
@@ -147,7 +160,7 @@ async fn a_claim_and_a_taking_back_at_the_same_time_do_not_both_succeed(store: G
             tokio::join!(claim_one(&store, &claim), revoke(&owner, task, Revoke::Unclaimed));
         match (claimed, revoked) {
             (ClaimVerdict::Granted, Revoked::Claimed { session }) => assert_eq!(session, claim.session),
-            (ClaimVerdict::Stale, Revoked::Done) => {}
+            (ClaimVerdict::Stale, Revoked::Unclaimed) => {}
             both => panic!("{both:?}"),
         }
     }
@@ -181,7 +194,7 @@ async fn takings_back_answer_in_order(store: Given) {
         Revoked::Finished { result: "end".into() },
         Revoked::Gone,
         Revoked::Claimed { session: claimed.session },
-        Revoked::Done,
+        Revoked::Unclaimed,
         Revoked::Done,
     ];
     assert_eq!(answers, expected);

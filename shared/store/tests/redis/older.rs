@@ -58,7 +58,7 @@ async fn what_version_0_1_wrote_of_an_attempt_is_read_by_us() {
     ask(&server, &["HSET", &key(back.task), "t0:1", "x"]).await;
 
     let finished = TaskRecord::Finished { result: RESULT.to_owned(), dispatched_at: None };
-    let revoked = TaskRecord::Revoked { dispatched_at: None };
+    let revoked = TaskRecord::Revoked { dispatched_at: None, unclaimed: false };
     let records = store.tasks(&[ended.task, back.task]).await.unwrap();
     assert_eq!(records, [Some(finished), Some(revoked)]);
     let run = store.load_runs(&[ended.task.run]).await.unwrap().remove(0).unwrap();

@@ -22,7 +22,7 @@ impl Memory {
             State::Claimed { token, .. } if *token == claim.token => return ClaimVerdict::Granted,
             State::Claimed { session, .. } if guarded => return ClaimVerdict::Held { session: *session },
             State::Finished { result, .. } => return ClaimVerdict::Finished { result: result.clone() },
-            State::Revoked => return ClaimVerdict::Stale,
+            State::Revoked { .. } => return ClaimVerdict::Stale,
             State::Queued | State::Claimed { .. } => {}
         }
         attempt.state = State::Claimed { token: claim.token, session: claim.session, at: now };
@@ -80,9 +80,10 @@ impl Memory {
                     return Revoked::Claimed { session };
                 }
             }
-            State::Queued | State::Revoked => {}
+            State::Queued | State::Revoked { .. } => {}
         }
-        attempt.state = State::Revoked;
-        Revoked::Done
+        let unclaimed = matches!(attempt.state, State::Queued | State::Revoked { unclaimed: true });
+        attempt.state = State::Revoked { unclaimed };
+        if unclaimed { Revoked::Unclaimed } else { Revoked::Done }
     }
 }

@@ -42,7 +42,7 @@ pub(super) enum State {
     /// Its result is stored.
     Finished { token: ClaimToken, result: String },
     /// It was taken back, and is nobody's any more.
-    Revoked,
+    Revoked { unclaimed: bool },
 }
 
 /// The log of an attempt.
@@ -64,7 +64,9 @@ impl Attempt {
             State::Finished { result, .. } => {
                 TaskRecord::Finished { result: result.clone(), dispatched_at: Some(dispatched_at) }
             }
-            State::Revoked => TaskRecord::Revoked { dispatched_at: Some(dispatched_at) },
+            State::Revoked { unclaimed } => {
+                TaskRecord::Revoked { dispatched_at: Some(dispatched_at), unclaimed: *unclaimed }
+            }
         }
     }
 }

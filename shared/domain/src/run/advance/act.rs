@@ -5,7 +5,7 @@ use super::ending::ended;
 use super::step::{dispatch, end_unit};
 use super::unit::clear_retry;
 use crate::definition::check_outputs;
-use crate::run::act::{Act, Deed, REMEMBERED};
+use crate::run::act::{Act, Deed, Done, REMEMBERED};
 use crate::run::large::{LARGE_OUTPUT_BYTES, MAX_OUTPUT_BYTES, bytes_of, too_large};
 use crate::run::{Action, Advanced, Attempts, Ended, Refusal, Run, RunState, RunTimer, StepState};
 use crate::{Outcome, Timestamp};
@@ -18,7 +18,7 @@ pub(super) fn act(run: &mut Run, act: Act, now: Timestamp, out: &mut Advanced) -
     let so_far = run.allows(&act)?;
     let unit = act.unit;
     if act.deed.is_answer() {
-        remember(run, &act, out);
+        remember(run, act.remembered(), out);
         answer(run, act, now, out);
         return Ok(());
     }
@@ -35,7 +35,7 @@ pub(super) fn act(run: &mut Run, act: Act, now: Timestamp, out: &mut Advanced) -
         Deed::Succeed { outputs } => run.marked_outputs(&act, outputs).ok(),
         _ => None,
     };
-    remember(run, &act, out);
+    remember(run, act.remembered(), out);
     let (outcome, outputs) = match act.deed {
         Deed::Retry => {
             // One that was lost too often is not lost by that.
@@ -64,9 +64,9 @@ pub(super) fn act(run: &mut Run, act: Act, now: Timestamp, out: &mut Advanced) -
 }
 
 /// Remembers an act, so that it is known when it comes again.
-fn remember(run: &mut Run, act: &Act, out: &mut Advanced) {
+pub(super) fn remember(run: &mut Run, done: Done, out: &mut Advanced) {
     let acts = &mut run.head.acts;
-    acts.push(act.remembered());
+    acts.push(done);
     let forgotten = acts.len().saturating_sub(REMEMBERED);
     acts.drain(..forgotten);
     out.head = true;
@@ -78,8 +78,13 @@ impl Run {
     /// # Errors
     /// When what was applied under its id was something else.
     pub fn has_seen(&self, act: &Act) -> Result<bool, Refusal> {
+        self.has_done(&act.remembered())
+    }
+
+    /// Whether something was done to the run before, as far as it remembers.
+    pub(in crate::run) fn has_done(&self, act: &Done) -> Result<bool, Refusal> {
         match self.head.acts.iter().find(|done| done.id == act.id) {
-            Some(done) if *done == act.remembered() => Ok(true),
+            Some(done) if done == act => Ok(true),
             Some(_) => Err(Refusal::AnotherAct(act.id.clone())),
             None => Ok(false),
         }
@@ -190,7 +195,9 @@ impl Run {
             Refusal::AnotherAct(id) => {
                 format!("{name} was not {done}: the idempotency key {id:?} belongs to another act")
             }
-            Refusal::NotExpected(_) | Refusal::RunNotWaiting => format!("{name} cannot be {done} now"),
+            Refusal::NotExpected(_) | Refusal::RunNotWaiting | Refusal::RunAct(_) => {
+                format!("{name} cannot be {done} now")
+            }
         }
     }
 

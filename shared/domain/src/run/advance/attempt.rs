@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use super::ask::ask;
 use super::ending::ended;
+use super::fan::TOO_MANY;
 use super::grant::{give_up_reserve, spend};
 use super::step::{dispatch, end_unit};
 use super::unit::{clear_retry, hold};
+use crate::lock::TOKENS;
 use crate::repeat::Repeat;
 use crate::run::declared::as_declared;
 use crate::run::dispatch::is_repeated_enough;
@@ -195,4 +197,42 @@ pub(super) fn lost_attempt(
     }
     give_up_reserve(run, unit, out);
     dispatch(run, unit, attempts, now, out);
+}
+
+/// Applies that an attempt was taken back. Of what gets no further attempt, it was the last. One that nobody had claimed never
+/// began: the unit gets another in its place, as soon as anything may begin, and neither its retries nor its losses count it.
+pub(super) fn revoked(
+    run: &mut Run,
+    unit: Unit,
+    attempt: u32,
+    unclaimed: bool,
+    now: Timestamp,
+    out: &mut Advanced,
+) -> Result<(), Refusal> {
+    let attempts = current(run, unit, attempt)?;
+    let is_given_up = run.is_given_up(unit);
+    if !is_given_up && !unclaimed {
+        return Err(Refusal::NotExpected(unit));
+    }
+    retire(out, unit, attempt, Outcome::Cancelled);
+    if is_given_up {
+        let reason = match run.head.is_stopping() {
+            true => run.head.reason.clone(),
+            false => Some(TOO_MANY.to_owned()),
+        };
+        let end = ended(run, Outcome::Cancelled, attempts, now, reason);
+        end_unit(run, unit, end, now, out);
+        return Ok(());
+    }
+    // The tokens of a grant are few. One that asks anew asks in place of what it had.
+    let next = attempt.saturating_add(1);
+    if let Some(holds) = run.holds.get_mut(&unit)
+        && holds.locks.is_some_and(|hold| u64::from(next - hold.attempt) >= TOKENS)
+    {
+        holds.locks = None;
+    }
+    // Nothing was used of its reserve.
+    give_up_reserve(run, unit, out);
+    dispatch(run, unit, attempts, now, out);
+    Ok(())
 }

@@ -59,12 +59,13 @@ pub(super) fn stop(run: &mut Run, step: StepIndex, reason: &str, now: Timestamp,
 pub(super) fn fill(run: &mut Run, step: StepIndex, now: Timestamp, out: &mut Advanced) -> Option<Box<Ended>> {
     let workflow = Arc::clone(&run.workflow);
     let policy = workflow.steps[step.at()].fan.as_deref()?;
-    let (is_stopping, this_advance) = (run.head.is_stopping(), run.this_advance());
+    let (is_stopping, may_begin) = (run.head.is_stopping(), run.may_begin());
+    let this_advance = run.this_advance();
     out.units.push(step.into());
     loop {
         let StepState::Fanned(fan) = &mut run.steps[step.at()] else { return None };
         fan.fanned.advance = this_advance;
-        if is_stopping || !fan.has_room(policy) {
+        if !may_begin || !fan.has_room(policy) {
             break;
         }
         // What its items use has to be there, and a commit stays small: the step is woken for more.

@@ -15,6 +15,8 @@ mod ending;
 mod fan;
 mod grant;
 mod lock;
+mod pause;
+mod run_act;
 mod run_end;
 mod slot;
 mod start;
@@ -23,15 +25,16 @@ mod stop;
 mod unit;
 
 use answer::nobody_answered;
-use attempt::{child_ended, current, ended_attempt, lost_attempt, plausible, retire};
+use attempt::{child_ended, current, ended_attempt, lost_attempt, plausible, retire, revoked};
 pub(super) use child::LONGEST_ASK;
-use ending::{ended, number};
+use ending::number;
 pub(super) use fan::LOOK_AGAIN;
+pub(super) use pause::LONGEST_LOOK;
 use run_end::{end_if_done, give_hooks_up};
 pub use start::{create, create_continuation};
 use start::{granted, start};
-use step::{end_unit, fill, start_held_over, start_ready, time_has_come};
-pub(super) use unit::READING;
+use step::{fill, start_held_over, start_ready, time_has_come};
+pub(super) use unit::{HELD, READING};
 
 use super::declared::as_declared;
 use super::large::within_bounds;
@@ -45,9 +48,12 @@ use crate::{Outcome, Timestamp};
 /// A [`Refusal`] says why the event has no effect.
 pub fn advance(run: &mut Run, event: Event, now: Timestamp) -> Result<Advanced, Refusal> {
     // It may be what has ended the run.
-    if let Event::Act(act) = &event
-        && run.has_seen(act)?
-    {
+    let is_known = match &event {
+        Event::Act(act) => run.has_seen(act)?,
+        Event::RunAct(act) => run.has_seen_run_act(act)?,
+        _ => false,
+    };
+    if is_known {
         return Ok(Advanced::default());
     }
     if run.head.state.is_terminal() {
@@ -56,6 +62,12 @@ pub fn advance(run: &mut Run, event: Event, now: Timestamp) -> Result<Advanced, 
     let mut advanced = Advanced::default();
     let out = &mut advanced;
     match (run.head.state, event) {
+        // It goes on asking for its slot, and does not start.
+        (RunState::Waiting, Event::StartDue) if run.head.paused.is_some() => {
+            if run.awaited_slot().is_none() || !slot::ask_again(run, now, out) {
+                return Err(Refusal::RunNotWaiting);
+            }
+        }
         (RunState::Waiting, Event::StartDue) => start(run, now, out),
         // What the outputs of the run use was read.
         (_, Event::StartDue) if run.owes_outputs() => {}
@@ -89,23 +101,18 @@ pub fn advance(run: &mut Run, event: Event, now: Timestamp) -> Result<Advanced, 
             retire(out, unit, attempt, Outcome::Lost);
             lost_attempt(run, unit, attempts, reason, now, out);
         }
-        (_, Event::Revoked { unit, attempt }) => {
-            let attempts = current(run, unit, attempt)?;
-            if !run.is_given_up(unit) {
-                return Err(Refusal::NotExpected(unit));
-            }
-            retire(out, unit, attempt, Outcome::Cancelled);
-            let reason = match run.head.is_stopping() {
-                true => run.head.reason.clone(),
-                false => Some(fan::TOO_MANY.to_owned()),
-            };
-            let end = ended(run, Outcome::Cancelled, attempts, now, reason);
-            end_unit(run, unit, end, now, out);
+        (_, Event::Revoked { unit, attempt, unclaimed }) => {
+            revoked(run, unit, attempt, unclaimed, now, out)?;
         }
         (_, Event::RetryDue { unit }) => {
             match run.state_of(unit) {
                 None if run.has_begun(unit) => return Err(Refusal::NotExpected(unit)),
                 None => return Err(Refusal::NoSuchUnit(unit)),
+                Some(StepState::Backoff { .. } | StepState::Waiting | StepState::Fanned(_))
+                    if !run.may_begin() =>
+                {
+                    return Err(Refusal::NotExpected(unit));
+                }
                 Some(StepState::Backoff { attempts, .. }) => {
                     let attempts = *attempts;
                     time_has_come(run, unit, attempts, now, out);
@@ -124,6 +131,7 @@ pub fn advance(run: &mut Run, event: Event, now: Timestamp) -> Result<Advanced, 
             }
         }
         (_, Event::Act(act)) => act::act(run, *act, now, out)?,
+        (_, Event::RunAct(act)) => run_act::run_act(run, *act, now, out)?,
         (_, Event::Cancel { reason }) if run.head.is_stopping() => stop::again(run, &reason, out)?,
         (_, Event::Cancel { reason }) => stop::stop(run, Outcome::Cancelled, &reason, now, out)?,
         (_, Event::TimedOut) => stop::stop(run, Outcome::TimedOut, &stop::timeout_reason(run), now, out)?,

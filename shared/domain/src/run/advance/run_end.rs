@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::ending::{ended, mark_ended};
+use super::pause;
 use super::slot;
 use super::step::follow;
-use crate::definition::Step;
 use crate::run::dispatch::run_outputs;
 use crate::run::{Action, Advanced, Attempts, Run, RunState, RunTimer, StepState};
 use crate::{Hook, Outcome, StepIndex, Timestamp};
@@ -36,8 +36,8 @@ pub(super) fn end_if_done(run: &mut Run, now: Timestamp, out: &mut Advanced) {
     if run.workflow.timeout.is_some() && run.head.hooks_since.is_none() {
         out.actions.push(Action::Clear(RunTimer::Timeout));
     }
-    let gives_items_up = |step: &Step| step.fan.as_ref().is_some_and(|fan| fan.fail_fast);
-    if run.head.stopping.is_some() || run.workflow.steps.iter().any(gives_items_up) {
+    let was_paused = pause::lift(run, out);
+    if was_paused || run.head.stopping.is_some() || run.workflow.gives_items_up() {
         out.actions.push(Action::Clear(RunTimer::CancelCheck));
     }
     slot::release(run, out);

@@ -90,6 +90,11 @@ pub(super) fn taken(run: &mut Run, now: Timestamp, out: &mut Advanced) -> Result
         return Err(Refusal::RunNotWaiting);
     }
     if run.head.state == RunState::Waiting {
+        // One that is paused may have had it.
+        if let Some(slot) = run.head.slot.as_deref_mut().filter(|slot| slot.granted_at.is_some()) {
+            slot.granted_at = None;
+            out.head = true;
+        }
         ask_again(run, now, out);
         return Ok(());
     }

@@ -83,7 +83,11 @@ pub(super) fn start(run: &mut Run, now: Timestamp, out: &mut Advanced) {
 /// Applies the grant of a slot: the run begins. One that has it already goes on.
 pub(super) fn granted(run: &mut Run, now: Timestamp, out: &mut Advanced) -> Result<(), Refusal> {
     if slot::granted(run, now)? {
-        begin(run, now, out);
+        // One that is paused has its turn when it is resumed.
+        match run.head.paused.is_some() {
+            true => out.head = true,
+            false => begin(run, now, out),
+        }
         let is_set = |action: &Action| matches!(action, Action::Set(_, RunTimer::Start));
         if !out.actions.iter().any(is_set) {
             out.actions.push(Action::Clear(RunTimer::Start));
@@ -93,7 +97,7 @@ pub(super) fn granted(run: &mut Run, now: Timestamp, out: &mut Advanced) -> Resu
 }
 
 /// Begins a run: its first steps are dispatched.
-fn begin(run: &mut Run, now: Timestamp, out: &mut Advanced) {
+pub(super) fn begin(run: &mut Run, now: Timestamp, out: &mut Advanced) {
     run.head.state = RunState::Running;
     run.head.started_at = Some(now);
     out.head = true;

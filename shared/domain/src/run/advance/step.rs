@@ -72,7 +72,7 @@ pub(super) fn start_held_over(run: &mut Run, now: Timestamp, out: &mut Advanced)
     let steps = (0..run.steps.len()).map(StepIndex::from);
     let is_ready = |step: &StepIndex| run.steps[step.at()] == StepState::Waiting && run.is_woken(*step);
     let ready: VecDeque<StepIndex> = steps.filter(is_ready).collect();
-    if ready.is_empty() {
+    if ready.is_empty() || !run.may_begin() {
         return Err(Refusal::RunNotWaiting);
     }
     // Those that use outputs which are kept apart by now are woken with them.
@@ -148,7 +148,7 @@ pub(super) fn follow(
         }
         let Some(step) = ready.pop_front() else { return };
         // Where one dependency is enough, several may have come true at once.
-        let is_waiting = !run.head.is_stopping() && run.steps[step.at()] == StepState::Waiting;
+        let is_waiting = run.may_begin() && run.steps[step.at()] == StepState::Waiting;
         if !is_waiting {
             continue;
         }

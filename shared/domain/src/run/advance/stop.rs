@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::child;
 use super::ending::{ended, mark_ended};
 use super::fan::{self, LOOK_AGAIN, given_up};
+use super::pause;
 use crate::run::{Action, Advanced, Attempts, Refusal, Run, RunState, RunTimer, StepState};
 use crate::{Outcome, StepIndex, Timestamp};
 
@@ -22,6 +23,7 @@ pub(super) fn stop(
     if run.head.is_stopping() {
         return Err(Refusal::RunNotWaiting);
     }
+    pause::lift(run, out);
     if run.head.state == RunState::Waiting {
         out.actions.push(Action::Clear(RunTimer::Start));
         run.head.state = RunState::Running;
@@ -84,7 +86,8 @@ pub(super) fn again(run: &Run, reason: &str, out: &mut Advanced) -> Result<(), R
 /// not asked any more.
 pub(super) fn look(run: &mut Run, now: Timestamp, out: &mut Advanced) -> Result<(), Refusal> {
     if !run.head.is_stopping() {
-        return look_at_items(run, now, out);
+        let (are_items, is_paused) = (look_at_items(run, now, out), pause::look(run, now, out));
+        return if are_items || is_paused { Ok(()) } else { Err(Refusal::RunNotWaiting) };
     }
     let mut since = run.head.stopping_since.ok_or(Refusal::RunNotWaiting)?;
     if since > now {
@@ -97,8 +100,8 @@ pub(super) fn look(run: &mut Run, now: Timestamp, out: &mut Advanced) -> Result<
     Ok(())
 }
 
-/// Looks at the items that are given up in a run which nobody stops.
-fn look_at_items(run: &Run, now: Timestamp, out: &mut Advanced) -> Result<(), Refusal> {
+/// Looks at the items that are given up in a run which nobody stops. `false` when there are none.
+fn look_at_items(run: &Run, now: Timestamp, out: &mut Advanced) -> bool {
     let mut is_any = false;
     for (step, since) in given_up(run) {
         is_any = true;
@@ -111,11 +114,10 @@ fn look_at_items(run: &Run, now: Timestamp, out: &mut Advanced) -> Result<(), Re
             out.actions.push(Action::Stop { tasks, by_force });
         }
     }
-    if !is_any {
-        return Err(Refusal::RunNotWaiting);
+    if is_any {
+        out.actions.push(Action::Set(now + LOOK_AGAIN, RunTimer::CancelCheck));
     }
-    out.actions.push(Action::Set(now + LOOK_AGAIN, RunTimer::CancelCheck));
-    Ok(())
+    is_any
 }
 
 /// Asks for the end of what is still with the fleet, and of the children, and sets the timer of the next look.

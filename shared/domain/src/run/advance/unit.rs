@@ -17,6 +17,9 @@ use crate::{Outcome, StepIndex, Timestamp, Unit};
 /// What a unit waits for whose inputs are not in memory.
 pub(in crate::run) const READING: &str = "the outputs that it uses are being read";
 
+/// What a unit waits for that would begin if its run were not paused.
+pub(in crate::run) const HELD: &str = "its run is paused";
+
 /// Makes the attempt after `so_far`. A unit whose input cannot be rendered is answered with its end.
 pub(super) fn attempt(
     run: &mut Run,
@@ -27,6 +30,10 @@ pub(super) fn attempt(
 ) -> Result<(), Box<Ended>> {
     let workflow = Arc::clone(&run.workflow);
     let definition = &workflow.steps[unit.step.at()];
+    if run.head.paused.is_some() {
+        wait_for_resume(run, unit, so_far, now, out);
+        return Ok(());
+    }
     if run.tasks_want(unit.step).next().is_some() {
         hold(run, unit, so_far, now, READING.to_owned(), out);
         return Ok(());
@@ -111,4 +118,17 @@ pub(super) fn hold(
     run.set_state(unit, StepState::Backoff { attempts, until, reason: Some(reason) });
     out.units.push(unit);
     out.actions.push(Action::Set(until, RunTimer::Retry(unit)));
+}
+
+/// Has a unit wait until its run is resumed. No timer moves it on.
+pub(super) fn wait_for_resume(
+    run: &mut Run,
+    unit: Unit,
+    attempts: Attempts,
+    now: Timestamp,
+    out: &mut Advanced,
+) {
+    let attempts = Attempts { advance: run.this_advance(), ..attempts };
+    run.set_state(unit, StepState::Backoff { attempts, until: now, reason: Some(HELD.to_owned()) });
+    out.units.push(unit);
 }

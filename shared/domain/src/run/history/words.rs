@@ -126,6 +126,13 @@ impl Happened {
                 let lost = with_reason(format!("attempt {attempt} of {name} was lost"), Some(reason));
                 ("lost", Some(*attempt), format!("{lost}{after}"))
             }
+            Event::Revoked { attempt, unclaimed: true, .. } if !is_over => (
+                "revoked",
+                Some(*attempt),
+                format!(
+                    "attempt {attempt} of {name} was taken back before anybody had begun it; another takes its place"
+                ),
+            ),
             Event::Revoked { attempt, .. } => {
                 ("revoked", Some(*attempt), format!("attempt {attempt} of {name} was taken back"))
             }
@@ -133,6 +140,7 @@ impl Happened {
                 let more = if act.deed == Deed::Approve && !is_over { "; others have to, too" } else { "" };
                 ("act", Some(act.attempt).filter(|attempt| *attempt > 0), format!("{name} was {act}{more}"))
             }
+            Event::RunAct(act) => (act.deed.as_str(), None, format!("the run was {act}")),
             // Whoever said who it was has said what was done, too.
             Event::Cancel { reason } if reason.starts_with("cancelled") => ("cancel", None, reason.clone()),
             Event::Cancel { reason } => ("cancel", None, with_reason("cancelled".to_owned(), Some(reason))),

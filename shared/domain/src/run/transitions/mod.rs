@@ -1,6 +1,7 @@
 //! Holds [`advance`] to the tables in the documentation of [`run`](super): every event in every state, and what moves
 //! each state on.
 
+mod paused;
 mod stage;
 
 use stage::{GATE, NOW, OTHER, SUBJECT, UNKNOWN, run, run_event, run_in, step_events, subject_in};
@@ -28,6 +29,7 @@ fn cell(mut run: Run, event: Event, word: fn(&Run) -> &'static str) -> String {
                 Refusal::NotExpected(_) => "NotExpected",
                 Refusal::Act { .. } => "Act",
                 Refusal::AnotherAct(_) => "AnotherAct",
+                Refusal::RunAct(_) => "RunAct",
                 Refusal::RunNotWaiting => "RunNotWaiting",
             };
             format!("`{name}`")
@@ -51,6 +53,7 @@ fn step_word(run: &Run) -> &'static str {
 fn run_word(run: &Run) -> &'static str {
     match run.head.stopping {
         Some(_) if run.head.is_stopping() && !run.head.state.is_terminal() => "stopping",
+        _ if run.head.paused.is_some() => "paused",
         _ if run.head.hooks_since.is_some() && !run.head.state.is_terminal() => "hooks",
         _ => run.head.state.as_str(),
     }
@@ -63,6 +66,7 @@ fn mover_word(mover: Option<Mover>) -> &'static str {
         Some(Mover::Attempt { unit, attempt: 1 }) if unit == SUBJECT.into() => "attempt",
         Some(Mover::Attempt { .. }) => "the attempt of another step",
         Some(Mover::Items) => "items",
+        Some(Mover::Resume) => "a resume",
         Some(Mover::Timer(RunTimer::Retry(unit))) if unit == SUBJECT.into() => "retry timer",
         Some(Mover::Timer(RunTimer::Retry(_))) => "retry timer of another step",
         Some(Mover::Timer(RunTimer::Start)) => "start timer",
@@ -92,6 +96,7 @@ fn kind(event: &Event) -> usize {
         Event::SlotRefused { .. } => 15,
         Event::Displaced { .. } => 16,
         Event::SlotTaken { .. } => 17,
+        Event::RunAct(_) => 18,
     }
 }
 
@@ -100,12 +105,14 @@ fn all_events() -> Vec<Event> {
     let of_steps = tables.flat_map(|(row, _)| step_events(row).1);
     let tables = ["run", "slots"].into_iter().flat_map(|corner| table(corner).1);
     let of_runs = tables.map(|(row, _)| run_event(row));
-    of_steps.chain(of_runs).collect()
+    let of_paused = table("paused").1.into_iter().map(|(row, _)| paused::step_event(row));
+    let of_pauses = table("pauses").1.into_iter().map(|(row, _)| paused::run_event(row));
+    of_steps.chain(of_runs).chain(of_paused).chain(of_pauses).collect()
 }
 
 #[test]
 fn every_event_does_to_a_step_what_its_table_says() {
-    holds_of_steps("step", (8, 27));
+    holds_of_steps("step", (8, 28));
 }
 
 #[test]
@@ -161,6 +168,49 @@ fn holds_of_runs(corner: &str, size: (usize, usize)) {
 }
 
 #[test]
+fn every_event_does_to_a_step_of_a_paused_run_what_its_table_says() {
+    let (columns, rows) = table("paused");
+    assert_eq!((columns.len(), rows.len()), (8, 11));
+    for (row, cells) in rows {
+        for (column, said) in columns.iter().zip(cells) {
+            let run = paused::subject_in(column);
+            assert_eq!(cell(run, paused::step_event(row), step_word), said, "{row} while {column}");
+        }
+    }
+}
+
+#[test]
+fn every_event_does_to_a_run_that_is_paused_or_is_to_be_what_its_table_says() {
+    let (columns, rows) = table("pauses");
+    assert_eq!((columns.len(), rows.len()), (8, 10));
+    for (row, cells) in rows {
+        for (column, said) in columns.iter().zip(cells) {
+            let run = paused::run_in(column);
+            assert_eq!(cell(run, paused::run_event(row), run_word), said, "{row} while {column}");
+        }
+    }
+}
+
+#[test]
+fn what_a_pause_holds_is_moved_on_by_a_resume() {
+    for (column, said) in [
+        ("waiting", "steps"),
+        ("ready", "a resume"),
+        ("dispatched", "attempt"),
+        ("held", "a resume"),
+        ("fanned", "items"),
+        ("locks", "a resume"),
+        ("asking", "retry timer"),
+        ("child", "retry timer"),
+    ] {
+        let run = paused::subject_in(column);
+        assert_eq!(mover_word(run.mover_of(SUBJECT.into())), said, "{column}");
+    }
+    let run = paused::run_in("paused: waiting");
+    assert_eq!((mover_word(run.mover()), mover_word(run.mover_of(GATE.into()))), ("a resume", "a resume"));
+}
+
+#[test]
 fn a_run_that_has_ended_refuses_every_event() {
     for event in all_events() {
         for run in run_in("ended") {
@@ -172,7 +222,7 @@ fn a_run_that_has_ended_refuses_every_event() {
 #[test]
 fn every_kind_of_event_stands_in_a_table() {
     let kinds: std::collections::BTreeSet<usize> = all_events().iter().map(kind).collect();
-    assert_eq!(kinds, (0..18).collect());
+    assert_eq!(kinds, (0..19).collect());
 }
 
 #[test]

@@ -191,7 +191,7 @@ pub(super) fn step_events(row: &str) -> (&'static str, Vec<Event>) {
         attempt,
         reason: "its host is gone".into(),
     };
-    let revoked = |step: StepIndex, attempt| Event::Revoked { unit: step.into(), attempt };
+    let revoked = |step: StepIndex, attempt| Event::Revoked { unit: step.into(), attempt, unclaimed: false };
     let retries = "retry: {limit: 1}";
     match row {
         "result, retries left" => (retries, vec![result(SUBJECT, 1, Outcome::Failed)]),
@@ -212,6 +212,9 @@ pub(super) fn step_events(row: &str) -> (&'static str, Vec<Event>) {
         "lost, another attempt" => (retries, vec![lost(SUBJECT, 0), lost(SUBJECT, 2)]),
         "lost, unknown step" => (retries, vec![lost(UNKNOWN, 1)]),
         "revoked" => (retries, vec![revoked(SUBJECT, 1)]),
+        "revoked, nobody had claimed it" => {
+            (retries, vec![Event::Revoked { unit: SUBJECT.into(), attempt: 1, unclaimed: true }])
+        }
         "revoked, another attempt" => (retries, vec![revoked(SUBJECT, 0), revoked(SUBJECT, 2)]),
         "revoked, unknown step" => (retries, vec![revoked(UNKNOWN, 1)]),
         "retry due" => (retries, vec![Event::RetryDue { unit: SUBJECT.into() }]),
@@ -323,7 +326,7 @@ pub(super) fn run_in(column: &str) -> Vec<Run> {
             };
             vec![over(result(GATE, 1, Outcome::Succeeded)), over(result(GATE, 1, Outcome::Failed)), {
                 let mut run = over(cancel());
-                accept(&mut run, Event::Revoked { unit: GATE.into(), attempt: 1 });
+                accept(&mut run, Event::Revoked { unit: GATE.into(), attempt: 1, unclaimed: false });
                 run
             }]
         }

@@ -3,7 +3,8 @@
 -- KEYS  1 own, then the run of each
 -- ARGV  1 epoch, then for each: field, what if it is claimed ('unclaimed': leave it, 'anyway': take it,
 --       a session: take it when it is claimed under that one)
--- Answers for each: 0 gone (or a record that only a newer program knows, which stays), 1 taken back, 'c<session>' claimed and left, 'f<result>' ended.
+-- Answers for each: 0 gone (or a record that only a newer program knows, which stays), 1 taken back, 2 taken back
+-- and nobody had claimed it, 'c<session>' claimed and left, 'f<result>' ended.
 local current = redis.call('HGET', KEYS[1], 'epoch') == ARGV[1]
 local answers = {}
 for at = 2, #ARGV, 2 do
@@ -17,15 +18,16 @@ for at = 2, #ARGV, 2 do
   if phase == 'f' then
     answer = 'f' .. string.match(record, '^f|%x+|(.*)$')
   elseif phase == 'x' then
-    answer = 1
+    answer = string.sub(record, -2) == '|q' and 2 or 1
   elseif phase == 'q' or phase == 'c' then
     local session = string.match(record, '^c|%x+|(%x+)|')
     if session and mode ~= 'anyway' and mode ~= session then
       answer = 'c' .. session
     else
       local dispatched = string.match(record, session and '^c|%x+|%x+|%-?%d+|(%d+)' or '^q|(%d+)')
-      redis.call('HSET', key, field, dispatched and 'x|' .. dispatched or 'x')
-      answer = 1
+      local back = dispatched and 'x|' .. dispatched or 'x'
+      redis.call('HSET', key, field, session and back or back .. '|q')
+      answer = session and 1 or 2
     end
   end
   answers[#answers + 1] = answer
