@@ -2,6 +2,7 @@
 //! for a whole lease is dead to the others, so it kills its tasks before somebody else may start them. Should it be
 //! frozen itself, those do that who keep them: see [`crate::guardian`].
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,6 +41,8 @@ pub(crate) struct Heartbeat {
     pub(crate) running: Arc<Running>,
     /// Whether the lease holds.
     pub(crate) alive: watch::Sender<bool>,
+    /// The names of the pools that are paused, as far as the store has told.
+    pub(crate) paused: watch::Sender<BTreeSet<String>>,
     pub(crate) draining: Shutdown,
 }
 
@@ -120,7 +123,15 @@ impl Heartbeat {
     /// Renews the session once. `false` when the store is not that of the worker's cluster.
     async fn renew(&mut self, session: &Session) -> Result<bool, StoreError> {
         match self.cluster.is_ours(&*self.store).await? {
-            true => self.store.renew_session(session).await.map(|()| true),
+            true => {
+                let paused = self.store.renew_session(session).await?.into_iter().collect();
+                self.paused.send_if_modified(|known| {
+                    let is_new = *known != paused;
+                    *known = paused;
+                    is_new
+                });
+                Ok(true)
+            }
             false => Ok(false),
         }
     }

@@ -1,5 +1,6 @@
 //! A worker, put together.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -97,6 +98,7 @@ impl Worker {
             started_at: settings.ambient.wall_millis(),
         };
         let (told_alive, alive) = watch::channel(false);
+        let (told_paused, paused) = watch::channel(BTreeSet::new());
         let (told_trouble, trouble) = watch::channel(None);
         let partitions = Partitions::default();
         let mut background = JoinSet::new();
@@ -109,6 +111,7 @@ impl Worker {
             guardian: settings.guardian.clone(),
             running: Arc::clone(&running),
             alive: told_alive,
+            paused: told_paused,
             draining: shutdown.clone(),
         };
         background.spawn(shutdown.vital("session", heartbeat.run(ended.clone())));
@@ -145,6 +148,7 @@ impl Worker {
             pipeline,
             tasks: tasks.clone(),
             alive,
+            paused,
             shutdown: shutdown.clone(),
             attendance,
         };

@@ -78,7 +78,7 @@ enum Command {
     /// List and show locks, and take one away from a step that holds it
     #[command(subcommand)]
     Locks(locks::LocksCommand),
-    /// List the queues of tasks
+    /// List the queues of tasks, pause and resume pools
     #[command(subcommand)]
     Queues(queues::QueuesCommand),
     /// Show the token of a producer
@@ -116,7 +116,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), CliError> {
         Command::Runs(command) => client_command(&common, runs::run(&common, command)),
         Command::Workers(_) => client_command(&common, workers::run(&common)),
         Command::Locks(command) => client_command(&common, locks::run(&common, command)),
-        Command::Queues(_) => client_command(&common, queues::run(&common)),
+        Command::Queues(command) => client_command(&common, queues::run(&common, command)),
         Command::Doctor(args) => block_on(&common, "off", until_interrupted(doctor::run(&common, args))),
     }
 }

@@ -26,6 +26,7 @@ mod links;
 mod locks;
 mod outputs;
 mod patterns;
+mod pauses;
 mod people;
 mod pools;
 mod rates;

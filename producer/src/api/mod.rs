@@ -19,6 +19,7 @@ mod newer;
 mod outputs;
 mod page;
 mod parent;
+mod pool_acts;
 mod pools;
 mod routes;
 mod run_acts;

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use futures_util::future::join_all;
 use millrace_domain::definition::nearest;
 use millrace_domain::{PartitionId, TaskId, Timestamp};
-use millrace_store::{Session, StoreError, TaskRecord};
+use millrace_store::{PausedPool, Session, StoreError, TaskRecord};
 
 use super::sessions::live;
 use crate::context::Context;
@@ -15,25 +15,37 @@ use crate::partition::recovery::watched::FAR;
 /// Dispatched attempts of a partition that are looked at, at most, to see what they wait for.
 const SAMPLE: usize = 32;
 
-/// The pools that workers serve now.
+/// The pools that workers serve now, and those that somebody has paused.
 #[derive(Debug, Default)]
-pub(crate) struct Served(BTreeSet<String>);
+pub(crate) struct Served {
+    pools: BTreeSet<String>,
+    paused: Vec<PausedPool>,
+}
 
 impl Served {
-    /// The pools of these workers, as far as they were heard of lately.
-    pub(crate) fn by(sessions: Vec<Session>) -> Self {
-        Self(live(sessions).into_iter().flat_map(|session| session.pools).collect())
+    /// The pools of these workers, as far as they were heard of lately, of which these are paused.
+    pub(crate) fn by(sessions: Vec<Session>, paused: Vec<PausedPool>) -> Self {
+        let pools = live(sessions).into_iter().flat_map(|session| session.pools).collect();
+        Self { pools, paused }
+    }
+
+    /// The pause of a pool.
+    pub(crate) fn paused(&self, pool: &str) -> Option<&PausedPool> {
+        self.paused.iter().find(|paused| paused.pool.as_str() == pool)
     }
 
     /// Why nothing of a pool is taken; `None` when workers serve it.
     pub(crate) fn why_not(&self, pool: &str) -> Option<String> {
-        if self.0.contains(pool) {
+        if let Some(paused) = self.paused(pool) {
+            return Some(format!("{paused} (millrace queues resume {pool})"));
+        }
+        if self.pools.contains(pool) {
             return None;
         }
-        let known = || self.0.iter().map(String::as_str);
+        let known = || self.pools.iter().map(String::as_str);
         let why = match nearest(pool, known()) {
             Some(near) => format!("; did you mean `{near}`?"),
-            None if self.0.is_empty() => ": no worker is up".to_owned(),
+            None if self.pools.is_empty() => ": no worker is up".to_owned(),
             None => format!("; served are {}", known().collect::<Vec<_>>().join(", ")),
         };
         Some(format!("no worker serves pool `{pool}`{why}"))
@@ -72,7 +84,10 @@ mod tests {
 
     #[test]
     fn a_pool_that_nobody_serves_is_named_with_the_one_that_was_meant() {
-        let served = |pools: &[&str]| Served(pools.iter().map(|pool| (*pool).to_owned()).collect());
+        let served = |pools: &[&str]| Served {
+            pools: pools.iter().map(|pool| (*pool).to_owned()).collect(),
+            paused: Vec::new(),
+        };
         assert_eq!(served(&["default"]).why_not("default"), None);
         let why = |pools: &[&str], pool: &str| served(pools).why_not(pool).unwrap();
         assert_eq!(

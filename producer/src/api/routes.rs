@@ -10,8 +10,8 @@ use axum::routing::{delete, get, post};
 use super::error::{self, ApiError};
 use super::state::{Api, BODY_BYTES, Counted};
 use super::{
-    Access, access, acts, children, events, health, home, items, key, links, locks, outputs, run_acts, runs, tasks,
-    why, workers, workflows,
+    Access, access, acts, children, events, health, home, items, key, links, locks, outputs, pool_acts,
+    run_acts, runs, tasks, why, workers, workflows,
 };
 use crate::context::Context;
 use crate::intake::gateway::Gateway;
@@ -53,7 +53,9 @@ pub(crate) fn router(context: Arc<Context>, gateway: Arc<Gateway>, access: Acces
         // A name may have slashes.
         .route("/locks/{*name}", get(locks::get).post(locks::release))
         .route("/workers", get(workers::list))
-        .route("/queues", get(workers::queues));
+        .route("/queues", get(workers::queues))
+        .route("/queues/{pool}/pause", post(pool_acts::pause))
+        .route("/queues/{pool}/resume", post(pool_acts::resume));
     let routes = Router::new()
         .nest("/api/v1", v1)
         .route("/", get(home::page))

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use millrace_domain::run::{Head, Paused};
 use millrace_domain::{RunId, Timestamp};
+use millrace_store::PausedPool;
 use serde::Serialize;
 
 /// A run in a list.
@@ -43,7 +44,7 @@ pub(crate) struct RunSummaryView {
     pub(super) retried_by: Option<RunId>,
 }
 
-/// A pause of a run.
+/// A pause, of a run or of a pool.
 #[derive(Debug, Serialize)]
 pub(crate) struct PausedView {
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -54,6 +55,10 @@ pub(crate) struct PausedView {
 }
 
 impl PausedView {
+    pub(super) fn of_pool(paused: &PausedPool) -> Self {
+        Self { by: paused.by.clone(), why: paused.why.clone(), at: paused.at.to_string() }
+    }
+
     pub(super) fn of(paused: &Paused) -> Self {
         Self { by: paused.by.clone(), why: paused.why.clone(), at: paused.at.to_string() }
     }

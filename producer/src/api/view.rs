@@ -132,9 +132,11 @@ pub(crate) async fn run(context: &Context, id: RunId, stored: &StoredRun) -> Res
     let is_with_the_fleet = run.dispatched().next().is_some();
     let sessions =
         if is_with_the_fleet { context.store.sessions().await.unwrap_or_default() } else { Vec::new() };
+    let paused =
+        if is_with_the_fleet { context.store.paused_pools().await.unwrap_or_default() } else { Vec::new() };
     let hosts: BTreeMap<SessionId, String> =
         sessions.iter().map(|session| (session.id, session.host.clone())).collect();
-    let fleet = Fleet { hosts, served: Served::by(sessions) };
+    let fleet = Fleet { hosts, served: Served::by(sessions, paused) };
     let steps = (0..run.steps.len())
         .map(|index| {
             step(&run, index.into(), held.get(&StepIndex::from(index).into()), &fleet, context.partitions)

@@ -8,7 +8,7 @@ use millrace_broker::Queue;
 use millrace_domain::lock::{Holder, LockName, Need};
 use millrace_domain::run::{Blocker, Head};
 use millrace_domain::{Lane, PartitionId, RunId, StepIndex, TaskId, Timestamp, Unit};
-use millrace_store::{Session, TaskRecord};
+use millrace_store::{PausedPool, Session, TaskRecord};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -17,6 +17,7 @@ use super::locks;
 use super::pools::Served;
 use super::sessions::live;
 use super::state::Api;
+use super::summary::PausedView;
 use super::view;
 
 /// The most attempts of a partition that are looked at to tell the place of one among them.
@@ -48,7 +49,8 @@ pub(super) async fn why(
     };
     let held: BTreeMap<Unit, &TaskRecord> =
         stored.tasks.iter().map(|(unit, _, record)| (*unit, record)).collect();
-    let mut fleet = Fleet { api: &api, sessions: None, ready: BTreeMap::new(), queued: None, slot: None };
+    let mut fleet =
+        Fleet { api: &api, sessions: None, paused: None, ready: BTreeMap::new(), queued: None, slot: None };
     let open =
         (0..run.steps.len()).map(StepIndex::from).filter(|step| run.mover_of((*step).into()).is_some());
     let asked = (0..run.steps.len()).map(Into::into).filter(|step| Some(*step) == wanted);
@@ -114,6 +116,7 @@ async fn unowned(api: &Api, partition: PartitionId, now: Timestamp) -> ApiResult
 struct Fleet<'a> {
     api: &'a Api,
     sessions: Option<Vec<Session>>,
+    paused: Option<Vec<PausedPool>>,
     /// The messages that are ready in the queues of pools.
     ready: BTreeMap<String, Option<u64>>,
     /// The attempts that are queued, with their lanes and when they were dispatched. `None` inside where too many are.
@@ -217,9 +220,14 @@ impl Fleet<'_> {
         if self.sessions.is_none() {
             self.sessions = Some(live(self.api.context.store.sessions().await?));
         }
+        if self.paused.is_none() {
+            self.paused = Some(self.api.context.store.paused_pools().await?);
+        }
         let sessions = self.sessions.clone().unwrap_or_default();
-        if let Some(text) = Served::by(sessions.clone()).why_not(pool) {
-            return Ok(json!({"kind": "pool", "pool": pool, "text": text}));
+        let served = Served::by(sessions.clone(), self.paused.clone().unwrap_or_default());
+        if let Some(text) = served.why_not(pool) {
+            let paused = served.paused(pool).map(PausedView::of_pool);
+            return Ok(json!({"kind": "pool", "pool": pool, "paused": paused, "text": text}));
         }
         if !self.ready.contains_key(pool) {
             let depth = self.api.context.broker.depth(&Queue::Tasks(pool.to_owned())).await;

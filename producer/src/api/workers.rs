@@ -12,6 +12,7 @@ use super::error::ApiResult;
 use super::pools::{self, Served};
 use super::sessions::{live, state};
 use super::state::Api;
+use super::summary::PausedView;
 
 /// The workers.
 pub(super) async fn list(State(api): State<Api>) -> ApiResult<Json<Value>> {
@@ -35,13 +36,15 @@ pub(super) async fn list(State(api): State<Api>) -> ApiResult<Json<Value>> {
     Ok(Json(json!({ "workers": workers })))
 }
 
-/// The queues of the pools that are served, or that attempts wait for.
+/// The queues of the pools that are served or paused, or that attempts wait for.
 pub(super) async fn queues(State(api): State<Api>) -> ApiResult<Json<Value>> {
     let sessions = live(api.context.store.sessions().await?);
     let mut pools: BTreeSet<String> = sessions.iter().flat_map(|session| session.pools.clone()).collect();
     pools.insert("default".to_owned());
     pools.extend(pools::waited_for(&api.context).await?);
-    let served = Served::by(sessions.clone());
+    let paused = api.context.store.paused_pools().await?;
+    pools.extend(paused.iter().map(|paused| paused.pool.to_string()));
+    let served = Served::by(sessions.clone(), paused);
     let mut queues = Vec::new();
     for pool in pools {
         if let Ok(depth) = api.context.broker.depth(&Queue::Tasks(pool.clone())).await {
@@ -52,6 +55,7 @@ pub(super) async fn queues(State(api): State<Api>) -> ApiResult<Json<Value>> {
                 "consumers": depth.consumers,
                 "slots": slots,
                 "reason": served.why_not(&pool),
+                "paused": served.paused(&pool).map(PausedView::of_pool),
             }));
         }
     }

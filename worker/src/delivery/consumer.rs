@@ -2,6 +2,7 @@
 //! nothing waits here that another worker could start, and an urgent task takes the next slot that frees. Only the
 //! tasks of a bundle may wait here for a moment: a bundle holds milliseconds of work.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,6 +40,8 @@ pub(crate) struct ConsumerContext {
     pub(crate) tasks: TaskTracker,
     /// Whether the worker's lease holds.
     pub(crate) alive: watch::Receiver<bool>,
+    /// The names of the pools that somebody has paused.
+    pub(crate) paused: watch::Receiver<BTreeSet<String>>,
     pub(crate) shutdown: Shutdown,
     pub(crate) attendance: Attendance,
 }
@@ -49,7 +52,9 @@ struct TaskStarter {
     /// Notified when a task found no slot in time.
     crowded: Notify,
     pipeline: Arc<Pipeline>,
+    pool: PoolName,
     alive: watch::Receiver<bool>,
+    paused: watch::Receiver<BTreeSet<String>>,
     shutdown: Shutdown,
 }
 
@@ -60,7 +65,9 @@ impl PoolConsumer {
             slots: Slots::new(self.slots),
             crowded: Notify::new(),
             pipeline: Arc::clone(&self.context.pipeline),
+            pool: self.pool.clone(),
             alive: self.context.alive.clone(),
+            paused: self.context.paused.clone(),
             shutdown: self.context.shutdown.clone(),
         });
         let pool = self.pool.clone();
@@ -68,11 +75,13 @@ impl PoolConsumer {
         let shutdown = self.context.shutdown.clone();
         let tasks = Subscription::new(&self.context.broker, queue, &self.context.attendance, shutdown);
         while !tasks.is_over() {
-            if !*self.context.alive.borrow() || starter.slots.free() == 0 {
+            if !*self.context.alive.borrow() || self.is_paused() || starter.slots.free() == 0 {
                 tasks.rests();
             }
+            let (pool, paused) = (self.pool.as_str(), &mut self.context.paused);
             let ready = async {
                 let _ = self.context.alive.wait_for(|alive| *alive).await;
+                let _ = paused.wait_for(|paused| !paused.contains(pool)).await;
                 // After a lost connection, tasks of before may still hold slots: consume with what is free.
                 starter.slots.any_free().await;
             };
@@ -91,7 +100,11 @@ impl PoolConsumer {
         }
     }
 
-    /// Starts what is delivered until the stream ends, the lease is lost, there are more tasks than slots, or more room
+    fn is_paused(&self) -> bool {
+        self.context.paused.borrow().contains(self.pool.as_str())
+    }
+
+    /// Starts what is delivered until the stream ends, the lease is lost, the pool is paused, there are more tasks than slots, or more room
     /// can be had; answers whether the stream ended. Dropping the consumer hands back what has not been received; tasks
     /// under way keep theirs.
     async fn deliver(&self, mut consumer: Consumer, room: u16, starter: &Arc<TaskStarter>) -> bool {
@@ -100,11 +113,13 @@ impl PoolConsumer {
         grow.reset();
         let mut under_way = 0_usize;
         let mut alive = self.context.alive.clone();
+        let mut paused = self.context.paused.clone();
         loop {
             tokio::select! {
                 biased;
                 () = self.context.shutdown.begun() => return false,
                 () = lapsed(&mut alive) => return false,
+                () = rests(&mut paused, &self.pool) => return false,
                 () = starter.crowded.notified() => return false,
                 _ = grow.tick(), if !full => {
                     if under_way > 0 || starter.slots.free() > u32::from(room) {
@@ -154,9 +169,10 @@ impl TaskStarter {
 
     /// Waits for a slot for a task. `None` when the task is better off with another worker.
     async fn wait_for_slot(&self, task: &Task, delivery: &SharedDelivery) -> Option<Slot> {
-        let mut alive = self.alive.clone();
+        let (mut alive, mut paused) = (self.alive.clone(), self.paused.clone());
         let slot = tokio::select! {
             biased;
+            () = rests(&mut paused, &self.pool) => return None,
             slot = self.slots.take(task.priority) => slot,
             () = tokio::time::sleep(LONGEST_WAIT) => {
                 self.crowded.notify_one();
@@ -167,6 +183,14 @@ impl TaskStarter {
         };
         // While it waited, the others of its bundle may have gone back, and it with them.
         (!delivery.is_settled()).then_some(slot)
+    }
+}
+
+/// Waits until a pool is paused.
+async fn rests(paused: &mut watch::Receiver<BTreeSet<String>>, pool: &PoolName) {
+    if paused.wait_for(|paused| paused.contains(pool.as_str())).await.is_err() {
+        // Nobody tells any more, and so it never is.
+        std::future::pending::<()>().await;
     }
 }
 

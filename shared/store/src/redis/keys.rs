@@ -151,6 +151,12 @@ impl Keys {
         format!("{}:{{sessions}}:known", self.prefix)
     }
 
+    /// The pools that somebody has paused, a hash of JSON by their names. A worker is told them when it renews its session, and
+    /// so they are where the sessions are.
+    pub(super) fn paused_pools(&self) -> String {
+        format!("{}:{{sessions}}:paused-pools", self.prefix)
+    }
+
     /// The renewals of sessions, a sorted set by when they were renewed (ms).
     pub(super) fn sessions_renewed(&self) -> String {
         format!("{}:{{sessions}}:renewed", self.prefix)

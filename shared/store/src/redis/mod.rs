@@ -16,7 +16,7 @@
 //! | `reply`, `sorted` | reading answers, and sorted sets in pages |
 //! | `commit`, `writes` | the owner's one way to write |
 //! | `cluster`, `partition`, `run`, `list`, `task`, `timer`, `watch` | the rest, as in the [contract](crate::contract) |
-//! | `letter`, `table`, `claim`, `revoke`, `session`, `catalog`, `log`, `history`, `expire` | the rest, as well |
+//! | `letter`, `table`, `claim`, `revoke`, `session`, `pool`, `catalog`, `log`, `history`, `expire` | the rest, as well |
 //! | `store` | [`RedisStore`], which puts them together |
 //!
 //! What is not here: commands that touch two hash slots. All keys of a partition share the tag `{p<N>}`, and a
@@ -38,6 +38,7 @@ mod list;
 mod log;
 mod options;
 mod partition;
+mod pool;
 mod replicas;
 mod reply;
 mod revoke;

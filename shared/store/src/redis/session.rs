@@ -15,13 +15,17 @@ const FORGET_AFTER_MS: u64 = 3_600_000;
 /// The greatest number of sessions that are read.
 const MOST: usize = 100_000;
 
-/// Renews a session.
-pub(super) async fn renew(connection: &Connection, keys: &Keys, session: &Session) -> Result<(), StoreError> {
+/// Renews a session; answers the names of the pools that are paused.
+pub(super) async fn renew(
+    connection: &Connection,
+    keys: &Keys,
+    session: &Session,
+) -> Result<Vec<String>, StoreError> {
     let known = serde_json::to_string(session)
         .map_err(|error| StoreError::Corrupt(format!("expected a session that can be JSON: {error}")))?;
-    let mut call = Script::RenewSession.on(&[&keys.sessions(), &keys.sessions_renewed()]);
+    let mut call = Script::RenewSession.on(&[keys.sessions(), keys.sessions_renewed(), keys.paused_pools()]);
     call.arg(session.id.to_string()).arg(known).arg(FORGET_AFTER_MS);
-    connection.ask(call).await.map(drop)
+    texts(connection.ask(call).await?)
 }
 
 /// Lists the sessions that were renewed lately.

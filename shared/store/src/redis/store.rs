@@ -4,8 +4,8 @@ use std::ops::{Range, RangeInclusive};
 
 use async_trait::async_trait;
 use millrace_domain::{
-    ClaimToken, Epoch, PartitionId, ProducerId, RunId, Seq, SessionId, StepIndex, TaskId, Timestamp,
-    WorkflowId,
+    ClaimToken, Epoch, PartitionId, PoolName, ProducerId, RunId, Seq, SessionId, StepIndex, TaskId,
+    Timestamp, WorkflowId,
 };
 use tokio::sync::watch::Receiver;
 
@@ -13,14 +13,14 @@ use super::connection::Connection;
 use super::keys::Keys;
 use super::replicas::Replicas;
 use super::{
-    Options, catalog, claim, cluster, commit, expire, history, items, letter, list, log, partition, revoke,
-    run, session, table, task, timer, watch,
+    Options, catalog, claim, cluster, commit, expire, history, items, letter, list, log, partition, pool,
+    revoke, run, session, table, task, timer, watch,
 };
 use crate::{
     Acquired, Claim, ClaimStore, ClaimVerdict, Cluster, ClusterStore, Commit, Finish, FinishVerdict,
-    Fullness, LogChunk, LogStore, PartitionStore, ReadStore, Revoke, Revoked, RunQuery, RunSummary, Session,
-    SessionStore, StoreError, StoredLetter, StoredRun, StoredWorkflow, Table, TaskRecord, Timer, Verdict,
-    WatchStore,
+    Fullness, LogChunk, LogStore, PartitionStore, PausedPool, ReadStore, Revoke, Revoked, RunQuery,
+    RunSummary, Session, SessionStore, StoreError, StoredLetter, StoredRun, StoredWorkflow, Table,
+    TaskRecord, Timer, Verdict, WatchStore,
 };
 
 /// The store of a fleet.
@@ -225,7 +225,7 @@ impl ClaimStore for RedisStore {
 
 #[async_trait]
 impl SessionStore for RedisStore {
-    async fn renew_session(&self, session: &Session) -> Result<(), StoreError> {
+    async fn renew_session(&self, session: &Session) -> Result<Vec<String>, StoreError> {
         session::renew(&self.connection, &self.keys, session).await
     }
 
@@ -235,6 +235,18 @@ impl SessionStore for RedisStore {
 
     async fn end_session(&self, session: SessionId) -> Result<(), StoreError> {
         session::end(&self.connection, &self.keys, session).await
+    }
+
+    async fn pause_pool(&self, paused: &PausedPool) -> Result<bool, StoreError> {
+        pool::pause(&self.connection, &self.keys, paused).await
+    }
+
+    async fn resume_pool(&self, pool: &PoolName) -> Result<bool, StoreError> {
+        pool::resume(&self.connection, &self.keys, pool).await
+    }
+
+    async fn paused_pools(&self) -> Result<Vec<PausedPool>, StoreError> {
+        pool::paused(&self.connection, &self.keys).await
     }
 }
 

@@ -13,13 +13,14 @@ use super::error;
 use crate::StoreError;
 
 /// The scripts that lead from each version of the schema to the next; `PRAGMA user_version` counts them.
-const SCHEMA: [&str; 6] = [
+const SCHEMA: [&str; 7] = [
     include_str!("schema.sql"),
     include_str!("lanes.sql"),
     include_str!("identity.sql"),
     include_str!("letters.sql"),
     include_str!("items.sql"),
     include_str!("history.sql"),
+    include_str!("pools.sql"),
 ];
 
 /// The mark of a file that is ours (`PRAGMA application_id`): "MLRC".

@@ -4,7 +4,7 @@
 //! connection (`writer`), which puts all calls that wait into one transaction. The calls themselves are plain
 //! functions on a connection, a file for each thing that is agreed on, with the name that it has in the
 //! [contract](crate::contract): `cluster`, `partition`, `commit`, `letter`, `table`, `run`, `list`, `task`, `timer`,
-//! `watch`, `claim`, `revoke`, `session`, `catalog`, `log`, `history`, `expire`. `file` opens the database and brings `schema.sql` into it.
+//! `watch`, `claim`, `revoke`, `session`, `pool`, `catalog`, `log`, `history`, `expire`. `file` opens the database and brings `schema.sql` into it.
 //!
 //! What it is not: a store for several processes. Whoever opens the file keeps it locked.
 
@@ -23,6 +23,7 @@ mod list;
 mod log;
 mod partition;
 mod place;
+mod pool;
 mod revoke;
 mod run;
 mod session;

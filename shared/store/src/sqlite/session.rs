@@ -4,13 +4,14 @@ use millrace_domain::{SessionId, Timestamp};
 use rusqlite::{Connection, Result, params};
 
 use super::column::{Millis, Text, json};
+use super::pool;
 use crate::Session;
 
 /// The time after which a session that was not renewed is forgotten.
 const FORGET_AFTER_MS: u64 = 3_600_000;
 
-/// Renews a session, and forgets those that are over for long.
-pub(super) fn renew(connection: &Connection, session: &Session, now: Timestamp) -> Result<()> {
+/// Renews a session, and forgets those that are over for long; answers the names of the pools that are paused.
+pub(super) fn renew(connection: &Connection, session: &Session, now: Timestamp) -> Result<Vec<String>> {
     connection.prepare_cached("DELETE FROM sessions WHERE renewed_at < ?1")?.execute([oldest(now)])?;
     connection
         .prepare_cached("REPLACE INTO sessions (session, renewed_at, body) VALUES (?1, ?2, ?3)")?
@@ -19,7 +20,7 @@ pub(super) fn renew(connection: &Connection, session: &Session, now: Timestamp) 
     connection
         .prepare_cached("UPDATE sessions SET renewed_at = ?1 WHERE renewed_at > ?1")?
         .execute([Millis(now)])?;
-    Ok(())
+    pool::names(connection)
 }
 
 /// Lists the sessions that were renewed lately.

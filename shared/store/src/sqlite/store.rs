@@ -7,21 +7,21 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use millrace_domain::{
-    ClaimToken, Epoch, PartitionId, ProducerId, RunId, Seq, SessionId, StepIndex, TaskId, Timestamp,
-    WorkflowId,
+    ClaimToken, Epoch, PartitionId, PoolName, ProducerId, RunId, Seq, SessionId, StepIndex, TaskId,
+    Timestamp, WorkflowId,
 };
 
 use super::place::Place;
 use super::writer::Writer;
 use super::{
-    catalog, claim, cluster, commit, expire, file, history, item, letter, list, log, partition, revoke, run,
-    session, table, task, timer, watch,
+    catalog, claim, cluster, commit, expire, file, history, item, letter, list, log, partition, pool, revoke,
+    run, session, table, task, timer, watch,
 };
 use crate::{
     Acquired, Claim, ClaimStore, ClaimVerdict, Cluster, ClusterStore, Commit, Finish, FinishVerdict,
-    LogChunk, LogStore, PartitionStore, ReadStore, Revoke, Revoked, RunQuery, RunSummary, Session,
-    SessionStore, StoreError, StoredLetter, StoredRun, StoredWorkflow, Table, TaskRecord, Timer, Verdict,
-    WatchStore,
+    LogChunk, LogStore, PartitionStore, PausedPool, ReadStore, Revoke, Revoked, RunQuery, RunSummary,
+    Session, SessionStore, StoreError, StoredLetter, StoredRun, StoredWorkflow, Table, TaskRecord, Timer,
+    Verdict, WatchStore,
 };
 
 /// A clock: what tells the time. It is asked from the store's own thread.
@@ -306,7 +306,7 @@ impl ClaimStore for SqliteStore {
 
 #[async_trait]
 impl SessionStore for SqliteStore {
-    async fn renew_session(&self, session: &Session) -> Result<(), StoreError> {
+    async fn renew_session(&self, session: &Session) -> Result<Vec<String>, StoreError> {
         let (clock, session) = (self.clock.clone(), session.clone());
         self.writer.call(move |connection| session::renew(connection, &session, clock())).await
     }
@@ -318,6 +318,20 @@ impl SessionStore for SqliteStore {
 
     async fn end_session(&self, session: SessionId) -> Result<(), StoreError> {
         self.writer.call(move |connection| session::end(connection, session)).await
+    }
+
+    async fn pause_pool(&self, paused: &PausedPool) -> Result<bool, StoreError> {
+        let paused = paused.clone();
+        self.writer.call(move |connection| pool::pause(connection, &paused)).await
+    }
+
+    async fn resume_pool(&self, pool: &PoolName) -> Result<bool, StoreError> {
+        let pool = pool.clone();
+        self.writer.call(move |connection| pool::resume(connection, &pool)).await
+    }
+
+    async fn paused_pools(&self) -> Result<Vec<PausedPool>, StoreError> {
+        self.writer.call(pool::paused).await
     }
 }
 

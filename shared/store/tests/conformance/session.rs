@@ -1,6 +1,6 @@
 //! Presence of workers.
 
-use millrace_store::Session;
+use millrace_store::{PausedPool, Session};
 
 use crate::fixture::*;
 
@@ -10,6 +10,7 @@ on_every_store!(
     an_ended_session_is_not_seen_until_it_is_renewed,
     every_session_is_seen,
     how_long_a_session_is_silent_is_told_by_the_clock_of_the_store,
+    a_pool_is_paused_once_and_every_renewal_tells_of_it_until_it_is_resumed,
 );
 
 fn presence(count: u64) -> Session {
@@ -26,6 +27,27 @@ fn presence(count: u64) -> Session {
         silent_ms: None,
         labels: vec!["zone=a".into(), "文=本".into()],
     }
+}
+
+async fn a_pool_is_paused_once_and_every_renewal_tells_of_it_until_it_is_resumed(store: Given) {
+    let paused = |pool: &str, by: &str| PausedPool {
+        pool: pool.parse().unwrap(),
+        by: by.into(),
+        why: "文".into(),
+        at: at(7),
+    };
+    let renew = || async { store.renew_session(&presence(1)).await.unwrap() };
+    assert_eq!((renew().await, store.paused_pools().await.unwrap()), (vec![], vec![]));
+    let (gpu, default) = (paused("gpu", "ann"), paused("default", ""));
+    assert!(store.pause_pool(&gpu).await.unwrap() && store.pause_pool(&default).await.unwrap());
+    assert!(!store.pause_pool(&paused("gpu", "bob")).await.unwrap(), "it is paused already");
+    let mut told = renew().await;
+    told.sort_unstable();
+    assert_eq!(told, ["default", "gpu"]);
+    assert_eq!(store.paused_pools().await.unwrap(), [default, gpu.clone()]);
+    assert!(store.resume_pool(&gpu.pool).await.unwrap());
+    assert!(!store.resume_pool(&gpu.pool).await.unwrap(), "it is not paused any more");
+    assert_eq!(renew().await, ["default"]);
 }
 
 /// What is known of the sessions, but for how long each is silent.

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use millrace_domain::{
-    ClaimToken, Epoch, PartitionId, ProducerId, RunId, Seq, SessionId, StepIndex, TaskId, Timestamp,
-    WorkflowId,
+    ClaimToken, Epoch, PartitionId, PoolName, ProducerId, RunId, Seq, SessionId, StepIndex, TaskId,
+    Timestamp, WorkflowId,
 };
 use millrace_store::{
     Acquired, Claim, ClaimStore, ClaimVerdict, Cluster, ClusterStore, Commit, Finish, FinishVerdict,
-    LogChunk, LogStore, PartitionStore, ReadStore, Revoke, Revoked, RunQuery, RunSummary, Session,
-    SessionStore, StoreError, StoredLetter, StoredRun, StoredWorkflow, Table, TaskRecord, Timer, Verdict,
-    WatchStore,
+    LogChunk, LogStore, PartitionStore, PausedPool, ReadStore, Revoke, Revoked, RunQuery, RunSummary,
+    Session, SessionStore, StoreError, StoredLetter, StoredRun, StoredWorkflow, Table, TaskRecord, Timer,
+    Verdict, WatchStore,
 };
 
 use super::catalog::Catalog;
@@ -297,17 +297,19 @@ impl ClaimStore for MemoryStore {
 
 #[async_trait]
 impl SessionStore for MemoryStore {
-    async fn renew_session(&self, session: &Session) -> Result<(), StoreError> {
+    async fn renew_session(&self, session: &Session) -> Result<Vec<String>, StoreError> {
         let renewed = self.ask("session", |world, now| {
             world.memory.renew_session(session, now);
+            let paused: Vec<String> = world.memory.paused_pools.keys().map(ToString::to_string).collect();
             let now = world.true_now();
             world.auditor.renewed(session.id, self.0.number, now);
+            paused
         });
-        renewed.await?;
+        let paused = renewed.await?;
         let mut world = self.0.world.lock();
         let now = world.true_now();
         world.auditor.heard_of_renewal(session.id, now);
-        Ok(())
+        Ok(paused)
     }
 
     async fn sessions(&self) -> Result<Vec<Session>, StoreError> {
@@ -316,6 +318,18 @@ impl SessionStore for MemoryStore {
 
     async fn end_session(&self, session: SessionId) -> Result<(), StoreError> {
         self.ask("end", |world, _| world.memory.end_session(session)).await
+    }
+
+    async fn pause_pool(&self, paused: &PausedPool) -> Result<bool, StoreError> {
+        self.ask("pause pool", |world, _| world.memory.pause_pool(paused)).await
+    }
+
+    async fn resume_pool(&self, pool: &PoolName) -> Result<bool, StoreError> {
+        self.ask("resume pool", |world, _| world.memory.paused_pools.remove(pool).is_some()).await
+    }
+
+    async fn paused_pools(&self) -> Result<Vec<PausedPool>, StoreError> {
+        self.ask("paused pools", |world, _| world.memory.paused_pools.values().cloned().collect()).await
     }
 }
 

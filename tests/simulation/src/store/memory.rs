@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 use millrace_domain::{
-    Epoch, PartitionId, ProducerId, RunId, Seq, SessionId, TaskId, Timestamp, TriggerId, WorkflowId,
+    Epoch, PartitionId, PoolName, ProducerId, RunId, Seq, SessionId, TaskId, Timestamp, TriggerId, WorkflowId,
 };
-use millrace_store::{Acquired, Cluster, Commit, Session, StoredLetter, Table, Timer, Verdict};
+use millrace_store::{Acquired, Cluster, Commit, PausedPool, Session, StoredLetter, Table, Timer, Verdict};
 
 use super::catalog::Catalog;
 use super::guards::Guards;
@@ -26,6 +26,7 @@ pub struct Memory {
     pub(super) partitions: BTreeMap<PartitionId, Partition>,
     pub(super) runs: BTreeMap<RunId, Run>,
     pub(super) sessions: BTreeMap<SessionId, (Timestamp, Session)>,
+    pub(super) paused_pools: BTreeMap<PoolName, PausedPool>,
 }
 
 /// The order of letters: when they were sent, epoch, seq and number.
@@ -264,6 +265,12 @@ impl Memory {
         self.sessions.retain(|_, (renewed, _)| *renewed >= oldest);
         self.sessions.insert(session.id, (now, session.clone()));
         self.sessions.values_mut().for_each(|(renewed, _)| *renewed = now.min(*renewed));
+    }
+
+    pub(crate) fn pause_pool(&mut self, paused: &PausedPool) -> bool {
+        let is_new = !self.paused_pools.contains_key(&paused.pool);
+        self.paused_pools.entry(paused.pool.clone()).or_insert_with(|| paused.clone());
+        is_new
     }
 
     pub(crate) fn sessions(&self, now: Timestamp) -> Vec<Session> {
