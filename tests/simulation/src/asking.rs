@@ -45,6 +45,7 @@ impl Workload {
                     },
                     cancelled_after_ms: dice.chance(200).then(|| dice.below(10_000)),
                     acts: (0..dice.range(2, 24)).map(|_| answer(dice)).collect(),
+                    is_paused: false,
                 });
             }
             self.wanted.sort_by_key(|one| one.after_ms);

@@ -55,6 +55,17 @@ impl Client {
         }
     }
 
+    /// Pauses and resumes the pool of all tasks, and resumes it in the end.
+    pub(crate) async fn pause_pool(mut self, acts: Vec<(u64, bool)>) {
+        for (after_ms, is_to_pause) in acts.into_iter().chain([(1_000, false)]) {
+            tokio::time::sleep(Duration::from_millis(after_ms)).await;
+            let deed = if is_to_pause { "pause" } else { "resume" };
+            let path = format!("/api/v1/queues/default/{deed}");
+            // As the pool stands, it may be refused; so is what was done, and not answered.
+            self.post_as(&path, &json!({"by": "ann"}), None, &[StatusCode::CONFLICT]).await;
+        }
+    }
+
     /// Submits something in all the ways in which it is wanted, and cancels it when that is wanted.
     pub(crate) async fn submit(mut self, wanted: Wanted) {
         tokio::time::sleep(Duration::from_millis(wanted.after_ms)).await;
@@ -73,7 +84,11 @@ impl Client {
         }
         for (number, WantedAct { after_ms, step, deed: (deed, body) }) in wanted.acts.iter().enumerate() {
             tokio::time::sleep(Duration::from_millis(*after_ms)).await;
-            let (path, id) = (format!("/api/v1/runs/{run}/steps/{step}/{deed}"), format!("{run} {number}"));
+            let id = format!("{run} {number}");
+            let path = match *step {
+                "" => format!("/api/v1/runs/{run}/{deed}"),
+                step => format!("/api/v1/runs/{run}/steps/{step}/{deed}"),
+            };
             // As the step stands, it may be refused.
             let may_be = [StatusCode::CONFLICT, StatusCode::NOT_FOUND];
             let (status, _) = self.post_as(&path, body, Some(&id), &may_be).await;
@@ -84,6 +99,24 @@ impl Client {
         if let (Some(after), true) = (wanted.cancelled_after_ms, known) {
             tokio::time::sleep(Duration::from_millis(after)).await;
             self.post(&format!("/api/v1/runs/{run}/cancel"), &Value::Null).await;
+        }
+        if wanted.is_paused {
+            self.see_to_its_end(run).await;
+        }
+    }
+
+    /// Resumes a run until it has ended: an act of before may be late.
+    async fn see_to_its_end(&mut self, run: RunId) {
+        for number in 0.. {
+            let (path, id) = (format!("/api/v1/runs/{run}/resume"), format!("{run} end {number}"));
+            let may_be = [StatusCode::CONFLICT, StatusCode::NOT_FOUND];
+            let (status, answer) = self.post_as(&path, &Value::Null, Some(&id), &may_be).await;
+            self.process.world.lock().auditor.acted(run, id, status.is_success());
+            let has_ended = answer["error"]["message"].as_str().is_some_and(|why| why.contains("has ended"));
+            if has_ended || status == StatusCode::NOT_FOUND {
+                return;
+            }
+            tokio::time::sleep(Duration::from_secs(5)).await;
         }
     }
 

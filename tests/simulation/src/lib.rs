@@ -12,6 +12,7 @@
 //!
 //! [`run`] runs a seed. The same seed does the same, to the last call.
 
+mod acting;
 mod asking;
 mod auditor;
 mod broker;
@@ -26,6 +27,7 @@ mod letters;
 mod locking;
 mod nemesis;
 mod newcomer;
+mod pausing;
 mod process;
 mod rating;
 mod retrying;

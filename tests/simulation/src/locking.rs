@@ -92,6 +92,7 @@ impl Workload {
                     },
                     cancelled_after_ms: dice.chance(200).then(|| dice.below(15_000)),
                     acts: Vec::new(),
+                    is_paused: false,
                 });
             }
             self.wanted.sort_by_key(|one| one.after_ms);
@@ -116,6 +117,7 @@ impl Workload {
                     },
                     cancelled_after_ms: dice.chance(300).then(|| dice.below(15_000)),
                     acts: Vec::new(),
+                    is_paused: false,
                 });
             }
             self.wanted.sort_by_key(|one| one.after_ms);

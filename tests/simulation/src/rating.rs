@@ -53,6 +53,7 @@ impl Workload {
                     },
                     cancelled_after_ms: dice.chance(300).then(|| dice.below(15_000)),
                     acts: Vec::new(),
+                    is_paused: dice.chance(300),
                 });
             }
             self.wanted.sort_by_key(|one| one.after_ms);

@@ -133,6 +133,7 @@ async fn live(seed: u64, guards: Guards, in_words: bool) -> (Shared, Result<u64,
     let workload = workload.asking(&mut other_dice, window_ms);
     let workload = workload.rating(&mut other_dice, window_ms);
     let workload = workload.retrying(&mut other_dice);
+    let workload = workload.pausing(&mut other_dice);
     let world = Shared::new(dice.fork(), faults, guards, Auditor::awake(), in_words);
     let began = Instant::now();
     let (producers, workers) = (dice.range(1, 3) as usize, dice.range(1, 3) as usize);
@@ -219,6 +220,9 @@ async fn ask_for(fleet: Arc<Fleet>, mut dice: Dice, workload: Workload) {
     let mut asking = JoinSet::new();
     if !workload.later.is_empty() {
         asking.spawn(Client::new(&fleet, &mut dice).apply_later(workload.later));
+    }
+    if !workload.pool_acts.is_empty() {
+        asking.spawn(Client::new(&fleet, &mut dice).pause_pool(workload.pool_acts));
     }
     for wanted in workload.wanted {
         asking.spawn(Client::new(&fleet, &mut dice).submit(wanted));

@@ -190,8 +190,10 @@ pub(crate) struct Wanted {
     pub(crate) submission: Submission,
     /// The time after it was accepted at which it is cancelled.
     pub(crate) cancelled_after_ms: Option<u64>,
-    /// What somebody does to its steps meanwhile.
+    /// What somebody does to it and its steps meanwhile.
     pub(crate) acts: Vec<WantedAct>,
+    /// Whether it may be paused by that, and somebody has to see to it that it goes on.
+    pub(crate) is_paused: bool,
 }
 
 /// An act that is wanted: it may well be refused, as the step stands then.
@@ -199,6 +201,7 @@ pub(crate) struct Wanted {
 pub(crate) struct WantedAct {
     /// The time after the act before it.
     pub(crate) after_ms: u64,
+    /// The step; nothing for the run as a whole.
     pub(crate) step: &'static str,
     /// The end of its path, and what is said besides.
     pub(crate) deed: (&'static str, Value),
@@ -213,6 +216,8 @@ pub(crate) struct Workload {
     pub(crate) wanted: Vec<Wanted>,
     /// The retries that are wanted of runs, once they have failed.
     pub(crate) retries: Vec<WantedRetries>,
+    /// When the pool of all tasks is paused (`true`) or resumed, each after so many milliseconds.
+    pub(crate) pool_acts: Vec<(u64, bool)>,
 }
 
 impl Workload {
@@ -233,7 +238,7 @@ impl Workload {
                 || BY_HAND_NAMES.iter().any(|name| text.contains(&format!("name: {name}\n")) && named(name))
         });
         wanted.sort_by_key(|one| one.after_ms);
-        Self { definitions, later: Vec::new(), wanted, retries: Vec::new() }
+        Self { definitions, later: Vec::new(), wanted, retries: Vec::new(), pool_acts: Vec::new() }
     }
 
     /// Has the schedules of some seeds put in another order, and some back again. With dice of its own, as for letters.
@@ -263,6 +268,7 @@ impl Workload {
                 },
                 cancelled_after_ms: dice.chance(300).then(|| dice.below(6_000)),
                 acts: Vec::new(),
+                is_paused: false,
             });
             self.wanted.sort_by_key(|one| one.after_ms);
         }
@@ -285,41 +291,10 @@ impl Workload {
                     },
                     cancelled_after_ms: dice.chance(400).then(|| dice.below(15_000)),
                     acts: Vec::new(),
+                    is_paused: false,
                 });
             }
             self.wanted.sort_by_key(|one| one.after_ms);
-        }
-        self
-    }
-
-    /// Has somebody do something to steps of some seeds' runs. With dice of its own, as for letters.
-    pub(crate) fn acting(mut self, dice: &mut Dice) -> Self {
-        if dice.chance(400) {
-            for one in &mut self.wanted {
-                let name = one.submission.workflow.as_ref().map(ToString::to_string).unwrap_or_default();
-                let steps: &[&'static str] = match name.as_str() {
-                    "rules" => &["asks", "asks", "poll", "first", "pause", "repair", "any", "join", "clean"],
-                    "items" => &["list", "each", "each", "each", "join"],
-                    "diamond" => &["a", "b", "c", "d"],
-                    "chain" => &["x", "y", "z"],
-                    "fan" => &["left", "right", "other", "join"],
-                    _ => continue,
-                };
-                let act = |dice: &mut Dice| {
-                    let deeds = [
-                        ("retry", json!({"by": "ann"})),
-                        ("skip", json!({"by": "ann", "why": "to see"})),
-                        ("mark", json!({"by": "ann", "outcome": "succeeded", "outputs": {"n": 1}})),
-                        ("mark", json!({"by": "ann", "outcome": "failed"})),
-                    ];
-                    let (step, mut deed) = (*dice.pick::<&str>(steps), dice.pick(&deeds).clone());
-                    if step == "each" {
-                        deed.1["item"] = json!(dice.below(6));
-                    }
-                    WantedAct { after_ms: dice.below(5_000), step, deed }
-                };
-                one.acts = (0..dice.range(1, 5)).map(|_| act(dice)).collect();
-            }
         }
         self
     }
@@ -360,6 +335,7 @@ impl Wanted {
             submission,
             cancelled_after_ms: None,
             acts: Vec::new(),
+            is_paused: false,
         }
     }
 
@@ -387,6 +363,13 @@ impl Wanted {
             ways.push(way(dice));
         }
         let cancelled_after_ms = dice.chance(200).then(|| dice.below(12_000));
-        Self { after_ms: dice.below(window_ms), ways, submission, cancelled_after_ms, acts: Vec::new() }
+        Self {
+            after_ms: dice.below(window_ms),
+            ways,
+            submission,
+            cancelled_after_ms,
+            acts: Vec::new(),
+            is_paused: false,
+        }
     }
 }

@@ -92,6 +92,11 @@ fn a_producer_that_keeps_a_grant_which_nobody_wants_is_noticed() {
 }
 
 #[test]
+fn a_producer_that_begins_something_of_a_paused_run_is_noticed() {
+    is_noticed_without("pause", "which is paused");
+}
+
+#[test]
 fn a_producer_that_has_runs_wait_which_are_not_to_is_noticed() {
     is_noticed_without("limit", "invariant 6: ");
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use millrace_domain::definition::Workflow;
+use millrace_domain::definition::{self, Workflow};
 use millrace_domain::rule::{Ending, Readiness, Tally};
 use millrace_domain::run::history::Entry;
 use millrace_domain::run::{Act, Ended, Event, RunState};
@@ -20,6 +20,8 @@ pub(crate) struct Book {
     pub(super) stopping: bool,
     /// Whether the hooks of the run have their turn.
     pub(super) hooks: bool,
+    /// Since when it is paused.
+    pub(super) paused: Option<Timestamp>,
     /// The number of the last advance that a record of it has named.
     pub(super) advance: u64,
     pub(super) steps: Vec<Step>,
@@ -149,7 +151,11 @@ impl Book {
 
     /// How often its history tells of this act.
     pub(super) fn tells_of(&self, act: &str) -> usize {
-        let is_it = |entry: &Entry| matches!(&entry.event, Event::Act(told) if told.id == act);
+        let is_it = |entry: &Entry| match &entry.event {
+            Event::Act(told) => told.id == act,
+            Event::RunAct(told) => told.id == act,
+            _ => false,
+        };
         let entries = self.past.entries.values().filter_map(|entry| serde_json::from_str(entry).ok());
         entries.filter(is_it).count()
     }
@@ -205,4 +211,10 @@ impl Presence {
             self.silences.push(now);
         }
     }
+}
+
+/// Whether attempts of a step may leave numbers out: what was asked of locks or a rate for an attempt, and given back, has used
+/// its number.
+pub(super) fn may_leave_out(step: &definition::Step) -> bool {
+    !step.locks.is_empty() || step.rate.is_some()
 }

@@ -9,7 +9,7 @@ use millrace_domain::{Outcome, RunId, TaskId, Unit};
 use millrace_store::RunDelta;
 
 use super::Auditor;
-use super::books::Book;
+use super::books::{Book, may_leave_out};
 use crate::store::Memory;
 
 impl Auditor {
@@ -37,7 +37,10 @@ impl Auditor {
     /// Checks a step that has become a run of another workflow.
     pub(super) fn check_child_begun(&mut self, book: &Book, run: RunId, unit: Unit, attempts: &Attempts) {
         let Some(known) = book.unit(unit) else { return };
-        let is_next = attempts.attempt == known.attempt + 1 || attempts.attempt == known.attempt;
+        let leaves_out = may_leave_out(&book.workflow.steps[unit.step.at()]);
+        let is_next = attempts.attempt == known.attempt + 1
+            || attempts.attempt == known.attempt
+            || (attempts.attempt > known.attempt && leaves_out);
         if !is_next || known.ended.is_some() || known.current {
             self.object(3, || format!("step {unit} of run {run} began {attempts:?} after {known:?}"));
         }

@@ -93,6 +93,7 @@ impl Auditor {
         if self.was_silent(session, now, Duration::from_secs(3_600)) {
             return;
         }
+        self.check_pool(task, session, now);
         let held = self.claims.get(&task).copied();
         if held.is_none_or(|held| held.session != session) {
             self.object(5, || format!("{session} starts {task}, which is {held:?}'s"));

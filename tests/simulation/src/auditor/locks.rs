@@ -82,7 +82,9 @@ impl Auditor {
         // What one commit takes in is served as it comes.
         let just_asked = std::mem::take(&mut self.just_asked);
         let passed_over = std::mem::take(&mut self.granted).into_iter().find_map(|key| {
-            let granted = entries.iter().find(|entry| entry.holder().to_string() == key)?;
+            // One that has asked anew by the same commit, with another priority, waits again.
+            let is_it = |entry: &&Entry| entry.grant.is_some() && entry.holder().to_string() == key;
+            let granted = entries.iter().find(is_it)?;
             let is_new = |entry: &Entry| just_asked.contains(&entry.holder().to_string());
             let waits = |entry: &&Entry| entry.grant.is_none() && !is_new(entry) && share(entry, granted);
             let first = entries.iter().filter(waits).find(|other| place(other) < place(granted))?;

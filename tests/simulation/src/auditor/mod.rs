@@ -10,6 +10,7 @@
 //! | `claims` | 3, 5, 7: who may hold, start and finish an attempt; how often it starts |
 //! | `schedules` | 1: every fire exactly once |
 //! | `messages` | 8, 11: what may be acked; nothing vanishes |
+//! | `pauses` | 7: nothing of a paused run begins |
 //! | `people` | 3: whose answers count, and what they come to |
 //! | `retries` | 2, 3, 10: what a run that goes on with another carries over; one for each request |
 //! | `locks` | 6: who may hold locks, and in which order they are granted |
@@ -26,6 +27,7 @@ mod history;
 mod letters;
 mod locks;
 mod messages;
+mod pauses;
 mod people;
 mod rates;
 mod retries;
@@ -95,6 +97,8 @@ pub struct Seen {
     pub reserves: u64,
     /// The runs that went on with others.
     pub retries: u64,
+    /// The pauses of runs.
+    pub pauses: u64,
 }
 
 impl Seen {
@@ -119,6 +123,7 @@ impl Seen {
             answers: self.answers + other.answers,
             reserves: self.reserves + other.reserves,
             retries: self.retries + other.retries,
+            pauses: self.pauses + other.pauses,
         }
     }
 
@@ -142,10 +147,11 @@ impl Seen {
             answers,
             reserves,
             retries,
+            pauses,
         } = *self;
         let counts = [
             runs, started, lost, cancelled, timed_out, died, takeovers, fires, letters, acts, children,
-            grants, slots, replaced, answers, reserves, retries,
+            grants, slots, replaced, answers, reserves, retries, pauses,
         ];
         counts.iter().all(|count| *count > 0)
     }
@@ -205,6 +211,9 @@ pub(crate) struct Auditor {
     reserves: u64,
     /// Whether the store's clock was set.
     pub(crate) clock_was_set: bool,
+    pauses: u64,
+    /// Since when workers know that their pool is paused.
+    told_of_pause: BTreeMap<SessionId, Timestamp>,
 }
 
 impl Auditor {
@@ -286,6 +295,7 @@ impl Auditor {
             answers: self.answers,
             reserves: self.reserves,
             retries: self.retry_of.len() as u64,
+            pauses: self.pauses,
         }
     }
 }

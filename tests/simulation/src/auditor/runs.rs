@@ -12,7 +12,7 @@ use millrace_domain::{Epoch, Outcome, PartitionId, RunId, StepIndex, TaskId, Uni
 use millrace_store::{Commit, Dispatched, RunDelta, Verdict};
 
 use super::Auditor;
-use super::books::{Book, Past, Step};
+use super::books::{Book, Past, Step, may_leave_out};
 use crate::clock::Believed;
 use crate::store::Memory;
 
@@ -85,8 +85,9 @@ impl Auditor {
             let steps = vec![Step::default(); workflow.steps.len()];
             let state = RunState::Waiting;
             let past = Past { spec: new.definition.clone(), ..Past::default() };
-            let (stopping, hooks, items) = (false, false, BTreeMap::new());
-            self.runs.insert(run, Book { workflow, state, stopping, hooks, advance: 0, steps, items, past });
+            let (stopping, hooks, paused, items) = (false, false, None, BTreeMap::new());
+            let book = Book { workflow, state, stopping, hooks, paused, advance: 0, steps, items, past };
+            self.runs.insert(run, book);
         }
         let Some(mut book) = self.runs.remove(&run) else { return };
         self.check(&mut book, delta);
@@ -96,6 +97,7 @@ impl Auditor {
     fn check(&mut self, book: &mut Book, delta: &RunDelta) {
         let run = delta.run;
         let (ended_before, stopping_before, hooks_before) = (book.has_ended(), book.stopping, book.hooks);
+        let held = self.is_held(book, delta);
         let mut advances = Vec::new();
         if let Some(head) = &delta.head {
             match serde_json::from_str::<Head>(head) {
@@ -115,6 +117,7 @@ impl Auditor {
                     self.note_slot(run, &head);
                     book.stopping = head.is_stopping();
                     book.hooks |= head.hooks_since.is_some();
+                    self.note_pause(book, &head);
                     let hands_on = book.workflow.outputs.is_some() && head.state == RunState::Succeeded;
                     if book.has_ended() && head.outputs.is_some() != hands_on {
                         let (state, outputs) = (head.state, &head.outputs);
@@ -153,6 +156,9 @@ impl Auditor {
                 self.object(7, || {
                     format!("{dispatched:?} of run {run}, which is {state:?} or being stopped")
                 });
+            }
+            if held {
+                self.object(7, || format!("{dispatched:?} of run {run}, which is paused"));
             }
             self.check_dispatch(book, run, dispatched);
         }
@@ -288,7 +294,8 @@ impl Auditor {
         if known.current {
             self.object(5, || format!("{dispatched:?} of run {run} while {known:?} is current"));
         }
-        if attempt != known.attempt + 1 {
+        let leaves_out = may_leave_out(&book.workflow.steps[step.at()]);
+        if attempt <= known.attempt || (attempt > known.attempt + 1 && !leaves_out) {
             self.object(3, || format!("{dispatched:?} of run {run} does not follow {known:?}"));
         }
         if known.ended.is_some() {

@@ -309,6 +309,7 @@ impl SessionStore for MemoryStore {
         let mut world = self.0.world.lock();
         let now = world.true_now();
         world.auditor.heard_of_renewal(session.id, now);
+        world.auditor.heard_of_pause(session.id, !paused.is_empty(), now);
         Ok(paused)
     }
 
