@@ -10,10 +10,11 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
+use super::effect::Effect;
 use super::entry::Entry;
 use super::gone::{Gone, Past, Row};
 use super::queue::{Lock, Place, declared, place_of};
-use super::rate::Rates;
+use super::rates::Rates;
 use super::verdict::{Refused, replaced};
 use super::{Ask, Asker, Holder, LockName, Used, Want};
 use crate::{Outcome, Timestamp};
@@ -38,42 +39,6 @@ pub struct Board {
     pub(super) rates: Rates,
     /// The highest token of a grant so far.
     pub(super) last_token: u64,
-}
-
-/// What is to be done after a change.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Effect {
-    /// The row of this holder is to be written down as it is now.
-    Put(Holder),
-    /// The row of this holder is gone.
-    Delete(Holder),
-    /// What was used of this rate is to be written down as it is now.
-    PutRate(LockName),
-    /// All of this rate has come back: its row is gone.
-    DeleteRate(LockName),
-    /// Whoever asked is told that it holds what it asked for.
-    Grant {
-        /// Who asked.
-        asker: Asker,
-        /// The fencing token.
-        token: u64,
-    },
-    /// Whoever asked is told that it never will.
-    Refuse {
-        /// Who asked.
-        asker: Asker,
-        /// How whoever asked is to end for it.
-        outcome: Outcome,
-        /// Why, for people.
-        why: String,
-    },
-    /// A run that holds a slot is told to end, since another takes its place.
-    Displace {
-        /// The run.
-        asker: Asker,
-        /// Why, for people.
-        why: String,
-    },
 }
 
 impl Entry {

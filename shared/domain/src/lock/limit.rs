@@ -1,6 +1,6 @@
 //! What becomes of a run of a workflow that already has as many runs under way as it allows, and of those beside it.
 
-use super::board::Effect;
+use super::effect::Effect;
 use super::entry::Entry;
 use super::queue::{Lock, Place};
 use super::verdict::{Displaced, Refused, replaced};

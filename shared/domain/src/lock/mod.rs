@@ -14,6 +14,7 @@
 
 mod ask;
 mod board;
+mod effect;
 mod entry;
 mod gone;
 mod holder;
@@ -22,6 +23,7 @@ mod name;
 mod policy;
 mod queue;
 mod rate;
+mod rates;
 mod refusal;
 mod serve;
 mod standing;
@@ -30,7 +32,8 @@ mod window;
 
 pub use ask::{Ask, Want, in_words};
 pub(crate) use ask::{check_wants, rate_in_words, size_in_words};
-pub use board::{Board, Effect};
+pub use board::Board;
+pub use effect::Effect;
 pub use entry::{Entry, Grant};
 pub use gone::{Gone, Row};
 pub use holder::{Asker, Holder, Need};

@@ -1,6 +1,6 @@
 //! Whoever waits gets what it waits for when it is first of all that wait for it, and there is room.
 
-use super::board::Effect;
+use super::effect::Effect;
 use super::entry::{Entry, Grant};
 use super::queue::{Lock, has_room, place_of};
 use super::{Board, Holder, LockName, TOKENS, Want};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::ask::ask;
 use super::ending::ended;
 use super::fan::TOO_MANY;
-use super::grant::{give_up_reserve, spend};
+use super::reserve::{give_up_reserve, spend};
 use super::step::{dispatch, end_unit};
 use super::unit::{clear_retry, hold};
 use crate::lock::TOKENS;

@@ -16,6 +16,7 @@ mod fan;
 mod grant;
 mod lock;
 mod pause;
+mod reserve;
 mod run_act;
 mod run_end;
 mod slot;
@@ -78,7 +79,7 @@ pub fn advance(run: &mut Run, event: Event, now: Timestamp) -> Result<Advanced, 
         (_, Event::Result(result)) => {
             let attempts = current(run, result.id().unit, result.attempt)?;
             let result = judged(run, result);
-            grant::note_used(run, &result, now);
+            reserve::note_used(run, &result, now);
             retire(out, result.id().unit, result.attempt, result.outcome);
             ended_attempt(run, attempts, result, now, out);
         }
