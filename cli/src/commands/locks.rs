@@ -60,11 +60,11 @@ async fn list(client: &Client, common: &Common) -> Result<(), CliError> {
     let columns = [
         ("NAME", "name"),
         ("SLOTS", "slots"),
-        ("PER", "per"),
         ("TAKEN", "taken"),
         ("HOLDERS", "holders"),
         ("WAITERS", "waiters"),
         ("WAITING SINCE", "waiting_since"),
+        ("PER", "per"),
     ];
     let answer = client.get("/api/v1/locks").await?;
     output::list(common.output, rows(&answer, "locks"), &columns);
