@@ -330,7 +330,7 @@ fn digest_fetches_five_a_second_and_gives_back_what_the_model_did_not_need() {
     };
     // Of eight articles five are fetched at once, and the others a second later.
     assert!((1_000..5_000).contains(&took("fetch")), "{}", took("fetch"));
-    // All of them may need more than twice of what there is, and use less than that.
+    // All of them together may need more than there is, and use less.
     assert!(took("sum_up") < 9_000, "{}", took("sum_up"));
 }
 
