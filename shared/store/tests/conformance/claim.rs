@@ -311,7 +311,7 @@ async fn an_attempt_keeps_when_it_was_dispatched_whatever_becomes_of_it(store: G
     assert_eq!(claim_one(&store, &claim_of(again.task)).await, ClaimVerdict::Granted);
     let asked = [(unclaimed, Revoke::Unclaimed), (forced, Revoke::Anyway)];
     let revoked = store.revoke(owner.partition, owner.epoch, &asked).await.unwrap();
-    assert_eq!(revoked, [Revoked::Done, Revoked::Done]);
+    assert_eq!(revoked, [Revoked::Unclaimed, Revoked::Done]);
 
     let all = [queued, claimed, finished.task, unclaimed, forced, again.task];
     for (task, record) in all.iter().zip(store.tasks(&all).await.unwrap()) {

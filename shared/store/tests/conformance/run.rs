@@ -242,14 +242,15 @@ async fn items_of_a_step_are_units_of_their_own(store: Given) {
     assert_eq!(claim_one(&store, &claim).await, ClaimVerdict::Granted);
     finish_one(&store, &claim, "its result").await;
     let taken = store.revoke(owner.partition, owner.epoch, &[(unclaimed, Revoke::Unclaimed)]).await.unwrap();
-    assert_eq!(taken, [Revoked::Done]);
+    assert_eq!(taken, [Revoked::Unclaimed]);
     let retire = RunDelta { retired: vec![(retired.unit, 1)], ..RunDelta::new(run) };
     owner.commit(vec![RunDelta { steps: vec![(retired.unit, "over".into())], ..retire }]).await;
 
     let queued = Some(TaskRecord::Queued { dispatched_at: at(2_000), lane: lane() });
     let ended = Some(finished("its result"));
     let stand = store.tasks(&tasks).await.unwrap();
-    assert_eq!(stand, [queued.clone(), ended, Some(revoked()), None, queued]);
+    let unclaimed = Some(TaskRecord::Revoked { dispatched_at: Some(at(2_000)), unclaimed: true });
+    assert_eq!(stand, [queued.clone(), ended, unclaimed, None, queued]);
     let records = load(&store, run).await.unwrap().steps;
     let over = records.iter().filter(|(_, record)| record == "over").map(|(unit, _)| *unit);
     assert_eq!(over.collect::<Vec<_>>(), [retired.unit]);

@@ -115,6 +115,7 @@ async fn a_file_of_0_1_is_brought_up_to_date_with_all_that_it_holds() {
     older
         .execute_batch(
             "DROP TABLE letters; DROP TABLE table_rows; DROP TABLE items; DROP TABLE lists; DROP TABLE history;
+             DROP TABLE paused_pools;
              PRAGMA user_version = 3",
         )
         .unwrap();
