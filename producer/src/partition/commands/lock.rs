@@ -54,8 +54,9 @@ pub(crate) fn handle(turn: &mut Turn<'_>, order: Order) -> Option<Reply> {
         *board = Board::default();
     }
     if failpoint::is_removed("gone") {
-        let entries: Vec<Row> = board.entries().cloned().map(|entry| Row::Entry(Box::new(entry))).collect();
-        *board = Board::of(entries, now);
+        let windows = board.windows().cloned().map(|window| Row::Window(Box::new(window)));
+        let entries = board.entries().cloned().map(|entry| Row::Entry(Box::new(entry)));
+        *board = Board::of(entries.chain(windows).collect::<Vec<Row>>(), now);
     }
     let mut wish = order.wish;
     if let (Wish::Ask(ask), true) = (&mut wish, failpoint::is_removed("limit")) {

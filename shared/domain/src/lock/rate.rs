@@ -14,6 +14,11 @@ impl Board {
         self.rates.window(rate)
     }
 
+    /// The windows of all rates of which anything is used.
+    pub fn windows(&self) -> impl Iterator<Item = &Window> {
+        self.rates.windows()
+    }
+
     /// Notes that an attempt has started which has a reserve: that is used by now, and comes back a period later.
     pub fn started(&mut self, asker: Asker, now: Timestamp, least: u64) -> Vec<Effect> {
         let (holder, mut effects) = (asker.holder(), Vec::new());
